@@ -333,7 +333,7 @@ def test_lowest_versions_are_tested_in_their_own_environment(
     assert asked.read_text().splitlines()[:3] == [
         "python find --no-python-downloads --system 3.11",
         f"venv --quiet --clear --python {sys.executable} {python.parent.parent}",
-        f"pip install --quiet --python {python} --resolution lowest-direct -e .[test] ipywidgets>=8.1",
+        f"pip install --quiet --python {python} --resolution lowest-direct -e .[test] ipywidgets>=8.1.5",
     ]
     (checks,) = bare
     assert [(step.name, step.command[0]) for step in checks] == [("bytecode", str(python)), ("pytest", str(python))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import re
 import unicodedata
@@ -11,6 +12,7 @@ _JOINERS = "\u200c\u200d"  # invisible, but required by several scripts and many
 
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#\"'<>]*)@", re.IGNORECASE)
 _LOGIN_OF_URL = re.compile(r"(?:^|(?<=::))([a-z][a-z0-9+.-]*)://([^/?#]*)@", re.IGNORECASE)
+_OTHER_ENCODINGS = ("gb18030", "shift_jis", "euc_kr", "big5", "cp1251")
 
 
 def without_passwords(text: str) -> str:
@@ -74,3 +76,29 @@ def counted(number: int, one: str, many: str = "") -> str:
 def _is_shown(character: str) -> bool:
     # str.isprintable rejects all spaces but the ASCII one, but names contain others (macOS screenshots, for example)
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+
+
+def utf_16_of(data: bytes) -> list[str]:
+    """Return the name of the encoding in a list if the data are UTF-16, which has a NUL in each ASCII letter."""
+    head = data[:1000]
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16"]
+    if head.count(0) * 4 < len(head) or not head:
+        return []
+    return ["utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"]
+
+
+def fitting_encodings(data: bytes) -> list[str]:
+    """Return the encodings in which text that is not UTF-8 consists of letters, the most likely first."""
+    high = bytes(byte if byte > 127 else 32 for byte in data).split()
+    # in Latin alphabets most letters are ASCII, in others a letter has two bytes or is next to another one
+    order = ["cp1252"] if max(map(len, high), default=0) < 2 else [*_OTHER_ENCODINGS, "cp1252"]
+    return [encoding for encoding in order if _is_text(data, encoding)]
+
+
+def _is_text(data: bytes, encoding: str) -> bool:
+    try:
+        others = [character for character in data.decode(encoding) if not character.isascii()]
+    except UnicodeDecodeError:
+        return False
+    return all(character.isalpha() and not "\uff61" <= character <= "\uff9f" for character in others)

@@ -11,19 +11,21 @@ from dataclasses import dataclass
 
 from customlabels_nb.errors import InputError
 
-#: File extensions that are treated as images when a folder or an archive is read.
-IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".dcm", ".dicom",
-})  # fmt: skip
-
-#: Extensions of images that require an optional package.
+#: Extensions of images that require an optional package, or a Pillow that was built with their decoder.
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+AVIF_SUFFIXES = frozenset({".avif"})
+JPEG_2000_SUFFIXES = frozenset({".jp2", ".j2k", ".jpx", ".jpf"})
+
+#: File extensions that are treated as images when a folder or an archive is read.
+IMAGE_SUFFIXES = DICOM_SUFFIXES | HEIF_SUFFIXES | AVIF_SUFFIXES | JPEG_2000_SUFFIXES | {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm",
+}  # fmt: skip
 
 #: Extensions of unsupported image types. They are reported for each file, so that no image is missed silently.
 UNREAD_SUFFIXES = frozenset({
-    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".svg", ".svgz", ".eps", ".psd", ".psb",
-    ".xcf", ".tga", ".exr", ".ico", ".icns",
+    ".jxl", ".svg", ".svgz", ".eps", ".psd", ".psb", ".xcf", ".tga", ".exr", ".ico", ".icns",
     # raw camera formats
     ".raw", ".dng", ".arw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw", ".x3f",
 })  # fmt: skip

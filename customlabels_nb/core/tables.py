@@ -23,19 +23,30 @@ An image with status ``labelled`` and no annotation was labelled as empty, which
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.text import plain_url, without_passwords
+from customlabels_nb.core.box_columns import CORNERS, notation_of, numbers_of_box, to_ltwh, unstated
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.polygons import polygon_of, rings_of
 from customlabels_nb.errors import InputError, LabelError, TableError
 
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
+#: Names of splits in other programs. Images for validation become test images.
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("test", "testing", "val", "valid", "validation"), TEST),
+}
+#: Other names of the column ``label``.
+LABEL_NAMES = ("class", "class_name", "category", "category_name", "tag", "name")
+_LISTS = (list, tuple, set, frozenset, np.ndarray)
+_BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True), **dict.fromkeys(("false", "no", "0", "0.0"), False)}
 STATUSES = ("unlabelled", "labelled", "skipped", "needs_review")
 SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS = "single-label", "multi-label", "boxes", "polygons"
 #: Tasks of projects, models and evaluations.
@@ -94,6 +105,14 @@ def as_text(column: pd.Series) -> pd.Series:
     return texts.astype(TEXT).where(column.notna(), None)
 
 
+def is_among(column: pd.Series, values: pd.Series) -> pd.Series:
+    """Return a mask of the texts that are among the values.
+
+    ``isin`` of pandas 3 converts each value of a text column in Python, which takes most of the time to read a dataset.
+    """
+    return column.astype(object).isin(values.to_numpy(dtype=object))
+
+
 def copied(frame: pd.DataFrame) -> pd.DataFrame:
     """Copy a table for a caller who may change it. pandas 3 copies only what is changed, pandas 2 everything."""
     return frame.copy(deep=TEXT != "str")
@@ -115,6 +134,16 @@ def by_machine(annotations: pd.DataFrame) -> pd.Series:
     return annotations["annotator"].str.startswith(MACHINE, na=False).astype(bool)
 
 
+def as_boolean(value: object) -> bool | None:
+    """Return a boolean, 0, 1, or one of the words true, false, yes and no as a boolean, and None for anything else."""
+    return _BOOLEANS.get(str(value).strip().lower())
+
+
+def split_named(name: object) -> str | None:
+    """Return the split that a name such as "Training" or "val" means, or None for another name."""
+    return SPLIT_NAMES.get(str(name).strip().lower())
+
+
 def check_split(split: str) -> str:
     if split not in SPLITS:
         raise InputError(f"split={split!r} is unknown. Choose 'train' or 'test'.")
@@ -122,7 +151,10 @@ def check_split(split: str) -> str:
 
 
 def check_label(name: object, *, max_length: int = 256) -> str:
-    """Return a label without outer white space, after checking its type, length and characters (no lone surrogates)."""
+    """Return a label after checking its type, length and characters (no lone surrogates).
+
+    Outer white space is removed, and characters that can be written in several ways are composed (Unicode NFC).
+    """
     if not isinstance(name, str):
         raise LabelError(
             f"A label must be a string, not {name!r}. Convert class numbers to names, as in .map({{{name!r}: 'cat'}})."
@@ -132,7 +164,7 @@ def check_label(name: object, *, max_length: int = 256) -> str:
         raise LabelError(f"A label must have 1 to {max_length} characters, but {text[:40]!r} has {len(text)}.")
     if not storable(text):
         raise LabelError(f"The label {text!r} contains characters that cannot be stored (NUL or a lone surrogate).")
-    return text
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def storable(text: str) -> bool:
@@ -162,6 +194,8 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
         if name not in result.columns:
             result[name] = [[] for _ in range(len(result))] if name == "tags" else defaults.get(name)
         result[name] = _cast(result[name], name, dtype)
+    if not result["split"].isin(SPLITS).all():
+        result["split"] = result["split"].map(lambda name: split_named(name) or name).astype(TEXT)
     _check_values(result, "split", SPLITS)
     _check_values(result, "status", STATUSES)
     extra = [name for name in result.columns if name not in IMAGE_COLUMNS]
@@ -171,17 +205,18 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
 def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) -> pd.DataFrame:
     """Create an annotations table from a DataFrame with ``image``, ``label`` and, for boxes, four coordinate columns.
 
-    Boxes may be given as ``left, top, width, height`` or as ``xmin, ymin, xmax, ymax``, in pixels of the oriented
-    image. A polygon without a box gets its bounding box. Rows without a label (unlabelled images) and duplicate
-    image-level labels are dropped.
+    Boxes may be given in each of the ways that :func:`with_boxes` reads, in pixels of the oriented image. A polygon
+    without a box gets its bounding box. A list of labels of an image becomes one row per label. Rows without a label
+    (unlabelled images) and duplicate image-level labels are dropped.
     """
     _check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True)
+    if set(frame.columns) - {"image", "label", *BOX_COLUMNS}:
+        result = with_boxes(result)
     result["image"] = _plain_urls(result["image"])
+    if result["label"].dtype == object and result["label"].map(type).isin(_LISTS).any():
+        result = _one_label_per_row(result)
     result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
-    if {"xmin", "ymin", "xmax", "ymax"} <= set(result.columns):
-        left, top, right, bottom = (_cast(result[name], name, "float64") for name in ("xmin", "ymin", "xmax", "ymax"))
-        result = result.assign(left=left, top=top, width=right - left, height=bottom - top)
     defaults = {"crowd": False, "confidence": 1.0, "annotator": annotator, "created": pd.Timestamp.now(tz="UTC")}
     for name, dtype in ANNOTATION_COLUMNS.items():
         if name not in result.columns:
@@ -202,6 +237,66 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     whole = result.loc[result["left"].isna() & result["polygon"].isna(), ["image", "label"]]
     repeated = whole.index[whole.duplicated()]
     return result.drop(index=repeated).reset_index(drop=True) if len(repeated) else result
+
+
+def with_boxes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its boxes as ``left, top, width, height``.
+
+    Boxes are read from these columns, from ``xmin, ymin, xmax, ymax``, from ``xmin, ymin, width, height``, or from
+    lists or texts in one column: ``bbox`` (as in COCO), ``bbox_xywh``, ``bbox_xyxy`` or ``bbox_cxcywh``. The columns
+    ``width`` and ``height`` are the image size where the boxes do not need them, and are renamed to ``image_width``
+    and ``image_height``.
+    """
+    columns = set(frame.columns)
+    names = sorted((name for name in columns if notation_of(name) is not None), key=lambda name: (len(name), name))
+    sizes = {} if "left" in columns else {"width": "image_width", "height": "image_height"}
+    if columns >= set(CORNERS):
+        boxes = xyxy_to_ltwh(np.column_stack([_cast(frame[name], name, "float64") for name in CORNERS]))
+        used = list(CORNERS)
+    elif "left" in columns:
+        return frame
+    elif columns >= {"xmin", "ymin", "width", "height"}:
+        return frame.rename(columns={"xmin": "left", "ymin": "top"})
+    elif names and (given := _boxes_of_column(frame, names[0])) is not None:
+        boxes, used = given, [names[0]]
+    else:
+        return frame
+    rest = frame.drop(columns=used).rename(columns={old: new for old, new in sizes.items() if new not in columns})
+    return rest.assign(**{side: boxes[:, number] for number, side in enumerate(BOX_COLUMNS)})
+
+
+def _boxes_of_column(frame: pd.DataFrame, name: str) -> np.ndarray | None:
+    """Return the boxes in a column, with NaN for empty cells, or None if the column has other values than boxes."""
+    notation, values = notation_of(name), list(map(_plain_value, frame[name]))
+    boxes = list(map(numbers_of_box, values))
+    if not notation:
+        if any(boxes):
+            raise TableError(unstated(name))
+        return None
+    for value, numbers, image in zip(values, boxes, frame["image"], strict=True):
+        if numbers is None and value != "" and not (pd.api.types.is_scalar(value) and pd.isna(value)):
+            raise TableError(
+                f"The column {name!r} of image {str(image)!r} is {repr(value)[:80]}, not a list of four numbers. Each "
+                "box needs a row of its own."
+            )
+    return to_ltwh(notation, [numbers or [np.nan] * 4 for numbers in boxes])
+
+
+def _plain_value(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _one_label_per_row(frame: pd.DataFrame) -> pd.DataFrame:
+    listed = frame["label"].map(type).isin(_LISTS)
+    drawn = frame.reindex(columns=["left", "polygon"]).notna().any(axis=1)
+    if (listed & drawn).any():
+        row = frame[listed & drawn].iloc[0]
+        raise TableError(
+            f"A box or polygon of image {str(row['image'])!r} has a list of labels: {repr(row['label'])[:80]}. "
+            "Pass one row for each label."
+        )
+    single = frame.assign(label=frame["label"].map(_plain_value)).explode("label", ignore_index=True)
+    return single[single["label"].notna()].reset_index(drop=True)
 
 
 def normalise_predictions(frame: pd.DataFrame) -> pd.DataFrame:
@@ -243,22 +338,35 @@ def settle_statuses(
     unlabelled if it is in ``changed``. Otherwise it was labelled as empty and stays labelled.
     """
     result = images.copy()
-    annotated = result["image"].isin(annotations["image"])
+    annotated = is_among(result["image"], annotations["image"])
     result.loc[annotated & result["status"].isin(["unlabelled", "skipped"]), "status"] = "labelled"
     if changed is not None:
-        bare = ~annotated & result["image"].isin(changed) & (result["status"] == "labelled")
+        bare = ~annotated & is_among(result["image"], changed) & (result["status"] == "labelled")
         result.loc[bare, "status"] = "unlabelled"
     return result
 
 
 def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> None:
+    if frame.columns.nlevels > 1:
+        check_flat(frame, what)
     for name in needed:
         if name not in frame.columns:
-            raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.")
+            other = next((known for known in LABEL_NAMES if name == "label" and known in frame.columns), None)
+            advice = f" Rename {other!r} to 'label' if it has the labels." if other else ""
+            raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.{advice}")
     if not frame.columns.map(str).is_unique:
         raise TableError(f"The {what} table has a duplicate column: {list(frame.columns)}.")
     if frame["image"].isna().any():
         raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
+
+
+def check_flat(frame: pd.DataFrame, what: str) -> None:
+    """Raise TableError if the columns have several levels."""
+    if frame.columns.nlevels > 1:
+        raise TableError(
+            f"The {what} table has columns with {frame.columns.nlevels} levels, such as {frame.columns[0]!r}. Keep "
+            "one, for example with frame.columns = frame.columns.get_level_values(0)."
+        )
 
 
 def _check_names(images: pd.Series) -> None:
@@ -280,6 +388,8 @@ def _plain_urls(images: pd.Series) -> pd.Series:
 def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
     if column.dtype == dtype and column.dtype != object:
         return column
+    if dtype == "bool":
+        return _booleans(column, name)
     try:
         if dtype == TEXT:
             return as_text(column)
@@ -293,6 +403,14 @@ def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
         return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]
     except (TypeError, ValueError, OverflowError) as error:
         raise TableError(f"The column {name!r} cannot be converted to {dtype}: {error}") from error
+
+
+def _booleans(column: pd.Series, name: str) -> pd.Series:
+    values = [as_boolean(value) for value in column.tolist()]
+    if None in values:
+        wrong = column.tolist()[values.index(None)]
+        raise TableError(f"The column {name!r} has {wrong!r}, which is not True, False, 1, 0, yes or no.")
+    return pd.Series(values, index=column.index, dtype=bool)
 
 
 def _moments(column: pd.Series) -> pd.Series:

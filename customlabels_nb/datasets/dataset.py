@@ -24,6 +24,7 @@ from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import ROUNDING, Contents
+from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
 from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
 from customlabels_nb.images.locations import absolute_uri
@@ -56,7 +57,9 @@ class Dataset:
         Images table with at least the column ``image`` (see :mod:`customlabels_nb.core.tables`). Extra columns are
         kept.
     annotations : DataFrame, optional
-        Annotations table with at least the columns ``image`` and ``label``.
+        Annotations table with at least the columns ``image`` and ``label``, or a list of labels in ``label``. Boxes
+        are in the columns ``left, top, width, height``, ``xmin, ymin, xmax, ymax`` or ``bbox`` (as in COCO), in pixels.
+        If all are between 0 and 1, they are ratios of the image size, and are converted.
     labels : DataFrame or iterable of str, optional
         Labels, in order. Labels that are used in the annotations but not listed here are appended.
     predictions : DataFrame, optional
@@ -104,10 +107,14 @@ class Dataset:
         self._marks: pd.DataFrame | Callable[[], pd.DataFrame] = (
             t.empty(t.ANNOTATION_COLUMNS) if annotations is None else t.normalise_annotations(annotations)
         )
+        self.found = list(issues)
+        if annotations is not None and "created" not in annotations.columns:  # a table that somebody has written
+            self._marks, adjusted = in_pixels(self._images, self._annotations, name)
+            self.found += adjusted
         given = predictions is not None and len(predictions) > 0
         self._predictions = t.normalise_predictions(predictions) if given else t.empty(t.PREDICTION_COLUMNS)
         for what, table in (("annotations", self._annotations), ("predictions", self._predictions)):
-            stray = table.loc[~table["image"].isin(self._images["image"]), "image"]
+            stray = table.loc[~t.is_among(table["image"], self._images["image"]), "image"]
             if len(stray):
                 raise TableError(f"Image {stray.iloc[0]!r} has {what} but is missing from the images table.")
         known = t.normalise_labels([] if labels is None else labels)
@@ -120,7 +127,6 @@ class Dataset:
         self._project: Any = None  # set only on a dataset that was read from a project
         self._origin = origin
         self._is_origin = False  # a reference to self would delay freeing the object until garbage collection
-        self.found = list(issues)
         self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
         #: Difference in pixels up to which two boxes are the same, because the file that was read is rounded.
         self.rounding = ROUNDING
@@ -412,9 +418,9 @@ class Dataset:
         if not isinstance(other, Dataset):
             raise InputError(f"other is of type {type(other).__name__}, but must be a Dataset.")
         other = other._seen_from(self.root)
-        new = other._images[~other._images["image"].isin(self._images["image"])]
+        new = other._images[~t.is_among(other._images["image"], self._images["image"])]
         annotations, predictions = (
-            pd.concat([mine, theirs[theirs["image"].isin(new["image"])]], ignore_index=True)
+            pd.concat([mine, theirs[t.is_among(theirs["image"], new["image"])]], ignore_index=True)
             for mine, theirs in ((self._annotations, other._annotations), (self._predictions, other._predictions))
         )
         labels = pd.concat([self._labels, other._labels]).drop_duplicates("label")
@@ -790,10 +796,10 @@ class Dataset:
         return Contents(self._images, self._annotations, list(colors), predictions=self._predictions, colors=colors)
 
     def _take(self, images: pd.DataFrame) -> Dataset:
-        return self._derived(images, self._annotations[self._annotations["image"].isin(images["image"])])
+        return self._derived(images, self._annotations[t.is_among(self._annotations["image"], images["image"])])
 
     def _derived(self, images: pd.DataFrame, annotations: pd.DataFrame) -> Dataset:
-        predictions = self._predictions[self._predictions["image"].isin(images["image"])]
+        predictions = self._predictions[t.is_among(self._predictions["image"], images["image"])]
         return self._like(images, annotations, predictions=predictions)
 
     def _like(

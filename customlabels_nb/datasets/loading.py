@@ -26,9 +26,13 @@ def read_dataset(
     *,
     images: str | os.PathLike[str] | None = None,
     relocate: Mapping[str, str] | None = None,
+    labels_from: str | None = None,
     **options: Any,
 ) -> Dataset:
     """Read a dataset from annotation files.
+
+    A folder is read if it has the layout of a format, contains one file of annotations (or one for each split), or only
+    contains images, in folders named after their labels. A folder with annotations that cannot be read is refused.
 
     Parameters
     ----------
@@ -41,9 +45,12 @@ def read_dataset(
         have the same name, their parent folders are compared too.
     relocate : dict, optional
         Mapping from old path prefixes to new ones, such as ``{"s3://bucket/": "photos/"}``.
+    labels_from : {"folders"}, optional
+        Take the labels of images from the names of their folders, even if there are annotations beside the images.
+        Folders such as "train" and "val" are splits if all folders beside them are, too.
     **options
         Format options. CSV has ``on_duplicate`` ("error", "first" or "merge"), which handles rows that repeat an image,
-        and ``prefix``, a folder or URL to put before bare file names.
+        ``prefix``, a folder or URL to put before bare file names, and ``encoding`` for files that are not UTF-8.
 
     Returns
     -------
@@ -65,7 +72,7 @@ def read_dataset(
     (4, ['diode', 'resistor'])
     """
     with collection_paused():
-        chosen, contents = read(path, format, images=images, relocate=relocate, **options)
+        chosen, contents = read(path, format, images=images, relocate=relocate, labels_from=labels_from, **options)
         dataset = _dataset(os.fspath(path), contents)
         dataset.rounding = chosen.rounding
         return dataset

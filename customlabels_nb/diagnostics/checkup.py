@@ -59,6 +59,7 @@ EXTRAS = {
     "outline": (("opencv-python-headless",), "outlines from a box or clicks in project.annotate()"),
     "parquet": (("pyarrow",), "detect_many(to='….parquet')"),
     "exchange": (("datasets", "supervision"), "datasets to and from Hugging Face's datasets and supervision"),
+    "heic": (("pillow-heif",), "HEIC photos of phones"),
     "dicom": (("pydicom",), "medical images in DICOM files"),
     "postgres": (("psycopg",), "a project in a team's PostgreSQL"),
     "rekognition": (("botocore", "s3fs"), "customlabels-nb serve, for Rekognition clients"),

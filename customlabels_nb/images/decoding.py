@@ -8,13 +8,24 @@ import os
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
-from customlabels_nb.core.limits import DICOM_SUFFIXES, IMAGE_SUFFIXES, LOCAL, UNREAD_SUFFIXES
+from customlabels_nb._utils.installing import extra_command
+from customlabels_nb.core.limits import (
+    AVIF_SUFFIXES,
+    DICOM_SUFFIXES,
+    HEIF_SUFFIXES,
+    IMAGE_SUFFIXES,
+    JPEG_2000_SUFFIXES,
+    LOCAL,
+    UNREAD_SUFFIXES,
+)
 from customlabels_nb.errors import ImageError, ImageTooLargeError, NotAnImageError, TruncatedImageError
 from customlabels_nb.images.dicom import RefusedError, how_to_read, is_dicom, is_readable, open_dicom
 
@@ -22,11 +33,20 @@ try:
     from PIL.AvifImagePlugin import SUPPORTED as _AVIF
 except ImportError:  # older Pillow versions
     _AVIF = False
+_JPEG_2000 = features.check_codec("jpg_2000")
+_HEIF = find_spec("pillow_heif") is not None
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 
-#: File extensions of supported images.
-READ_SUFFIXES = (IMAGE_SUFFIXES if is_readable() else IMAGE_SUFFIXES - DICOM_SUFFIXES) | (
-    {".avif"} if _AVIF else frozenset()
+#: What must be installed to read some images: whether it is, their file extensions, and how to install it.
+_NEEDED: tuple[tuple[bool, frozenset[str], Callable[[], str]], ...] = (
+    (is_readable(), DICOM_SUFFIXES, how_to_read),
+    (_HEIF, HEIF_SUFFIXES, lambda: f"HEIC photos need the package pillow-heif. {_install('heic')}"),
+    (_AVIF, AVIF_SUFFIXES, lambda: "AVIF images need Pillow 11.3 or later with its AVIF decoder."),
+    (_JPEG_2000, JPEG_2000_SUFFIXES, lambda: "JPEG 2000 images need a Pillow that was built with OpenJPEG."),
 )
+
+#: File extensions of images that can be read here.
+READ_SUFFIXES = IMAGE_SUFFIXES - {suffix for here, suffixes, _ in _NEEDED if not here for suffix in suffixes}
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -46,9 +66,10 @@ _UNREAD_TIFF = "this kind of TIFF is not supported. Convert it to 8 bits per cha
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks that may contain an orientation
-_LATER_FORMATS = ("AVIF",) if _AVIF else ()
+_TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_LATER_FORMATS = tuple(name for name, here in (("AVIF", _AVIF), ("JPEG2000", _JPEG_2000)) if here)
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM", *_LATER_FORMATS)  # MPO opens as JPEG
-_READ = ", ".join(sorted({*_FORMATS} - {"DIB"}))
+_READ = ", ".join(sorted({*_FORMATS, *(("HEIF",) if _HEIF else ())} - {"DIB"}))
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "DIB": ".bmp", "DICOM": ".dcm"}  # otherwise the format name
 _opening = threading.Lock()  # warnings.catch_warnings is not thread-safe
 
@@ -56,8 +77,9 @@ _opening = threading.Lock()  # warnings.catch_warnings is not thread-safe
 def why_unread(name: str) -> str | None:
     """Return advice for an image file whose name has an unsupported extension, or None for all other files."""
     suffix = os.path.splitext(name)[1].lower()
-    if suffix in DICOM_SUFFIXES and suffix not in READ_SUFFIXES:
-        return how_to_read()
+    for here, suffixes, how in _NEEDED:
+        if suffix in suffixes and not here:
+            return how()
     if suffix in READ_SUFFIXES or suffix not in UNREAD_SUFFIXES:
         return None
     return f"Images of type {suffix[1:].upper()} are not supported. Convert the image to JPEG or PNG."
@@ -72,7 +94,7 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
         with _opening, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's decompression bomb warning is replaced by the check below
             file = io.BytesIO(data) if isinstance(data, bytes) else data
-            image = open_dicom(file, name) if is_dicom(file) else Image.open(file, formats=_FORMATS)
+            image = open_dicom(file, name) if is_dicom(file) else _open(file, name)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -94,6 +116,45 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
         yield image
 
 
+def _open(file: BinaryIO, name: str) -> Image.Image:
+    head = file.read(12)
+    file.seek(0)
+    if head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS:
+        if not _HEIF:
+            raise NotAnImageError(name, why_unread("photo.heic") or "")
+        _register_heif()
+        return Image.open(file, formats=("HEIF",))
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except ValueError:  # Pillow refuses long texts, which are not needed
+        if not head.startswith(_PNG_START):
+            raise
+        file.seek(0)
+        return Image.open(io.BytesIO(_without_texts(file.read())), formats=_FORMATS)
+
+
+@cache
+def _register_heif() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def _without_texts(data: bytes) -> bytes:
+    """Return a PNG without its chunks of text."""
+    kept, position = [_PNG_START], len(_PNG_START)
+    while position + 12 <= len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] not in _TEXT_CHUNKS:
+            kept.append(data[position:end])
+        position = end
+    return b"".join(kept)
+
+
+def _install(extra: str) -> str:
+    return f"Install it with: {extra_command(extra)}"
+
+
 def _mixes_up_planes(image: Any) -> bool:
     """Check whether a TIFF has over 8 bits per channel in separate planes, which Pillow would decode wrongly."""
     bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
@@ -106,7 +167,7 @@ def _why_not_identified(data: bytes | BinaryIO, name: str) -> str:
     if os.path.splitext(name)[1].lower() in DICOM_SUFFIXES & READ_SUFFIXES:
         return "this is not a DICOM file (the prefix DICM is missing)."
     reason = why_unread(name) or f"This is not an image in a supported format: {_READ}."
-    return reason[0].lower() + reason[1:] if reason != how_to_read() else reason
+    return reason if reason.split(" ")[0].isupper() else reason[0].lower() + reason[1:]
 
 
 def file_suffix(data: bytes, name: str) -> str:
@@ -229,15 +290,18 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
-    """Convert 16-bit, 32-bit or float greyscale, in which the value of white is not defined, to 8 bits."""
+    """Convert 16-bit, 32-bit or float greyscale to 8 bits.
+
+    The value of white is not stated, so it is that of the bits that are used: cameras store 10 to 14 bits in 16.
+    """
     import numpy as np
 
     values: Any = np.nan_to_num(np.asarray(image).astype(np.float64))
-    brightest = values.max(initial=0)
-    if image.mode.startswith("I;16") or brightest > 255:
-        white = 65535.0
+    brightest = float(values.max(initial=0))
+    if brightest < 256:  # a dark image of 16 bits, or 8 bits in a longer number
+        white = 65535.0 if image.mode.startswith("I;16") else 1.0 if image.mode == "F" and brightest <= 1 else 255.0
     else:
-        white = 1.0 if image.mode == "F" and brightest <= 1 else 255.0
+        white = 2.0 ** next((n for n in (10, 12, 14, 16) if brightest < 2**n), int(brightest).bit_length()) - 1
     eight = (np.clip(values / white, 0, 1) * 255).round().astype(np.uint8)
     if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         eight = 255 - eight  # Pillow inverts up to 8 bits only

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from customlabels_nb._utils.files import expand_home
+from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-from customlabels_nb.core.tables import check_label
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import Location, to_uri
 from customlabels_nb.images.reading import READ_SUFFIXES, why_unread
 from customlabels_nb.remote.remote_files import RemoteFile, is_chain, is_web, list_files, list_web, media_type
 
 _PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
+_IMAGE_FOLDERS = frozenset({"images", "img", "data", "photos"})
 _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
 
 
@@ -26,18 +29,21 @@ _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886
 class FoundFiles:
     """Image files, sorted by name.
 
-    ``labels`` holds the label of each file or None, ``stats`` its size in bytes and modification time in nanoseconds,
-    if known, ``contents`` an identifier of the content of remote files. ``unlisted`` holds the URLs whose metadata is
-    not in their listing. ``ignored`` counts the files without an image extension.
+    ``labels`` holds the label of each file or None, ``splits`` the split that its folder names or None, ``stats`` its
+    size in bytes and modification time in nanoseconds, if known, ``contents`` an identifier of the content of remote
+    files. ``unlisted`` holds the URLs whose metadata is not in their listing. ``others`` holds the files without an
+    image extension, and ``split_folders`` the names of the folders that are splits.
     """
 
     images: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
     stats: list[tuple[int, int] | None] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
-    ignored: int = 0
+    others: list[str] = field(default_factory=list)
     contents: list[str | None] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+    split_folders: list[str] = field(default_factory=list)
 
 
 def list_pattern(pattern: Location, *, root: Path | None = None) -> list[Location]:
@@ -75,11 +81,10 @@ def _list_url(place: Location, *, any_name: bool) -> list[RemoteFile] | None:
 def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None) -> FoundFiles:
     """Find all image files in a folder and its subfolders, at any depth.
 
-    With ``labels_from="folders"``, the label of an image is the name of the top-level subfolder of ``root`` that
-    contains it.
-    Images in ``root`` itself have no label. Hidden files and folders are skipped, and so are caches and projects of
-    this package inside ``root``. Links are followed, but never back into a folder that is being read. Unreadable
-    folders, folder names that are not valid labels, projects, and unsupported image types are reported as issues.
+    With ``labels_from="folders"``, the labels and splits are those of :func:`labels_of_folders`. Hidden files and
+    folders are skipped, and so are caches and projects of this package inside ``root``. Links are followed, but never
+    back into a folder that is being read. Unreadable folders, folder names that are not valid labels, projects, and
+    unsupported image types are reported as issues.
     """
     top = os.path.abspath(expand_home(os.fspath(root)))
     if not os.fspath(root) or not os.path.isdir(top):
@@ -89,46 +94,91 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
         entries, identity = _entries(top), file_identity(top)
     except OSError as error:
         raise InputError(f"The folder {os.fspath(root)!r} cannot be read ({error.strerror}).") from error
-    files = FoundFiles()
+    files, folders = FoundFiles(), list[_Names]()
     # an explicit stack, because folders can be nested more deeply than Python's recursion limit
-    open_folders = [_Folder(entries, None, frozenset({identity}))]
+    open_folders = [_Folder(entries, (), frozenset({identity}))]
     while open_folders:
         folder = open_folders[-1]
         entry = next(folder.entries, None)
         if entry is None:
             open_folders.pop()
-        elif not entry.name.startswith("."):
-            label_below = len(open_folders) == 1 and labels_from is not None
-            inner = _take(entry, folder, files, label_below=label_below)
+        elif not is_hidden(entry.name):
+            inner = _take(entry, folder, files)
+            folders += [folder.names] * (len(files.images) - len(folders))
             if inner is not None:
                 open_folders.append(inner)
+    _add_labels(files, folders, to_uri(top), labels_from)
     return files
 
 
 def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str | None = None) -> FoundFiles:
     """Select the image files in a remote listing by name, as :func:`read_folder` does, without opening them."""
-    accepted = FoundFiles()
+    accepted, all_names = FoundFiles(), list[_Names]()
     top = url.rstrip("/") + "/"
-    labels: dict[str, str | None] = {}
     for file in files:
-        *folders, name = file.url[len(top) :].split("/")
-        if any(part.startswith(".") for part in (*folders, name)):
+        *names, name = file.url[len(top) :].split("/")
+        if any(map(is_hidden, (*names, name))):
             continue
         if not is_image_name(name):
             if reason := why_unread(name):
                 accepted.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=file.url))
             else:
-                accepted.ignored += 1
+                accepted.others.append(file.url)
             continue
-        label = folders[0] if folders and labels_from else ""
-        if label not in labels:
-            labels[label] = _usable_label(label, top + label, accepted) if label else None
         accepted.images.append(file.url)
-        accepted.labels.append(labels[label])
+        all_names.append(tuple(names))
         accepted.stats.append(file.stat)
         accepted.contents.append(file.identity)
         accepted.unlisted += [file.url] if file.size is None else []
+    _add_labels(accepted, all_names, top.rstrip("/"), labels_from)
     return accepted
+
+
+def labels_of_folders(folders: Iterable[_Names]) -> dict[_Names, tuple[str | None, str | None]]:
+    """Map folders that contain images to the names of their labels and splits.
+
+    A folder is given as the names on the way to it from the root. The label of an image is the folder directly below
+    the root. Two kinds of folders are passed through, so that the label is the folder below them: names of splits, if
+    all folders beside them are named after splits, too, and names such as ``images``, if all beside them are.
+    """
+    found: dict[_Names, tuple[str | None, str | None]] = {}
+    groups: list[tuple[int, set[_Names], str | None]] = [(0, set(folders), None)]
+    while groups:
+        depth, group, split = groups.pop()
+        below = {names for names in group if len(names) > depth}
+        inner = {names[depth].lower() for names in below}
+        if split is None and below and inner <= t.SPLIT_NAMES.keys():
+            groups += [
+                (depth + 1, {names for names in below if names[depth].lower() == name}, t.SPLIT_NAMES[name])
+                for name in inner
+            ]
+        elif below and inner <= _IMAGE_FOLDERS:
+            groups.append((depth + 1, below, split))
+        else:
+            found |= {names: (names[depth], split) for names in below}
+        found |= dict.fromkeys(group - below, (None, split))
+    return found
+
+
+def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_from: str | None) -> None:
+    """Set the labels and splits of images, given the names of their folders, and report invalid labels."""
+    found = labels_of_folders(folders) if labels_from else {}
+    labels: dict[str | None, str | None] = {None: None}
+    for names, (label, split) in sorted(found.items()):
+        if label is not None and label not in labels:
+            folder = posixpath.join(top, *names[: names.index(label) + 1])
+            labels[label] = _usable_label(label, folder, files)
+        if split is not None:
+            at = next(name for name in names if name.lower() in t.SPLIT_NAMES)
+            files.split_folders += [at] if at not in files.split_folders else []
+    placed = [found.get(names, (None, None)) for names in folders]
+    files.labels = [labels[label] for label, _ in placed]
+    files.splits = [split for _, split in placed]
+
+
+def is_hidden(name: str) -> bool:
+    """Check whether a file or folder is hidden, or a folder of macOS's archives that repeats the names of all files."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def is_image_name(name: str) -> bool:
@@ -160,13 +210,14 @@ def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
     ]  # fmt: skip
 
 
-_Identity = tuple[int, int]
+_Identity: TypeAlias = tuple[int, int]
+_Names: TypeAlias = tuple[str, ...]  # of a folder and those above it, below the root
 
 
 @dataclass
 class _Folder:
     entries: Iterator[os.DirEntry[str]]
-    label: str | None
+    names: _Names
     above: frozenset[_Identity]  # this folder and its parents
 
 
@@ -180,17 +231,16 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
         return iter(sorted(scan, key=lambda entry: entry.name))
 
 
-def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_below: bool) -> _Folder | None:
+def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles) -> _Folder | None:
     """Add a file to ``files``, or return a folder to read."""
     try:
         if entry.is_dir():
-            label = _usable_label(entry.name, to_uri(entry.path), files) if label_below else folder.label
-            return _open(entry.path, label, folder.above, files)
+            return _open(entry.path, (*folder.names, entry.name), folder.above, files)
         if not is_image_name(entry.name):
             if reason := why_unread(entry.name):
                 files.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=to_uri(entry.path)))
             else:
-                files.ignored += 1
+                files.others.append(to_uri(entry.path))
             return None
         status = entry.stat()
     except OSError as error:
@@ -200,12 +250,11 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles, *, label_
         return None
     # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
     files.images.append(entry.path.replace(os.sep, "/") if entry.path.isascii() else to_uri(entry.path))
-    files.labels.append(folder.label)
     files.stats.append((status.st_size, status.st_mtime_ns))
     return None
 
 
-def _open(path: str, label: str | None, above: frozenset[_Identity], files: FoundFiles) -> _Folder | None:
+def _open(path: str, names: _Names, above: frozenset[_Identity], files: FoundFiles) -> _Folder | None:
     try:
         identity = file_identity(path)
         if identity in above:
@@ -217,7 +266,7 @@ def _open(path: str, label: str | None, above: frozenset[_Identity], files: Foun
             reason = "The folder contains a project, so it was skipped. To add its images, pass this folder itself."
             files.issues.append(Issue("FOLDER_IS_PROJECT", reason, where=to_uri(path)))
             return None
-        return _Folder(_entries(path), label, above | {identity})
+        return _Folder(_entries(path), names, above | {identity})
     except OSError as error:
         reason = f"The folder cannot be read ({error.strerror})."
         files.issues.append(Issue("FOLDER_UNREADABLE", reason, where=to_uri(path)))
@@ -247,7 +296,7 @@ def _begins(path: str, mark: bytes, *, within: int | None = None) -> bool:
 
 def _usable_label(name: str, folder: str, files: FoundFiles) -> str | None:
     try:
-        return check_label(name)
+        return t.check_label(name)
     except LabelError as error:
         files.issues.append(Issue("LABEL_UNUSABLE", f"Its images have no label: {error}", folder))
         return None

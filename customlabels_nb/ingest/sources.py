@@ -17,14 +17,18 @@ import pandas as pd
 
 from customlabels_nb._utils.files import scratch
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.box_columns import look_like_boxes, notation_of
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.datasets.formats.base import ROUNDING, Notes
+from customlabels_nb.datasets.formats.base import ROUNDING, Notes, NotImported
+from customlabels_nb.datasets.formats.box_ratios import in_pixels
+from customlabels_nb.datasets.formats.detection import issues_beside
+from customlabels_nb.datasets.formats.image_folder import folders_as_splits
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.listing import FoundFiles, list_folder, list_pattern, read_folder
-from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path
+from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path, to_uri
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
@@ -67,7 +71,6 @@ class ImportOptions:
 
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame | Iterator[pd.DataFrame]
-_CORNERS = {"xmin", "ymin", "xmax", "ymax"}
 
 
 class Incoming(NamedTuple):
@@ -113,7 +116,7 @@ class SourceContents:
         """Return the images at these positions with their annotations, without issues, lines and ignored files."""
         images, marks = self.images.iloc[rows].reset_index(drop=True), self.annotations
         if len(images) < len(self.images):
-            marks = marks[marks["image"].isin(images["image"])]
+            marks = marks[t.is_among(marks["image"], images["image"])]
         stats, contents = [self.stats[i] for i in rows], [self.contents[i] for i in rows]
         part = replace(self, images=images, annotations=marks, stats=stats, contents=contents)
         return replace(part, issues=[], ignored=0, lines=[])
@@ -261,7 +264,7 @@ class _Finder:
         if _is_zip(place):
             return self._from_zip(place)
         files = list_folder(place, labels_from=self.labels_from, any_name=True)
-        return None if files is None else self._from_folder(files, {"kind": "folder", "name": place.uri})
+        return None if files is None else self._from_folder(files, {"kind": "folder", "name": place.uri}, place.uri)
 
     def _from_zip(self, place: Location) -> SourceContents:
         if place.path is not None:
@@ -286,9 +289,16 @@ class _Finder:
         top = os.path.abspath(self.project_folder)
         files.images = [image if image.startswith("file://") else relative_name(image, top) for image in files.images]
         files.issues[:0] = issues
-        return self._from_folder(files, {"kind": "zip", "name": place.uri})
+        return self._from_folder(files, {"kind": "zip", "name": place.uri}, to_uri(root))
 
-    def _from_folder(self, files: FoundFiles, description: dict[str, Any]) -> SourceContents:
+    def _from_folder(self, files: FoundFiles, description: dict[str, Any], top: str) -> SourceContents:
+        if self.labels_from:
+            files.issues += issues_beside(files.images, files.others, top)
+            how = (
+                "All images were added to one split. To add them to their splits, pass the result of cl.read_dataset "
+                "to project.import_dataset."
+            )
+            files.issues += folders_as_splits(files, top, how)
         rows = pd.DataFrame(
             {"image": pd.Series(files.images, dtype=t.TEXT), "label": pd.Series(files.labels, dtype=object)}
         )
@@ -298,7 +308,7 @@ class _Finder:
             {**description, "labels_from": self.labels_from},
             files.stats,
             files.issues,
-            files.ignored,
+            len(files.others),
             contents=files.contents,
         )
         return _with_metadata(contents, look_up_all(files.unlisted))
@@ -345,28 +355,73 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     _check_frame(frame, split)
     locations = [Location.of(name) for name in frame["image"]]
-    rows = frame.assign(image=[location.uri for location in locations])
-    boxes = "left" in rows.columns or set(rows.columns) >= _CORNERS
+    frame, issues = _with_labels(frame.assign(image=[location.uri for location in locations]))
+    rows = t.with_boxes(frame)
+    boxes = "left" in rows.columns
     # with boxes, width and height refer to the boxes, otherwise to the image
-    about_labels = {*t.ANNOTATION_COLUMNS, *_CORNERS, "split", "revision"} - {"image"}
+    about_labels = {*t.ANNOTATION_COLUMNS, "split", "revision"} - {"image"}
     kept = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
     images = rows[kept].drop_duplicates("image").reset_index(drop=True)
-    annotated = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
-    annotations = (
-        t.normalise_annotations(annotated, annotator=annotator)
-        if "label" in rows.columns
-        else t.empty(t.ANNOTATION_COLUMNS)
-    )
+    images = images.rename(columns={f"image_{side}": side for side in ("width", "height") if side not in kept})
+    annotations = t.empty(t.ANNOTATION_COLUMNS)
+    if "label" in rows.columns:
+        annotated = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
+        annotations = t.normalise_annotations(annotated, annotator=annotator)
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
+    if "created" not in frame.columns:  # our own tables have it, with boxes in pixels
+        annotations, adjusted = in_pixels(images, annotations, description["name"])
+        issues += adjusted
+    issues += _differing(rows[kept], images)
     paths = {location.uri: location.path for location in locations}
-    return SourceContents(images, annotations, description, [_stat(paths[uri]) for uri in images["image"]])
+    stats = [_stat(paths[uri]) for uri in images["image"]]
+    return SourceContents(images, annotations, description, stats, issues)
+
+
+def _with_labels(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+    """Return a table with the column ``label``, which may have another name, and issues about columns."""
+    issues = []
+    other = next((name for name in t.LABEL_NAMES if name in frame.columns), None)
+    if "label" not in frame.columns and other is not None:
+        named = frame[other].dropna()
+        if not named.map(lambda value: isinstance(value, str)).all():
+            raise InputError(
+                f"The DataFrame has no column 'label', and its column {other!r} has values that are not text, such as "
+                f"{str(named.iloc[0])!r}. Add a column 'label' with the names of the classes."
+            )
+        frame = frame.rename(columns={other: "label"})
+        issues.append(Issue("ENTRY_ADJUSTED", f"The column {other!r} was read as the label.", other, "the table"))
+    boxes = [name for name in frame.columns if name == "left" or name == "xmin" or notation_of(name)]
+    if boxes and "label" not in frame.columns:
+        raise InputError(f"The DataFrame has boxes ({boxes[0]!r}), but no column 'label': {list(frame.columns)}.")
+    if not boxes and (alike := look_like_boxes(frame.columns)):
+        message = (
+            f"The columns {', '.join(map(repr, alike))} were not read as boxes. If they are boxes in pixels, rename "
+            "them to left, top, width and height, or to xmin, ymin, xmax and ymax."
+        )
+        issues.append(Issue("ENTRY_ADJUSTED", message, alike[0], "the table"))
+    return frame, issues
+
+
+def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
+    """Report columns that have several values for an image, of which only the first is stored."""
+    if len(rows) == len(images):
+        return []
+    not_imported = NotImported()
+    first = images.set_index("image").reindex(rows["image"]).reset_index()
+    for name in (name for name in rows.columns if name in images.columns and name != "image"):
+        given = rows[name].reset_index(drop=True)
+        other = given.notna() & (given.astype(str) != first[name].astype(str))
+        if other.any():
+            not_imported.add(f"value of the column {name!r}", str(first.loc[other, "image"].iloc[0]), int(other.sum()))
+    return not_imported.issues("the table")
 
 
 def _check_frame(frame: pd.DataFrame, split: str) -> None:
+    t.check_flat(frame, "images")
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
     sides = frame.get("split", pd.Series(dtype=t.TEXT))
-    others = sides[sides.notna() & (sides != split)]
+    others = sides[sides.notna() & (sides.map(t.split_named) != split)]
     if len(others):
         raise InputError(
             f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "

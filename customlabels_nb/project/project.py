@@ -257,8 +257,9 @@ class Project:
         ----------
         source
             Images to add. Local images are referenced by path unless ``copy`` is true. A zip file is unpacked into the
-            project's folder. A DataFrame needs a column ``image``, and may have a column ``label``, box columns and any
-            other columns, which are stored too. An iterator of DataFrames is stored as one action with only one of them
+            project's folder. A DataFrame needs a column ``image``, and may have a column ``label``, box columns
+            (``left, top, width, height``, ``xmin, ymin, xmax, ymax`` or ``bbox``) and any other columns, which are
+            stored too. Boxes that are all between 0 and 1 are ratios of the image size. An iterator of DataFrames is stored as one action with only one of them
             in memory. All rows of an image must be in one of them, and others cannot write to the project meanwhile.
         split : {"train", "test"}
             Dataset to add the images to.
@@ -583,6 +584,7 @@ class Project:
             raise InputError(
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
+        t.check_flat(rows, "predictions")
         if "image" in rows.columns and rows["image"].notna().all():
             rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
         predictions = t.normalise_annotations(rows).assign(model=model.strip())

@@ -79,7 +79,7 @@ def test_tags_are_lists_of_text(tags: object, expected: list[str]) -> None:
         ({"image": ["a", "b", "a"]}, ["'a'", "more than one row"]),
         ({"image": ["a\0b"]}, ["'image'", "cannot be stored"]),
         ({"image": ["a\udcffb"]}, ["'image'", "cannot be stored"]),
-        ({"image": ["a"], "split": ["valid"]}, ["split='valid'", "train, test"]),
+        ({"image": ["a"], "split": ["dev"]}, ["split='dev'", "train, test"]),
         ({"image": ["a"], "status": ["done"]}, ["status='done'", "needs_review"]),
         ({"image": ["a"], "width": ["wide"]}, ["'width'", "Int64"]),
         ({"image": ["a"], "width": [1.5]}, ["'width'", "Int64"]),
@@ -138,6 +138,50 @@ def test_missing_cells_get_the_values_that_missing_columns_get() -> None:
     assert result["created"].notna().all()
     assert result["created"][1] == pd.Timestamp("2020-01-01", tz="UTC")
     assert result["polygon"].tolist() == [None, [[0, 0], [1, 1], [0, 1]]]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"bbox": [[1, 2, 10, 20]]},
+        {"bbox": [np.array([1, 2, 10, 20])], "width": [100], "height": [80]},
+        {"bbox_xyxy": ["[1 2 11 22]"]},
+        {"box_cxcywh": [(6, 12, 10, 20)]},
+        {"xmin": [1], "ymin": [2], "width": [10], "height": [20]},
+    ],
+)
+def test_boxes_in_one_column_are_read(columns: dict[str, list[object]]) -> None:
+    frame = pd.DataFrame({"image": ["a"], "label": ["x"], **columns})
+    assert t.normalise_annotations(frame)[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[1, 2, 10, 20]]
+
+
+def test_a_list_of_labels_is_one_row_per_label() -> None:
+    frame = pd.DataFrame({"image": ["a", "b", "c"], "label": [["x", "y"], "x", []]})
+    found = t.normalise_annotations(frame)
+    assert found[["image", "label"]].to_numpy().tolist() == [["a", "x"], ["a", "y"], ["b", "x"]]
+
+
+def test_booleans_are_words() -> None:
+    words = ["no", "Yes", 0, True, "false", 1.0, None]
+    frame = pd.DataFrame({"image": list("abcdefg"), "label": "x", "crowd": words})
+    assert t.normalise_annotations(frame)["crowd"].tolist() == [False, True, False, True, False, True, False]
+
+
+def test_columns_with_levels_are_refused() -> None:
+    columns = pd.MultiIndex.from_tuples([("image", "a"), ("label", "b")])
+    frame = pd.DataFrame([["a.jpg", "x"]], columns=columns)
+    for normalise in (t.normalise_images, t.normalise_annotations, t.normalise_predictions):
+        with pytest.raises(TableError, match="2 levels"):
+            normalise(frame)
+
+
+def test_splits_have_other_names() -> None:
+    frame = pd.DataFrame({"image": list("abcd"), "split": ["Training", "val", "TESTING", "train"]})
+    assert t.normalise_images(frame)["split"].tolist() == ["train", "test", "test", "train"]
+
+
+def test_labels_are_composed() -> None:
+    assert t.check_label("cafe\u0301") == "caf\u00e9"
 
 
 def test_both_notations_of_boxes_are_read() -> None:
@@ -205,6 +249,10 @@ BOX = {"left": [0], "top": [0], "width": [1], "height": [1]}
         ({"confidence": [-0.5]}, ["-0.5"]),
         ({"confidence": ["sure"]}, ["'confidence'"]),
         ({"created": ["yesterday"]}, ["'created'"]),
+        ({"crowd": ["maybe"]}, ["'crowd'", "'maybe'"]),
+        ({"bounding_box": [[1, 2, 3, 4]]}, ["'bounding_box'", "'bbox_xyxy'"]),
+        ({"bbox": [[1, 2, 3]]}, ["'bbox'", "'a.jpg'", "[1, 2, 3]"]),
+        ({"label": [["x", "y"]], **BOX}, ["'a.jpg'", "one row for each label"]),
     ],
 )
 def test_impossible_annotations_are_refused_by_name(columns: dict[str, list[object]], words: list[str]) -> None:

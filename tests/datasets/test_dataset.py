@@ -91,6 +91,22 @@ def test_tables_are_normalised_and_labels_ordered() -> None:
     assert more.labels["label"].tolist() == ["quince", "apple", "pear"]
 
 
+def test_ratios_are_converted_with_the_size_in_the_images_table() -> None:
+    images = pd.DataFrame({"image": ["a.jpg"], "width": [200], "height": [100]})
+    boxes = {
+        "xmin": [0.1],
+        "ymin": [0.2],
+        "xmax": [0.5],
+        "ymax": [0.6],
+        "polygon": [[[0.1, 0.2], [0.5, 0.6], [0.1, 0.6]]],
+    }
+    dataset = Dataset(images, pd.DataFrame({"image": ["a.jpg"], "label": ["x"], **boxes}))
+    assert dataset.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[20, 20, 80, 40]]
+    assert np.allclose(dataset.annotations["polygon"].iat[0], [[20, 20], [100, 60], [20, 60]])
+    assert dataset.issues["code"].tolist() == ["ENTRY_ADJUSTED"]
+    assert Dataset(dataset.images, dataset.annotations).issues.empty
+
+
 def test_an_empty_dataset_works() -> None:
     empty = Dataset(pd.DataFrame({"image": []}))
     assert len(empty) == 0

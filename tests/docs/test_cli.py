@@ -131,14 +131,14 @@ def test_quickstart_names_photos_of_types_that_it_cannot_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine" / "apple").mkdir(parents=True)
-    (tmp_path / "mine" / "apple" / "IMG_1.HEIC").write_bytes(b"HEIC")
+    (tmp_path / "mine" / "apple" / "IMG_1.PSD").write_bytes(b"PSD")
     assert main(["quickstart", "--images", str(tmp_path / "mine")]) == 2
-    assert re.search(r"IMG_1.HEIC'. Images of type HEIC .* Convert the image to JPEG", capsys.readouterr().err)
+    assert re.search(r"IMG_1.PSD'. Images of type PSD .* Convert the image to JPEG", capsys.readouterr().err)
 
     photos(tmp_path / "mine", apple=2, pear=2)
     monkeypatch.setattr(quickstart, "run_quickstart", lambda out, *_: out.mkdir() or quickstart.NotebookRun(out, {}, 1))
     assert main(["quickstart", "--images", str(tmp_path / "mine"), "--out", str(tmp_path / "out")]) == 0
-    assert re.search(r"Not used: 1 of the files, .*IMG_1.HEIC'. Images of type HEIC", capsys.readouterr().out)
+    assert re.search(r"Not used: 1 of the files, .*IMG_1.PSD'. Images of type PSD", capsys.readouterr().out)
 
 
 @pytest.mark.thorough

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -12,10 +14,12 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import PIL
+import pillow_heif
 import pytest
-from PIL import Image, features
+from PIL import Image, PngImagePlugin, features
 
 from customlabels_nb.errors import (
+    ImageError,
     ImageNotFoundError,
     ImageTooLargeError,
     NotAnImageError,
@@ -472,7 +476,61 @@ def test_avif_is_read_upright() -> None:
         inspect(data[: len(data) * 3 // 4], "cut.avif")
 
 
+@pytest.mark.parametrize("name", ["phone.heic", "renamed.jpg", "photo"])
+def test_heic_photos_are_read_upright(name: str) -> None:
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(picture(3, (64, 40)), "HEIF", quality=95, exif=exif.tobytes())
+    assert (inspect(data, name).width, inspect(data, name).height) == (40, 64)
+    upright = np.asarray(picture(3, (64, 40)).transpose(Image.Transpose.ROTATE_270), dtype=float)
+    assert np.abs(np.asarray(open_image(data, name=name), dtype=float) - upright).mean() < 20
+    with pytest.raises(ImageError):
+        open_image(data[: len(data) * 3 // 4], name=name)
+
+
+def test_heic_without_its_package_names_the_extra() -> None:
+    program = """
+import importlib.util as util
+find = util.find_spec
+util.find_spec = lambda name, package=None: None if name == "pillow_heif" else find(name, package)
+from customlabels_nb.images.reading import READ_SUFFIXES, open_image
+assert ".heic" not in READ_SUFFIXES
+try:
+    open_image(b"\\0\\0\\0\\x18ftypheic" + bytes(12), name="a.jpg")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert "NotAnImageError 'a.jpg': HEIC photos need the package pillow-heif. Install it with: " in ran.stdout
+
+
+@pytest.mark.skipif(not features.check_codec("jpg_2000"), reason="this Pillow reads no JPEG 2000")
+def test_jpeg_2000_is_read() -> None:
+    assert ".jp2" in READ_SUFFIXES
+    assert open_image(encoded(picture(3, (64, 40)), "JPEG2000")).size == (64, 40)
+
+
+@pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt"])
+def test_png_with_long_texts_is_an_image(kind: str) -> None:
+    texts = PngImagePlugin.PngInfo()
+    if kind == "iTXt":
+        texts.add_itxt("a", "x" * 5_000_000, zip=True)
+    else:
+        texts.add_text("a", "x" * 5_000_000, zip=kind == "zTXt")
+    data = encoded(picture(3, (64, 40)), "PNG", pnginfo=texts)
+    assert inspect(data, "a.png").width == 64
+    np.testing.assert_array_equal(np.asarray(open_image(data)), np.asarray(picture(3, (64, 40))))
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_white_is_the_largest_value_of_the_bits_that_are_used(bits: int) -> None:
+    values = np.tile(np.linspace(0, 2**bits - 1, 48).astype(np.uint16), (32, 1))
+    shown = np.asarray(open_image(encoded(Image.fromarray(values), "PNG")))[0, :, 0]
+    np.testing.assert_allclose(shown, np.linspace(0, 255, 48), atol=1.5)
+
+
 def test_unsupported_type_is_named() -> None:
-    for name, words in (("a.heic", "HEIC.*JPEG"), ("a.jpg", "not an image in a supported")):
+    for name, words in (("a.psd", "PSD.*JPEG"), ("a.jpg", "not an image in a supported")):
         with pytest.raises(NotAnImageError, match=words):
-            open_image(b"\0\0\0\x18ftypheic\0\0\0\0", name=name)
+            open_image(b"8BPS\0\1\0\0\0\0", name=name)

@@ -160,7 +160,7 @@ def test_names_relative_to_folder_and_project_are_found(
 
 def test_unreadable_files_of_a_folder_are_listed(predictor: Predictor, images: list[str], tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(Path(images[0]).read_bytes())
-    (tmp_path / "b.heic").touch()
+    (tmp_path / "b.psd").touch()
     found = detect_many(predictor, tmp_path)
     assert len(found) == 1
-    assert [(Path(e["image"]).name, e["code"]) for e in found.attrs["errors"]] == [("b.heic", "IMAGE_TYPE_UNSUPPORTED")]
+    assert [(Path(e["image"]).name, e["code"]) for e in found.attrs["errors"]] == [("b.psd", "IMAGE_TYPE_UNSUPPORTED")]

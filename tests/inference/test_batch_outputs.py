@@ -119,11 +119,11 @@ def test_unreadable_images_are_reported_and_the_run_goes_on(
         (folder / f"{number:03}.jpg").write_bytes(Path(images[number % 18]).read_bytes())
     (folder / "050.jpg").write_bytes(b"no image")
     (folder / "120.jpg").write_bytes(Path(images[0]).read_bytes()[:700])
-    (folder / "more.heic").touch()
+    (folder / "more.psd").touch()
     result = written(predictor, folder, tmp_path / "found.jsonl")
     errors = [(Path(row.image).name, row.code) for row in result.errors.itertuples()]
     assert errors == [
-        ("more.heic", "IMAGE_TYPE_UNSUPPORTED"), ("050.jpg", "IMAGE_NOT_AN_IMAGE"), ("120.jpg", "IMAGE_TRUNCATED"),
+        ("more.psd", "IMAGE_TYPE_UNSUPPORTED"), ("050.jpg", "IMAGE_NOT_AN_IMAGE"), ("120.jpg", "IMAGE_TRUNCATED"),
     ]  # fmt: skip
     assert len(lines(tmp_path / "found.jsonl")) == 198
     path = str(tmp_path / "found.jsonl")

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import (
     ArchiveError,
     InputError,
@@ -130,6 +131,41 @@ def test_a_table_brings_boxes_in_both_notations(project: cl.Project, add: Add, t
     boxes = project.train_set.annotations
     assert boxes[["left", "top", "width", "height"]].to_numpy().tolist() == [[1.5, 2, 10, 20], [4, 5, 11, 21]]
     assert project.train_set.images[["width", "height"]].to_numpy().tolist() == [[48, 32]]
+
+
+def test_a_table_brings_boxes_in_one_column(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "photos", {"": 1})[0]
+    ratios = [[0.25, 0.5, 0.25, 0.125], [0, 0, 1, 1]]
+    report = add(pd.DataFrame({"image": [path] * 2, "class": ["apple", "pear"], "bbox": ratios, "site": ["x", "y"]}))
+    boxes = project.train_set.annotations[["label", *t.BOX_COLUMNS]].to_numpy().tolist()
+    assert boxes == [["apple", 12, 16, 12, 4], ["pear", 0, 0, 48, 32]]
+    assert project.train_set.images["site"].tolist() == ["x"]
+    messages = report.issues["message"].tolist()
+    for message, what in zip(messages, ["'class' .* label", "2 boxes are ratios", "1 × .*'site'"], strict=True):
+        assert re.search(what, message)
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"bbox": [[1, 2, 3, 4]]}, "'bbox'.*no column 'label'"),
+        ({"category": [3]}, "'category'.*'3'"),
+        ({"label": ["x"], "box": [[1, 2, 3, 4]]}, "'box'.*'bbox_xywh'"),
+    ],
+)
+def test_a_table_whose_labels_or_boxes_are_unclear_is_refused(
+    add: Add, tmp_path: Path, columns: dict[str, list[object]], says: str
+) -> None:
+    path = write_folder(tmp_path / "photos", {"": 1})[0]
+    with pytest.raises(InputError, match=says):
+        add(pd.DataFrame({"image": [path], **columns}))
+
+
+def test_columns_that_look_like_boxes_are_reported(add: Add, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "photos", {"": 1})[0]
+    sides = {"x": [1], "y": [2], "w": [3], "h": [4]}
+    report = add(pd.DataFrame({"image": [path], "label": ["apple"], **sides}))
+    assert "'x', 'y', 'w', 'h'" in report.issues["message"].tolist()[0]
 
 
 def test_one_label_for_a_whole_table(project: cl.Project, add: Add, tmp_path: Path) -> None:
@@ -380,9 +416,9 @@ def test_labels_from_folders_needs_a_folder(
 
 def test_unsupported_image_types_are_reported(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"apple": 1})
-    (tmp_path / "photos" / "apple" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "photos" / "apple" / "phone.psd").write_bytes(b"8BPS\0\1")
     report = add(tmp_path / "photos", labels_from="folders")
-    assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.heic")])
-    alone = add(tmp_path / "photos" / "apple" / "phone.heic")
-    assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.heic")])
-    assert "HEIC" in alone.issues["message"][0]
+    assert (report.added, report.ignored, codes(report)) == (1, 0, [("IMAGE_TYPE_UNSUPPORTED", "phone.psd")])
+    alone = add(tmp_path / "photos" / "apple" / "phone.psd")
+    assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.psd")])
+    assert "PSD" in alone.issues["message"][0]

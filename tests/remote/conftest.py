@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ def anew() -> Iterator[Callable[[], None]]:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Handler that records requests and refuses paths below ``/forbidden``."""
+    """Handler that records requests, refuses paths below ``/forbidden`` and sends ETags, except below ``/dated``."""
 
     requests: list[tuple[str, str]]
 
@@ -37,6 +38,13 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(403)
             return None
         return super().send_head()
+
+    def end_headers(self) -> None:
+        file = self.translate_path(self.path)
+        if os.path.isfile(file) and not self.path.startswith("/dated"):
+            status = os.stat(file)
+            self.send_header("ETag", f'"{status.st_mtime_ns:x}-{status.st_size:x}"')
+        super().end_headers()
 
     def log_message(self, *_: object) -> None:
         pass

@@ -186,7 +186,7 @@ def test_silent_server_times_out() -> None:
 
 def test_the_pages_of_a_web_server_are_listed(web: Web) -> None:
     odd = "b/ü & <i>#1?.jpg"
-    for name in ("a.jpg", odd, "b/deep/c.png", ".hidden/d.jpg", "note.txt", "phone.heic", "other/e.jpg"):
+    for name in ("a.jpg", odd, "b/deep/c.png", ".hidden/d.jpg", "note.txt", "phone.psd", "other/e.jpg"):
         (web.root / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (web.root / "photos" / name).write_bytes(jpeg(len(name)))
     (web.root / "photos" / "b" / "index.html").write_text(
@@ -200,7 +200,7 @@ def test_the_pages_of_a_web_server_are_listed(web: Web) -> None:
     assert found == [
         f"{base}/{name}" for name in ("a.jpg", "b/%C3%BC%20&%20%3Ci%3E%231%3F.jpg", "b/deep/c.png", "other/e.jpg")
     ]
-    assert [(issue.code, issue.where) for issue in issues] == [("IMAGE_TYPE_UNSUPPORTED", f"{base}/phone.heic")]
+    assert [(issue.code, issue.where) for issue in issues] == [("IMAGE_TYPE_UNSUPPORTED", f"{base}/phone.psd")]
     assert read_bytes(found[1]) == jpeg(len(odd))
     with pytest.raises(InputError, match="more than 2 pages"):
         list_web(f"{web.url}/photos/", folders=2)

@@ -51,7 +51,7 @@ def photos(bucket: Bucket) -> Bucket:
 
 # -- importing --------------------------------------------------------------------------------------
 def test_a_folder_of_a_bucket_is_listed_once_and_nothing_is_read(project: cl.Project, add: Add, photos: Bucket) -> None:
-    for key in ("root.jpg", "note.txt", "phone.heic", ".hidden/4.jpg", "apple/.5.jpg", "x" * 300 + "/6.jpg"):
+    for key in ("root.jpg", "note.txt", "phone.psd", ".hidden/4.jpg", "apple/.5.jpg", "x" * 300 + "/6.jpg"):
         photos.put(f"photos/{key}", jpeg(hash(key) % 1000 + 100))
     photos.put("photos/empty/", b"")
     photos.put("photos-of-others/7.jpg", jpeg(7))

@@ -5,51 +5,31 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.text import counted, plain_url
-from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue
+from customlabels_nb.core.issues import EXPORT_FINDINGS, Issue
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.datasets.formats import (
-    coco,
-    csv_labels,
-    custom_vision,
-    cvat,
-    ground_truth,
-    image_folder,
-    label_studio,
-    labelme,
-    voc,
-    yolo,
-    yolo_classify,
-)
+from customlabels_nb.datasets.formats import image_folder
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
+from customlabels_nb.datasets.formats.detection import FORMATS as FORMATS
+from customlabels_nb.datasets.formats.detection import detect, named_format
 from customlabels_nb.datasets.formats.entries import cannot_be_listed, listed_name
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_uri
 from customlabels_nb.remote.remote_files import download
-
-#: Formats by name, in the order in which format detection tries them.
-FORMATS: dict[str, Format] = {
-    format_.name: format_
-    for format_ in (
-        ground_truth.FORMAT, coco.FORMAT, custom_vision.FORMAT, label_studio.FORMAT, label_studio.RECORDS, yolo.FORMAT,
-        cvat.FORMAT, voc.FORMAT, labelme.FORMAT, csv_labels.FORMAT, yolo_classify.FORMAT, image_folder.FORMAT,
-    )
-}  # fmt: skip
-
-_MOST_LOOKED_AT = 20  # files in a folder of images that may have annotations
 
 
 @dataclass(frozen=True)
@@ -74,30 +54,13 @@ class ExportReport:
         return [issue.where for issue in self.issues if issue.code not in EXPORT_FINDINGS]
 
 
-def find_format(path: Path, name: str | None = None) -> Format:
-    """Return the format called ``name``, or detect the format of ``path``."""
-    if name is not None:
-        if name not in FORMATS:
-            raise InputError(f"format={name!r} is not a known format. Choose one of {list(FORMATS)!r}.")
-        return FORMATS[name]
-    for format_ in FORMATS.values():
-        if format_.recognise(path):
-            return format_
-    if path.is_file() and not path.stat().st_size:
-        code = "ERROR_MANIFEST_IS_EMPTY"
-        raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
-    raise ManifestError(
-        f"{str(path)!r}: {CODES[UNUSABLE]} It matches none of {', '.join(FORMATS)}. Specify the format with `format`.",
-        UNUSABLE,
-    )
-
-
 def read(
     path: str | os.PathLike[str],
     format: str | None = None,
     *,
     images: str | os.PathLike[str] | None = None,
     relocate: Mapping[str, str] | None = None,
+    labels_from: str | None = None,
     **options: Any,
 ) -> tuple[Format, Contents]:
     """Read a file or folder of annotations, as in :func:`customlabels_nb.datasets.loading.read_dataset`."""
@@ -105,37 +68,60 @@ def read(
         path = plain_url(path)
         with _fetched(path) as file:
             try:
-                chosen, contents = read(file, format, images=images, relocate=relocate, **options)
+                chosen, contents = read(
+                    file, format, images=images, relocate=relocate, labels_from=labels_from, **options
+                )
             except ManifestError as error:
                 raise ManifestError(str(error).replace(str(file), path), error.code) from error
             return chosen, _as_at(contents, file, path)
     source = local_path(path, "path")
     _check_place(source)
-    chosen = find_format(source, format)
-    if format is None and chosen in (image_folder.FORMAT, yolo_classify.FORMAT):
-        _refuse_annotations_in(source, chosen)
+    if labels_from not in (None, "folders"):
+        raise InputError(f"labels_from={labels_from!r} is unknown. Choose None or 'folders'.")
+    if labels_from and format:
+        raise InputError("Pass either format= or labels_from='folders', not both.")
+    named = image_folder.FORMAT if labels_from else named_format(format) if format else None
+    chosen, files = (named, {source: None}) if named else detect(source)
     for name, value in options.items():
         if name not in chosen.options:
             known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
             raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {known}.")
+    parts = [_read_file(chosen, file, images, relocate, options) for file in files]
+    return chosen, parts[0] if len(parts) == 1 else _joined(parts, files.values())
+
+
+def _read_file(
+    chosen: Format,
+    source: Path,
+    images: str | os.PathLike[str] | None,
+    relocate: Mapping[str, str] | None,
+    options: Mapping[str, Any],
+) -> Contents:
     finder = ImageFinder(source if source.is_dir() else source.parent, images=images, relocate=relocate)
     contents = chosen.read(source, finder, **options)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(source)) for name in finder.missing]
-    return chosen, contents
+    return contents
 
 
-def _refuse_annotations_in(folder: Path, chosen: Format) -> None:
-    """Raise ManifestError if a folder of images contains a file of annotations, whose labels would be ignored."""
-    files = chain(*(sorted(folder.glob(pattern)) for pattern in ("*.json", "*/*.json")))
-    for file in islice(files, _MOST_LOOKED_AT):
-        for format_ in FORMATS.values():
-            if format_.recognise(file):
-                raise ManifestError(
-                    f"{str(folder)!r} contains {str(file)!r}, which is a {format_.name!r} file. Read this file, with "
-                    f"images={str(folder)!r} if its images are elsewhere. To use the names of the folders as labels, "
-                    f"pass format={chosen.name!r}.",
-                    UNUSABLE,
-                )
+def _joined(parts: Sequence[Contents], splits: Iterable[str | None]) -> Contents:
+    """Join the contents of the files of a folder, in which each image counts once, and state their splits."""
+    seen, result = set[str](), Contents()
+    for part, split in zip(parts, splits, strict=True):
+        repeated = part.images["image"].isin(seen)
+        for image in part.images.loc[repeated, "image"]:
+            result.issues.append(Issue("ENTRY_UNREADABLE", "Another file of the folder has this image.", image))
+        images = part.images[~repeated] if split is None else part.images[~repeated].assign(split=split)
+        seen.update(images["image"])
+        for name, rows in (("images", images), ("annotations", part.annotations), ("predictions", part.predictions)):
+            kept = rows[rows["image"].isin(images["image"])]
+            setattr(result, name, pd.concat([table for table in (getattr(result, name), kept) if len(table)] or [kept]))
+        result.labels = list(dict.fromkeys([*result.labels, *part.labels]))
+        result.colors |= part.colors
+        result.issues += part.issues
+    return replace(
+        result,
+        **{name: getattr(result, name).reset_index(drop=True) for name in ("images", "annotations", "predictions")},
+    )
 
 
 @contextmanager
@@ -199,7 +185,7 @@ def write(
     escape_formulas: bool = False,
 ) -> ExportReport:
     """Write contents in a format, as in :meth:`customlabels_nb.datasets.dataset.Dataset.to`."""
-    target, chosen = local_path(path, "path"), find_format(Path(), format)
+    target, chosen = local_path(path, "path"), named_format(format)
     if escape_formulas:
         if chosen.name != "csv":
             raise InputError(f"escape_formulas=True works only with format='csv', not {format!r}.")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,6 +39,8 @@ _WORDS = {
     "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
 }  # fmt: skip
 _EXAMPLES = 3
+_TRIED = 50  # images that are looked for to find their folder
+_MOST_KINDS = 50  # of what is not imported, each with its own issue
 #: Difference in pixels up to which two boxes are the same, unless the format has another one.
 ROUNDING = 0.01
 
@@ -128,6 +132,8 @@ class NotImported:
 
     def add(self, what: str, where: str, count: int = 1) -> None:
         """Count ``what`` (such as "rotation of a box"), found in the entry or file ``where``."""
+        if what not in self._counts and len(self._counts) >= _MOST_KINDS:
+            what = "value of another kind"
         self._counts[what] += count
         places = self._places.setdefault(what, [])
         if len(places) <= _EXAMPLES and where not in places:
@@ -156,9 +162,7 @@ class ImageFinder:
         images: str | os.PathLike[str] | None = None,
         relocate: Mapping[str, str] | None = None,
     ) -> None:
-        self._base = base
-        folder = os.path.join(os.path.abspath(base), "")
-        self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
+        self._set_base(base)
         if relocate is not None and not isinstance(relocate, Mapping):
             raise InputError(f"relocate={relocate!r} must be a dict that maps old prefixes to new ones.")
         prefixes = [_without_schemes(old, new) for old, new in (relocate or {}).items()]
@@ -210,7 +214,18 @@ class ImageFinder:
                 f"The image name {name!r} is outside the folder of the annotations. Pass the location of the images "
                 "with images= or relocate=."
             )
-        return to_uri(self._base / parts)
+        return to_uri(self._base / _existing(self._base, parts))
+
+    def look_in(self, names: Iterable[str], folders: Iterable[Path]) -> None:
+        """Resolve relative names against the first of the folders with most of these files, if the base has fewer."""
+        tried = list(islice(filter(_ORDINARY.fullmatch, names), _TRIED))
+        counts = {folder: sum(os.path.isfile(folder / name) for name in tried) for folder in (self._base, *folders)}
+        self._set_base(max(counts, key=lambda folder: counts[folder]))
+
+    def _set_base(self, base: Path) -> None:
+        self._base = base
+        folder = os.path.join(os.path.abspath(base), "")
+        self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
 
     def relocated(self, uri: str) -> str:
         return self._known_place(uri) or uri
@@ -226,7 +241,7 @@ class ImageFinder:
                     moved = new + rest
                     return moved if is_remote(moved) else to_uri(moved)
         if self._by_name is not None:
-            parts = PurePosixPath(without_scheme(name).replace("\\", "/")).parts
+            parts = PurePosixPath(_composed(without_scheme(name)).replace("\\", "/")).parts
             match = self._most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
             if match is not None:
                 first = self._named.setdefault(match, parts)
@@ -245,13 +260,31 @@ class ImageFinder:
             if ending not in self._by_parent:
                 groups = self._by_parent[ending] = {}
                 for file in candidates:
-                    groups.setdefault(to_path(file).parts[-length - 1], []).append(file)
+                    groups.setdefault(_composed(to_path(file).parts[-length - 1]), []).append(file)
             candidates = self._by_parent[ending].get(parts[-length - 1], [])
         return candidates[0] if len(candidates) == 1 else None
 
 
-def _without_schemes(old: str, new: str) -> tuple[str, str]:
+def _composed(name: str) -> str:
+    """Return a name in the Unicode form NFC. Annotations may have another form than the file system."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def _existing(base: Path, name: PurePosixPath) -> PurePosixPath:
+    """Return a relative name in the Unicode form in which there is a file, or unchanged if there is none."""
+    if str(name).isascii() or os.path.exists(base / name):
+        return name
+    forms = (PurePosixPath(unicodedata.normalize(form, str(name))) for form in ("NFC", "NFD"))
+    return next((form for form in forms if os.path.exists(base / form)), name)
+
+
+def _without_schemes(old: object, new: object) -> tuple[str, str]:
     """Return an old and a new prefix with paths instead of ``file:`` URLs."""
+    old, new = (os.fspath(prefix) if isinstance(prefix, os.PathLike) else prefix for prefix in (old, new))
+    if not isinstance(old, str) or not isinstance(new, str):
+        raise InputError(
+            f"relocate={{{old!r}: {new!r}}} must map prefixes of paths or URLs, which are text, to others."
+        )
     if old == "file://":  # the path would be empty, which is the start of any name
         old, new = "file:///", f"{new}/"
     return without_scheme(old).replace(os.sep, "/"), without_scheme(new)
@@ -266,7 +299,7 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
         folders.sort()
         for file in sorted(files):
             if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES:
-                by_name.setdefault(file, []).append(to_uri(os.path.join(parent, file)))
+                by_name.setdefault(_composed(file), []).append(to_uri(os.path.join(parent, file)))
     return by_name
 
 
@@ -274,7 +307,7 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
     """List the data that the format cannot store, as one issue per kind of data with a count and examples."""
     images, annotations = contents.images, contents.annotations
     boxed, outlined = annotations["left"].notna(), annotations["polygon"].notna()
-    annotated = images["image"].isin(annotations["image"])
+    annotated = t.is_among(images["image"], annotations["image"])
     used = set(annotations["label"].unique())
     in_order = [label for label in t.labels_in_order(annotations, contents.labels) if label in used]
     of_annotations = {

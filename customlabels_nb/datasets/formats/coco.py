@@ -4,7 +4,8 @@ The format is documented on cocodataset.org under "Data format". Boxes, polygons
 image-level labels are read and written. Image-level labels are annotations without ``bbox``, as in Azure Machine
 Learning's labelling tool. COCO cannot distinguish an image without objects from one that was not reviewed, so an image
 without annotations is unlabelled. Licences are stored in columns of the images table, ``info`` and supercategories in
-its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations whose area differs.
+its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations whose area differs,
+and boxes without area or that contradict their polygon. Other keys, such as keypoints, are counted and not imported.
 
 Masks (run-length encodings, compressed or not) are read as polygons along the edges of their pixels. The writer stores
 polygons with holes as masks, with their points in an additional key ``rings``, from which they are read again.
@@ -31,7 +32,8 @@ import pandas as pd
 
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh
+from customlabels_nb.core.box_columns import like_ratios
+from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh, ratios_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import (
     MOST_EDGES,
     MOST_PIXELS,
@@ -44,13 +46,14 @@ from customlabels_nb.core.masks import (
     union,
 )
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes, NotImported
 from customlabels_nb.datasets.formats.entries import listed_name, moment_or_none
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
     as_list,
     as_rings,
+    count_others,
     file_in,
     find_image,
     label_or_none,
@@ -75,20 +78,36 @@ _INFO = "coco_info"
 _SUPERCATEGORIES = "coco_supercategories"
 #: Columns of the images table with the name and URL of the licence.
 _LICENCE = ("license", "license_url")
+_NAMES = ("file_name", "coco_url", "flickr_url")
 #: Key of the rings of an annotation that is written as a mask.
 _RINGS = "rings"
 #: Key of an annotation's date, written if it differs from the image's ``date_captured``.
 _CREATED = "created"
 
+#: Keys of the file and of its entries that the reader knows.
+_KEYS = frozenset({"info", "licenses", "categories", "images", "annotations", "type"})
+_KEYS_OF: dict[str, tuple[frozenset[str], str]] = {
+    "categories": (frozenset({"id", "name", "supercategory"}), "a category"),
+    "images": (frozenset({"id", *_NAMES, "width", "height", "license", "date_captured"}), "an image"),
+    "annotations": (
+        frozenset({
+            "id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score", _RINGS, _CREATED,
+            "num_keypoints",
+        }),
+        "an annotation",
+    ),
+}  # fmt: skip
+
 _Licence: TypeAlias = tuple[str, str]
 _Moments: TypeAlias = npt.NDArray[np.datetime64]
 _FILE = "coco.json"
-_NAMES = ("file_name", "coco_url", "flickr_url")
 _RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
 _AN_ID = (int, str, float)
 _MOST_NAMED = 100
 _AREA_APART = 0.05  # relative difference: masks and their polygons differ slightly in area
+_APART, _OVERLAP = 2.0, 0.5  # pixels, IoU: a box that differs more contradicts its polygon
+_SAME = 0.9  # IoU of a box and a polygon that mean the same
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -112,20 +131,36 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     data = load(path, dict)
     if not isinstance(data.get("images"), list):
         raise unusable(path, "it has no array 'images'")
-    findings = Findings(to_uri(path))
+    findings, others = Findings(to_uri(path)), NotImported()
     label_of = _read_categories(_array(data, "categories", findings), findings)
+    names = (
+        entry["file_name"]
+        for entry in data["images"]
+        if isinstance(entry, dict) and isinstance(entry.get("file_name"), str)
+    )
+    finder.look_in(names, _image_folders(path))
     images = _read_images(data["images"], finder, _licences(data), findings)
-    info = _info(data)
+    info = _info(data, others)
     known_pixels = info.pop(_UNIT, None) == _PIXELS
     entries = _array(data, "annotations", findings)
+    _count_others(data, others)
     annotations = _read_annotations(entries, images, label_of, findings, known_pixels=known_pixels)
     frame = t.settle_statuses(_images_table(images), annotations)
     above = _supercategories(data, label_of)
     frame.attrs |= {key: Notes(notes) for key, notes in ((_INFO, info), (_SUPERCATEGORIES, above)) if notes}
-    return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), findings.issues)
+    issues = findings.issues + others.issues(to_uri(path))
+    return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), issues)
 
 
-def _info(data: dict[str, Any]) -> dict[str, Any]:
+def _count_others(data: dict[str, Any], others: NotImported) -> None:
+    """Count what the file has and the reader does not import."""
+    count_others([data], _KEYS, "the file", "file", others)
+    for key, (known, what) in _KEYS_OF.items():
+        entries = [entry for entry in as_list(data.get(key)) if isinstance(entry, dict)]
+        count_others(entries, known, what, key, others)
+
+
+def _info(data: dict[str, Any], others: NotImported) -> dict[str, Any]:
     """Return the numbers and strings in the file's ``info``, truncating long strings."""
     info = data.get("info")
     kept: dict[str, Any] = {}
@@ -133,6 +168,8 @@ def _info(data: dict[str, Any]) -> dict[str, Any]:
         usable = t.storable(value) if isinstance(value, str) else number_or_none(value) is not None
         if usable and t.storable(key) and len(kept) < _MOST_INFO:
             kept[key] = value[:_INFO_TEXT] if isinstance(value, str) else value
+        elif value:
+            others.add("value of the key 'info' of the file", f"info.{key[:_INFO_TEXT]}")
     return kept
 
 
@@ -192,6 +229,14 @@ def _images_table(images: _Images) -> pd.DataFrame:
         if any(name in licence for licence in images.licences.values()):
             frame[name] = [images.licences.get(uri, {}).get(name) for uri in images.sizes]
     return t.normalise_images(frame)
+
+
+def _image_folders(path: Path) -> list[Path]:
+    """Return the folders in which programs put the images of an annotation file, if not beside it."""
+    stem = path.stem.removeprefix("instances_")
+    tops = [path.parent, path.parent.parent] if path.parent.name.lower() == "annotations" else [path.parent]
+    names = ("images", "data", stem, path.stem, f"images/{stem}")
+    return [top / name for top in tops for name in names] + tops[1:]
 
 
 def _read_images(
@@ -259,7 +304,7 @@ def _read_annotations(
     categories = _references(entries, "category_id", category_of, findings)
     boxes, bad_boxes = as_boxes([entry.get("bbox") for entry in entries])
     scores = _scores(entries)
-    polygons, squares, keep = _outlines(entries, findings)
+    polygons, squares, bounds, keep = _outlines(entries, findings)
     for number in np.flatnonzero(bad_boxes | np.isnan(scores) | ~keep).tolist():
         what = "its only shape is an invalid polygon or mask"
         if bad_boxes[number]:
@@ -268,13 +313,16 @@ def _read_annotations(
             what = f"score is {shown(entries[number].get('score'))}, which is not between 0 and 1"
         findings.unreadable(f"annotations[{places[number]}]", f"It cannot be read: {what}.")
     keep &= (owners >= 0) & (categories >= 0) & ~bad_boxes & ~np.isnan(scores)
-    for number in np.flatnonzero(np.isnan(boxes[:, 0])).tolist():
-        if number in polygons:
-            boxes[number] = polygon_to_ltwh(polygons[number])
+    boxes = np.where(np.isnan(boxes), bounds, boxes)
+    doubts = _Doubts(entries, places, boxes, findings)
+    if len(apart := _contradicting(boxes, bounds, keep)):
+        doubts.compare(apart, bounds, squares, polygons, _sizes(images)[owners])
     with np.errstate(over="ignore"):
         squares = np.where(np.isnan(squares), boxes[:, 2] * boxes[:, 3], squares)
     if known_pixels or not _are_ratios(boxes, owners, keep, images):
         _compare_areas(entries, squares, keep, findings)
+        if not known_pixels:
+            doubts.report(keep)
     else:
         keep &= _pixels_of_ratios(boxes, polygons, owners, keep, images, findings)
     if not keep.any():
@@ -288,7 +336,7 @@ def _read_annotations(
         "label": pd.Series(labels, dtype=t.TEXT).array.take(categories[keep]),
         **{side: boxes[keep, column] for column, side in enumerate(t.BOX_COLUMNS)},
         "polygon": pd.Series(outlines[keep], dtype=object),
-        "crowd": np.array([entry.get("iscrowd") == 1 for entry in entries], dtype=bool)[keep],
+        "crowd": _crowds(entries, places, findings)[keep],
         "confidence": scores[keep],
         "created": _moments(entries, owners, images.moments)[keep],
     })  # fmt: skip
@@ -323,16 +371,104 @@ def _scores(entries: list[Any]) -> _Floats:
     return result
 
 
-def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, _Bools]:
-    """Return the polygons by entry number, the areas (or NaN), and a flag for readable entries.
+def _crowds(entries: list[Any], places: Sequence[int], findings: Findings) -> _Bools:
+    """Return whether each entry is a crowd: ``iscrowd`` is 1 or another word for true."""
+    values = [entry.get("iscrowd") for entry in entries]
+    if set(map(type, values)) <= {int, bool, NoneType} and set(values) <= {0, 1, None}:
+        return np.array([value == 1 for value in values], dtype=bool)
+    crowds = [False if value is None else t.as_boolean(value) for value in values]
+    for number in [number for number, crowd in enumerate(crowds) if crowd is None][:_MOST_NAMED]:
+        message = f"iscrowd is {shown(values[number])}, not 0 or 1. It was read as 0."
+        findings.adjusted(f"annotations[{places[number]}]", message)
+    return np.array([crowd or False for crowd in crowds], dtype=bool)
+
+
+def _contradicting(boxes: _Floats, bounds: _Floats, keep: _Bools) -> _Indices:
+    """Return the entries whose box differs from the bounding box of their polygon by more than a loose box would."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        far = np.flatnonzero(keep & (np.abs(boxes - bounds).max(axis=1) > _APART))
+        given, around = boxes[far], bounds[far]
+        shared = iou_of_pairs(given, around)
+        as_corners = iou_of_pairs(xyxy_to_ltwh(given), around)
+    numbers: _Indices = far[(shared < _OVERLAP) | ((shared < _SAME) & (as_corners > _SAME))]
+    return numbers
+
+
+@dataclass
+class _Doubts:
+    """Boxes that need a look: they contradict their polygon, have no area, or may be ratios of the image size."""
+
+    entries: list[Any]
+    places: Sequence[int]
+    boxes: _Floats
+    findings: Findings
+    _added: int = 0
+
+    def compare(
+        self, numbers: _Indices, bounds: _Floats, areas: _Floats, polygons: dict[int, Polygon], sizes: _Floats
+    ) -> None:
+        """Settle entries whose box contradicts their polygon where only one of them is possible, and report them.
+
+        A box is replaced with that of the polygon if it has no area, if it fits as two corners or as ratios, or if the
+        area of the entry is that of the polygon. A polygon in ratios of the image size is converted if it fits its box.
+        """
+        given, around, of_images = self.boxes[numbers], bounds[numbers], sizes[numbers]
+        stated = [number_or_none(self.entries[number].get("area")) for number in numbers]
+        square = np.array([np.nan if value is None else value for value in stated])
+        with np.errstate(invalid="ignore", over="ignore"):
+            meant = (given[:, 2:] == 0).any(axis=1) & (around[:, 2:] > 0).all(axis=1)
+            meant |= iou_of_pairs(xyxy_to_ltwh(given), around) > _SAME
+            meant |= iou_of_pairs(ratios_to_ltwh(given, of_images), around) > _SAME
+            scaled = iou_of_pairs(ratios_to_ltwh(around, of_images), given) > _SAME
+            meant |= ~scaled & (np.abs(square - areas[numbers]) <= _AREA_APART * areas[numbers])
+        for number, right, as_ratios, size in zip(numbers.tolist(), meant, scaled, of_images, strict=True):
+            box = self.boxes[number].tolist()
+            what = f"bbox is {shown(box)}, but its polygon spans {shown(bounds[number].tolist())}."
+            if right:
+                self.boxes[number] = bounds[number]
+                what += " The box of the polygon was read."
+            elif as_ratios:
+                polygons[number] = polygon_of(ring * size for ring in rings_of(polygons[number])) or []
+                areas[number] *= size.prod()
+                what += " The polygon consists of ratios of the image size, and was converted to pixels."
+            else:
+                what += " Both were read. Correct one of them."
+            self._add(number, what)
+        self._summarise(len(numbers), "boxes contradict their polygons")
+
+    def report(self, keep: _Bools) -> None:
+        """Report boxes without area, and those that may be ratios although others are pixels."""
+        empty = np.flatnonzero(keep & (self.boxes[:, 2:] == 0).any(axis=1)).tolist()
+        for number in empty:
+            self._add(number, f"bbox is {shown(self.boxes[number].tolist())}, which has no area. Correct or remove it.")
+        self._summarise(len(empty), "boxes have no area")
+        small = np.flatnonzero(keep & like_ratios(self.boxes) & (self.boxes % 1 > 0).any(axis=1)).tolist()
+        for number in small:
+            what = f"bbox is {shown(self.boxes[number].tolist())}, as if it were ratios of the image size."
+            self._add(number, f"{what} It was read in pixels, like the other boxes.")
+        self._summarise(len(small), "boxes may be ratios of the image size")
+
+    def _add(self, number: int, message: str) -> None:
+        self._added += 1
+        if self._added <= _MOST_NAMED:
+            self.findings.adjusted(f"annotations[{self.places[number]}]", message)
+
+    def _summarise(self, count: int, what: str) -> None:
+        if count > _MOST_NAMED:
+            self.findings.adjusted("annotations", f"{count:,} {what}. The first {_MOST_NAMED} are listed.")
+        self._added = 0
+
+
+def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, _Floats, _Bools]:
+    """Return the polygons by entry number, their areas and boxes (or NaN), and a flag for readable entries.
 
     An entry is unreadable if it has a segmentation, but neither a readable polygon or mask nor a box.
     """
     shapes = {number: given for number, entry in enumerate(entries) if (given := entry.get("segmentation"))}
-    plain, outlines = plain_polygons(shapes)
+    plain, outlines, around = plain_polygons(shapes)
     polygons: dict[int, Polygon] = dict(plain)
-    squares = np.full(len(entries), np.nan)
-    squares[list(plain)] = outlines
+    squares, bounds = np.full(len(entries), np.nan), np.full((len(entries), 4), np.nan)
+    squares[list(plain)], bounds[list(plain)] = outlines, around
     lost = broken = cut = 0
     long: list[int] = []
     readable = np.ones(len(entries), dtype=bool)
@@ -353,6 +489,7 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
             lost += 0 < len(rings) < parts
         if polygon is not None:
             polygons[number] = polygon
+            bounds[number] = polygon_to_ltwh(polygon)
         elif parts:
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box and number not in long
@@ -373,7 +510,7 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
         findings.adjusted(
             "annotations", f"{broken:,} segmentations are neither polygons nor masks. Only their boxes were read."
         )
-    return polygons, squares, readable
+    return polygons, squares, bounds, readable
 
 
 def _of_parts(rings: list[Ring]) -> tuple[Polygon | None, bool]:

@@ -1,20 +1,25 @@
 """Read and write CSV files of labels, with or without a header.
 
 Without a header, a row is ``image,label,label,…``. Empty cells and blank rows are skipped, and each image has one row.
+If all rows are ``image,number,number,number,number,class``, as for keras-retinanet, the numbers are the corners of a
+box. A file with other rows of four numbers is refused.
+
 With a header, a row is an annotation, or an image without annotations. Known columns are ``image`` (or ``filename``,
 ``file_name``, ``file``, ``path``, ``image_path``, ``image_name``), ``label`` (``class``, ``class_name``, ``category``,
-``tag``), a box as ``left, top, width, height``, ``xmin, ymin, width, height`` or ``xmin, ymin, xmax, ymax``, the image
-size as ``image_width, image_height`` (with ``xmax`` also ``width, height``), ``polygon`` (JSON: ``[[x, y], …]`` or a
-list of such rings), ``crowd``, ``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` and
-``status``. Other columns are ignored, and reported if they look like boxes. Cells may also be separated by ``;`` or
-tabs.
+``category_name``, ``tag``, ``name``), a box as ``left, top, width, height``, ``xmin, ymin, width, height``, ``xmin,
+ymin, xmax, ymax`` or in one column (``bbox``: left, top, width, height as in COCO, ``bbox_xywh``, ``bbox_xyxy`` or
+``bbox_cxcywh``), the image size as ``image_width, image_height`` (``width, height`` too where the box does not need
+them), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings), ``crowd`` (yes, no, true, false, 1 or 0),
+``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Boxes that are all between 0
+and 1 are ratios of the image size, unless there is a column ``created``, as in files of this package. Another column
+becomes a column of the images table if each image has one value, and is reported otherwise. Cells may also be separated
+by ``;`` or tabs. The text is UTF-8, unless ``encoding`` names another encoding.
 
 Files are written with a header and only the columns that contain data.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -33,10 +38,19 @@ import pandas as pd
 
 from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.box_columns import (
+    CORNERS,
+    look_like_boxes,
+    notation_of,
+    numbers_of_box,
+    to_ltwh,
+    unstated,
+)
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.formats.entries import (
     Box,
     Collector,
@@ -48,11 +62,10 @@ from customlabels_nb.datasets.formats.entries import (
     plain,
     with_annotations,
 )
-from customlabels_nb.datasets.formats.json_file import shown, size_of, unusable
+from customlabels_nb.datasets.formats.json_file import shown, size_of, text_of, unusable
 from customlabels_nb.errors import InputError, LabelError, ManifestError
 from customlabels_nb.images.locations import is_remote, to_uri
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
 _LONGEST_CELL = 2**24  # characters
@@ -61,18 +74,18 @@ _EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 _DELIMITERS = ",;\t"
 _OTHER_NAMES = {
     **dict.fromkeys(("filename", "file_name", "file", "path", "image_path", "image_name"), "image"),
-    **dict.fromkeys(("class", "class_name", "category", "tag"), "label"),
+    **dict.fromkeys(t.LABEL_NAMES, "label"),
+    **dict.fromkeys(("iscrowd", "is_crowd"), "crowd"),
     "score": "confidence",
 }
 _KNOWN = {
-    "image", "label", *t.BOX_COLUMNS, *_CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created",
+    "image", "label", *t.BOX_COLUMNS, *CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created",
     "split", "status", "image_width", "image_height",
 }  # fmt: skip
-
-#: Columns in which other programs write boxes, in various units.
-_LIKE_BOXES = frozenset(
-    f"{axis}{sign}{end}" for axis in "xywh" for sign in ("", "_") for end in ("", "0", "1", "2", "min", "max", "center")
-) | {"cx", "cy", "right", "bottom", "bbox_x", "bbox_y", "bbox_width", "bbox_height", "bbox_w", "bbox_h"}
+#: Key of the boxes of a single column, in the positions of columns.
+_BOX = "bbox"
+#: Columns of Label Studio's CSV, which has shapes as JSON.
+_LABEL_STUDIO = frozenset({"annotation_id", "annotator"})
 
 _PLACES = 9
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -80,8 +93,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 OnDuplicate = Literal["error", "first", "merge"]
 
 _POLICIES = ("error", "first", "merge")
+_SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES  # images that cannot be read are named, too
 _ENDINGS = (".csv", ".tsv", ".txt")
-_TRUE = ("true", "1", "yes")
 
 
 def _recognise(path: Path) -> bool:
@@ -96,7 +109,12 @@ def _recognise(path: Path) -> bool:
 
 
 def read_csv(
-    path: Path, finder: ImageFinder, *, on_duplicate: OnDuplicate = "error", prefix: str | None = None
+    path: Path,
+    finder: ImageFinder,
+    *,
+    on_duplicate: OnDuplicate = "error",
+    prefix: str | None = None,
+    encoding: str | None = None,
 ) -> Contents:
     """Read a CSV file, putting ``prefix`` in front of image names without a path.
 
@@ -106,18 +124,32 @@ def read_csv(
     """
     if on_duplicate not in _POLICIES:
         raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
-    rows, columns = _read_rows(path)
+    rows, header = _read_rows(path, encoding)
     collected = Collector(to_uri(path))
-    located = _located(rows, columns["image"] if columns else 0, collected, Places(finder), prefix)
-    if columns is None:
+    if header is None and _are_corners(path, rows):
+        collected.adjusted(
+            "The file has no header. Its columns were read as image, xmin, ymin, xmax, ymax and label, as for "
+            "keras-retinanet. If they are others, add a first row with their names.",
+            line=rows[0].line,
+        )
+        header = _Header(dict(zip(("image", *CORNERS, "label"), range(6), strict=True)))
+    columns = header.columns if header else {"image": 0}
+    located = _located(rows, columns["image"], collected, Places(finder), prefix)
+    if header is None:
         _read_labels(path, rows, located, collected, on_duplicate)
     else:
-        _read_table(columns, located, collected)
+        _read_table(path, header, located, collected)
     if not collected.images and collected.issues:
         raise unusable(
             path, f"no row can be read, for example line {collected.issues[0].line}: {collected.issues[0].message}"
         )
-    return collected.contents([])
+    contents = collected.contents([])
+    if "created" not in columns:  # this package writes it, with boxes in pixels
+        contents.annotations, issues = in_pixels(contents.images, contents.annotations, collected.source)
+        contents.issues += issues
+        emptied = pd.Series([issue.where for issue in issues if issue.code == "IMAGE_NOT_LISTED"], dtype=object)
+        contents.images = t.settle_statuses(contents.images, contents.annotations, changed=emptied)
+    return contents
 
 
 # -- without a header -------------------------------------------------------------------------------
@@ -129,6 +161,7 @@ def _read_labels(
     lines: dict[str, int] = {}  # first line of each image
     by_path: dict[bool, tuple[int, str]] = {}
     repeated: list[tuple[_Row, str, str]] = []
+    numbers: list[tuple[int, str]] = []
     for row, name, uri in located:
         by_path.setdefault(_has_path(name), (row.line, name))
         if uri in lines:
@@ -139,10 +172,18 @@ def _read_labels(
         if uri not in collected.images:
             collected.add_image(uri)
         for cell in filter(None, map(str.strip, row.cells[1:])):
+            if finite(cell) is not None:
+                numbers.append((row.line, cell))
             try:
                 collected.add_annotation(uri, collected.label(cell))
             except LabelError as error:
                 collected.unreadable(str(error), where=name, line=row.line)
+    if numbers:
+        collected.adjusted(
+            f"{len(numbers):,} × label that is a number, such as {numbers[0][1]!r}, was read as text. Replace class "
+            "numbers with names. For other numbers, add a first row with the names of the columns.",
+            line=numbers[0][0],
+        )
     if len(by_path) == 2:
         (line, name), (bare_line, bare) = by_path[True], by_path[False]
         raise unusable(
@@ -164,31 +205,38 @@ def _read_labels(
 # -- with a header ----------------------------------------------------------------------------------
 
 
-def _read_table(columns: dict[str, int], located: _Located, collected: Collector) -> None:
-    unused = [name for name in columns if name in _LIKE_BOXES - _KNOWN]
-    if len(unused) >= 4 and not {"left", "xmin", "polygon"} & columns.keys():
-        names = ", ".join(map(repr, unused))
+def _read_table(path: Path, header: _Header, located: _Located, collected: Collector) -> None:
+    columns = header.columns
+    own = _OwnColumns(header)
+    if alike := look_like_boxes(own.names) if not {"left", "xmin", "polygon", _BOX} & columns.keys() else []:
         collected.adjusted(
-            f"The columns {names} were not read. If they are boxes in pixels, rename them to left, top, width and "
-            "height, or to xmin, ymin, xmax and ymax."
+            f"The columns {', '.join(map(repr, alike))} were not read. If they are boxes in pixels, rename them to "
+            "left, top, width and height, or to xmin, ymin, xmax and ymax."
         )
+        own.leave_out(alike)
+    if "label" not in columns and {"left", "xmin", "polygon", _BOX} & columns.keys():
+        raise unusable(path, f"it has boxes, but no column 'label'. Rename the one with the labels: {own.names}")
+    if header.label_name == "name":
+        collected.adjusted("The column 'name' was read as the label. Name it 'label', or leave it out.", where="name")
     for row, name, uri in located:
         cells = _Cells(row, columns, name, collected)
+        _check_label_cell(path, row, cells["label"], header)
         if uri not in collected.images:
             facts = {"split": cells.split(), "status": cells.status()}
             size = size_of(finite(cells["image_width"]), finite(cells["image_height"]))
             collected.add_image(uri, size=size, **facts)
         else:
             cells.compare_split(collected.images[uri]["split"])
+        own.add(row, name, uri)
         try:
-            box, polygon = cells.box(), cells.polygon()
+            box, polygon = cells.box(path, header), cells.polygon()
             if cells["label"]:
                 collected.add_annotation(
                     uri,
                     collected.label(cells["label"]),
                     box,
                     polygon=polygon,
-                    crowd=cells["crowd"].lower() in _TRUE,
+                    crowd=cells.crowd(),
                     confidence=cells.confidence(),
                     annotator=cells["annotator"] or None,
                     job=cells["job"] or None,
@@ -198,6 +246,65 @@ def _read_table(columns: dict[str, int], located: _Located, collected: Collector
                 raise UnreadableError("The row has a box, but no label.")
         except (UnreadableError, LabelError) as error:
             _refuse(collected, row, str(error), name)
+    own.store(collected)
+
+
+def _check_label_cell(path: Path, row: _Row, cell: str, header: _Header) -> None:
+    """Raise ManifestError if a label is JSON of Label Studio, which has shapes in the cells of its CSV."""
+    like_json = cell[:1] in ("[", "{")
+    if like_json:
+        try:
+            value = json.loads(cell)
+        except (ValueError, RecursionError):
+            value = None
+        like_json = bool(value) and isinstance(value[0] if isinstance(value, list) else value, dict)
+    if like_json or (header.names >= _LABEL_STUDIO and "label" not in header.columns):
+        what = f"the label is JSON: {shown(cell)}" if like_json else "the columns are those of Label Studio"
+        raise unusable(path, f"line {row.line}: {what}. Export the project as JSON or JSON-MIN, not as CSV")
+
+
+class _OwnColumns:
+    """Columns that the reader does not know. Those with one value per image become columns of the images table."""
+
+    def __init__(self, header: _Header) -> None:
+        self._positions = list(header.own)
+        self._width = header.width
+        self._cells: dict[tuple[str, int], list[tuple[str, str]]] = {}  # URI and value
+        self._places: dict[tuple[str, int], str] = {}
+        self._long: list[int] = []
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self._positions]
+
+    def leave_out(self, names: list[str]) -> None:
+        """Ignore columns that were reported already."""
+        self._positions = [(name, position) for name, position in self._positions if name not in names]
+
+    def add(self, row: _Row, name: str, uri: str) -> None:
+        cells = row.cells
+        for key in self._positions:
+            if key[1] < len(cells) and (value := cells[key[1]].strip()):
+                self._cells.setdefault(key, []).append((uri, value))
+                self._places.setdefault(key, name)
+        if any(map(str.strip, cells[self._width :])):
+            self._long.append(row.line)
+
+    def store(self, collected: Collector) -> None:
+        """Add the columns to the images, and report the values of the others."""
+        kept: set[str] = set()
+        for key, cells in self._cells.items():
+            name, values = key[0], dict[str, str]()
+            single = name not in kept and all(values.setdefault(uri, value) == value for uri, value in cells)
+            if single:
+                kept.add(name)
+                for uri, value in values.items():
+                    collected.images[uri] |= collected.columns({name: value}, self._places[key])
+            else:
+                collected.not_imported.add(f"value of the column {shown(name)}", self._places[key], len(cells))
+        if self._long:
+            message = f"{len(self._long):,} rows have more cells than the first row. These cells were not read."
+            collected.adjusted(message, line=self._long[0])
 
 
 class _Cells:
@@ -230,8 +337,8 @@ class _Cells:
             )
 
     def _given_split(self) -> str:
-        text = self["split"].lower()
-        return t.TEST if text in ("val", "valid", "validation") else text
+        text = self["split"]
+        return t.split_named(text) or text
 
     def status(self) -> str:
         text = self["status"] or "unlabelled"
@@ -240,9 +347,11 @@ class _Cells:
             return "unlabelled"
         return text
 
-    def box(self) -> Box | None:
+    def box(self, path: Path, header: _Header) -> Box | None:
+        if _BOX in self._columns:
+            return self._box_of_cell(path, header)
         corners = "left" not in self._columns and "xmin" in self._columns
-        texts = [self[side] for side in (_CORNERS if corners else t.BOX_COLUMNS)]
+        texts = [self[side] for side in (CORNERS if corners else t.BOX_COLUMNS)]
         if not any(texts):
             return None
         numbers = [number for number in map(finite, texts) if number is not None]
@@ -250,10 +359,31 @@ class _Cells:
             raise UnreadableError(f"The box {shown(texts)} does not consist of four numbers.")
         if corners:
             numbers = self._collected.box_of_corners(numbers, texts, **self._place)
+        return self._checked(numbers, texts)
+
+    def _box_of_cell(self, path: Path, header: _Header) -> Box | None:
+        text = self[_BOX]
+        numbers = numbers_of_box(text) if text else None
+        if numbers is None:
+            if text and header.notation:
+                raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
+            return None
+        if not header.notation:
+            raise unusable(path, f"line {self._row.line}: {unstated(header.box_name)}")
+        return self._checked(to_ltwh(header.notation, numbers)[0].tolist(), text)
+
+    def _checked(self, numbers: list[float], given: object) -> Box:
         left, top, width, height = numbers
         if not (0 <= width < math.inf and 0 <= height < math.inf):
-            raise UnreadableError(f"The box {shown(texts)} has an invalid size.")
+            raise UnreadableError(f"The box {shown(given)} has an invalid size.")
         return left, top, width, height
+
+    def crowd(self) -> bool:
+        text = self["crowd"]
+        crowd = t.as_boolean(text) if text else False
+        if crowd is None:
+            raise UnreadableError(f"crowd is {shown(text)}, which is not yes, no, true, false, 1 or 0.")
+        return crowd
 
     def polygon(self) -> Polygon | None:
         text = self["polygon"]
@@ -301,15 +431,25 @@ class _Row:
 _Located: TypeAlias = Iterator[tuple[_Row, str, str]]
 
 
-def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
-    """Read the rows that are not blank, and the position of each column if there is a header."""
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise unusable(path, str(error)) from error
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise unusable(path, "it is UTF-16. Save it as UTF-8, called 'CSV UTF-8' in spreadsheet programs")
-    text = data.decode("utf-8-sig", "surrogateescape")
+@dataclass(frozen=True)
+class _Header:
+    """First row of a table: the positions of known columns, and names and positions of the ``own`` others.
+
+    ``notation`` is that of the box in the column "bbox", ``label_name`` the name of the column with the labels.
+    """
+
+    columns: dict[str, int]
+    own: tuple[tuple[str, int], ...] = ()
+    notation: str = ""
+    box_name: str = ""
+    label_name: str = "label"
+    names: frozenset[str] = frozenset()
+    width: int = _MOST_CELLS
+
+
+def _read_rows(path: Path, encoding: str | None) -> tuple[list[_Row], _Header | None]:
+    """Read the rows that are not blank, and the header if there is one."""
+    text = text_of(path, encoding, option=True)
     with _long_cells():
         parsed = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
         rows = list(islice(parsed, 1))
@@ -318,11 +458,39 @@ def _read_rows(path: Path) -> tuple[list[_Row], dict[str, int] | None]:
         rows += islice(parsed, _LOOKED_AT)
         if not rows:
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
-        columns = _columns(rows[0].cells)
-        if columns is None:
+        header = _header(rows[0].cells)
+        if header is None:
             _check_images(path, rows)
         rows += parsed
-    return (rows, None) if columns is None else (rows[1:], columns)
+    return (rows, None) if header is None else (rows[1:], header)
+
+
+def _are_corners(path: Path, rows: list[_Row]) -> bool:
+    """Check whether rows without a header are boxes as for keras-retinanet. Rows of other numbers are a ManifestError.
+
+    Without this check, the numbers would become labels.
+    """
+    numbers = [sum(finite(cell.strip()) is not None for cell in row.cells[1:]) for row in rows]
+    boxed = [row for row, count in zip(rows, numbers, strict=True) if count >= 4]
+    if boxed and all(row.error or _is_corner_row(row.cells, count) for row, count in zip(rows, numbers, strict=True)):
+        return True
+    if boxed:
+        row = boxed[0]
+        raise unusable(
+            path,
+            f"line {row.line} has at least four numbers, but the file has no header: {shown(row.text)}. Add a first "
+            "row with the names of the columns, such as image,xmin,ymin,xmax,ymax,label",
+        )
+    return False
+
+
+def _is_corner_row(cells: list[str], numbers: int) -> bool:
+    if len(cells) != 6 or numbers != (4 if cells[1].strip() else 0):
+        return False
+    left, top, right, bottom = (finite(cell.strip()) for cell in cells[1:5])
+    if left is None or top is None or right is None or bottom is None:
+        return not any(map(str.strip, cells[1:]))
+    return left <= right and top <= bottom and bool(cells[5].strip())
 
 
 def _check_images(path: Path, rows: list[_Row]) -> None:
@@ -373,35 +541,45 @@ def _rows(text: str, delimiter: str) -> Iterator[_Row]:
 
 
 def _find_delimiter(head: str) -> str | None:
-    """Detect the delimiter from the first row, or return None if it is not a header and does not name an image."""
+    """Detect the delimiter, or return None if the first row is no header, or most of the next ones name no image."""
     for delimiter in _DELIMITERS:
-        cells = next((row.cells for row in _rows(head, delimiter)), [])
-        if cells and (_columns(cells) is not None or _is_image(cells[0])):
+        rows = [row.cells for row in islice(_rows(head, delimiter), 5)]
+        named = [bool(cells) and _is_image(cells[0]) for cells in rows]
+        if rows and rows[0] and (_header(rows[0]) is not None or (named[0] and sum(named) * 2 >= len(named))):
             return delimiter
     return None
 
 
-def _columns(cells: list[str]) -> dict[str, int] | None:
-    """Return the position of each column that is known or looks like a box if the row is a header, else None."""
-    result: dict[str, int] = {}
-    for position, cell in enumerate(cells):
-        name = cell.strip().lower()
-        result.setdefault(_OTHER_NAMES.get(name, name), position)
-    if "image" not in result or (len(cells) > 1 and len(_KNOWN & result.keys()) < 2):
+def _header(cells: list[str]) -> _Header | None:
+    """Return the columns of a row if it is a header: if it names an image and another known column."""
+    names = [cell.strip() for cell in cells]
+    lower = [name.lower() for name in names]
+    columns = {name: lower.index(name) for name in _KNOWN & set(lower)}
+    for other, name in _OTHER_NAMES.items():
+        if name not in columns and other in lower:
+            columns[name] = lower.index(other)
+    boxed = next((name for name in sorted(lower, key=len) if notation_of(name) is not None), None)
+    boxed = None if {"left", "xmin"} & columns.keys() else boxed
+    if "image" not in columns or (len(cells) > 1 and len(columns) < 2 and boxed is None):
         return None
-    if "xmin" in result and "left" not in result:
-        if "xmax" not in result and {"width", "height"} <= result.keys():
-            renamed = {"xmin": "left", "ymin": "top"}
-        else:
-            renamed = {"width": "image_width", "height": "image_height"}
-        for old, new in renamed.items():
-            if old in result:
-                result.setdefault(new, result.pop(old))
-    return {name: position for name, position in result.items() if name in _KNOWN | _LIKE_BOXES}
+    if boxed is not None:
+        columns[_BOX] = lower.index(boxed)
+    if "left" not in columns and (boxed is not None or "xmin" in columns):
+        as_size = "xmax" in columns or boxed is not None or not {"width", "height"} <= columns.keys()
+        renamed = {"width": "image_width", "height": "image_height"} if as_size else {"xmin": "left", "ymin": "top"}
+        for old in renamed.keys() & columns.keys():
+            columns.setdefault(renamed[old], columns.pop(old))
+    notation = notation_of(boxed) or ""
+    used = {number for name, number in columns.items() if name != _BOX or notation}
+    own = tuple((name, number) for number, name in enumerate(names) if name and number not in used)
+    return _Header(
+        columns, own, notation, boxed or "",
+        lower[columns["label"]] if "label" in columns else "", frozenset(lower), len(cells),
+    )  # fmt: skip
 
 
 def _is_image(cell: str) -> bool:
-    return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in IMAGE_SUFFIXES
+    return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in _SUFFIXES
 
 
 def _located(rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None) -> _Located:
@@ -465,7 +643,7 @@ def _escaped(cell: str) -> str:
 
 def _used_columns(contents: Contents) -> list[str]:
     images, annotations = contents.images, contents.annotations
-    derived = np.where(images["image"].isin(annotations["image"]), "labelled", "unlabelled")
+    derived = np.where(t.is_among(images["image"], annotations["image"]), "labelled", "unlabelled")
     boxes = annotations["left"].notna().any()
     used = {
         "image": True,
@@ -535,7 +713,7 @@ FORMAT = Format(
     read=read_csv,
     write=write_csv,
     holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes", "predictions"},
-    options=frozenset({"on_duplicate", "prefix"}),
+    options=frozenset({"on_duplicate", "prefix", "encoding"}),
     empty="`status` is `labelled`, without a label",
     holes="lists of points",
     unlabelled="neither a label nor a status",

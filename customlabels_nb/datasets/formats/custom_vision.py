@@ -2,7 +2,8 @@
 
 A tag is an image-level label or, with ``left``, ``top``, ``width`` and ``height`` as ratios of the image size, a
 labelled box. The sizes are read from the images, unless an entry in ``files`` has ``width`` and ``height``, as in
-files written by this package. An image without tags is unlabelled.
+files written by this package. Boxes in pixels are read and reported. Other keys are counted and not imported. An image
+without tags is unlabelled.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import ltwh_to_ratios, polygon_to_ltwh, ratios_to_ltwh
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.core.geometry import ltwh_to_ratios, ltwh_to_xyxy, polygon_to_ltwh, ratios_to_ltwh
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported
 from customlabels_nb.datasets.formats.entries import listed_name, sizes_of_drawn
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
+    as_list,
+    count_others,
     file_in,
     find_image,
     label_or_none,
@@ -41,6 +45,11 @@ _FILE = "tagged-images.json"
 _MOST = 1e9  # a box that is this many times as large as its image is invalid
 _NO_BOX = [None] * 4
 _SIZE = ["width", "height"]
+_LARGEST_RATIO = 1.01  # larger ratios are not due to rounding
+_FEWEST_PIXELS = 2  # numbers up to this one are ratios beyond the image
+
+_Floats: TypeAlias = npt.NDArray[np.float64]
+_Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass
@@ -63,10 +72,11 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     data = load(path, dict)
     if not isinstance(data.get("files"), list):
         raise unusable(path, "it has no array 'files'")
-    findings = Findings(to_uri(path))
+    findings, others = Findings(to_uri(path)), NotImported()
+    _count_others(data, others)
     sizes, tags = _read_files(data["files"], _Places(path.parent, finder), findings)
     if not sizes:
-        return Contents(issues=findings.issues)
+        return Contents(issues=findings.issues + others.issues(to_uri(path)))
     uris = list(sizes)
     owners = np.array(tags.owners, dtype=np.int64)
     ratios, bad = as_boxes(tags.boxes)
@@ -92,13 +102,45 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     keep = ~bad & ~(boxed & np.isnan(of_images[owners, 0]))
     annotations = t.empty(t.ANNOTATION_COLUMNS)
     if keep.any():
+        _settle(ratios, keep, of_images[owners], tags, findings)
         boxes = ratios_to_ltwh(ratios[keep], of_images[owners[keep]])
         labels = np.array(tags.labels, dtype=object)[keep]
         names = frame["image"].array.take(owners[keep])
         columns = pd.DataFrame(boxes, columns=list(t.BOX_COLUMNS))
         annotations = t.normalise_annotations(columns.assign(image=names, label=labels))
     labels = t.labels_in_order(annotations)
-    return Contents(t.settle_statuses(frame, annotations), annotations, labels, findings.issues)
+    issues = findings.issues + others.issues(to_uri(path))
+    return Contents(t.settle_statuses(frame, annotations), annotations, labels, issues)
+
+
+def _count_others(data: dict[str, Any], others: NotImported) -> None:
+    """Count what the file has and the reader does not import."""
+    count_others([data], frozenset({"files"}), "the file", "file", others)
+    files = [entry for entry in data["files"] if isinstance(entry, dict)]
+    count_others(files, frozenset({"filename", "tags", *_SIZE}), "an image", "files", others)
+    tags = {
+        f"files[{number}].tags[{position}]": tag
+        for number, entry in enumerate(files)
+        for position, tag in enumerate(as_list(entry.get("tags"))) if isinstance(tag, dict)
+    }  # fmt: skip
+    count_others(list(tags.values()), frozenset({"tag", *t.BOX_COLUMNS}), "a tag", list(tags), others)
+
+
+def _settle(ratios: _Floats, keep: _Bools, sizes: _Floats, tags: _Tags, findings: Findings) -> None:
+    """Report boxes that are no ratios of the image size, and convert in place those that are pixels."""
+    with np.errstate(invalid="ignore"):
+        beyond = np.flatnonzero(keep & ((ratios > _LARGEST_RATIO) | (ratios < 1 - _LARGEST_RATIO)).any(axis=1))
+    for number in beyond.tolist():
+        file, tag = tags.places[number]
+        given = ltwh_to_ratios(ratios[number], sizes[number])[0]
+        pixels = (
+            ratios[number].max() > _FEWEST_PIXELS and given.min() >= 0 and ltwh_to_xyxy(given).max() <= _LARGEST_RATIO
+        )
+        how = "They are pixels, and were read as such." if pixels else "They were read as ratios beyond the image."
+        what = f"left, top, width and height are {shown(tags.boxes[number])}, not between 0 and 1. {how}"
+        findings.adjusted(f"files[{file}].tags[{tag}]", what)
+        if pixels:
+            ratios[number] = given
 
 
 class _Places:

@@ -3,9 +3,10 @@
 An ``<image>`` has a name, a size, a subset (``Test`` or ``Validation`` for test images) and its objects: a ``<box>``,
 by its corners, a ``<polygon>``, a ``<mask>``, whose ``rle`` lists the lengths of runs of 0 and 1 in the rows of its
 rectangle, or a ``<tag>``, an image-level label. A box with a ``rotation``, in degrees clockwise around its centre, is
-read as a polygon, and so are masks. Attributes of tags become columns of the images table. Attributes of objects, other
-shapes and tracks (video) are reported. ``<meta>`` lists the labels with their colors. An image without objects is
-unlabelled, because the file lists all images of the task.
+read as a polygon, and so are masks. Attributes of tags become columns of the images table. ``<meta>`` lists the labels
+with their colors, and the subsets of tasks, for images that have none. An image without objects is unlabelled, because
+the file lists all images of the task. Attributes of objects, other shapes, other subsets and tracks (video) are
+counted. Objects that are ``outside`` the image are left out.
 
 Images are looked up next to the file, and in ``images`` and its subset's folder there, as CVAT exports them. Polygons
 with holes or several parts are written as masks, with their points in an additional attribute ``rings``, from which
@@ -15,7 +16,7 @@ they are read again.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -25,7 +26,6 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
-from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import COLOR
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, rotate_box
@@ -61,7 +61,13 @@ _SUBSETS = {t.TRAIN: "Train", t.TEST: "Test"}
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _IMAGES = "images"
 _SHAPES = ("box", "polygon", "mask", "tag")
-_MOST_NAMED = 20  # kinds of data that are not imported, each with its own issue
+_ORDINARY_SUBSETS = ("", "train", "default", "val", "valid", "validation", "test")
+_IMAGE_MARKS = dict.fromkeys(("id", "name", "subset", "task_id", "width", "height", "deleted"))
+# attributes of an object, with the values that say nothing (None for all)
+_OBJECT_MARKS: dict[str, str | None] = {
+    **dict.fromkeys(("label", "points", "rle", "rings", "rotation", *_CORNERS, *t.BOX_COLUMNS), None),
+    "occluded": "0", "z_order": "0", "group_id": "0", "source": "manual", "outside": "0", "keyframe": "1",
+}  # fmt: skip
 
 
 def _recognise(path: Path) -> bool:
@@ -88,25 +94,35 @@ class _Reader:
     """Reader of the children of the outermost element: the labels, images and tracks."""
 
     def __init__(self, path: Path, finder: ImageFinder) -> None:
-        self._base, self._places = path.parent, Places(finder)
+        self._path, self._base, self._finder, self._places = path, path.parent, finder, Places(finder)
         self._collected = Collector(to_uri(path))
         self._colors: dict[str, str] = {}
         self._labels: dict[str, None] = {}
-        self._left_out: dict[str, int] = {}
+        self._subsets: dict[str, str] = {}  # by the id of the task
+        self._tracks = 0
 
     def read(self, element: Element, lines: list[int]) -> None:
         """Read an element, given the line numbers of it and the elements in it."""
         if element.tag == "meta":
             self._read_labels(element, lines[0])
+            stated = {task.findtext("id") or "": task.findtext("subset") or "" for task in element.iter("task")}
+            self._subsets = {task: subset for task, subset in stated.items() if subset}
         elif element.tag == "image":
             self._read_image(element, dict(zip(element.iter(), lines, strict=True)))
         elif element.tag == "track":
-            why = f"The <track> of {shown(element.get('label'))} is from a video. Tracks are not supported."
-            self._collected.unreadable(why, where="track", line=lines[0])
+            self._tracks += 1
+            self._collected.not_imported.add("track of a video", f"line {lines[0]}")
+        elif element.tag != "version" and (len(element) or (element.text or "").strip()):
+            self._collected.not_imported.add(f"<{element.tag[:50]}>", f"line {lines[0]}")
 
     def contents(self) -> Contents:
-        for what, count in list(self._left_out.items())[:_MOST_NAMED]:
-            self._collected.adjusted(f"{counted(count, 'object')} with {what}: not imported.", where=what)
+        if self._tracks and not self._collected.images:
+            raise unusable(
+                self._path,
+                f"it has only tracks of a video, {self._tracks:,}. Export the task as 'CVAT for images 1.1', or its "
+                "frames as images",
+            )
+        self._collected.count_missing(self._finder)
         result = self._collected.contents(list(self._labels))
         result.colors = self._colors
         return result
@@ -124,39 +140,77 @@ class _Reader:
 
     def _read_image(self, image: Element, lines: dict[Element, int]) -> None:
         collected, name, line = self._collected, image.get("name") or "", lines[image]
+        if _is_set(image, "deleted"):
+            collected.not_imported.add("image that is marked deleted", name)
+            return
+        subset = image.get("subset") or self._subset_of_task(image.get("task_id"))
         try:
             inner = self._base / _IMAGES
-            folders = [inner, *([inner / subset] if (subset := image.get("subset") or "").isidentifier() else [])]
+            folders = [inner, *([inner / subset] if subset.isidentifier() else [])]
             uri = self._places.beside(name, folders)
             if uri in collected.images:
                 raise UnreadableError(f"An earlier <image> has the same name, {shown(name)}.")
         except (UnreadableError, InputError) as error:
             collected.unreadable(str(error), where="image", line=line)
             return
+        if subset.lower() not in _ORDINARY_SUBSETS:
+            collected.not_imported.add(f"subset {shown(subset)} of an image", name)
         size = size_of(finite(image.get("width")), finite(image.get("height")))
+        self._count_marks(image, _IMAGE_MARKS, "an image", name)
         facts: dict[str, str] = {}
         for number, entry in enumerate(image, 1):
-            attributes = {child.get("name") or "": child.text or "" for child in entry.iterfind("attribute")}
-            if entry.tag not in _SHAPES:
-                self._leave_out(f"the shape <{entry.tag[:50]}>")
-            elif entry.tag == "tag":
-                facts = attributes | facts
-            for what in attributes if entry.tag != "tag" else ():
-                self._leave_out(f"the attribute {shown(what)}")
-            for mark in ("occluded", "group_id"):
-                if entry.get(mark, "0") != "0":
-                    self._leave_out(f"the mark {mark!r}")
             origin: dict[str, Any] = {"where": f"{name}, object {number}", "line": lines[entry]}
+            if entry.tag == "tag":
+                facts = _attributes_of(entry) | facts
+            if (left_out := _left_out(entry)) is not None:
+                collected.not_imported.add(left_out, origin["where"])
+                continue
+            self._count_others(entry, origin["where"])
             try:
-                if entry.tag in _SHAPES:
-                    box, polygon = _outline(entry, collected, origin)
-                    collected.add_annotation(uri, collected.label(entry.get("label") or ""), box, polygon=polygon)
+                box, polygon = _outline(entry, collected, origin)
+                label = collected.label(entry.get("label") or "")
+                if box is not None:
+                    box, polygon = collected.plausible(box, polygon, uri, size, **origin)
+                collected.add_annotation(uri, label, box, polygon=polygon)
             except (UnreadableError, LabelError) as error:
                 collected.unreadable(str(error), **origin)
-        collected.add_image(uri, size=size, split=split_of(image.get("subset")), **collected.columns(facts))
+        collected.add_image(uri, size=size, split=split_of(subset), **collected.columns(facts, name))
 
-    def _leave_out(self, what: str) -> None:
-        self._left_out[what] = self._left_out.get(what, 0) + 1
+    def _subset_of_task(self, task: str | None) -> str:
+        only = next(iter(self._subsets.values())) if len(self._subsets) == 1 else ""
+        return self._subsets.get(task or "", only)
+
+    def _count_others(self, entry: Element, where: str) -> None:
+        """Count what an object has beside its label and outline."""
+        count = self._collected.not_imported.add
+        for what in _attributes_of(entry) if entry.tag != "tag" else ():
+            count(f"attribute {shown(what)} of an object", where)
+        for child in entry:
+            if child.tag != "attribute":
+                count(f"<{child.tag[:50]}> of an object", where)
+        self._count_marks(entry, _OBJECT_MARKS, "an object", where)
+
+    def _count_marks(self, element: Element, known: Mapping[str, str | None], of: str, where: str) -> None:
+        for what, value in element.items():
+            nothing = known.get(what, "")
+            if nothing is not None and value not in ("", nothing):
+                named = f"source {shown(value)}" if what == "source" else f"mark {shown(what)}"
+                self._collected.not_imported.add(f"{named} of {of}", where)
+
+
+def _left_out(entry: Element) -> str | None:
+    """Return what an object that is not imported is called, or None for other objects."""
+    if entry.tag not in _SHAPES:
+        return f"shape <{entry.tag[:50]}>"
+    return next((f"object that is marked {mark}" for mark in ("outside", "deleted") if _is_set(entry, mark)), None)
+
+
+def _attributes_of(entry: Element) -> dict[str, str]:
+    return {child.get("name") or "": child.text or "" for child in entry.iterfind("attribute")}
+
+
+def _is_set(entry: Element, mark: str) -> bool:
+    return entry.get(mark, "0").lower() in ("1", "true", "yes")
 
 
 def _outline(entry: Element, collected: Collector, origin: dict[str, Any]) -> tuple[Box | None, Polygon | None]:

@@ -7,9 +7,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,9 +19,10 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.polygons import Polygon
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported
 from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_stem
@@ -37,6 +39,11 @@ _LARGEST_INDEX = 2**30
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _MOST_COLUMNS, _LONGEST_VALUE = 50, 1000
+_APART, _ALIKE, _SAME = 2, 0.5, 0.9  # pixels, and IoU of a box with its polygon
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+
+#: Folders with images, next to the folder with their annotation files.
+IMAGE_FOLDERS = ("JPEGImages", "images")
 
 #: Capabilities of formats for drawn shapes with an index file; see ``CAPABILITIES``.
 HOLDS_DRAWN = frozenset(
@@ -63,7 +70,9 @@ class Collector:
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
     _labels: dict[str, str] = field(default_factory=dict)
+    _forms: dict[str, str] = field(default_factory=dict)
     _columns: set[str] = field(default_factory=set)
+    _in_ratios: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
         """Add an issue for an entry that is skipped."""
@@ -79,26 +88,78 @@ class Collector:
     def label(self, text: str) -> str:
         """Check ``text`` and return it as a label, or raise LabelError."""
         if text not in self._labels:
-            self._labels[text] = t.check_label(text)
+            label = self._labels[text] = t.check_label(text)
+            first = self._forms.setdefault(label, text.strip())
+            if first != text.strip():
+                self.adjusted(f"The label {label!r} is written in two Unicode forms. Both were read as one label.")
         return self._labels[text]
 
     def add_image(self, uri: str, *, size: Size | None = None, **facts: Any) -> None:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
-    def columns(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the texts and numbers among the facts about an image that can be columns of the images table."""
+    def columns(self, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
+        """Return the texts and numbers among the facts about an image that can be columns, and count the others.
+
+        Without ``where``, the caller counts them.
+        """
+        lost = self.not_imported.add if where is not None else lambda *_: None
         facts: dict[str, Any] = {}
         for name, value in given.items():
+            if value in _NOTHING:
+                continue
             text = name if isinstance(value, int | float) else f"{name}{value}"
-            if not isinstance(value, str | int | float) or not name.strip() or not t.storable(text):
+            usable = isinstance(value, str | int | float) and name.strip() and t.storable(text)
+            taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE
+            if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
+                lost(f"value of {shown(name)}", str(where))
                 continue
-            if name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE:
-                continue
-            if name in self._columns or len(self._columns) < _MOST_COLUMNS:
-                self._columns.add(name)
-                facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+            self._columns.add(name)
+            facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+            if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+                lost(f"end of a long text in {shown(name)}", str(where))
         return facts
+
+    def count_others(self, given: Mapping[str, Any], known: Container[str], of: str, where: str) -> None:
+        """Count the fields of an entry that have a value but are not ``known``."""
+        for name, value in given.items():
+            if name not in known and value not in _NOTHING:
+                self.not_imported.add(f"field {shown(name)} of {of}", where)
+
+    def plausible(
+        self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any
+    ) -> tuple[Box, Polygon | None]:
+        """Return a box and its polygon in pixels, with an issue if they were ratios, do not fit, or have no area."""
+        outline = box if polygon is None else box_around(polygon)
+        unclear = [_is_in_ratios(box), _is_in_ratios(outline)]
+        known = dict(measured([uri]))[uri] if any(unclear) and size is None else size
+        if all(unclear):
+            if known is None or isinstance(known, str):
+                raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {known}")
+            was, box, outline = box, _scaled(box, known), _scaled(outline, known)
+            polygon = _scaled_polygon(polygon, known)
+            self._in_ratios.append((f"{_text_of(was)}, which was read as {_text_of(box)}", origin))
+        if not _is_near(box, outline):
+            what = f"Its box ({_text_of(box)}) does not fit its polygon ({_text_of(outline)})."
+            scale = known if isinstance(known, tuple) else (1, 1)
+            left, top, width, height = box
+            meant = [(left, top, left + width, top + height), _scaled(box, scale)]  # sides as corners, and ratios
+            no_area = not width * height > 0 and outline[2] * outline[3] > 0
+            if no_area or any(_overlap(other, outline) > _SAME for other in meant):
+                box = outline
+                self.adjusted(f"{what} The box of the polygon was read.", **origin)
+            elif _overlap(_scaled(outline, scale), box) > _SAME:
+                polygon = _scaled_polygon(polygon, scale)
+                self.adjusted(f"{what} It has ratios of the image size, which were converted to pixels.", **origin)
+            elif _overlap(box, outline) < _ALIKE:
+                self.adjusted(f"{what} Both were read. Correct one of them.", **origin)
+        self.check_area(box, **origin)
+        return box, polygon
+
+    def check_area(self, box: Box | None, **origin: Any) -> None:
+        """Add an issue if a box has no area."""
+        if box is not None and not (box[2] > 0 and box[3] > 0):
+            self.adjusted(f"Its box has no area: {_text_of(box)}. Draw it again, or remove it.", **origin)
 
     def add_annotation(
         self,
@@ -117,6 +178,19 @@ class Collector:
         """Add an annotation with a valid label, box and confidence, or a prediction of ``model``."""
         whole = box or (None,) * 4
         self._rows.append((uri, label, *whole, polygon, crowd, confidence, annotator, job, created, model))
+
+    def count_missing(self, finder: ImageFinder) -> None:
+        """Add an issue if some images are not there, although others are, unless the finder lists them."""
+        if finder.missing:
+            return
+        local = [uri for uri in self.images if not is_remote(uri)]
+        missing = [uri for uri in local if not is_here(uri)]
+        if missing and len(missing) < len(local):
+            names = ", ".join(shown(Path(uri).name) for uri in missing[:3]) + (" …" if len(missing) > 3 else "")
+            message = (
+                f"{len(missing):,} × image was not found: {names}. Add the files, or pass their folder as images=."
+            )
+            self.issues.append(Issue("IMAGE_NOT_LISTED", message, missing[0], self.source))
 
     def settle(self, uri: str, read: list[bool]) -> None:
         """Mark an image as unlabelled if none of its entries could be read, because it is not empty."""
@@ -141,6 +215,12 @@ class Collector:
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """Return the collected entries as contents, with ``labels`` and the images in ``order`` first."""
+        if self._in_ratios:
+            first, origin = self._in_ratios[0]
+            why = (
+                f"{len(self._in_ratios):,} × box in ratios of the image size was converted to pixels, such as {first}."
+            )
+            self.adjusted(why, **origin)
         result = Contents(issues=[*self.issues, *self.not_imported.issues(self.source)], unread=self.unread)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows:
@@ -170,6 +250,7 @@ class Places:
     def __init__(self, finder: ImageFinder) -> None:
         self._finder = finder
         self._known: dict[tuple[str, ...], str] = {}
+        self._stems: dict[Path, dict[str, list[Path]]] = {}
 
     def find(self, name: str, *urls: str) -> str:
         """Return the URI of an image, or raise InputError if the name is not allowed or cannot be stored."""
@@ -194,10 +275,30 @@ class Places:
                 return candidate
         return uri
 
+    def named_like(self, file: Path, folders: Iterable[Path]) -> str | None:
+        """Return the URI of the only image with the name of an annotation file, in the first folder that has one."""
+        for folder in folders:
+            if folder not in self._stems:
+                by_stem = self._stems[folder] = {}
+                for path in images_in(folder):
+                    by_stem.setdefault(path.stem, []).append(path)
+            if images := self._stems[folder].get(file.stem):
+                return to_uri(images[0]) if len(images) == 1 else None
+        return None
+
     def not_missing(self, name: str) -> None:
         """Remove the image from the list of missing images, because it was found elsewhere."""
         if name in self._finder.missing[-1:]:
             self._finder.missing.pop()
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder, but not in its subfolders, sorted by name."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [folder / name for name in names if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES]
 
 
 def is_here(uri: str) -> bool:
@@ -256,6 +357,35 @@ def moment_or_none(text: object) -> datetime | None:
         return None
 
 
+def _is_in_ratios(box: Box) -> bool:
+    """Check whether a box is within the first pixel, as ratios of the image size are."""
+    left, top, width, height = box
+    inside = min(left, top) >= 0 and max(left + width, top + height) <= 1 and min(width, height) > 0
+    return inside and any(side % 1 for side in box)
+
+
+def _scaled(box: Box, size: Size) -> Box:
+    left, top, width, height = box
+    return left * size[0], top * size[1], width * size[0], height * size[1]
+
+
+def _scaled_polygon(polygon: Polygon | None, size: Size) -> Polygon | None:
+    return polygon_of(ring * size for ring in rings_of(polygon))
+
+
+def _is_near(box: Box, other: Box) -> bool:
+    return all(abs(side - its) <= _APART for side, its in zip(box, other, strict=True))
+
+
+def _overlap(box: Box, other: Box) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(iou_of_pairs([box], [other])[0])
+
+
+def _text_of(box: Iterable[float]) -> str:
+    return "left {}, top {}, width {}, height {}".format(*(f"{side:g}" for side in box))
+
+
 def checked_box(values: Iterable[float]) -> Box:
     """Return a box as a tuple, or raise UnreadableError if it is not finite."""
     left, top, width, height = values
@@ -272,7 +402,7 @@ def box_around(polygon: Polygon) -> Box:
 
 def split_of(name: object) -> str:
     """Return the split that a name such as "val" or "Test" refers to, "train" by default."""
-    return t.TEST if str(name).lower() in ("val", "valid", "validation", "test") else t.TRAIN
+    return t.split_named(name) or t.TRAIN
 
 
 def sizes_of_drawn(contents: Contents, error: str, *, predicted: bool = True) -> dict[str, Size]:
@@ -344,7 +474,7 @@ class FilesOfImages:
     """Reader of a folder with one annotation file per image and an index, or of a single annotation file."""
 
     def __init__(self, path: Path, ending: str, finder: ImageFinder) -> None:
-        self._path, self._ending, self._places = path, ending, Places(finder)
+        self._path, self._ending, self._finder, self._places = path, ending, finder, Places(finder)
         self._base = path if path.is_dir() else path.parent
         self._uris: dict[str, str] = {}
         self.collected = Collector(to_uri(path))
@@ -359,7 +489,7 @@ class FilesOfImages:
             try:
                 parsed = parse(file)
                 read += 1
-                name, uri = image_of(parsed, file, self._base, self._places)
+                name, uri = self._image(parsed, file, image_of)
                 if uri in self.collected.images:
                     raise UnreadableError(f"An earlier file describes the same image, {shown(name)}.")
             except (UnreadableError, InputError) as error:
@@ -381,7 +511,56 @@ class FilesOfImages:
             if uri not in self.collected.images:  # it has no annotation file, because it was not reviewed
                 self.collected.add_image(uri, size=size, split=t.TEST if name in self.index.test else t.TRAIN)
 
+    def _image(
+        self, parsed: Parsed, file: Path, image_of: Callable[[Parsed, Path, Path, Places], tuple[str, str]]
+    ) -> tuple[str, str]:
+        """Return the name and URI of the image of a file: the stated one or, if missing, one named like the file."""
+        fault = None
+        try:
+            name, uri = image_of(parsed, file, self._base, self._places)
+            if (is_remote(uri) or is_here(uri)) and uri not in self.collected.images:
+                return name, uri
+        except (UnreadableError, InputError) as error:
+            name, uri, fault = file.name, "", error
+        above = file.parent.relative_to(self._base).parts  # such as "train", "Annotations", "deep"
+        beside = (
+            Path(self._base, *above[:level], folder, *above[level + 1 :])
+            for level in range(len(above))
+            for folder in IMAGE_FOLDERS
+        )
+        folders = [file.parent, *beside, *(file.parent.parent / folder for folder in IMAGE_FOLDERS), self._base]
+        own = self._places.named_like(file, folders)
+        if own is None or own in self.collected.images:
+            if fault is not None:
+                raise fault
+            return name, uri
+        taken = uri in self.collected.images
+        why = str(fault or f"The image {shown(name)} {'belongs to an earlier file' if taken else 'is not there'}.")
+        used = f"{Path(own).name!r}, which has the name of the annotation file, was used."
+        self.collected.adjusted(f"{why} {used} Correct the name in the file if that is wrong.", source=to_uri(file))
+        self._places.not_missing(name)
+        return name, own
+
+    def name_of(self, file: Path) -> str:
+        return file.relative_to(self._base).as_posix()
+
+    def add_unlabelled(self, split_of_file: Callable[[Path], str]) -> None:
+        """Add the images next to the others, and in the usual folders, that have no annotation file as unlabelled.
+
+        The index, if there is one, lists all images.
+        """
+        if self.index.images or not self._path.is_dir():
+            return
+        images = self.collected.images
+        used = {to_path(uri).parent for uri in images if not is_remote(uri)}
+        folders = [self._base / name for name in IMAGE_FOLDERS]
+        inside = sorted(folder for folder in used if folder.is_relative_to(os.path.abspath(self._base)))
+        for path in chain.from_iterable(map(images_in, dict.fromkeys([*inside, *folders]))):
+            if (uri := to_uri(path)) not in images:
+                self.collected.add_image(uri, split=split_of_file(path))
+
     def contents(self) -> Contents:
+        self.collected.count_missing(self._finder)
         order = [self._uris[name] for name in self.index.images if name in self._uris]
         return self.collected.contents(self.index.labels, order=order)
 

@@ -3,7 +3,9 @@
 Image-level labels (``groundtruth/image-classification``) and boxes (``groundtruth/object-detection``) are written as
 documented by Amazon Rekognition Custom Labels. The reader also accepts the output of multi-label jobs, lines with only
 a ``source-ref``, and manifests with validation results. Lines that cannot be read completely are reported with their
-error codes. A reviewed image without objects is written as a line with an empty box attribute.
+error codes. Of an attribute and its adjusted copy (with an ``adjustment-status``), only the copy is read. Annotations
+marked as ``deleted`` are left out, and unknown keys are counted. A reviewed image without objects is written as a line
+with an empty box attribute.
 
 A label that a model assigned (its ``annotator`` starts with "model:") is written as ``"human-annotated": "no"`` with
 its confidence, and with the annotator as ``job-name``. Ground Truth has one ``human-annotated`` per attribute, not one
@@ -86,6 +88,7 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> C
     if reader.predictions():
         message = f"{reader.predictions():,} attributes contain model predictions and were not read as labels."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source))
+    result.issues += reader.not_imported().issues(source)
     undated = reader.bad_dates()
     if undated:
         message = f"{len(undated):,} lines have an invalid creation-date. The current time was used instead."
@@ -275,7 +278,7 @@ def _with_sizes(images: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame
     if not lacking.any():
         return images
     boxed = annotations.loc[annotations["left"].notna(), "image"]
-    empty = (images["status"] == "labelled") & ~images["image"].isin(annotations["image"])
+    empty = (images["status"] == "labelled") & ~t.is_among(images["image"], annotations["image"])
     lacking &= images["image"].isin(boxed) | empty
     places = [path for path in images.loc[lacking, "image"].tolist() if not is_remote(path)]
     known = {path: seen for path, seen in zip(places, headers(places), strict=True) if isinstance(seen, ImageHeader)}

@@ -11,30 +11,46 @@ import pandas as pd
 from customlabels_nb._utils.files import folded, portable_name
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.listing import read_folder
+from customlabels_nb.images.listing import FoundFiles, read_folder
 from customlabels_nb.images.locations import to_uri
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    contents = read_labelled(path)
+    from customlabels_nb.datasets.formats.detection import issues_beside
+
+    files, top = read_folder(path, labels_from="folders"), to_uri(os.path.abspath(path))
+    contents = contents_of(files)
     if contents.images.empty:
         raise InputError(f"There are no images in {str(path)!r}.")
+    found = issues_beside(files.images, files.others, top)
+    rest = NotImported()
+    for file in files.others:
+        rest.add("file that is not an image", file)
+    contents.issues += found or rest.issues(top)
+    contents.issues += folders_as_splits(files, top, "Images in them keep their split.")
     return contents
 
 
-def read_labelled(path: Path) -> Contents:
-    """Read the images of a folder whose subfolders are the labels."""
-    files = read_folder(path, labels_from="folders")
+def contents_of(files: FoundFiles) -> Contents:
+    """Return the images of a folder with the labels and splits that the names of its subfolders state."""
     rows = pd.DataFrame({"image": files.images, "label": pd.Series(files.labels, dtype=object)})
     annotations = t.normalise_annotations(rows)
-    images = t.settle_statuses(t.normalise_images(rows[["image"]]), annotations)
-    if files.ignored:
-        message = f"{files.ignored:,} files do not have an image extension and were not read."
-        files.issues.append(Issue("ENTRY_UNREADABLE", message, source=to_uri(path)))
+    splits = [split or t.TRAIN for split in files.splits]
+    images = t.settle_statuses(t.normalise_images(rows[["image"]].assign(split=splits)), annotations)
     return Contents(images, annotations, t.labels_in_order(annotations), files.issues)
+
+
+def folders_as_splits(files: FoundFiles, top: str, what: str) -> list[Issue]:
+    """Report the folders that are splits and not labels, and what happens to their images."""
+    if not files.split_folders:
+        return []
+    named = " and ".join(map(repr, files.split_folders))
+    one = len(files.split_folders) == 1
+    message = f"The folder {named} is named after a split" if one else f"The folders {named} are named after splits"
+    return [Issue("FOLDERS_ARE_SPLITS", f"{message}, so {'it is' if one else 'they are'} not labels. {what}", top)]
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:

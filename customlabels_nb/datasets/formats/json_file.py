@@ -7,7 +7,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -17,11 +17,12 @@ import numpy.typing as npt
 import orjson
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb._utils.text import fitting_encodings, utf_16_of
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.polygons import Ring
 from customlabels_nb.core.tables import check_label, storable
-from customlabels_nb.datasets.formats.base import ImageFinder
+from customlabels_nb.datasets.formats.base import ImageFinder, NotImported
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import header_size
 from customlabels_nb.settings import settings
@@ -37,6 +38,11 @@ _HEAD_BYTES = 1 << 16
 _LONGEST_MESSAGE = 400
 _LARGEST_SIZE = 2**31 - 1
 _BATCH = 2000
+_MOST_KINDS = 50
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+_ATTRIBUTES, _ATTRIBUTE = "attributes", "attribute"
+#: Keys with a known meaning, whose value 0 means that there is nothing.
+_NAMED = {"rotation": "rotation of a box", "keypoints": "list of keypoints"}
 # a string, with the first character of its value if it is a key, or a bracket
 _TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re.DOTALL)
 
@@ -72,7 +78,9 @@ def load(path: Path, kind: type[Loaded]) -> Loaded:
         if path.exists() and not path.is_file():
             raise ValueError("it is not a file")
         with collection_paused():
-            value = _loads(path.read_bytes())
+            value = _loads(data := path.read_bytes())
+    except UnicodeDecodeError as error:
+        raise unusable(path, why_not_utf_8(data, error)) from error
     except (OSError, ValueError, RecursionError) as error:
         if path.is_file() and _is_blank(path):
             raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
@@ -99,6 +107,39 @@ def _is_blank(path: Path) -> bool:
 def unusable(path: Path, why: str) -> ManifestError:
     """Create the error for a file that cannot be read at all."""
     return ManifestError(f"{str(path)!r}: {CODES[_UNUSABLE]} ({why})", _UNUSABLE)
+
+
+def why_not_utf_8(data: bytes, error: UnicodeDecodeError) -> str:
+    """Return the reason why a file is not read, with the line that is not UTF-8 and the encodings that fit."""
+    fitting = " or ".join(map(repr, fitting_encodings(data)[:3]))
+    guess = f", but may be {fitting}" if fitting else ""
+    line = data.count(b"\n", 0, error.start) + 1
+    return f"line {line} is not UTF-8{guess}. Save the file as UTF-8"
+
+
+def text_of(path: Path, encoding: str | None = None, *, option: bool = False) -> str:
+    """Read a text file: UTF-8 with or without byte order mark, or another ``encoding``.
+
+    The ManifestError for a file in another encoding names those that fit, and with ``option`` the argument for them. If
+    none fits, the file is damaged, and with ``option`` its damaged bytes become lone surrogates.
+    """
+    try:
+        data = path.read_bytes()
+        if encoding is None and (fitting := utf_16_of(data)):
+            line = 1
+        else:
+            return data.decode(encoding or "utf-8-sig")
+    except LookupError as error:
+        raise InputError(f"encoding={encoding!r} is unknown. Pass an encoding such as 'cp1252'.") from error
+    except UnicodeError as error:
+        fitting, line = fitting_encodings(data), data.count(b"\n", 0, getattr(error, "start", 0)) + 1
+    except (OSError, ValueError) as error:
+        raise unusable(path, str(error)) from error
+    if option and encoding is None and not fitting:
+        return data.decode("utf-8-sig", "surrogateescape")
+    guess = f", but may be {' or '.join(map(repr, fitting[:3]))}" if fitting else ""
+    how = f", or pass encoding={fitting[0]!r}" if option and fitting else ""
+    raise unusable(path, f"line {line} is not {encoding or 'UTF-8'}{guess}. Save the file as UTF-8{how}")
 
 
 def file_in(path: Path, name: str) -> Path:
@@ -138,6 +179,16 @@ def outer_keys(path: Path, *, of_first: bool = False) -> tuple[dict[str, str], s
             if depth <= 0:
                 break
     return keys, head
+
+
+def first_entry(head: str) -> dict[str, Any] | None:
+    """Return the first object of the array that ``head`` begins with, or None if it is invalid or not complete."""
+    text = head.lstrip()[1:].lstrip()
+    try:
+        entry, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def write_array(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
@@ -203,6 +254,37 @@ def size_of(width: object, height: object) -> tuple[int, int] | None:
     return int(across), int(down)
 
 
+def count_others(
+    entries: Sequence[Mapping[str, Any]],
+    known: frozenset[str],
+    what: str,
+    places: Sequence[str] | str,
+    counter: NotImported,
+    *,
+    noun: str = "value of the key",
+) -> None:
+    """Count the values, except empty ones, of keys that are not ``known``.
+
+    ``what`` has the keys, for example "an annotation", and ``places`` are those of the entries, or their common start.
+    """
+    others = sorted(set().union(*entries) - known, key=lambda key: (key not in _NAMED, key))
+    for number, key in enumerate(others):
+        values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
+        if key in _NAMED:
+            values = {row: value for row, value in values.items() if value}
+        if not values:
+            continue
+        names = {row: places[row] if isinstance(places, list) else f"{places}[{row}]" for row in values}
+        inside = key == _ATTRIBUTES and noun != _ATTRIBUTE
+        nested = [row for row, value in values.items() if inside and isinstance(value, dict)]
+        if nested:
+            inner = [entries[row][key] for row in nested]
+            count_others(inner, frozenset(), what, [names[row] for row in nested], counter, noun=_ATTRIBUTE)
+        if count := len(values) - len(nested):
+            kind = f"{noun} {shown(key)} of {what}" if number < _MOST_KINDS else f"{noun} with other names of {what}"
+            counter.add(_NAMED.get(key, kind), next(iter(names.values())), count)
+
+
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
     """Yield each image with its size after EXIF rotation, or why it is unknown, from headers of local files only."""
 
@@ -255,11 +337,14 @@ def _one_by_one(box: object) -> list[float]:
     return [math.nan if number is None else number for number in numbers]
 
 
-def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Ring], npt.NDArray[np.float64]]:
-    """Return the polygons with a single part of plain numbers, by entry number, and their areas in the same order.
+def plain_polygons(
+    segmentations: Mapping[int, object],
+) -> tuple[dict[int, Ring], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the polygons with a single part of plain numbers, by entry number, with areas and boxes in the same order.
 
-    This is the fast path of :func:`as_rings` for many polygons. Nothing is returned if any of these parts contains an
-    unusable number. Segmentations that are not returned may still be polygons.
+    The boxes are ``left, top, width, height``, shape (n, 4). This is the fast path of :func:`as_rings` for many
+    polygons. Nothing is returned if any of these parts contains an unusable number. Segmentations that are not returned
+    may still be polygons.
     """
     parts = {
         number: given[0]
@@ -278,14 +363,16 @@ def plain_polygons(segmentations: Mapping[int, object]) -> tuple[dict[int, Ring]
     except OverflowError:  # an integer of hundreds of digits
         values = np.array([np.nan])
     if not len(values) or not (np.abs(values) <= _FARTHEST).all():
-        return {}, np.empty(0)
+        return {}, np.empty(0), np.empty((0, 4))
     sides = iter(flat if kinds == {float} else values.tolist())
     points = list(map(list, zip(sides, sides, strict=True)))
     ends = np.cumsum(lengths // 2)
     starts = ends - lengths // 2
     slices = zip(starts.tolist(), ends.tolist(), strict=True)
     polygons = {number: points[start:end] for number, (start, end) in zip(parts, slices, strict=True)}
-    return polygons, _areas(values.reshape(-1, 2), starts, ends)
+    corners = values.reshape(-1, 2)
+    low, high = np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)
+    return polygons, _areas(corners, starts, ends), np.hstack([low, high - low])
 
 
 def _areas(

@@ -8,6 +8,11 @@ brush mask. Of several annotations of a task the newest one is read. A task whos
 skipped, one whose annotation is empty shows none of the labels, and one without annotations is unlabelled. Texts and
 numbers in ``data`` become columns of the images table. ``split`` there is the split.
 
+A task can have several images, under several keys of ``data`` or as a list under one. ``to_name`` of a result is the
+name of an image control in the labelling configuration, which the file does not contain. It is known if it is a key of
+``data``, or if there is one image. ``item_index`` selects an image of a list. Other results are reported, and so is
+whatever else is in a file but is not imported.
+
 The brush's run-length coding is that of thi.ng/rle-pack: the number of bytes (four for each pixel, the last is the
 mask), the bits of a word, the bits of four kinds of run lengths, then runs of one word, and of different words.
 
@@ -24,10 +29,11 @@ not annotated.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -36,9 +42,8 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
-from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh, rotate_box
+from customlabels_nb.core.geometry import ltwh_to_ratios, rotate_box
 from customlabels_nb.core.masks import MOST_PIXELS, Mask, polygon_of_mask, polygon_to_mask, row_runs
 from customlabels_nb.core.polygons import Polygon, rings_of, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
@@ -61,6 +66,7 @@ from customlabels_nb.datasets.formats.json_file import (
     as_list,
     as_rings,
     file_in,
+    first_entry,
     load,
     measured,
     number_or_none,
@@ -80,23 +86,51 @@ _CHOICES = "choices"
 _SIDES = ("x", "y", "width", "height")
 _LISTS = ("annotations", "completions", "predictions")
 _FARTHEST = 1e12  # percent
+_ENOUGH = 10  # outlines that cannot all be tiny
+_BEYOND = 110  # percent that are farther outside the image than people draw
 _MOST_CODES = 2**23  # bytes of a brush mask
 _RUN_BITS = (3, 4, 8, 16)
-_MOST_NAMED = 20  # kinds of data that are not imported, each with its own issue
 _LOCAL = "/data/local-files/?d="
 _UPLOAD = re.compile(r"(?:^|/)upload/\d+/([^?#]+)")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _YEARS = range(1900, 2200)
+_SIGNS = ("rectanglelabels", "polygonlabels", "brushlabels", "rle")
+_OUTLINE = frozenset({"x", "points", "rle"})
+# fields that are read, or that only the server needs
+_ABOUT = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
+_TASK_FIELDS = frozenset({
+    "id", "data", *_LISTS, *_ABOUT, "drafts", "number", "file_upload", "inner_id", "project", "updated_by", "task",
+    "completed_at", "total_annotations", "cancelled_annotations", "total_predictions", "is_labeled", "overlap",
+    "agreement", "comment_count", "unresolved_comment_count", "last_comment_updated_at", "comment_authors",
+    "annotators", "reviewers", "storage_filename", "allow_skip",
+    # of annotations and predictions
+    "result", "completed_by", "was_cancelled", "ground_truth", "draft_created_at", "prediction", "result_count",
+    "unique_id", "import_id", "last_action", "bulk_created", "parent_prediction", "parent_annotation",
+    "last_created_by", "created_username", "created_ago", "model_version", "model", "model_run", "score", "cluster",
+    "neighbors",
+})  # fmt: skip
+_RESULT_FIELDS = frozenset({
+    "id", "type", "value", "from_name", "to_name", "original_width", "original_height", "image_rotation", "origin",
+    "score", "readonly", "hidden", "locked", "selected", "item_index", "meta", *_SIDES, *_DRAWN, _CHOICES, "rotation",
+    "points", "closed", "format", "rle",
+})  # fmt: skip
 
 
 def _recognise(path: Path) -> bool:
-    keys, _ = outer_keys(file_in(path, _FILE), of_first=True)
-    return keys.get("data") == "{" or any(keys.get(name) == "[" for name in _LISTS)
+    file = file_in(path, _FILE)
+    keys, head = outer_keys(file, of_first=True)
+    if keys.get("data") != "{" and not ("[" in map(keys.get, _LISTS) and '"result"' in head):
+        return False
+    task = first_entry(head)
+    return task is None or (isinstance(data := task.get("data"), dict) and bool(_image_keys(data, _Targets.of([task]))))
 
 
 def _recognise_records(path: Path) -> bool:
     keys, head = outer_keys(file_in(path, _FILE), of_first=True)
-    return "annotation_id" in keys or any(f'"{name}"' in head for name in (*_DRAWN, _CHOICES) if name != "labels")
+    if not ({"annotation_id", "id"} <= keys.keys() or any(f'"{name}"' in head for name in _SIGNS)):
+        return False
+    record = first_entry(head)
+    return bool(keys) if record is None else bool(_image_keys(record, _Targets()))
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -107,10 +141,11 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     entries = load(path, list)
     if not entries:
         raise unusable(path, "it contains no tasks")
-    reader = _Reader(path, finder)
-    for number, entry in _tasks(entries):
+    tasks = list(_tasks(entries))
+    reader = _Reader(path, finder, _Targets.of([task for _, task in tasks]))
+    for number, task in tasks:
         try:
-            reader.read_task(entry, f"task {number}")
+            reader.read_task(task, f"task {number}")
         except (UnreadableError, InputError) as error:
             reader.collected.unreadable(str(error), where=f"task {number}")
     return reader.contents()
@@ -128,11 +163,14 @@ def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
         last = next((n for n, name in enumerate(names) if name in ("annotator", "annotation_id")), len(names))
         results: list[object] = []
         data: dict[str, Any] = {}
+        about = {name: entry[name] for name in _ABOUT if name in entry}
         for position, (name, value) in enumerate(entry.items()):
+            if name in about or name == "id":
+                continue
             values = value if isinstance(value, list) else [value]
             drawn = any(isinstance(item, dict) for item in values)
             if not (drawn or (first and first <= position < last)):
-                data |= {name: value} if position < last and name != "id" else {}
+                data[name] = value
                 continue
             for item in values:
                 value_of = {_CHOICES: [item]} if isinstance(item, str) else item
@@ -142,9 +180,47 @@ def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
         task = joined.setdefault(identity, {"data": data, "annotations": [], "number": number})
         if not results and entry.get("annotation_id", 0) is None:
             continue
-        facts = {name: entry.get(name) for name in ("created_at", "updated_at")}
-        task["annotations"].append({"result": results, "completed_by": entry.get("annotator"), **facts})
+        task["annotations"].append({**about, "result": results, "completed_by": entry.get("annotator")})
     yield from ((task["number"], task) for task in joined.values())
+
+
+@dataclass
+class _Targets:
+    """Names in ``to_name``: all, those of results with an outline, and those that are no key of any task's data."""
+
+    names: set[str] = field(default_factory=set)
+    drawn: set[str] = field(default_factory=set)
+    loose: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, tasks: list[object]) -> _Targets:
+        targets, keys = cls(), set[str]()
+        for task in tasks:
+            if not isinstance(task, dict):
+                continue
+            keys.update(data if isinstance(data := task.get("data"), dict) else ())
+            for entry in chain.from_iterable(as_list(task.get(name)) for name in _LISTS):
+                for result in as_list(entry.get("result")) if isinstance(entry, dict) else ():
+                    if isinstance(result, dict) and isinstance(name := result.get("to_name"), str):
+                        targets.names.add(name)
+                        if isinstance(value := result.get("value"), dict) and not _OUTLINE.isdisjoint(value):
+                            targets.drawn.add(name)
+        targets.loose = targets.names - keys
+        return targets
+
+    def fits(self, name: str, key: str) -> bool:
+        """Check whether a control called ``name`` shows the image ``key``, which is the only image of the task."""
+        if self.drawn:
+            return name in self.drawn
+        return key not in self.names and len(self.loose) == 1
+
+
+_Target = Callable[[dict[str, Any]], str]
+_Read = dict[str, list[bool]]
+
+
+class _NoImageError(UnreadableError):
+    """Error with what a result is about, which is not an image."""
 
 
 @dataclass
@@ -157,50 +233,79 @@ class _Drawn:
     result: dict[str, Any]
     labels: list[str]
     facts: dict[str, Any]
-    origin: dict[str, Any]
+    where: str
 
 
 class _Reader:
     """Reader of tasks. Outlines are converted to pixels at the end, when all image sizes are known."""
 
-    def __init__(self, path: Path, finder: ImageFinder) -> None:
-        self._base, self._finder = path.parent, finder
+    def __init__(self, path: Path, finder: ImageFinder, targets: _Targets) -> None:
+        self._base, self._finder, self._targets = path.parent, finder, targets
         self._places = Places(finder)
         self.collected = Collector(to_uri(path))
         self._drawn: list[_Drawn] = []
-        self._left_out: dict[str, int] = {}
-        self._read: dict[str, list[bool]] = {}
+        self._read: _Read = {}
+        self._chosen_with: dict[str, dict[object, str]] = {}  # the controls of each choice, and where they were used
 
     def read_task(self, task: object, where: str) -> None:
         """Read a task, or raise UnreadableError or InputError."""
+        collected = self.collected
         if not isinstance(task, dict):
             raise UnreadableError(f"It is {shown(task)}, not an object.")
         data = task.get("data")
         if not isinstance(data, dict):
             raise UnreadableError(f"Its data is {shown(data)}, not an object.")
-        key = _image_key(data)
-        uri = self._image(data[key], where)
-        if uri in self.collected.images:
-            raise UnreadableError(f"An earlier task has the same image, {shown(data[key])}.")
-        size = size_of(data.get("width"), data.get("height"))
-        facts = {name: value for name, value in data.items() if name not in (key, *t.BOX_COLUMNS)}
-        self.collected.add_image(uri, size=size, split=split_of(data.get("split")), **self.collected.columns(facts))
+        images = self._images(data, where)
+        own = list(dict.fromkeys(uri for uri in chain(*images.values()) if uri not in collected.images))
+        if not own:
+            return
+        size = size_of(data.get("width"), data.get("height")) if len(own) == 1 else None
+        used = {*images, "split", *(("width", "height") if size else ())}
+        facts = collected.columns({name: value for name, value in data.items() if name not in used}, where)
         annotation, status = self._chosen(task, where)
-        self.collected.images[uri]["status"] = status
+        for uri in own:
+            collected.add_image(uri, size=size, split=split_of(data.get("split")), status=status, **facts)
+        collected.count_others(task, _TASK_FIELDS, "a task", where)
+        if drafts := as_list(task.get("drafts")):
+            collected.not_imported.add("draft of an annotation", where, len(drafts))
+        target = partial(self._target, images=images, data=data)
         if annotation is not None:
-            made = _moment(annotation)
-            by = {"annotator": _annotator(annotation), "created": made}
-            self._read[uri] = self._read_results(annotation.get("result"), uri, where, by)
+            read: _Read = {uri: [] for uri in own}
+            by = {"annotator": _annotator(annotation), "created": _moment(annotation)}
+            collected.count_others(annotation, _TASK_FIELDS, "an annotation", where)
+            if annotation.get("ground_truth") is True:
+                collected.not_imported.add("mark 'ground_truth'", where)
+            self._read_results(annotation.get("result"), target, read, where, by)
+            self._read |= read
+        self._read_predictions(task, target, own, where)
+
+    def _images(self, data: dict[str, Any], where: str) -> dict[str, list[str]]:
+        """Return the URIs of the images under each key of the data, and report those of earlier tasks."""
+        keys = _image_keys(data, self._targets)
+        if not keys:
+            raise UnreadableError(f"Its data has no image: {shown(data)}.")
+        images: dict[str, list[str]] = {key: [] for key in keys}
+        for key in keys:
+            for name in _texts(data[key]):
+                uri = self._image(name, where)
+                images[key].append(uri)
+                if uri in self.collected.images:
+                    self.collected.unreadable(f"An earlier task has the same image, {shown(name)}.", where=where)
+        return images
+
+    def _read_predictions(self, task: dict[str, Any], target: _Target, images: list[str], where: str) -> None:
         for number, prediction in enumerate(as_list(task.get("predictions")), 1):
             if not isinstance(prediction, dict):  # an id
-                self._leave_out("the type 'prediction' without its results")
+                self.collected.not_imported.add("prediction without its results", where)
                 continue
             version = prediction.get("model_version")
             usable = isinstance(version, str) and version.strip() and t.storable(version)
-            model = {"model": str(version).strip() if usable else "unknown", "created": _moment(prediction)}
-            given = number_or_none(prediction.get("score"))
+            score = number_or_none(prediction.get("score"))
+            model = str(version).strip() if usable else "unknown"
+            by = {"model": model, "created": _moment(prediction), "score": 1.0 if score is None else score}
             origin = f"{where}, prediction {number}"
-            self._read_results(prediction.get("result"), uri, origin, model, 1.0 if given is None else given)
+            self.collected.count_others(prediction, _TASK_FIELDS, "a prediction", origin)
+            self._read_results(prediction.get("result"), target, {uri: [] for uri in images}, origin, by)
 
     def contents(self) -> Contents:
         images, waiting = self.collected.images, set[str]()
@@ -215,14 +320,17 @@ class _Reader:
                 unknown[uri] = size
             else:
                 images[uri]["width"], images[uri]["height"] = size
+        sizes = {uri: (image["width"], image["height"]) for uri, image in images.items()}
+        unit = self._unit(sizes, unknown)
         for drawn in self._drawn:
             try:
                 if drawn.uri in unknown:
                     raise UnreadableError(f"It is in percent of the image size, which is unknown: {unknown[drawn.uri]}")
-                size = images[drawn.uri]["width"], images[drawn.uri]["height"]
-                box, polygon = _outline(drawn, _given_size(drawn.result, drawn.value) or size)
+                size = _given_size(drawn.result, drawn.value) or sizes[drawn.uri]
+                box, polygon = _outline(drawn, size, unit)
+                self.collected.check_area(box, where=drawn.where)
             except UnreadableError as error:
-                self.collected.unreadable(str(error), **drawn.origin)
+                self.collected.unreadable(str(error), where=drawn.where)
                 read = False
             else:
                 read = True
@@ -232,9 +340,34 @@ class _Reader:
                 self._read[drawn.uri].append(read)
         for uri, read_results in self._read.items():
             self.collected.settle(uri, read_results)
-        for what, count in list(self._left_out.items())[:_MOST_NAMED]:
-            self.collected.adjusted(f"{counted(count, 'result')} with {what}: not imported.", where=what)
+        for label, controls in self._chosen_with.items():
+            if len(controls) > 1:
+                of = " and ".join(f"{shown(name)} ({where})" for name, where in islice(controls.items(), 3))
+                why = f"{shown(label)} is a choice of the controls {of}. Both were read as one label."
+                self.collected.adjusted(f"{why} If they differ, rename one of them in the file.", where=label)
+        self.collected.count_missing(self._finder)
         return self.collected.contents([])
+
+    def _unit(self, sizes: dict[str, Size], unknown: dict[str, str]) -> str:
+        """Return the unit of all outlines, "percent" unless other programs wrote the file and only another one fits."""
+        ends = [
+            (end, _given_size(drawn.result, drawn.value) or sizes[drawn.uri])
+            for drawn in self._drawn
+            if drawn.uri not in unknown and (end := _end(drawn.value)) is not None
+        ]
+        if not ends:
+            return "percent"
+        farthest, limits = np.moveaxis(np.array(ends), 1, 0)
+        if (farthest <= 1).all():
+            shape = "within 1 % of the image size, as if they were ratios"
+            unit = "ratios" if len(ends) >= _ENOUGH else "percent"
+        elif (farthest > _BEYOND).any() and (farthest <= limits + 1).all():
+            shape, unit = "in pixels, not in percent of the image size", "pixels"
+        else:
+            return "percent"
+        why = f"All {len(ends):,} outlines are {shape}. They were read as {unit}."
+        self.collected.adjusted(why, where=self._drawn[0].where)
+        return unit
 
     def _image(self, given: str, where: str) -> str:
         """Return the URI of an image, which may be a file that Label Studio serves."""
@@ -268,6 +401,8 @@ class _Reader:
         if len(annotations) < len(as_list(given)) or not isinstance(given, list | None):
             self.collected.unreadable(f"Some of its annotations are not objects: {shown(given)}.", where=where)
         finished = [entry for entry in annotations if entry.get("was_cancelled") is not True]
+        if cancelled := sum(len(as_list(e.get("result"))) for e in annotations if e.get("was_cancelled") is True):
+            self.collected.not_imported.add("result of a cancelled annotation", where, cancelled)
         if not finished:
             return None, "skipped" if annotations else "unlabelled"
         earliest = datetime.min.replace(tzinfo=UTC)
@@ -279,69 +414,132 @@ class _Reader:
             self.collected.adjusted(why[:1000], where=where)
         return newest, "labelled"
 
-    def _read_results(
-        self, results: object, uri: str, where: str, facts: dict[str, Any], score: float | None = None
-    ) -> list[bool]:
-        """Read the results of an annotation, or of a prediction with a score.
+    def _target(self, result: dict[str, Any], images: dict[str, list[str]], data: dict[str, Any]) -> str:
+        """Return the URI of the image that a result is about, or raise UnreadableError if it is unknown."""
+        name = to if isinstance(to := result.get("to_name"), str) else None
+        only = next(iter(images)) if len(images) == 1 else None
+        if name in images:
+            pages = images[name]
+        elif name in data:
+            raise _NoImageError(f"result about {shown(name)}")
+        elif only is not None and (name is None or self._targets.fits(name, only)):
+            pages = images[only]
+        else:
+            names = ", ".join(map(shown, images))
+            why = f"Its to_name {shown(name)} does not say which image of the task it is about: {names}."
+            raise UnreadableError(f"{why} Set it to one of these in the file.")
+        page = result.get("item_index")
+        if len(pages) == 1:
+            return pages[0]
+        if isinstance(page, int) and 0 <= page < len(pages):
+            return pages[page]
+        raise UnreadableError(f"Its item_index {shown(page)} is not the position of an image among {len(pages)}.")
 
-        Returns False for each one that is unreadable, True for each image-level label, and nothing for outlines.
+    def _read_results(self, results: object, target: _Target, read: _Read, where: str, facts: dict[str, Any]) -> None:
+        """Read the results of an annotation, or of a prediction, which has a score among its facts.
+
+        ``read`` has the images of the task. False is added for each result that is not imported, True for each
+        image-level label, and nothing for outlines.
         """
-        read: list[bool] = []
         entries = as_list(results)
         if not isinstance(results, list | None):
             self.collected.unreadable(f"Its result is {shown(results)}, not an array.", where=where)
-            read.append(False)
+            _none_of(read)
         labelled = {
             str(entry.get("id")) for entry in entries if isinstance(entry, dict) and entry.get("type") in list(_DRAWN)
         }
         for number, entry in enumerate(entries, 1):
-            origin: dict[str, Any] = {"where": f"{where}, result {number}"}
+            place, uri = f"{where}, result {number}", None
             try:
-                if not isinstance(entry, dict) or not isinstance(value := entry.get("value"), dict):
-                    raise UnreadableError(f"It is {shown(entry)}, which has no value.")
-                kind = entry.get("type", next((name for name in (*_DRAWN, _CHOICES) if name in value), None))
-                if kind not in (*_DRAWN, _CHOICES):
-                    if not (kind in _DRAWN.values() and str(entry.get("id")) in labelled):  # else it is there twice
-                        self._leave_out(f"the type {shown(kind)}")
+                if (left_out := _left_out(entry, labelled)) is not None:
+                    if left_out:
+                        self.collected.not_imported.add(left_out, place)
+                        _none_of(read)
                     continue
-                if kind == _CHOICES and not value.keys().isdisjoint(("x", "points", "rle")):
-                    self._leave_out("choices for a region")
-                    continue
-                if (turned := number_or_none(entry.get("image_rotation"))) and turned % 360:
-                    self.collected.adjusted(f"The image was shown rotated by {turned:g} degrees.", **origin)
-                names = value.get(kind)
-                if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-                    raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
-                labels = [self.collected.label(name) for name in names]
-                if score is not None:
-                    given = score if entry.get("score") is None else entry["score"]
-                    confidence = self.collected.confidence(number_or_none(given), given, what="score", **origin)
-                    facts = facts | {"confidence": confidence}
+                uri = target(entry)
+                if uri in read:  # else an earlier task has this image, which is reported
+                    self._read_result(entry, uri, read[uri], place, facts)
+            except _NoImageError as error:
+                self.collected.not_imported.add(str(error), place)
             except (UnreadableError, LabelError) as error:
-                self.collected.unreadable(str(error), **origin)
-                read.append(False)
-                continue
-            if kind == _CHOICES:
-                for label in labels:
-                    self.collected.add_annotation(uri, label, **facts)
-                read.append(True)
-            else:
-                self._drawn.append(_Drawn(uri, kind, value, entry, labels, facts, origin))
-        return read
+                self.collected.unreadable(str(error), where=place)
+                _none_of(read if uri is None else {uri: read[uri]})
 
-    def _leave_out(self, what: str) -> None:
-        self._left_out[what] = self._left_out.get(what, 0) + 1
+    def _read_result(
+        self, entry: dict[str, Any], uri: str, read: list[bool], where: str, facts: dict[str, Any]
+    ) -> None:
+        """Read a result about an image, or raise UnreadableError or LabelError."""
+        collected, value = self.collected, entry["value"]
+        kind = str(_kind(entry, value))
+        names = value.get(kind)
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
+        labels = [collected.label(name) for name in names]
+        if "score" in facts:
+            given = facts["score"] if entry.get("score") is None else entry["score"]
+            confidence = collected.confidence(number_or_none(given), given, what="score", where=where)
+            facts = {name: fact for name, fact in facts.items() if name != "score"} | {"confidence": confidence}
+        for fields in (entry, value):
+            collected.count_others(fields, _RESULT_FIELDS, "a result", where)
+        if isinstance(meta := entry.get("meta"), dict):
+            collected.count_others(meta, {"rings"}, "the meta of a result", where)
+        if (turned := number_or_none(entry.get("image_rotation"))) and turned % 360:
+            collected.not_imported.add("rotation of the image on the screen", where)
+        if kind != _CHOICES:
+            self._drawn.append(_Drawn(uri, kind, value, entry, labels, facts, where))
+            return
+        for label in dict.fromkeys(labels):
+            self._chosen_with.setdefault(label, {}).setdefault(str(entry.get("from_name")), where)
+            collected.add_annotation(uri, label, **facts)
+        read.append(True)
 
 
-def _image_key(data: dict[str, Any]) -> str:
-    """Return the key of the image in the data of a task, which depends on the labelling configuration."""
-    texts = {name: value for name, value in data.items() if isinstance(value, str) and value}
-    if "image" in texts:
-        return "image"
-    for name, value in texts.items():
-        if value.partition("?")[0].lower().endswith(tuple(READ_SUFFIXES)) or _LOCAL in value or _UPLOAD.search(value):
-            return name
-    raise UnreadableError(f"Its data has no image: {shown(data)}.")
+def _none_of(read: _Read) -> None:
+    """Note for all images that a result which may be about them was not imported."""
+    for results in read.values():
+        results.append(False)
+
+
+def _kind(entry: dict[str, Any], value: dict[str, Any]) -> object:
+    return entry.get("type", next((name for name in (*_DRAWN, _CHOICES) if name in value), None))
+
+
+def _left_out(entry: object, labelled: set[str]) -> str | None:
+    """Return what a result that is not imported is called, "" if the file repeats it, or None for other results."""
+    if isinstance(entry, dict) and entry.get("type") == "relation":
+        return "relation"
+    if not isinstance(entry, dict) or not isinstance(value := entry.get("value"), dict):
+        raise UnreadableError(f"It is {shown(entry)}, which has no value.")
+    kind = _kind(entry, value)
+    if kind not in (*_DRAWN, _CHOICES):
+        if kind is None:
+            return f"result of the control {shown(entry.get('from_name'))}"
+        repeated = kind in _DRAWN.values() and str(entry.get("id")) in labelled
+        return "" if repeated else f"result of the type {shown(kind)}"
+    if kind == _CHOICES and not _OUTLINE.isdisjoint(value):
+        return "choice for a region"
+    return "label of a text" if kind == "labels" and "start" in value and _OUTLINE.isdisjoint(value) else None
+
+
+def _texts(value: object) -> list[str]:
+    """Return a text or a list of texts as a list, which is empty for any other value."""
+    given = value if isinstance(value, list) else [value]
+    texts = [text for text in given if isinstance(text, str) and text]
+    return texts if len(texts) == len(given) else []
+
+
+def _is_image(text: str) -> bool:
+    served = _LOCAL in text or _UPLOAD.search(text) is not None
+    return served or text.partition("?")[0].lower().endswith(tuple(READ_SUFFIXES))
+
+
+def _image_keys(data: dict[str, Any], targets: _Targets) -> list[str]:
+    """Return the keys of the images in the data of a task, which depend on the labelling configuration."""
+    texts = {name: its for name, value in data.items() if (its := _texts(value))}
+    keys = [name for name, its in texts.items() if name in ("image", *targets.drawn) or all(map(_is_image, its))]
+    if named := [name for name in keys if name in targets.names]:
+        return named
+    return ["image"] if "image" in keys and len(targets.drawn or targets.names) < 2 else keys
 
 
 def _moment(entry: dict[str, Any]) -> datetime | None:
@@ -363,8 +561,21 @@ def _given_size(result: dict[str, Any], value: dict[str, Any]) -> Size | None:
     return None
 
 
-def _outline(drawn: _Drawn, size: Size) -> tuple[Box, Polygon | None]:
-    value, scale = drawn.value, np.array(size) / 100
+def _end(value: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the largest coordinates of a polygon or rectangle, or None if they are not numbers."""
+    try:
+        if isinstance(points := value.get("points"), list):
+            across, down = zip(*map(_numbers, points), strict=True)
+            return max(across), max(down)
+        left, top, width, height = _numbers([value.get(name) for name in _SIDES])
+    except (UnreadableError, TypeError, ValueError):
+        return None
+    return left + width, top + height
+
+
+def _outline(drawn: _Drawn, size: Size, unit: str) -> tuple[Box, Polygon | None]:
+    value = drawn.value
+    scale = np.ones(2) if unit == "pixels" else np.array(size) / (1 if unit == "ratios" else 100)
     kind = _DRAWN[drawn.kind] or ("brush" if "rle" in value else "polygon" if "points" in value else "rectangle")
     if kind == "brush":
         return _of_brush(drawn, size)
@@ -378,7 +589,7 @@ def _outline(drawn: _Drawn, size: Size) -> tuple[Box, Polygon | None]:
     sides = _numbers([value.get(name) for name in _SIDES])
     if min(sides[2:]) < 0:
         raise UnreadableError("Its width or height is negative.")
-    box = checked_box(ratios_to_ltwh(np.array(sides) / 100, size)[0].tolist())
+    box = checked_box((np.array(sides) * np.tile(scale, 2)).tolist())
     turned = value.get("rotation")
     degrees = 0.0 if turned is None else _numbers([turned])[0]
     if not degrees % 360:

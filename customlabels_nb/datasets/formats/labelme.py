@@ -4,8 +4,10 @@
 two opposite corners, a ``polygon`` its vertices, a ``circle`` its centre and a point on its edge. A ``mask`` is read as
 a polygon along the edges of its pixels. The rings of a polygon with holes or several parts are written as one, joined
 by edges that are followed in both directions. ``flags`` of the file that are true are image-level labels. ``imagePath``
-is relative to the JSON file. If there is no such file, the image is looked up next to the JSON file. The ``score`` of a
-shape, as written by prediction programs, is its confidence.
+is relative to the JSON file. If there is no such file, the image is looked up next to the JSON file, also by the name
+of the latter. ``imageData``, a copy of the image, is not read. The ``score`` of a shape, as written by prediction
+programs, is its confidence. Its group, description, flags, and other types of shapes are counted. Images without a JSON
+file, next to those that have one, are unlabelled.
 
 The reader accepts a single file, or a folder with ``.json`` files at any depth. The writer creates a folder, with an
 ``index.txt`` next to the files for data that they cannot store: the order of labels and images, the test images, and
@@ -39,6 +41,7 @@ from customlabels_nb.datasets.formats.entries import (
     FilesOfImages,
     Index,
     Places,
+    Size,
     UnreadableError,
     box_around,
     checked_box,
@@ -63,6 +66,13 @@ _FARTHEST = 1e150
 _LOOKED_AT = 5  # JSON files that are checked to detect the format of a folder
 _DIGITS = 9
 _OUTLINES = ("polygon", "oriented_rectangle", "rotation")
+_KINDS = (*_OUTLINES, "rectangle", "circle", "mask")
+# fields that are read, or that only the program needs
+_FILE_FIELDS = frozenset({
+    "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth", "lineColor", "fillColor",
+})  # fmt: skip
+_SHAPE_FIELDS = frozenset({"label", "points", "shape_type", "score", "mask", "line_color", "fill_color"})
+_MARKS = ("difficult",)
 
 
 def _recognise(path: Path) -> bool:
@@ -84,19 +94,21 @@ def _begins_as_ours(path: Path) -> bool:
 def _read(path: Path, finder: ImageFinder) -> Contents:
     folder = FilesOfImages(path, ".json", finder)
     collected, index = folder.collected, folder.index
-    left_out = {"group_id": 0, "mask": 0, "flags": 0}
     for file, data, name, uri in folder.each(_load, _image):
         size = size_of(data.get("imageWidth"), data.get("imageHeight"))
         split = t.TEST if name in index.test else t.TRAIN
         collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
+        collected.count_others(data, _FILE_FIELDS, "a file", folder.name_of(file))
+        if data.get("imageData") and not is_remote(uri) and not is_here(uri):
+            collected.not_imported.add("image inside a JSON file (imageData)", folder.name_of(file))
         read = list(_read_flags(data.get("flags"), uri, collected, to_uri(file)))
         for number, shape in enumerate(data["shapes"], 1):
             origin = {"where": f"shape {number}", "source": to_uri(file)}
-            read.append(_read_shape(shape, uri, collected, left_out, origin))
+            read.append(_read_shape(shape, uri, size, collected, origin, exact=bool(index.images)))
+            if read[-1]:
+                _count_properties(shape, collected, f"{folder.name_of(file)}, shape {number}")
         collected.settle(uri, read)
-    for what, count in left_out.items():
-        if count:
-            collected.adjusted(f"{count:,} shapes have the property {what!r}, which is not imported.", where=what)
+    folder.add_unlabelled(lambda _: t.TRAIN)
     return folder.contents()
 
 
@@ -116,7 +128,8 @@ def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tupl
     """Return the image name given in the file, relative to ``base``, and the URI of the image."""
     given = data.get("imagePath")
     if not isinstance(given, str) or not given:
-        raise UnreadableError(f"Its imagePath is {shown(given)}, which is not the name of an image.")
+        inside = " Its imageData is not read. Save the image next to the file." if data.get("imageData") else ""
+        raise UnreadableError(f"Its imagePath is {shown(given)}, which is not the name of an image.{inside}")
     name = _from_base(given, PurePosixPath(file.parent.relative_to(base).as_posix()))
     uri = places.find(name, given)
     beside = to_uri(file.parent / PurePosixPath(given.replace("\\", "/")).name)
@@ -154,29 +167,43 @@ def _read_flags(flags: object, uri: str, collected: Collector, source: str) -> I
 
 
 def _read_shape(
-    shape: object, uri: str, collected: Collector, left_out: dict[str, int], origin: dict[str, Any]
+    shape: object, uri: str, size: Size | None, collected: Collector, origin: dict[str, Any], *, exact: bool
 ) -> bool:
-    """Read a shape, or report it and return False if it cannot be read."""
+    """Read a shape, or report it and return False if it cannot be read. ``exact`` is True for files of this package."""
     try:
         if not isinstance(shape, dict):
             raise UnreadableError(f"It is {shown(shape)}, not an object.")
+        if (kind := shape.get("shape_type")) and kind not in _KINDS:
+            file = Path(origin["source"]).name
+            collected.not_imported.add(f"shape of the type {shown(kind)}", f"{file}, {origin['where']}")
+            return False
         name = shape.get("label")
         if not isinstance(name, str):
             raise UnreadableError(f"Its label is {shown(name)}, not a string.")
         label = collected.label(name)
         box, polygon = _outline(shape)
+        if not exact:
+            box, polygon = collected.plausible(box, polygon, uri, size, **origin)
     except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **origin)
         return False
-    left_out["group_id"] += shape.get("group_id") is not None
-    left_out["mask"] += polygon is None and shape.get("mask") is not None
-    flags = shape.get("flags")
-    left_out["flags"] += isinstance(flags, dict) and any(value is True for value in flags.values())
+    if polygon is None and shape.get("mask") is not None:
+        collected.adjusted("Its mask cannot be read. Only the box was read.", **origin)
     score = shape.get("score")
     number = 1.0 if score is None else number_or_none(score)
     confidence = collected.confidence(number, score, what="score", **origin)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
     return True
+
+
+def _count_properties(shape: dict[str, Any], collected: Collector, where: str) -> None:
+    """Count what a shape has beside its label, outline and score."""
+    others = {name: value for name, value in shape.items() if not (name in _MARKS and value is False)}
+    if isinstance(flags := others.pop("flags", None), dict):
+        others |= {f"flag {name}": True for name, value in flags.items() if value is not False}
+    if shape.get("shape_type") == "circle":
+        collected.not_imported.add("outline of a circle", where)
+    collected.count_others(others, _SHAPE_FIELDS, "a shape", where)
 
 
 def _outline(shape: dict[str, Any]) -> tuple[Box, Polygon | None]:

@@ -35,10 +35,13 @@ from customlabels_nb.datasets.formats.manifest_values import (
     finding,
     is_box,
     is_crowd,
+    is_deleted,
     is_ignored,
     label_or_none,
     moment,
     origin_of,
+    originals_of,
+    others_of,
     parsed,
     size_of,
 )
@@ -162,14 +165,19 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
     line = ParsedLine()
     try:
         value = _object(raw, limits)
+        originals = originals_of(value)
+        line.others = ["label attribute that has an adjusted copy"] * len(originals) + others_of(value)
         if not limits.service:
-            value = expand_multi_label(value)
+            hidden = {*originals, *(key + METADATA for key in originals)}
+            value = expand_multi_label({key: part for key, part in value.items() if key not in hidden})
         pairs = attributes_of(value)
         line.source_ref = _source(value, limits)
         line.predictions = sum(key.endswith(METADATA) for key in value if PREDICTION.fullmatch(key))
         if not pairs and any(key != SOURCE and not is_ignored(key) for key in value):
             raise _Stop("ERROR_NO_LABEL_ATTRIBUTES")
         attributes = [_Attribute(key, value[key], value[key + METADATA], limits) for key in pairs]
+        for attribute in attributes:
+            attribute.is_shown = attribute.key not in originals
         for check in (_Attribute.check_value, _Attribute.check_metadata, _Attribute.pair, _Attribute.name_classes):
             for attribute in attributes:
                 check(attribute)
@@ -206,7 +214,8 @@ def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image
             a.usable = False
             add(finding("ERROR_TOO_MANY_BOUNDING_BOXES", place=(a.key,), detail=f"{len(a.boxes):,} boxes"))
     line.labels = sorted(
-        (label for a in attributes if a.usable for label in a.labels), key=lambda label: label.box is not None
+        (label for a in attributes if a.usable and a.is_shown for label in a.labels),
+        key=lambda label: label.box is not None,
     )
     whole, most = {label.name for label in line.labels if label.box is None}, limits.max_labels_per_image
     if most is not None and len(whole) > most:
@@ -289,6 +298,7 @@ class _Attribute:
         self.kind = declared if declared in (IMAGE_LEVEL, BOXES) and isinstance(declared, str) else None
         self.unsure = self.kind is None and not isinstance(declared, str)  # without a type, the metadata is malformed
         self.usable = self.kind is not None
+        self.is_shown = True
         self.boxes: list[Any] = []
         self.size: tuple[int, int] | None = None
         self.confidences: list[float] = []
@@ -384,10 +394,10 @@ class _Attribute:
         ]
 
     def check_boxes(self, add: _Add, frame: tuple[int, int] | None) -> None:
-        """Report invalid boxes and remove them from ``labels``."""
-        bad: set[int] = set()
-        for number, box in enumerate(map(box_of, self.boxes)):
-            for code in box_errors(box, frame, self.limits):
+        """Report invalid boxes and remove them, and boxes that are marked as deleted, from ``labels``."""
+        bad = {number for number, box in enumerate(self.boxes) if is_deleted(box)}
+        for number, box in enumerate(self.boxes):
+            for code in box_errors(box_of(box), frame, self.limits):
                 bad.add(number)
                 add(finding(code, place=(self.key, "annotations", number)))
         self.labels = [label for number, label in enumerate(self.labels) if number not in bad]

@@ -22,6 +22,8 @@ import pandas as pd
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import Limits
+from customlabels_nb.datasets.formats.base import NotImported
+from customlabels_nb.datasets.formats.json_file import shown
 from customlabels_nb.datasets.formats.manifest_lines import (
     ENDS_A_LINE,
     SHRUNK_TO,
@@ -32,8 +34,12 @@ from customlabels_nb.datasets.formats.manifest_lines import (
     without_end,
 )
 from customlabels_nb.datasets.formats.manifest_values import (
+    ADJUSTED,
     BOXES,
     IMAGE_LEVEL,
+    KNOWN_METADATA,
+    KNOWN_OF_BOX,
+    KNOWN_OF_OBJECT,
     LARGEST_SIZE,
     METADATA,
     PREDICTION,
@@ -49,6 +55,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     moment,
     origin_of,
     size_of,
+    unpaired_of,
 )
 
 #: Number of a line, its bytes, and its JSON value.
@@ -65,6 +72,8 @@ _LONGEST_ID = 16
 _FEWEST_TOGETHER = 8  # smaller batches are parsed line by line, which is faster than searching for the bad line
 _YES_OR_NO = ("yes", "no")
 _NUMBERS = frozenset({int, float})
+_PLAIN_METADATA = KNOWN_METADATA - {ADJUSTED}
+_PLAIN_BOX = KNOWN_OF_BOX - {"deleted"}
 _BOX = itemgetter("class_id", "left", "top", "width", "height")
 _CONFIDENCE = itemgetter("confidence")
 # errors raised by the fast path when a line is not plain
@@ -246,6 +255,21 @@ class ManifestReader:
         """Count the attributes that were ignored because they contain model predictions."""
         return sum(parsed.predictions for _, parsed in self._exact.values())
 
+    def not_imported(self) -> NotImported:
+        """Count what valid lines have that is not imported."""
+        counter = NotImported()
+        others = [
+            (number, [f"value of the key {shown(key)} of a line" for key in keys])
+            for plain in self._plain
+            for number, keys in plain.others
+            if number not in self._replaced
+        ]
+        others += [(number, parsed.others) for number, (_, parsed) in self._exact.items() if parsed.state != "invalid"]
+        for number, kinds in sorted(others):
+            for what in kinds:
+                counter.add(what, f"line {number}")
+        return counter
+
     def bad_dates(self) -> list[int]:
         """List the numbers of valid lines with a date that cannot be parsed."""
         return sorted(
@@ -376,6 +400,7 @@ class _PlainLines:
     sizes: _IntArray
     labels: _AnnotationColumns
     boxes: _AnnotationColumns
+    others: list[tuple[int, tuple[str, ...]]]  # lines with keys that belong to no label
 
 
 class Codes:
@@ -389,6 +414,7 @@ class Codes:
         self._names: dict[str, int | None] = {}
         self._moments: dict[str, int] = {}
         self._plans: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
+        self.others: dict[tuple[str, ...], tuple[str, ...]] = {}  # keys of a line, and those that belong to no label
         self._lookups: dict[tuple[tuple[str, str], ...], dict[int, int]] = {}
         self._classes: dict[tuple[str, str], tuple[int, int] | None] = {}
         self._plain_origins: dict[tuple[str, bool], int] = {}
@@ -476,10 +502,13 @@ class Codes:
         if plan is None:
             if len(self._plans) > _MOST_CACHED:
                 self._plans.clear()
+                self.others.clear()
             plan = tuple((key, key + METADATA) for key in attributes_of(value))
             if (not plan and (self._service or len(keys) > 1)) or any(map(PREDICTION.fullmatch, keys)):
                 raise ValueError(keys)
             self._plans[keys] = plan
+            if others := unpaired_of(keys):
+                self.others[keys] = tuple(others)
         return plan
 
     def check_source(self, source: Any) -> None:
@@ -492,6 +521,11 @@ class Codes:
                 raise ValueError(source)
             self.buckets.add(bucket)
             self._start = f"s3://{bucket}/"
+
+
+def _have_only(entries: list[Any], fewest: int, known: frozenset[str]) -> bool:
+    """Check that dicts have no other keys than the ``known`` ones. Only those with more than ``fewest`` can have."""
+    return set(map(len, entries)) <= {*range(fewest + 1)} or set().union(*entries) <= known
 
 
 def gather(
@@ -534,6 +568,7 @@ class _Gathering:
         self._lookups: list[dict[int, int]] = []
         self._boxes: list[Any] = []
         self._objects: list[Any] = []
+        self._others: list[tuple[int, tuple[str, ...]]] = []
         longest = limits.max_line_length or sys.maxsize
         for number, raw, value in entries:
             source, plan = value[SOURCE], codes.plan(value)
@@ -542,9 +577,13 @@ class _Gathering:
                 raise ValueError(number)
             if limits.max_labels_per_image is not None and len(plan) > limits.max_labels_per_image:
                 raise ValueError(number)
+            if codes.others and (others := codes.others.get(tuple(value))):
+                self._others.append((number, tuple(key for key in others if value[key] is not None)))
             size = (0, 0)
             for key, metadata_key in plan:
                 metadata = value[metadata_key]
+                if not metadata.keys() <= _PLAIN_METADATA:
+                    raise ValueError(number)
                 if metadata["type"] == BOXES:
                     taken = self._take_boxes(number, value[key], metadata)
                     size = size if size[0] else taken
@@ -589,6 +628,8 @@ class _Gathering:
         return width, height
 
     def _finish_boxes(self) -> None:
+        if not (_have_only(self._boxes, 5, _PLAIN_BOX) and _have_only(self._objects, 1, KNOWN_OF_OBJECT)):
+            raise ValueError
         flat = list(chain.from_iterable(map(_BOX, self._boxes)))
         ids = flat[::5]
         if self._limits.service:
@@ -651,4 +692,5 @@ class _Gathering:
                 self._numbers_of_boxes,
                 np.fromiter(map(is_crowd, self._boxes), dtype=bool, count=len(self._boxes)),
             ),
+            self._others,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.limits import Limits
-from customlabels_nb.datasets.formats.json_file import number_or_none
+from customlabels_nb.datasets.formats.json_file import as_list, number_or_none, shown
 from customlabels_nb.errors import LabelError
 
 IMAGE_LEVEL = "groundtruth/image-classification"
@@ -22,6 +22,15 @@ METADATA = "-metadata"
 SOURCE = "source-ref"
 #: Keys that validation adds to a line and to its objects.
 ADDED = frozenset({"errors", "warnings", "cl-errors", "cl-warnings", "cl-metadata"})
+#: Key of the metadata of an attribute that a job made from an earlier attribute of the line, and corrected.
+ADJUSTED = "adjustment-status"
+#: Keys that the reader knows: of the metadata of an attribute, of its objects, and of its annotations.
+KNOWN_METADATA = ADDED | {
+    "objects", "class-map", "type", "human-annotated", "creation-date", "job-name", "confidence", "class-name",
+    "confidence-map", ADJUSTED,
+}  # fmt: skip
+KNOWN_OF_OBJECT = ADDED | {"confidence"}
+KNOWN_OF_BOX = ADDED | {"class_id", *t.BOX_COLUMNS, "iscrowd", "deleted"}
 #: Codes that are only consequences of another finding, which is the one to fix.
 CONSEQUENCES = frozenset({"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"})
 #: Attributes in which an evaluation stores the model's predictions. They are not ground truth.
@@ -76,7 +85,8 @@ class ParsedLine:
     """Result of parsing a line.
 
     The date ``created`` of a label is in microseconds since 1970 (UTC), or None if there is no valid date.
-    ``predictions`` counts the attributes with model predictions, ``bad_dates`` those with an invalid date.
+    ``predictions`` counts the attributes with model predictions, ``bad_dates`` those with an invalid date. ``others``
+    are what the line has but the reader does not import.
     """
 
     source_ref: str | None = None
@@ -88,6 +98,7 @@ class ParsedLine:
     predictions: int = 0
     bad_dates: int = 0
     repeated: bool = False
+    others: list[str] = field(default_factory=list)
 
 
 def finding(code: str, *values: str, place: Place = (), detail: str = "") -> LineFinding:
@@ -119,6 +130,54 @@ def attributes_of(value: dict[str, Any]) -> list[str]:
 def is_ignored(key: str) -> bool:
     """Check whether a key was added by validation or holds model predictions, so that it is not a label attribute."""
     return key in ADDED or PREDICTION.fullmatch(key) is not None
+
+
+def originals_of(value: dict[str, Any]) -> set[str]:
+    """Return the label attributes of a line that have an adjusted copy.
+
+    A job that adjusts labels adds an attribute of the same type with an ``adjustment-status``, and keeps the original.
+    If there are several attributes before it, the original is the one whose name it continues, or else the last one.
+    """
+    earlier: list[tuple[str, Any]] = []
+    originals: set[str] = set()
+    for key in attributes_of(value):
+        facts = value[key + METADATA] if isinstance(value[key + METADATA], dict) else {}
+        if ADJUSTED in facts:
+            alike = [name for name, kind in earlier if kind == facts.get("type") and name not in originals]
+            originals.update(([name for name in alike if key.startswith(name)] or alike)[-1:])
+        earlier.append((key, facts.get("type")))
+    return originals
+
+
+def others_of(value: dict[str, Any]) -> list[str]:
+    """List what a line has beyond its labels: values of unknown keys, and annotations that are marked as deleted."""
+    pairs = attributes_of(value)
+    others = [f"value of the key {shown(key)} of a line" for key in unpaired_of(value) if value[key] is not None]
+    for key in pairs:
+        facts, boxes = value[key + METADATA], value[key]
+        if isinstance(facts, dict):
+            others += _unknown([facts], KNOWN_METADATA, "a metadata object")
+            others += _unknown(facts.get("objects"), KNOWN_OF_OBJECT, "an object")
+        annotations = boxes.get("annotations") if isinstance(boxes, dict) else None
+        others += _unknown(annotations, KNOWN_OF_BOX, "a box")
+        others += ["box that is marked as deleted"] * sum(is_deleted(box) for box in as_list(annotations))
+    return others
+
+
+def _unknown(entries: object, known: frozenset[str], what: str) -> list[str]:
+    return [
+        f"value of the key {shown(key)} of {what}"
+        for entry in as_list(entries) if isinstance(entry, dict)
+        for key in entry if key not in known and entry[key] is not None
+    ]  # fmt: skip
+
+
+def unpaired_of(value: Iterable[str]) -> list[str]:
+    """List the keys of a line that belong to no label attribute, and are neither predictions nor of a validation."""
+    keys = dict.fromkeys(value)
+    pairs = [key for key in keys if key + METADATA in keys]
+    known = {SOURCE, *pairs, *(key + METADATA for key in pairs)}
+    return [key for key in keys if key not in known and not is_ignored(key)]
 
 
 def expand_multi_label(value: dict[str, Any]) -> dict[str, Any]:
@@ -223,6 +282,11 @@ def is_box(box: Any) -> bool:
 def box_of(box: dict[str, Any]) -> tuple[float, float, float, float]:
     """Return the left, top, width and height of a valid annotation."""
     return float(box["left"]), float(box["top"]), float(box["width"]), float(box["height"])
+
+
+def is_deleted(box: Any) -> bool:
+    """Check whether an annotation is marked as deleted."""
+    return isinstance(box, dict) and t.as_boolean(box.get("deleted")) is True
 
 
 def is_crowd(box: dict[str, Any]) -> bool:

@@ -6,11 +6,17 @@ convention they use, and the difference is at most one pixel.) A polygon is ``<p
 list of ``<pt><x>…</x><y>…</y></pt>``. Each ring of a polygon with holes or several parts is a ``<polygon>``. A
 ``<confidence>`` is written if it is not 1.
 
-The reader accepts a single file, or a folder with ``.xml`` files at any depth. The image ``filename`` is looked up in
-the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to the latter. ``ImageSets/Main``
-lists the test images (``val``, ``test``). The writer creates ``Annotations``, ``ImageSets/Main``, ``labelmap.txt`` (for
-CVAT and datumaro) and an ``index.json`` with the order of labels and images, and with the unreviewed images, which
-have no XML file. An XML file without objects means that the image was reviewed and shows none.
+The reader accepts a single file, or a folder with ``.xml`` files at any depth, such as ``VOCdevkit``. The image
+``filename`` is looked up in the given folder, the folder of the XML file, and ``JPEGImages`` or ``images`` next to
+``Annotations``, where subfolders correspond. ``ImageSets/Main`` lists the test images (``val``, ``test``), also those
+without an XML file. Without it, folders called ``train``, ``valid`` and ``test`` are splits. Images without an XML
+file, next to those that have one, are unlabelled. If the image that a file states is not there, an image with the name
+of the file is used. Objects that are marked ``deleted`` are left out. Other elements, such as ``pose``, ``truncated``
+or ``part``, are counted.
+
+The writer creates ``Annotations``, ``ImageSets/Main``, a ``labelmap.txt`` for CVAT and datumaro, and an ``index.json``
+with the order of labels and images, and with the unreviewed images, which have no XML file. An XML file without objects
+means that the image was reviewed and shows none.
 """
 
 from __future__ import annotations
@@ -33,12 +39,14 @@ from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, not_held
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
+    IMAGE_FOLDERS,
     INDEX_NAME,
     Box,
     Collector,
     FilesOfImages,
     Index,
     Places,
+    Size,
     UnreadableError,
     box_around,
     checked_box,
@@ -62,18 +70,21 @@ from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
 _LABEL_MAP = "labelmap.txt"
-_IMAGE_FOLDERS = ("JPEGImages", "images")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp")
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
-_LOOKED_AT = 5  # XML files that are checked to detect the format of a folder
-_MARKS = ("difficult", "truncated", "occluded")
+_LOOKED_AT, _DEPTH = 5, 5  # XML files that are checked to detect the format of a folder, and folders above them
+# elements that are read, or say nothing
+_FILE_ELEMENTS = frozenset({"folder", "filename", "path", "source", "owner", "size", "object"})
+_OBJECT_ELEMENTS = frozenset({"name", "bndbox", "polygon", "confidence", "score", "deleted"})
+_NOTHING = ("", "0", "no", "false", "unspecified")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
 
 
 def _recognise(path: Path) -> bool:
     try:
         if path.is_dir():
-            files = islice(files_below(path, ".xml", depth=2), _LOOKED_AT)
+            files = islice(files_below(path, ".xml", depth=_DEPTH), _LOOKED_AT)
             if any(begins_with(file, _TAG) for file in files):
                 return True
             return (path / _SETS).is_dir() and (path / INDEX_NAME).is_file()  # an export without annotated images
@@ -85,22 +96,32 @@ def _recognise(path: Path) -> bool:
 def _read(path: Path, finder: ImageFinder) -> Contents:
     folder = FilesOfImages(path, ".xml", finder)
     collected, index = folder.collected, folder.index
-    splits = _splits(path) if path.is_dir() else {}
-    marks = dict.fromkeys((*_MARKS, "part"), 0)
+    splits = _Splits(path)
     for file, root, name, uri in folder.each(partial(parse_xml, tag=_TAG, largest=_LARGEST_FILE), _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
-        collected.add_image(uri, size=size, status="labelled", split=splits.get(file.stem, t.TRAIN))
+        collected.add_image(uri, size=size, status="labelled", split=splits.of(file))
+        _count_others(root, _FILE_ELEMENTS, "a file", collected, folder.name_of(file))
         read: list[bool] = []
         for number, entry in enumerate(root.findall("object"), 1):
-            for mark in _MARKS:
-                marks[mark] += _text(entry, mark) == "1"
-            marks["part"] += entry.find("part") is not None
-            read.append(_read_object(entry, uri, collected, {"where": f"object {number}", "source": to_uri(file)}))
+            where = f"{folder.name_of(file)}, object {number}"
+            if _text(entry, "deleted").lower() not in _NOTHING:
+                collected.not_imported.add("object that is marked deleted", where)
+                continue
+            _count_others(entry, _OBJECT_ELEMENTS, "an object", collected, where)
+            origin = {"where": f"object {number}", "source": to_uri(file)}
+            read.append(_read_object(entry, uri, size, collected, origin, exact=bool(index.images)))
         collected.settle(uri, read)
-    for mark, count in marks.items():
-        if count:
-            collected.adjusted(f"{count:,} objects have <{mark}>, which is not imported.", where=mark)
+    for uri, split in list(splits.without_xml()):
+        if uri not in collected.images:
+            collected.add_image(uri, split=split)
+    folder.add_unlabelled(splits.of)
     return folder.contents()
+
+
+def _count_others(element: Element, known: frozenset[str], of: str, collected: Collector, where: str) -> None:
+    for child in element:
+        if child.tag not in known and (len(child) or (child.text or "").strip().lower() not in _NOTHING):
+            collected.not_imported.add(f"<{child.tag[:50]}> of {of}", where)
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
@@ -111,10 +132,10 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     relative = PurePosixPath(name.replace("\\", "/"))
     if uri != to_uri(base / relative) or not relative.name:
         return name, uri
-    folders = [base, file.parent, *(file.parent.parent / folder for folder in _IMAGE_FOLDERS)]
-    endings = (
-        [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", ".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp"]
-    )
+    top, inner = _top(file)
+    folders = [base, file.parent, *(top / folder / inner for folder in IMAGE_FOLDERS)]
+    folders += [top / folder for folder in IMAGE_FOLDERS] if inner.parts else []
+    endings = [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", *_ENDINGS]
     for ending in endings:
         for folder in folders:
             candidate = to_uri(folder / relative.with_name(relative.name + ending))
@@ -124,12 +145,16 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     return name, uri
 
 
-def _read_object(entry: Element, uri: str, collected: Collector, origin: dict[str, Any]) -> bool:
-    """Read an object, or report it and return False if it cannot be read."""
+def _read_object(
+    entry: Element, uri: str, size: Size | None, collected: Collector, origin: dict[str, Any], *, exact: bool
+) -> bool:
+    """Read an object, or report it and return False if it is unreadable. ``exact`` is True for our own files."""
     try:
         label = collected.label(_text(entry, "name"))
         polygon = _polygon(entry)
         box = _box(entry, polygon, collected, origin)
+        if not exact:
+            box, polygon = collected.plausible(box, polygon, uri, size, **origin)
     except (UnreadableError, LabelError) as error:
         collected.unreadable(str(error), **origin)
         return False
@@ -174,6 +199,47 @@ def _ring(element: Element) -> Ring | None:
         points = [[sides["x"].get(n), sides["y"].get(n)] for n in sorted({*sides["x"], *sides["y"]})]
     whole = [[x, y] for x, y in points if x is not None and y is not None]
     return whole if whole and len(whole) == len(points) else None
+
+
+def _top(file: Path) -> tuple[Path, Path]:
+    """Return the folder with ``Annotations`` and images, and the path from one of these to the folder of a file."""
+    for folder in file.parents:
+        if folder.name in (_ANNOTATIONS, *IMAGE_FOLDERS):
+            return folder.parent, file.parent.relative_to(folder)
+    return file.parent.parent, Path()
+
+
+class _Splits:
+    """Splits of the XML files and images in a folder, as ``ImageSets`` or the names of folders state them."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._lists: dict[Path, dict[str, str]] = {} if base.is_file() else {base: _splits(base)}
+        self._files: dict[Path, set[str]] = {}
+
+    def of(self, file: Path) -> str:
+        """Return the split of an XML file or image, which is the training set by default."""
+        top, inner = _top(file)
+        name = (inner / file.stem).as_posix()
+        if not self._lists:
+            return t.TRAIN
+        self._files.setdefault(top, set()).add(name)
+        if top not in self._lists:
+            self._lists[top] = _splits(top) if top.is_relative_to(self._base) else {}
+        listed = self._lists[top] or self._lists[self._base]
+        if listed:
+            return listed.get(name) or listed.get(file.stem, t.TRAIN)
+        folders = (folder.lower() for folder in file.relative_to(self._base).parts[:-1])
+        return next((t.SPLIT_NAMES[folder] for folder in folders if folder in t.SPLIT_NAMES), t.TRAIN)
+
+    def without_xml(self) -> Iterator[tuple[str, str]]:
+        """Yield the listed images that exist but have no XML file, with their splits."""
+        for top, listed in self._lists.items():
+            for name, split in listed.items():
+                if name in self._files.get(top, ()) or ".." in PurePosixPath(name).parts or name.startswith("/"):
+                    continue
+                places = (top / folder / f"{name}{ending}" for folder in IMAGE_FOLDERS for ending in _ENDINGS)
+                yield from ((to_uri(place), split) for place in islice(filter(Path.is_file, places), 1))
 
 
 def _splits(base: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,12 +11,13 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from customlabels_nb.datasets.formats.entries import UnreadableError
-from customlabels_nb.datasets.formats.json_file import shown
+from customlabels_nb.datasets.formats.json_file import shown, why_not_utf_8
 from customlabels_nb.errors import InputError
 
 _HEAD_BYTES = 4096
 _BLOCK = 2**20  # expat before 2.6 reads an attribute again from its start with each block, of which pyexpat's have 2 kB
 _LONGEST = 2**24  # bytes of a tag with its attributes
+_OTHER_ENCODING = re.compile(rb"\s*<\?xml[^>]*encoding=.(?!utf-?8)([\w.-]+)", re.IGNORECASE)
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -75,7 +77,26 @@ def parse_xml(
             parser.Parse(b"", True)
         return builder.close()
     except (expat.ExpatError, OSError, ValueError, LookupError, AssertionError) as error:
-        raise UnreadableError(f"The file cannot be read as XML ({error}).") from error
+        why = _why_not_utf_8(file) or f"{error}"
+        raise UnreadableError(f"The file cannot be read as XML ({why}).") from error
+
+
+def _why_not_utf_8(file: Path) -> str | None:
+    """Return the reason if a file is unreadable because it is neither UTF-8 nor in the encoding that it declares."""
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_LONGEST)
+    except OSError:
+        return None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return None
+    if declared := _OTHER_ENCODING.match(data):
+        return f"it is not valid {declared[1].decode()}, or that encoding is not supported. Save the file as UTF-8"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError as error:
+        return why_not_utf_8(data, error)
+    return None
 
 
 def _refuse_entity(name: str, *_others: object) -> None:

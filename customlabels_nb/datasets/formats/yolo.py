@@ -2,14 +2,17 @@
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
 polygon), all relative to the image size, optionally followed by a confidence. The number of a tracked object (2 or
-more) after the confidence of a box is ignored. The rings of a polygon with holes or several parts are joined by edges
-that are followed in both directions, as Ultralytics' converter does. An empty file means that the image shows no
-objects, a missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the
-last folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
+more) after the confidence of a box, and keypoints, are counted and not imported. Lines with pixels instead of ratios
+are read and reported. The rings of a polygon with holes or several parts are joined by edges that are followed in both
+directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a missing file that the
+image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is
+replaced by ``labels``. Without such a folder, the file is next to the image.
 
-The reader accepts a ``data.yaml`` (with any name), its folder, or a folder with a ``classes.txt`` instead. ``train``,
-``val`` and ``test`` are image folders or lists of images. Images in ``val`` and ``test`` become test images. Entries
-that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is ignored.
+The reader accepts a ``data.yaml`` (with any name), Darknet's ``obj.data``, a ``classes.txt``, or a folder with one of
+them. ``train``, ``val`` and ``test`` are image folders or lists of images. If none is given, the images are where these
+programs put them, such as ``train/images`` or ``images/train``. Images in ``val`` and ``test`` become test images.
+Entries that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is
+ignored.
 
 The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
 of reviewed images, and an ``index.json`` with the order and sizes of images. Without test images, ``val`` is the list
@@ -41,6 +44,7 @@ from customlabels_nb.core.geometry import (
     ratios_to_ltwh,
 )
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
@@ -70,7 +74,7 @@ from customlabels_nb.images.locations import absolute_uri, is_remote, relative_n
 
 _IMAGES, _LABELS = "images", "labels"
 _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")
-_YAML_ENDINGS = (".yaml", ".yml")
+_YAML_ENDINGS, _DARKNET_ENDING = (".yaml", ".yml"), ".data"
 _SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
 _LARGEST_DESCRIPTION = 2**22
 _MOST_DESCRIPTIONS = 10  # YAML files in a folder that are checked
@@ -79,6 +83,9 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", "
 
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
+_LONGEST_NAME = 4096
+_LARGEST_RATIO = 1.01  # larger ratios are not due to rounding
+_FEWEST_PIXELS = 2  # numbers up to this one are ratios beyond the image
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
 # label, the numbers of a box or polygon, confidence, line
@@ -140,14 +147,19 @@ def _label_lines(
     for number, line in enumerate(lines, 1):
         if words := line.split():
             try:
-                result.append((*_shape(words, layout), number))
+                label, numbers, confidence, others = _shape(words, layout)
+                result.append((label, numbers, confidence, number))
+                for what in others:
+                    collected.not_imported.add(what, f"{file.name}, line {number}")
             except ValueError as error:
                 collected.unreadable(str(error), source=to_uri(file), line=number)
     filled = any(line.strip() for line in lines)
     return (result if result or not filled else None), file
 
 
-def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
+def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
+    """Return the label, numbers and confidence of a line, and what the line has that is not imported."""
+    others: list[str] = []
     numbers = [finite(word) for word in words]
     values = [number for number in numbers if number is not None]
     if len(values) < len(words):
@@ -157,9 +169,13 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
         raise ValueError(f"The class {shown(words[0])} is not in names.")
     rest = values[1:]
     if layout.keypoints and len(rest) >= 4 + layout.keypoints:
+        others.append("list of keypoints")
+        if len(rest) > 4 + layout.keypoints:  # a confidence follows the box, or a number of a tracked object the points
+            others.append("number after the keypoints of a box")
         rest = rest[:4]
     if len(rest) == 6 and rest[5] > 1 and rest[5].is_integer() and 0 <= rest[4] <= 1:
-        rest.pop()  # number of a tracked object: the numbers of a polygon are at most 1
+        rest.pop()  # the numbers of a polygon are at most 1
+        others.append("number of a tracked object")
     if len(rest) < 4:
         raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(rest)}.")
     confidence = rest.pop() if len(rest) % 2 else 1.0
@@ -167,7 +183,7 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float]:
         raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
     if len(rest) == 4 and min(rest[2:]) < 0:
         raise ValueError(f"The box {shown(rest)} has a negative size.")
-    return known, rest, confidence
+    return known, rest, confidence, others
 
 
 def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Collector) -> None:
@@ -189,9 +205,22 @@ def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Coll
         for label, numbers, confidence, line in shapes:
             box, polygon = _in_pixels(numbers, size)
             if np.isfinite(box).all():
+                if max(numbers) > _LARGEST_RATIO or min(numbers) < 1 - _LARGEST_RATIO:
+                    box, polygon = _in_pixels(_settled(numbers, size, collected, file, line), size)
                 collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
             else:
                 collected.unreadable("The numbers are too large.", source=to_uri(file), line=line)
+
+
+def _settled(numbers: list[float], size: Size, collected: Collector, file: Path, line: int) -> list[float]:
+    """Report numbers that are no ratios of the image size, and convert them if they are pixels."""
+    sides = list(size) * (len(numbers) // 2)
+    given = np.array(numbers) / sides
+    pixels = max(numbers) > _FEWEST_PIXELS and given.min() >= 0 and given.max() <= _LARGEST_RATIO
+    how = "They are pixels, and were read as such." if pixels else "They were read as ratios beyond the image."
+    message = f"The numbers {shown(numbers)} are not all between 0 and 1, as ratios of the image size are. {how}"
+    collected.adjusted(message, source=to_uri(file), line=line)
+    return given.tolist() if pixels else numbers
 
 
 def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, Polygon | None]:
@@ -251,7 +280,8 @@ class _PlainLoader(yaml.BaseLoader):
 def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
     if path.is_file():
-        return path if path.suffix.lower() in _YAML_ENDINGS and _describes(path) else None
+        is_known = path.suffix.lower() in _YAML_ENDINGS and _describes(path)
+        return path if is_known or path.name in _CLASS_LISTS or _is_of_darknet(path) else None
     if not path.is_dir():
         return None
     names = os.listdir(path)
@@ -259,8 +289,26 @@ def _find_description(path: Path) -> Path | None:
     for name in dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])):
         if (path / name).is_file() and _describes(path / name):
             return path / name
+    for name in names:
+        if _is_of_darknet(path / name):
+            return path / name
     labelled = (path / _LABELS).is_dir() or any(name.endswith(".txt") and name not in _CLASS_LISTS for name in names)
     return next((path / name for name in _CLASS_LISTS if labelled and (path / name).is_file()), None)
+
+
+def _is_of_darknet(path: Path) -> bool:
+    try:
+        return path.suffix.lower() == _DARKNET_ENDING and "names" in _read_darknet(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _read_darknet(path: Path) -> dict[str, str]:
+    """Read Darknet's ``key = value`` lines, in which ``valid`` is ``val``."""
+    if path.stat().st_size > _LARGEST_DESCRIPTION:
+        return {}
+    pairs = (line.partition("=") for line in path.read_text("utf-8-sig").splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _describes(path: Path) -> bool:
@@ -268,11 +316,19 @@ def _describes(path: Path) -> bool:
         description = _load(path)
     except ValueError:
         return False
-    return (
-        isinstance(description, dict)
-        and isinstance(description.get("names"), dict | list)
-        and bool(_SPLITS.keys() & description.keys())
-    )
+    if not isinstance(description, dict) or not isinstance(description.get("names"), dict | list):
+        return False
+    return bool(_SPLITS.keys() & description.keys()) or path.name.lower() in _DESCRIPTIONS or "nc" in description
+
+
+def why_unread(path: Path) -> str:
+    """Return the reason why a YAML file does not describe a dataset, as a clause without a full stop."""
+    try:
+        description = _load(path)
+    except ValueError as error:
+        return f"it cannot be read: {error}"
+    names = description.get("names") if isinstance(description, dict) else None
+    return "it has no names:" if names is None else f"names: is {shown(names)}, not a list or mapping of labels"
 
 
 def _load(path: Path) -> Any:
@@ -281,6 +337,9 @@ def _load(path: Path) -> Any:
         if path.stat().st_size > _LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
         return yaml.load(path.read_bytes(), Loader=_PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"it is not valid YAML{line}: {error.problem or error.context}") from error
     except (OSError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
@@ -292,16 +351,18 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     except OSError as error:
         raise unusable(path, str(error)) from error
     if file is None:
-        raise unusable(path, "it has neither a data.yaml with names: and train: nor a classes.txt")
+        raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
     layout = _Layout(file.parent)
     if file.name in _CLASS_LISTS:
-        try:
-            lines = _lines(file)
-        except OSError as error:
-            raise unusable(file, str(error)) from error
-        layout.names = _names(dict(enumerate(line for _, line in lines)), file, collected)
-        in_folders = any((file.parent / name).is_dir() for name in (_IMAGES, _LABELS))
-        layout.sources = [(t.TRAIN, _IMAGES if in_folders else ".")]
+        layout.names = _names(_class_list(file), file, collected)
+        layout.sources = list(_usual_sources(file.parent))
+    elif file.suffix.lower() == _DARKNET_ENDING:
+        description = _read_darknet(file)
+        classes = _below(file.parent, ".", description["names"])
+        if classes is None:
+            raise unusable(file, f"names = {shown(description['names'])} does not exist")
+        layout.names = _names(_class_list(file.parent / classes), file.parent / classes, collected)
+        layout.sources = list(_sources(description, file, collected))
     else:
         try:
             description = _load(file)
@@ -311,15 +372,42 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         if not isinstance(names, dict | list):
             raise unusable(file, f"names: is {shown(names)}, not a list or mapping of labels")
         layout.names = _names(names if isinstance(names, dict) else dict(enumerate(names)), file, collected)
-        layout.sources = list(_sources(description, file, collected))
+        stated = _SPLITS.keys() & description.keys()
+        layout.sources = list(_sources(description, file, collected) if stated else _usual_sources(file.parent))
         layout.keypoints = _keypoints(description)
-        if layout.keypoints:
-            collected.adjusted(
-                "Keypoints are not imported. Only the boxes were read.", where="kpt_shape", source=to_uri(file)
-            )
     if not layout.names:
         raise unusable(file, "it has no labels")
     return layout
+
+
+def _class_list(file: Path) -> dict[Any, Any]:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise unusable(file, f"it is not UTF-8 text. Save it as UTF-8: byte {error.start:,} cannot be read") from error
+    except OSError as error:
+        raise unusable(file, str(error)) from error
+    return dict(enumerate(line.strip() for line in text.split("\n") if line.strip()))
+
+
+def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
+    """Yield the image folders or lists of the splits where these programs put them, or else all images."""
+    found = False
+    for name, split in t.SPLIT_NAMES.items():
+        for source in (f"{name}/{_IMAGES}", f"{_IMAGES}/{name}", f"{name}.txt"):
+            if (base / source).is_file() and not _lists_images(base / source):
+                continue
+            if (base / source).exists():
+                found = True
+                yield split, source
+    if not found:
+        in_folders = any((base / name).is_dir() for name in (_IMAGES, _LABELS))
+        yield t.TRAIN, _IMAGES if in_folders else "."
+
+
+def _lists_images(file: Path) -> bool:
+    with file.open("rb") as lines:
+        return lines.readline(_LONGEST_NAME).strip().decode("utf-8", "replace").lower().endswith(tuple(IMAGE_SUFFIXES))
 
 
 def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int, str]:
@@ -385,9 +473,8 @@ def _below(base: Path, root: str, entry: str) -> str | None:
     upwards = entry
     while upwards.startswith("../"):  # Roboflow writes one "../" too many
         upwards = upwards[3:]
-    places = [
-        _inside(base, folder, name) for name in dict.fromkeys((entry, upwards)) for folder in dict.fromkeys((root, "."))
-    ]
+    names = dict.fromkeys((entry, upwards, _as_in_darknet(upwards)))
+    places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((root, "."))]
     inside = [path for path in dict.fromkeys(places) if path is not None]
     there = [path for path in inside if os.path.exists(base / path)]
     return next(iter(there or [path for path in inside if os.path.isdir(base / _swapped(path))]), None)
@@ -452,7 +539,16 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     inside = [path for path in places if path is not None]
     if not inside:
         return line
-    return next((path for path in inside if os.path.isfile(base / path)), inside[0])
+    found = next((path for path in inside if os.path.isfile(base / path)), None)
+    if found is None:
+        below = _inside(base, ".", _as_in_darknet(line))
+        found = below if below is not None and os.path.isfile(base / below) else inside[0]
+    return found
+
+
+def _as_in_darknet(name: str) -> str:
+    """Return a path as seen from the folder ``data``, because Darknet's paths are relative to the folder above it."""
+    return name.removeprefix("./").removeprefix("data/")
 
 
 def _by_label_files(

@@ -6,51 +6,36 @@ to train. Images without a label are in the folder of the split itself, where it
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.entries import split_of
-from customlabels_nb.datasets.formats.image_folder import read_labelled, write_labelled
+from customlabels_nb.datasets.formats.image_folder import contents_of, write_labelled
 from customlabels_nb.errors import InputError
+from customlabels_nb.images.listing import is_hidden, read_folder
 
-_SPLITS = ("train", "val", "valid", "validation", "test")
+_SPLITS = frozenset({"train", "val", "valid", "validation", "test"})
 _FOLDERS = {t.TRAIN: "train", t.TEST: "val"}
 
 
 def _recognise(path: Path) -> bool:
     try:
-        if not path.is_dir():
-            return False
-        inner = [entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-        names = {entry.name for entry in inner}
+        inner = [each for each in path.iterdir() if each.is_dir() and not is_hidden(each.name)] if path.is_dir() else []
         # a folder "train" with images only can be a label
         return (
-            bool(names)
-            and names <= set(_SPLITS)
-            and any(below.is_dir() for entry in inner for below in entry.iterdir())
+            bool(inner)
+            and {each.name for each in inner} <= _SPLITS
+            and any(below.is_dir() for each in inner for below in each.iterdir())
         )
     except OSError:
         return False
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    parts = [
-        replace(part, images=part.images.assign(split=split_of(name)))
-        for name in _SPLITS
-        if (path / name).is_dir()
-        for part in [read_labelled(path / name)]
-    ]
-    if not any(len(part.images) for part in parts):
+    contents = contents_of(read_folder(path, labels_from="folders"))
+    if contents.images.empty:
         raise InputError(f"There are no images in the folders train, val and test of {str(path)!r}.")
-    images, annotations = (
-        pd.concat([getattr(part, table) for part in parts], ignore_index=True) for table in ("images", "annotations")
-    )
-    issues = [issue for part in parts for issue in part.issues]
-    return Contents(images, annotations, t.labels_in_order(annotations), issues)
+    return contents
 
 
 def _write(contents: Contents, path: Path) -> list[Path]:

@@ -115,11 +115,11 @@ def upright(photo: str | Path | Image.Image, facts: dict[str, Any]) -> tuple[Ima
 def deep_grey(image: Image.Image, photo: Image.Image) -> Image.Image:
     """Convert 16-bit, 32-bit or float greyscale to RGB, as the model's training did. Pillow would cut off values."""
     values: Any = np.nan_to_num(np.asarray(image).astype(np.float64))
-    brightest = values.max(initial=0)
-    if image.mode.startswith("I;16") or brightest > 255:
-        white = 65535.0
+    brightest = float(values.max(initial=0))
+    if brightest < 256:  # a dark image of 16 bits, or 8 bits in a longer number
+        white = 65535.0 if image.mode.startswith("I;16") else 1.0 if image.mode == "F" and brightest <= 1 else 255.0
     else:
-        white = 1.0 if image.mode == "F" and brightest <= 1 else 255.0
+        white = 2.0 ** next((n for n in (10, 12, 14, 16) if brightest < 2**n), int(brightest).bit_length()) - 1
     eight = (np.clip(values / white, 0, 1) * 255).round().astype(np.uint8)
     if photo.format == "TIFF" and getattr(photo, "tag_v2", {}).get(PHOTOMETRIC) == 0:
         eight = 255 - eight  # 0 is white, which Pillow inverts up to 8 bits only

@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.masks import encode, polygon_to_mask
 from customlabels_nb.core.polygons import area
 from customlabels_nb.datasets.formats.coco import FORMAT
@@ -103,7 +104,8 @@ def test_labels_of_whole_images_are_annotations_without_bbox(file: Path) -> None
 def test_polygons_crowds_and_scores(file: Path) -> None:
     outline = [0, 0, 10, 0, 10, 10.5]
     found = read(FORMAT, file, coco(annotations=[
-        box(segmentation=[outline]), box(bbox=None, segmentation=outline), box(iscrowd=1, score=0.25),
+        box(bbox=[0, 0, 10, 10], segmentation=[outline]), box(bbox=None, segmentation=outline),
+        box(iscrowd=1, score=0.25),
     ]))  # fmt: skip
     points = [[0, 0], [10, 0], [10, 10.5]]
     assert found.annotations["polygon"].tolist() == [points, points, None]
@@ -157,7 +159,7 @@ def test_masks_of_noise_are_read_as_boxes(file: Path) -> None:
 def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
     first, second = [-0.4, 0, 20, 0, 20, 20, -0.4, 20], [10, 10, 30, 10, 30, 30, 10, 30]
     half, vast = ([0, 0, side, 0, side, side, 0, side] for side in (5 * 10**5, 10**6))
-    annotations = [box(segmentation=[first, second]), box(segmentation=[half, vast])]
+    annotations = [box(bbox=None, segmentation=shape) for shape in ([first, second], [half, vast])]
     found = read(FORMAT, file, coco(annotations=annotations))
     united, largest = found.annotations["polygon"].tolist()
     assert polygon_to_mask(united, (40, 40))[:30, :30].sum() == 20 * 20 * 2 - 10 * 10
@@ -172,7 +174,7 @@ def test_the_area_of_a_mask_is_counted(file: Path, monkeypatch: pytest.MonkeyPat
     mask = coco_mask.encode(np.asfortranarray(noise.astype(np.uint8)))
     mask["counts"] = mask["counts"].decode()
     monkeypatch.setattr("customlabels_nb.core.polygons.contains", None)  # quadratic in the rings
-    found = read(FORMAT, file, coco(annotations=[box(segmentation=mask, area=int(noise.sum()))]))
+    found = read(FORMAT, file, coco(annotations=[box(bbox=None, segmentation=mask, area=int(noise.sum()))]))
     assert not found.issues
     assert (polygon_to_mask(found.annotations["polygon"].iat[0], (300, 300)) == noise).all()
 
@@ -216,13 +218,77 @@ def test_sizes_that_ratios_need_are_read_from_the_images(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "boxes",
-    [[[0.5, 0.5, 0.5, 0.5], [0, 0, 2, 2]], [[-0.1, 0, 0.5, 0.5]], [[0, 0, 0, 0]]],
+    ("boxes", "says"),
+    [
+        ([[0, 0, 2, 2], [0.5, 0.5, 0.5, 0.5]], "ratios"),
+        ([[-0.1, 0, 0.5, 0.5]], None),
+        ([[3, 3, 4, 4], [0, 0, 0, 0]], "no area"),
+    ],
 )
-def test_small_boxes_among_others_are_pixels(file: Path, boxes: list[list[float]]) -> None:
+def test_small_boxes_among_others_are_pixels(file: Path, boxes: list[list[float]], says: str | None) -> None:
     found = read(FORMAT, file, coco(annotations=[box(bbox=sides) for sides in boxes]))
     assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == boxes
-    assert found.issues == []
+    assert [issue.where for issue in found.issues] == ["annotations[1]"] * bool(says)
+    assert all(str(says) in issue.message for issue in found.issues)
+
+
+SQUARE = [20, 20, 120, 20, 120, 100, 20, 100]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected", "says"),
+    [
+        ({"bbox": [0, 0, 0, 0]}, [20, 20, 100, 80], "box of the polygon was read"),
+        ({"bbox": [20, 20, 120, 100]}, [20, 20, 100, 80], "box of the polygon was read"),
+        ({"bbox": [0.03125, 1 / 24, 0.15625, 1 / 6]}, [20, 20, 100, 80], "box of the polygon was read"),
+        ({"bbox": [300, 300, 10, 10], "area": 8000}, [20, 20, 100, 80], "box of the polygon was read"),
+        ({"bbox": [300, 300, 10, 10], "area": 100}, [300, 300, 10, 10], "Both were read"),
+        ({"bbox": [18, 20, 102, 81], "area": 8000}, [18, 20, 102, 81], None),
+    ],
+)
+def test_a_box_that_contradicts_its_polygon_is_settled_or_reported(
+    file: Path, entry: dict[str, Any], expected: list[float], says: str | None
+) -> None:
+    annotations = [box(bbox=[300, 200, 20, 20]), box(segmentation=[SQUARE], **entry)]
+    found = read(FORMAT, file, coco(annotations=annotations))
+    assert found.annotations[list(t.BOX_COLUMNS)].iloc[1].tolist() == expected
+    about_boxes = [issue for issue in found.issues if issue.where == "annotations[1]"]
+    assert [str(says) in issue.message for issue in about_boxes] == [True] * bool(says)
+
+
+def test_a_polygon_in_ratios_beside_a_box_in_pixels_is_converted(file: Path) -> None:
+    ratios = [value / side for value, side in zip(SQUARE, [640, 480] * 4, strict=True)]
+    found = read(FORMAT, file, coco(annotations=[box(bbox=[20, 20, 100, 80], segmentation=[ratios], area=8000)]))
+    assert np.allclose(np.ravel(found.annotations["polygon"].iat[0]), SQUARE)
+    assert [issue.where for issue in found.issues] == ["annotations[0]"]
+
+
+def test_many_contradictions_are_listed_in_part(file: Path) -> None:
+    found = read(FORMAT, file, coco(annotations=[box(bbox=[0, 0, 0, 0], segmentation=[SQUARE])] * 300))
+    assert len(found.issues) == 101
+    assert "300" in found.issues[-1].message
+
+
+@pytest.mark.parametrize(("given", "crowd"), [(True, True), ("yes", True), ("0", False), (2, None), ([1], None)])
+def test_crowds_are_booleans(file: Path, given: object, crowd: bool | None) -> None:
+    found = read(FORMAT, file, coco(annotations=[box(iscrowd=given)]))
+    assert found.annotations["crowd"].tolist() == [bool(crowd)]
+    assert [issue.where for issue in found.issues] == ["annotations[0]"] * (crowd is None)
+
+
+def test_what_is_not_imported_is_counted(file: Path) -> None:
+    extra = {"keypoints": [1, 2, 2], "num_keypoints": 1, "attributes": {"rotation": 0.0, "occluded": False}}
+    entries = [box(**extra), box(keypoints=[], attributes={"rotation": 30.0}), box(description="a cat", id=7)]
+    data = coco(annotations=entries) | {"videos": [{"id": 1}], "info": {"year": 2020, "people": ["Ann"]}}
+    data["images"][0]["camera"] = "left"
+    messages = sorted(issue.message for issue in read(FORMAT, file, data).issues)
+    kinds = [
+        "attribute 'occluded' of an annotation", "list of keypoints", "rotation of a box",
+        "value of the key 'camera' of an image", "value of the key 'description' of an annotation",
+        "value of the key 'info' of the file", "value of the key 'videos' of the file",
+    ]  # fmt: skip
+    for message, kind in zip(messages, kinds, strict=True):
+        assert message.startswith(f"1 × {kind} was not imported: '")
 
 
 def test_tiny_boxes_written_here_are_no_ratios(file: Path) -> None:
@@ -545,9 +611,10 @@ def test_outlines_converted_together_equal_single_conversions(data: st.DataObjec
     part = st.lists(number, max_size=9) | st.lists(number | odd, max_size=9)
     given_ = data.draw(st.lists(st.lists(part, max_size=2) | part, max_size=6))
     shapes = {2 * place: shape for place, shape in enumerate(given_) if shape}
-    polygons, squares = plain_polygons(shapes)
+    polygons, squares, around = plain_polygons(shapes)
     assert len(polygons) == len(squares)
-    for (place, polygon), square in zip(polygons.items(), squares.tolist(), strict=True):
+    for (place, polygon), square, box in zip(polygons.items(), squares.tolist(), around, strict=True):
+        assert box == pytest.approx(polygon_to_ltwh(polygon))
         assert ([polygon], 1) == as_rings(shapes[place])
         assert all(type(side) is float for point in polygon for side in point)
         side = max(abs(value) for point in polygon for value in point)

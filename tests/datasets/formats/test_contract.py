@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from customlabels_nb.datasets.formats import base
 from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.shared import HOSTILE, files_outside
+from tests.images.pictures import jpeg
 
 LABELS = ["apple", "quote\" 'pear", "<b>plum", "naïve 🍎"]
 
@@ -404,6 +406,8 @@ def test_invalid_path_error_names_the_argument(tmp_path: Path, monkeypatch: pyte
             cl.validate_manifest(nothing)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="relocate='s3://'"):
         cl.read_dataset(tmp_path / "photos", relocate="s3://")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"relocate=\{1: 2\}"):
+        cl.read_dataset(tmp_path / "photos", relocate={1: 2})  # type: ignore[dict-item]
     with pytest.raises(ManifestError, match="'s3://bucket/photos/' is a folder"):
         cl.read_dataset("s3://bucket/photos/")
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
@@ -518,12 +522,19 @@ def test_copies_replace_no_other_images(tmp_path: Path, name: str, path: str) ->
     assert copies == {"0.png": contents["train"], "0-2.png": contents["test"]}
 
 
-def test_annotations_in_a_folder_of_images_are_not_passed_over(tmp_path: Path) -> None:
+def test_a_folder_with_one_annotation_file_for_each_split_is_read(tmp_path: Path) -> None:
     before = dataset(tmp_path, "boxes")
-    before.to("coco", tmp_path / "export" / "train" / "_annotations.coco.json", copy_images=True)
-    with pytest.raises(ManifestError, match=r"_annotations.coco.json', which is a 'coco' file"):
+    for split in ("train", "test"):
+        before.to("coco", tmp_path / "export" / split / "_annotations.coco.json", copy_images=True)
+        found = cl.read_dataset(tmp_path / "export")
+        assert len(found.annotations) == len(before.annotations) * found.images["split"].nunique()
+    assert set(found.images["split"]) == {"train", "test"}
+    (tmp_path / "export" / "test").rename(tmp_path / "export" / "more")
+    with pytest.raises(ManifestError, match=r"(?s)annotations.*/train/_annotations.coco.json: it is a 'coco' file"):
         cl.read_dataset(tmp_path / "export")
-    assert set(cl.read_dataset(tmp_path / "export", "image_folder").annotations["label"]) == {"train"}
+    by_folder = cl.read_dataset(tmp_path / "export", labels_from="folders")
+    assert set(by_folder.annotations["label"]) == {"train", "more"}
+    assert set(by_folder.issues["code"]) == {"ENTRY_UNREADABLE"}
 
 
 def test_two_images_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:
@@ -535,3 +546,15 @@ def test_two_images_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:
     here = found.annotations["image"] == str(tmp_path / "cam1" / name)
     assert found.annotations.loc[here, "label"].tolist() == ["apple", "lime"]
     assert found.issues.loc[found.issues["code"] == "IMAGE_NOT_LISTED", "where"].tolist() == [f"cam2/{name}"]
+
+
+@pytest.mark.parametrize(("stored", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
+@pytest.mark.parametrize("searched", [False, True])
+def test_images_are_found_in_another_unicode_form(tmp_path: Path, stored: str, named: str, searched: bool) -> None:
+    photo = tmp_path / unicodedata.normalize(stored, "café") / unicodedata.normalize(stored, "é.jpg")
+    photo.parent.mkdir()
+    photo.write_bytes(jpeg(1, (48, 32)))
+    name = unicodedata.normalize(named, "é.jpg" if searched else "café/é.jpg")
+    (tmp_path / "x.csv").write_text(f"{name},cat\n", "utf-8")
+    found = cl.read_dataset(tmp_path / "x.csv", images=tmp_path if searched else None)
+    assert (found.images["image"].tolist(), len(found.issues)) == ([str(photo)], 0)

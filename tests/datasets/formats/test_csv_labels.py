@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,9 @@ def test_options_reach_the_reader_by_name(tmp_path: Path) -> None:
     merged = cl.read_dataset(path, on_duplicate="merge", prefix="s3://bucket/in/")
     assert merged.labels_of_images() == [["cat", "dog"]]
     assert list(merged.images["image"]) == ["s3://bucket/in/a.jpg"]
-    with pytest.raises(InputError, match=r"duplicates='merge' is not an option of .*'csv'.*on_duplicate, prefix"):
+    with pytest.raises(
+        InputError, match=r"duplicates='merge' is not an option of .*'csv'.*encoding, on_duplicate, prefix"
+    ):
         cl.read_dataset(path, duplicates="merge")
     put(tmp_path / "x.json", '{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": []}')
     with pytest.raises(InputError, match="prefix='in' is not an option of the format 'coco'"):
@@ -162,17 +165,45 @@ def test_an_outline_of_many_points_comes_back_and_the_limit_of_others_stays(tmp_
     assert csv.field_size_limit() == usual
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
-    path = put(tmp_path / "x.csv", ("\ufeff" * (encoding != "utf-16") + "image,label\na.jpg,cat\n").encode(encoding))
-    with pytest.raises(ManifestError, match=r"x\.csv.*UTF-16"):
+@pytest.mark.parametrize(
+    ("encoding", "label"),
+    [("cp1252", "café"), ("gb18030", "狗"), ("cp1251", "кошка"), ("utf-16", "é"), ("utf-16-le", "cat")],
+)
+def test_a_file_in_another_encoding_is_read_with_the_named_one(tmp_path: Path, encoding: str, label: str) -> None:
+    path = put(tmp_path / "x.csv", f"image,label\na.jpg,cat\nb.jpg,{label}\n".encode(encoding))
+    line = 1 if "utf" in encoding else 3
+    with pytest.raises(ManifestError, match=rf"x\.csv.*line {line} is not UTF-8.*encoding='{encoding}'"):
         cl.read_dataset(path, "csv")
+    assert labels(cl.read_dataset(path, "csv", encoding=encoding)) == [("a.jpg", "cat"), ("b.jpg", label)]
+    with pytest.raises(InputError, match="encoding='utf-9'"):
+        cl.read_dataset(path, "csv", encoding="utf-9")
 
 
-def test_names_and_labels_that_are_not_utf8(tmp_path: Path) -> None:
-    found = read(FORMAT, put(tmp_path / "x.csv", b"a\xff.jpg,cat\nb.jpg,d\xffg\n"))
-    assert list(found.images["image"]) == [f"file://{tmp_path}/a%FF.jpg", str(tmp_path / "b.jpg")]
-    assert [(issue.code, issue.line) for issue in found.issues] == [("ENTRY_UNREADABLE", 2)]
+def test_rows_of_four_numbers_are_corners_or_refused(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", "a.jpg,1,2,11,22,cat\nb.jpg,,,,,\n"))
+    assert boxes(found) == [("a.jpg", "cat", 1, 2, 10, 20)]
+    assert codes(found) == ["ENTRY_ADJUSTED"]
+    for row in ("a.jpg,cat,1,2,11,22", "a.jpg,1,2,11,22,3", "a.jpg,11,22,1,2,cat", "a.jpg,1,2,11,22,cat,dog"):
+        with pytest.raises(ManifestError, match=r"x\.csv.*line 2 .*a\.jpg.*Add a first row"):
+            read(FORMAT, put(tmp_path / "x.csv", f"b.jpg,cat\n{row}\n"))
+
+
+def test_labels_that_are_numbers_are_reported(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", "a.jpg,cat\nb.jpg,3\nc.jpg,4\n"))
+    assert [(issue.code, issue.line) for issue in found.issues] == [("ENTRY_ADJUSTED", 2)]
+    assert found.issues[0].message.startswith("2 ×")
+
+
+def test_labels_in_two_unicode_forms_are_one_label(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", "a.jpg,caf\u00e9\nb.jpg,cafe\u0301\nc.jpg,cafe\u0301\n"))
+    assert set(found.annotations["label"]) == {"caf\u00e9"}
+    assert [(issue.code, "caf\u00e9" in issue.message) for issue in found.issues] == [("ENTRY_ADJUSTED", True)]
+
+
+@pytest.mark.parametrize("suffix", ["avif", "heic", "jxl"])
+def test_images_of_any_type_are_recognised(tmp_path: Path, suffix: str) -> None:
+    assert labels(read(FORMAT, put(tmp_path / "x.csv", f"a.{suffix},cat\n"))) == [(f"a.{suffix}", "cat")]
+    assert FORMAT.recognise(tmp_path / "x.csv")
 
 
 # -- with a header ----------------------------------------------------------------------------------
@@ -229,6 +260,88 @@ def test_columns_that_look_like_boxes_are_not_ignored_silently(tmp_path: Path, c
     assert codes(found) == ["ENTRY_ADJUSTED"] * ignored
     if ignored:
         assert ", ".join(map(repr, columns.split(","))) in found.issues[0].message
+
+
+@pytest.mark.parametrize(
+    ("column", "box"),
+    [("bbox", "[1, 2, 10, 20]"), ("BBox", "1 2 10 20"), ("bbox_xyxy", "(1, 2, 11, 22)"), ("box_cxcywh", "6,12,10,20")],
+)
+def test_a_box_in_one_column_is_read_in_its_notation(tmp_path: Path, column: str, box: str) -> None:
+    text = f'image,label,{column},width,height\na.jpg,cat,"{box}",100,80\nb.jpg,dog,,,\nc.jpg,dog,"1,2",,\n'
+    found = read(FORMAT, put(tmp_path / "x.csv", text))
+    assert boxes(found)[0] == ("a.jpg", "cat", 1, 2, 10, 20)
+    assert found.images["width"].tolist()[0] == 100
+    assert [(issue.code, issue.where, issue.line) for issue in found.issues] == [("ENTRY_UNREADABLE", "c.jpg", 4)]
+
+
+def test_a_box_column_without_a_notation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"x\.csv.*line 3.*'bounding_box'.*'bbox_xywh'"):
+        read(FORMAT, put(tmp_path / "x.csv", 'image,label,bounding_box\na.jpg,cat,\nb.jpg,cat,"[1,2,3,4]"\n'))
+    found = read(FORMAT, put(tmp_path / "x.csv", "image,label,box\na.jpg,cat,B12\n"))
+    assert (found.images["box"].tolist(), found.issues) == (["B12"], [])
+
+
+def test_ratios_become_pixels_where_the_size_is_known(tmp_path: Path) -> None:
+    header = "image,label,xmin,ymin,xmax,ymax,image_width,image_height\n"
+    rows = "a.jpg,cat,0.1,0.2,0.5,0.6,200,100\nb.jpg,cat,0.1,0.2,0.5,0.6,,\n"
+    found = read(FORMAT, put(tmp_path / "x.csv", header + rows))
+    assert boxes(found) == [("a.jpg", "cat", 20, 20, 80, 40)]
+    assert codes(found) == ["IMAGE_NOT_LISTED", "ENTRY_ADJUSTED"]
+    assert statuses(found) == {"a.jpg": "labelled", "b.jpg": "unlabelled"}
+    mixed = read(FORMAT, put(tmp_path / "x.csv", f"{header}{rows}c.jpg,cat,1,2,50,60,,\n"))
+    assert boxes(mixed)[0] == ("a.jpg", "cat", 0.1, 0.2, 0.4, 0.4)
+    assert [(issue.code, issue.where) for issue in mixed.issues] == [("ENTRY_ADJUSTED", str(tmp_path / "a.jpg"))]
+    ours = read(
+        FORMAT, put(tmp_path / "x.csv", (header + rows).replace("\n", ",\n").replace("height,", "height,created"))
+    )
+    assert (len(ours.annotations), ours.issues) == (2, [])
+
+
+def test_own_columns_are_kept_or_counted(tmp_path: Path) -> None:
+    header = "image,label,site,difficult,tags,label\n"
+    rows = "a.jpg,cat,roof,0,x,y\na.jpg,dog,roof,1,x,\nb.jpg,dog,,1,x,,more\n"
+    found = read(FORMAT, put(tmp_path / "x.csv", header + rows))
+    assert found.images["site"].fillna("").tolist() == ["roof", ""]
+    messages = [issue.message for issue in found.issues]
+    for said, what in zip(messages, ["1 rows", "3 × .*'difficult'", "2 × .*'tags'", "1 × .*'label'"], strict=True):
+        assert re.search(what, said)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("image,left,top,width,height,class_id\na.jpg,1,2,3,4,0\n", "no column 'label'.*'class_id'"),
+        ('image,label\na.jpg,"[{""rectanglelabels"": [""cat""]}]"\n', "line 2.*JSON.*Export"),
+        ("annotation_id,annotator,choice,image\n1,1,cat,a.jpg\n", "Label Studio.*Export the project as JSON"),
+    ],
+)
+def test_tables_without_usable_labels_are_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ManifestError, match=rf"x\.csv.*{says}"):
+        read(FORMAT, put(tmp_path / "x.csv", text))
+
+
+def test_a_column_called_name_is_the_label_if_there_is_no_other(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", "image,name\na.jpg,cat\n"))
+    assert (labels(found), codes(found)) == ([("a.jpg", "cat")], ["ENTRY_ADJUSTED"])
+    both = read(FORMAT, put(tmp_path / "x.csv", "image,name,class\na.jpg,Tom,cat\n"))
+    assert (labels(both), both.images["name"].tolist(), both.issues) == ([("a.jpg", "cat")], ["Tom"], [])
+
+
+def test_booleans_are_words(tmp_path: Path) -> None:
+    words = ["no", "YES", "0", "1", "False", "true", "", "maybe"]
+    rows = "".join(f"{number}.jpg,cat,{word}\n" for number, word in enumerate(words))
+    found = read(FORMAT, put(tmp_path / "x.csv", f"image,label,iscrowd\n{rows}"))
+    assert found.annotations["crowd"].tolist() == [False, True, False, True, False, True, False]
+    assert [(issue.code, issue.line, "'maybe'" in issue.message) for issue in found.issues] == [
+        ("ENTRY_UNREADABLE", 9, True)
+    ]
+
+
+def test_splits_have_other_names(tmp_path: Path) -> None:
+    names = ["Train", "training", "VAL", "valid", "Validation", "testing"]
+    rows = "".join(f"{number}.jpg,cat,{name}\n" for number, name in enumerate(names))
+    found = read(FORMAT, put(tmp_path / "x.csv", f"image,label,split\n{rows}"))
+    assert (found.images["split"].tolist(), found.issues) == (["train"] * 2 + ["test"] * 4, [])
 
 
 def test_a_split_that_differs_from_that_of_an_earlier_row_is_reported(tmp_path: Path) -> None:

@@ -51,6 +51,21 @@ def test_ratios_become_pixels_of_the_upright_image(file: Path) -> None:
         assert found.issues == []
 
 
+@pytest.mark.parametrize(
+    ("box", "expected", "says"),
+    [
+        ([12, 16, 24, 8], [12, 16, 24, 8], "pixels"),
+        ([12, 16, 48, 8], [576, 512, 2304, 256], "beyond the image"),
+        ([0.5, 0.25, 1.5, 0.5], [24, 8, 72, 16], "beyond the image"),
+    ],
+)
+def test_boxes_that_are_no_ratios_are_reported(file: Path, box: list[float], expected: list[float], says: str) -> None:
+    tag = region(**dict(zip(t.BOX_COLUMNS, box, strict=True)))
+    found = read(FORMAT, file, files(tag))
+    assert found.annotations.loc[0, list(t.BOX_COLUMNS)].tolist() == expected
+    assert [(issue.where, says in issue.message) for issue in found.issues] == [("files[0].tags[0]", True)]
+
+
 def test_tags_without_a_region_label_the_image(file: Path) -> None:
     found = read(FORMAT, file, {"files": [
         {"filename": "a.jpg", "tags": [region(), {"tag": "ripe"}]}, {"filename": "gone.jpg", "tags": [{"tag": "ripe"}]},

@@ -77,17 +77,42 @@ def test_attributes_of_tags_are_columns_and_the_rest_is_listed(tmp_path: Path) -
     found = read(FORMAT, path)
     assert found.images["weather"].tolist()[0] == "rain"
     assert [issue.message for issue in found.issues] == [
-        "2 objects with the attribute 'weather': not imported.", "1 object with the shape <points>: not imported.",
-        "1 object with the mark 'occluded': not imported.",
+        "2 × attribute 'weather' of an object was not imported: 'a.png, object 2', 'a.png, object 3'.",
+        "1 × shape <points> was not imported: 'b.png, object 1'.",
+        "1 × mark 'occluded' of an object was not imported: 'b.png, object 2'.",
+    ]
+
+
+def test_objects_that_are_outside_or_deleted_are_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path, image(box(), box(' outside="1"'), box(' deleted="true"')), image(box(), name="b.png"))
+    path.write_text(path.read_text("utf-8").replace('name="b.png"', 'name="b.png" deleted="1"'), "utf-8")
+    found = read(FORMAT, path)
+    assert boxes(found) == [("a.png", "cat", 4, 4, 20, 5)]
+    assert sorted(issue.where for issue in found.issues) == [
+        "image that is marked deleted", "object that is marked deleted", "object that is marked outside",
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("tasks", ["<id>7</id><subset>Test</subset>", "<id>7</id><subset>Holdout</subset>"])
+def test_images_without_a_subset_have_that_of_their_task(tmp_path: Path, tasks: str) -> None:
+    path = written(tmp_path, image(box()), image(box(), name="b.png"))
+    both = f"<task>{tasks}</task><task><id>8</id><subset>Train</subset></task>"
+    text = (
+        path.read_text("utf-8").replace("</project>", f"<tasks>{both}</tasks></project>").replace(' subset="Train"', "")
+    )
+    path.write_text(text.replace('name="a.png"', 'name="a.png" task_id="7"'), "utf-8")
+    found = read(FORMAT, path)
+    assert found.images["split"].tolist() == ["test" if "Test" in tasks else "train", "train"]
+    assert [issue.where for issue in found.issues] == ([] if "Test" in tasks else ["subset 'Holdout' of an image"])
+
+
 def test_tracks_of_a_video_are_unsupported_by_name(tmp_path: Path) -> None:
-    path = written(tmp_path, f'<track id="0" label="car">{box()}</track>', image(box()))
-    found = read_dataset(path)
+    track = f'<track id="0" label="car">{box()}</track>'
+    found = read_dataset(written(tmp_path, track, track, image(box())))
     assert len(found.annotations) == 1
-    assert found.issues[["code", "line"]].to_numpy().tolist() == [["ENTRY_UNREADABLE", 5]]
-    assert "<track> of 'car' is from a video. Tracks are not supported." in found.issues["message"][0]
+    assert found.issues["message"].tolist() == ["2 × track of a video was not imported: 'line 5', 'line 6'."]
+    with pytest.raises(ManifestError, match=r"annotations\.xml.*only tracks of a video, 1\. Export the task as"):
+        read(FORMAT, written(tmp_path, track))
 
 
 @pytest.mark.parametrize(
@@ -133,3 +158,14 @@ def test_images_are_found_in_the_folder_of_their_subset(tmp_path: Path) -> None:
     found = read_dataset(written(tmp_path, image(box())))
     assert found.issues.empty
     assert found.images["image"].tolist() == [str(tmp_path / "images" / "Train" / "a.png")]
+
+
+def test_boxes_in_ratios_are_read_in_pixels(tmp_path: Path) -> None:
+    ratios = '<box label="cat" xtl="0.1" ytl="0.5" xbr="0.6" ybr="1"/>'
+    found = read(FORMAT, written(tmp_path, image(ratios, '<box label="cat" xtl="4" ytl="4" xbr="4" ybr="9"/>')))
+    assert boxes(found) == [("a.png", "cat", 4, 10, 20, 10), ("a.png", "cat", 4, 4, 0, 5)]
+    assert [(issue.code, issue.line, issue.message) for issue in found.issues] == [
+        ("ENTRY_ADJUSTED", 7, "Its box has no area: left 4, top 4, width 0, height 5. Draw it again, or remove it."),
+        ("ENTRY_ADJUSTED", 6, "1 × box in ratios of the image size was converted to pixels, such as left 0.1, top 0.5, "
+         "width 0.5, height 0.5, which was read as left 4, top 10, width 20, height 10."),
+    ]  # fmt: skip

@@ -56,7 +56,7 @@ def test_hidden_files_are_passed_over_and_others_counted(tmp_path: Path) -> None
     touch(tmp_path, "a.JPG", "b.TiFF", "._a.jpg", ".hidden/b.jpg", ".DS_Store", "notes.txt", "Thumbs.db", "jpg")
     found = read_folder(tmp_path)
     assert inside(tmp_path, found.images) == ["a.JPG", "b.TiFF"]
-    assert found.ignored == 3
+    assert len(found.others) == 3
     assert found.issues == []
 
 
@@ -174,21 +174,21 @@ def test_thousands_of_files(tmp_path: Path) -> None:
 
 def test_image_names_are_recognised() -> None:
     assert all(map(is_image_name, ["a.jpg", "A.JPEG", "b.png", "c.webp", "d.ppm", "e.f.tif", "g.DCM"]))
-    assert not any(map(is_image_name, ["h.heic", ".jpg", "jpg", "a.txt", "a.jpg.part", "._a.jpg", "a.svg", ""]))
+    assert not any(map(is_image_name, ["h.psd", ".jpg", "jpg", "a.txt", "a.jpg.part", "._a.jpg", "a.svg", ""]))
 
 
 def test_images_of_types_that_are_not_read_are_named(tmp_path: Path) -> None:
-    touch(tmp_path, "a.jpg", "b.HEIC", "deep/c.svg", "d.NEF", ".e.heic", "notes.txt")
+    touch(tmp_path, "a.jpg", "b.PSD", "deep/c.svg", "d.NEF", ".e.psd", "notes.txt")
     found = read_folder(tmp_path)
     assert inside(tmp_path, found.images) == ["a.jpg"]
     assert [(issue.code, Path(issue.where).name) for issue in found.issues] == [
-        ("IMAGE_TYPE_UNSUPPORTED", "b.HEIC"),
+        ("IMAGE_TYPE_UNSUPPORTED", "b.PSD"),
         ("IMAGE_TYPE_UNSUPPORTED", "d.NEF"),
         ("IMAGE_TYPE_UNSUPPORTED", "c.svg"),
     ]
     assert all("JPEG or PNG" in issue.message for issue in found.issues)
-    assert "HEIC" in found.issues[0].message
-    assert found.ignored == 1
+    assert "PSD" in found.issues[0].message
+    assert len(found.others) == 1
 
 
 def test_caches_and_projects_in_a_folder_are_passed_over(tmp_path: Path) -> None:

@@ -81,7 +81,50 @@ def again(images: pd.DataFrame, annotations: pd.DataFrame, path: Path) -> Any:
     return read_manifest(write(path, *manifest_lines(t.normalise_images(images), t.normalise_annotations(annotations))))
 
 
+def adjusted(line: dict[str, Any], name: str, status: str, *, width: int) -> dict[str, Any]:
+    """Return a line with one more box attribute, as a job adds it that adjusts boxes."""
+    copy = changed(line, **{"bounding-box.annotations.0.width": width})["bounding-box"]
+    facts = changed(line, **{"bounding-box-metadata.adjustment-status": status})["bounding-box-metadata"]
+    return {**line, name: copy, f"{name}-metadata": facts}
+
+
 # -- reading ----------------------------------------------------------------------------------------
+def test_of_an_attribute_and_its_adjusted_copies_the_last_is_read(tmp_path: Path) -> None:
+    once = adjusted(BOX_LINE, "second", "adjusted", width=7)
+    twice = adjusted(once, "third", "unadjusted", width=9)
+    for line, width in ((once, 7), (twice, 9)):
+        found = read_manifest(write(tmp_path / "x.manifest", line))
+        assert found.annotations["width"].tolist() == [width, 220]
+        assert [(issue.code, issue.message[:1]) for issue in found.issues] == [
+            ("NOT_IMPORTED", str(len(line) // 2 - 1))
+        ]
+
+
+def test_an_adjusted_copy_replaces_the_attribute_whose_name_it_continues(tmp_path: Path) -> None:
+    other = {"cups": BOX_LINE["bounding-box"], "cups-metadata": BOX_LINE["bounding-box-metadata"]}
+    line = adjusted({**BOX_LINE, **other}, "bounding-box-adjusted", "adjusted", width=7)
+    found = read_manifest(write(tmp_path / "x.manifest", line))
+    assert sorted(found.annotations["width"].tolist()) == [7, 155, 220, 220]
+    label = {**LABEL_LINE, **{key: value for key, value in line.items() if key.startswith("bounding-box")}}
+    found = read_manifest(write(tmp_path / "x.manifest", label))
+    assert sorted(found.annotations["label"]) == ["Echo", "Echo Dot", "Sunrise"]
+
+
+def test_deleted_boxes_are_left_out_and_unknown_keys_are_counted(tmp_path: Path) -> None:
+    line = changed(BOX_LINE, **{
+        "bounding-box.annotations.0.deleted": True, "bounding-box.annotations.1.angle": 30,
+        "bounding-box-metadata.team": "a", "bounding-box-metadata.objects.0.seconds": 3, "weather": "rain",
+    })  # fmt: skip
+    plain = [changed(BOX_LINE, **{"source-ref": f"s3://bucket/{number}.png", "weather": "sun"}) for number in range(3)]
+    found = read_manifest(write(tmp_path / "x.manifest", line, *plain))
+    assert found.annotations["label"].tolist() == ["Echo", *["Echo Dot", "Echo"] * 3]
+    assert {issue.where: issue.message.split(" ×")[0] for issue in found.issues} == {
+        "value of the key 'weather' of a line": "4", "value of the key 'team' of a metadata object": "1",
+        "value of the key 'seconds' of an object": "1", "value of the key 'angle' of a box": "1",
+        "box that is marked as deleted": "1",
+    }  # fmt: skip
+
+
 def test_a_line_with_a_label_is_read(tmp_path: Path) -> None:
     found = read_manifest(write(tmp_path / "manifest.txt", LABEL_LINE))
     assert found.images[["image", "status"]].to_numpy().tolist() == [["s3://bucket/images/sunrise.png", "labelled"]]

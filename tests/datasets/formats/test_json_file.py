@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh
-from customlabels_nb.datasets.formats.json_file import as_boxes, as_rings, measured, outer_keys
-from customlabels_nb.errors import ImageError
+from customlabels_nb.datasets.formats.json_file import as_boxes, as_rings, load, measured, outer_keys
+from customlabels_nb.errors import ImageError, ManifestError
 from customlabels_nb.images.reading import header_size, measure
 from tests.images.pictures import encoded, jpeg, picture
 
@@ -89,3 +89,15 @@ def test_top_level_keys_are_found(tmp_path: Path, text: str, keys: dict[str, str
     path = tmp_path / "some.json"
     path.write_text(text)
     assert outer_keys(path)[0] == keys
+
+
+def test_the_encodings_that_fit_are_named_if_a_file_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_bytes('{"label": "狗"}'.encode(encoding))
+        assert load(path, dict) == {"label": "狗"}
+    path.write_bytes('{\n"label": "狗"}'.encode("gbk"))
+    with pytest.raises(
+        ManifestError, match=r"a\.json.*line 2 is not UTF-8, but may be 'gb18030'.* Save the file as UTF-8"
+    ):
+        load(path, dict)

@@ -126,7 +126,7 @@ def test_predictions_have_model_and_score(tmp_path: Path) -> None:
     assert found.annotations.empty
     messages = found.issues["message"].tolist()
     assert sum("score 7 is not between 0 and 1" in message for message in messages) == 1
-    assert sum("1 result with the type 'prediction' without its results" in message for message in messages) == 1
+    assert sum("1 × prediction without its results was not imported" in message for message in messages) == 1
 
 
 def test_the_newest_annotation_counts_and_others_are_listed(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_the_newest_annotation_counts_and_others_are_listed(tmp_path: Path) -> N
     found = read(FORMAT, path)
     assert found.annotations["label"].tolist() == ["new", "new"]
     assert found.annotations["annotator"].tolist() == ["ann@x", "bo@x"]
-    assert [issue.where for issue in found.issues] == ["task 1", "task 2"]
+    assert [issue.where for issue in found.issues] == ["task 1", "task 2", "result of a cancelled annotation"]
     assert "newest, by ann@x, was read, not those by bo@x." in found.issues[0].message
     assert statuses(found) == {
         "several.png": "labelled", "edited.png": "labelled", "skipped.png": "skipped", "nothing.png": "labelled",
@@ -161,8 +161,9 @@ def test_sizes_come_from_images_if_the_file_has_none(tmp_path: Path) -> None:
     unsized = result("rectanglelabels", "cat", sized=False, **SIDES)
     found = read(FORMAT, written(tmp_path, task(unsized), task(unsized, unsized, image="gone.png")))
     assert boxes(found) == [("a.png", "cat", 20, 20, 100, 25)]
-    assert [issue.where for issue in found.issues] == ["task 2, result 1", "task 2, result 2"]
-    assert all("image size, which is unknown" in issue.message for issue in found.issues)
+    assert [issue.where for issue in found.issues[:2]] == ["task 2, result 1", "task 2, result 2"]
+    assert all("image size, which is unknown" in issue.message for issue in found.issues[:2])
+    assert "1 × image was not found: 'gone.png'" in found.issues[2].message
     assert statuses(found) == {"a.png": "labelled", "gone.png": "unlabelled"}
 
 
@@ -218,11 +219,112 @@ def test_what_is_not_read_is_listed(tmp_path: Path) -> None:
         "An earlier task has the same image, 'a.png'.", "Its data has no image: {'text': 'no photo'}.",
         "It is 'no task', not an object.",
     ]  # fmt: skip
-    assert {message.partition(":")[0] for message in messages[3:]} == {
-        "1 result with choices for a region",
-        "1 result with the type 'keypointlabels'",
-        "1 result with the type ['textarea']",
-    }
+    assert messages[3:] == [
+        "1 × choice for a region was not imported: 'task 1, result 2'.",
+        "1 × result of the type 'keypointlabels' was not imported: 'task 1, result 3'.",
+        "1 × result of the type ['textarea'] was not imported: 'task 1, result 4'.",
+    ]
+
+
+def to(name: object, found: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a result about the image control ``name``."""
+    return {**found, "to_name": name, **more}
+
+
+def test_to_name_chooses_the_image_of_a_task(tmp_path: Path) -> None:
+    cat, dog = result("rectanglelabels", "cat", **SIDES), result("choices", "dog")
+    several = {"before": "a.png", "after": "b.png", "note": "x"}
+    pages = {"pages": ["c.png", "d.png", "e.png"]}
+    path = written(
+        tmp_path,
+        task(to("after", cat), to("before", dog), to("img2", cat), to("note", dog)) | {"data": several},
+        task(to("img", cat, item_index=1), to("img", cat, item_index=3)) | {"data": pages},
+        task() | {"data": {"before": "f.png", "after": "g.png"}},
+    )
+    found = read(FORMAT, path)
+    assert [(Path(row.image).name, row.label) for row in found.annotations.itertuples()] == [
+        ("a.png", "dog"), ("b.png", "cat"), ("d.png", "cat"),
+    ]  # fmt: skip
+    assert [(issue.where, issue.message) for issue in found.issues] == [
+        ("task 1, result 3", "Its to_name 'img2' does not say which image of the task it is about: 'before', 'after'. "
+         "Set it to one of these in the file."),
+        ("task 2, result 2", "Its item_index 3 is not the position of an image among 3."),
+        ("result about 'note'", "1 × result about 'note' was not imported: 'task 1, result 4'."),
+    ]  # fmt: skip
+    # a result that may be about an image leaves it unlabelled, unless something else was read
+    labelled = {name for name, status in statuses(found).items() if status == "labelled"}
+    assert labelled == {"a.png", "b.png", "d.png", "f.png", "g.png"}
+
+
+def test_choices_about_texts_are_not_labels_of_the_only_image(tmp_path: Path) -> None:
+    about_image, about_text = (
+        to("img", result("rectanglelabels", "cat", **SIDES)),
+        to("words", result("choices", "rude")),
+    )
+    data = {"picture": "a.png", "comment": "so what"}
+    found = read(FORMAT, written(tmp_path, task(about_image, about_text) | {"data": data}))
+    assert found.annotations["label"].tolist() == ["cat"]
+    assert "to_name 'words'" in found.issues[0].message
+    found = read(FORMAT, written(tmp_path, task(to("img", result("choices", "cat"))) | {"data": data}))
+    assert found.annotations["label"].tolist() == ["cat"]
+    assert found.issues == []
+
+
+def test_same_choice_of_two_controls_is_reported(tmp_path: Path) -> None:
+    dogs, cats = (result("choices", "yes") | {"from_name": name} for name in ("dogs", "cats"))
+    found = read(FORMAT, written(tmp_path, task(dogs, cats), task(cats, image="b.png")))
+    assert found.annotations["label"].tolist() == ["yes", "yes"]
+    assert [issue.message for issue in found.issues] == [
+        "'yes' is a choice of the controls 'dogs' (task 1, result 1) and 'cats' (task 1, result 2). Both were read as "
+        "one label. If they differ, rename one of them in the file."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("records", "recognised"),
+    [
+        ([{"image": "a.jpg", "annotations": [{"label": "cat", "coordinates": {"x": 1}}]}], None),  # Create ML
+        ([{"file_name": "a.jpg", "image_id": 1, "annotations": [{"bbox": [1, 2, 3, 4]}]}], None),  # detectron2
+        ([{"image": "a.jpg", "question": "Which?", "choices": ["a", "b"], "id": 1}], None),
+        ([{"data": {"text": "no photo"}, "annotations": [{"result": []}]}], None),
+        ([{"data": {"x": 1}, "predictions": []}], None),
+        ([{"annotation_id": 7, "image_id": 1, "id": 2, "caption": "a dog"}], None),
+        ([task(result("brushlabels", "cat", rle=[0] * 2**16))], FORMAT),  # longer than what is read
+        ([{"predictions": [{"result": [to("p", {"value": SIDES})]}], "data": {"p": "https://x.example/1"}}], FORMAT),
+        ([{"data": {"image": "https://x.example/1"}}], FORMAT),
+        ([{"image": "a.jpg", "id": 1, "annotator": 1, "annotation_id": 1}], RECORDS),
+        ([{"image": "a.jpg", "box": [{"x": 1, "rectanglelabels": ["cat"]}]}], RECORDS),
+    ],
+)  # fmt: skip
+def test_only_lists_with_the_fields_of_label_studio_are_recognised(
+    tmp_path: Path, records: list[Any], recognised: Format | None
+) -> None:
+    path = written(tmp_path, *records)
+    assert next((format_ for format_ in (FORMAT, RECORDS) if format_.recognise(path)), None) is recognised
+
+
+@pytest.mark.parametrize(
+    ("count", "scale", "said", "factor"),
+    [
+        (10, (0.01, 0.01), "All 10 outlines are within 1 % of the image size, as if they were ratios", 1),
+        (9, (0.01, 0.01), "They were read as percent.", 0.01),
+        (2, (4, 2), "All 2 outlines are in pixels, not in percent of the image size. They were read as pixels.", 1),
+    ],
+)
+def test_outlines_in_another_unit_are_read_in_it(
+    tmp_path: Path, count: int, scale: tuple[float, float], said: str, factor: float
+) -> None:
+    def drawn(*sides: float) -> dict[str, Any]:
+        values = dict(zip(SIDES, (side * scale[n % 2] for n, side in enumerate(sides)), strict=True))
+        return result("rectanglelabels", "cat", **values) | {"original_width": 400, "original_height": 200}
+
+    found = read(FORMAT, written(tmp_path, task(drawn(80, 90, 20, 10), *[drawn(10, 20, 50, 25)] * (count - 1))))
+    assert boxes(found)[:2] == [
+        ("a.png", "cat", 320 * factor, 180 * factor, 80 * factor, 20 * factor),
+        ("a.png", "cat", 40 * factor, 40 * factor, 200 * factor, 50 * factor),
+    ]
+    assert codes(found) == ["ENTRY_ADJUSTED"]
+    assert said in found.issues[0].message
 
 
 def test_json_min_has_a_record_for_each_image_with_its_results(tmp_path: Path) -> None:
@@ -263,7 +365,12 @@ value = st.fixed_dictionaries(
 results = anything | st.lists(
     anything
     | st.fixed_dictionaries(
-        {"value": value}, optional={"type": st.just("rectanglelabels") | anything, "meta": anything}
+        {"value": value},
+        optional={
+            "type": st.just("rectanglelabels") | anything,
+            "to_name": st.sampled_from(["image", "pages", "x"]) | anything,
+            **dict.fromkeys(("meta", "from_name", "item_index"), anything),
+        },
     ),
     max_size=3,
 )
@@ -272,7 +379,13 @@ work = anything | st.lists(
     max_size=2,
 )
 tasks = st.fixed_dictionaries(
-    {"data": anything | st.fixed_dictionaries({"image": st.sampled_from(["a.jpg", "b.jpg"]) | anything})},
+    {
+        "data": anything
+        | st.fixed_dictionaries(
+            {"image": st.sampled_from(["a.jpg", "b.jpg"]) | anything},
+            optional={"pages": st.lists(st.sampled_from(["a.jpg", "b.jpg", "c.jpg"])) | anything},
+        )
+    },
     optional={"annotations": work, "predictions": work},
 )
 records = st.fixed_dictionaries(

@@ -50,7 +50,7 @@ def test_shapes_become_boxes_and_polygons(tmp_path: Path) -> None:
     assert found.annotations["polygon"].isna().sum() == 4
     assert found.annotations["confidence"].tolist() == [1, 1, 1, 0.25, 1]
     assert found.images[["image", "width", "height"]].to_numpy().tolist() == [[str(tmp_path / "a.jpg"), 30, 40]]
-    assert found.issues == []
+    assert [issue.message for issue in found.issues] == ["1 × outline of a circle was not imported: 'a.json, shape 3'."]
 
 
 def test_flags_are_labels_of_the_image_and_no_shapes_mean_nothing_is_there(tmp_path: Path) -> None:
@@ -71,7 +71,8 @@ def test_image_path_is_relative_to_the_file(tmp_path: Path) -> None:
     found = read(FORMAT, tmp_path / "set")
     expected = ["images/1.jpg", "labels/2.jpg", "labels/deep/3.jpg"]
     assert sorted(found.images["image"]) == [str(tmp_path / "set" / name) for name in expected]
-    assert codes(found) == ["ENTRY_UNREADABLE"]
+    assert codes(found) == ["ENTRY_UNREADABLE", "IMAGE_NOT_LISTED"]
+    assert "2 × image was not found: '1.jpg', '3.jpg'" in found.issues[1].message
     assert "outside the folder" in found.issues[0].message
     moved = read(FORMAT, tmp_path / "set", relocate={"../../": "s3://bucket/"})
     assert "s3://bucket/outside.jpg" in set(moved.images["image"])
@@ -81,9 +82,7 @@ def test_image_path_is_relative_to_the_file(tmp_path: Path) -> None:
     ("bad", "said"),
     [
         (shape("polygon", [1, 2], [3, 4]), "at least three points, but this one has 2"),
-        (shape("point", [1, 2]), "neither a box nor a polygon"),
-        (shape("linestrip", [1, 2], [3, 4], [5, 6]), "neither a box nor a polygon"),
-        (shape(["x"], [1, 2]), "neither a box nor a polygon"),
+        (shape("circle", [1, 2]), "neither a box nor a polygon"),
         (shape("rectangle", [1, "2"], [3, 4]), "not a point with two numbers"),
         (shape("rectangle", [1, 1e200], [3, 4]), "not a point with two numbers"),
         (shape("rectangle", [1, 2], [3, 4], label=7), "label is 7, not a string"),
@@ -123,15 +122,50 @@ def test_masks_are_read_as_polygons(tmp_path: Path) -> None:
 
 
 def test_dropped_shapes_are_counted(tmp_path: Path) -> None:
-    shapes = [shape("rectangle", [1, 2], [3, 4], group_id=n, flags={"hidden": True}, score=2) for n in range(3)]
-    found = read(FORMAT, labelme(tmp_path / "a.json", *shapes, shape("mask", [0, 0], [5, 5], mask="iVBO")))
-    said = [issue.message for issue in found.issues]
-    assert said[-3:] == [
-        f"{n} shapes have the property {what!r}, which is not imported."
-        for n, what in ((3, "group_id"), (1, "mask"), (3, "flags"))
+    shapes = [
+        shape("rectangle", [1, 2], [3, 4], group_id=n, flags={"hidden": True, "far": False}, difficult=n > 1, score=2)
+        for n in range(3)
+    ]
+    others = [shape(kind, [1, 2], [3, 4]) for kind in ("line", "line", "points")]
+    found = read(FORMAT, labelme(tmp_path / "a.json", *shapes, shape("mask", [0, 0], [5, 5], mask="iVBO"), *others))
+    three = "'a.json, shape 1', 'a.json, shape 2', 'a.json, shape 3'."
+    assert "Its mask cannot be read" in found.issues[3].message
+    assert [issue.message for issue in found.issues[4:]] == [
+        *(f"3 × field {what!r} of a shape was not imported: {three}" for what in ("group_id", "flag hidden")),
+        "1 × field 'difficult' of a shape was not imported: 'a.json, shape 3'.",
+        "2 × shape of the type 'line' was not imported: 'a.json, shape 5', 'a.json, shape 6'.",
+        "1 × shape of the type 'points' was not imported: 'a.json, shape 7'.",
     ]
     assert len(found.annotations) == 4
     assert (found.annotations["confidence"] == 1).all()
+
+
+def test_an_image_with_the_name_of_the_file_replaces_a_missing_one(tmp_path: Path) -> None:
+    rectangle = shape("rectangle", [1, 2], [11, 22])
+    stated = {"b": "gone.jpg", "c": "C:\\photos\\c.jpg", "d": None, "e": "b.jpg", "f": "gone.jpg"}
+    for name, image in stated.items():
+        labelme(tmp_path / f"{name}.json", rectangle, image=image, imageData="iVBO")
+    for name in "bcde":
+        Image.new("RGB", (30, 40)).save(tmp_path / f"{name}.jpg")
+    Image.new("RGB", (30, 40)).save(tmp_path / "unlabelled.PNG")
+    found = read(FORMAT, tmp_path)
+    assert sorted(box[0] for box in boxes(found)) == ["b.jpg", "c.jpg", "d.jpg", "e.jpg", "gone.jpg"]
+    assert statuses(found)["unlabelled.PNG"] == "unlabelled"
+    assert codes(found) == ["ENTRY_ADJUSTED"] * 4 + ["IMAGE_NOT_LISTED", "NOT_IMPORTED"]
+    assert all(f"'{name}.jpg', which has the name" in found.issues[n].message for n, name in enumerate("bcde"))
+    assert found.issues[-1].message == "1 × image inside a JSON file (imageData) was not imported: 'f.json'."
+
+
+def test_shapes_in_ratios_are_read_in_pixels(tmp_path: Path) -> None:
+    rectangle, triangle = shape("rectangle", [0.1, 0.5], [0.6, 1]), shape("polygon", [0, 0], [0.5, 0], [0.5, 0.5])
+    found = read(FORMAT, labelme(tmp_path / "a.json", rectangle, triangle))
+    assert boxes(found) == [("a.jpg", "cat", 3, 20, 15, 20), ("a.jpg", "cat", 0, 0, 15, 20)]
+    assert found.annotations["polygon"][1] == [[0, 0], [15, 0], [15, 20]]
+    assert [issue.message.partition(",")[0] for issue in found.issues] == [
+        "2 × box in ratios of the image size was converted to pixels"
+    ]
+    unknown = labelme(tmp_path / "b.json", rectangle, image="gone.jpg", imageWidth=None)
+    assert "whose size is unknown" in read(FORMAT, unknown).issues[0].message
 
 
 def test_foreign_json_files_are_reported(tmp_path: Path) -> None:

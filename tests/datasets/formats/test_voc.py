@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from customlabels_nb.datasets.formats.voc import FORMAT
+from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.shared import boxes, codes, contents, read, statuses
 
@@ -43,7 +45,7 @@ def test_raccoons_agree_with_their_table(test_data: Path) -> None:
     assert sorted(boxes(found)) == sorted(expected)
     assert len(found.images) == 200
     assert all(Path(image).is_file() for image in found.images["image"])
-    assert all(issue.code == "ENTRY_ADJUSTED" and "is not imported" in issue.message for issue in found.issues)
+    assert {issue.code for issue in found.issues} <= {"NOT_IMPORTED"}
 
 
 def test_images_are_found_in_common_folders(tmp_path: Path) -> None:
@@ -90,14 +92,90 @@ def test_both_ways_to_write_polygons_are_read(tmp_path: Path) -> None:
 
 
 def test_dropped_attributes_are_reported_once(tmp_path: Path) -> None:
-    hard = OBJECT.replace("<bndbox>", "<difficult>1</difficult><bndbox>")
+    more = "<difficult>1</difficult><truncated>0</truncated><pose>Frontal</pose><part><name>head</name></part>"
+    same = OBJECT.replace("<bndbox>", "<pose>Unspecified</pose><occluded>0</occluded><bndbox>")
     for name in ("a", "b"):
-        voc(tmp_path / f"{name}.xml", hard, filename=f"{name}.jpg")
+        voc(tmp_path / f"{name}.xml", OBJECT.replace("<bndbox>", f"{more}<bndbox>") + same, filename=f"{name}.jpg")
+    deleted = OBJECT.replace("<bndbox>", "<deleted>1</deleted><bndbox>")
+    voc(tmp_path / "c.xml", "<segmented>1</segmented>" + OBJECT + deleted, filename="c.jpg")
     found = read(FORMAT, tmp_path)
-    assert [(issue.code, issue.where, issue.message[:1]) for issue in found.issues] == [
-        ("ENTRY_ADJUSTED", "difficult", "2")
+    twice = "'a.xml, object 1', 'b.xml, object 1'."
+    assert [issue.message for issue in found.issues] == [
+        *(f"2 × <{what}> of an object was not imported: {twice}" for what in ("difficult", "pose", "part")),
+        "1 × <segmented> of a file was not imported: 'c.xml'.",
+        "1 × object that is marked deleted was not imported: 'c.xml, object 2'.",
     ]
-    assert len(found.annotations) == 2
+    assert len(found.annotations) == 5
+
+
+def test_an_image_with_the_name_of_the_file_replaces_a_missing_one(tmp_path: Path) -> None:
+    for name, stated in {"a": "gone.jpg", "b": "gone.jpg", "c": "c.jpg"}.items():
+        voc(tmp_path / "Annotations" / f"{name}.xml", filename=stated)
+    photos = tmp_path / "JPEGImages"
+    photos.mkdir()
+    for name in ("a.JPG", "c.jpg", "d.jpg"):
+        (photos / name).touch()
+    (tmp_path / "SegmentationClass").mkdir()
+    (tmp_path / "SegmentationClass" / "c.png").touch()
+    lists = tmp_path / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "val.txt").write_text("d\n")
+    found = read(FORMAT, tmp_path)
+    assert [(box[0], box[1]) for box in boxes(found)] == [("a.JPG", "cat"), ("gone.jpg", "cat"), ("c.jpg", "cat")]
+    assert statuses(found)["d.jpg"] == "unlabelled"
+    assert found.images["split"].tolist() == ["train"] * 3 + ["test"]
+    assert [(issue.code, Path(issue.source).name) for issue in found.issues] == [
+        ("ENTRY_ADJUSTED", "a.xml"), ("IMAGE_NOT_LISTED", tmp_path.name),
+    ]  # fmt: skip
+    assert "'gone.jpg' is not there" in found.issues[0].message
+
+
+def test_files_without_an_image_and_images_without_a_file_are_reported(tmp_path: Path) -> None:
+    for name in ("a", "twice"):
+        voc(tmp_path / f"{name}.xml", filename=f"{name}_renamed.jpg")
+    for name in ("b.jpg", "twice.jpg", "twice.png"):
+        (tmp_path / name).touch()
+    found = read(FORMAT, tmp_path)
+    assert statuses(found) == {
+        "a_renamed.jpg": "labelled", "twice_renamed.jpg": "labelled", "b.jpg": "unlabelled", "twice.jpg": "unlabelled",
+        "twice.png": "unlabelled",
+    }  # fmt: skip
+    assert [(issue.code, issue.message) for issue in found.issues] == [
+        ("IMAGE_NOT_LISTED", "2 × image was not found: 'a_renamed.jpg', 'twice_renamed.jpg'. Add the files, or pass "
+         "their folder as images=."),
+    ]  # fmt: skip
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a_renamed.jpg").touch()
+    found = read_dataset(tmp_path, images=photos)
+    assert found.issues[["code", "where"]].to_numpy().tolist() == [["IMAGE_NOT_LISTED", "twice_renamed.jpg"]]
+
+
+@pytest.mark.parametrize(
+    ("corners", "scale", "expected", "says"),
+    [
+        ((31, 21, 69, 60), 1, (31, 21, 38, 39), ""),
+        ((20, 10, 80, 70), 1, (20, 10, 60, 60), "Both were read"),  # a loose box is reported below an IoU of 0.5
+        ((30, 20, 40, 40), 1, (30, 20, 40, 40), "The box of the polygon was read."),  # left, top, width, height
+        ((0, 0, 0, 0), 1, (30, 20, 40, 40), "The box of the polygon was read."),
+        ((0.3, 0.2, 0.7, 0.6), 1, (30, 20, 40, 40), "The box of the polygon was read."),
+        ((30, 20, 70, 60), 100, (30, 20, 40, 40), "which were converted to pixels."),
+        ((0, 0, 90, 90), 1, (0, 0, 90, 90), "Both were read. Correct one of them."),
+    ],
+)
+def test_a_box_that_does_not_fit_its_polygon_is_reported(
+    tmp_path: Path, corners: tuple[float, ...], scale: int, expected: tuple[float, ...], says: str
+) -> None:
+    sides = zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True)
+    box = "".join(f"<{side}>{value}</{side}>" for side, value in sides)
+    points = "".join(f"<pt><x>{x / scale}</x><y>{y / scale}</y></pt>" for x, y in ((30, 20), (70, 20), (70, 60)))
+    size = "<size><width>100</width><height>100</height></size>"
+    inner = f"{size}<object><name>cat</name><bndbox>{box}</bndbox><polygon>{points}</polygon></object>"
+    found = read(FORMAT, voc(tmp_path / "a.xml", inner))
+    assert boxes(found) == [("a.jpg", "cat", *expected)]
+    np.testing.assert_allclose(found.annotations["polygon"][0], [[30, 20], [70, 20], [70, 60]])
+    assert len(found.issues) == bool(says)
+    assert says in "".join(issue.message for issue in found.issues)
 
 
 @pytest.mark.parametrize(

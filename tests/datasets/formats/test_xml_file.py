@@ -57,3 +57,32 @@ def test_the_largest_mask_needs_little_more_memory_than_its_pixels(tmp_path: Pat
     rows, megabytes = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()
     assert rows == "1"
     assert int(megabytes) < 500
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "why"),
+    [
+        ("", "utf-8", None),
+        ("", "utf-8-sig", None),
+        ("", "utf-16", None),
+        ('<?xml version="1.0" encoding="latin-1"?>', "latin-1", None),
+        ("", "cp1252", "line 2 is not UTF-8, but may be 'cp1252'. Save the file as UTF-8"),
+        ('<?xml version="1.0" encoding="UTF-8"?>', "cp1252", "line 2 is not UTF-8, but may be 'cp1252'"),
+        (
+            '<?xml version="1.0" encoding="shift_jis"?>',
+            "shift_jis",
+            "shift_jis, or that encoding is not supported. Save",
+        ),
+    ],
+)
+def test_the_encoding_is_stated_if_it_cannot_be_read(
+    tmp_path: Path, declared: str, encoding: str, why: str | None
+) -> None:
+    file = tmp_path / "a.xml"
+    label = "日本" if encoding == "shift_jis" else "Käse"
+    file.write_bytes(f"{declared}<a>\n<b>{label}</b></a>".encode(encoding))
+    if why is None:
+        assert parse_xml(file, "a", 1000).findtext("b") == label
+    else:
+        with pytest.raises(UnreadableError, match=why):
+            parse_xml(file, "a", 1000)

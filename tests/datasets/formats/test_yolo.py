@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import centred_to_ltwh, ltwh_to_centred
 from customlabels_nb.datasets.formats import voc
 from customlabels_nb.datasets.formats.yolo import FORMAT
@@ -96,12 +97,34 @@ def test_numbers_of_tracked_objects_are_not_taken_for_polygons(tmp_path: Path) -
     assert found.annotations["confidence"].tolist() == [0.75, 1]
     assert found.annotations["polygon"].tolist() == [None, [[0, 0], [24, 0], [24, 32]]]
     assert boxes(found)[0] == ("a.jpg", *BOX)
+    assert [(issue.code, issue.where) for issue in found.issues] == [("NOT_IMPORTED", "number of a tracked object")]
 
 
 def test_keypoints_are_not_taken_for_polygons(tmp_path: Path) -> None:
     found = read(FORMAT, dataset(tmp_path, YAML + "kpt_shape: [2, 3]\n", LINE + " 0.1 0.1 2 0.2 0.2 2"))
     assert boxes(found) == [("a.jpg", *BOX)]
-    assert [(issue.code, issue.where) for issue in found.issues] == [("ENTRY_ADJUSTED", "kpt_shape")]
+    assert [(issue.code, issue.where) for issue in found.issues] == [("NOT_IMPORTED", "list of keypoints")]
+    assert "1 ×" in found.issues[0].message
+    assert "'a.txt, line 1'" in found.issues[0].message
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected", "says"),
+    [
+        ("24 16 12 8", [18, 12, 12, 8], "pixels"),
+        ("0.5 0.5 1.5 0.25", [-12, 12, 72, 8], "beyond the image"),
+        ("24 16 100 8", [-1248, 384, 4800, 256], "beyond the image"),
+        ("0 0 24 0 24 32", [0, 0, 24, 32], "pixels"),
+        ("0.5 0.5 1.001 0.25", [-0.024, 12, 48.048, 8], None),
+    ],
+)
+def test_numbers_that_are_no_ratios_are_reported(
+    tmp_path: Path, numbers: str, expected: list[float], says: str | None
+) -> None:
+    found = read(FORMAT, dataset(tmp_path, line=f"0 {numbers}\n"))
+    assert found.annotations[list(t.BOX_COLUMNS)].to_numpy()[0] == pytest.approx(expected)
+    assert [(Path(issue.source).name, issue.line) for issue in found.issues] == [("a.txt", 1)] * bool(says)
+    assert all(str(says) in issue.message for issue in found.issues)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,20 @@ def test_a_notebook_sees_images_and_annotations_by_their_source_refs(project: cl
     assert project.train_set.annotations["width"].dropna().tolist() == [50]
 
 
+def test_of_an_adjusted_attribute_only_the_copy_is_a_label(service: Service) -> None:
+    line = json.loads(boxed("2.jpg", ("cat", 10, 10, 50, 50)))
+    name = next(key for key in line if f"{key}-metadata" in line)
+    copy = json.loads(json.dumps(line[name]))
+    copy["annotations"][0]["width"] = 30
+    facts = {**line[f"{name}-metadata"], "adjustment-status": "adjusted"}
+    raw = json.dumps({**line, "adjusted": copy, "adjusted-metadata": facts}, separators=(", ", ": "))
+    train = service.dataset(service.project(), [raw])
+    project = cl.load_project(service.root / "rooms")
+    assert project.train_set.annotations["width"].tolist() == [30]
+    project.close()
+    assert {**json.loads(raw), "cl-metadata": {"is_labeled": True}} == service.entries(train)[0]
+
+
 def test_an_edit_in_a_notebook_rewrites_only_its_line(service: Service, train: str, project: cl.Project) -> None:
     before = service.entries(train)
     label(project, "0.jpg", "cat", "bird")

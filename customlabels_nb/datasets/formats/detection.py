@@ -1,0 +1,281 @@
+"""Detect the format of a file or folder, and find annotations beside images.
+
+A folder is read if it has a known layout, contains one file of annotations, or contains nothing but images. A folder
+with annotations that cannot be read is refused, because labels guessed from its names would hide them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from customlabels_nb._utils.text import counted
+from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb.core.tables import SPLIT_NAMES
+from customlabels_nb.datasets.formats import (
+    coco,
+    csv_labels,
+    custom_vision,
+    cvat,
+    ground_truth,
+    image_folder,
+    label_studio,
+    labelme,
+    voc,
+    yolo,
+    yolo_classify,
+)
+from customlabels_nb.datasets.formats.base import Format
+from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE
+from customlabels_nb.datasets.formats.other_tools import other_tool
+from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.images.listing import read_folder
+from customlabels_nb.images.locations import is_remote, to_path, to_uri
+
+#: Formats by name, in the order in which format detection tries them.
+FORMATS: dict[str, Format] = {
+    format_.name: format_
+    for format_ in (
+        ground_truth.FORMAT, coco.FORMAT, custom_vision.FORMAT, label_studio.FORMAT, label_studio.RECORDS, yolo.FORMAT,
+        cvat.FORMAT, voc.FORMAT, labelme.FORMAT, csv_labels.FORMAT, yolo_classify.FORMAT, image_folder.FORMAT,
+    )
+}  # fmt: skip
+#: Formats that take the labels from the names of folders.
+FOLDERS = (yolo_classify.FORMAT, image_folder.FORMAT)
+
+_TEXTS = frozenset({
+    ".json", ".jsonl", ".ndjson", ".manifest", ".csv", ".tsv", ".txt", ".xml", ".yaml", ".yml", ".names", ".data",
+    ".lst", ".list", ".ini", ".gt", "",
+})  # fmt: skip
+_DATA = frozenset({
+    ".mat", ".npy", ".npz", ".pkl", ".pickle", ".tfrecord", ".tfrecords", ".record", ".parquet", ".arrow", ".h5",
+    ".hdf5", ".lmdb", ".mdb",
+})  # fmt: skip
+# files for each image, of one type
+_PAIRED = frozenset({".txt", ".xml", ".csv", ".tsv", ".gt", ".pts", ".ann", ".bbox", ".lab", ".mat", ".npy", ".npz"})
+_ANNOTATION_NAME = re.compile(
+    r"(data|dataset)\.ya?ml|labels?\.(csv|tsv|txt|json|xml)|_?annotations?(\..+)?\.(csv|tsv|txt|json|jsonl|xml)"
+    r"|instances_.*\.json|.*\.manifest|_classes\.csv|metadata\.(jsonl|csv)|gt(_.*)?\.(txt|csv|json)|.*_gt\.(txt|csv|json)"
+)
+# notes of people, and what this package writes for people
+_NOTES = re.compile(
+    r"(readme|read_me|licen[cs]e|notice|notes?|credits|copying|copyright|changelog|todo|authors|citation)\b.*"
+    r"|_journal\.jsonl|_run\.json|.*(predictions?|detections?|results?|answers|metrics|report|confusion_matrix)\b.*"
+)
+_MASK_FOLDER = re.compile(r"masks?|segmentation.*|.*annot(ation)?s?|labels?|gt|ground_?truth|.*_gt|instances?|panoptic")
+_MASK_ENDING = re.compile(r"(_gtfine|_gtcoarse)?_(masks?|seg|segmentation|gt|labels?|labelids|instanceids|l)$")
+_PHOTOGRAPHIC = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".dcm", ".dicom"})  # never masks
+_MOST_LOOKED_AT, _MOST_ALIKE = 200, 3  # files that are opened in a folder, and in one of its folders with one extension
+_HEAD_BYTES, _LARGEST = 2**16, 2**26
+_SHOWN = 3
+_SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_NAMES)})(?![a-z])")
+_WORDS = re.compile(r"[^\s,;:|\"'<>(){}\[\]/\\=]+")
+
+
+@dataclass(frozen=True)
+class Clue:
+    """File beside images that holds annotations: the format that reads it, or the reason why it is not read."""
+
+    file: str
+    why: str
+    format: Format | None = None
+
+
+def named_format(name: str) -> Format:
+    """Return the format called ``name``, or raise InputError."""
+    if name not in FORMATS:
+        raise InputError(f"format={name!r} is not a known format. Choose one of {list(FORMATS)!r}.")
+    return FORMATS[name]
+
+
+def detect(path: Path) -> tuple[Format, dict[Path, str | None]]:
+    """Return the format of a file or folder, and the paths to read, with the splits that their names state.
+
+    They are the path itself, or the only file of annotations in the folder, or one file for each split.
+    """
+    for format_ in FORMATS.values():
+        if format_ not in FOLDERS and format_.recognise(path):
+            return format_, {path: None}
+    if path.is_dir():
+        return _detect_in_folder(path)
+    if not path.stat().st_size:
+        code = "ERROR_MANIFEST_IS_EMPTY"
+        raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
+    raise ManifestError(
+        f"{str(path)!r}: {CODES[UNUSABLE]} ({_why_unread(path)}) It matches none of {', '.join(FORMATS)}. Specify the "
+        "format with `format`.",
+        UNUSABLE,
+    )
+
+
+def _detect_in_folder(folder: Path) -> tuple[Format, dict[Path, str | None]]:
+    files = read_folder(folder)
+    clues = list(annotation_files(files.images, files.others, to_uri(os.path.abspath(folder))))
+    readable = {to_path(clue.file): clue.format for clue in clues if clue.format is not None}
+    formats = list(dict.fromkeys(readable.values()))
+    splits = {file: _split_in(file.relative_to(os.path.abspath(folder))) for file in readable}
+    if len(formats) == 1 and (len(readable) == 1 or all(splits.values())):
+        return formats[0], splits
+    if clues:
+        shown = [clue for clue in clues if clue.format is not None] or clues
+        lines = [f"- {clue.file}: {clue.why}" for clue in shown[:_SHOWN]]
+        more = [f"- and {len(shown) - _SHOWN:,} more"] if len(shown) > _SHOWN else []
+        how = "Read one of these files" if readable else "Mend or remove them, or read one with format="
+        first = (
+            f"{str(folder)!r} contains annotations that are not read with the folder. {how}, with images="
+            f"{str(folder)!r} if its images are elsewhere. To use the names of the folders as labels, pass "
+            "labels_from='folders'."
+        )
+        raise ManifestError("\n".join([first, *lines, *more]), UNUSABLE)
+    return next(format_ for format_ in FOLDERS if format_.recognise(folder)), {folder: None}
+
+
+def _split_in(path: Path) -> str | None:
+    """Return the split that the name of a file or of its folders states."""
+    stated = _SPLIT.findall(path.as_posix().lower())
+    return SPLIT_NAMES[stated[-1]] if stated else None
+
+
+# -- annotations beside images ----------------------------------------------------------------------
+def issues_beside(images: Sequence[str], others: Sequence[str], top: str) -> list[Issue]:
+    """Report the annotations in the folder ``top``, when its labels are the names of its folders."""
+    clues = annotation_files(images, others, top)
+    return [Issue("ENTRY_UNREADABLE", f"It may hold annotations. {clue.why}", clue.file, top) for clue in clues]
+
+
+def annotation_files(images: Sequence[str], others: Sequence[str], top: str) -> Iterator[Clue]:
+    """Yield the files that hold annotations, among ``others`` in the folder ``top`` with these images."""
+    names = {PurePosixPath(image).name for image in images}
+    stems = {PurePosixPath(name).stem for name in names}
+    for file in _to_look_at(others, top):
+        if clue := _clue(file, names, stems):
+            yield clue
+    yield from _paired_files(others, stems)
+    yield from _masks(images, top)
+
+
+def _to_look_at(others: Sequence[str], top: str) -> Iterator[str]:
+    """Yield the files that may hold annotations, the uppermost first and only a few of many that are alike."""
+    alike = Counter[tuple[str, str]]()
+    below = len(top.rstrip("/")) + 1
+    chosen = []
+    for file in sorted(others, key=lambda file: (file.count("/"), file)):
+        path = PurePosixPath(file[below:])
+        kind = str(path.parent), path.suffix.lower()
+        alike[kind] += 1
+        if kind[1] in _TEXTS | _DATA and (alike[kind] <= _MOST_ALIKE or _ANNOTATION_NAME.fullmatch(path.name.lower())):
+            chosen.append(file)
+    yield from islice(chosen, _MOST_LOOKED_AT)
+
+
+def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
+    """Decide whether a file holds annotations of images with these names. The first rule counts.
+
+    1. Notes and results of models: no.
+    2. A file that a format recognises: yes.
+    3. A file of another tool, or of a type that only programs write: yes, but it is not read.
+    4. A file with a usual name of annotations: yes, but it cannot be read.
+    5. A JSON file that is named after a photo, as phones and Google Takeout write it: no.
+    6. A file that lists images: yes, but its layout is unknown.
+    """
+    name = PurePosixPath(file).name.lower()
+    if _NOTES.fullmatch(name):
+        return None
+    if is_remote(file):
+        return Clue(file, "files of a remote folder are not read.") if _ANNOTATION_NAME.fullmatch(name) else None
+    path = to_path(file)
+    for format_ in FORMATS.values():
+        if format_ not in FOLDERS and format_.recognise(path):
+            return Clue(file, f"it is a {format_.name!r} file, which is read by itself.", format_)
+    if tool := other_tool(path):
+        return Clue(file, f"{tool.name} files are not read. {tool.instead}")
+    if path.suffix.lower() in _DATA:
+        return Clue(file, f"{path.suffix} files are not read.")
+    if _ANNOTATION_NAME.fullmatch(name):
+        return Clue(file, f"{_why_unread(path)}.")
+    if path.suffix.lower() == ".json" and (path.stem in stems or path.stem.partition(".supp")[0] in names):
+        return None
+    listed = _count_listed(path, names, stems)
+    return Clue(file, f"it names {counted(listed, 'image')}, but its layout is unknown.") if listed else None
+
+
+def _count_listed(path: Path, names: set[str], stems: set[str]) -> int:
+    """Count the images that a text names, or return 0 if it is not a list of images."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return 0
+    if b"\0" in head:
+        return 0
+    text = head.decode("utf-8", "replace")
+    words = set(_WORDS.findall(text))
+    found = {PurePosixPath(name).stem for name in words & names} | {stem for stem in words & stems if len(stem) > 3}
+    lines = sum(1 for line in text.split("\n") if line.strip())
+    is_list = path.suffix.lower() in (".json", ".xml", ".yaml", ".yml") or len(found) * 4 >= lines
+    return len(found) if is_list and len(found) >= min(2, len(stems)) else 0
+
+
+def _paired_files(others: Sequence[str], stems: set[str]) -> Iterator[Clue]:
+    """Yield a clue for each type of files that exist for at least half of the images."""
+    paired = defaultdict[str, dict[str, str]](dict)
+    for file in others:
+        path = PurePosixPath(file)
+        stem = path.stem.removeprefix("gt_")
+        if stem in stems and path.suffix.lower() in _PAIRED:
+            paired[path.suffix.lower()].setdefault(stem, file)
+    for suffix, files in paired.items():
+        if len(files) * 2 >= len(stems):
+            count = f"{counted(len(files), 'image has', 'images have')} a {suffix} file of the same name"
+            yield Clue(min(files.values()), f"{count}, but their layout is unknown.")
+
+
+def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
+    """Yield a clue if half of the images have another image of the same name in a folder of masks, or beside them."""
+    below = len(top.rstrip("/")) + 1
+    photos, masks = set[str](), dict[str, str]()
+    for image in images:
+        path = PurePosixPath(image[below:])
+        stem = path.stem.lower()
+        in_folder = any(_MASK_FOLDER.fullmatch(part.lower()) for part in path.parts[:-1])
+        is_mask = path.suffix.lower() not in _PHOTOGRAPHIC and (in_folder or _MASK_ENDING.search(stem))
+        if is_mask:
+            masks[_MASK_ENDING.sub("", stem)] = image
+        else:
+            photos.add(stem.removesuffix("_leftimg8bit"))
+    common = masks.keys() & photos
+    if common and len(common) * 2 >= len(photos):
+        many = counted(len(common), "image looks like a mask of another", "images look like masks of others")
+        yield Clue(masks[min(common)], f"{many}. Masks are not read.")
+
+
+# -- reasons ----------------------------------------------------------------------------------------
+def _why_unread(path: Path) -> str:
+    """Return the reason why no format recognises a file, as a clause without a full stop."""
+    if path.suffix.lower() == ".zip":
+        return "it is a zip file, which has to be unpacked first"
+    if tool := other_tool(path):
+        return f"it is a file of {tool.name}, which is not read. {tool.instead.removesuffix('.')}"
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return yolo.why_unread(path)
+    try:
+        if path.stat().st_size > _LARGEST:
+            return "its layout is unknown"
+        text = path.read_bytes().decode("utf-8-sig")
+        if path.suffix.lower() == ".json":
+            json.loads(text)
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8 text: byte {error.start:,} is {error.object[error.start]:#04x}. Save it as UTF-8"
+    except json.JSONDecodeError as error:
+        return f"it is not valid JSON in line {error.lineno}: {error.msg}"
+    except RecursionError:
+        return "its arrays are nested too deeply"
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return "its layout is unknown"

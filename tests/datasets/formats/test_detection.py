@@ -1,0 +1,153 @@
+"""Tests of folders: the layouts that are read, the annotations that are refused, and the labels of subfolders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import customlabels_nb as cl
+from customlabels_nb.core.tables import SPLIT_NAMES
+from customlabels_nb.datasets.formats.detection import detect
+from customlabels_nb.errors import ManifestError
+from customlabels_nb.images.listing import labels_of_folders, read_folder, sort_out_listing
+from customlabels_nb.images.locations import to_path
+from customlabels_nb.remote.remote_files import RemoteFile
+from tests.datasets.formats.layouts import READ, REFUSED
+from tests.images.pictures import jpeg
+
+
+def make(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("latin-1") or jpeg(1))
+    return folder
+
+
+@pytest.mark.parametrize("layout", READ)
+def test_known_layouts_are_read(tmp_path: Path, layout: str) -> None:
+    expected, files = READ[layout]
+    found, paths = detect(make(tmp_path, files))
+    assert found.name == expected
+    assert len(paths) == 2 if layout in ("COCO", "Roboflow's COCO") else 1
+
+
+@pytest.mark.parametrize("layout", REFUSED)
+def test_other_annotations_are_refused_by_name(tmp_path: Path, layout: str) -> None:
+    message, files = REFUSED[layout]
+    with pytest.raises(ManifestError) as refused:
+        cl.read_dataset(make(tmp_path, files))
+    assert message in str(refused.value)
+    assert "labels_from='folders'" in str(refused.value)
+    found = cl.read_dataset(tmp_path, labels_from="folders")
+    assert "ENTRY_UNREADABLE" in set(found.issues["code"])
+
+
+@pytest.mark.parametrize("layout", ["Create ML", "VIA", "YAML without names", "images and masks", "two files"])
+def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> None:
+    files = REFUSED[layout][1]
+    project = cl.create_project("any", tmp_path / "project")
+    report = project.add_images(
+        make(tmp_path / "photos", files), labels_from="folders", duplicates="keep", progress=False
+    )
+    assert report.added == sum(name.endswith((".jpg", ".png")) for name in files)
+    assert "ENTRY_UNREADABLE" in set(report.issues["code"])
+    project.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("x.json", '[{"image": "a", "annotations": [{"coordinates": {}}]}]', "Create ML, which is not read"),
+        ("x.zip", "PK", "it is a zip file, which has to be unpacked first"),
+        ("data.yaml", "train: x", "it has no names:"),
+        ("x.json", "[1,\n2", "it is not valid JSON in line 2"),
+        ("x.txt", "Größe", "it is not UTF-8 text: byte 2 is 0xf6"),
+        ("x.json", "[" * 100_000, "nested too deeply"),
+    ],
+)  # fmt: skip
+def test_the_error_for_a_file_says_why(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(ManifestError) as refused:
+        cl.read_dataset(tmp_path / name)
+    assert message in str(refused.value)
+
+
+# -- labels of folders ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (["cat", "dog/small"], [("cat", None), ("dog", None)]),
+        (["Train/cat", "TEST/dog"], [("cat", "train"), ("dog", "test")]),
+        (["training/cat", "validation", "testing/cat/x"], [("cat", "train"), (None, "test"), ("cat", "test")]),
+        (["train/cat", "cat"], [("train", None), ("cat", None)]),
+        (["images/cat", "images/dog"], [("cat", None), ("dog", None)]),
+        (["images", "dog"], [("images", None), ("dog", None)]),
+        (["data/train/images/cat", "data/val/images"], [("cat", "train"), (None, "test")]),
+        (["train/train", "train/car"], [("train", "train"), ("car", "train")]),
+        (["", "images"], [(None, None), (None, None)]),
+    ],
+)
+def test_folders_of_splits_and_images_are_passed_through(
+    folders: list[str], expected: list[tuple[str | None, str | None]]
+) -> None:
+    names = [PurePosixPath(folder).parts for folder in folders]
+    found = labels_of_folders(names)
+    assert [found[each] for each in names] == expected
+
+
+PART = st.sampled_from(["cat", "dog", "Images", "data", "train", "VAL", "__MACOSX", ".x"])
+TREES = st.sets(st.lists(PART, max_size=3).map(tuple), min_size=1, max_size=6)
+
+
+@given(tree=TREES)
+def test_a_bucket_gives_the_labels_of_a_folder(
+    tree: set[tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    top = tmp_path_factory.mktemp("tree", numbered=True)
+    for parts in tree:
+        top.joinpath(*parts).mkdir(parents=True, exist_ok=True)
+        top.joinpath(*parts, "a.jpg").write_bytes(b"x")
+    here = read_folder(top, labels_from="folders")
+    urls = [f"s3://b/{'/'.join((*parts, 'a.jpg'))}" for parts in sorted(tree)]
+    there = sort_out_listing("s3://b", [RemoteFile(url, 1, None, None) for url in urls], labels_from="folders")
+    local = {
+        to_path(image).relative_to(top).as_posix(): at
+        for image, *at in zip(here.images, here.labels, here.splits, strict=True)
+    }
+    assert local == {
+        url.removeprefix("s3://b/"): at for url, *at in zip(there.images, there.labels, there.splits, strict=True)
+    }
+    labels = {label.lower() for label in here.labels if label}
+    if not labels <= {"cat", "dog"}:  # a name of a split or of a folder of images is a label only beside other folders
+        assert len({image.split("/")[0] for image in local}) > 1 or labels & SPLIT_NAMES.keys()
+
+
+def test_splits_of_folders_are_kept_and_reported(tmp_path: Path) -> None:
+    for number, name in enumerate(["Training/cat/a.jpg", "Training/dog/b.jpg", "Testing/cat/c.jpg"]):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(jpeg(number))
+    found = cl.read_dataset(tmp_path)
+    assert dict(zip(found.images["image"].map(lambda image: Path(image).stem), found.images["split"], strict=True)) == {
+        "a": "train", "b": "train", "c": "test",
+    }  # fmt: skip
+    assert found.labels["label"].tolist() == ["cat", "dog"]
+    assert found.issues["message"].tolist() == [
+        "The folders 'Testing' and 'Training' are named after splits, so they are not labels. Images in them keep "
+        "their split."
+    ]
+    project = cl.create_project("p", tmp_path / "out")
+    report = project.add_images(tmp_path / "Training", labels_from="folders", progress=False)
+    assert (report.added, len(report.issues)) == (2, 0)
+    project.close()
+
+
+def test_json_escapes_are_not_needed(tmp_path: Path) -> None:
+    (tmp_path / "ü.jpg").write_bytes(jpeg(1))
+    (tmp_path / "x.json").write_text(json.dumps({"images": ["ü.jpg"]}, ensure_ascii=False), "utf-8")
+    with pytest.raises(ManifestError, match="names 1 image, but its layout is unknown"):
+        cl.read_dataset(tmp_path)
