@@ -181,9 +181,9 @@ class ImageFinder:
         keeps its name.
 
         Names are relative to ``base``. An absolute path or a ``file:`` URL is accepted if it is below ``base``, or if
-        it has the extension of an image, because exports name images elsewhere in this way. Nothing is opened. All others
-        are an InputError: paths with ``..``, files without such an extension, network shares, and paths with a drive
-        on systems without drives.
+        it has the extension of an image, because exports name images elsewhere in this way. Nothing is opened. All
+        others are an InputError: relative paths with ``..``, files without such an extension, network shares, and
+        paths with a drive on systems without drives.
         """
         relocated = self._known_place(name, *urls) if self._moved else None
         if relocated is not None:

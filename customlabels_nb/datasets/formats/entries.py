@@ -304,7 +304,7 @@ def is_here(uri: str) -> bool:
 
 
 def listed_name(uri: str, base: Path) -> str:
-    """Return the name of an image in a file in ``base``: its path relative to ``base``, or its absolute path or URL.
+    """Return the name of an image in a file in ``base``: its path relative to ``base``, or else its path or URL.
 
     The name of a file that is not UTF-8 is a ``file:`` URL. Relative names that readers would not take literally, such
     as those with a backslash, are absolute.

@@ -130,10 +130,9 @@ def _label_lines(
 ) -> tuple[list[_Shape] | None, Path | None]:
     """Read the shapes in the image's label file, or return None if there is no readable file."""
     ours = listed.name in layout.index.images
-    candidates = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
-    path = next(
-        (file for file in (os.path.join(layout.base, each) for each in candidates) if os.path.isfile(file)), None
-    )
+    names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
+    candidates = (os.path.join(layout.base, name) for name in names)
+    path = next((candidate for candidate in candidates if os.path.isfile(candidate)), None)
     if path is None:
         return None, None
     file = Path(path)

@@ -165,9 +165,9 @@ def test_shapes_are_clipped_to_the_image(drawn: list[tuple[Any, ...]]) -> None:
     expected = clip_ltwh(boxes, (40, 30))
     inside = (expected[:, 2:] > 0).all(axis=1)
     outlines = [p for p in after.annotations["polygon"] if p is not None]
-    assert all(
-        area(p) > 0 and (clip_ltwh(polygon_to_ltwh(p), (40, 30))[0] == polygon_to_ltwh(p)).all() for p in outlines
-    )
+    assert all(area(outline) > 0 for outline in outlines)
+    bounds = [polygon_to_ltwh(outline) for outline in outlines]
+    assert all((clip_ltwh(box, (40, 30))[0] == box).all() for box in bounds)
     if not any(row["polygon"] for row in rows):
         np.testing.assert_allclose(placed, expected[inside])
         cut = (np.abs(expected - boxes).max(axis=1) > 0.011) & inside
@@ -197,12 +197,8 @@ def test_training_programs_find_each_image_with_its_boxes(tmp_path: Path, name: 
     splits = layouts.read_yolo(tmp_path / name / "data.yaml")
     assert [split.problems for split in splits.values()] == [[], []]
     assert [len(split.images) for split in splits.values()] == [5, 1]
-    found = sorted(
-        [peers.pixel(str(image)), *box]
-        for each in splits.values()
-        for image, boxes in each.images.items()
-        for box in boxes
-    )
+    images = {image: boxes for each in splits.values() for image, boxes in each.images.items()}
+    found = sorted([peers.pixel(str(image)), *box] for image, boxes in images.items() for box in boxes)
     pd.testing.assert_frame_equal(pd.DataFrame(found), pd.DataFrame(expected_of(tmp_path, name)), atol=0.01)
 
 
