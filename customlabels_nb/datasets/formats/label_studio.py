@@ -366,7 +366,7 @@ class _Reader:
             shape, unit = "in pixels, not in percent of the image size", "pixels"
         else:
             return "percent"
-        why = f"All {len(ends):,} outlines are {shape}. They were read as {unit}."
+        why = f"All outlines ({len(ends):,}) are {shape}. They were read as {unit}."
         self.collected.adjusted(why, where=self._drawn[0].where)
         return unit
 

@@ -306,9 +306,9 @@ def test_only_lists_with_the_fields_of_label_studio_are_recognised(
 @pytest.mark.parametrize(
     ("count", "scale", "said", "factor"),
     [
-        (10, (0.01, 0.01), "All 10 outlines are within 1 % of the image size, as if they were ratios", 1),
+        (10, (0.01, 0.01), "All outlines (10) are within 1 % of the image size, as if they were ratios", 1),
         (9, (0.01, 0.01), "They were read as percent.", 0.01),
-        (2, (4, 2), "All 2 outlines are in pixels, not in percent of the image size. They were read as pixels.", 1),
+        (2, (4, 2), "All outlines (2) are in pixels, not in percent of the image size. They were read as pixels.", 1),
     ],
 )
 def test_outlines_in_another_unit_are_read_in_it(
