@@ -259,8 +259,9 @@ class Project:
             Images to add. Local images are referenced by path unless ``copy`` is true. A zip file is unpacked into the
             project's folder. A DataFrame needs a column ``image``, and may have a column ``label``, box columns
             (``left, top, width, height``, ``xmin, ymin, xmax, ymax`` or ``bbox``) and any other columns, which are
-            stored too. Boxes that are all between 0 and 1 are ratios of the image size. An iterator of DataFrames is stored as one action with only one of them
-            in memory. All rows of an image must be in one of them, and others cannot write to the project meanwhile.
+            stored too. Boxes that are all between 0 and 1 are ratios of the image size. An iterator of DataFrames is
+            stored as one action with only one of them in memory. All rows of an image must be in one of them, and
+            others cannot write to the project meanwhile.
         split : {"train", "test"}
             Dataset to add the images to.
         labels_from : {"folders"}, optional
