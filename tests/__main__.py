@@ -14,6 +14,8 @@ says so, with the command that installs it. With ``CI=true`` it is an error.
 the lowest versions that the package accepts, ``.venv-colab`` with those of Google Colab), and run the Python tests of
 the first tier in it, without the browser.
 
+``--peers`` only tests that other programs read what this package exports (``tests/peers``). No tier runs it.
+
 A failed browser test is run once more by itself, unless it tests storing, undo or killed kernels. If it passes then,
 the summary lists it as flaky. The type checker runs beside the tests, and its output follows theirs. Exits with 0 if
 everything passed, 1 if something failed, and 2 if something that the tests need is unavailable.
@@ -38,7 +40,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TypeVar
 
-from tests import environments, provision
+from tests import environments, peers, provision
 from tests.tiers import THOROUGH_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -254,7 +256,7 @@ def parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
         prog="python -m tests",
         description=(__doc__ or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="%(prog)s [--thorough | --lowest | --environment NAME] [--fast] [-- PYTEST_ARGUMENT ...]",
+        usage="%(prog)s [--thorough | --lowest | --environment NAME | --peers] [--fast] [-- PYTEST_ARGUMENT ...]",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--thorough", action="store_true", help="run what the first tier leaves out")
@@ -265,6 +267,7 @@ def parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
     kind.add_argument(
         "--lowest", dest="environment", action="store_const", const="lowest", help="the same as --environment lowest"
     )
+    kind.add_argument("--peers", action="store_true", help="read exports with other programs, and nothing else")
     parser.add_argument("--fast", action="store_true", help="leave the browser and its tests out")
     options = parser.parse_args(given[:cut])
     options.fast = options.fast or bool(options.environment)
@@ -274,6 +277,8 @@ def parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
 def main(argv: list[str] | None = None) -> int:
     """Run the checks and return the exit status."""
     options, pytest_args = parse(sys.argv[1:] if argv is None else argv)
+    if options.peers:
+        return peers.main()
     env = os.environ | {"CUSTOMLABELS_NB_REQUIRE_ALL": "1", THOROUGH_VARIABLE: str(int(options.thorough))}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # see `pytest_configure`
     with ExitStack() as stack:

@@ -480,8 +480,9 @@ class Dataset:
             Output file, or output folder for formats that consist of several files.
         copy_images : bool
             Copy the images to ``images/`` next to the annotations, so that the output can be moved. ``image_folder``
-            always copies them, into one folder per label. A copy gets another name if a different file has its name. A
-            manifest contains absolute paths: after moving it, read it with ``images=``.
+            always copies them, into one folder per label. A copy gets another name if a different image has its name,
+            with or without the extension. A manifest contains absolute paths: after moving it, read it with
+            ``images=``. Without copies, images outside the folder are named by their absolute paths.
         escape_formulas : bool
             Put ``'`` before strings that begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, so that
             spreadsheet programs do not run them as formulas (CSV only). If the file is read again, the ``'`` becomes

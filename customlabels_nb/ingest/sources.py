@@ -23,7 +23,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes, NotImported
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
-from customlabels_nb.datasets.formats.detection import issues_beside
+from customlabels_nb.datasets.formats.format_detection import issues_beside
 from customlabels_nb.datasets.formats.image_folder import folders_as_splits
 from customlabels_nb.datasets.formats.zip_files import unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError

@@ -157,6 +157,26 @@ def test_exported_labels_come_back(bucket: Bucket, case: Case, on_known: str) ->
         assert mine == theirs or not kept
 
 
+@given(cases().filter(lambda case: case.task in t.DRAWN_TASKS))
+@settings(max_examples=many(30), deadline=None, suppress_health_check=list(HealthCheck))
+def test_clipped_labels_are_listed_and_differ_when_they_come_back(bucket: Bucket, case: Case) -> None:
+    number = next(number for number, marks in enumerate(case.marks) if marks)
+    label, _, *others = case.marks[number][0]
+    case.marks[number][0] = (label, -2, *others)
+    clips = FORMATS[case.format].in_image
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        project = make_project(case, folder, bucket)
+        out = target(case.format, folder / "out")
+        out.parent.mkdir()
+        written = project.train_set._write(case.format, out, copy_images=case.copy_images)
+        listed = [issue.message for issue in written.issues if issue.where == "boxes beyond the image"]
+        assert [message.startswith("1 × box or polygon beyond") for message in listed] == [True] * clips
+        report = project.import_dataset(cl.read_dataset(out, case.format), progress=False)
+        assert report.issues["code"].tolist() == ["LABEL_KEPT"] * clips, report.issues.to_dict("records")
+        assert (report.added, report.labelled, report.replaced, report.kept) == (0, 0, 0, int(clips))
+
+
 @given(cases())
 @settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
 def test_only_corrected_labels_change(bucket: Bucket, case: Case) -> None:

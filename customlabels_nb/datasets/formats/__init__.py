@@ -22,12 +22,13 @@ from customlabels_nb.datasets.formats import image_folder
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
-from customlabels_nb.datasets.formats.detection import FORMATS as FORMATS
-from customlabels_nb.datasets.formats.detection import detect, named_format
-from customlabels_nb.datasets.formats.entries import INDEX_NAME, cannot_be_listed, listed_name
+from customlabels_nb.datasets.formats.entries import cannot_be_listed, listed_name
+from customlabels_nb.datasets.formats.format_detection import FORMATS as FORMATS
+from customlabels_nb.datasets.formats.format_detection import detect, issues_beside, named_format
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.images.listing import read_folder
 from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_uri
 from customlabels_nb.remote.remote_files import download
 
@@ -87,6 +88,9 @@ def read(
             known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
             raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {known}.")
     parts = [_read_file(chosen, file, images, relocate, options) for file in files]
+    if named is image_folder.FORMAT:
+        found = read_folder(source)
+        parts[0].issues += issues_beside(found.images, found.others, to_uri(os.path.abspath(source)))
     return chosen, parts[0] if len(parts) == 1 else _joined(parts, files.values())
 
 
@@ -199,7 +203,7 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     folder.mkdir(parents=True, exist_ok=True)
     names = {image: absolute_uri(image, root) for image in contents.images["image"]}
     if copy_images and not chosen.copies:
-        moved, copied, issues = _copy_images(names, folder, chosen.stem_ending)
+        moved, copied, issues = _copy_images(names, folder)
     else:
         moved, issues = _without_copies(names, folder, chosen)
         copied = []
@@ -216,11 +220,11 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     return ExportReport(chosen.name, files, [*issues, *losses(contents, chosen)])
 
 
-def _copy_images(names: Mapping[str, str], folder: Path, ending: str) -> tuple[dict[str, str], list[Path], list[Issue]]:
-    """Copy all readable images to ``folder/images``, renaming images whose name or stem is taken or unsafe."""
-    taken = {INDEX_NAME: 1}
+def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:
+    """Copy all readable images to ``folder/images``, renaming images whose stem is taken or unsafe."""
+    taken: dict[str, int] = {}
     with staged(folder) as files:
-        copies = {image: files.copy_image(uri, folder / "images", taken, ending) for image, uri in names.items()}
+        copies = {image: files.copy_image(uri, folder / "images", taken) for image, uri in names.items()}
     moved = {image: to_uri(path) for image, path in copies.items() if path is not None}
     renamed = [
         f"{names[image]} → {path.name}"

@@ -95,11 +95,12 @@ class Format:
     labels that a model assigned survive, although those of people may not. ``copies`` is True if writing copies the
     images, because labels are stored as folder names. ``rounding`` is the difference in pixels up to which two boxes
     are the same, because programs write the format rounded. ``empty`` and ``unlabelled`` describe what an image without
-    anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same.
+    anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same. ``holes``
+    describes how holes and further parts of polygons are stored.
 
-    ``stem_ending`` is the ending of the annotation file of each image, which has the image's stem. With ``in_image``,
-    boxes and polygons are clipped to the image, because other programs refuse those beyond it. With ``on_lines``, names
-    cannot have control characters or line breaks. ``need_copies`` are programs that do not find images elsewhere.
+    With ``in_image``, boxes and polygons are clipped to the image, because other programs refuse those beyond it. With
+    ``on_lines``, names cannot have control characters or line breaks. ``need_copies`` are programs that do not find
+    images elsewhere.
     """
 
     name: str
@@ -116,7 +117,7 @@ class Format:
     rounding: float = ROUNDING
     empty: str = ""
     unlabelled: str = "an image without annotations"
-    stem_ending: str = ""
+    holes: str = ""
     in_image: bool = False
     on_lines: bool = False
     need_copies: str = ""
@@ -179,10 +180,10 @@ class ImageFinder:
         image. With ``images=``, an image that is not found, or matches several files, is added to :attr:`missing` and
         keeps its name.
 
-        Names are relative to ``base``. An absolute path or a ``file:`` URL is accepted if it is below ``base``, or if it
-        has the extension of an image, because exports name images elsewhere in this way. Nothing is opened. All others
-        are an InputError: paths with ``..``, files without such an extension, network shares, and paths with a drive
-        on systems without drives.
+        Names are relative to ``base``. An absolute path or a ``file:`` URL is accepted if it is below ``base``, or if
+        it has the extension of an image, because exports name images elsewhere in this way. Nothing is opened. All
+        others are an InputError: relative paths with ``..``, files without such an extension, network shares, and
+        paths with a drive on systems without drives.
         """
         relocated = self._known_place(name, *urls) if self._moved else None
         if relocated is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.core import tables as t
@@ -17,12 +18,15 @@ from customlabels_nb.datasets.formats.base import ROUNDING, Contents, Format, fi
 from customlabels_nb.datasets.formats.json_file import measured
 from customlabels_nb.images.locations import is_remote
 
+_Floats = npt.NDArray[np.float64]
+
 
 def clip(contents: Contents, format_: Format, called: Mapping[str, str]) -> Contents:
-    """Clip boxes and polygons to the images, and leave out those that are outside. Add an issue with the count of each.
+    """Clip boxes and polygons to the images, and leave out those that are outside, with an issue and count for each.
 
-    ``called`` maps the images to the names in the issues. An image that loses all its annotations becomes unlabelled, because it is not empty. Sizes that the table does not
-    have are read from local files. Images of unknown size keep their annotations.
+    ``called`` maps the images to the names in the issues. An image that loses all its annotations becomes unlabelled,
+    because it is not empty. Sizes that the table does not have are read from local files. Images of unknown size keep
+    their annotations.
     """
     annotations = contents.annotations
     polygons: list[Any] = annotations["polygon"].tolist()
@@ -49,17 +53,16 @@ def clip(contents: Contents, format_: Format, called: Mapping[str, str]) -> Cont
     placed = dict(zip(t.BOX_COLUMNS, boxes.T, strict=True))
     rows = annotations.assign(**placed, polygon=pd.Series(polygons, annotations.index, dtype=object))[keep]
     images = contents.images
-    emptied = (
-        images["image"].isin(names[~keep]) & ~images["image"].isin(rows["image"]) & (images["status"] == "labelled")
-    )
-    images = images.assign(status=images["status"].mask(emptied, "unlabelled"))
+    emptied = images["image"].isin(names[~keep]) & ~images["image"].isin(rows["image"])
+    status = images["status"].mask(emptied & (images["status"] == "labelled"), "unlabelled")
+    images = images.assign(status=status)
     return replace(contents, images=images, annotations=rows.reset_index(drop=True), issues=issues)
 
 
-def _sizes(contents: Contents) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _sizes(contents: Contents) -> _Floats:
     """Return the sizes of the images, shape (n, 2), NaN where they are unknown."""
     images, annotations = contents.images, contents.annotations
-    sizes = images[["width", "height"]].to_numpy(np.float64, na_value=np.nan, copy=True)
+    sizes: _Floats = images[["width", "height"]].to_numpy(np.float64, na_value=np.nan, copy=True)
     drawn = set(annotations.loc[annotations["left"].notna() | annotations["polygon"].notna(), "image"])
     unknown = {
         uri: row
@@ -72,7 +75,7 @@ def _sizes(contents: Contents) -> np.ndarray[Any, np.dtype[np.float64]]:
     return sizes
 
 
-def _bounds(polygons: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _bounds(polygons: list[Any]) -> _Floats:
     bounds = np.full((len(polygons), 4), np.nan)
     for row, polygon in enumerate(polygons):
         if polygon is not None:
@@ -80,14 +83,13 @@ def _bounds(polygons: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return bounds
 
 
-def _excess(
-    boxes: np.ndarray[Any, np.dtype[np.float64]], sizes: np.ndarray[Any, np.dtype[np.float64]]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _excess(boxes: _Floats, sizes: _Floats) -> _Floats:
     """Return the pixels by which each box extends beyond its image, 0 for those in it and those without a size."""
     corners = ltwh_to_xyxy(boxes)
     with np.errstate(invalid="ignore"):
         over = np.fmax(-corners[:, :2], corners[:, 2:] - sizes)
-    return np.nan_to_num(np.fmax.reduce(over, axis=1).clip(0), nan=0.0)
+    excess: _Floats = np.nan_to_num(np.fmax.reduce(over, axis=1).clip(0), nan=0.0)
+    return excess
 
 
 def _clipped(polygon: Polygon, size: Any) -> Polygon | None:

@@ -746,4 +746,6 @@ FORMAT = Format(
     notes=frozenset({_INFO, _SUPERCATEGORIES}),
     folder=lambda path: file_in(path, _FILE).parent,
     in_image=True,
+    need_copies="supervision",
+    holes="a mask",
 )  # fmt: skip

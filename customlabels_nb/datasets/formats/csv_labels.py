@@ -715,5 +715,6 @@ FORMAT = Format(
     holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes", "predictions"},
     options=frozenset({"on_duplicate", "prefix", "encoding"}),
     empty="`status` is `labelled`, without a label",
+    holes="lists of points",
     unlabelled="neither a label nor a status",
 )

@@ -15,6 +15,7 @@ they are read again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from customlabels_nb.datasets.formats.entries import (
     box_around,
     checked_box,
     finite,
+    is_here,
     known_size,
     listed_name,
     plain,
@@ -57,6 +59,7 @@ _DIGITS = 9
 _FARTHEST = 1e150
 _SUBSETS = {t.TRAIN: "Train", t.TEST: "Test"}
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
+_IMAGES = "images"
 _SHAPES = ("box", "polygon", "mask", "tag")
 _ORDINARY_SUBSETS = ("", "train", "default", "val", "valid", "validation", "test")
 _IMAGE_MARKS = dict.fromkeys(("id", "name", "subset", "task_id", "width", "height", "deleted"))
@@ -142,7 +145,7 @@ class _Reader:
             return
         subset = image.get("subset") or self._subset_of_task(image.get("task_id"))
         try:
-            inner = self._base / "images"
+            inner = self._base / _IMAGES
             folders = [inner, *([inner / subset] if subset.isidentifier() else [])]
             uri = self._places.beside(name, folders)
             if uri in collected.images:
@@ -283,15 +286,29 @@ def _write(contents: Contents, path: Path) -> list[Path]:
     labels = t.labels_in_order(contents.annotations, contents.labels)
     check_xml_labels(labels)
     path.parent.mkdir(parents=True, exist_ok=True)
+    base = _base_of_names(path.parent, contents)
     with replacing(path) as file:
         file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n')
         for line in _label_lines(labels, contents.colors):
             file.write(f"  {line}\n".encode())
         for number, (image, rows, _) in enumerate(with_annotations(contents)):
-            for line in _image_lines(number, image, rows, path.parent):
+            for line in _image_lines(number, image, rows, base):
                 file.write(f"  {line}\n".encode())
         file.write(b"</annotations>\n")
     return [path]
+
+
+def _base_of_names(folder: Path, contents: Contents) -> Path:
+    """Return ``folder``, or ``images`` in it if all images are there and could be nowhere else, as in CVAT's exports.
+
+    The names are then those of the frames of a task that was made of these images. For other names, CVAT assigns the
+    annotations to frames by number.
+    """
+    images = folder / _IMAGES
+    inside = to_uri(images) + "/"
+    names = [(uri, uri.removeprefix(inside)) for uri in contents.images["image"]]
+    copied = all(name != uri and is_here(uri) and not os.path.lexists(folder / name) for uri, name in names)
+    return images if copied else folder
 
 
 def _label_lines(labels: list[str], colors: dict[str, str]) -> Iterator[str]:
@@ -357,6 +374,7 @@ FORMAT = Format(
     }),
     folder=lambda path: file_in(path, _FILE).parent,
     in_image=True,
+    holes="a mask",
     on_lines=True,
     need_copies="CVAT",
 )  # fmt: skip

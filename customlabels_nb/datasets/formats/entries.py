@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -24,7 +24,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported
-from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
+from customlabels_nb.datasets.formats.json_file import as_list, count_others, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
@@ -32,6 +32,8 @@ from customlabels_nb.images.locations import is_remote, to_path, to_uri
 #: File next to the annotations with data that their format cannot store: the order of labels and images, image sizes,
 #: and the images that were not reviewed.
 INDEX_NAME = "index.json"
+#: The same beside files that end in ``.json``, which programs would take for one of them.
+INDEX_BESIDE_JSON = "index.txt"
 _INDEX_MARK = "customlabels_nb"
 _LARGEST_INDEX = 2**30
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
@@ -118,11 +120,9 @@ class Collector:
                 lost(f"end of a long text in {shown(name)}", str(where))
         return facts
 
-    def count_others(self, given: Mapping[str, Any], known: Container[str], of: str, where: str) -> None:
-        """Count the fields of an entry that have a value but are not ``known``."""
-        for name, value in given.items():
-            if name not in known and value not in _NOTHING:
-                self.not_imported.add(f"field {shown(name)} of {of}", where)
+    def count_others(self, given: Mapping[str, Any], known: frozenset[str], of: str, where: str) -> None:
+        """Count the values, except empty ones, of keys of one entry that are not ``known``."""
+        count_others([given], known, of, [where], self.not_imported)
 
     def plausible(
         self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any
@@ -304,7 +304,7 @@ def is_here(uri: str) -> bool:
 
 
 def listed_name(uri: str, base: Path) -> str:
-    """Return the name of an image in a file in ``base``: its path relative to ``base``, or else its absolute path or URL.
+    """Return the name of an image in a file in ``base``: its path relative to ``base``, or else its path or URL.
 
     The name of a file that is not UTF-8 is a ``file:`` URL. Relative names that readers would not take literally, such
     as those with a backslash, are absolute.
@@ -458,13 +458,13 @@ class Index:
 
 
 def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Iterator[Path]:
-    """Yield the files with this ending in a folder, sorted by name, except hidden ones and the index."""
+    """Yield the files with this ending in a folder, sorted by name, except hidden ones."""
     for parent, folders, files in os.walk(folder):
         level = len(Path(parent).relative_to(folder).parts)
         inner = [] if depth is not None and level + 1 >= depth else folders
         folders[:] = sorted(name for name in inner if not name.startswith("."))
         for file in sorted(files):
-            if file.lower().endswith(ending) and not file.startswith(".") and file != INDEX_NAME:
+            if file.lower().endswith(ending) and not file.startswith("."):
                 yield Path(parent, file)
 
 
@@ -570,34 +570,34 @@ def named_files(
 
     The files have the stems of their images, with a number if several images have the same stem.
     """
-    taken = {INDEX_NAME: 1}
+    taken: dict[str, int] = {}
     for image, rows, looked_at in with_annotations(contents, drawn=drawn):
         name = listed_name(image.image, base)
         index.images[name] = known_size(image)
-        yield image, name, rows, f"{free_stem(name, taken, ending)}{ending}" if looked_at else None
+        yield image, name, rows, f"{free_stem(name, taken)}{ending}" if looked_at else None
 
 
 def remove_former(files: Staged, folder: Path, names: Iterable[str], ending: str) -> None:
     """Delete the files that an earlier export wrote to ``folder`` for images that are no longer labelled."""
     for name in names:
         old = folder / name
-        if old.parent == folder and old.suffix == ending and old.name != INDEX_NAME:
+        if old.parent == folder and old.suffix == ending:
             files.remove(old)
 
 
-def write_index(files: Staged, folder: Path, index: Index) -> None:
-    """Write the index of the annotations in ``folder``."""
+def write_index(files: Staged, path: Path, index: Index) -> None:
+    """Write the index of the annotations in a folder to ``path``."""
     images = [[name, *(size or (None, None))] for name, size in index.images.items()]
     content = {_INDEX_MARK: 1, "labels": index.labels, "images": images, "test": sorted(index.test)}
     if index.files is not None:
         content["files"] = index.files
     text = json.dumps(content, ensure_ascii=False, indent=0)
-    files.write(folder / INDEX_NAME, text.encode(), durable=True)
+    files.write(path, text.encode(), durable=True)
 
 
 def read_index(folder: Path, collected: Collector) -> Index:
     """Read the index of the annotations in ``folder``, or return an empty one if this package did not write any."""
-    path = folder / INDEX_NAME
+    path = next((folder / name for name in (INDEX_BESIDE_JSON, INDEX_NAME) if (folder / name).is_file()), folder)
     result = Index()
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_INDEX:

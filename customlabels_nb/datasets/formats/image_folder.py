@@ -19,18 +19,14 @@ from customlabels_nb.images.locations import to_uri
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    from customlabels_nb.datasets.formats.detection import issues_beside
-
     files, top = read_folder(path, labels_from="folders"), to_uri(os.path.abspath(path))
-    contents = contents_of(files)
+    contents, others = contents_of(files), NotImported()
     if contents.images.empty:
         raise InputError(f"There are no images in {str(path)!r}.")
-    found = issues_beside(files.images, files.others, top)
-    rest = NotImported()
     for file in files.others:
-        rest.add("file that is not an image", file)
-    contents.issues += found or rest.issues(top)
+        others.add("file that is not an image", file)
     contents.issues += folders_as_splits(files, top, "Images in them keep their split.")
+    contents.issues += others.issues(top)
     return contents
 
 

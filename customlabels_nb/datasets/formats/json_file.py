@@ -111,10 +111,12 @@ def unusable(path: Path, why: str) -> ManifestError:
 
 def why_not_utf_8(data: bytes, error: UnicodeDecodeError) -> str:
     """Return the reason why a file is not read, with the line that is not UTF-8 and the encodings that fit."""
-    fitting = " or ".join(map(repr, fitting_encodings(data)[:3]))
-    guess = f", but may be {fitting}" if fitting else ""
-    line = data.count(b"\n", 0, error.start) + 1
-    return f"line {line} is not UTF-8{guess}. Save the file as UTF-8"
+    return _not_in("UTF-8", data.count(b"\n", 0, error.start) + 1, fitting_encodings(data))
+
+
+def _not_in(encoding: str, line: int, fitting: list[str]) -> str:
+    guess = f", but may be {' or '.join(map(repr, fitting[:3]))}" if fitting else ""
+    return f"line {line} is not {encoding}{guess}. Save the file as UTF-8"
 
 
 def text_of(path: Path, encoding: str | None = None, *, option: bool = False) -> str:
@@ -137,9 +139,8 @@ def text_of(path: Path, encoding: str | None = None, *, option: bool = False) ->
         raise unusable(path, str(error)) from error
     if option and encoding is None and not fitting:
         return data.decode("utf-8-sig", "surrogateescape")
-    guess = f", but may be {' or '.join(map(repr, fitting[:3]))}" if fitting else ""
     how = f", or pass encoding={fitting[0]!r}" if option and fitting else ""
-    raise unusable(path, f"line {line} is not {encoding or 'UTF-8'}{guess}. Save the file as UTF-8{how}")
+    raise unusable(path, f"{_not_in(encoding or 'UTF-8', line, fitting)}{how}")
 
 
 def file_in(path: Path, name: str) -> Path:

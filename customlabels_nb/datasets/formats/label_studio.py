@@ -99,24 +99,21 @@ _OUTLINE = frozenset({"x", "points", "rle"})
 # fields that are read, or that only the server needs
 _ABOUT = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 _TASK_FIELDS = frozenset({
-    "id", "data", *_LISTS, "drafts", "number", "file_upload", "inner_id", "project", "created_at", "updated_at",
-    "updated_by", "completed_at", "total_annotations", "cancelled_annotations", "total_predictions", "is_labeled",
-    "overlap", "agreement", "comment_count", "unresolved_comment_count", "last_comment_updated_at", "comment_authors",
+    "id", "data", *_LISTS, *_ABOUT, "drafts", "number", "file_upload", "inner_id", "project", "updated_by", "task",
+    "completed_at", "total_annotations", "cancelled_annotations", "total_predictions", "is_labeled", "overlap",
+    "agreement", "comment_count", "unresolved_comment_count", "last_comment_updated_at", "comment_authors",
     "annotators", "reviewers", "storage_filename", "allow_skip",
+    # of annotations and predictions
+    "result", "completed_by", "was_cancelled", "ground_truth", "draft_created_at", "prediction", "result_count",
+    "unique_id", "import_id", "last_action", "bulk_created", "parent_prediction", "parent_annotation",
+    "last_created_by", "created_username", "created_ago", "model_version", "model", "model_run", "score", "cluster",
+    "neighbors",
 })  # fmt: skip
-_ANNOTATION_FIELDS = frozenset({
-    "id", "result", "completed_by", *_ABOUT, "was_cancelled", "ground_truth", "draft_created_at", "prediction",
-    "result_count", "unique_id", "import_id", "last_action", "bulk_created", "task", "project", "updated_by",
-    "parent_prediction", "parent_annotation", "last_created_by", "created_username", "created_ago",
-})  # fmt: skip
-_PREDICTION_FIELDS = _ANNOTATION_FIELDS | {"model_version", "model", "model_run", "score", "cluster", "neighbors"}
+_META_FIELDS = frozenset({"rings"})
 _RESULT_FIELDS = frozenset({
     "id", "type", "value", "from_name", "to_name", "original_width", "original_height", "image_rotation", "origin",
-    "score", "readonly", "hidden", "locked", "selected", "item_index", "meta",
-})  # fmt: skip
-_VALUE_FIELDS = frozenset({
-    *_SIDES, *_DRAWN, _CHOICES, "rotation", "points", "closed", "format", "rle", "original_width", "original_height",
-    "meta",
+    "score", "readonly", "hidden", "locked", "selected", "item_index", "meta", *_SIDES, *_DRAWN, _CHOICES, "rotation",
+    "points", "closed", "format", "rle",
 })  # fmt: skip
 
 
@@ -220,6 +217,7 @@ class _Targets:
 
 
 _Target = Callable[[dict[str, Any]], str]
+_Read = dict[str, list[bool]]
 
 
 class _NoImageError(UnreadableError):
@@ -236,7 +234,7 @@ class _Drawn:
     result: dict[str, Any]
     labels: list[str]
     facts: dict[str, Any]
-    origin: dict[str, Any]
+    where: str
 
 
 class _Reader:
@@ -247,7 +245,7 @@ class _Reader:
         self._places = Places(finder)
         self.collected = Collector(to_uri(path))
         self._drawn: list[_Drawn] = []
-        self._read: dict[str, list[bool]] = {}
+        self._read: _Read = {}
         self._chosen_with: dict[str, dict[object, str]] = {}  # the controls of each choice, and where they were used
 
     def read_task(self, task: object, where: str) -> None:
@@ -273,9 +271,9 @@ class _Reader:
             collected.not_imported.add("draft of an annotation", where, len(drafts))
         target = partial(self._target, images=images, data=data)
         if annotation is not None:
-            read: dict[str, list[bool]] = {uri: [] for uri in own}
+            read: _Read = {uri: [] for uri in own}
             by = {"annotator": _annotator(annotation), "created": _moment(annotation)}
-            collected.count_others(annotation, _ANNOTATION_FIELDS, "an annotation", where)
+            collected.count_others(annotation, _TASK_FIELDS, "an annotation", where)
             if annotation.get("ground_truth") is True:
                 collected.not_imported.add("mark 'ground_truth'", where)
             self._read_results(annotation.get("result"), target, read, where, by)
@@ -303,12 +301,12 @@ class _Reader:
                 continue
             version = prediction.get("model_version")
             usable = isinstance(version, str) and version.strip() and t.storable(version)
-            model = {"model": str(version).strip() if usable else "unknown", "created": _moment(prediction)}
-            given = number_or_none(prediction.get("score"))
-            score = 1.0 if given is None else given
+            score = number_or_none(prediction.get("score"))
+            model = str(version).strip() if usable else "unknown"
+            by = {"model": model, "created": _moment(prediction), "score": 1.0 if score is None else score}
             origin = f"{where}, prediction {number}"
-            self.collected.count_others(prediction, _PREDICTION_FIELDS, "a prediction", origin)
-            self._read_results(prediction.get("result"), target, {uri: [] for uri in images}, origin, model, score)
+            self.collected.count_others(prediction, _TASK_FIELDS, "a prediction", origin)
+            self._read_results(prediction.get("result"), target, {uri: [] for uri in images}, origin, by)
 
     def contents(self) -> Contents:
         images, waiting = self.collected.images, set[str]()
@@ -331,9 +329,9 @@ class _Reader:
                     raise UnreadableError(f"It is in percent of the image size, which is unknown: {unknown[drawn.uri]}")
                 size = _given_size(drawn.result, drawn.value) or sizes[drawn.uri]
                 box, polygon = _outline(drawn, size, unit)
-                self.collected.check_area(box, **drawn.origin)
+                self.collected.check_area(box, where=drawn.where)
             except UnreadableError as error:
-                self.collected.unreadable(str(error), **drawn.origin)
+                self.collected.unreadable(str(error), where=drawn.where)
                 read = False
             else:
                 read = True
@@ -353,24 +351,23 @@ class _Reader:
 
     def _unit(self, sizes: dict[str, Size], unknown: dict[str, str]) -> str:
         """Return the unit of all outlines, "percent" unless other programs wrote the file and only another one fits."""
-        ends, limits = [], []
-        for drawn in self._drawn:
-            size = _given_size(drawn.result, drawn.value) or sizes[drawn.uri]
-            if drawn.uri not in unknown and (end := _end(drawn.value)) is not None:
-                ends.append(end)
-                limits.append(size)
+        ends = [
+            (end, _given_size(drawn.result, drawn.value) or sizes[drawn.uri])
+            for drawn in self._drawn
+            if drawn.uri not in unknown and (end := _end(drawn.value)) is not None
+        ]
         if not ends:
             return "percent"
-        farthest = np.array(ends)
+        farthest, limits = np.moveaxis(np.array(ends), 1, 0)
         if (farthest <= 1).all():
             shape = "within 1 % of the image size, as if they were ratios"
             unit = "ratios" if len(ends) >= _ENOUGH else "percent"
-        elif (farthest > _BEYOND).any() and (farthest <= np.array(limits) + 1).all():
+        elif (farthest > _BEYOND).any() and (farthest <= limits + 1).all():
             shape, unit = "in pixels, not in percent of the image size", "pixels"
         else:
             return "percent"
         why = f"All {len(ends):,} outlines are {shape}. They were read as {unit}."
-        self.collected.adjusted(why, **self._drawn[0].origin)
+        self.collected.adjusted(why, where=self._drawn[0].where)
         return unit
 
     def _image(self, given: str, where: str) -> str:
@@ -405,10 +402,7 @@ class _Reader:
         if len(annotations) < len(as_list(given)) or not isinstance(given, list | None):
             self.collected.unreadable(f"Some of its annotations are not objects: {shown(given)}.", where=where)
         finished = [entry for entry in annotations if entry.get("was_cancelled") is not True]
-        cancelled = sum(
-            len(as_list(entry.get("result"))) for entry in annotations if entry.get("was_cancelled") is True
-        )
-        if cancelled:
+        if cancelled := sum(len(as_list(e.get("result"))) for e in annotations if e.get("was_cancelled") is True):
             self.collected.not_imported.add("result of a cancelled annotation", where, cancelled)
         if not finished:
             return None, "skipped" if annotations else "unlabelled"
@@ -433,14 +427,8 @@ class _Reader:
             pages = images[only]
         else:
             names = ", ".join(map(shown, images))
-            what = (
-                "It has no to_name (JSON_MIN has none), which would say"
-                if name is None
-                else f"Its to_name {shown(name)} does not say"
-            )
-            raise UnreadableError(
-                f"{what} which image of the task it is about: {names}. Set it to one of these in the file."
-            )
+            why = f"Its to_name {shown(name)} does not say which image of the task it is about: {names}."
+            raise UnreadableError(f"{why} Set it to one of these in the file.")
         page = result.get("item_index")
         if len(pages) == 1:
             return pages[0]
@@ -448,16 +436,8 @@ class _Reader:
             return pages[page]
         raise UnreadableError(f"Its item_index {shown(page)} is not the position of an image among {len(pages)}.")
 
-    def _read_results(
-        self,
-        results: object,
-        target: _Target,
-        read: dict[str, list[bool]],
-        where: str,
-        facts: dict[str, Any],
-        score: float | None = None,
-    ) -> None:
-        """Read the results of an annotation, or of a prediction with a score.
+    def _read_results(self, results: object, target: _Target, read: _Read, where: str, facts: dict[str, Any]) -> None:
+        """Read the results of an annotation, or of a prediction, which has a score among its facts.
 
         ``read`` has the images of the task. False is added for each result that is not imported, True for each
         image-level label, and nothing for outlines.
@@ -470,52 +450,44 @@ class _Reader:
             str(entry.get("id")) for entry in entries if isinstance(entry, dict) and entry.get("type") in list(_DRAWN)
         }
         for number, entry in enumerate(entries, 1):
-            origin: dict[str, Any] = {"where": f"{where}, result {number}"}
-            uri = None
+            place, uri = f"{where}, result {number}", None
             try:
                 if (left_out := _left_out(entry, labelled)) is not None:
                     if left_out:
-                        self.collected.not_imported.add(left_out, origin["where"])
+                        self.collected.not_imported.add(left_out, place)
                         _none_of(read)
                     continue
                 uri = target(entry)
-                if uri not in read:  # an earlier task has this image, which is reported
-                    continue
-                self._read_result(entry, uri, read[uri], facts, score, origin)
+                if uri in read:  # else an earlier task has this image, which is reported
+                    self._read_result(entry, uri, read[uri], place, facts)
             except _NoImageError as error:
-                self.collected.not_imported.add(str(error), origin["where"])
+                self.collected.not_imported.add(str(error), place)
             except (UnreadableError, LabelError) as error:
-                self.collected.unreadable(str(error), **origin)
+                self.collected.unreadable(str(error), where=place)
                 _none_of(read if uri is None else {uri: read[uri]})
 
     def _read_result(
-        self,
-        entry: dict[str, Any],
-        uri: str,
-        read: list[bool],
-        facts: dict[str, Any],
-        score: float | None,
-        origin: dict[str, Any],
+        self, entry: dict[str, Any], uri: str, read: list[bool], where: str, facts: dict[str, Any]
     ) -> None:
         """Read a result about an image, or raise UnreadableError or LabelError."""
-        collected, value, where = self.collected, entry["value"], origin["where"]
+        collected, value = self.collected, entry["value"]
         kind = str(_kind(entry, value))
         names = value.get(kind)
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
         labels = [collected.label(name) for name in names]
-        if score is not None:
-            given = score if entry.get("score") is None else entry["score"]
-            confidence = collected.confidence(number_or_none(given), given, what="score", **origin)
-            facts = facts | {"confidence": confidence}
-        collected.count_others(entry, _RESULT_FIELDS, "a result", where)
-        collected.count_others(value, _VALUE_FIELDS, "a result", where)
+        if "score" in facts:
+            given = facts["score"] if entry.get("score") is None else entry["score"]
+            confidence = collected.confidence(number_or_none(given), given, what="score", where=where)
+            facts = {name: fact for name, fact in facts.items() if name != "score"} | {"confidence": confidence}
+        for fields in (entry, value):
+            collected.count_others(fields, _RESULT_FIELDS, "a result", where)
         if isinstance(meta := entry.get("meta"), dict):
-            collected.count_others(meta, {"rings"}, "the meta of a result", where)
+            collected.count_others(meta, _META_FIELDS, "the meta of a result", where)
         if (turned := number_or_none(entry.get("image_rotation"))) and turned % 360:
             collected.not_imported.add("rotation of the image on the screen", where)
         if kind != _CHOICES:
-            self._drawn.append(_Drawn(uri, kind, value, entry, labels, facts, origin))
+            self._drawn.append(_Drawn(uri, kind, value, entry, labels, facts, where))
             return
         for label in dict.fromkeys(labels):
             self._chosen_with.setdefault(label, {}).setdefault(str(entry.get("from_name")), where)
@@ -523,7 +495,7 @@ class _Reader:
         read.append(True)
 
 
-def _none_of(read: dict[str, list[bool]]) -> None:
+def _none_of(read: _Read) -> None:
     """Note for all images that a result which may be about them was not imported."""
     for results in read.values():
         results.append(False)
@@ -558,11 +530,8 @@ def _texts(value: object) -> list[str]:
 
 
 def _is_image(text: str) -> bool:
-    return (
-        text.partition("?")[0].lower().endswith(tuple(READ_SUFFIXES))
-        or _LOCAL in text
-        or _UPLOAD.search(text) is not None
-    )
+    served = _LOCAL in text or _UPLOAD.search(text) is not None
+    return served or text.partition("?")[0].lower().endswith(tuple(READ_SUFFIXES))
 
 
 def _image_keys(data: dict[str, Any], targets: _Targets) -> list[str]:
@@ -805,6 +774,7 @@ FORMAT = Format(
     }),
     folder=lambda path: file_in(path, _FILE).parent,
     empty="a task with an annotation without results",
+    holes="a brush mask",
     unlabelled="a task without annotations",
 )  # fmt: skip
 RECORDS = replace(

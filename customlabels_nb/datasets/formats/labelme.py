@@ -10,7 +10,7 @@ programs, is its confidence. Its group, description, flags, and other types of s
 file, next to those that have one, are unlabelled.
 
 The reader accepts a single file, or a folder with ``.json`` files at any depth. The writer creates a folder, with an
-``index.json`` next to the files for data that they cannot store: the order of labels and images, the test images, and
+``index.txt`` next to the files for data that they cannot store: the order of labels and images, the test images, and
 images that were not reviewed. The box of a polygon is its bounding box.
 """
 
@@ -35,7 +35,7 @@ from customlabels_nb.core.polygons import Polygon, from_one_ring, polygon_of, ri
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
-    INDEX_NAME,
+    INDEX_BESIDE_JSON,
     Box,
     Collector,
     FilesOfImages,
@@ -81,7 +81,7 @@ def _recognise(path: Path) -> bool:
             return _begins_as_ours(path)
         if any(map(_begins_as_ours, islice(files_below(path, ".json", depth=2), _LOOKED_AT))):
             return True
-        return "files" in outer_keys(path / INDEX_NAME)[0]  # an export without labelled images
+        return "files" in outer_keys(path / INDEX_BESIDE_JSON)[0]  # an export without labelled images
     except (OSError, ValueError):
         return False
 
@@ -265,7 +265,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
             if file is not None:
                 files.write(path / file, _document(name, image, rows))
                 written.append(file)
-        write_index(files, path, index)
+        write_index(files, path / INDEX_BESIDE_JSON, index)
         remove_former(files, path, before, ".json")
     return files.files
 
@@ -306,6 +306,6 @@ FORMAT = Format(
     folder=lambda path: path,
     empty="a JSON file without shapes",
     unlabelled="an image without a JSON file",
-    stem_ending=".json",
     in_image=True,
+    holes="joined to the outline",
 )

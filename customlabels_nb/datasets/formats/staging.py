@@ -49,7 +49,7 @@ class Staged:
         with self.open(path, durable=durable) as file:
             file.write(data)
 
-    def copy_image(self, uri: str, folder: Path, taken: dict[str, int], ending: str = "") -> Path | None:
+    def copy_image(self, uri: str, folder: Path, taken: dict[str, int]) -> Path | None:
         """Stage a copy of an image in ``folder``, with a :func:`free_name`. On failure, record an issue.
 
         No file with another content is replaced, such as an image of another export to the same folder.
@@ -59,9 +59,9 @@ class Staged:
         except ImageError as error:
             self.issues.append(Issue(error.code, str(error), where=uri))
             return None
-        path = folder / free_name(uri, taken, ending)
+        path = folder / free_name(uri, taken)
         while os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
-            path = folder / free_name(uri, taken, ending)
+            path = folder / free_name(uri, taken)
         self.write(path, data)
         return path
 
@@ -112,26 +112,21 @@ def staged(folder: Path) -> Iterator[Staged]:
         files.settle()
 
 
-def free_name(uri: str, taken: dict[str, int], ending: str = "") -> str:
-    """Return a unique file name for the copy of an image that is valid on any system, and add it to ``taken``.
-
-    With ``ending``, that of the annotation file of each image, no two copies have the same stem.
-    """
-    suffix = _safe(os.path.splitext(_file_name(uri))[1])
-    return free_stem(uri, taken, ending or suffix) + suffix
+def free_name(uri: str, taken: dict[str, int]) -> str:
+    """Return a file name for the copy of an image that is valid on any system, with a :func:`free_stem`."""
+    return free_stem(uri, taken) + _safe(os.path.splitext(_file_name(uri))[1])
 
 
-def free_stem(uri: str, taken: dict[str, int], ending: str) -> str:
-    """Return the stem of an image as a file name that is valid on any system, with a number if it is in ``taken``.
+def free_stem(uri: str, taken: dict[str, int]) -> str:
+    """Return the stem of an image as a valid file name on any system, unique because programs find images by it.
 
-    ``taken`` holds the last number that was added to each name, which is a stem with the ending.
+    It is added to ``taken``, which holds the last number that was added to each stem.
     """
     first = stem = portable_stem(uri)
-    while (key := folded(f"{stem}{ending}")) in taken:
-        same = folded(f"{first}{ending}")
-        taken[same] += 1
-        stem = f"{first}-{taken[same]}"
-    taken[key] = 1
+    while folded(stem) in taken:
+        taken[folded(first)] += 1
+        stem = f"{first}-{taken[folded(first)]}"
+    taken[folded(stem)] = 1
     return stem
 
 

@@ -280,7 +280,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         for split, stems in splits.items():
             files.write(path / _SETS / f"{split}.txt", "".join(f"{stem}\n" for stem in stems).encode(), durable=True)
         files.write(path / _LABEL_MAP, _label_map(labels, contents).encode())
-        write_index(files, path, index)
+        write_index(files, path / INDEX_NAME, index)
         remove_former(files, target, (f"{stem}.xml" for stem in before), ".xml")
     return files.files
 
@@ -341,7 +341,7 @@ FORMAT = Format(
     rounding=1.0,
     empty="an XML file without objects",
     unlabelled="an image without an XML file",
-    stem_ending=".xml",
     in_image=True,
+    holes="one `<polygon>` each",
     on_lines=True,
 )

@@ -130,10 +130,9 @@ def _label_lines(
 ) -> tuple[list[_Shape] | None, Path | None]:
     """Read the shapes in the image's label file, or return None if there is no readable file."""
     ours = listed.name in layout.index.images
-    candidates = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
-    path = next(
-        (file for file in (os.path.join(layout.base, each) for each in candidates) if os.path.isfile(file)), None
-    )
+    names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
+    candidates = (os.path.join(layout.base, name) for name in names)
+    path = next((candidate for candidate in candidates if os.path.isfile(candidate)), None)
     if path is None:
         return None, None
     file = Path(path)
@@ -669,7 +668,7 @@ def _write(contents: Contents, path: Path) -> list[Path]:
         for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
             if name in used.values():
                 files.write(base / name, "".join(f"{line}\n" for line in lists[split]).encode(), durable=True)
-        write_index(files, base, index)
+        write_index(files, base / INDEX_NAME, index)
         files.write(described, _description(labels, used), durable=True)
     return files.files
 
@@ -738,8 +737,8 @@ FORMAT = Format(
     folder=lambda path: path.parent if _is_description(path) else path,
     empty="an empty text file",
     unlabelled="an image without a text file",
-    stem_ending=".txt",
     in_image=True,
+    holes="joined to the outline",
     on_lines=True,
     need_copies="Ultralytics",
 )

@@ -128,10 +128,10 @@ def test_staged_files_are_moved_in_order_at_the_end(tmp_path: Path) -> None:
 
 def test_copies_have_names_that_are_free_and_safe() -> None:
     taken: dict[str, int] = {}
-    uris = ["/a/x.png", "/b/X.png", "/c/x.png", "/a/x-2.png", "s3://b/..", "s3://b/.hidden.png", "/a/<2>?.png"]
+    uris = ["/a/x.png", "/b/X.jpg", "/c/x.png", "/a/x-2.png", "s3://b/..", "s3://b/.hidden.png", "/a/<2>?.png"]
     names = [free_name(uri, taken) for uri in uris]
-    assert names == ["x.png", "X-2.png", "x-3.png", "x-2-2.png", "image", "hidden.png", "_2__.png"]
-    assert taken["x.png"] == 3  # the next copy does not try the others again
+    assert names == ["x.png", "X-2.jpg", "x-3.png", "x-2-2.png", "image", "hidden.png", "_2__.png"]
+    assert taken["x"] == 3  # the next copy does not try the others again
     longest = free_name("/a/" + "z" * 300 + ".png", taken)
     assert [free_name(f"/b/{longest}", taken), free_name(f"/b/{longest}", dict[str, int]())] == [
         longest.replace(".png", "-2.png"), longest,

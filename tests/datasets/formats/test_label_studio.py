@@ -365,7 +365,12 @@ value = st.fixed_dictionaries(
 results = anything | st.lists(
     anything
     | st.fixed_dictionaries(
-        {"value": value}, optional={"type": st.just("rectanglelabels") | anything, "meta": anything}
+        {"value": value},
+        optional={
+            "type": st.just("rectanglelabels") | anything,
+            "to_name": st.sampled_from(["image", "pages", "x"]) | anything,
+            **dict.fromkeys(("meta", "from_name", "item_index"), anything),
+        },
     ),
     max_size=3,
 )
@@ -374,7 +379,13 @@ work = anything | st.lists(
     max_size=2,
 )
 tasks = st.fixed_dictionaries(
-    {"data": anything | st.fixed_dictionaries({"image": st.sampled_from(["a.jpg", "b.jpg"]) | anything})},
+    {
+        "data": anything
+        | st.fixed_dictionaries(
+            {"image": st.sampled_from(["a.jpg", "b.jpg"]) | anything},
+            optional={"pages": st.lists(st.sampled_from(["a.jpg", "b.jpg", "c.jpg"])) | anything},
+        )
+    },
     optional={"annotations": work, "predictions": work},
 )
 records = st.fixed_dictionaries(

@@ -131,8 +131,11 @@ def test_dropped_shapes_are_counted(tmp_path: Path) -> None:
     three = "'a.json, shape 1', 'a.json, shape 2', 'a.json, shape 3'."
     assert "Its mask cannot be read" in found.issues[3].message
     assert [issue.message for issue in found.issues[4:]] == [
-        *(f"3 × field {what!r} of a shape was not imported: {three}" for what in ("group_id", "flag hidden")),
-        "1 × field 'difficult' of a shape was not imported: 'a.json, shape 3'.",
+        *(
+            f"3 × value of the key {what!r} of a shape was not imported: {three}"
+            for what in ("flag hidden", "group_id")
+        ),
+        "1 × value of the key 'difficult' of a shape was not imported: 'a.json, shape 3'.",
         "2 × shape of the type 'line' was not imported: 'a.json, shape 5', 'a.json, shape 6'.",
         "1 × shape of the type 'points' was not imported: 'a.json, shape 7'.",
     ]
@@ -200,16 +203,16 @@ def test_export_removes_files_of_unlabelled_images_only(tmp_path: Path) -> None:
     rows = pd.DataFrame({"image": names, "label": "cat", "left": 1.0, "top": 2.0, "width": 3.0, "height": 4.0})
     out = tmp_path / "out"
     Dataset(pd.DataFrame({"image": names}), rows).to("labelme", out)
-    assert sorted(path.name for path in out.iterdir()) == ["a.json", "b.json", "c.json", "index.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["a.json", "b.json", "c.json", "index.txt"]
     labelme(out / "mine.json", image="mine.jpg")
-    index = json.loads((out / "index.json").read_text())
+    index = json.loads((out / "index.txt").read_text())
     index["files"] += ["../outside.json", "deep/x.json", "notes.txt"]
-    (out / "index.json").write_text(json.dumps(index))
+    (out / "index.txt").write_text(json.dumps(index))
     kept = [labelme(tmp_path / "outside.json"), labelme(out / "deep" / "x.json")]
     (out / "notes.txt").write_text("mine")
     Dataset(pd.DataFrame({"image": names}), rows[:1]).to("labelme", out)
     left = {path.name for path in out.iterdir()}
-    assert left == {"a.json", "index.json", "mine.json", "deep", "notes.txt"}
+    assert left == {"a.json", "index.txt", "mine.json", "deep", "notes.txt"}
     assert all(path.is_file() for path in kept)
 
 

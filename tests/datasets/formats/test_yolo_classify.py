@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from customlabels_nb.datasets.formats.detection import detect
+from customlabels_nb.datasets.formats.format_detection import detect
 from customlabels_nb.datasets.loading import read_dataset
 
 

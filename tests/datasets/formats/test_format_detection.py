@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import customlabels_nb as cl
 from customlabels_nb.core.tables import SPLIT_NAMES
-from customlabels_nb.datasets.formats.detection import detect
+from customlabels_nb.datasets.formats.format_detection import detect
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.listing import labels_of_folders, read_folder, sort_out_listing
 from customlabels_nb.images.locations import to_path
