@@ -72,5 +72,4 @@ def like_ratios(boxes: FloatArray) -> npt.NDArray[np.bool_]:
     """Return a mask of the boxes, shape (n, 4), whose values are all between 0 and 1, so that they may be ratios."""
     with np.errstate(invalid="ignore"):
         inside = (boxes >= 0) & (boxes <= _RATIO_AT_MOST)
-    mask: npt.NDArray[np.bool_] = inside.all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
-    return mask
+    return np.logical_and(inside.all(axis=1), (boxes[:, 2:] > 0).all(axis=1))
