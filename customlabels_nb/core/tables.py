@@ -408,8 +408,9 @@ def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
 def _booleans(column: pd.Series, name: str) -> pd.Series:
     values = [as_boolean(value) for value in column.tolist()]
     if None in values:
-        wrong = column.tolist()[values.index(None)]
-        raise TableError(f"The column {name!r} has {wrong!r}, which is not True, False, 1, 0, yes or no.")
+        row = values.index(None)
+        wrong = column.tolist()[row]
+        raise TableError(f"The column {name!r} has {wrong!r} in row {row}, not True, False, 1, 0, yes or no.")
     return pd.Series(values, index=column.index, dtype=bool)
 
 
