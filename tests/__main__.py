@@ -40,7 +40,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TypeVar
 
-from tests import environments, peers, provision
+from tests import environments, provision
 from tests.tiers import THOROUGH_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -278,6 +278,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the checks and return the exit status."""
     options, pytest_args = parse(sys.argv[1:] if argv is None else argv)
     if options.peers:
+        from tests import peers  # imports the package, which is not needed to start the checks
+
         return peers.main()
     env = os.environ | {"CUSTOMLABELS_NB_REQUIRE_ALL": "1", THOROUGH_VARIABLE: str(int(options.thorough))}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # see `pytest_configure`

@@ -558,3 +558,10 @@ def test_fruit(fruit_photos: Path, fruit_test_photos: list[Path]) -> None:
         "orange": 15,
     }
     assert [path.name for path in fruit_test_photos] == ["IMG_TEST_1.jpg", "IMG_TEST_2.jpg", "IMG_TEST_3.jpg"]
+
+
+def test_peers_run_instead_of_all_other_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests import peers
+
+    monkeypatch.setattr(peers, "main", lambda: 3)
+    assert runner.main(["--peers"]) == 3

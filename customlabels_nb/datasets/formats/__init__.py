@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.text import counted, plain_url
-from customlabels_nb.core.issues import EXPORT_FINDINGS, Issue
+from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats import image_folder
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
@@ -35,24 +35,20 @@ from customlabels_nb.remote.remote_files import download
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Result of an export: its files, and issues for images that could not be copied, losses, and changes."""
+    """Result of an export: its files, the images that were left out, and issues for these, losses and changes."""
 
     format: str
     files: list[Path]
     issues: list[Issue]
+    left_out: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         count, first = len(self.files), str(self.files[0]) if self.files else "none"
         files = first if count == 1 else f"{count:,} files, such as {first}"
         names = list(map(repr, self.left_out))
-        skipped = f"{len(names):,} images cannot be read and were skipped: {', '.join(names[:3])}. See .issues."
+        skipped = f"{counted(len(names), 'image')} left out: {', '.join(names[:3])}. See .issues."
         others = [issue.message for issue in self.issues if issue.code in EXPORT_FINDINGS]
         return "\n".join([f"Written as {self.format}: {files}.", *([skipped] if names else []), *others])
-
-    @property
-    def left_out(self) -> list[str]:
-        """Images that cannot be read, which were left out."""
-        return [issue.where for issue in self.issues if issue.code not in EXPORT_FINDINGS]
 
 
 def read(
@@ -216,8 +212,24 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
         placed = clip(placed, chosen, {uri: image for image, uri in moved.items()})
     files = [*chosen.write(placed, target), *copied]
     called = {uri: image for image, uri in names.items()}
-    issues = [replace(issue, where=called.get(issue.where, issue.where)) for issue in placed.issues]
-    return ExportReport(chosen.name, files, [*issues, *losses(contents, chosen)])
+    failed = [replace(issue, where=called[issue.where]) for issue in placed.issues if issue.code not in EXPORT_FINDINGS]
+    others = [issue for issue in placed.issues if issue.code in EXPORT_FINDINGS]
+    left_out = dict.fromkeys([*(image for image in names if image not in moved), *(issue.where for issue in failed)])
+    issues = [*_by_reason(failed), *others, *losses(contents, chosen)]
+    return ExportReport(chosen.name, files, issues, list(left_out))
+
+
+def _by_reason(failed: list[Issue]) -> list[Issue]:
+    """Return one issue for each reason why images were left out, with a count and the first images."""
+    images: dict[str, list[str]] = {}
+    for issue in failed:
+        images.setdefault(issue.code, []).append(issue.where)
+    if len(images) == len(failed):
+        return failed
+    return [
+        Issue(code, f"{len(names):,} × image left out: {first_of(names)}. {CODES[code]}", "images")
+        for code, names in images.items()
+    ]
 
 
 def _copy_images(names: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[Path], list[Issue]]:

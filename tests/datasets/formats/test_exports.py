@@ -227,3 +227,15 @@ def test_voc_lists_its_labels_for_other_programs(tmp_path: Path) -> None:
     lines = (tmp_path / "out" / "labelmap.txt").read_text("utf-8").splitlines()
     assert [line.split(":")[0] for line in lines if not line.startswith("#")] == ["background", "cat"]
     assert where(written)["labelmap.txt"].startswith("2 × label in labelmap.txt cannot be stored as voc: 'a:b', '#1'")
+
+
+def test_names_of_copies_in_cvat_files_are_those_of_frames(tmp_path: Path) -> None:
+    before = boxes_of([tmp_path / "a b.jpg"])
+    before.to("cvat", tmp_path / "out" / "annotations.xml", copy_images=True)
+    assert 'name="a b.jpg"' in (tmp_path / "out" / "annotations.xml").read_text("utf-8")
+    (tmp_path / "out" / "a b.jpg").write_bytes(b"another file of this name")
+    before.to("cvat", tmp_path / "out" / "annotations.xml", copy_images=True)
+    assert 'name="images/a b.jpg"' in (tmp_path / "out" / "annotations.xml").read_text("utf-8")
+    assert cl.read_dataset(tmp_path / "out" / "annotations.xml").images["image"].map(os.path.dirname).tolist() == [
+        str(tmp_path / "out" / "images")
+    ]

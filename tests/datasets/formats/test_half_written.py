@@ -46,7 +46,7 @@ def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_pa
     Path(shots[4]).mkdir()
     written = given.to(name, path, copy_images=True)
     assert written.left_out == [shots[1], shots[2], shots[4]]
-    assert next(issue.code for issue in written.issues if issue.where == shots[1]) == "IMAGE_NOT_FOUND"
+    assert "IMAGE_NOT_FOUND" in {issue.code for issue in written.issues}
     assert "3 images" in repr(written)
     assert repr(shots[1]) in repr(written)
     found = read_dataset(path, name)
@@ -54,6 +54,18 @@ def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_pa
     assert sorted(Path(image).name for image in found.images["image"]) == [f"photo {n}.png" for n in (0, 3, 5)]
     assert found.label_counts.to_dict() == {LABELS[0]: 3}
     assert {file.name for file in written.files if file.suffix == ".png"} == {f"photo {n}.png" for n in (0, 3, 5)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_left_out_for_one_reason_are_one_line(tmp_path: Path, name: str) -> None:
+    shots = photos(tmp_path / "photos", 6)
+    given = dataset(tmp_path / "photos", LABELS[0], boxes=not formats.FORMATS[name].copies)
+    for shot in shots[1:]:
+        Path(shot).unlink()
+    written = given.to(name, target(name, tmp_path / "out"), copy_images=True)
+    assert written.left_out == shots[1:]
+    (line,) = (issue.message for issue in written.issues if issue.code == "IMAGE_NOT_FOUND")
+    assert line.startswith(f"5 × image left out: {shots[1]!r}, ")
 
 
 @pytest.mark.parametrize("name", ["coco", "image_folder"])
