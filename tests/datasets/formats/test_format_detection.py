@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import customlabels_nb as cl
-from customlabels_nb.core.tables import SPLIT_NAMES
 from customlabels_nb.datasets.formats.format_detection import detect
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.listing import labels_of_folders, read_folder, sort_out_listing
@@ -122,9 +121,6 @@ def test_a_bucket_gives_the_labels_of_a_folder(
     assert local == {
         url.removeprefix("s3://b/"): at for url, *at in zip(there.images, there.labels, there.splits, strict=True)
     }
-    labels = {label.lower() for label in here.labels if label}
-    if not labels <= {"cat", "dog"}:  # a name of a split or of a folder of images is a label only beside other folders
-        assert len({image.split("/")[0] for image in local}) > 1 or labels & SPLIT_NAMES.keys()
 
 
 def test_splits_of_folders_are_kept_and_reported(tmp_path: Path) -> None:
