@@ -63,7 +63,7 @@ class SessionFiles:
         root: Path,
         *,
         dataset: Callable[[str], Dataset],
-        add_images: Callable[[list[str], str, str | None], ImportReport],
+        add_images: Callable[[list[str], str, str | None, str], ImportReport],
     ) -> None:
         self.root = root
         self.dataset = dataset
@@ -157,8 +157,11 @@ class SessionFiles:
         with write_errors(f"The upload of {name!r}"), held.names[name].open("wb" if first else "ab") as file:
             file.write(data)
 
-    def end_upload(self, batch: str, split: str, label: str | None) -> ImportReport:
-        """Import the batch's files, with an optional label, and report issues under their uploaded names."""
+    def end_upload(self, batch: str, split: str, label: str | None, on_known: str = "fill") -> ImportReport:
+        """Import the batch's files, with an optional label, and report issues under their uploaded names.
+
+        ``on_known`` is that of :meth:`customlabels_nb.project.project.Project.add_images`.
+        """
         held = self._batch(batch)
         target = self.root / "images"
         moved: list[Path] = []
@@ -169,7 +172,7 @@ class SessionFiles:
                 reserved = reserve(target, path.name, taken)
                 moved.append(path.replace(reserved))
                 uploaded[to_uri(reserved)] = name
-            report = self._add_images([str(path) for path in moved], split, label)
+            report = self._add_images([str(path) for path in moved], split, label, on_known)
         finally:
             self.cancel_upload(batch)
         self._remove_unused(moved, split)

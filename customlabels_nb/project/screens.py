@@ -347,8 +347,9 @@ def plug_in(location: ProjectLocation, split: str, query: Query, labeller: Any, 
 def session_files(location: ProjectLocation) -> SessionFiles:
     """Create the object through which widgets access the project's images and uploads."""
 
-    def add_images(files: list[str], split: str, label: str | None) -> ImportReport:
-        return import_images(location.store, location.root, files, ImportOptions(split, label=label))
+    def add_images(files: list[str], split: str, label: str | None, on_known: str) -> ImportReport:
+        options = ImportOptions(split, label=label, on_known=on_known)
+        return import_images(location.store, location.root, files, options)
 
     return SessionFiles(location.root, dataset=location.dataset, add_images=add_images)
 

@@ -207,7 +207,7 @@ class Gallery(EditedPages):
         self._files.add_part(batch, name, buffer, first=first)
         return {}
 
-    def _end_upload(self, batch: str, label: str | None = None) -> Any:
-        report = self._files.end_upload(batch, self.session.split, label)
+    def _end_upload(self, batch: str, label: str | None = None, on_known: str = "fill") -> Any:
+        report = self._files.end_upload(batch, self.session.split, label, on_known)
         self.session.follow()
         return report_as_json(report)

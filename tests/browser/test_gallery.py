@@ -340,6 +340,13 @@ def test_finder_adds_labels_and_uploads_images(lab: Lab) -> None:
     expect(root.locator(".position")).to_have_text("1–8 of 8")
     assert sorted(gallery.labelled().values()) == ["fig & <b>date</b>", "pear", "pear", "plum"]
 
+    root.locator("input[type=file]").set_input_files(files[:1])
+    root.locator(".panel input").fill("quince")
+    root.locator(".panel select").select_option("take this label")
+    root.locator(".panel button.primary").click()
+    expect(gallery.chips(6)).to_have_text("quince")
+    assert sorted(gallery.labelled().values()) == ["fig & <b>date</b>", "pear", "plum", "quince"]
+
 
 def picture(random_state: int) -> bytes:
     """Return an encoded image."""

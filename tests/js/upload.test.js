@@ -22,7 +22,7 @@ function uploadWith(answer) {
   const panel = new Panel({ onClose: () => {} });
   root.append(panel.node);
   const request = async (kind, content, buffers, options) => {
-    sent.push([kind, options?.patience]);
+    sent.push([kind, options?.patience, content]);
     return kind === "upload begin" ? [{ batch: "b" }] : answer(kind);
   };
   const upload = new Upload({
@@ -53,6 +53,19 @@ test("an upload has minutes for every request, and closes its panel", async () =
   );
   for (const [, patience] of sent) assert.ok(patience >= 120_000, patience);
   assert.equal(panel.isOpen, false);
+});
+
+test("an upload says what happens to images that the dataset has", async () => {
+  for (const [chosen, text] of [
+    [null, "fill"],
+    ["replace", "replace"],
+  ]) {
+    const { panel, sent, ended } = uploadWith(() => [{ text: "1 image was added." }]);
+    if (chosen) panel.node.querySelector("select").value = chosen;
+    press("Enter");
+    await ended();
+    assert.deepEqual(sent.at(-1)[2], { batch: "b", label: null, on_known: text });
+  }
 });
 
 test("Enter that ends the composition of a label does not start the upload", () => {

@@ -29,13 +29,13 @@ def png(color: str, size: tuple[int, int] = (30, 20)) -> bytes:
     return buffer.getvalue()
 
 
-def upload(files: SessionFiles, label: str | None, **contents: bytes) -> object:
+def upload(files: SessionFiles, label: str | None, on_known: str = "fill", **contents: bytes) -> object:
     """Upload files in two parts each."""
     batch = files.begin_upload()
     for name, data in contents.items():
         files.add_part(batch, name, data[:10], first=True)
         files.add_part(batch, name, data[10:], first=False)
-    return files.end_upload(batch, "train", label)
+    return files.end_upload(batch, "train", label, on_known)
 
 
 def test_unreadable_thumbnails_have_a_reason(project: Project, files: SessionFiles, photos: Path) -> None:
@@ -70,6 +70,18 @@ def test_uploads_land_in_the_project_and_get_one_label(project: Project, files: 
     new = project.train_set.filter("label == 'plum'").images["image"].tolist()
     assert sorted(Path(name).name for name in new) == ["a.png", "b.png"]
     assert sorted(path.name for path in (project.root / "images").iterdir()) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize(("on_known", "labels"), [("fill", ["plum"]), ("replace", ["pear"]), ("skip", ["plum"])])
+def test_uploaded_images_that_are_known(
+    project: Project, files: SessionFiles, on_known: str, labels: list[str]
+) -> None:
+    upload(files, "plum", **{"a.png": png("red")})
+    report = upload(files, "pear", on_known, **{"b.png": png("red")})
+    known = project.train_set.filter("label == 'plum' or label == 'pear'")
+    assert (report.added, known.annotations["label"].tolist()) == (0, labels)
+    assert [path.name for path in (project.root / "images").iterdir()] == ["a.png"]
+    assert report.issues["code"].tolist() == (["LABEL_KEPT"] if on_known == "fill" else [])
 
 
 def test_uploaded_names_stay_in_the_folder(project: Project, files: SessionFiles) -> None:

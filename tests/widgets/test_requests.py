@@ -45,7 +45,7 @@ REACH: dict[str, dict[str, str]] = {
         "outline": "image", "prepare outlines": "image following", "fix": "image",
         "edit": "images label labels instead_of revisions",
         "save": "image labels shapes", "labels uses": "label", "labels change": "label before into",
-        "upload part": "batch", "upload end": "batch label", "history": "who", "act": "about",
+        "upload part": "batch", "upload end": "batch label on_known", "history": "who", "act": "about",
         "open": "link.label link.annotator link.person link.skipped_by link.skips link.image link.mixed",
         "compare": "name", "choose": "model", "add": "label labels model", "part": "key", "ask": "key",
         "moved": "position.own", "keep": "position.own", "intervals": "position.own",

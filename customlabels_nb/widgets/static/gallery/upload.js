@@ -13,6 +13,13 @@ export function problemText({ message, count, files }) {
 // milliseconds; the kernel answers after it has imported all images, and a part may travel long
 const UPLOADING = { patience: 600_000 };
 
+// What happens to images that the dataset has: the values of `on_known=` in project.add_images.
+const ON_KNOWN = [
+  ["fill", "keep their labels"],
+  ["replace", "take this label"],
+  ["skip", "are left out"],
+];
+
 export class Upload {
   // `request` sends to the kernel. `labels()` returns the labels. `done(report)` is called with the result.
   constructor({ root, panel, request, labels, done }) {
@@ -42,16 +49,22 @@ export class Upload {
       data: { first: "" },
       attributes: { list: listId, "aria-label": "Label for all images" },
     });
+    const known = element(
+      "select",
+      { attributes: { "aria-label": "Images that are already here" } },
+      ...ON_KNOWN.map(([value, text]) => element("option", { value, text })),
+    );
     const count = files.length === 1 ? files[0].name : `${files.length.toLocaleString("en")} files`;
     const bar = element("progress", { max: files.length, value: 0, hidden: true });
     const words = element("p", { class: "faint" });
     const begin = element("button", { type: "button", class: "primary", text: "Add" });
     const run = async () => {
       if (begin.disabled) return;
-      begin.disabled = field.disabled = true;
+      begin.disabled = field.disabled = known.disabled = true;
       show(bar, true);
       try {
-        const report = await this._send(files, field.value.trim() || null, (sent) => {
+        const choice = { label: field.value.trim() || null, on_known: known.value || "fill" };
+        const report = await this._send(files, choice, (sent) => {
           bar.value = sent;
           setText(words, `${sent} of ${files.length} sent`);
         });
@@ -59,7 +72,7 @@ export class Upload {
         this.done(report);
       } catch (error) {
         setText(words, `Could not add the images: ${error.message}`);
-        begin.disabled = field.disabled = false;
+        begin.disabled = field.disabled = known.disabled = false;
         if (!begin.isConnected && this.root.isConnected)
           this.done({ text: words.textContent, count: 0, problems: [] });
       }
@@ -71,6 +84,7 @@ export class Upload {
     this.panel.open(
       `Add ${count}`,
       element("p", {}, element("label", {}, "Label for all images: ", field)),
+      element("p", {}, element("label", {}, "Images that are already here ", known)),
       element("datalist", { id: listId }, ...options),
       bar,
       words,
@@ -78,7 +92,7 @@ export class Upload {
     );
   }
 
-  async _send(files, label, progress) {
+  async _send(files, choice, progress) {
     const [{ batch }] = await this.request("upload begin", {}, [], UPLOADING);
     for (const [index, file] of files.entries()) {
       await inParts(file, (part, first) =>
@@ -86,7 +100,7 @@ export class Upload {
       );
       progress(index + 1);
     }
-    const [report] = await this.request("upload end", { batch, label }, [], UPLOADING);
+    const [report] = await this.request("upload end", { batch, ...choice }, [], UPLOADING);
     return report;
   }
 }
