@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -151,8 +153,8 @@ def issues_beside(images: Sequence[str], others: Sequence[str], top: str) -> lis
 
 def annotation_files(images: Sequence[str], others: Sequence[str], top: str) -> Iterator[Clue]:
     """Yield the files that hold annotations, among ``others`` in the folder ``top`` with these images."""
-    names = {PurePosixPath(image).name for image in images}
-    stems = {PurePosixPath(name).stem for name in names}
+    names = {image.rpartition("/")[2] for image in images} if others else set()
+    stems = {posixpath.splitext(name)[0] for name in names}
     for file in _to_look_at(others, top):
         if clue := _clue(file, names, stems):
             yield clue
@@ -240,12 +242,10 @@ def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
     """Yield a clue if half of the images have another image of the same name in a folder of masks, or beside them."""
     below = len(top.rstrip("/")) + 1
     photos, masks = set[str](), dict[str, str]()
-    for image in images:
-        path = PurePosixPath(image[below:])
-        stem = path.stem.lower()
-        in_folder = any(_MASK_FOLDER.fullmatch(part.lower()) for part in path.parts[:-1])
-        is_mask = path.suffix.lower() not in _PHOTOGRAPHIC and (in_folder or _MASK_ENDING.search(stem))
-        if is_mask:
+    for image in images:  # as texts, because a Path of each would take longer than listing them
+        folder, _, name = image[below:].lower().rpartition("/")
+        stem, suffix = posixpath.splitext(name)
+        if suffix not in _PHOTOGRAPHIC and (_MASK_ENDING.search(stem) or _has_masks(folder)):
             masks[_MASK_ENDING.sub("", stem)] = image
         else:
             photos.add(stem.removesuffix("_leftimg8bit"))
@@ -253,6 +253,11 @@ def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
     if common and len(common) * 2 >= len(photos):
         many = counted(len(common), "image looks like a mask of another", "images look like masks of others")
         yield Clue(masks[min(common)], f"{many}. Masks are not read.")
+
+
+@lru_cache(maxsize=1024)
+def _has_masks(folder: str) -> bool:
+    return any(map(_MASK_FOLDER.fullmatch, folder.split("/")))
 
 
 # -- reasons ----------------------------------------------------------------------------------------
