@@ -304,7 +304,7 @@ class _Finder:
         )
         contents = SourceContents(
             rows[["image"]],
-            t.normalise_annotations(rows, annotator=self.annotator),
+            t.normalise_annotations(rows[rows["label"].notna()], annotator=self.annotator),
             {**description, "labels_from": self.labels_from},
             files.stats,
             files.issues,

@@ -242,6 +242,8 @@ def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
     """Yield a clue if half of the images have another image of the same name in a folder of masks, or beside them."""
     below = len(top.rstrip("/")) + 1
     photos, masks = set[str](), dict[str, str]()
+    if all(image[image.rfind(".") :].lower() in _PHOTOGRAPHIC for image in images):
+        return
     for image in images:  # as texts, because a Path of each would take longer than listing them
         folder, _, name = image[below:].lower().rpartition("/")
         stem, suffix = posixpath.splitext(name)
