@@ -16,6 +16,7 @@ from customlabels_nb.datasets.formats import image_folder
 from customlabels_nb.datasets.formats.staging import Staged
 from customlabels_nb.errors import InputError
 from customlabels_nb.images import locations
+from customlabels_nb.images.listing import read_folder
 from tests.conftest import ROOT
 from tests.project.conftest import draw
 
@@ -57,7 +58,7 @@ def test_labels_that_a_disk_does_not_distinguish_are_not_merged(
 ) -> None:
     for number, label in enumerate(("Cat", "cat")):
         draw(tmp_path / "photos" / label / "1.png", number, 0)
-    contents = image_folder.read_labelled(tmp_path / "photos")
+    contents = image_folder.contents_of(read_folder(tmp_path / "photos", labels_from="folders"))
     assert len(image_folder.FORMAT.write(contents, tmp_path / "out")) == 2
     monkeypatch.setattr(Staged, "ignores_case", lambda files: True)
     with pytest.raises(InputError, match="one folder for the labels 'Cat' and 'cat'"):

@@ -253,4 +253,5 @@ FORMAT = Format(
     write=_write,
     holds=frozenset({"image_labels", "boxes", "unlabelled", "size"}),
     folder=lambda path: file_in(path, _FILE).parent,
+    in_image=True,
 )
