@@ -104,6 +104,7 @@ IMPORT_FINDINGS = {
     "SOURCE_UNREACHABLE": "The source cannot be accessed.",
     "FOLDER_UNREADABLE": "The folder is not readable.",
     "FOLDER_IS_PROJECT": "The folder belongs to a project and was skipped.",
+    "ONE_LABEL_FOLDER": "All images have the name of one folder as their label.",
     "FOLDERS_ARE_SPLITS": "The folders are named after splits, so they are not labels.",
     "FOLDER_LOOP": "The link leads back to a folder that is being read.",
     "LABEL_KEPT": "The image is already labelled, so the new label was not applied.",

@@ -171,6 +171,11 @@ def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_f
         if split is not None:
             at = next(name for name in names if name.lower() in t.SPLIT_NAMES)
             files.split_folders += [at] if at not in files.split_folders else []
+    below = {names for names, (label, _) in found.items() if label is not None and names[-1] != label}
+    if len(labels) == 2 and len(below) > 1:
+        only = next(label for label in labels if label)
+        message = f"All labels are {only!r}, the only folder. If the labels are the folders in it, pass that folder."
+        files.issues.append(Issue("ONE_LABEL_FOLDER", message, top))
     placed = [found.get(names, (None, None)) for names in folders]
     files.labels = [labels[label] for label, _ in placed]
     files.splits = [split for _, split in placed]

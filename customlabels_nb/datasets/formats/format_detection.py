@@ -6,6 +6,7 @@ with annotations that cannot be read is refused, because labels guessed from its
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import posixpath
@@ -34,6 +35,7 @@ from customlabels_nb.datasets.formats import (
     yolo_classify,
 )
 from customlabels_nb.datasets.formats.base import Format
+from customlabels_nb.datasets.formats.json_file import shown
 from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE
 from customlabels_nb.datasets.formats.other_tools import other_tool
 from customlabels_nb.errors import InputError, ManifestError
@@ -68,7 +70,7 @@ _ANNOTATION_NAME = re.compile(
 # notes of people, and what this package writes for people
 _NOTES = re.compile(
     r"(readme|read_me|licen[cs]e|notice|notes?|credits|copying|copyright|changelog|todo|authors|citation)\b.*"
-    r"|_journal\.jsonl|_run\.json|.*(predictions?|detections?|results?|answers|metrics|report|confusion_matrix)\b.*"
+    r"|exif.*\.csv|_journal\.jsonl|_run\.json|.*(predictions?|detections?|results?|answers|metrics|report|confusion_matrix)\b.*"
 )
 _MASK_FOLDER = re.compile(r"masks?|segmentation.*|.*annot(ation)?s?|labels?|gt|ground_?truth|.*_gt|instances?|panoptic")
 _MASK_ENDING = re.compile(r"(_gtfine|_gtcoarse)?_(masks?|seg|segmentation|gt|labels?|labelids|instanceids|l)$")
@@ -77,6 +79,12 @@ _MOST_LOOKED_AT, _MOST_ALIKE = 200, 3  # files that are opened in a folder, and 
 _HEAD_BYTES, _LARGEST = 2**16, 2**26
 _SHOWN = 3
 _SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_NAMES)})(?![a-z])")
+_OTHER_FILES = {
+    ".zip": "it is a zip file, which has to be unpacked first",
+    ".gz": "it is compressed with gzip. Unpack it first",
+    ".xlsx": "it is a spreadsheet. Save it as CSV, or pass pd.read_excel(path) to project.add_images",
+    ".parquet": "it is a Parquet file. Pass pd.read_parquet(path) to project.add_images",
+}
 _WORDS = re.compile(r"[^\s,;:|\"'<>(){}\[\]/\\=]+")
 
 
@@ -148,7 +156,7 @@ def _split_in(path: Path) -> str | None:
 def issues_beside(images: Sequence[str], others: Sequence[str], top: str) -> list[Issue]:
     """Report the annotations in the folder ``top``, when its labels are the names of its folders."""
     clues = annotation_files(images, others, top)
-    return [Issue("ENTRY_UNREADABLE", f"It may hold annotations. {clue.why}", clue.file, top) for clue in clues]
+    return [Issue("ENTRY_UNREADABLE", f"It may hold annotations: {clue.why}", clue.file, top) for clue in clues]
 
 
 def annotation_files(images: Sequence[str], others: Sequence[str], top: str) -> Iterator[Clue]:
@@ -179,7 +187,7 @@ def _to_look_at(others: Sequence[str], top: str) -> Iterator[str]:
 def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     """Decide whether a file holds annotations of images with these names. The first rule counts.
 
-    1. Notes and results of models: no.
+    1. Notes, results of models, and lists of the labels that the folders have: no.
     2. A file that a format recognises: yes.
     3. A file of another tool, or of a type that only programs write: yes, but it is not read.
     4. A file with a usual name of annotations: yes, but it cannot be read.
@@ -192,8 +200,10 @@ def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     if is_remote(file):
         return Clue(file, "files of a remote folder are not read.") if _ANNOTATION_NAME.fullmatch(name) else None
     path = to_path(file)
+    if path.suffix.lower() in (".yaml", ".yml", ".txt", ".names") and _names_folders(path):
+        return None
     for format_ in FORMATS.values():
-        if format_ not in FOLDERS and format_.recognise(path):
+        if format_ not in FOLDERS and format_.recognise(path) and not (format_ is csv_labels.FORMAT and _is_list(path)):
             return Clue(file, f"it is a {format_.name!r} file, which is read by itself.", format_)
     if tool := other_tool(path):
         return Clue(file, f"{tool.name} files are not read. {tool.instead}")
@@ -205,6 +215,19 @@ def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
         return None
     listed = _count_listed(path, names, stems)
     return Clue(file, f"it names {counted(listed, 'image')}, but its layout is unknown.") if listed else None
+
+
+def _names_folders(path: Path) -> bool:
+    try:
+        return yolo.describes_folders(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_list(path: Path) -> bool:
+    """Check whether the first line of a table has a single cell."""
+    with path.open("rb") as file:
+        return not re.search(rb"[,;\t|]", file.readline(_HEAD_BYTES))
 
 
 def _count_listed(path: Path, names: set[str], stems: set[str]) -> int:
@@ -241,7 +264,7 @@ def _paired_files(others: Sequence[str], stems: set[str]) -> Iterator[Clue]:
 def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
     """Yield a clue if half of the images have another image of the same name in a folder of masks, or beside them."""
     below = len(top.rstrip("/")) + 1
-    photos, masks = set[str](), dict[str, str]()
+    photos, masks, labels = set[str](), dict[str, str](), set[str]()
     if all(image[image.rfind(".") :].lower() in _PHOTOGRAPHIC for image in images):
         return
     for image in images:  # as texts, because a Path of each would take longer than listing them
@@ -251,8 +274,10 @@ def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
             masks[_MASK_ENDING.sub("", stem)] = image
         else:
             photos.add(stem.removesuffix("_leftimg8bit"))
+            labels.add(folder)
     common = masks.keys() & photos
-    if common and len(common) * 2 >= len(photos):
+    about_masks = any("mask" in folder for folder in labels)  # photos of faces with and without masks
+    if common and len(common) * 2 >= len(photos) and not about_masks:
         many = counted(len(common), "image looks like a mask of another", "images look like masks of others")
         yield Clue(masks[min(common)], f"{many}. Masks are not read.")
 
@@ -265,18 +290,24 @@ def _has_masks(folder: str) -> bool:
 # -- reasons ----------------------------------------------------------------------------------------
 def _why_unread(path: Path) -> str:
     """Return the reason why no format recognises a file, as a clause without a full stop."""
-    if path.suffix.lower() == ".zip":
-        return "it is a zip file, which has to be unpacked first"
+    ending = path.suffix.lower()
+    if ending in _OTHER_FILES:
+        return _OTHER_FILES[ending]
     if tool := other_tool(path):
         return f"it is a file of {tool.name}, which is not read. {tool.instead.removesuffix('.')}"
-    if path.suffix.lower() in (".yaml", ".yml"):
+    if ending in (".yaml", ".yml"):
         return yolo.why_unread(path)
     try:
         if path.stat().st_size > _LARGEST:
             return "its layout is unknown"
-        text = path.read_bytes().decode("utf-8-sig")
-        if path.suffix.lower() == ".json":
+        data = path.read_bytes()
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "it is UTF-16 text. Save it as UTF-8, or pass encoding='utf-16' for a CSV file"
+        text = data.decode("utf-8-sig")
+        if ending == ".json":
             json.loads(text)
+        if ending in (".csv", ".tsv"):
+            return f"it has no columns image and label: {shown(text[:200].splitlines()[0] if text.strip() else '')}"
     except UnicodeDecodeError as error:
         return f"it is not UTF-8 text: byte {error.start:,} is {error.object[error.start]:#04x}. Save it as UTF-8"
     except json.JSONDecodeError as error:

@@ -24,9 +24,11 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -55,6 +57,7 @@ from customlabels_nb.datasets.formats.entries import (
     Index,
     Places,
     Size,
+    files_below,
     finite,
     is_here,
     listed_name,
@@ -84,6 +87,10 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", "
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
 _LONGEST_NAME = 4096
+_MOST_CLASSES, _MOST_FOLDERS = 10_000, 1_000
+_NUMBERED = re.compile(r"^\d+[\s:,.]+")  # a class list may have numbers
+_A_LINE = re.compile(rb"\s*\d+(\.0*)?(\s+[-+.\deE]+){4}")
+_LOOKED_AT = 20  # text files that are checked for boxes
 _LARGEST_RATIO = 1.01  # larger ratios are not due to rounding
 _FEWEST_PIXELS = 2  # numbers up to this one are ratios beyond the image
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
@@ -94,9 +101,24 @@ _Shape = tuple[str, list[float], float, int]
 
 def _recognise(path: Path) -> bool:
     try:
-        return _find_description(path) is not None
+        file = _find_description(path)
+        return file is not None and not describes_folders(file)
     except (OSError, ValueError):
         return False
+
+
+def describes_folders(file: Path) -> bool:
+    """Check whether the labels in a description or class list are names of folders, as of Ultralytics' classifiers."""
+    if file.suffix.lower() in _YAML_ENDINGS:
+        description = _load(file)
+        names = description.get("names") if isinstance(description, dict) else None
+        labels = names.values() if isinstance(names, dict) else names if isinstance(names, list) else ()
+    else:
+        labels = [_NUMBERED.sub("", line) for _, line in islice(_lines(file), _MOST_CLASSES)]
+    given = {label for label in labels if isinstance(label, str)} - {_IMAGES, _LABELS}
+    folders = (set(names) for parent, names, _ in islice(os.walk(file.parent), _MOST_FOLDERS))
+    found = set[str]().union(*(given & names for names in folders))
+    return bool(found) and len(found) * 2 >= len(given)
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -109,6 +131,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     stems = _count_stems(index.images)
     order: dict[str, str] = {}
     pending: dict[str, tuple[list[_Shape], Path]] = {}
+    used: dict[Path | None, str] = {}
     for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
@@ -117,11 +140,19 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             continue
         order.setdefault(listed.name, listed.uri)
         shapes, file = _label_lines(listed, layout, collected, stems)
+        if file in used:
+            collected.adjusted(f"{used[file]!r} has the same label file.", where=listed.name, source=to_uri(file))
+        elif file:
+            used[file] = listed.name
         status = "unlabelled" if shapes is None else "labelled"
         collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
         if shapes and file:
             pending[listed.uri] = shapes, file
     _place_shapes(pending, collected)
+    if not index.images:
+        for path in files_below(layout.base, ".txt"):
+            if path not in used and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
+                collected.not_imported.add("label file without an image", path.relative_to(layout.base).as_posix())
     return collected.contents(layout.labels, order=[order[name] for name in index.images if name in order])
 
 
@@ -281,7 +312,8 @@ def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
     if path.is_file():
         is_known = path.suffix.lower() in _YAML_ENDINGS and _describes(path)
-        return path if is_known or path.name in _CLASS_LISTS or _is_of_darknet(path) else None
+        is_list = path.name in _CLASS_LISTS and _has_boxes(_base_of(path))
+        return path if is_known or is_list or _is_of_darknet(path) else None
     if not path.is_dir():
         return None
     names = os.listdir(path)
@@ -292,8 +324,34 @@ def _find_description(path: Path) -> Path | None:
     for name in names:
         if _is_of_darknet(path / name):
             return path / name
-    labelled = (path / _LABELS).is_dir() or any(name.endswith(".txt") and name not in _CLASS_LISTS for name in names)
-    return next((path / name for name in _CLASS_LISTS if labelled and (path / name).is_file()), None)
+    lists = [path / name for name in _CLASS_LISTS]
+    for inner in ("", *t.SPLIT_NAMES):  # labelImg's list is beside the text files
+        lists += [path / _LABELS / inner / name for name in _CLASS_LISTS]
+    return next((each for each in lists if each.is_file() and _has_boxes(path)), None)
+
+
+def _base_of(file: Path) -> Path:
+    """Return the folder of a dataset, given its description or class list, which may be among the text files."""
+    return next((folder.parent for folder in (file.parent, file.parent.parent) if folder.name == _LABELS), file.parent)
+
+
+def _has_boxes(folder: Path) -> bool:
+    """Check whether one of the first text files in a folder is a label file."""
+    files = (file for file in files_below(folder, ".txt", depth=4) if file.name not in _CLASS_LISTS)
+    return any(map(_is_label_file, islice(files, _LOOKED_AT)))
+
+
+def _is_label_file(file: Path) -> bool:
+    head = _head(file)
+    return not head.strip() or _A_LINE.match(head) is not None
+
+
+def _head(file: Path) -> bytes:
+    try:
+        with file.open("rb") as lines:
+            return lines.read(_LONGEST_NAME)
+    except OSError:
+        return b"-"
 
 
 def _is_of_darknet(path: Path) -> bool:
@@ -352,10 +410,10 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         raise unusable(path, str(error)) from error
     if file is None:
         raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
-    layout = _Layout(file.parent)
+    layout = _Layout(_base_of(file) if file.name in _CLASS_LISTS else file.parent)
     if file.name in _CLASS_LISTS:
         layout.names = _names(_class_list(file), file, collected)
-        layout.sources = list(_usual_sources(file.parent))
+        layout.sources = list(_usual_sources(layout.base))
     elif file.suffix.lower() == _DARKNET_ENDING:
         description = _read_darknet(file)
         classes = _below(file.parent, ".", description["names"])
@@ -372,6 +430,9 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         if not isinstance(names, dict | list):
             raise unusable(file, f"names: is {shown(names)}, not a list or mapping of labels")
         layout.names = _names(names if isinstance(names, dict) else dict(enumerate(names)), file, collected)
+        if (count := finite(str(description.get("nc", "")))) is not None and count != len(names):
+            why = f"It has {len(names)} names. {shown(description['nc'])} was ignored."
+            collected.adjusted(why, where="nc", source=to_uri(file))
         stated = _SPLITS.keys() & description.keys()
         layout.sources = list(_sources(description, file, collected) if stated else _usual_sources(file.parent))
         layout.keypoints = _keypoints(description)
@@ -447,11 +508,7 @@ def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> I
             if folder is None:
                 message = f"{shown(entry)} is not an image folder or list in the folder of this file."
                 collected.unreadable(message, where=key, source=to_uri(file))
-            elif folder in seen:
-                if (base / INDEX_NAME).is_file():  # an export without test images
-                    continue
-                collected.adjusted(f"{shown(entry)} is listed twice. It was read once.", where=key, source=to_uri(file))
-            else:
+            elif folder not in seen:  # small datasets name the training images for validation, too
                 seen.add(folder)
                 yield split, folder
 
@@ -473,7 +530,8 @@ def _below(base: Path, root: str, entry: str) -> str | None:
     upwards = entry
     while upwards.startswith("../"):  # Roboflow writes one "../" too many
         upwards = upwards[3:]
-    names = dict.fromkeys((entry, upwards, _as_in_darknet(upwards)))
+    tail = "/".join(PurePosixPath(entry).parts[-2:]) if entry.startswith("/") else entry  # of another computer
+    names = dict.fromkeys((entry, upwards, _as_in_darknet(upwards), tail))
     places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((root, "."))]
     inside = [path for path in dict.fromkeys(places) if path is not None]
     there = [path for path in inside if os.path.exists(base / path)]

@@ -66,6 +66,9 @@ def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> Non
         ("data.yaml", "train: x", "it has no names:"),
         ("x.json", "[1,\n2", "it is not valid JSON in line 2"),
         ("x.txt", "Größe", "it is not UTF-8 text: byte 2 is 0xf6"),
+        ("x.csv", "\xff\xfei\0", "it is UTF-16 text. Save it as UTF-8, or pass encoding='utf-16'"),
+        ("x.csv", "id,breed\n1,cat\n", "it has no columns image and label: 'id,breed'"),
+        ("x.xlsx", "PK", "pass pd.read_excel(path) to project.add_images"),
         ("x.json", "[" * 100_000, "nested too deeply"),
     ],
 )  # fmt: skip
@@ -140,6 +143,16 @@ def test_splits_of_folders_are_kept_and_reported(tmp_path: Path) -> None:
     report = project.add_images(tmp_path / "Training", labels_from="folders", progress=False)
     assert (report.added, len(report.issues)) == (2, 0)
     project.close()
+
+
+def test_the_only_folder_as_a_label_is_reported(tmp_path: Path) -> None:
+    for number, name in enumerate(("cat/a.jpg", "dog/b.jpg")):
+        (tmp_path / "animals" / name).parent.mkdir(parents=True)
+        (tmp_path / "animals" / name).write_bytes(jpeg(number))
+    found = cl.read_dataset(tmp_path)
+    assert found.labels["label"].tolist() == ["animals"]
+    assert "pass that folder" in found.issues["message"].item()
+    assert cl.read_dataset(tmp_path / "animals").issues.empty
 
 
 def test_json_escapes_are_not_needed(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_lists_from_windows(tmp_path: Path) -> None:
 def test_the_same_folder_for_both_parts_is_read_once(tmp_path: Path) -> None:
     found = read(FORMAT, dataset(tmp_path, YAML.replace("images/val", "images/train")))
     assert boxes(found) == [("a.jpg", *BOX)]
-    assert codes(found) == ["ENTRY_ADJUSTED"]
+    assert found.issues == []
 
 
 @pytest.mark.parametrize("entry", ["/etc", "../..", "'..'", "s3://bucket/images", "absent", "[[a]]", "{a: b}"])
@@ -188,6 +188,31 @@ def test_parts_elsewhere_are_refused_by_name(tmp_path: Path, entry: str) -> None
     found = read(FORMAT, dataset(tmp_path / "set", YAML.replace("images/val", entry)))
     assert boxes(found) == [("a.jpg", *BOX)]
     assert [(issue.code, issue.where) for issue in found.issues] == [("ENTRY_UNREADABLE", "val")]
+
+
+def test_label_files_without_image_are_counted(tmp_path: Path) -> None:
+    base = dataset(tmp_path, YAML)
+    put(base / "labels" / "train" / "absent.txt", LINE)
+    put(base / "notes.txt", "not a label file")
+    (issue,) = read(FORMAT, base).issues
+    assert issue.message == "1 × label file without an image was not imported: 'labels/train/absent.txt'."
+
+
+def test_images_with_one_label_file_are_reported(tmp_path: Path) -> None:
+    base = dataset(tmp_path, YAML)
+    put(base / "images" / "train" / "a.png", jpeg(2, SIZE))
+    (issue,) = read(FORMAT, base).issues
+    assert (issue.where, issue.message) == ("images/train/a.png", "'images/train/a.jpg' has the same label file.")
+
+
+def test_paths_of_another_computer_are_looked_up_below(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, YAML.replace("images/train", "/content/set/images/train")))
+    assert boxes(found)[0] == ("a.jpg", *BOX)
+
+
+def test_another_number_of_classes_is_reported(tmp_path: Path) -> None:
+    (issue,) = read(FORMAT, dataset(tmp_path, YAML + "\nnc: 7\n")).issues
+    assert (issue.where, issue.code) == ("nc", "ENTRY_ADJUSTED")
 
 
 def test_class_list_replaces_a_description(tmp_path: Path) -> None:
