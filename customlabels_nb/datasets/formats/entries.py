@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -260,14 +260,16 @@ class Places:
             self._known[(name, *urls)] = known
         return known
 
-    def beside(self, name: str, folders: Iterable[Path], *urls: str) -> str:
-        """Return the URI of an image as :meth:`find` does, or of the first file of this name in one of the folders."""
+    def beside(self, name: str, folders: Sequence[Path], *urls: str, endings: tuple[str, ...] = ()) -> str:
+        """Return the URI of an image as :meth:`find` does, or of the first file of this name in one of the folders.
+
+        The name may lack one of the ``endings``.
+        """
         uri = self.find(name, *urls)
         path = PurePosixPath(name.replace("\\", "/"))
         if is_remote(uri) or is_here(uri) or path.is_absolute() or ".." in path.parts or "\0" in name:
             return uri
-        for folder in folders:
-            candidate = to_uri(folder / path)
+        for candidate in (to_uri(folder / f"{path}{ending}") for ending in ("", *endings) for folder in folders):
             if is_here(candidate):
                 self.not_missing(name)
                 return candidate
