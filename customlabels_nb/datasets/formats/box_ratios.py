@@ -1,18 +1,71 @@
-"""Convert boxes that are ratios of the image size to pixels, for tables that do not state the unit of their boxes."""
+"""Settle boxes against the image size and their polygons: those in ratios, and those that contradict a polygon."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.geometry import ratios_to_ltwh
+from customlabels_nb.core.geometry import FloatArray, iou_of_pairs, ratios_to_ltwh
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.polygons import polygon_of, rings_of
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.json_file import measured
 
+#: Pixels by which a box may differ from its polygon.
+APART = 2
+_ALIKE, _SAME = 0.5, 0.9  # IoU of a box with its polygon
+#: What is read of a box and a polygon that contradict each other.
+BOX_OF_POLYGON = "The box of the polygon was read."
+POLYGON_IN_RATIOS = "It has ratios of the image size, which were converted to pixels."
+BOTH = "Both were read. Correct one of them."
 _SIZE = ["width", "height"]
+
+
+def contradictions(
+    boxes: FloatArray,
+    around: FloatArray,
+    others: FloatArray,
+    sizes: FloatArray,
+    fitting: npt.NDArray[np.bool_] | bool = False,
+) -> dict[int, str]:
+    """Return what to read of boxes that contradict the boxes ``around`` their polygons, as messages by row.
+
+    The box of the polygon is read if the given one has no area, or fits as ratios of the image size or in the notation
+    of ``others``, or hardly overlaps a polygon that is ``fitting``. A polygon is converted if it fits as ratios.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        shared = iou_of_pairs(boxes, around)
+        wrong = ~(boxes[:, 2:] > 0).all(axis=1) & (around[:, 2:] > 0).all(axis=1)
+        wrong |= iou_of_pairs(others, around) > _SAME
+        wrong |= iou_of_pairs(ratios_to_ltwh(boxes, sizes), around) > _SAME
+        scaled = ~wrong & (iou_of_pairs(ratios_to_ltwh(around, sizes), boxes) > _SAME)
+        wrong |= ~scaled & fitting & (shared < _ALIKE)
+        apart = (np.abs(boxes - around) > APART).any(axis=1)
+    apart &= (shared < _ALIKE) | ((shared < _SAME) & (wrong | scaled))
+    return {
+        row: BOX_OF_POLYGON if wrong[row] else POLYGON_IN_RATIOS if scaled[row] else BOTH
+        for row in np.flatnonzero(apart).tolist()
+    }
+
+
+def scaled_polygon(polygon: Polygon | None, size: tuple[int, int] | FloatArray) -> Polygon | None:
+    """Convert a polygon from ratios of the image size to pixels."""
+    return polygon_of(ring * size for ring in rings_of(polygon))
+
+
+def fill_sizes(sizes: dict[str, tuple[int, int] | None], needed: Iterable[str]) -> dict[str, str]:
+    """Measure the ``needed`` images without a size, and return the message for each one of unknown size."""
+    unknown = {}
+    for uri, size in measured(uri for uri in needed if sizes.get(uri) is None):
+        if isinstance(size, str):
+            unknown[uri] = f"Its boxes were not read, because they are ratios of an unknown image size: {size}"
+        else:
+            sizes[uri] = size
+    return unknown
 
 
 def in_pixels(images: pd.DataFrame, annotations: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[Issue]]:
@@ -34,20 +87,15 @@ def in_pixels(images: pd.DataFrame, annotations: pd.DataFrame, source: str) -> t
         )
         return annotations, [Issue("ENTRY_ADJUSTED", message, names[alike].iloc[0], source)]
     known = images.reindex(columns=["image", *_SIZE]).dropna()
-    sizes = {image: (width, height) for image, width, height in known.itertuples(index=False)}
-    issues: list[Issue] = []
-    for image, size in measured(name for name in names[drawn].unique() if name not in sizes):
-        if isinstance(size, str):
-            message = f"Its boxes were not read, because they are ratios of an unknown image size: {size}"
-            issues.append(Issue("IMAGE_NOT_LISTED", message, image, source))
-        else:
-            sizes[image] = size
+    sizes: dict[str, tuple[int, int] | None] = {image: (*size,) for image, *size in known.itertuples(index=False)}
+    unknown = fill_sizes(sizes, names[drawn].unique())
+    issues = [Issue("IMAGE_NOT_LISTED", message, image, source) for image, message in unknown.items()]
     kept = ~drawn | names.isin(sizes).to_numpy()
-    of_rows = np.array([sizes.get(name, (1, 1)) for name in names], dtype=np.float64)
+    of_rows = np.array([sizes.get(name) or (1, 1) for name in names], dtype=np.float64)
     boxes = ratios_to_ltwh(boxes, of_rows)
     outlines = annotations["polygon"].tolist()
     polygons = [
-        polygon_of(ring * size for ring in rings) if rings and max(ring.max() for ring in rings) <= 1 else polygon
+        scaled_polygon(polygon, size) if rings and max(ring.max() for ring in rings) <= 1 else polygon
         for polygon, rings, size in zip(outlines, map(rings_of, outlines), of_rows, strict=True)
     ]
     converted = annotations.assign(

@@ -33,7 +33,7 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh, ratios_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import (
     MOST_EDGES,
     MOST_PIXELS,
@@ -47,6 +47,14 @@ from customlabels_nb.core.masks import (
 )
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes, NotImported
+from customlabels_nb.datasets.formats.box_ratios import (
+    APART,
+    BOX_OF_POLYGON,
+    POLYGON_IN_RATIOS,
+    contradictions,
+    fill_sizes,
+    scaled_polygon,
+)
 from customlabels_nb.datasets.formats.entries import listed_name, moment_or_none
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
@@ -58,7 +66,6 @@ from customlabels_nb.datasets.formats.json_file import (
     find_image,
     label_or_none,
     load,
-    measured,
     number_or_none,
     outer_keys,
     plain_polygons,
@@ -106,8 +113,6 @@ _MOST_INFO, _INFO_TEXT = 50, 1000
 _AN_ID = (int, str, float)
 _MOST_NAMED = 100
 _AREA_APART = 0.05  # relative difference: masks and their polygons differ slightly in area
-_APART, _OVERLAP = 2.0, 0.5  # pixels, IoU: a box that differs more contradicts its polygon
-_SAME = 0.9  # IoU of a box and a polygon that mean the same
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -315,8 +320,9 @@ def _read_annotations(
     keep &= (owners >= 0) & (categories >= 0) & ~bad_boxes & ~np.isnan(scores)
     boxes = np.where(np.isnan(boxes), bounds, boxes)
     doubts = _Doubts(entries, places, boxes, findings)
-    if len(apart := _contradicting(boxes, bounds, keep)):
-        doubts.compare(apart, bounds, squares, polygons, _sizes(images)[owners])
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.flatnonzero(keep & (np.abs(boxes - bounds).max(axis=1) > APART))
+    doubts.compare(apart, bounds, squares, polygons, _sizes(images)[owners[apart]])
     with np.errstate(over="ignore"):
         squares = np.where(np.isnan(squares), boxes[:, 2] * boxes[:, 3], squares)
     if known_pixels or not _are_ratios(boxes, owners, keep, images):
@@ -383,17 +389,6 @@ def _crowds(entries: list[Any], places: Sequence[int], findings: Findings) -> _B
     return np.array([crowd or False for crowd in crowds], dtype=bool)
 
 
-def _contradicting(boxes: _Floats, bounds: _Floats, keep: _Bools) -> _Indices:
-    """Return the entries whose box differs from the bounding box of their polygon by more than a loose box would."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        far = np.flatnonzero(keep & (np.abs(boxes - bounds).max(axis=1) > _APART))
-        given, around = boxes[far], bounds[far]
-        shared = iou_of_pairs(given, around)
-        as_corners = iou_of_pairs(xyxy_to_ltwh(given), around)
-    numbers: _Indices = far[(shared < _OVERLAP) | ((shared < _SAME) & (as_corners > _SAME))]
-    return numbers
-
-
 @dataclass
 class _Doubts:
     """Boxes that need a look: they contradict their polygon, have no area, or may be ratios of the image size."""
@@ -407,34 +402,22 @@ class _Doubts:
     def compare(
         self, numbers: _Indices, bounds: _Floats, areas: _Floats, polygons: dict[int, Polygon], sizes: _Floats
     ) -> None:
-        """Settle entries whose box contradicts their polygon where only one of them is possible, and report them.
-
-        A box is replaced with that of the polygon if it has no area, if it fits as two corners or as ratios, or if the
-        area of the entry is that of the polygon. A polygon in ratios of the image size is converted if it fits its box.
-        """
-        given, around, of_images = self.boxes[numbers], bounds[numbers], sizes[numbers]
+        """Settle and report entries whose box contradicts their polygon, which is right if the area is that of it."""
+        given, around = self.boxes[numbers], bounds[numbers]
         stated = [number_or_none(self.entries[number].get("area")) for number in numbers]
-        square = np.array([np.nan if value is None else value for value in stated])
         with np.errstate(invalid="ignore", over="ignore"):
-            meant = (given[:, 2:] == 0).any(axis=1) & (around[:, 2:] > 0).all(axis=1)
-            meant |= iou_of_pairs(xyxy_to_ltwh(given), around) > _SAME
-            meant |= iou_of_pairs(ratios_to_ltwh(given, of_images), around) > _SAME
-            scaled = iou_of_pairs(ratios_to_ltwh(around, of_images), given) > _SAME
-            meant |= ~scaled & (np.abs(square - areas[numbers]) <= _AREA_APART * areas[numbers])
-        for number, right, as_ratios, size in zip(numbers.tolist(), meant, scaled, of_images, strict=True):
-            box = self.boxes[number].tolist()
-            what = f"bbox is {shown(box)}, but its polygon spans {shown(bounds[number].tolist())}."
-            if right:
-                self.boxes[number] = bounds[number]
-                what += " The box of the polygon was read."
-            elif as_ratios:
-                polygons[number] = polygon_of(ring * size for ring in rings_of(polygons[number])) or []
-                areas[number] *= size.prod()
-                what += " The polygon consists of ratios of the image size, and was converted to pixels."
-            else:
-                what += " Both were read. Correct one of them."
-            self._add(number, what)
-        self._summarise(len(numbers), "boxes contradict their polygons")
+            difference = np.abs(np.array(stated, dtype=np.float64) - areas[numbers])
+            fitting = difference <= _AREA_APART * areas[numbers]
+        verdicts = contradictions(given, around, xyxy_to_ltwh(given), sizes, fitting)
+        for row, verdict in verdicts.items():
+            number, box, outline = int(numbers[row]), given[row].tolist(), around[row].tolist()
+            self._add(number, f"bbox is {shown(box)}, but its polygon spans {shown(outline)}. {verdict}")
+            if verdict == BOX_OF_POLYGON:
+                self.boxes[number] = around[row]
+            elif verdict == POLYGON_IN_RATIOS:
+                polygons[number] = scaled_polygon(polygons[number], sizes[row]) or []
+                areas[number] *= sizes[row].prod()
+        self._summarise(len(verdicts), "boxes contradict their polygons")
 
     def report(self, keep: _Bools) -> None:
         """Report boxes without area, and those that may be ratios although others are pixels."""
@@ -572,22 +555,16 @@ def _pixels_of_ratios(
     """Convert boxes and polygons from ratios to pixels in place, and return a mask of the usable entries."""
     usable = np.ones(len(boxes), dtype=bool)
     boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
-    values = boxes[boxed]
-    names, sizes = list(images.sizes), _sizes(images)
-    unknown = [number for number in np.unique(owners[boxed]).tolist() if np.isnan(sizes[number, 0])]
-    for number, (uri, size) in zip(unknown, measured(names[n] for n in unknown), strict=True):
-        if isinstance(size, str):
-            findings.not_found(
-                uri, f"Its boxes were not read, because they are ratios of an unknown image size: {size}"
-            )
-        else:
-            sizes[number] = images.sizes[uri] = size
-    boxes[boxed] = ratios_to_ltwh(values, sizes[owners[boxed]])
+    names = list(images.sizes)
+    for uri, message in fill_sizes(images.sizes, (names[n] for n in np.unique(owners[boxed]).tolist())).items():
+        findings.not_found(uri, message)
+    sizes = _sizes(images)
+    boxes[boxed] = ratios_to_ltwh(boxes[boxed], sizes[owners[boxed]])
     usable[boxed] = ~np.isnan(boxes[boxed, 0])
     for number in set(boxed.tolist()) & polygons.keys():
         rings = rings_of(polygons[number])
         if usable[number] and max(ring.max() for ring in rings) <= _RATIO_AT_MOST:
-            polygons[number] = polygon_of(ring * sizes[owners[number]] for ring in rings) or []
+            polygons[number] = scaled_polygon(polygons[number], sizes[owners[number]]) or []
     findings.adjusted(
         "annotations", f"{len(boxed):,} boxes are ratios of the image size. They were converted to pixels."
     )

@@ -22,6 +22,7 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_ratios, ltwh_to_xyxy, polygon_to_ltwh, ratios_to_ltwh
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported
+from customlabels_nb.datasets.formats.box_ratios import fill_sizes
 from customlabels_nb.datasets.formats.entries import listed_name, sizes_of_drawn
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
@@ -32,7 +33,6 @@ from customlabels_nb.datasets.formats.json_file import (
     find_image,
     label_or_none,
     load,
-    measured,
     outer_keys,
     shown,
     size_of,
@@ -87,14 +87,8 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         why = f"left, top, width and height are not a valid box: {shown(tags.boxes[number])}."
         findings.unreadable(f"files[{file}].tags[{tag}]", why)
     boxed = ~np.isnan(ratios[:, 0])
-    unknown = [uris[owner] for owner in np.unique(owners[boxed]).tolist() if sizes[uris[owner]] is None]
-    for uri, size in measured(unknown):
-        if isinstance(size, str):
-            findings.not_found(
-                uri, f"Its boxes were not read, because they are ratios of an unknown image size: {size}"
-            )
-        else:
-            sizes[uri] = size
+    for uri, message in fill_sizes(sizes, (uris[owner] for owner in np.unique(owners[boxed]).tolist())).items():
+        findings.not_found(uri, message)
     frame = t.normalise_images(
         pd.DataFrame([(uri, *(size or (None, None))) for uri, size in sizes.items()], columns=["image", *_SIZE])
     )

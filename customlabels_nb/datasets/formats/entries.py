@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -19,11 +19,17 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
-from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
+from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported
+from customlabels_nb.datasets.formats.box_ratios import (
+    BOX_OF_POLYGON,
+    POLYGON_IN_RATIOS,
+    contradictions,
+    scaled_polygon,
+)
 from customlabels_nb.datasets.formats.json_file import as_list, count_others, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.errors import InputError, LabelError
@@ -39,7 +45,6 @@ _LARGEST_INDEX = 2**30
 # control characters and line breaks of any kind: lists have one name per line, and XML cannot store most of them
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _MOST_COLUMNS, _LONGEST_VALUE = 50, 1000
-_APART, _ALIKE, _SAME = 2, 0.5, 0.9  # pixels, and IoU of a box with its polygon
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 #: Folders with images, next to the folder with their annotation files.
@@ -110,14 +115,12 @@ class Collector:
                 continue
             text = name if isinstance(value, int | float) else f"{name}{value}"
             usable = isinstance(value, str | int | float) and name.strip() and t.storable(text)
-            taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(name) > _LONGEST_VALUE
+            taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(text) > _LONGEST_VALUE
             if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
                 lost(f"value of {shown(name)}", str(where))
                 continue
             self._columns.add(name)
-            facts[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
-            if isinstance(value, str) and len(value) > _LONGEST_VALUE:
-                lost(f"end of a long text in {shown(name)}", str(where))
+            facts[name] = value
         return facts
 
     def count_others(self, given: Mapping[str, Any], known: frozenset[str], of: str, where: str) -> None:
@@ -135,22 +138,16 @@ class Collector:
             if known is None or isinstance(known, str):
                 raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {known}")
             was, box, outline = box, _scaled(box, known), _scaled(outline, known)
-            polygon = _scaled_polygon(polygon, known)
+            polygon = scaled_polygon(polygon, known)
             self._in_ratios.append((f"{_text_of(was)}, which was read as {_text_of(box)}", origin))
-        if not _is_near(box, outline):
-            what = f"Its box ({_text_of(box)}) does not fit its polygon ({_text_of(outline)})."
-            scale = known if isinstance(known, tuple) else (1, 1)
-            left, top, width, height = box
-            meant = [(left, top, left + width, top + height), _scaled(box, scale)]  # sides as corners, and ratios
-            no_area = not width * height > 0 and outline[2] * outline[3] > 0
-            if no_area or any(_overlap(other, outline) > _SAME for other in meant):
-                box = outline
-                self.adjusted(f"{what} The box of the polygon was read.", **origin)
-            elif _overlap(_scaled(outline, scale), box) > _SAME:
-                polygon = _scaled_polygon(polygon, scale)
-                self.adjusted(f"{what} It has ratios of the image size, which were converted to pixels.", **origin)
-            elif _overlap(box, outline) < _ALIKE:
-                self.adjusted(f"{what} Both were read. Correct one of them.", **origin)
+        if box != outline:
+            around, of_image = np.array([outline]), np.array([known if isinstance(known, tuple) else (np.nan, np.nan)])
+            verdict = contradictions(np.array([box]), around, ltwh_to_xyxy(box), of_image).get(0)
+            if verdict is not None:
+                what = f"Its box ({_text_of(box)}) does not fit its polygon ({_text_of(outline)})."
+                self.adjusted(f"{what} {verdict}", **origin)
+            box = outline if verdict == BOX_OF_POLYGON else box
+            polygon = scaled_polygon(polygon, of_image[0]) if verdict == POLYGON_IN_RATIOS else polygon
         self.check_area(box, **origin)
         return box, polygon
 
@@ -260,14 +257,16 @@ class Places:
             self._known[(name, *urls)] = known
         return known
 
-    def beside(self, name: str, folders: Iterable[Path], *urls: str) -> str:
-        """Return the URI of an image as :meth:`find` does, or of the first file of this name in one of the folders."""
+    def beside(self, name: str, folders: Sequence[Path], *urls: str, endings: tuple[str, ...] = ()) -> str:
+        """Return the URI of an image as :meth:`find` does, or of the first file of this name in one of the folders.
+
+        The name may lack one of the ``endings``.
+        """
         uri = self.find(name, *urls)
         path = PurePosixPath(name.replace("\\", "/"))
         if is_remote(uri) or is_here(uri) or path.is_absolute() or ".." in path.parts or "\0" in name:
             return uri
-        for folder in folders:
-            candidate = to_uri(folder / path)
+        for candidate in (to_uri(folder / f"{path}{ending}") for ending in ("", *endings) for folder in folders):
             if is_here(candidate):
                 self.not_missing(name)
                 return candidate
@@ -365,19 +364,6 @@ def _is_in_ratios(box: Box) -> bool:
 def _scaled(box: Box, size: Size) -> Box:
     left, top, width, height = box
     return left * size[0], top * size[1], width * size[0], height * size[1]
-
-
-def _scaled_polygon(polygon: Polygon | None, size: Size) -> Polygon | None:
-    return polygon_of(ring * size for ring in rings_of(polygon))
-
-
-def _is_near(box: Box, other: Box) -> bool:
-    return all(abs(side - its) <= _APART for side, its in zip(box, other, strict=True))
-
-
-def _overlap(box: Box, other: Box) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(iou_of_pairs([box], [other])[0])
 
 
 def _text_of(box: Iterable[float]) -> str:

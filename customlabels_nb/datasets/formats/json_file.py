@@ -38,7 +38,6 @@ _HEAD_BYTES = 1 << 16
 _LONGEST_MESSAGE = 400
 _LARGEST_SIZE = 2**31 - 1
 _BATCH = 2000
-_MOST_KINDS = 50
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _ATTRIBUTES, _ATTRIBUTE = "attributes", "attribute"
 #: Keys with a known meaning, whose value 0 means that there is nothing.
@@ -269,7 +268,7 @@ def count_others(
     ``what`` has the keys, for example "an annotation", and ``places`` are those of the entries, or their common start.
     """
     others = sorted(set().union(*entries) - known, key=lambda key: (key not in _NAMED, key))
-    for number, key in enumerate(others):
+    for key in others:
         values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
         if key in _NAMED:
             values = {row: value for row, value in values.items() if value}
@@ -282,8 +281,7 @@ def count_others(
             inner = [entries[row][key] for row in nested]
             count_others(inner, frozenset(), what, [names[row] for row in nested], counter, noun=_ATTRIBUTE)
         if count := len(values) - len(nested):
-            kind = f"{noun} {shown(key)} of {what}" if number < _MOST_KINDS else f"{noun} with other names of {what}"
-            counter.add(_NAMED.get(key, kind), next(iter(names.values())), count)
+            counter.add(_NAMED.get(key, f"{noun} {shown(key)} of {what}"), next(iter(names.values())), count)
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:

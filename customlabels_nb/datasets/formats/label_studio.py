@@ -86,7 +86,6 @@ _CHOICES = "choices"
 _SIDES = ("x", "y", "width", "height")
 _LISTS = ("annotations", "completions", "predictions")
 _FARTHEST = 1e12  # percent
-_ENOUGH = 10  # outlines that cannot all be tiny
 _BEYOND = 110  # percent that are farther outside the image than people draw
 _MOST_CODES = 2**23  # bytes of a brush mask
 _RUN_BITS = (3, 4, 8, 16)
@@ -322,14 +321,15 @@ class _Reader:
             else:
                 images[uri]["width"], images[uri]["height"] = size
         sizes = {uri: (image["width"], image["height"]) for uri, image in images.items()}
-        unit = self._unit(sizes, unknown)
+        ends: list[tuple[Size, Any]] = []
         for drawn in self._drawn:
             try:
                 if drawn.uri in unknown:
                     raise UnreadableError(f"It is in percent of the image size, which is unknown: {unknown[drawn.uri]}")
                 size = _given_size(drawn.result, drawn.value) or sizes[drawn.uri]
-                box, polygon = _outline(drawn, size, unit)
+                box, polygon = _outline(drawn, size)
                 self.collected.check_area(box, where=drawn.where)
+                ends.append((size, np.add(box[:2], box[2:]) * 100 / size))
             except UnreadableError as error:
                 self.collected.unreadable(str(error), where=drawn.where)
                 read = False
@@ -341,6 +341,9 @@ class _Reader:
                 self._read[drawn.uri].append(read)
         for uri, read_results in self._read.items():
             self.collected.settle(uri, read_results)
+        if unit := _likely_unit(ends):
+            why = f"All outlines ({len(ends):,}) look like {unit}, but were read as percent of the image size."
+            self.collected.adjusted(f"{why} Convert them in the file if that is wrong.", where=self._drawn[0].where)
         for label, controls in self._chosen_with.items():
             if len(controls) > 1:
                 of = " and ".join(f"{shown(name)} ({where})" for name, where in islice(controls.items(), 3))
@@ -348,27 +351,6 @@ class _Reader:
                 self.collected.adjusted(f"{why} If they differ, rename one of them in the file.", where=label)
         self.collected.count_missing(self._finder)
         return self.collected.contents([])
-
-    def _unit(self, sizes: dict[str, Size], unknown: dict[str, str]) -> str:
-        """Return the unit of all outlines, "percent" unless other programs wrote the file and only another one fits."""
-        ends = [
-            (end, _given_size(drawn.result, drawn.value) or sizes[drawn.uri])
-            for drawn in self._drawn
-            if drawn.uri not in unknown and (end := _end(drawn.value)) is not None
-        ]
-        if not ends:
-            return "percent"
-        farthest, limits = np.moveaxis(np.array(ends), 1, 0)
-        if (farthest <= 1).all():
-            shape = "within 1 % of the image size, as if they were ratios"
-            unit = "ratios" if len(ends) >= _ENOUGH else "percent"
-        elif (farthest > _BEYOND).any() and (farthest <= limits + 1).all():
-            shape, unit = "in pixels, not in percent of the image size", "pixels"
-        else:
-            return "percent"
-        why = f"All outlines ({len(ends):,}) are {shape}. They were read as {unit}."
-        self.collected.adjusted(why, where=self._drawn[0].where)
-        return unit
 
     def _image(self, given: str, where: str) -> str:
         """Return the URI of an image, which may be a file that Label Studio serves."""
@@ -562,21 +544,17 @@ def _given_size(result: dict[str, Any], value: dict[str, Any]) -> Size | None:
     return None
 
 
-def _end(value: dict[str, Any]) -> tuple[float, float] | None:
-    """Return the largest coordinates of a polygon or rectangle, or None if they are not numbers."""
-    try:
-        if isinstance(points := value.get("points"), list):
-            across, down = zip(*map(_numbers, points), strict=True)
-            return max(across), max(down)
-        left, top, width, height = _numbers([value.get(name) for name in _SIDES])
-    except (UnreadableError, TypeError, ValueError):
-        return None
-    return left + width, top + height
+def _likely_unit(ends: list[tuple[Size, Any]]) -> str | None:
+    """Return the unit that all outlines seem to be in, if not percent, from image sizes and ends in percent."""
+    sizes, percents = np.moveaxis(np.array(ends), 1, 0) if ends else (np.zeros(2), np.full(2, 50.0))
+    if (percents <= 1).all():
+        return "ratios"
+    return "pixels" if (percents > _BEYOND).any() and (percents <= sizes + 1).all() else None
 
 
-def _outline(drawn: _Drawn, size: Size, unit: str) -> tuple[Box, Polygon | None]:
+def _outline(drawn: _Drawn, size: Size) -> tuple[Box, Polygon | None]:
     value = drawn.value
-    scale = np.ones(2) if unit == "pixels" else np.array(size) / (1 if unit == "ratios" else 100)
+    scale = np.array(size) / 100
     kind = _DRAWN[drawn.kind] or ("brush" if "rle" in value else "polygon" if "points" in value else "rectangle")
     if kind == "brush":
         return _of_brush(drawn, size)

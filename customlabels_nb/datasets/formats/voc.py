@@ -52,7 +52,6 @@ from customlabels_nb.datasets.formats.entries import (
     checked_box,
     files_below,
     finite,
-    is_here,
     known_size,
     listed_name,
     make_folder,
@@ -111,9 +110,6 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             origin = {"where": f"object {number}", "source": to_uri(file)}
             read.append(_read_object(entry, uri, size, collected, origin, exact=bool(index.images)))
         collected.settle(uri, read)
-    for uri, split in list(splits.without_xml()):
-        if uri not in collected.images:
-            collected.add_image(uri, split=split)
     folder.add_unlabelled(splits.of)
     return folder.contents()
 
@@ -128,21 +124,10 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     """Return the image name given in the file, and the URI of the image."""
     path = _text(root, "path")
     name = _text(root, "filename") or PurePosixPath(path.replace("\\", "/")).name or file.stem
-    uri = places.find(name, *([path] if path else []))
-    relative = PurePosixPath(name.replace("\\", "/"))
-    if uri != to_uri(base / relative) or not relative.name:
-        return name, uri
     top, inner = _top(file)
-    folders = [base, file.parent, *(top / folder / inner for folder in IMAGE_FOLDERS)]
-    folders += [top / folder for folder in IMAGE_FOLDERS] if inner.parts else []
-    endings = [""] if relative.suffix.lower() in IMAGE_SUFFIXES else ["", *_ENDINGS]
-    for ending in endings:
-        for folder in folders:
-            candidate = to_uri(folder / relative.with_name(relative.name + ending))
-            if is_here(candidate):
-                places.not_missing(name)
-                return name, candidate
-    return name, uri
+    folders = [base, file.parent, *(top / folder / part for part in (inner, "") for folder in IMAGE_FOLDERS)]
+    endings = () if name.lower().endswith(tuple(IMAGE_SUFFIXES)) else _ENDINGS
+    return name, places.beside(name, folders, *([path] if path else []), endings=endings)
 
 
 def _read_object(
@@ -215,7 +200,6 @@ class _Splits:
     def __init__(self, base: Path) -> None:
         self._base = base
         self._lists: dict[Path, dict[str, str]] = {} if base.is_file() else {base: _splits(base)}
-        self._files: dict[Path, set[str]] = {}
 
     def of(self, file: Path) -> str:
         """Return the split of an XML file or image, which is the training set by default."""
@@ -223,7 +207,6 @@ class _Splits:
         name = (inner / file.stem).as_posix()
         if not self._lists:
             return t.TRAIN
-        self._files.setdefault(top, set()).add(name)
         if top not in self._lists:
             self._lists[top] = _splits(top) if top.is_relative_to(self._base) else {}
         listed = self._lists[top] or self._lists[self._base]
@@ -231,15 +214,6 @@ class _Splits:
             return listed.get(name) or listed.get(file.stem, t.TRAIN)
         folders = (folder.lower() for folder in file.relative_to(self._base).parts[:-1])
         return next((t.SPLIT_NAMES[folder] for folder in folders if folder in t.SPLIT_NAMES), t.TRAIN)
-
-    def without_xml(self) -> Iterator[tuple[str, str]]:
-        """Yield the listed images that exist but have no XML file, with their splits."""
-        for top, listed in self._lists.items():
-            for name, split in listed.items():
-                if name in self._files.get(top, ()) or ".." in PurePosixPath(name).parts or name.startswith("/"):
-                    continue
-                places = (top / folder / f"{name}{ending}" for folder in IMAGE_FOLDERS for ending in _ENDINGS)
-                yield from ((to_uri(place), split) for place in islice(filter(Path.is_file, places), 1))
 
 
 def _splits(base: Path) -> dict[str, str]:
