@@ -263,7 +263,7 @@ def open_verification(
     def session() -> Verification:
         return Verification(location.store, location.root, path, test_share=test_share, test_precision=test_precision)
 
-    def refuse(files: list[str], split: str, label: str | None) -> ImportReport:
+    def refuse(files: list[str], split: str, label: str | None, on_known: str) -> ImportReport:
         raise NotAllowedError("The sample to verify is fixed. Add images with project.add_images().")
 
     first, shared = session(), _shared(location)

@@ -131,7 +131,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     stems = _count_stems(index.images)
     order: dict[str, str] = {}
     pending: dict[str, tuple[list[_Shape], Path]] = {}
-    used: dict[Path | None, str] = {}
+    used: dict[Path, str] = {}
     for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
@@ -140,10 +140,8 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             continue
         order.setdefault(listed.name, listed.uri)
         shapes, file = _label_lines(listed, layout, collected, stems)
-        if file in used:
+        if file is not None and used.setdefault(file, listed.name) != listed.name:
             collected.adjusted(f"{used[file]!r} has the same label file.", where=listed.name, source=to_uri(file))
-        elif file:
-            used[file] = listed.name
         status = "unlabelled" if shapes is None else "labelled"
         collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
         if shapes and file:
