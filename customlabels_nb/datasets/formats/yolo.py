@@ -108,17 +108,17 @@ def _recognise(path: Path) -> bool:
 
 
 def describes_folders(file: Path) -> bool:
-    """Check whether the labels in a description or class list are names of folders, as of Ultralytics' classifiers."""
+    """Check whether the labels in a description or class list are names of folders, without any label files."""
     if file.suffix.lower() in _YAML_ENDINGS:
         description = _load(file)
         names = description.get("names") if isinstance(description, dict) else None
         labels = names.values() if isinstance(names, dict) else names if isinstance(names, list) else ()
     else:
         labels = [_NUMBERED.sub("", line) for _, line in islice(_lines(file), _MOST_CLASSES)]
-    given = {label for label in labels if isinstance(label, str)} - {_IMAGES, _LABELS}
+    given = {label for label in labels if isinstance(label, str)} - {_IMAGES, _LABELS, *t.SPLIT_NAMES}
     folders = (set(names) for parent, names, _ in islice(os.walk(file.parent), _MOST_FOLDERS))
     found = set[str]().union(*(given & names for names in folders))
-    return bool(found) and len(found) * 2 >= len(given)
+    return bool(found) and len(found) * 2 >= len(given) and not _has_boxes(_base_of(file))
 
 
 # -- reading ----------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ READ = {
     "of macOS": ("image_folder", {**LABELLED, "__MACOSX/cat/._a.jpg": "", "__MACOSX/x.jpg": "", ".hidden/x.jpg": ""}),
     "classes beside folders": ("image_folder", {**LABELLED, "classes.txt": "cat\ndog\n", "labels.txt": "0 cat\n1 dog\n"}),
     "YAML of a classifier": ("yolo_classify", {"train/cat/a.jpg": "", "val/dog/b.jpg": "", "data.yaml": "train: train\nval: val\nnames: [cat, dog]"}),
+    "a folder named after a label": ("yolo", {"data.yaml": "train: cat/images\nnames: [cat]", "cat/images/a.jpg": "", "cat/labels/a.txt": LINE}),
     "labelImg": ("yolo", {"images/a.jpg": "", "labels/a.txt": LINE, "labels/classes.txt": "cat"}),
     "labelImg with splits": ("yolo", {"images/train/a.jpg": "", "labels/train/a.txt": LINE, "labels/train/classes.txt": "cat"}),
     "mask folders of faces": ("image_folder", {"mask/1.png": "", "no_mask/1.png": ""}),
