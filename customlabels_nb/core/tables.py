@@ -216,6 +216,9 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     result["image"] = _plain_urls(result["image"])
     if result["label"].dtype == object and result["label"].map(type).isin(_LISTS).any():
         result = _one_label_per_row(result)
+    for value in result["label"] if result["label"].dtype == object else ():
+        if not isinstance(value, str):
+            check_label(value)  # raises an error, also for what cannot be hashed
     result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
     defaults = {"crowd": False, "confidence": 1.0, "annotator": annotator, "created": pd.Timestamp.now(tz="UTC")}
     for name, dtype in ANNOTATION_COLUMNS.items():

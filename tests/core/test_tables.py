@@ -412,3 +412,9 @@ def test_missing_texts_stay_missing(values: list[str | None]) -> None:
         pd.DataFrame({"image": "i", "label": "x", "left": 0, "top": 0, "width": 1, "height": 1, "job": values})
     )
     assert [None if pd.isna(value) else value for value in again["job"]] == values
+
+
+@pytest.mark.parametrize("label", [{"cat": 1}, [["x"]], [{"cat"}], 3])
+def test_labels_that_are_no_texts_are_refused(label: object) -> None:
+    with pytest.raises(LabelError):
+        t.normalise_annotations(pd.DataFrame({"image": ["a.jpg"], "label": [label]}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,18 +19,19 @@ from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.text import counted, plain_url
 from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue
 from customlabels_nb.core.limits import LOCAL
+from customlabels_nb.core.tables import TEXT
 from customlabels_nb.datasets.formats import image_folder
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported, first_of, losses, not_held
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.entries import cannot_be_listed, listed_name
+from customlabels_nb.datasets.formats.format_detection import FOLDERS, detect, issues_beside, named_format
 from customlabels_nb.datasets.formats.format_detection import FORMATS as FORMATS
-from customlabels_nb.datasets.formats.format_detection import detect, issues_beside, named_format
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.listing import read_folder
-from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_uri
+from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_path, to_uri
 from customlabels_nb.remote.remote_files import download
 
 
@@ -87,7 +89,10 @@ def read(
     if named is image_folder.FORMAT:
         found = read_folder(source)
         parts[0].issues += issues_beside(found.images, found.others, to_uri(os.path.abspath(source)))
-    return chosen, parts[0] if len(parts) == 1 else _joined(parts, files.values())
+    contents = parts[0] if len(parts) == 1 else _joined(parts, files.values())
+    if source.is_dir() and chosen not in FOLDERS and images is None and relocate is None:
+        contents = _with_images_of(source, contents)
+    return chosen, contents
 
 
 def _read_file(
@@ -101,6 +106,35 @@ def _read_file(
     contents = chosen.read(source, finder, **options)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(source)) for name in finder.missing]
     return contents
+
+
+def _with_images_of(folder: Path, contents: Contents) -> Contents:
+    """Find images that are not where a file says by their unique name in the folder, and count those nothing names."""
+    stated, by_name = set(contents.images["image"]), defaultdict[str, list[str]](list)
+    for image in read_folder(folder).images:
+        if image not in stated:
+            name = image.rpartition("/")[2]
+            for key in {name, name.rpartition(".")[0]}:
+                by_name[key].append(image)
+    found: dict[str, str] = {}
+    for image in stated if by_name else ():
+        others = by_name.get(image.rpartition("/")[2], [])
+        if len(others) == 1 and not is_remote(image) and not os.path.isfile(to_path(image)):
+            found[image] = others[0]
+    if len(set(found.values())) < len(found):
+        found = {}
+    issues, unnamed = list(contents.issues), NotImported()
+    if found:
+        first = min(found)
+        message = f"{len(found):,} × image is not where its file says, but in the folder, such as {found[first]!r}."
+        issues.append(Issue("ENTRY_ADJUSTED", message, first, str(folder)))
+    for image in sorted({image for each in by_name.values() for image in each} - set(found.values())):
+        unnamed.add("image that no annotation names", image)
+    tables: dict[str, Any] = {}
+    for name in ("images", "annotations", "predictions") if found else ():
+        table = getattr(contents, name)
+        tables[name] = table.assign(image=table["image"].map(lambda image: found.get(image, image)).astype(TEXT))
+    return replace(contents, issues=issues + unnamed.issues(str(folder)), **tables)
 
 
 def _joined(parts: Sequence[Contents], splits: Iterable[str | None]) -> Contents:

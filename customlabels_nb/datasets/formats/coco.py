@@ -122,6 +122,8 @@ _Indices: TypeAlias = npt.NDArray[np.int64]
 def _recognise(path: Path) -> bool:
     keys, head = outer_keys(file_in(path, _FILE))
     arrays = {key for key, value in keys.items() if value == "["}
+    if '"caption"' in head and '"category_id"' not in head:
+        return False
     if "images" in arrays:
         return bool(arrays & {"annotations", "categories"}) or any(f'"{key}"' in head for key in _NAMES)
     # the start of a large file may contain only its first array

@@ -129,8 +129,11 @@ def _detect_in_folder(folder: Path) -> tuple[Format, dict[Path, str | None]]:
     clues = list(annotation_files(files.images, files.others, to_uri(os.path.abspath(folder))))
     readable = {to_path(clue.file): clue.format for clue in clues if clue.format is not None}
     formats = list(dict.fromkeys(readable.values()))
+    instances = {file: each for file, each in readable.items() if file.name.startswith("instances_")}
+    if formats == [coco.FORMAT] and instances:  # the download of COCO has captions and keypoints of the same images
+        readable = instances
     splits = {file: _split_in(file.relative_to(os.path.abspath(folder))) for file in readable}
-    if len(formats) == 1 and (len(readable) == 1 or all(splits.values())):
+    if len(formats) == 1 and (len(readable) == 1 or len(set(splits.values()) - {None}) == len(splits)):
         return formats[0], splits
     if clues:
         shown = [clue for clue in clues if clue.format is not None] or clues

@@ -56,6 +56,8 @@ TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
     OtherTool("Darwin (V7)", _COCO): lambda start: {"item", "annotations"} <= start.keys.keys(),
     OtherTool("VoTT", "Export Pascal VOC or CSV instead."):
         lambda start: {"assets", "tags"} <= start.keys.keys() or {"asset", "regions"} <= start.keys.keys(),
+    OtherTool("COCO captions", "Captions are not labels."):
+        lambda start: "annotations" in start.keys and start.has("caption"),
     OtherTool("COCO results", "Add it as predictions: project.add_predictions."):
         lambda start: {"image_id", "category_id", "score"} <= start.first.keys(),
     OtherTool("Hugging Face ImageFolder", "Load it with the package 'datasets' and pass it to cl.from_huggingface."):

@@ -15,7 +15,7 @@ from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.listing import labels_of_folders, read_folder, sort_out_listing
 from customlabels_nb.images.locations import to_path
 from customlabels_nb.remote.remote_files import RemoteFile
-from tests.datasets.formats.layouts import READ, REFUSED
+from tests.datasets.formats.layouts import COCO, LABELME, READ, REFUSED, XML
 from tests.images.pictures import jpeg
 
 
@@ -143,6 +143,37 @@ def test_splits_of_folders_are_kept_and_reported(tmp_path: Path) -> None:
     report = project.add_images(tmp_path / "Training", labels_from="folders", progress=False)
     assert (report.added, len(report.issues)) == (2, 0)
     project.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "image"),
+    [
+        ({"imgs/a.jpg": "", "labels/a.xml": XML}, "imgs/a.jpg"),
+        ({"imgs/a.jpg": "", "json/a.json": LABELME}, "imgs/a.jpg"),
+        ({"labels.csv": "image,label\na.jpg,cat\n", "sub/a.jpg": ""}, "sub/a.jpg"),
+    ],
+)
+def test_images_elsewhere_in_the_folder_are_found(tmp_path: Path, files: dict[str, str], image: str) -> None:
+    found = cl.read_dataset(make(tmp_path, files))
+    assert found.images["image"].tolist() == [str(tmp_path / image)]
+    assert set(found.issues["code"]) == {"ENTRY_ADJUSTED"}
+
+
+def test_images_that_no_annotation_names_are_counted(tmp_path: Path) -> None:
+    files = {"labels.csv": "image,label\na.jpg,cat\n", "a.jpg": "", "b.jpg": "", "sub/c.jpg": ""}
+    found = cl.read_dataset(make(tmp_path, files))
+    assert len(found) == 1
+    assert found.issues["message"].item().startswith("2 × image that no annotation names was not imported: ")
+
+
+def test_captions_and_keypoints_of_the_same_images_are_left_out(tmp_path: Path) -> None:
+    captions = COCO.replace("[]}", '[{"id": 1, "image_id": 1, "caption": "x"}]}')
+    others = {f"annotations/{name}_train2017.json": COCO for name in ("instances", "person_keypoints")}
+    found = cl.read_dataset(
+        make(tmp_path, {**others, "annotations/captions_train2017.json": captions, "train2017/a.jpg": ""})
+    )
+    assert found.images["image"].tolist() == [str(tmp_path / "train2017" / "a.jpg")]
+    assert found.issues.empty
 
 
 def test_the_only_folder_as_a_label_is_reported(tmp_path: Path) -> None:
