@@ -64,8 +64,10 @@ def to_ltwh(notation: str, boxes: npt.ArrayLike) -> FloatArray:
 
 def look_like_boxes(columns: Iterable[Any]) -> list[str]:
     """Return the columns with other names of box coordinates, or an empty list if they are too few for boxes."""
-    alike = [name for name in columns if isinstance(name, str) and name.lower() in LIKE_BOXES]
-    return alike if len(alike) >= 4 else []
+    texts = [name for name in columns if isinstance(name, str)]
+    alike = [name for name in texts if name.lower() in LIKE_BOXES]
+    sizes = [name for name in texts if name.lower() in ("width", "height")]
+    return [*alike, *sizes] if len(alike) >= 2 and len(alike) + len(sizes) >= 4 else []
 
 
 def like_ratios(boxes: FloatArray) -> npt.NDArray[np.bool_]:

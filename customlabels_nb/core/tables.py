@@ -144,6 +144,11 @@ def split_named(name: object) -> str | None:
     return SPLIT_NAMES.get(str(name).strip().lower())
 
 
+def split_of_folders(folders: Iterable[str]) -> str:
+    """Return the split that the first folder named after one means, which is the training set by default."""
+    return next((SPLIT_NAMES[name.lower()] for name in folders if name.lower() in SPLIT_NAMES), TRAIN)
+
+
 def check_split(split: str) -> str:
     if split not in SPLITS:
         raise InputError(f"split={split!r} is unknown. Choose 'train' or 'test'.")
@@ -273,7 +278,7 @@ def _boxes_of_column(frame: pd.DataFrame, name: str) -> np.ndarray | None:
     notation, values = notation_of(name), list(map(_plain_value, frame[name]))
     boxes = list(map(numbers_of_box, values))
     if not notation:
-        if any(boxes):
+        if any(boxes) or any(isinstance(value, list | tuple) and value for value in values):
             raise TableError(unstated(name))
         return None
     for value, numbers, image in zip(values, boxes, frame["image"], strict=True):

@@ -390,6 +390,10 @@ def _with_labels(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
             )
         frame = frame.rename(columns={other: "label"})
         issues.append(Issue("ENTRY_ADJUSTED", f"The column {other!r} was read as the label.", other, "the table"))
+    number = next((name for name in ("category_id", "class_id") if name in frame.columns), None)
+    if "label" not in frame.columns and number is not None:
+        message = f"The column {number!r} has numbers of labels. Add a column 'label' with their names."
+        issues.append(Issue("ENTRY_ADJUSTED", message, number, "the table"))
     boxes = [name for name in frame.columns if name == "left" or name == "xmin" or notation_of(name)]
     if boxes and "label" not in frame.columns:
         raise InputError(f"The DataFrame has boxes ({boxes[0]!r}), but no column 'label': {list(frame.columns)}.")

@@ -9,6 +9,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pandas as pd
@@ -19,6 +20,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import (
     ArchiveError,
     InputError,
+    TableError,
 )
 from customlabels_nb.images.locations import to_path
 from customlabels_nb.ingest.importer import ImportReport
@@ -422,3 +424,28 @@ def test_unsupported_image_types_are_reported(project: cl.Project, add: Add, tmp
     alone = add(tmp_path / "photos" / "apple" / "phone.psd")
     assert (alone.added, codes(alone)) == (0, [("IMAGE_NOT_AN_IMAGE", "phone.psd")])
     assert "PSD" in alone.issues["message"][0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (
+            {"label": ["cat"], "x_center": [5.0], "y_center": [5.0], "width": [4.0], "height": [4.0]},
+            "not read as boxes",
+        ),
+        ({"category_id": [1]}, "Add a column 'label' with their names"),
+    ],
+)
+def test_columns_of_other_tools_are_reported(add: Add, tmp_path: Path, columns: dict[str, Any], words: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    report = add(pd.DataFrame({"image": [str(tmp_path / "a.jpg")], **columns}))
+    assert any(words in message for message in report.issues["message"])
+
+
+def test_lists_of_boxes_are_refused(add: Add, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    frame = pd.DataFrame(
+        {"image": [str(tmp_path / "a.jpg")], "label": ["cat"], "boxes": [[[1, 2, 3, 4], [5, 6, 7, 8]]]}
+    )
+    with pytest.raises(TableError, match="does not state their notation"):
+        add(frame)

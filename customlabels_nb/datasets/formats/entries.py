@@ -528,6 +528,10 @@ class FilesOfImages:
     def name_of(self, file: Path) -> str:
         return file.relative_to(self._base).as_posix()
 
+    def split_of(self, file: Path) -> str:
+        """Return the split that the folders of a file are named after."""
+        return t.split_of_folders(file.parent.relative_to(self._base).parts if file.is_relative_to(self._base) else ())
+
     def add_unlabelled(self, split_of_file: Callable[[Path], str]) -> None:
         """Add the images next to the others, and in the usual folders, that have no annotation file as unlabelled.
 

@@ -67,7 +67,8 @@ def manifest_of(source: LineSource, name: str) -> Contents:
     manifest = contents_of(reader)
     if not len(manifest.images):
         code = UNUSABLE if manifest.unread else _EMPTY
-        raise ManifestError(f"{name!r}: {CODES[code]}", code)
+        first = next((f" Line {each.line}: {each.message}" for each in manifest.issues if each.line is not None), "")
+        raise ManifestError(f"{name!r}: {CODES[code]}{first}", code)
     return manifest
 
 

@@ -96,7 +96,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, index = folder.collected, folder.index
     for file, data, name, uri in folder.each(_load, _image):
         size = size_of(data.get("imageWidth"), data.get("imageHeight"))
-        split = t.TEST if name in index.test else t.TRAIN
+        split = t.TEST if name in index.test else folder.split_of(file)
         collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
         collected.count_others(data, _FILE_FIELDS, "a file", folder.name_of(file))
         if data.get("imageData") and not is_remote(uri) and not is_here(uri):
@@ -108,7 +108,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             if read[-1]:
                 _count_properties(shape, collected, f"{folder.name_of(file)}, shape {number}")
         collected.settle(uri, read)
-    folder.add_unlabelled(lambda _: t.TRAIN)
+    folder.add_unlabelled(folder.split_of)
     return folder.contents()
 
 

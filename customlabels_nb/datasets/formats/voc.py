@@ -212,8 +212,7 @@ class _Splits:
         listed = self._lists[top] or self._lists[self._base]
         if listed:
             return listed.get(name) or listed.get(file.stem, t.TRAIN)
-        folders = (folder.lower() for folder in file.relative_to(self._base).parts[:-1])
-        return next((t.SPLIT_NAMES[folder] for folder in folders if folder in t.SPLIT_NAMES), t.TRAIN)
+        return t.split_of_folders(file.relative_to(self._base).parts[:-1])
 
 
 def _splits(base: Path) -> dict[str, str]:

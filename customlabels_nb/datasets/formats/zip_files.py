@@ -8,12 +8,13 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 from customlabels_nb._utils.files import is_disk_full
+from customlabels_nb._utils.text import fitting_encodings
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
 from customlabels_nb.errors import ArchiveError
@@ -21,6 +22,7 @@ from customlabels_nb.images.listing import file_identity, is_image_name
 from customlabels_nb.images.locations import to_uri
 
 _BLOCK = 2**20
+_IS_UTF_8 = 0x800
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -35,6 +37,11 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
         members = [m for m in opened.infolist() if not m.is_dir() and is_image_name("".join(_parts(m)[-1:]))]
         _refuse_bomb(name, members, limits)
         issues = []
+        if encoding := _decode_names(opened.infolist()):
+            message = (
+                f"Its names are not marked as UTF-8. They were read as {encoding}. Pack it again if this is wrong."
+            )
+            issues.append(Issue("ENTRY_ADJUSTED", message, source=to_uri(name)))
         taken: set[tuple[int, int]] = set()  # device and inode, because file systems may ignore case
         for member in members:
             reason = _refusal(member) or _extract(opened, member, target, taken, name)
@@ -74,6 +81,18 @@ def _opened(name: str) -> Iterator[zipfile.ZipFile]:
         raise
     except Exception as error:  # zipfile raises many kinds of errors for a damaged directory
         raise ArchiveError(f"The archive {name!r} cannot be read as a zip file: {error}.") from error
+
+
+def _decode_names(members: Sequence[zipfile.ZipInfo]) -> str | None:
+    """Decode the names that are not marked as UTF-8, and return their encoding if it had to be guessed."""
+    unmarked = [member for member in members if not member.flag_bits & _IS_UTF_8 and not member.filename.isascii()]
+    raw = [member.filename.encode("cp437") for member in unmarked]  # as which zipfile has decoded them
+    for encoding in ("utf-8", *fitting_encodings(b"\n".join(raw)), "cp437") if raw else ():
+        with contextlib.suppress(UnicodeDecodeError):
+            for member, text in zip(unmarked, [name.decode(encoding) for name in raw], strict=True):
+                member.filename = text
+            return None if encoding == "utf-8" else encoding
+    return None
 
 
 def _refuse_bomb(name: str, members: list[zipfile.ZipInfo], limits: Limits) -> None:

@@ -18,6 +18,7 @@ from customlabels_nb.core.issues import CODES
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.datasets.formats.base import Contents, losses
 from customlabels_nb.datasets.formats.ground_truth import attribute_names, manifest_lines, read_manifest
+from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import ManifestError
 from tests.datasets.formats.shared import HOSTILE
 from tests.images.pictures import unreadable
@@ -506,3 +507,17 @@ def test_invalid_date_is_reported(tmp_path: Path, quick: bool) -> None:
     assert found.issues[0].message.startswith("2 lines have an invalid creation-date")
     assert found.unread == []
     assert len(found.annotations) == 4
+
+
+def test_the_only_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    line = {
+        "source-ref": "a.jpg",
+        "x": {"image_size": [{"width": 9, "height": 9, "depth": 3}], "annotations": [
+            {"class_id": 7, "left": 1, "top": 1, "width": 2, "height": 2}]},
+        "x-metadata": {"objects": [{"confidence": 1}], "class-map": {"0": "cat"},
+                       "type": "groundtruth/object-detection", "human-annotated": "yes",
+                       "creation-date": "2020-01-01T00:00:00"},
+    }  # fmt: skip
+    (tmp_path / "x.manifest").write_text(json.dumps(line))
+    with pytest.raises(ManifestError, match=r"Line 1: .*class"):
+        read_dataset(tmp_path / "x.manifest")

@@ -171,6 +171,15 @@ def test_shapes_in_ratios_are_read_in_pixels(tmp_path: Path) -> None:
     assert "whose size is unknown" in read(FORMAT, unknown).issues[0].message
 
 
+def test_folders_named_after_splits_are_splits(tmp_path: Path) -> None:
+    for folder in ("train", "val"):
+        (tmp_path / folder).mkdir()
+        labelme(tmp_path / folder / "a.json", shape("rectangle", [1, 1], [5, 5]))
+        Image.new("RGB", (40, 30)).save(tmp_path / folder / "a.jpg")
+    found = read(FORMAT, tmp_path)
+    assert found.images["split"].tolist() == ["train", "test"]
+
+
 def test_foreign_json_files_are_reported(tmp_path: Path) -> None:
     labelme(tmp_path / "a.json")
     labelme(tmp_path / "b.json")  # about the same image

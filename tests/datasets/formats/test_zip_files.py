@@ -276,3 +276,16 @@ def test_a_changed_archive_gives_images_issues_or_a_typed_error(
         unpack_zip(folder / "a.zip", folder / "target")
     assert {name.split("/")[0] for name in tree(folder)} <= {"a.zip", "target"}
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(("encoding", "issues"), [("utf-8", 0), ("gbk", 1)])
+def test_names_that_are_not_marked_as_utf_8(
+    archive: Callable[[Iterable[Member]], Path], tmp_path: Path, encoding: str, issues: int
+) -> None:
+    name = "汽车厂".encode(encoding)
+    path = archive([(f"{'Q' * len(name)}/a.jpg", jpeg(1)), ("b/b.jpg", jpeg(2))])
+    path.write_bytes(path.read_bytes().replace(b"Q" * len(name), name))
+    root, found = unpack_zip(path, tmp_path / "out")
+    assert sorted(folder.name for folder in root.iterdir()) == ["b", "汽车厂"]
+    assert [issue.code for issue in found] == ["ENTRY_ADJUSTED"] * issues
+    assert all("gb" in issue.message.lower() for issue in found)
