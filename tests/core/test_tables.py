@@ -415,6 +415,6 @@ def test_missing_texts_stay_missing(values: list[str | None]) -> None:
 
 
 @pytest.mark.parametrize("label", [{"cat": 1}, [["x"]], [{"cat"}], 3])
-def test_labels_that_are_no_texts_are_refused(label: object) -> None:
+def test_other_values_than_text_are_refused_as_labels(label: object) -> None:
     with pytest.raises(LabelError):
         t.normalise_annotations(pd.DataFrame({"image": ["a.jpg"], "label": [label]}))

@@ -19,7 +19,7 @@ def test_guide_describes_images_without_labels() -> None:
     assert all(bool(each.empty) == ("empty" in each.holds) for each in FORMATS.values())
 
 
-def test_guide_lists_what_each_format_holds_and_which_programs_read_it() -> None:
+def test_guide_lists_capabilities_and_readers_of_formats() -> None:
     missing = [row for row in map(row_of, FORMATS.values()) if row not in PAGE]
     assert not missing, "\n".join(missing)
     assert all(bool(each.holes) == ("polygons" in each.holds) for each in FORMATS.values())

@@ -109,7 +109,7 @@ def test_images_to_review_stay_so_unless_their_annotations_change(project: cl.Pr
 
 
 @pytest.mark.parametrize(("on_known", "status"), [("fill", "labelled"), ("replace", "needs_review")])
-def test_another_status_alone_is_no_other_label(project: cl.Project, image: str, on_known: str, status: str) -> None:
+def test_status_alone_does_not_replace_labels(project: cl.Project, image: str, on_known: str, status: str) -> None:
     before = project.train_set.annotations
     given_again = given([image], boxed(image, 10), "needs_review")
     report = project.import_dataset(given_again, on_known=on_known, progress=False)

@@ -75,11 +75,7 @@ def read(
             return chosen, _as_at(contents, file, path)
     source = local_path(path, "path")
     _check_place(source)
-    if labels_from not in (None, "folders"):
-        raise InputError(f"labels_from={labels_from!r} is unknown. Choose None or 'folders'.")
-    if labels_from and format:
-        raise InputError("Pass either format= or labels_from='folders', not both.")
-    named = image_folder.FORMAT if labels_from else named_format(format) if format else None
+    named = _named(format, labels_from)
     chosen, files = (named, {source: None}) if named else detect(source)
     for name, value in options.items():
         if name not in chosen.options:
@@ -93,6 +89,15 @@ def read(
     if source.is_dir() and chosen not in FOLDERS and images is None and relocate is None:
         contents = _with_images_of(source, contents)
     return chosen, contents
+
+
+def _named(format: str | None, labels_from: str | None) -> Format | None:
+    """Return the format that the arguments name, or None if it is to be detected."""
+    if labels_from not in (None, "folders"):
+        raise InputError(f"labels_from={labels_from!r} is unknown. Choose None or 'folders'.")
+    if labels_from and format:
+        raise InputError("Pass either format= or labels_from='folders', not both.")
+    return image_folder.FORMAT if labels_from else named_format(format) if format else None
 
 
 def _read_file(
@@ -109,32 +114,39 @@ def _read_file(
 
 
 def _with_images_of(folder: Path, contents: Contents) -> Contents:
-    """Find images that are not where a file says by their unique name in the folder, and count those nothing names."""
-    stated, by_name = set(contents.images["image"]), defaultdict[str, list[str]](list)
-    for image in read_folder(folder).images:
-        if image not in stated:
-            name = image.rpartition("/")[2]
-            for key in {name, name.rpartition(".")[0]}:
-                by_name[key].append(image)
-    found: dict[str, str] = {}
-    for image in stated if by_name else ():
-        others = by_name.get(image.rpartition("/")[2], [])
-        if len(others) == 1 and not is_remote(image) and not os.path.isfile(to_path(image)):
-            found[image] = others[0]
-    if len(set(found.values())) < len(found):
-        found = {}
-    issues, unnamed = list(contents.issues), NotImported()
+    """Find images that are not where a file says, and count the images in the folder that no annotation names."""
+    stated = set(contents.images["image"])
+    unnamed = [image for image in read_folder(folder).images if image not in stated]
+    found = _found_elsewhere(stated, unnamed) if unnamed else {}
+    issues, rest = list(contents.issues), NotImported()
     if found:
         first = min(found)
         message = f"{len(found):,} × image is not where its file says, but in the folder, such as {found[first]!r}."
         issues.append(Issue("ENTRY_ADJUSTED", message, first, str(folder)))
-    for image in sorted({image for each in by_name.values() for image in each} - set(found.values())):
-        unnamed.add("image that no annotation names", image)
+    for image in sorted(set(unnamed) - set(found.values())):
+        rest.add("image that no annotation names", image)
     tables: dict[str, Any] = {}
     for name in ("images", "annotations", "predictions") if found else ():
         table = getattr(contents, name)
         tables[name] = table.assign(image=table["image"].map(lambda image: found.get(image, image)).astype(TEXT))
-    return replace(contents, issues=issues + unnamed.issues(str(folder)), **tables)
+    return replace(contents, issues=issues + rest.issues(str(folder)), **tables)
+
+
+def _found_elsewhere(stated: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """Map missing images to the only other image of the same name, which a file may give without its extension."""
+    by_name = defaultdict[str, list[str]](list)
+    for image in others:
+        name = image.rpartition("/")[2]
+        for key in {name, name.rpartition(".")[0]}:
+            by_name[key].append(image)
+    found = {
+        image: candidates[0]
+        for image in stated
+        if len(candidates := by_name.get(image.rpartition("/")[2], [])) == 1
+        and not is_remote(image)
+        and not os.path.isfile(to_path(image))
+    }
+    return found if len(set(found.values())) == len(found) else {}
 
 
 def _joined(parts: Sequence[Contents], splits: Iterable[str | None]) -> Contents:

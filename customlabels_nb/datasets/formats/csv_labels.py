@@ -541,7 +541,7 @@ def _rows(text: str, delimiter: str) -> Iterator[_Row]:
 
 
 def _find_delimiter(head: str) -> str | None:
-    """Detect the delimiter, or return None if the first row is no header, or most of the next ones name no image."""
+    """Detect the delimiter, or return None if there is neither a header nor an image in most of the first rows."""
     for delimiter in _DELIMITERS:
         rows = [row.cells for row in islice(_rows(head, delimiter), 5)]
         named = [bool(cells) and _is_image(cells[0]) for cells in rows]

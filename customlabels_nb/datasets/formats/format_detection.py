@@ -136,17 +136,22 @@ def _detect_in_folder(folder: Path) -> tuple[Format, dict[Path, str | None]]:
     if len(formats) == 1 and (len(readable) == 1 or len(set(splits.values()) - {None}) == len(splits)):
         return formats[0], splits
     if clues:
-        shown = [clue for clue in clues if clue.format is not None] or clues
-        lines = [f"- {clue.file}: {clue.why}" for clue in shown[:_SHOWN]]
-        more = [f"- and {len(shown) - _SHOWN:,} more"] if len(shown) > _SHOWN else []
-        how = "Read one of these files" if readable else "Mend or remove them, or read one with format="
-        first = (
-            f"{str(folder)!r} contains annotations that are not read with the folder. {how}, with images="
-            f"{str(folder)!r} if its images are elsewhere. To use the names of the folders as labels, pass "
-            "labels_from='folders'."
-        )
-        raise ManifestError("\n".join([first, *lines, *more]), UNUSABLE)
+        raise _refusal(folder, clues)
     return next(format_ for format_ in FOLDERS if format_.recognise(folder)), {folder: None}
+
+
+def _refusal(folder: Path, clues: Sequence[Clue]) -> ManifestError:
+    """Create the error for a folder with annotations that are not read, or with several files that could be."""
+    readable = [clue for clue in clues if clue.format is not None]
+    shown = readable or clues
+    how = "Read one of these files" if readable else "Mend or remove them, or read one with format="
+    first = (
+        f"{str(folder)!r} contains annotations that are not read with the folder. {how}, with images={str(folder)!r} "
+        "if its images are elsewhere. To use the names of the folders as labels, pass labels_from='folders'."
+    )
+    lines = [f"- {clue.file}: {clue.why}" for clue in shown[:_SHOWN]]
+    more = [f"- and {len(shown) - _SHOWN:,} more"] if len(shown) > _SHOWN else []
+    return ManifestError("\n".join([first, *lines, *more]), UNUSABLE)
 
 
 def _split_in(path: Path) -> str | None:

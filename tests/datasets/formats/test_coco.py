@@ -276,7 +276,7 @@ def test_crowds_are_booleans(file: Path, given: object, crowd: bool | None) -> N
     assert [issue.where for issue in found.issues] == ["annotations[0]"] * (crowd is None)
 
 
-def test_what_is_not_imported_is_counted(file: Path) -> None:
+def test_fields_that_are_not_imported_are_counted(file: Path) -> None:
     extra = {"keypoints": [1, 2, 2], "num_keypoints": 1, "attributes": {"rotation": 0.0, "occluded": False}}
     entries = [box(**extra), box(keypoints=[], attributes={"rotation": 30.0}), box(description="a cat", id=7)]
     data = coco(annotations=entries) | {"videos": [{"id": 1}], "info": {"year": 2020, "people": ["Ann"]}}

@@ -320,7 +320,7 @@ def test_tables_without_usable_labels_are_refused(tmp_path: Path, text: str, say
         read(FORMAT, put(tmp_path / "x.csv", text))
 
 
-def test_a_column_called_name_is_the_label_if_there_is_no_other(tmp_path: Path) -> None:
+def test_column_name_is_read_as_the_label(tmp_path: Path) -> None:
     found = read(FORMAT, put(tmp_path / "x.csv", "image,name\na.jpg,cat\n"))
     assert (labels(found), codes(found)) == ([("a.jpg", "cat")], ["ENTRY_ADJUSTED"])
     both = read(FORMAT, put(tmp_path / "x.csv", "image,name,class\na.jpg,Tom,cat\n"))

@@ -59,7 +59,9 @@ def test_ratios_become_pixels_of_the_upright_image(file: Path) -> None:
         ([0.5, 0.25, 1.5, 0.5], [24, 8, 72, 16], "beyond the image"),
     ],
 )
-def test_boxes_that_are_no_ratios_are_reported(file: Path, box: list[float], expected: list[float], says: str) -> None:
+def test_boxes_beyond_ratios_are_converted_or_reported(
+    file: Path, box: list[float], expected: list[float], says: str
+) -> None:
     tag = region(**dict(zip(t.BOX_COLUMNS, box, strict=True)))
     found = read(FORMAT, file, files(tag))
     assert found.annotations.loc[0, list(t.BOX_COLUMNS)].tolist() == expected

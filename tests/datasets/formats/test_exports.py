@@ -207,7 +207,7 @@ def expected_of(folder: Path, name: str) -> list[Any]:
     return boxes
 
 
-def test_training_images_are_validated_with_if_there_are_no_test_images(tmp_path: Path) -> None:
+def test_val_names_training_images_without_test_images(tmp_path: Path) -> None:
     before = boxes_of([tmp_path / "a.jpg", tmp_path / "b.jpg"])
     written = before.to("yolo", tmp_path / "out", copy_images=True)
     splits = layouts.read_yolo(tmp_path / "out" / "data.yaml")

@@ -118,7 +118,7 @@ def test_keypoints_are_not_taken_for_polygons(tmp_path: Path) -> None:
         ("0.5 0.5 1.001 0.25", [-0.024, 12, 48.048, 8], None),
     ],
 )
-def test_numbers_that_are_no_ratios_are_reported(
+def test_numbers_beyond_ratios_are_converted_or_reported(
     tmp_path: Path, numbers: str, expected: list[float], says: str | None
 ) -> None:
     found = read(FORMAT, dataset(tmp_path, line=f"0 {numbers}\n"))
