@@ -1,7 +1,8 @@
 """Block the network in every Python process with this folder in PYTHONPATH.
 
-Local addresses stay available, because the kernel communicates with its client through them. Each attempt is written
-to the file named by ``NOTEBOOKS_NETWORK_LOG``, so that code that swallows the error is detected as well.
+Local addresses stay available, because the kernel communicates with its client through them; an old kernel looks for
+them under this machine's name, with ``.local`` where the name alone is not known. Each attempt is written to the file
+named by ``NOTEBOOKS_NETWORK_LOG``, so that code that swallows the error is detected as well.
 """
 
 import errno
@@ -9,7 +10,8 @@ import os
 import socket
 import sys
 
-_LOCAL = ("", "localhost", "127.", "::1", "0.0.0.0", "::", "<broadcast>", socket.gethostname())
+_NAME = socket.gethostname()
+_LOCAL = ("", "localhost", "127.", "::1", "0.0.0.0", "::", "<broadcast>", _NAME, f"{_NAME}.local")
 
 
 def _is_local(host: object) -> bool:
