@@ -105,12 +105,12 @@ def as_text(column: pd.Series) -> pd.Series:
     return texts.astype(TEXT).where(column.notna(), None)
 
 
-def is_among(column: pd.Series, values: pd.Series) -> pd.Series:
+def is_among(column: pd.Series, values: pd.Series | Sequence[object]) -> pd.Series:
     """Return a mask of the texts that are among the values.
 
     ``isin`` of pandas 3 converts each value of a text column in Python, which takes most of the time to read a dataset.
     """
-    return column.astype(object).isin(values.to_numpy(dtype=object))
+    return column.astype(object).isin(np.asarray(values, dtype=object))
 
 
 def copied(frame: pd.DataFrame) -> pd.DataFrame:

@@ -34,8 +34,8 @@ class ImportReport:
     replaced, kept : int
         Numbers of ``known`` images whose annotations differed from those of the source, and were replaced by them or
         kept (see ``on_known`` of :meth:`.Project.add_images`). The annotations of other known images are unchanged.
-    added_images : sequence of str
-        Names of the new images.
+    added_images, labelled_images : sequence of str
+        Names of the new images, and of the ``labelled`` ones.
 
     Examples
     --------
@@ -53,6 +53,7 @@ class ImportReport:
     issues: pd.DataFrame
     labelled: int = 0
     added_images: Sequence[str] = field(default=(), kw_only=True)
+    labelled_images: Sequence[str] = field(default=(), kw_only=True)
     replaced: int = field(default=0, kw_only=True)
     kept: int = field(default=0, kw_only=True)
 
@@ -65,6 +66,7 @@ class ImportReport:
             pd.concat([self.issues, other.issues], ignore_index=True),
             self.labelled + other.labelled,
             added_images=[*self.added_images, *other.added_images],
+            labelled_images=[*self.labelled_images, *other.labelled_images],
             replaced=self.replaced + other.replaced,
             kept=self.kept + other.kept,
         )
@@ -95,8 +97,9 @@ class RefreshReport:
     Attributes
     ----------
     images : DataFrame
-        Columns split, image and what, which is "added", "changed" (the file has new content, the labels are kept) or
-        "vanished" (the file no longer exists, but the image stays in the dataset until it is removed).
+        Columns split, image and what, which is "added", "labelled" (an image without labels got those of the source),
+        "changed" (the file has new content, the labels are kept) or "vanished" (the file no longer exists, but the
+        image stays in the dataset until it is removed).
     removed : list of str
         Images that are still in a source, but that a user removed from the dataset. They are not added again.
     skipped : list of str
@@ -157,6 +160,8 @@ class RefreshReport:
             f"{len(self.changed):,} changed",
             f"{len(self.vanished):,} vanished",
         ]
+        if labelled := self._those("labelled"):
+            parts.insert(1, f"{len(labelled):,} labelled")
         if self.removed:
             parts.append(f"{counted(len(self.removed), 'removed image')} not added again")
         if self.skipped:

@@ -185,6 +185,7 @@ class _Import:
             issues_to_frame(totals.issues),
             len(merge.filled),
             added_images=totals.added,
+            labelled_images=merge.filled,
             replaced=len(merge.replaced),
             kept=len(merge.kept),
         )

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.errors import CustomLabelsError, ImageError, NotEnoughDataError
@@ -31,8 +33,9 @@ Description = Mapping[str, Any]
 def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events | None = None) -> RefreshReport:
     """Import new images from the sources of a dataset, and find images that have changed or vanished there.
 
-    The labels of existing images do not change. Images that a user removed from the dataset are not added again, and
-    images that are in the other split are not added.
+    Images that never had labels get those of the source. Other labels do not change, and a difference is reported
+    once. Images that a user removed from the dataset are not added again, and images that are in the other split are
+    not added.
     """
     record = store.dataset(split)
     if record is None:
@@ -42,6 +45,8 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
     history = store.history()
     actions = history[(history["what"] == "remove images") & (history["split"] == split)]
     removed = {image for states in actions["before"] if isinstance(states, dict) for image in states} - mine
+    emptied = _emptied(images, history)
+    reported = store.issues()
     seen = _SourceImages(images, split, root)
     report = RefreshReport()
     for description in _each_once(record.sources):
@@ -63,14 +68,35 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
         elsewhere = _known_elsewhere(store, split, contents, copies, root)
         unwanted = {*left_out, *elsewhere}
         new = contents.part([row for row, image in enumerate(found) if image not in unwanted])
-        new = replace(new, issues=contents.issues, ignored=contents.ignored)
-        options = ImportOptions(split, copy=copy, copies=copies, on_known="skip")
-        done = import_images(store, root, new, options, events=events)
+        bare = t.is_among(new.annotations["image"], [image for image in found if copies.get(image, image) in emptied])
+        new = replace(new, annotations=new.annotations[~bare], issues=contents.issues, ignored=contents.ignored)
+        done = import_images(store, root, new, ImportOptions(split, copy=copy, copies=copies), events=events)
         is_change = done.issues["code"] == "IMAGE_CHANGED"
         changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
         added = [(split, image, "added") for image in done.added_images]
-        report += RefreshReport(added + changed, issues=done.issues[~is_change])
+        labelled = [(split, image, "labelled") for image in done.labelled_images]
+        issues = _not_yet_reported(done.issues[~is_change], reported)
+        report += RefreshReport(added + changed + labelled, issues=issues)
     return report + RefreshReport((*where, "vanished") for where in seen.vanished())
+
+
+def _emptied(images: pd.DataFrame, history: pd.DataFrame) -> set[str]:
+    """Return the images without labels that once had some: a source does not bring back what a person removed."""
+    bare = set(images.loc[images["status"] == "unlabelled", "image"])
+    emptied = set()
+    for states in [*history["before"], *history["after"]] if bare else ():
+        states = states if isinstance(states, dict) else {}
+        emptied |= {image for image in bare & states.keys() if states[image].get("annotations")}
+    return emptied
+
+
+def _not_yet_reported(issues: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the labels that were kept, and of which an earlier import has said so."""
+    kept = earlier[earlier["code"] == "LABEL_KEPT"]
+    said = set(zip(kept["where"], kept["message"], strict=True))
+    rows = zip(issues["code"], issues["where"], issues["message"], strict=True)
+    new = [code != "LABEL_KEPT" or (where, message) not in said for code, where, message in rows]
+    return issues[np.array(new, dtype=bool)]
 
 
 class _SourceImages:

@@ -362,9 +362,10 @@ class Project:
     ) -> RefreshReport:
         """Scan the sources of one or both datasets again, add new images and report changed or missing ones.
 
-        Existing labels are never changed. Missing images stay in the dataset until they are removed. Removed images are
-        not added again. An image that was added with ``copy=True`` is copied again if its source has changed.
-        :meth:`auto_refresh` does this when a screen opens.
+        Images that never had labels get those of the source. Existing labels are never changed, and a difference is
+        reported once. Missing images stay in the dataset until they are removed. Removed images are not added again. An
+        image that was added with ``copy=True`` is copied again if its source has changed. :meth:`auto_refresh` does
+        this when a screen opens.
 
         Examples
         --------

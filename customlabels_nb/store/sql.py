@@ -623,40 +623,6 @@ class SqlStore:
             payload = trace.payload()
             return record(connection, action, split=split, count=len(before), before=before, after=after, undo=payload)
 
-    def update_entries(
-        self,
-        split: str,
-        known: Tables,
-        new: Tables,
-        action: Action,
-        *,
-        files: pd.DataFrame | None = None,
-        issues: Iterable[Issue] = (),
-        lines: Sequence[tuple[str, int, str]] = (),
-        as_of: int | None = None,
-    ) -> WriteResult:
-        """Change some images and add others as one action. ``count`` is the total number of these images.
-
-        ``known`` holds the images to change and their annotations, as in :meth:`update_images`. ``new`` holds the
-        images to add and their annotations. The other arguments are as in :meth:`add_images`. Raises the same errors as
-        these two methods.
-        """
-        with self._database.write() as connection:
-            check_as_of(connection, as_of)
-            trace = Trace(connection)
-            done = insert_images(connection, split, [ImportPart(*new, files)], trace, issues=issues, lines=lines)
-            before: dict[str, Any] = {}
-            after: dict[str, Any] = {}
-            if len(known[0]):
-                edit = Edit(*known, *frames.read_tables(connection, split, known[0]["image"].tolist())[1:])
-                before, after = change_images(connection, split, edit, trace)
-            added = new[0]["image"].tolist()
-            if not (before or added or done.noted):
-                return WriteResult()
-            after |= {"images": added} if added else {}
-            count, payload = len(before) + len(added), trace.payload()
-            return record(connection, action, split=split, count=count, before=before, after=after, undo=payload)
-
     def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> WriteResult:
         """Remove images (image, revision) and their annotations, but no files. ``count`` is their number."""
         with self._database.write() as connection:

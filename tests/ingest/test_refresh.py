@@ -43,7 +43,8 @@ def test_refresh_rescans_a_folder(project: cl.Project, add: Add, tmp_path: Path)
     before = len(project.history)
     report = project.train_set.refresh()
     assert summary(report) == (["new.jpg"], ["001.jpg"], ["003.jpg"])
-    assert tells(repr(report), 1, "added", 1, "changed", 1, "vanished", ".images")
+    assert tells(repr(report), 1, "added", 1, "changed", 1, "vanished", 1, "issue", ".images")
+    assert report.issues["code"].tolist() == ["LABEL_KEPT"]  # of the quince
     assert report.images["split"].unique().tolist() == ["train"]
     assert labels(project.train_set) == {
         "000.jpg": ["quince"], "001.jpg": ["apple"], "002.jpg": [], "003.jpg": ["pear"], "004.jpg": ["pear"],
@@ -54,6 +55,24 @@ def test_refresh_rescans_a_folder(project: cl.Project, add: Add, tmp_path: Path)
     again = project.refresh(progress=False)
     assert (summary(again), len(again.issues)) == (([], [], []), 0)
     assert len(project.history) == before + 3
+
+
+def test_refresh_labels_images_that_never_had_a_label(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 3})
+    add(tmp_path / "photos")
+    (tmp_path / "photos" / "apple" / "new.jpg").write_bytes(jpeg(50))
+    add(tmp_path / "photos", labels_from="folders", on_known="skip")
+    bare = project.train_set.images["image"][0]
+    project.update("train", project.train_set.relabel("pear", f"image == {bare!r}"))
+    report = project.refresh(progress=False)
+    assert sorted(names(report.images.loc[report.images["what"] == "labelled", "image"])) == ["001.jpg", "002.jpg"]
+    assert report.issues["code"].tolist() == ["LABEL_KEPT"]
+    assert tells(repr(report), 0, "added", 2, "labelled", 0, "changed", 0, "vanished", 1, "issue")
+    assert sorted(labels(project.train_set).values()) == [["apple"], ["apple"], ["apple"], ["pear"]]
+    assert project.refresh(progress=False).issues.empty
+    project.undo()  # the labels of the source
+    assert project.refresh(progress=False).images.empty
+    assert labels(project.train_set)["001.jpg"] == []
 
 
 def test_refresh_adds_neither_removed_images_nor_those_of_the_other_split(

@@ -28,6 +28,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.store import Action, SqlStore, VersionRecord, create_store, open_store
+from customlabels_nb.store.writing import ImportPart
 
 ACTION = Action("import", "ann", "a note")
 HOSTILE = ["<img src=x onerror=alert(1)>", '"; DROP TABLE images; --', "‮evil​", "a" * 256, "naïve 🍎", "it's\n%s ? :x"]
@@ -528,20 +529,21 @@ def test_known_images_change_and_new_ones_come_in_one_action(store: SqlStore, re
     known = store.images("train").query("image != 'a'"), labels_of(b="pear", c="plum")
     new = images("d", status="labelled"), labels_of(d="kiwi")
     found = [Issue("IMAGE_TRUNCATED", where="x.jpg")]
-    both = store.update_entries("train", known, new, ACTION, issues=found, lines=[("m", 7, "{bad")], as_of=as_of)
+    part = ImportPart(*new, known=["b", "c"], edit=lambda stored, marks, leased: known)
+    both = store.add_parts("train", [part], ACTION, issues=found, lines=[("m", 7, "{bad")], as_of=as_of)
     assert (both.count, both.action) == (3, store.last_action())
     assert store.annotations()["label"].tolist() == ["apple", "pear", "plum", "kiwi"]
     assert store.images()["revision"].tolist() == [1, 2, 2, 1]
     assert len(store.history()) == 2
     assert store.history(limit=1)["count"].tolist() == [3]
     assert store.actions_since(1)["images"].tolist() == [["b", "c", "d"]]
-    with pytest.raises(OutdatedError):
-        store.update_entries("train", known, (images("e"), labels_of()), ACTION, as_of=as_of)
+    stale = known[0].query("image == 'b'"), labels_of(b="late")
+    late = ImportPart(images("e"), labels_of(), known=["b"], edit=lambda stored, marks, leased: stale)
     before = len(store.images())
-    stale, other = (known[0], labels_of(b="late")), reopen()
-    with pytest.raises(StaleEditError):
-        other.update_entries("train", stale, (images("e"), labels_of()), ACTION)
-    assert len(store.images()) == before  # nothing of the new one either
+    for error, moment in ((OutdatedError, as_of), (StaleEditError, None)):  # new images are there; b has changed
+        with pytest.raises(error):
+            reopen().add_parts("train", [late], ACTION, as_of=moment)
+        assert len(store.images()) == before  # nothing of the new one either
     store.undo(None, ACTION)
     assert store.annotations()["label"].tolist() == ["apple", "banana"]
     assert store.issues().empty

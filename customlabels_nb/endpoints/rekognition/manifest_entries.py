@@ -38,10 +38,11 @@ from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.datasets.validation.written_files import dumped, is_warning, with_findings, without_findings
 from customlabels_nb.endpoints.ledger import Entry
 from customlabels_nb.endpoints.rekognition.workspace import READY, RekognitionProject, other_split
-from customlabels_nb.errors import ManifestError, OutdatedError, StaleEditError, TableError
+from customlabels_nb.errors import ManifestError, OutdatedError, TableError
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.store.frames import annotation_keys
+from customlabels_nb.store.writing import ImportPart
 
 #: Lines that become entries, with their source-refs.
 Lines = Sequence[tuple[str, bytes]]
@@ -114,24 +115,28 @@ def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str)
     marks = marks.assign(image=marks["image"].map(names).astype(t.TEXT))
     action = Action(what, settings.user, "Rekognition endpoint")
     for attempt in range(_ATTEMPTS):
-        stored, old, _ = store.tables(split, images["image"].tolist())
-        is_known = images["image"].isin(stored["image"])
-        of_known = marks["image"].isin(stored["image"])
-        known = _with_statuses(stored, images), marks[of_known].reset_index(drop=True)
-        known = forget_where_changed(*known, stored, old), known[1]
-        new = images[~is_known].reset_index(drop=True), marks[~of_known].reset_index(drop=True)
+        stored = store.tables(split, images["image"].tolist())[0]
         try:
-            if len(stored):
-                store.update_entries(split, known, new, action)
-            else:
-                store.add_images(split, *new, action)
+            store.add_parts(split, [_part(images, marks, stored["image"].tolist())], action)
             break
-        except (StaleEditError, OutdatedError, TableError):  # a notebook has changed the images meanwhile
+        except (OutdatedError, TableError):  # a notebook has added some of the images meanwhile
             if attempt == _ATTEMPTS - 1:
                 raise
     states = _states(*store.tables(split, images["image"].tolist())[:2])
     placed = (_placed(entry, names[entry.source], states) for entry in entries)
     served.ledger.put_entries(split, placed)
+
+
+def _part(images: pd.DataFrame, marks: pd.DataFrame, known: Sequence[str]) -> ImportPart:
+    """Return the images to add, and how to replace the annotations of the ``known`` ones."""
+    is_known, of_known = t.is_among(images["image"], known), t.is_among(marks["image"], known)
+    new = images[~is_known].reset_index(drop=True), marks[~of_known].reset_index(drop=True)
+
+    def replaced(stored: pd.DataFrame, old: pd.DataFrame, _: object) -> tuple[pd.DataFrame, pd.DataFrame]:
+        given = marks[t.is_among(marks["image"], stored["image"])].reset_index(drop=True)
+        return forget_where_changed(_with_statuses(stored, images), given, stored, old), given
+
+    return ImportPart(*new, known=known, edit=replaced if known else None)
 
 
 def refresh_entries(served: RekognitionProject) -> None:
