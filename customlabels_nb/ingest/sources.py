@@ -25,7 +25,7 @@ from customlabels_nb.datasets.formats.base import ROUNDING, Notes, NotImported
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.formats.format_detection import issues_beside
 from customlabels_nb.datasets.formats.image_folder import folders_as_splits
-from customlabels_nb.datasets.formats.zip_files import unpack_zip
+from customlabels_nb.datasets.formats.zip_files import other_members, unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.listing import FoundFiles, list_folder, list_pattern, read_folder
 from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path, to_uri
@@ -289,7 +289,9 @@ class _Finder:
         top = os.path.abspath(self.project_folder)
         files.images = [image if image.startswith("file://") else relative_name(image, top) for image in files.images]
         files.issues[:0] = issues
-        return self._from_folder(files, {"kind": "zip", "name": place.uri}, to_uri(root))
+        top = to_uri(root)
+        files.others = [f"{top}/{name}" for name in other_members(path)] if self.labels_from else []
+        return self._from_folder(files, {"kind": "zip", "name": place.uri}, top)
 
     def _from_folder(self, files: FoundFiles, description: dict[str, Any], top: str) -> SourceContents:
         if self.labels_from:

@@ -21,8 +21,10 @@ from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.dataset import Dataset, Groups
+from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.datasets.reviewed import forget_where_changed, had_prelabel
 from customlabels_nb.datasets.splitting import rare_labels
@@ -589,7 +591,10 @@ class Project:
         t.check_flat(rows, "predictions")
         if "image" in rows.columns and rows["image"].notna().all():
             rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
-        predictions = t.normalise_annotations(rows).assign(model=model.strip())
+        predictions = t.normalise_annotations(rows)
+        if isinstance(frame, pd.DataFrame):
+            predictions = _in_pixels(self._store, predictions, rows)
+        predictions = predictions.assign(model=model.strip())
         action = self._action("add predictions", note)
         return self._store.replace_predictions(model.strip(), predictions, action, images=replaced).count
 
@@ -1732,11 +1737,24 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
     missing = set(frame["image"]) - set(images["image"])
     if missing:
         raise InputError(f"{len(missing)} images are not in the {split} set, for example {sorted(missing)[0]!r}.")
+    annotations = _in_pixels(store, annotations, frame)
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
     before, images = images, t.settle_statuses(images, annotations, changed=old["image"])
     images = forget_where_changed(images, annotations, before, old)
     return Dataset(images, annotations, labels, name=split)
+
+
+def _in_pixels(store: SqlStore, annotations: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the annotations of a frame that a person wrote with boxes in pixels, if they are ratios of image sizes."""
+    boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype="float64")
+    if "created" in frame.columns or not like_ratios(boxes).any():
+        return annotations
+    result, issues = in_pixels(store.images(), annotations, "frame")
+    for issue in issues:
+        if issue.code == "IMAGE_NOT_LISTED":
+            raise InputError(f"{issue.where!r}: {issue.message}")
+    return result
 
 
 def _stored_names(store: SqlStore, root: Path, splits: Sequence[str], images: pd.Series) -> list[str]:

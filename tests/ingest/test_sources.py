@@ -202,6 +202,15 @@ def test_a_zip_is_unpacked_into_the_project(project: cl.Project, add: Add, tmp_p
     assert project.train_set._repr_html_().count("<img") == 2
 
 
+def test_annotations_in_a_zip_are_reported_beside_folders_as_labels(add: Add, tmp_path: Path) -> None:
+    members = {"fruit/apple/a.jpg": jpeg(1), "fruit/pear/b.jpg": jpeg(2)}
+    others = {"fruit/labels.csv": b"image,label\n", "fruit/read me.txt": b"x"}
+    assert add(make_zip(tmp_path / "plain.zip", members | others)).issues.empty
+    found = add(make_zip(tmp_path / "more.zip", {**members, **others, "c/d.jpg": jpeg(3)}), labels_from="folders")
+    about = found.issues[found.issues["code"] == "ENTRY_UNREADABLE"]
+    assert [(Path(row.where).name, "zip file" in row.message) for row in about.itertuples()] == [("labels.csv", True)]
+
+
 def test_another_zip_of_the_same_name_overwrites_nothing(project: cl.Project, add: Add, tmp_path: Path) -> None:
     add(make_zip(tmp_path / "one" / "photos.zip", {"apple/1.jpg": jpeg(1)}))
     add(make_zip(tmp_path / "two" / "photos.zip", {"apple/1.jpg": jpeg(2)}))

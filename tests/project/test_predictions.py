@@ -52,6 +52,17 @@ def test_box_predictions_are_stored(project: Project) -> None:
     assert [(s["left"], s["width"], s["confidence"]) for s in drawn["predictions"]] == [(1.0, 10.0, 0.5)]
 
 
+def test_boxes_in_ratios_become_pixels(project: Project) -> None:
+    image, width, height = project.train_set.images.loc[0, ["image", "width", "height"]]
+    box = {"image": [image], "label": "disc", "left": 0.25, "top": 0.5, "width": 0.5, "height": 0.25}
+    expected = [width / 4, height / 2, width / 2, height / 4]
+    project.add_predictions(pd.DataFrame(box), model="m")
+    project.update("train", pd.DataFrame(box))
+    for table in (project._store.predictions(model="m"), project._store.annotations("train")):
+        drawn = table[(table["image"] == image) & table["left"].notna()]
+        assert drawn[["left", "top", "width", "height"]].to_numpy().tolist() == [expected]
+
+
 def test_invalid_predictions_are_refused(project: Project) -> None:
     image = project.train_set.images["image"][0]
     frame = pd.DataFrame({"image": [image], "label": ["disc"], "confidence": [0.5]})

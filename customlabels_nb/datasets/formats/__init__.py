@@ -24,7 +24,7 @@ from customlabels_nb.datasets.formats import image_folder
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported, first_of, losses, not_held
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
-from customlabels_nb.datasets.formats.entries import cannot_be_listed, listed_name
+from customlabels_nb.datasets.formats.entries import cannot_be_listed, is_here, listed_name
 from customlabels_nb.datasets.formats.format_detection import FOLDERS, detect, issues_beside, named_format
 from customlabels_nb.datasets.formats.format_detection import FORMATS as FORMATS
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
@@ -67,13 +67,24 @@ def read(
         path = plain_url(path)
         with _fetched(path) as file:
             try:
-                chosen, contents = read(
-                    file, format, images=images, relocate=relocate, labels_from=labels_from, **options
-                )
+                chosen, contents = _read_local(file, format, images, relocate, labels_from, options)
             except ManifestError as error:
                 raise ManifestError(str(error).replace(str(file), path), error.code) from error
             return chosen, _as_at(contents, file, path)
     source = local_path(path, "path")
+    chosen, contents = _read_local(source, format, images, relocate, labels_from, options)
+    contents.issues += _none_found(contents, source)
+    return chosen, contents
+
+
+def _read_local(
+    source: Path,
+    format: str | None,
+    images: str | os.PathLike[str] | None,
+    relocate: Mapping[str, str] | None,
+    labels_from: str | None,
+    options: Mapping[str, Any],
+) -> tuple[Format, Contents]:
     _check_place(source)
     named = _named(format, labels_from)
     chosen, files = (named, {source: None}) if named else detect(source)
@@ -89,6 +100,16 @@ def read(
     if source.is_dir() and chosen not in FOLDERS and images is None and relocate is None:
         contents = _with_images_of(source, contents)
     return chosen, contents
+
+
+def _none_found(contents: Contents, source: Path) -> list[Issue]:
+    """Return an issue if none of the images is where the annotations say. Readers report some missing images."""
+    local = [image for image in contents.images["image"].tolist() if not is_remote(image)]
+    reported = any(issue.code == "IMAGE_NOT_LISTED" for issue in contents.issues)
+    if not local or reported or any(map(is_here, local)):
+        return []
+    message = f"No image was found (0 of {len(local):,}). Add the files, or pass their folder as images=."
+    return [Issue("IMAGE_NOT_LISTED", message, local[0], str(source))]
 
 
 def _named(format: str | None, labels_from: str | None) -> Format | None:

@@ -68,6 +68,13 @@ def fill_sizes(sizes: dict[str, tuple[int, int] | None], needed: Iterable[str]) 
     return unknown
 
 
+def without_area(annotations: pd.DataFrame, source: str) -> list[Issue]:
+    """Return an issue if boxes have no area."""
+    names = annotations.loc[~(annotations[["width", "height"]] > 0).all(axis=1) & annotations["left"].notna(), "image"]
+    message = f"{len(names):,} × box without area. Draw it again, or remove it."
+    return [Issue("ENTRY_ADJUSTED", message, names.iloc[0], source)] if len(names) else []
+
+
 def in_pixels(images: pd.DataFrame, annotations: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[Issue]]:
     """Return the annotations with boxes in pixels, and issues.
 

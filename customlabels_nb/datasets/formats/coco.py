@@ -138,6 +138,8 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     data = load(path, dict)
     if not isinstance(data.get("images"), list):
         raise unusable(path, "it has no array 'images'")
+    if any("segments_info" in entry for entry in as_list(data.get("annotations"))[:1] if isinstance(entry, dict)):
+        raise unusable(path, "it is of COCO's panoptic task, whose shapes are in PNG files. Read instances_*.json")
     findings, others = Findings(to_uri(path)), NotImported()
     label_of = _read_categories(_array(data, "categories", findings), findings)
     names = (

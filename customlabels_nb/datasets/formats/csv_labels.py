@@ -10,7 +10,8 @@ With a header, a row is an annotation, or an image without annotations. Known co
 ymin, xmax, ymax`` or in one column (``bbox``: left, top, width, height as in COCO, ``bbox_xywh``, ``bbox_xyxy`` or
 ``bbox_cxcywh``), the image size as ``image_width, image_height`` (``width, height`` too where the box does not need
 them), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings), ``crowd`` (yes, no, true, false, 1 or 0),
-``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` and ``status``. Boxes that are all between 0
+``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` (``subset``) and ``status``. A label may be
+a list of labels, such as ``['cat', 'dog']``, as pandas writes it. Boxes that are all between 0
 and 1 are ratios of the image size, unless there is a column ``created``, as in files of this package. Another column
 becomes a column of the images table if each image has one value, and is reported otherwise. Cells may also be separated
 by ``;`` or tabs. The text is UTF-8, unless ``encoding`` names another encoding.
@@ -20,6 +21,7 @@ Files are written with a header and only the columns that contain data.
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -77,6 +79,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(t.LABEL_NAMES, "label"),
     **dict.fromkeys(("iscrowd", "is_crowd"), "crowd"),
     "score": "confidence",
+    "subset": "split",
 }
 _KNOWN = {
     "image", "label", *t.BOX_COLUMNS, *CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created",
@@ -230,10 +233,13 @@ def _read_table(path: Path, header: _Header, located: _Located, collected: Colle
         own.add(row, name, uri)
         try:
             box, polygon = cells.box(path, header), cells.polygon()
-            if cells["label"]:
+            labels = _labels_in(cells["label"])
+            if len(labels) > 1 and (box or polygon):
+                raise UnreadableError(f"The row has a box and several labels: {shown(cells['label'])}.")
+            for label in labels:
                 collected.add_annotation(
                     uri,
-                    collected.label(cells["label"]),
+                    collected.label(label),
                     box,
                     polygon=polygon,
                     crowd=cells.crowd(),
@@ -242,11 +248,22 @@ def _read_table(path: Path, header: _Header, located: _Located, collected: Colle
                     job=cells["job"] or None,
                     created=cells.created(),
                 )
-            elif box or polygon:
+            if not labels and (box or polygon):
                 raise UnreadableError("The row has a box, but no label.")
         except (UnreadableError, LabelError) as error:
             _refuse(collected, row, str(error), name)
     own.store(collected)
+
+
+def _labels_in(cell: str) -> list[str]:
+    """Return the labels of a cell: itself, or those of a list of texts."""
+    try:
+        labels = ast.literal_eval(cell) if cell.startswith("[") else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        labels = None
+    if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
+        return labels
+    return [cell] if cell else []
 
 
 def _check_label_cell(path: Path, row: _Row, cell: str, header: _Header) -> None:

@@ -205,9 +205,10 @@ def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     name = PurePosixPath(file).name.lower()
     if _NOTES.fullmatch(name):
         return None
-    if is_remote(file):
-        return Clue(file, "files of a remote folder are not read.") if _ANNOTATION_NAME.fullmatch(name) else None
-    path = to_path(file)
+    path = None if is_remote(file) else to_path(file)
+    if path is None or not path.is_file():
+        where = "a remote folder" if path is None else "a zip file"
+        return Clue(file, f"other files of {where} are not read.") if _ANNOTATION_NAME.fullmatch(name) else None
     if path.suffix.lower() in (".yaml", ".yml", ".txt", ".names") and _names_folders(path):
         return None
     for format_ in FORMATS.values():

@@ -35,6 +35,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.box_ratios import in_pixels, without_area
 from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE, LineSource, ManifestFile
 from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images, headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
@@ -48,7 +49,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     job_name_of,
 )
 from customlabels_nb.errors import ManifestError
-from customlabels_nb.images.locations import is_remote
+from customlabels_nb.images.locations import is_remote, to_uri
 from customlabels_nb.images.reading import ImageHeader
 
 _BOX_ATTRIBUTE = "bounding-box"
@@ -111,8 +112,11 @@ def _recognise(path: Path) -> bool:
     return False
 
 
-def placed(manifest: Contents, finder: ImageFinder) -> Contents:
-    """Return the contents with the current locations of the images, and with boxes fitted to the images."""
+def placed(manifest: Contents, finder: ImageFinder, name: str) -> Contents:
+    """Return the contents with the current locations of the images, and with boxes fitted to the images.
+
+    ``name`` is the name of the manifest in messages.
+    """
     images, annotations = manifest.images, manifest.annotations
     places = {image: finder.relocated(image) for image in images["image"].tolist()}
     repeated: list[Issue] = []
@@ -128,12 +132,14 @@ def placed(manifest: Contents, finder: ImageFinder) -> Contents:
         images = images.assign(image=images["image"].map(places))
         annotations = annotations.assign(image=annotations["image"].map(places))
     labels = t.labels_in_order(annotations)
-    images, annotations, adjusted = fit_to_images(images, annotations)
-    return Contents(images, annotations, labels, manifest.issues + repeated + adjusted, manifest.unread)
+    annotations, converted = in_pixels(images, annotations, name)
+    images, annotations, fitted = fit_to_images(images, annotations)
+    issues = [*manifest.issues, *repeated, *converted, *fitted, *without_area(annotations, name)]
+    return Contents(images, annotations, labels, issues, manifest.unread)
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    return placed(read_manifest(path), finder)
+    return placed(read_manifest(path), finder, to_uri(path))
 
 
 def manifest_lines(

@@ -42,6 +42,7 @@ _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _ATTRIBUTES, _ATTRIBUTE = "attributes", "attribute"
 #: Keys with a known meaning, whose value 0 means that there is nothing.
 _NAMED = {"rotation": "rotation of a box", "keypoints": "list of keypoints"}
+_UNLESS_SET = {*_NAMED, "occluded"}  # programs write them for each box, mostly as 0 or false
 # a string, with the first character of its value if it is a key, or a bracket
 _TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re.DOTALL)
 
@@ -270,7 +271,7 @@ def count_others(
     others = sorted(set().union(*entries) - known, key=lambda key: (key not in _NAMED, key))
     for key in others:
         values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
-        if key in _NAMED:
+        if key in _UNLESS_SET:
             values = {row: value for row, value in values.items() if value}
         if not values:
             continue

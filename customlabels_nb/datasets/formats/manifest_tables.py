@@ -443,12 +443,12 @@ class Codes:
 
     def plain_origin(self, metadata: dict[str, Any]) -> int:
         """Return the code of the job and annotator in the metadata, or raise ValueError if they are not plain."""
-        name, human = metadata.get("job-name", ""), metadata.get("human-annotated")
-        code = self._plain_origins.get((name, human != "no"))
+        name, human = metadata.get("job-name", ""), metadata.get("human-annotated", "yes")
+        code = self._plain_origins.get((name, human))
         if code is None:
-            if type(name) is not str or "\0" in name:
+            if type(name) is not str or "\0" in name or human not in _YES_OR_NO:
                 raise ValueError(name)
-            code = self._plain_origins[name, human != "no"] = self.origin(origin_of(name or None, human))
+            code = self._plain_origins[name, human] = self.origin(origin_of(name or None, human))
         return code
 
     def plain_moment(self, metadata: dict[str, Any]) -> int:

@@ -150,13 +150,15 @@ def originals_of(value: dict[str, Any]) -> set[str]:
 
 
 def others_of(value: dict[str, Any]) -> list[str]:
-    """List what a line has beyond its labels: values of unknown keys, and annotations that are marked as deleted."""
+    """List what a line has beyond its labels: unknown keys and values, and annotations that are marked as deleted."""
     pairs = attributes_of(value)
     others = [f"value of the key {shown(key)} of a line" for key in unpaired_of(value) if value[key] is not None]
     for key in pairs:
         facts, boxes = value[key + METADATA], value[key]
         if isinstance(facts, dict):
             others += _unknown([facts], KNOWN_METADATA, "a metadata object")
+            if t.as_boolean(human := facts.get("human-annotated", "yes")) is None:
+                others.append(f"human-annotated that is {shown(human)}, not 'yes' or 'no', and was read as 'yes'")
             others += _unknown(facts.get("objects"), KNOWN_OF_OBJECT, "an object")
         annotations = boxes.get("annotations") if isinstance(boxes, dict) else None
         others += _unknown(annotations, KNOWN_OF_BOX, "a box")
@@ -249,10 +251,10 @@ def moment(text: object) -> int | None:
 def origin_of(job: str | None, human_annotated: object) -> tuple[str | None, str | None]:
     """Return the job and the annotator of an attribute, given its ``job-name`` and ``human-annotated``.
 
-    The annotator is None unless ``human-annotated`` is "no". A model's name is written as the ``job-name``, see
-    :func:`job_name_of`. The output of other tools names a job there, from which the annotator is derived.
+    The annotator is None unless ``human-annotated`` is "no" or "false". A model's name is written as the ``job-name``,
+    see :func:`job_name_of`. The output of other tools names a job there, from which the annotator is derived.
     """
-    if human_annotated != "no":
+    if t.as_boolean(human_annotated) is not False:
         return job, None
     if job is None:
         return None, f"{t.MACHINE}unknown"

@@ -177,7 +177,10 @@ def _label_lines(
         if words := line.split():
             try:
                 label, numbers, confidence, others = _shape(words, layout)
-                result.append((label, numbers, confidence, number))
+                if (label, numbers, confidence) in (shape[:3] for shape in result):
+                    others = ["repeated line"]
+                else:
+                    result.append((label, numbers, confidence, number))
                 for what in others:
                     collected.not_imported.add(what, f"{file.name}, line {number}")
             except ValueError as error:

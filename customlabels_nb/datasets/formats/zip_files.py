@@ -50,6 +50,13 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
     return _root(target), issues
 
 
+def other_members(archive: str | os.PathLike[str]) -> list[str]:
+    """List the names of the files in a zip file that are not images."""
+    with _opened(os.fspath(archive)) as opened:
+        names = ["/".join(_parts(member)) for member in opened.infolist() if not member.is_dir()]
+    return [name for name in names if not is_image_name(name.rpartition("/")[2])]
+
+
 def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Callable[[PurePosixPath], bool]) -> None:
     """Unpack a complete zip file into ``target``, which must be an existing empty folder.
 

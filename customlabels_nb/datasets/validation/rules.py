@@ -170,7 +170,7 @@ def _check_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -
 
 
 def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder, judged: _ImageFindings) -> Contents:
-    contents = placed(contents_of(reader, table), finder)
+    contents = placed(contents_of(reader, table), finder, reader.source.name)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=reader.source.name) for name in finder.missing]
     contents.issues += [
         Issue(

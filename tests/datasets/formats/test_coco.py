@@ -277,7 +277,7 @@ def test_crowds_are_booleans(file: Path, given: object, crowd: bool | None) -> N
 
 
 def test_fields_that_are_not_imported_are_counted(file: Path) -> None:
-    extra = {"keypoints": [1, 2, 2], "num_keypoints": 1, "attributes": {"rotation": 0.0, "occluded": False}}
+    extra = {"keypoints": [1, 2, 2], "num_keypoints": 1, "attributes": {"rotation": 0.0, "occluded": True}}
     entries = [box(**extra), box(keypoints=[], attributes={"rotation": 30.0}), box(description="a cat", id=7)]
     data = coco(annotations=entries) | {"videos": [{"id": 1}], "info": {"year": 2020, "people": ["Ann"]}}
     data["images"][0]["camera"] = "left"
@@ -289,6 +289,12 @@ def test_fields_that_are_not_imported_are_counted(file: Path) -> None:
     ]  # fmt: skip
     for message, kind in zip(messages, kinds, strict=True):
         assert message.startswith(f"1 × {kind} was not imported: '")
+
+
+def test_panoptic_annotations_are_refused_by_name(file: Path) -> None:
+    data = coco(annotations=[{"image_id": 1, "file_name": "a.png", "segments_info": [{"id": 7, "category_id": 1}]}])
+    with pytest.raises(ManifestError, match="panoptic"):
+        read(FORMAT, file, data)
 
 
 def test_tiny_boxes_written_here_are_no_ratios(file: Path) -> None:
@@ -554,7 +560,7 @@ def full(folder: Path) -> Path:
 
 def test_extra_fields_survive_a_round_trip(tmp_path: Path) -> None:
     first = cl.read_dataset(full(tmp_path))
-    assert first.issues.empty
+    assert first.issues["code"].tolist() == ["IMAGE_NOT_LISTED"]
     chosen = first.filter("image.notna()").relabel({"cup": "mug"})
     written = chosen.to("coco", tmp_path / "again.json")
     assert "notes" not in {issue.where for issue in written.issues}

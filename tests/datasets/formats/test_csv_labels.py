@@ -344,6 +344,22 @@ def test_splits_have_other_names(tmp_path: Path) -> None:
     assert (found.images["split"].tolist(), found.issues) == (["train"] * 2 + ["test"] * 4, [])
 
 
+def test_subset_is_read_as_the_split(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", "image,label,subset\na.jpg,cat,valid\nb.jpg,cat,\n"))
+    assert (found.images["split"].tolist(), found.issues) == (["test", "train"], [])
+
+
+def test_a_list_of_labels_is_several_labels(tmp_path: Path) -> None:
+    head, end = "image,label,left,top,width,height\n", ",,,,\n"
+    cells = ["\"['cat', 'dog']\"" + end, '"[""cat""]"' + end, "[]" + end, "[cat]" + end, "\"['cat', 'dog']\",1,2,3,4\n"]
+    rows = "".join(f"{number}.jpg,{cell}" for number, cell in enumerate(cells))
+    found = read(FORMAT, put(tmp_path / "x.csv", head + rows))
+    assert [(Path(row.image).stem, row.label) for row in found.annotations.itertuples()] == [
+        ("0", "cat"), ("0", "dog"), ("1", "cat"), ("3", "[cat]")
+    ]  # fmt: skip
+    assert [(issue.line, "several labels" in issue.message) for issue in found.issues] == [(6, True)]
+
+
 def test_a_split_that_differs_from_that_of_an_earlier_row_is_reported(tmp_path: Path) -> None:
     rows = ["a.jpg,cat,train", "a.jpg,dog,val", "a.jpg,cow,", "a.jpg,ape,train", "b.jpg,cat,val", "b.jpg,dog,test"]
     found = read(FORMAT, put(tmp_path / "x.csv", "\n".join(["image,label,split", *rows])))

@@ -110,7 +110,7 @@ def test_tracks_of_a_video_are_unsupported_by_name(tmp_path: Path) -> None:
     track = f'<track id="0" label="car">{box()}</track>'
     found = read_dataset(written(tmp_path, track, track, image(box())))
     assert len(found.annotations) == 1
-    assert found.issues["message"].tolist() == ["2 × track of a video was not imported: 'line 5', 'line 6'."]
+    assert found.issues["message"][0] == "2 × track of a video was not imported: 'line 5', 'line 6'."
     with pytest.raises(ManifestError, match=r"annotations\.xml.*only tracks of a video, 1\. Export the task as"):
         read(FORMAT, written(tmp_path, track))
 

@@ -446,6 +446,31 @@ def test_automated_labels_of_other_tools_are_labels_of_models(
     assert_frame_equal(again(found.images, found.annotations, tmp_path / "n").annotations, found.annotations)
 
 
+def test_other_words_than_yes_and_no_are_read_or_reported(tmp_path: Path) -> None:
+    lines = [
+        changed(LABEL_LINE, **{"source-ref": f"s3://b/{number}.png", "sunrise-metadata.human-annotated": word})
+        for number, word in enumerate(["yes", "no", "False", "TRUE", "maybe", None, ...])
+    ]
+    found = read_manifest(write(tmp_path / "m", *lines))
+    assert found.annotations["annotator"].notna().tolist() == [False, True, True, *[False] * 4]
+    assert [issue.message.partition(" was")[0] for issue in found.issues] == [
+        f"1 × human-annotated that is {word}, not 'yes' or 'no', and" for word in ("'maybe'", "None")
+    ]
+
+
+def test_boxes_in_ratios_or_without_area_are_reported(tmp_path: Path) -> None:
+    ratios = {"left": 0.25, "top": 0.5, "width": 0.5, "height": 0.25}
+    small = changed(
+        BOX_LINE, **{f"bounding-box.annotations.{n}.{side}": ratios[side] for side in ratios for n in (0, 1)}
+    )
+    empty = changed(BOX_LINE, **{"bounding-box.annotations.0.width": 0})
+    found = read_dataset(write(tmp_path / "small.manifest", small))
+    assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[160, 240, 320, 120]] * 2
+    assert "converted to pixels" in found.issues["message"].item()
+    found = read_dataset(write(tmp_path / "empty.manifest", empty))
+    assert (len(found.annotations), "without area" in found.issues["message"].item()) == (2, True)
+
+
 def test_labels_of_models_are_no_loss() -> None:
     images = t.normalise_images(pd.DataFrame({"image": ["a"]}))
     people = machine_labels().assign(annotator=lambda rows: rows["annotator"].fillna("Ann"))

@@ -199,7 +199,7 @@ def test_json_min_is_read_by_its_records(tmp_path: Path) -> None:
     assert found.annotations["left"].tolist()[-1] == 4
     assert found.annotations["annotator"].tolist() == ["2", "2", "1", "2"]
     assert found.images["shop"].tolist() == ["north", "south"]
-    assert len(found.issues) == 1  # two annotators
+    assert len(found.issues) == 2  # two annotators, and no image
 
 
 def test_what_is_not_read_is_listed(tmp_path: Path) -> None:

@@ -235,4 +235,4 @@ def test_written_files_open_in_labelme(tmp_path: Path) -> None:
     assert (document["imageWidth"], document["imageHeight"], document["imageData"]) == (30, 40, None)
     expected = {"label": "cat", "shape_type": "rectangle", "points": [[1, 2], [4, 6.5]], "group_id": None, "flags": {}}
     assert document["shapes"] == [expected]
-    assert read_dataset(tmp_path / "out").issues.empty
+    assert read_dataset(tmp_path / "out").issues["code"].tolist() == ["IMAGE_NOT_LISTED"]

@@ -92,6 +92,12 @@ def test_polygons_and_confidences(tmp_path: Path) -> None:
     assert table[["left", "top", "width", "height"]].to_numpy().tolist() == [[0, 0, 24, 32]] * 2 + [list(BOX[1:])]
 
 
+def test_repeated_lines_are_read_once(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, line=f"{LINE}\n{LINE}\n{LINE} 0.5\n"))
+    assert found.annotations["confidence"].tolist() == [1, 0.5]
+    assert [(issue.code, issue.where) for issue in found.issues] == [("NOT_IMPORTED", "repeated line")]
+
+
 def test_numbers_of_tracked_objects_are_not_taken_for_polygons(tmp_path: Path) -> None:
     found = read(FORMAT, dataset(tmp_path, line=f"{LINE} 0.75 7\n0 0 0 0.5 0 0.5 1\n"))
     assert found.annotations["confidence"].tolist() == [0.75, 1]
