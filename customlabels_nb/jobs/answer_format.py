@@ -40,7 +40,7 @@ class LabelNames:
         c, m = schema.labels.c, schema.meta.c
         self.names: dict[int, str] = dict(fetch(connection, select(c.id, c.label).order_by(c.position)))
         merged = fetch(connection, select(m.key, m.value).where(m.key.startswith(schema.MERGED, autoescape=True)))
-        self._merged = {int(key.removeprefix(schema.MERGED)): int(into) for key, into in merged}
+        self._merged = {int(key.removeprefix(schema.MERGED)): int(into) for key, into in merged if into}
 
     def find(self, label_id: int) -> tuple[int, str] | None:
         """Return the id and name of a label, or of the one that it was merged into, None if it has been removed."""

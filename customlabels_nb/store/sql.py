@@ -67,7 +67,14 @@ from customlabels_nb.store.trace import (
     rows_with,
     update_with,
 )
-from customlabels_nb.store.undo import labels_of_actions, touched_images, undo_action, undo_refusal, undone_by
+from customlabels_nb.store.undo import (
+    forget_labels_gone,
+    labels_of_actions,
+    touched_images,
+    undo_action,
+    undo_refusal,
+    undone_by,
+)
 from customlabels_nb.store.writing import (
     SETTING,
     Edit,
@@ -857,8 +864,7 @@ class SqlStore:
             images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
             _bump_revisions(connection, carriers)
             connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
-            _forget_merge(connection, id_)  # an earlier one, which was undone
-            insert_rows(connection, schema.meta, ("key", "value"), [(f"{schema.MERGED}{id_}", str(target))])
+            _note_label_gone(connection, id_, str(target))
             after = {"label": into, "images": images}
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
@@ -873,7 +879,7 @@ class SqlStore:
                     f"Label {label!r} is used by {count:,} annotations. Pass with_annotations=True "
                     f"to remove them as well, or merge the label into another one."
                 )
-            _forget_merge(connection, id_)
+            _note_label_gone(connection, id_, "")
             trace = Trace(connection)
             _, _, color, position = trace.keep(schema.labels, [id_], gone=True)[0]
             marks = fetch(connection, select(a).where(a.c.label_id == id_))
@@ -1134,9 +1140,13 @@ def _require_label(connection: Connection, label: str) -> int:
     return id_
 
 
-def _forget_merge(connection: Connection, label_id: int) -> None:
-    """Forget what a label was merged into, which answers of labelling jobs that refer to it would follow."""
-    connection.execute(delete(schema.meta).where(schema.meta.c.key == f"{schema.MERGED}{label_id}"))
+def _note_label_gone(connection: Connection, label_id: int, into: str) -> None:
+    """Store the id of the label that a label was merged into, or "", for answers of jobs and actions that refer to it.
+
+    What was stored earlier was undone.
+    """
+    forget_labels_gone(connection, [label_id])
+    insert_rows(connection, schema.meta, ("key", "value"), [(f"{schema.MERGED}{label_id}", into)])
 
 
 def _count_uses(connection: Connection, label_id: int) -> int:

@@ -8,7 +8,7 @@ have been undone and which still apply.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 from typing import Any
@@ -34,6 +34,8 @@ def undo_action(connection: Connection, action_id: int | None, action: Action) -
     done, expected = _checked(connection, action_id, action.who)
     trace = Trace(connection)
     images = _put_back(connection, done.payload, trace, expected)
+    if not done.what.startswith("undo "):  # a redone merge or removal of a label is noted already
+        forget_labels_gone(connection, made_ids(done.payload, schema.labels))
     verb = "redo" if done.what.startswith("undo ") else "undo"
     return record(
         connection,
@@ -129,6 +131,7 @@ def _checked(connection: Connection, action_id: int | None, who: str) -> tuple[_
     expected = _expected(connection, done, undone)
     _refuse_changed_images(connection, done, expected)
     _refuse_changed_labels(connection, done.payload, f"{done.what!r} (action {done.id})")
+    _refuse_removed_labels(connection, done.payload, f"{done.what!r} (action {done.id})")
     return done, expected
 
 
@@ -278,7 +281,8 @@ def _put_back(
 ) -> list[str]:
     """Undo the changes in ``payload``, given the revision of each image (if removed, the one it would have)."""
     _datasets_back(connection, payload, trace)
-    labels = _labels_back(connection, payload, trace)
+    labels = _labels_instead(connection, payload)
+    _labels_back(connection, payload, trace, labels)
     made = made_ids(payload, schema.images)
     touched = [str(row[1]) for row in rows_with(connection, schema.images, ("id", "image"), made)]
     _delete_made(connection, payload, trace, made)
@@ -331,6 +335,58 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
                 )
 
 
+def _refuse_removed_labels(connection: Connection, payload: Mapping[str, Any], what: str) -> None:
+    """Raise NotAllowedError if annotations would come back with a label that a person removed."""
+    removed = {id_ for id_, instead in _labels_instead(connection, payload).items() if instead is None}
+    for part in _parts(payload, schema.annotations) if removed else ():
+        position = part["columns"].index("label_id")
+        if found := removed & {row[position] for row in part["rows"]}:
+            name = next(row[1] for row in payload["labels"] if row[0] in found)
+            raise NotAllowedError(
+                f"{what} cannot be undone: label {name!r} of its annotations has been removed since then. Undo the "
+                "removal first, or add the label again."
+            )
+
+
+def _labels_instead(connection: Connection, payload: Mapping[str, Any]) -> dict[int, int | None]:
+    """Map labels of an action that do not exist any more to those to use instead. The first rule counts.
+
+    1. The label was merged into another one: that label.
+    2. A label of the same name was added again: that label.
+    3. A person removed the label: None.
+
+    The others disappeared when nothing used them, and come back.
+    """
+    c, m = schema.labels.c, schema.meta.c
+    by_name: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
+    there, own = set(by_name.values()), {row[0] for part in _parts(payload, schema.labels) for row in part["rows"]}
+    gone = {row[0]: row[1] for row in payload["labels"] if row[0] not in there | own}
+    keys = among(connection, m.key, [f"{schema.MERGED}{id_}" for id_ in gone])
+    starts = m.key.startswith(schema.MERGED, autoescape=True)
+    instead: dict[int, int | None] = {}
+    if gone and fetch(connection, select(m.key).where(keys).limit(1)):
+        notes = fetch(connection, select(m.key, m.value).where(starts))
+        instead = {int(key.removeprefix(schema.MERGED)): int(into) if into else None for key, into in notes}
+    return {id_: now for id_, name in gone.items() if (now := _current(id_, name, instead, by_name)) != id_}
+
+
+def _current(id_: int, name: str, instead: Mapping[int, int | None], by_name: Mapping[str, int]) -> int | None:
+    """Return the label to use instead of one that is gone, None if it was removed, or its own id if it comes back."""
+    there, seen, now = set(by_name.values()), set[int](), id_
+    while now not in there and now not in seen and (into := instead.get(now)) is not None:
+        seen.add(now)
+        now = into
+    if now in there:
+        return now
+    return by_name.get(name, None if now in instead else id_)
+
+
+def forget_labels_gone(connection: Connection, labels: Collection[int]) -> None:
+    """Forget that labels were merged or removed."""
+    keys = [f"{schema.MERGED}{id_}" for id_ in labels]
+    connection.execute(delete(schema.meta).where(among(connection, schema.meta.c.key, keys)))
+
+
 def _parts(payload: Mapping[str, Any], table: Table) -> Sequence[Mapping[str, Any]]:
     parts: Sequence[Mapping[str, Any]] = payload["parts"].get(table.name, ())
     return parts
@@ -344,14 +400,16 @@ def _uses(connection: Connection, label_id: int) -> int:
     return sum(int(count or 0) for count in counts)
 
 
-def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> dict[int, int]:
-    """Restore changed and removed labels. Map old ids to new ids for labels that have been added again since then."""
+def _labels_back(
+    connection: Connection, payload: Mapping[str, Any], trace: Trace, instead: dict[int, int | None]
+) -> None:
+    """Restore changed and removed labels, except those with another one ``instead``."""
     c = schema.labels.c
     there = {row[0] for row in fetch(connection, select(c.id))}
     missing: dict[int, dict[str, Any]] = {
         row[0]: dict(zip(("id", "label", "color", "position"), row, strict=True))
         for row in payload["labels"]
-        if row[0] not in there
+        if row[0] not in there and row[0] not in instead
     }
     bumped: list[int] = []
     shifted: list[int] = []
@@ -366,9 +424,9 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
             bumped += [id_ for row in changed for id_ in bump_images_with_label(connection, row["id"])]
     trace.note("bumped", bumped)
     by_name: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
-    anew = {id_: by_name[row["label"]] for id_, row in missing.items() if row["label"] in by_name}
+    instead |= {id_: by_name[row["label"]] for id_, row in missing.items() if row["label"] in by_name}
     for id_, row in sorted(missing.items(), key=lambda item: (item[1]["position"], item[0])):
-        if id_ not in anew:
+        if id_ not in instead:
             if connection.scalar(select(c.id).where(c.position == row["position"]).limit(1)) is not None:
                 later = update(schema.labels).where(c.position >= row["position"]).values(position=c.position + 1)
                 connection.execute(later)
@@ -376,7 +434,6 @@ def _labels_back(connection: Connection, payload: Mapping[str, Any], trace: Trac
             insert_rows(connection, schema.labels, list(row), [tuple(row.values())])
             trace.returned(schema.labels, [id_])
     trace.note("shifted", shifted)
-    return anew
 
 
 def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trace, images: Sequence[int]) -> None:
@@ -422,7 +479,7 @@ def _images_back(
 
 
 def _marks_back(
-    connection: Connection, payload: Mapping[str, Any], trace: Trace, table: Table, anew: Mapping[int, int]
+    connection: Connection, payload: Mapping[str, Any], trace: Trace, table: Table, labels: Mapping[int, int | None]
 ) -> None:
     """Restore annotations or predictions. Predictions are skipped if the model has newer ones."""
     for part in _parts(payload, table):
@@ -436,8 +493,7 @@ def _marks_back(
             rows = [
                 row for row in rows if current[row[model]] == payload["models"][row[model]] and row[image] in images
             ]
-        if anew:
-            rows = [(*row[:label], anew.get(row[label], row[label]), *row[label + 1 :]) for row in rows]
+        rows = _with_labels(rows, columns, labels) if labels else rows
         if "created" not in columns:  # the action only changed their labels
             trace.keep(table, (row[0] for row in rows), columns)
             update_rows(connection, table, ("label_id",), [(row[label], row[0]) for row in rows])
@@ -446,6 +502,28 @@ def _marks_back(
         delete_with(connection, table, there)
         insert_rows(connection, table, columns, rows)
         trace.returned(table, (row[0] for row in rows if row[0] not in there))
+
+
+def _with_labels(
+    rows: Sequence[tuple[Any, ...]], columns: list[str], labels: Mapping[int, int | None]
+) -> list[tuple[Any, ...]]:
+    """Replace labels of annotations, leaving out those of removed labels, and image-level ones that are then double."""
+    label, own = columns.index("label_id"), [row for row in rows if row[columns.index("label_id")] not in labels]
+    named = [columns.index(name) for name in ("image_id", "label_id", "model") if name in columns]
+    drawn = [columns.index(name) for name in ("left", "polygon") if name in columns]
+    there = {tuple(row[i] for i in named) for row in own if all(row[i] is None for i in drawn)}
+    result = own
+    for row in rows:
+        if (instead := labels.get(row[label])) is None:
+            continue
+        changed = (*row[:label], instead, *row[label + 1 :])
+        key = tuple(changed[i] for i in named)
+        if drawn and all(row[i] is None for i in drawn):
+            if key in there:
+                continue
+            there.add(key)
+        result.append(changed)
+    return result
 
 
 def _delete_made_labels(connection: Connection, payload: Mapping[str, Any], trace: Trace) -> None:

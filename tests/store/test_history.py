@@ -233,14 +233,18 @@ def test_later_label_changes_block_undo(store: SqlStore) -> None:
         store.undo(done, ANN)
 
 
-def test_annotations_come_back_with_a_label_that_is_gone(store: SqlStore) -> None:
+def test_annotations_come_back_with_a_label_that_was_added_again(store: SqlStore) -> None:
     fill(store)
     ACTIONS["remove all"](store)
     store.replace_predictions("v1", NOTHING.assign(model="v1"), ANN)
-    for label in ("aple", "pear"):
-        store.remove_label(label, BOB)
+    store.remove_label("aple", BOB)
+    removal = store.last_action()
+    store.remove_label("pear", BOB)
     store.add_labels([("pear", "#010203")], BOB)
     done = store.history().query("what == 'update' and split == 'train'")["id"].iloc[0]
+    with pytest.raises(NotAllowedError, match="'aple' of its annotations has been removed"):
+        store.undo(int(done), ANN)
+    store.undo(removal, BOB)
     assert store.undo(int(done), ANN).count == 3
     assert store.annotations("train")["label"].tolist() == ["apple", "aple", "pear"]
     assert store.predictions("train").empty  # they were replaced later
