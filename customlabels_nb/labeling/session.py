@@ -17,6 +17,8 @@ from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
+from customlabels_nb.ingest.importer import import_images
+from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.edit_rules import Revisions
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, short_name, top_predictions
@@ -49,11 +51,15 @@ class Conflict:
 
 @dataclass(frozen=True)
 class EditResult:
-    """Result of an edit: the images that now have the requested state, and conflicts with changes by others."""
+    """Result of an edit: the images that now have the requested state, and conflicts with changes by others.
+
+    ``gone`` are images that somebody has removed from the dataset, so that nothing was stored for them.
+    """
 
     images: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     what: str = ""
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -616,6 +622,15 @@ class LabellingSession(ProjectScreen):
                 outcome = self._edit(list(wanted), change, "accept predictions", revisions)
         return replace(outcome, conflicts=(*conflicts, *outcome.conflicts))
 
+    def add_again(self, image: str) -> None:
+        """Add an image again that somebody has removed from the dataset."""
+        name = t.normalise_images(pd.DataFrame({"image": [image]}))
+        listed = contents_of_tables(name, t.empty(t.ANNOTATION_COLUMNS), "images that were added again", root=self.root)
+        report = import_images(self._store, self.root, listed, ImportOptions(self.split, duplicates="keep"))
+        if not report.added and not report.known:
+            raise InputError(f"{image!r} cannot be added again: {report.issues['message'].iat[0]}")
+        self.reread([image])
+
     def _check_here(self, images: Iterable[str]) -> None:
         unknown = next((name for name in images if name not in self.table.position), None)
         if unknown is not None:
@@ -644,6 +659,8 @@ class LabellingSession(ProjectScreen):
             while wanted:
                 rows, marks, _ = self._store.tables(self.split, images=wanted)
                 wanted = rows["image"].tolist()  # without images that have been removed
+                if not wanted:
+                    break
                 after, after_marks = change(rows, marks)
                 if adopts:
                     after_marks = edit_rules.adopt(after, after_marks, self.user)
@@ -672,13 +689,14 @@ class LabellingSession(ProjectScreen):
                 self.table.put(given.assign(revision=given["revision"] + 1), after_marks)
             else:
                 self.reread(named)
+            gone = tuple(name for name in named if self.table.position[name] in self.table.gone)
             if written.action is not None:
                 before = zip(wanted, rows["revision"].tolist(), strict=True)
                 changed = tuple(n for n, was in before if self.table.revisions[self.table.position[n]] != was)
                 step = _Step(written.action, what, self.split, changed)
                 self._undo = [*self._undo[-UNDO_STEPS + 1 :], step]
                 self._redo = []
-            return EditResult(tuple(wanted), tuple(conflicts), what)
+            return EditResult(tuple(wanted), tuple(conflicts), what, gone)
 
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager

@@ -416,6 +416,7 @@ class EditedPages(ImagePages):
             "rows": self._drawn(self.session.rows(outcome.images[:_MOST_ROWS] if images is None else images)),
             "images": outcome.images[:1],
             "conflicts": conflicts,
+            "gone": [short_name(name) for name in outcome.gone],
             "edit": retry,
             "reload": images is None,
         }

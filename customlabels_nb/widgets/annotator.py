@@ -72,6 +72,7 @@ class Annotator(ImagePages):
         self.handlers |= {
             "image": self._image,
             "save": self._save,
+            "add again": self._add_again,
             "region": self._region,
             "outline": self._outline,
             "prepare outlines": self._prepare_outlines,
@@ -138,7 +139,16 @@ class Annotator(ImagePages):
             "rows": rows,
             "revision": rows[0]["revision"] if rows else None,
             "conflict": bool(outcome.conflicts),
+            "gone": bool(outcome.gone),
         }
+
+    def _add_again(self, image: str, split: str) -> Any:
+        session = self.session
+        if split != session.split:
+            session.open(split)
+        session.add_again(image)
+        change_signal.notify(session.root)
+        return {"info": self._info(), "rows": session.rows([image])}
 
     def _region(self, image: str, region: _Area, pixels: int) -> Any:
         left, top, width, height = map(int, region)

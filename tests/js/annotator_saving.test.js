@@ -50,6 +50,7 @@ function screenOf(events) {
     showState: () => {},
     stored: (answer, own) => events.push(["stored", answer.image, answer.revision, own]),
     conflict: (answer, edit) => events.push(["conflict", answer.image, edit.shapes.length]),
+    removed: (answer, edit) => events.push(["removed", answer.image, edit.shapes.length]),
     refused: (edit, error) => events.push(["refused", edit.image, error.message]),
   };
 }
@@ -113,6 +114,33 @@ test("each change is sent, and what comes on top of one on its way is based on w
     ["stored", "a", 3, true],
   ]);
   assert.equal(saving.isDone, true);
+  saving.close();
+});
+
+test("a drawing of an image that was removed is kept, and does not count as saved", async () => {
+  const base = kernel();
+  let isThere = false;
+  const { saving, events } = opened({
+    request: async (edit) =>
+      isThere ? base.save(edit) : { image: edit.image, revision: null, gone: true, rows: [] },
+  });
+  const imageShapes = shapesOf("a");
+  imageShapes.add(BOX);
+  saving.save("train", imageShapes);
+  await settled();
+  imageShapes.add(BOX);
+  saving.save("train", imageShapes);
+  await settled();
+  assert.deepEqual(events, [
+    ["removed", "a", 1],
+    ["removed", "a", 2],
+  ]);
+  assert.deepEqual([saving.state, saving.pending.length, saving.isDone], ["lost", 1, true]);
+  isThere = true;
+  saving.save("train", imageShapes);
+  await settled();
+  assert.deepEqual([saving.state, saving.pending.length], ["saved", 0]);
+  assert.equal(base.of("a").shapes.length, 2);
   saving.close();
 });
 

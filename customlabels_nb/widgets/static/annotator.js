@@ -225,6 +225,31 @@ class Annotator extends Turning {
     this.showFilmstrip();
   }
 
+  // Keep what was drawn on an image that somebody removed, and offer to add the image again.
+  removed(answer, edit) {
+    this.notices.say(
+      `removed ${answer.image}`,
+      `Not saved: somebody has removed ${answer.short} from the dataset. What you have drawn is kept in this page.`,
+      {
+        kind: "error",
+        step: { label: "Add the image again", run: () => this._addAgain(edit) },
+      },
+    );
+  }
+
+  async _addAgain(edit) {
+    try {
+      const { image, split } = edit;
+      const [answer] = await this.request("add again", { image, split });
+      this._takeRows(answer.rows);
+      this.store.forget(image);
+      await this._readAgain(image);
+      await this._useMine(edit);
+    } catch (error) {
+      this.notices.say("save", `Not added: ${error.message}`, { kind: "error" });
+    }
+  }
+
   async _useMine(edit) {
     try {
       const { imageShapes } = await this.store.open(edit.image);

@@ -4,8 +4,10 @@ import { Sending } from "../shared/sending.js";
 import { plain } from "./fitting.js";
 
 export class Saving extends Sending {
-  // `screen` has info, notices, showState(state, waiting), stored(answer, own), conflict(answer, edit) and
-  // refused(edit).
+  /** @type {Map<string, object>} */ homeless = new Map(); // last edits of images that were removed from the dataset
+
+  // `screen` has info, notices, showState(state, waiting), stored(answer, own), conflict(answer, edit),
+  // removed(answer, edit) and refused(edit).
   constructor({ request, screen, key }) {
     super({
       request,
@@ -17,7 +19,16 @@ export class Saving extends Sending {
   }
 
   get isDone() {
-    return !this.pending.length;
+    return !super.pending.length;
+  }
+
+  get pending() {
+    return [...super.pending, ...(this.homeless?.values() ?? [])]; // the base class asks before there is a map
+  }
+
+  get state() {
+    const state = super.state;
+    return state === "saved" && this.homeless?.size ? "lost" : state;
   }
 
   async send(edit) {
@@ -40,6 +51,7 @@ export class Saving extends Sending {
       by: this.id,
       reason: imageShapes.reason,
     };
+    this.homeless.delete(edit.image);
     const last = this._waits(edit.image).at(-1);
     if (last && !last.sent) waiting.splice(waiting.indexOf(last), 1);
     this.queue.add(edit);
@@ -61,6 +73,10 @@ export class Saving extends Sending {
       if (event.type === "refused") {
         this._later(edit);
         this.screen.refused(edit, event.error);
+      } else if (answer.gone) {
+        const kept = this._later(edit);
+        this.homeless.set(edit.image, kept);
+        this.screen.removed(answer, kept);
       } else if (answer.conflict) this.screen.conflict(answer, this._later(edit));
       else {
         for (const next of this._waits(edit.image, edit.by)) next.revision = answer.revision;

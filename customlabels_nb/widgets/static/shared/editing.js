@@ -144,6 +144,14 @@ export class Editing extends Sending {
         if (revisions.has(name)) edit.revisions[name] = revisions.get(name);
     }
     if (isMine && answer.conflicts?.length) this._conflict(answer);
+    if (answer.gone?.length) {
+      const [first, ...more] = answer.gone;
+      this.screen.notices.say(
+        "removed",
+        `Not saved: somebody has removed ${first}${more.length ? ` and ${more.length} more images` : ""} from the dataset.`,
+        { kind: "error" },
+      );
+    }
     if (answer.split !== info.split) return;
     const pending = new Set(later.flatMap((edit) => edit.images ?? []));
     const fresh = answer.rows.filter((row) => !pending.has(row.name));
@@ -154,7 +162,7 @@ export class Editing extends Sending {
       Object.assign(info, isHere ? answer.info : { counts, statuses, review });
       this.screen.showToolbars();
     }
-    if (answer.reload) this.screen.show({});
+    if (answer.reload || answer.gone?.length) this.screen.show({});
   }
 
   _conflict({ conflicts, edit, rows, split }) {
