@@ -534,6 +534,21 @@ def test_two_annotators_of_one_project(lab: Lab) -> None:
 
 
 @pytest.mark.storing
+def test_a_drawing_of_a_removed_image_is_kept_until_the_image_is_added_again(lab: Lab) -> None:
+    annotator = opened(lab, 'project.remove("train", project.train_set.images["image"].head(1).tolist())')
+    annotator.page.hide()  # from the change
+    annotator.page.run_cell(2)
+    annotator.drag((50, 40), (150, 140))
+    notice = annotator.root.locator(".notice.error")
+    expect(notice).to_contain_text("somebody has removed 0.png")
+    expect(annotator.root.locator(".state")).to_contain_text(facts("not saved", 1))
+    annotator.expect_shapes(1)
+    notice.get_by_text("Add the image again").click()
+    annotator.expect_saved()
+    assert annotator.stored() == [("apple", 50, 40, 100, 100)]
+
+
+@pytest.mark.storing
 def test_first_label_and_a_reloaded_page(lab: Lab) -> None:
     annotator = opened(
         lab, project='draw(4)\nproject = cl.create_project("things")\nproject.add_images("photos", progress=False)\n'
