@@ -143,7 +143,9 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
         message = f"{counted(len(rows), 'image')} of the {dataset.name} set: {text[0].lower()}{text[1:]}{lost}"
         replace = "Restore the files" if code == "IMAGE_NOT_FOUND" else "Replace the files with intact ones"
         chosen = f"report.images_with({str(code)!r}, {dataset.name!r})"
-        advice = f"{replace}, or remove the images: project.remove({dataset.name!r}, {chosen})."
+        removal = f"project.remove({dataset.name!r}, {chosen})"
+        removal = "project.remove_missing()" if code == "IMAGE_NOT_FOUND" else removal
+        advice = f"{replace}, or remove the images: {removal}."
         severity = "warning" if changed else "error"
         yield Finding(str(code), severity, message, _ADVICE.get(str(code), advice), rows["image"].iat[0], rows)
     if files.remote:

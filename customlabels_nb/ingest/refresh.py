@@ -154,6 +154,11 @@ def _is_of(description: Description, image: str, source: str) -> bool:
     return image.startswith(name.rstrip("/") + "/")
 
 
+def flat_sources(lists: Iterable[Iterable[Description]]) -> list[Description]:
+    """Return the sources in these lists, and those that they consist of, each once."""
+    return _each_once(source for sources in lists for source in sources)
+
+
 def _each_once(sources: Iterable[Description]) -> list[Description]:
     """Flatten the sources and keep only the latest one of each name, whose labelling options apply."""
     return list(

@@ -14,6 +14,7 @@ from customlabels_nb._utils.device import BatchSize, choose_device
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
+from customlabels_nb.images.missing import missing_files
 from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import (
@@ -70,7 +71,7 @@ def embed(
     Images are decoded in threads while the network runs, and only a few batches are in memory at a time, regardless of
     the number of images. With ``cache``, the features of each finished batch are stored under the content hashes of its
     images. If an interrupted or cancelled run is repeated with ``keys``, it continues where it stopped. If all images
-    are cached, torch is not even imported.
+    are cached, torch is not even imported. Images whose files are gone have no features, even if these are cached.
 
     Keys are None if none is known to be up to date. With ``cache``, features are rounded to float16, its precision, so
     that new and cached features are the same. The accuracy of classifiers does not change measurably.
@@ -83,14 +84,18 @@ def embed(
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
     given: list[str | None] = [None] * len(images) if keys is None else list(keys)
     file = None if cache is None else cache.of(facts)
+    issues: list[Issue] = []
     if file is None:
         missing = list(range(len(images)))
     else:
         known = [None if key is None else feature_key(key) for key in given]
-        missing = np.flatnonzero(~file.read(known, features)).tolist()
+        stored = file.read(known, features)
+        gone = missing_files(images, root)
+        features[gone] = np.nan
+        issues += [Issue("IMAGE_NOT_FOUND", where=images[index]) for index in np.flatnonzero(stored & gone).tolist()]
+        missing = np.flatnonzero(~stored).tolist()
     if events is not None:
         events.progress(phase, len(images) - len(missing), len(images))
-    issues: list[Issue] = []
     if missing:
         chosen = choose_device(device)
         network = (load_backbone if is_backbone_name(backbone) else load_image_tower)(backbone).to(chosen)
@@ -157,6 +162,7 @@ class PackedFeatures:
         """Append images. The features that are not in the file are computed and stored, see :func:`embed`."""
         stored = [None if key is None else feature_key(key) for key in keys]
         positions, rows = self._file.lookup(stored)
+        gone = missing_files(images, root)
         if (positions < 0).any():
             computed = embed(images, keys=keys, root=root, backbone=self._backbone, cache=self._cache, events=events)
             positions, rows = self._file.lookup(stored)
@@ -164,7 +170,7 @@ class PackedFeatures:
                 with np.errstate(over="ignore"):
                     rows = computed.features.astype(np.float16)
                 positions = np.where(np.isfinite(rows).all(axis=1), np.arange(len(rows)), -1)
-        self._parts.append((positions, rows))
+        self._parts.append((np.where(gone, -1, positions), rows))
         self._ends.append(self._ends[-1] + len(positions))
 
     @property

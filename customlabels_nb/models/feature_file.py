@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -79,6 +79,15 @@ class FeatureFile:
             packed["check"] = _checksums(packed)
             with contextlib.suppress(OSError):
                 self._append(packed[np.isfinite(packed["row"]).all(axis=1)])
+
+    def forget(self, keys: Collection[bytes]) -> None:
+        """Write the file again without these keys. On Windows, which does not replace a mapped file, they stay."""
+        with self._lock, contextlib.suppress(OSError):
+            self._refresh()
+            if os.name != "nt" and any(key in self._index for key in keys):
+                with _locked(self.path):
+                    self._refresh()
+                    self._replace(self._records[[key not in keys for key in self._records["key"].tolist()]])
 
     def close(self) -> None:
         with self._lock:
@@ -170,6 +179,23 @@ class FeatureCache:
             path = self.folder / f"{name[:32]}{SUFFIX}"
             self._files[name] = FeatureFile(path, name, backbone.features, self.limit_bytes)
         return self._files[name]
+
+    def forget(self, contents: Iterable[str]) -> None:
+        """Delete the features of images with these content hashes from all files."""
+        keys = set(map(feature_key, contents))
+        for path in self.folder.glob(f"*{SUFFIX}") if keys else ():
+            file = next((file for file in self._files.values() if file.path == path), None) or self._opened(path)
+            if file is not None:
+                file.forget(keys)
+
+    def _opened(self, path: Path) -> FeatureFile | None:
+        """Open a file that another process has written, or return None if it has another format."""
+        with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+            found = FeatureFile(path, "", int(header.split()[-1]), self.limit_bytes)
+            found._header = header
+            return found
+        return None
 
     def close(self) -> None:
         """Unmap all files, because Windows neither moves nor deletes mapped files."""

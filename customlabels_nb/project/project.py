@@ -40,6 +40,11 @@ from customlabels_nb.images.locations import Location, is_remote, local_path
 from customlabels_nb.ingest.image_identity import StoredNames
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
+from customlabels_nb.ingest.missing_images import (
+    find_missing_images,
+    refuse_missing_sources,
+    remove_missing_images,
+)
 from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
@@ -759,6 +764,27 @@ class Project:
         with progress_bars(events or Events(), show=progress) as stream:
             return find_near_duplicates(chosen, files=self._store.files()[0], threshold=threshold, events=stream)
 
+    def remove_missing(self, *, confirm: bool = False, note: str = "") -> int:
+        """Remove the images whose files were deleted, with their labels, and return their number.
+
+        Training, evaluation, features and maps leave such images out. Asks for confirmation unless ``confirm=True``.
+        The images of both datasets are removed as one action, which :meth:`undo` takes back, and their features and
+        thumbnails are deleted. Images at URLs stay, and so do those of a folder that does not exist any more, because
+        its disk may not be mounted. Snapshots and versions are unchanged.
+
+        Examples
+        --------
+        >>> project.remove_missing(confirm=True)
+        0
+        """
+        missing = find_missing_images(self._store, self.root)
+        if missing.empty:
+            return 0
+        question = f"Remove {counted(len(missing), 'image')} without a file, for example {missing['image'].iat[0]!r}?"
+        require_confirmation(question, confirm, "project.undo() restores their labels.")
+        action = self._action("remove missing images", note)
+        return remove_missing_images(self._store, self.root, missing, action).count
+
     def delete_dataset(self, split: str, *, confirm: bool = False) -> int:
         """Delete the training or test set, but not its image files, and return the number of images.
 
@@ -1220,6 +1246,7 @@ class Project:
         if launched_rank(workers):
             return self.model(follow())
         started = time.perf_counter()
+        refuse_missing_sources(self._store, self.root)
         version = new_version_name(self._location, name)
         model = Model(self._location, version)
         with model._stoppable():
@@ -1378,6 +1405,7 @@ class Project:
         from customlabels_nb.workers.spreading import check_workers
 
         check_workers(workers, backend)
+        refuse_missing_sources(self._store, self.root)
         images = self._store.images(split)
         keys = [content if isinstance(content, str) else None for content in images["sha256"]]
         name = self.features if model is None else get_features(model)

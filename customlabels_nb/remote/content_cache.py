@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -76,6 +77,13 @@ class ContentCache:
                 self._written = 0
         if due:
             self.trim()
+
+    def forget(self, contents: Iterable[str]) -> None:
+        """Delete the entries whose keys begin with one of these content hashes."""
+        for content in contents:
+            for path in self.folder.glob(f"{content[:2]}/{content}*") if KEY.fullmatch(content) else ():
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def trim(self) -> None:
         """Delete the least recently used entries until the cache is within its limit."""

@@ -630,22 +630,27 @@ class SqlStore:
             payload = trace.payload()
             return record(connection, action, split=split, count=len(before), before=before, after=after, undo=payload)
 
-    def remove_images(self, split: str, images: pd.DataFrame, action: Action) -> WriteResult:
-        """Remove images (image, revision) and their annotations, but no files. ``count`` is their number."""
+    def remove_images(self, split: str | None, images: pd.DataFrame, action: Action) -> WriteResult:
+        """Remove images (image, revision) and their annotations, but no files. ``count`` is their number.
+
+        If ``split`` is None, the column "split" has the dataset of each image.
+        """
+        if images.empty:
+            return WriteResult()
+        parts = images.groupby("split", sort=False) if split is None else [(split, images)]
         with self._database.write() as connection:
-            ids, stored, marks = read_named(connection, split, images)
-            gone = images["image"].tolist()
-            if not gone:
-                return WriteResult()
-            refuse_stale(gone, images, stored["revision"].to_dict(), marks, marks.head(0))
-            trace = Trace(connection)
-            removed = [ids[name] for name in gone]
-            keep_images(trace, removed)
-            delete_with(connection, schema.images, removed)
+            trace, before = Trace(connection), dict[str, Any]()
+            for part_split, part in parts:
+                ids, stored, marks = read_named(connection, str(part_split), part)
+                gone = part["image"].tolist()
+                refuse_stale(gone, part, stored["revision"].to_dict(), marks, marks.head(0))
+                removed = [ids[name] for name in gone]
+                keep_images(trace, removed)
+                delete_with(connection, schema.images, removed)
+                touch_dataset(connection, str(part_split))
+                before |= states(gone, stored["status"].to_dict(), frames.annotation_keys(marks))
             note_image_change(connection)
-            touch_dataset(connection, split)
-            before = states(gone, stored["status"].to_dict(), frames.annotation_keys(marks))
-            return record(connection, action, split=split, count=len(gone), before=before, undo=trace.payload())
+            return record(connection, action, split=split, count=len(images), before=before, undo=trace.payload())
 
     def refresh_files(self, split: str, facts: pd.DataFrame, action: Action) -> WriteResult:
         """Update stored file data. ``count`` is the number of images with new content.

@@ -1,0 +1,89 @@
+"""Tests of images whose files were deleted: they are left out, and can be removed as one action."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import customlabels_nb as cl
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.embeddings import describe_features
+from customlabels_nb.models.feature_file import feature_key, project_features
+from tests.facts import tells
+from tests.images.pictures import write_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_folder(tmp_path / "photos", {"apple": 8, "pear": 8})
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def project(tmp_path: Path, folder: Path) -> cl.Project:
+    made = cl.create_project("fruit", tmp_path)
+    made.add_images(folder, labels_from="folders", progress=False)
+    made.distribute(0.25)
+    return made
+
+
+def test_deleted_files_are_left_out_although_their_features_are_stored(project: cl.Project) -> None:
+    assert project.embed(progress=False).empty
+    gone = project.train_set.images["image"].tolist()[:2]
+    for image in gone:
+        Path(image).unlink()
+    assert project.embed(progress=False)["where"].tolist() == gone
+    model = project.train(progress=False)
+    assert tells(next(line for line in model.card.text.splitlines() if line.startswith("| train |")), 10, 12)
+
+
+def test_missing_images_are_removed_and_come_back_as_one_action(project: cl.Project) -> None:
+    project.embed(progress=False)
+    images = project._store.images()
+    gone = images.groupby("split").head(1).reset_index(drop=True)
+    kept = images["image"].tolist()[-1]
+    cache, key = project_cache(project.root, "thumbnails"), gone["sha256"][0]
+    for image in (gone["image"][0], kept):
+        thumbnail_of(image, root=project.root, sha256=images.set_index("image")["sha256"][image], size=128, cache=cache)
+    features = project_features(project.root).of(describe_features(PACKAGED))
+    for image in gone["image"]:
+        Path(image).unlink()
+    with pytest.raises(NotAllowedError, match=r"Remove 2 images without a file"):
+        project.remove_missing()
+    before = len(project.history)
+    assert project.remove_missing(confirm=True) == 2
+    assert len(project.history) == before + 1
+    assert project.history["what"].iloc[0] == "remove missing images"
+    assert not set(gone["image"]) & set(project._store.images()["image"])
+    assert (features.lookup([feature_key(content) for content in gone["sha256"]])[0] < 0).all()
+    assert (features.lookup([feature_key(images["sha256"].iloc[-1])])[0] >= 0).all()
+    assert [path.name[:64] == key for path in cache.folder.glob("*/*")] == [False]
+    assert project.remove_missing(confirm=True) == 0
+    project.undo()
+    assert project._store.images()[["split", "image"]].sort_values("image").values.tolist() == (
+        images[["split", "image"]].sort_values("image").values.tolist()
+    )
+
+
+def test_images_of_a_missing_folder_are_an_error_and_stay(project: cl.Project, folder: Path, tmp_path: Path) -> None:
+    folder.rename(tmp_path / "unmounted")
+    for call in (project.train, project.embed):
+        with pytest.raises(InputError, match=r"photos' does not exist, but the project has 16 images") as caught:
+            call(progress=False)  # type: ignore[operator]
+        assert "relocate" in str(caught.value)
+    assert project.remove_missing(confirm=True) == 0
+    (tmp_path / "unmounted").rename(folder)
+    shutil.rmtree(folder / "pear")
+    assert project.remove_missing(confirm=True) == 8
+
+
+def test_images_of_a_table_whose_folder_is_missing_are_an_error(tmp_path: Path, folder: Path) -> None:
+    project = cl.create_project("table", tmp_path)
+    project.add_images(sorted(folder.rglob("*.jpg")), label="fruit", progress=False)
+    shutil.rmtree(folder)
+    with pytest.raises(InputError, match=r"photos' does not exist"):
+        project.embed(progress=False)
