@@ -20,8 +20,9 @@ def missing_files(images: Sequence[str], root: Path | None = None) -> npt.NDArra
     missing: npt.NDArray[np.bool_] = np.zeros(len(images), dtype=np.bool_)
     by_folder = defaultdict[str, list[tuple[int, str]]](list)
     for index, image in enumerate(images):
-        if not is_remote(image):
-            folder, name = os.path.split(to_path(image, root))
+        plain = image.startswith("/")  # most names, which need no conversion
+        if plain or not is_remote(image):
+            folder, name = os.path.split(image if plain else to_path(image, root))
             by_folder[folder].append((index, name))
     for folder, files in by_folder.items():
         listed = _names_in(folder) if len(files) > _FEW else frozenset()

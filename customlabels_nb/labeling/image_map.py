@@ -16,6 +16,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, CustomLabelsError, InputError
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.images.missing import missing_files
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.map_layout import LAID_OUT, MapLayout, MapLayouts
@@ -77,6 +78,7 @@ class ImageMap:
         self._tried: set[MapLayouts] = set()
         self._layouts: dict[tuple[str, str], MapLayouts] = {}
         self._work: tuple[MapLayouts, Events, threading.Thread] | None = None
+        self._missing: list[bool] = []  # of each position, whether its file was gone when the map was opened
         self._shown: tuple[_Key | None, list[str | None], MapLayout] | None = None
 
     # -- places -------------------------------------------------------------------------------------
@@ -138,7 +140,10 @@ class ImageMap:
 
     def _contents(self) -> list[str | None]:
         table = self.session.table
-        return [None if index in table.gone else content for index, content in enumerate(table.hashes)]
+        if len(self._missing) != len(table.names):  # another dataset, or more images
+            self._missing = missing_files(table.names, self.session.root).tolist()
+        gone = zip(table.hashes, self._missing, strict=True)
+        return [None if missing or index in table.gone else content for index, (content, missing) in enumerate(gone)]
 
     def _open_layouts(self) -> MapLayouts:
         key = (self.session.split, self._model())

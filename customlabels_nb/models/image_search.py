@@ -16,6 +16,7 @@ from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.images.locations import is_remote
+from customlabels_nb.images.missing import missing_files
 from customlabels_nb.models.backbones import is_backbone_name
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.feature_file import Rows, feature_key, project_features
@@ -141,6 +142,10 @@ def search_images(
         are = "was" if missing == 1 else "were"
         say(f"{counted(missing, 'image')} without vectors {are} left out. project.embed(model={model!r}) adds them.")
     found = pd.DataFrame({"image": images["image"], "score": scores}).dropna()
+    gone = missing_files(found["image"].tolist(), root)
+    if gone.any():
+        say(f"{counted(int(gone.sum()), 'image')} without a file left out. project.remove_missing() removes them.")
+        found = found[~gone]
     return found.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
 

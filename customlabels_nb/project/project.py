@@ -37,6 +37,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.locations import Location, is_remote, local_path
+from customlabels_nb.images.missing import missing_files
 from customlabels_nb.ingest.image_identity import StoredNames
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.manifest_updates import Entries, EntriesReport, update_entries
@@ -1530,7 +1531,8 @@ class Project:
         from customlabels_nb.models.map_layout import MapLayouts
 
         images = self._store.images(t.check_split(split))
-        contents = [content if isinstance(content, str) else None for content in images["sha256"]]
+        gone = missing_files(images["image"].tolist(), self.root)
+        contents = [content if isinstance(content, str) else None for content in images["sha256"].where(~gone)]
         layouts = MapLayouts(self.root, self.features, split, random_state)
         found = None if again else layouts.read(contents)
         if found is None:

@@ -37,6 +37,8 @@ def test_deleted_files_are_left_out_although_their_features_are_stored(project: 
     for image in gone:
         Path(image).unlink()
     assert project.embed(progress=False)["where"].tolist() == gone
+    assert not set(gone) & set(project.map_layout("train", progress=False)["image"])
+    assert not set(gone) & set(project.search(image=project.train_set.images["image"].iat[3])["image"])
     model = project.train(progress=False)
     assert tells(next(line for line in model.card.text.splitlines() if line.startswith("| train |")), 10, 12)
 
