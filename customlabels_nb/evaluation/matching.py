@@ -20,9 +20,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.core.masks import mask_iou
-from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 #: IoU from which a predicted box matches a true one, unless another is given.
@@ -121,12 +121,7 @@ def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
 
 def check_iou_threshold(iou_threshold: object) -> float:
     """Return ``iou_threshold`` as a float, or raise InputError unless it is a number above 0 and up to 1."""
-    wrong = "is not a number"
-    if isinstance(iou_threshold, int | float | np.integer | np.floating) and not isinstance(iou_threshold, bool):
-        if 0 < iou_threshold <= 1:
-            return float(iou_threshold)
-        wrong = "is out of range"
-    raise InputError(f"iou_threshold={iou_threshold!r} {wrong}. Pass a number above 0 and up to 1, such as 0.5.")
+    return check_fraction("iou_threshold", iou_threshold, exclude=(0,))
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb.core.tables import (
     BOXES,
     DRAWN_TASKS,
@@ -374,11 +375,10 @@ def evaluate(
     """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors."""
     if isinstance(thresholds, str) and thresholds == "best":
         thresholds = None
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise InputError(f"random_state={random_state!r} must be an integer of at least 0.")
+    random_state = check_random_state(random_state)
     outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
-    applied = apply_thresholds(thresholds, outcomes, random_state=int(random_state))
-    return evaluation_of(applied, images_table(images, outcomes.images), thresholds, random_state=int(random_state))
+    applied = apply_thresholds(thresholds, outcomes, random_state=random_state)
+    return evaluation_of(applied, images_table(images, outcomes.images), thresholds, random_state=random_state)
 
 
 def evaluation_of(

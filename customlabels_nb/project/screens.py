@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
@@ -252,8 +253,7 @@ def open_verification(
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.verify import Verify
 
-    if isinstance(test_share, bool) or not isinstance(test_share, int | float) or not 0 <= test_share <= 1:
-        raise InputError(f"test_share={test_share!r} must be a number between 0 and 1.")
+    test_share = check_fraction("test_share", test_share)
     images, predict, key = _predictions_in(predictions, model, location.root)
     name = "predictions" if model is None else model.name
     path = draw_sample(
