@@ -267,14 +267,16 @@ def draw_sample(
     if unknown:
         raise LabelError(
             f"The project has no labels {unknown!r}, which were predicted. Add them with project.labels.add(name), or "
-            "rename them with found.replace({'label': {old: new}})."
+            "rename them with predictions.replace({'label': {old: new}})."
         )
     predictions = t.normalise_annotations(
         predictions.assign(image=predictions["image"].map(uris))[[c for c in _COLUMNS if c in predictions]]
     )
     boxes = bool(predictions["left"].notna().any())
     if boxes and task in (t.SINGLE_LABEL, "multi-label"):
-        raise InputError(f"found has boxes, but the project's task is {task!r}. Pass the predictions of a classifier.")
+        raise InputError(
+            f"predictions has boxes, but the project's task is {task!r}. Pass the predictions of a classifier."
+        )
     if task == t.SINGLE_LABEL:  # the surest label is the prediction
         predictions = predictions.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
     listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})

@@ -287,18 +287,20 @@ def _predictions_in(predictions: Any, model: Any, root: Path) -> tuple[list[str]
     if isinstance(predictions, WrittenDetections):
         predictions = predictions.path if str(predictions.path).endswith(".jsonl") else predictions.table()
     if isinstance(predictions, str | os.PathLike) and os.fspath(predictions).endswith(".jsonl"):
-        images, table = read_json_lines(local_path(predictions, "found"))
+        images, table = read_json_lines(local_path(predictions, "predictions"))
     elif isinstance(predictions, pd.DataFrame):
         if missing := {"image", "label", "confidence"} - set(predictions):
-            raise InputError(f"found has no column {min(missing)!r}. Pass the table that detect_many returns.")
+            raise InputError(f"predictions has no column {min(missing)!r}. Pass the table that detect_many returns.")
         images, table = predictions["image"].unique().tolist(), predictions
     elif model is None:
-        raise InputError(f"found={predictions!r} are images. Pass the model that predicts them: model=project.model().")
+        raise InputError(
+            f"predictions={predictions!r} are images. Pass the model that predicts them: model=project.model()."
+        )
     else:
         images = expand_sources(predictions, root=root)
         return images, lambda: model.detect_many(images), "\n".join([model.name, *images])
     if not images:
-        raise NotEnoughDataError("found has no images, so there is nothing to verify.")
+        raise NotEnoughDataError("predictions has no images, so there is nothing to verify.")
     return images, lambda: table, "\n".join([*images, table.to_csv(index=False)])
 
 
