@@ -665,6 +665,7 @@ class Project:
         >>> project.distribute(test_fraction=0.3)
         6 training images, 3 test images.
         """
+        test_fraction = check_fraction("test_fraction", test_fraction, exclude=(0, 1))
         tested = self._store.statistics(t.TEST).total_entries
         if tested and exist_ok:
             return Distribution(len(self.train_set), tested, issues_to_frame([]))
@@ -674,7 +675,6 @@ class Project:
                 "project.delete_dataset('test')."
             )
         train = self.train_set
-        test_fraction = check_fraction("test_fraction", test_fraction, exclude=(0, 1))
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
         by_machine = train.annotations.loc[t.by_machine(train.annotations), "image"]
         chosen &= ~(train.images["image"].isin(by_machine) | had_prelabel(train.images)).to_numpy()

@@ -17,7 +17,7 @@ import customlabels_nb as cl
 from customlabels_nb.assist.guarantee import fewest_items
 from customlabels_nb.checks.near_duplicates import check_threshold
 from customlabels_nb.endpoints import EndpointServer
-from customlabels_nb.errors import InputError
+from customlabels_nb.errors import InputError, ProjectNameError
 from customlabels_nb.inference.idle import idle_seconds
 from customlabels_nb.inference.video import _pace
 from customlabels_nb.labeling.review import ReviewQuery
@@ -101,6 +101,7 @@ RANDOM_STATES = [
 FRACTIONS = [
     Case("fraction", lambda p, v: p.train_set.sample(fraction=v), 1),
     Case("fraction", lambda p, v: p.train_set.split(v), 0.5),
+    Case("test_fraction", lambda p, v: p.distribute(v)),
     Case("test_share", lambda p, v: p.verify(FOUND, test_share=v)),
     Case("threshold", lambda p, v: p.model("v1").detect_many([], threshold=v), 1),
     Case("threshold['disc']", lambda p, v: p.model("v1").detect_many([], threshold={"disc": v}), 1),
@@ -177,3 +178,15 @@ def test_durations(case: Case, opened: Project) -> None:
     assert message_of(case, opened, np.int64(-1)) == message_of(case, opened, -1)
     if case.good is not None:
         case.call(opened, np.int64(case.good))
+
+
+@pytest.mark.parametrize("name", ["v/1", "", "..", 5, "v" * 101])
+def test_names_of_versions_and_projects(name: Any, opened: Project, tmp_path: Path) -> None:
+    for argument, call in (
+        ("name", lambda: opened.train(name)),
+        ("alias", lambda: opened.model("v1").publish(name)),
+        ("name", lambda: cl.create_project(name, tmp_path)),
+    ):
+        with pytest.raises(ProjectNameError, match=re.escape(f"{argument}={name!r} is not a valid name.")) as caught:
+            call()
+        assert ("create_project(name, folder)" in str(caught.value)) == (call.__code__.co_names[0] == "cl")
