@@ -371,14 +371,19 @@ def evaluate(
     task: str | None = None,
     iou_threshold: float = IOU_THRESHOLD,
     random_state: int = 0,
+    left_out: Sequence[str] = (),
 ) -> Evaluation:
-    """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors."""
+    """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors.
+
+    The sentences ``left_out`` describe what the caller has left out. They become notes.
+    """
     if isinstance(thresholds, str) and thresholds == "best":
         thresholds = None
     random_state = check_random_state(random_state)
     outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
     applied = apply_thresholds(thresholds, outcomes, random_state=random_state)
-    return evaluation_of(applied, images_table(images, outcomes.images), thresholds, random_state=random_state)
+    tested = images_table(images, outcomes.images)
+    return evaluation_of(applied, tested, thresholds, random_state=random_state, left_out=left_out)
 
 
 def evaluation_of(
@@ -387,6 +392,7 @@ def evaluation_of(
     thresholds: float | Mapping[str, float] | str | None = None,
     *,
     random_state: int = 0,
+    left_out: Sequence[str] = (),
 ) -> Evaluation:
     """Compute the metrics and tables of an evaluation, with notes on the ``thresholds`` argument of ``evaluate``."""
     outcomes, intervals = applied.outcomes, bootstrap_intervals(applied, random_state=random_state)
@@ -399,7 +405,7 @@ def evaluation_of(
         per_image=applied.per_image(),
         confusion_matrix=applied.confusion(),
         labels=pd.DataFrame({"label": list(outcomes.labels), "color": list(outcomes.colors)}).astype(TEXT),
-        notes=[*evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
+        notes=[*left_out, *evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
     )
 
 
