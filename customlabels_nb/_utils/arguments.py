@@ -37,13 +37,7 @@ def check_integer(name: str, value: object, least: int, most: int | None = None,
 
 
 def check_fraction(
-    name: str,
-    value: object,
-    least: float = 0,
-    most: float = 1,
-    *,
-    exclude: Collection[float] = (),
-    otherwise: str = "",
+    name: str, value: object, least: float = 0, most: float = 1, *, exclude: Collection[float] = (), otherwise: str = ""
 ) -> float:
     """Return an argument as float, or raise InputError unless it is a number between ``least`` and ``most``.
 

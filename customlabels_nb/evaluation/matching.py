@@ -20,7 +20,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.core.masks import mask_iou
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
@@ -117,11 +116,6 @@ def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
     owner = np.repeat(np.arange(len(count)), count)
     before = np.cumsum(count) - count
     return np.arange(len(owner)) + (start - before)[owner], owner
-
-
-def check_iou_threshold(iou_threshold: object) -> float:
-    """Return ``iou_threshold`` as a float, or raise InputError unless it is a number above 0 and up to 1."""
-    return check_fraction("iou_threshold", iou_threshold, exclude=(0,))
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.arguments import check_random_state
+from customlabels_nb._utils.arguments import check_fraction, check_random_state
 from customlabels_nb.core.tables import (
     BOXES,
     DRAWN_TASKS,
@@ -30,7 +30,7 @@ from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size
 from customlabels_nb.evaluation.input_tables import has_boxes, images_table
-from customlabels_nb.evaluation.matching import IOU_THRESHOLD, check_iou_threshold
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.scores import make_scores
@@ -423,7 +423,7 @@ def make_outcomes(
         task = task_of(truth, predictions)
     if task not in TASKS:
         raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
-    check_iou_threshold(iou_threshold)
+    iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
     if task in DRAWN_TASKS:
         return make_boxes(
             truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == POLYGONS

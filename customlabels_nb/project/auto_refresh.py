@@ -29,9 +29,7 @@ def set_interval(store: SqlStore, every: object) -> None:
     """Store the refresh interval of the sources. None disables refreshing."""
     seconds = read_seconds(every)
     if every is not None and (seconds is None or not 0 < seconds < math.inf):
-        raise InputError(
-            f"every={plain_repr(every)} must be a duration above 0 such as '1d', or None to disable refreshing."
-        )
+        raise InputError(f"every={plain_repr(every)} must be a duration above 0 such as '1d', or None to disable it.")
     store.change_setting(
         _SETTING, lambda old: {**(old or {"looked": 0}), "every": seconds}, Action("set auto refresh", settings.user)
     )

@@ -1324,11 +1324,8 @@ class Project:
         train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
         dealt = None if folds is None else deal_folds(train, folds, random_state=options.random_state)
         parts = [{}] if folds is None else [{"fold": fold} for fold in range(folds)]
-        trials = [
-            {**part, "random_state": (options.random_state + number) % 2**32}
-            for part in parts
-            for number in range(repeats)
-        ]
+        seeds = [(options.random_state + number) % 2**32 for number in range(repeats)]
+        trials = [{**part, "random_state": seed} for part in parts for seed in seeds]
         with progress_bars(events or Events(), show=progress) as stream:
             return run_trials(
                 train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers,

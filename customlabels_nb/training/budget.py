@@ -104,9 +104,7 @@ def parse_budget(budget: str | float | None = None, steps: int | None = None, *,
     if steps is not None:
         steps = check_integer("steps", steps, 1, _MOST_STEPS)
         if budget is not None:
-            raise InputError(
-                f"budget={plain_repr(budget)} and steps={steps} exclude each other. Pass only one of them."
-            )
+            raise InputError(f"budget={plain_repr(budget)} and steps={steps} exclude each other. Pass only one.")
         return Budget(steps=steps)
     given = default if budget is None else budget
     if isinstance(given, str) and given.strip().lower() == BEST:
