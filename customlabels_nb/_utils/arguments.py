@@ -46,7 +46,7 @@ def check_fraction(
     if is_number(value) and least <= value <= most and value not in exclude:
         return float(value)
     but = f", but not {' or '.join(f'{bound:g}' for bound in exclude)}" if exclude else ""
-    share = value / 100 if is_number(value) and value >= 2 else -1.0
+    share = value / 100 if is_number(value) and value >= 10 else -1.0
     hint = f" Did you mean {share:g}?" if least <= share <= most else ""
     allowed = f"a number between {least:g} and {most:g}{but}{otherwise and f', or {otherwise}'}"
     raise InputError(f"{name}={plain_repr(value)} must be {allowed}.{hint}")
