@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from customlabels_nb._utils.arguments import is_number
+
 _UNITS = {
     "": 1.0, "ms": 0.001,
     "s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0,
@@ -14,10 +16,14 @@ _UNITS = {
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
-def read_seconds(text: str) -> float | None:
-    """Parse a duration of one or more parts (a plain number is in seconds) into seconds, or return None if invalid."""
+def read_seconds(given: object) -> float | None:
+    """Convert a number of seconds, or a text with one or more parts, into seconds, or return None if it is invalid."""
+    if is_number(given):
+        return float(given)
+    if not isinstance(given, str):
+        return None
     total, end = 0.0, 0
-    lower = text.strip().lower()
+    lower = given.strip().lower()
     while end < len(lower):
         part = _PART.match(lower, end)
         if part is None or part[2] not in _UNITS:

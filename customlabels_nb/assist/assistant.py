@@ -201,6 +201,7 @@ class Assist:
 
         fewest_items(target)
         parse_budget(budget)
+        budget = budget if isinstance(budget, str) else float(budget)
         self._change("start assist", on=True, target=float(target), budget=budget, test=bool(test))
         self._checks()
         self._watch()

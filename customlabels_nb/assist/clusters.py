@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.assist.queue import Rows
-from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 
 #: With fewer labels than this, images are grouped by their pretrained features alone.
@@ -36,8 +36,7 @@ def cluster_pages(
     Return a table with the columns ``position`` (of the image), ``cluster``, ``page`` (from 0, the purest first),
     ``label`` (position of the page's most likely label, -1 without a model) and ``alike`` (0 to 1).
     """
-    if size < 1:
-        raise InputError(f"size={size!r} must be at least 1.")
+    size = check_integer("size", size, 1)
     free = np.flatnonzero(open_)
     if len(free) > _MOST:
         free = np.sort(np.random.default_rng(random_state).choice(free, _MOST, replace=False))

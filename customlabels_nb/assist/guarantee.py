@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import beta
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb.assist.queue import FIRST_SHARE, LATER_SHARE, MANY_CHECKED
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
@@ -58,8 +59,7 @@ def precision_interval(right: int, count: int) -> tuple[float, float]:
 
 def fewest_items(target: float, errors: int = 0) -> int:
     """Return the smallest number of items whose bound reaches the target with this many errors among them."""
-    if isinstance(target, bool) or not isinstance(target, int | float) or not 0.5 <= target <= 0.999:
-        raise InputError(f"target={target!r} must be a precision between 0.5 and 0.999, such as 0.95.")
+    target = check_fraction("target", target, 0.5, 0.999)
     most = errors + 1
     while lower_bound(most - errors, most) < target:
         most *= 2

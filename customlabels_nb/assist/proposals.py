@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb._utils.files import lock_folder
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.text import counted
@@ -190,10 +191,7 @@ def _check_arguments(task: str, model: Any, texts: dict[str, str], masks: bool, 
         raise InputError(
             f"prompts has only the label {next(iter(texts))!r}. Pass at least two, of which each image gets one."
         )
-    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
-    if threshold is not None and not (is_number and 0 <= threshold <= 1):
-        raise InputError(f"threshold={threshold!r} must be between 0 and 1.")
-    return None if threshold is None else float(threshold)
+    return None if threshold is None else check_fraction("threshold", threshold)
 
 
 def _images(store: SqlStore, reserved: Sequence[int], *, test: bool) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from sklearn.cluster import KMeans
 from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
-from customlabels_nb.errors import InputError
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.models.embeddings import PackedFeatures, unit_rows
 
@@ -140,8 +140,7 @@ def order_queue(state: QueueState, *, page: int = 20, random_state: int = 0) -> 
     Return a table with ``position`` (of the image) and ``kind``: "check", "typical", "uncertain" or "rare". The same
     state, page size and seed give the same queue.
     """
-    if page < 1:
-        raise InputError(f"page={page!r} must be at least 1.")
+    page = check_integer("page", page, 1)
     cold = state.doubt is None or int(state.labelled.sum()) < COLD * max(len(state.counts), 1)
     with threadpool_limits(limits=2, user_api="blas"):
         chosen = typical_images(state, page, random_state) if cold else uncertain_images(state, page, random_state)

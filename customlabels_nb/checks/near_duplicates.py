@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.checks.findings import Finding, rows_of
@@ -90,9 +91,8 @@ class NearDuplicates:
     similarity: Floats
 
 
-def check_threshold(threshold: float) -> None:
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0.8 < threshold <= 1:
-        raise InputError(f"threshold={threshold!r} must be greater than 0.8 and at most 1.")
+def check_threshold(threshold: float) -> float:
+    return check_fraction("threshold", threshold, 0.8, exclude=(0.8,))
 
 
 def near_duplicates(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_fraction, check_integer, check_random_state
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
@@ -292,13 +293,9 @@ class Dataset:
         """
         if (n is None) == (fraction is None):
             raise InputError("Pass exactly one of n and fraction.")
-        good = isinstance(n, int | np.integer) and n >= 0 if fraction is None else 0 <= fraction <= 1
-        if not good:
-            raise InputError(
-                f"n={n!r}, fraction={fraction!r}: n must be an integer of at least 0, fraction between 0 and 1."
-            )
-        count = n if n is not None else round(len(self) * float(fraction or 0))
-        chosen = np.random.default_rng(random_state).permutation(len(self))[:count]
+        share = check_fraction("fraction", fraction) if n is None else 1.0
+        count = round(share * len(self)) if n is None else check_integer("n", n, 0)
+        chosen = np.random.default_rng(check_random_state(random_state)).permutation(len(self))[:count]
         return self._take(self._images.iloc[np.sort(chosen)])
 
     def split(
@@ -330,10 +327,11 @@ class Dataset:
         self, fraction: float, *, groups: Groups | None = None, random_state: int = 0
     ) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return a boolean mask of the images that :meth:`split` puts into the second dataset."""
-        if not 0 < fraction < 1:
-            raise InputError(f"fraction={fraction!r} must be greater than 0 and less than 1.")
         return stratified_split(
-            self.labels_of_images(), fraction, groups=self.groups_of_images(groups), random_state=random_state
+            self.labels_of_images(),
+            check_fraction("fraction", fraction, exclude=(0, 1)),
+            groups=self.groups_of_images(groups),
+            random_state=check_random_state(random_state),
         )
 
     def relabel(self, labels: Mapping[str, str | None] | str, where: Where | None = None) -> Dataset:

@@ -17,6 +17,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.endpoints.custom_vision.custom_vision_endpoint import CustomVisionEndpoint
 from customlabels_nb.endpoints.custom_vision.iteration_training import go_on
 from customlabels_nb.endpoints.http_messages import Answer, HttpEndpoint, Threads, body_length
@@ -115,7 +116,7 @@ class EndpointServer:
         elif private_key is not None:
             raise InputError(f"private_key={str(private_key)!r} needs a certificate, or else HTTP is served.")
         try:
-            self._sockets = bind_sockets(port, address)
+            self._sockets = bind_sockets(check_integer("port", port, 0, 2**16 - 1), address)
         except OSError as error:
             raise InputError(f"Cannot listen on {address}, port {port}: {error.strerror or error}.") from error
         self.rekognition: Endpoint | None = None

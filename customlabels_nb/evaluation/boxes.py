@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb.core.masks import areas_of_masks, boxes_of_masks
 from customlabels_nb.core.tables import BOXES, POLYGONS, TEXT
 from customlabels_nb.errors import NotEnoughDataError
@@ -25,7 +26,7 @@ from customlabels_nb.evaluation.input_tables import (
     labels_and_colors,
     rasterised,
 )
-from customlabels_nb.evaluation.matching import IOU_THRESHOLD, Candidates, check_iou_threshold, find_candidates, ranges
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD, Candidates, find_candidates, ranges
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 
 _Objects: TypeAlias = npt.NDArray[np.object_]
@@ -325,7 +326,7 @@ class Boxes(Outcomes):
 
     def at_iou_threshold(self, iou_threshold: float) -> Self:
         """Match the boxes again at a different IoU threshold (above 0 and up to 1)."""
-        iou_threshold = check_iou_threshold(iou_threshold)
+        iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
         match, iou, ignored = self.candidates.match(iou_threshold)
         other = replace(self, iou_threshold=iou_threshold, match=match, match_iou=iou, ignored=ignored)
         other.__dict__.update({name: getattr(self, name) for name in ("targets", "test_images", "counted", "_ordered")})
@@ -348,7 +349,7 @@ def make_boxes(
     the polygons are matched. The mask of a row without a polygon is its box. Masks are clipped to the image if
     ``images`` has the columns ``width`` and ``height``.
     """
-    iou_threshold = check_iou_threshold(iou_threshold)
+    iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")
     if not len(true.rows) and not len(predicted.rows):
         raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a labelled box.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core.tables import SINGLE_LABEL
-from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.scores import Scores
@@ -21,10 +21,9 @@ def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | Non
     ``sklearn.calibration.calibration_curve``. For single-label images without a true label, the most confident label
     counts as wrong.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or not 1 <= bins <= MOST_BINS:
-        raise InputError(f"bins={bins!r} must be an integer between 1 and {MOST_BINS}.")
+    bins = check_integer("bins", bins, 1, MOST_BINS)
     confidence, right = answers(outcomes, position)
-    edges = np.linspace(0, 1, int(bins) + 1)
+    edges = np.linspace(0, 1, bins + 1)
     bin_index = np.searchsorted(edges[1:-1], confidence)
     count = np.bincount(bin_index, minlength=len(edges) - 1)
     several = np.where(count > 0, count, np.nan)

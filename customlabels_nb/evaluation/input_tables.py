@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype
 
+from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
@@ -63,7 +64,7 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
             fix = "Drop rows without a confidence, or give them a number."
         raise TableError(
             f"The confidences in predictions must be between 0 and 1. Image {image!r}, label {label!r} has "
-            f"{float(value) if isinstance(value, float) else value!r}. {fix}"
+            f"{plain_repr(value)}. {fix}"
         )
     return values
 

@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from customlabels_nb.core.geometry import iou_of_pairs
 from customlabels_nb.core.masks import mask_iou
-from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 #: IoU from which a predicted box matches a true one, unless another is given.
@@ -117,16 +116,6 @@ def ranges(start: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
     owner = np.repeat(np.arange(len(count)), count)
     before = np.cumsum(count) - count
     return np.arange(len(owner)) + (start - before)[owner], owner
-
-
-def check_iou_threshold(iou_threshold: object) -> float:
-    """Return ``iou_threshold`` as a float, or raise InputError unless it is a number above 0 and up to 1."""
-    wrong = "is not a number"
-    if isinstance(iou_threshold, int | float | np.integer | np.floating) and not isinstance(iou_threshold, bool):
-        if 0 < iou_threshold <= 1:
-            return float(iou_threshold)
-        wrong = "is out of range"
-    raise InputError(f"iou_threshold={iou_threshold!r} {wrong}. Pass a number above 0 and up to 1, such as 0.5.")
 
 
 def _near(group: IntArray, box: FloatArray, truth_group: IntArray, truth_box: FloatArray) -> tuple[IntArray, IntArray]:

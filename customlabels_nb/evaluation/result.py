@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_fraction, check_random_state
 from customlabels_nb.core.tables import (
     BOXES,
     DRAWN_TASKS,
@@ -29,7 +30,7 @@ from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size
 from customlabels_nb.evaluation.input_tables import has_boxes, images_table
-from customlabels_nb.evaluation.matching import IOU_THRESHOLD, check_iou_threshold
+from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.scores import make_scores
@@ -370,15 +371,19 @@ def evaluate(
     task: str | None = None,
     iou_threshold: float = IOU_THRESHOLD,
     random_state: int = 0,
+    left_out: Sequence[str] = (),
 ) -> Evaluation:
-    """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors."""
+    """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors.
+
+    The sentences ``left_out`` describe what the caller has left out. They become notes.
+    """
     if isinstance(thresholds, str) and thresholds == "best":
         thresholds = None
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise InputError(f"random_state={random_state!r} must be an integer of at least 0.")
+    random_state = check_random_state(random_state)
     outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
-    applied = apply_thresholds(thresholds, outcomes, random_state=int(random_state))
-    return evaluation_of(applied, images_table(images, outcomes.images), thresholds, random_state=int(random_state))
+    applied = apply_thresholds(thresholds, outcomes, random_state=random_state)
+    tested = images_table(images, outcomes.images)
+    return evaluation_of(applied, tested, thresholds, random_state=random_state, left_out=left_out)
 
 
 def evaluation_of(
@@ -387,6 +392,7 @@ def evaluation_of(
     thresholds: float | Mapping[str, float] | str | None = None,
     *,
     random_state: int = 0,
+    left_out: Sequence[str] = (),
 ) -> Evaluation:
     """Compute the metrics and tables of an evaluation, with notes on the ``thresholds`` argument of ``evaluate``."""
     outcomes, intervals = applied.outcomes, bootstrap_intervals(applied, random_state=random_state)
@@ -399,7 +405,7 @@ def evaluation_of(
         per_image=applied.per_image(),
         confusion_matrix=applied.confusion(),
         labels=pd.DataFrame({"label": list(outcomes.labels), "color": list(outcomes.colors)}).astype(TEXT),
-        notes=[*evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
+        notes=[*left_out, *evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
     )
 
 
@@ -417,7 +423,7 @@ def make_outcomes(
         task = task_of(truth, predictions)
     if task not in TASKS:
         raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
-    check_iou_threshold(iou_threshold)
+    iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
     if task in DRAWN_TASKS:
         return make_boxes(
             truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == POLYGONS

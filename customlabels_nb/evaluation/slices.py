@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core.tables import IMAGE_COLUMNS, TEXT
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import IntArray
@@ -27,8 +28,8 @@ MOST_SLICES = 500
 
 def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins: int | None = None) -> pd.DataFrame:
     """Compute the table that ``Report.by`` returns. ``images`` has one row per test image."""
-    if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= MOST_SLICES):
-        raise InputError(f"bins={bins!r} must be an integer from 2 to {MOST_SLICES}.")
+    if bins is not None:
+        bins = check_integer("bins", bins, 2, MOST_SLICES)
     known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
     if not isinstance(column, str) or column not in known:
         what = "empty for all" if column in list(images.columns) else "not a column"

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb._utils.arguments import check_fraction
+from customlabels_nb.errors import LabelError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.outcomes import Outcomes, Steps
 
@@ -18,6 +19,8 @@ from customlabels_nb.evaluation.outcomes import Outcomes, Steps
 FALLBACK_THRESHOLD = 0.5
 #: Maximum number of points on a threshold curve.
 MOST_POINTS = 1000
+
+_AUTOMATIC = "None or 'cross-validated' to choose thresholds automatically"
 
 
 def best_threshold(steps: Steps) -> float:
@@ -57,29 +60,15 @@ def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, out
     if thresholds is None:
         return assumed_thresholds(outcomes)
     if not isinstance(thresholds, Mapping):
-        return np.full(len(outcomes.labels), check_threshold(thresholds))
+        return np.full(len(outcomes.labels), check_fraction("thresholds", thresholds, otherwise=_AUTOMATIC))
     result = assumed_thresholds(outcomes)
     for label, value in thresholds.items():
         if label not in outcomes.labels:
             raise LabelError(
                 f"thresholds contains the unknown label {label!r}. The labels are {list(outcomes.labels)!r}."
             )
-        result[outcomes.labels.index(label)] = check_threshold(value)
+        result[outcomes.labels.index(label)] = check_fraction(f"thresholds[{label!r}]", value)
     return result
-
-
-def check_threshold(value: object) -> float:
-    """Validate a threshold and return it as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InputError(
-            f"A threshold must be a number between 0 and 1, not {value!r}. To choose thresholds automatically, pass "
-            "thresholds=None or 'cross-validated'."
-        )
-    number = float(value)
-    if not 0 <= number <= 1:
-        hint = " The API's MinConfidence is in percent, so divide it by 100." if 1 < number <= 100 else ""
-        raise InputError(f"A threshold must be between 0 and 1, not {value!r}.{hint}")
-    return number
 
 
 def threshold_curve(steps: Steps) -> pd.DataFrame:

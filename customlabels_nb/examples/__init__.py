@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.arguments import check_integer, check_random_state, plain_repr
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import InputError
@@ -112,11 +113,11 @@ def write_photos(
     1
     """
     example = _module(name)
-    for argument, value in (("random_state", random_state), ("train", train), ("test", test)):
-        if value is not None and value < 0:
-            raise InputError(f"{argument}={value!r} must not be negative.")
+    random_state = check_random_state(random_state)
+    wanted = {"train": example.TRAIN if train is None else train, "test": example.TEST if test is None else test}
+    wanted = {split: check_integer(split, count, 0) for split, count in wanted.items()}
     if size is not None and min(size) < 16:
-        raise InputError(f"size={size!r} is too small. Width and height must be at least 16 pixels.")
+        raise InputError(f"size={plain_repr(size)} is too small. Width and height must be at least 16 pixels.")
     target = Path(folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"folder={os.fspath(folder)!r} already exists and is not empty. Choose a new folder.")
@@ -127,8 +128,8 @@ def write_photos(
     kept = np.random.default_rng([zlib.crc32(name.encode()), random_state]).permutation(len(labels))[:_DETECT].tolist()
     photos = {  # file: (split, number)
         target / _file(example, name, split, number): (split, number)
-        for split, count, default in (("train", train, example.TRAIN), ("test", test, example.TEST))
-        for number in range(default if count is None else count)
+        for split, count in wanted.items()
+        for number in range(count)
     }
     detect = {target / "detect" / f"new_{n + 1:02}.jpg": ("detect", n * len(labels) + k) for n, k in enumerate(kept)}
     photos |= detect
@@ -220,8 +221,7 @@ def create(
     example = _module(name)
     if train == 0 or test == 0:
         raise InputError(
-            f"train={train!r}, test={test!r}: a project needs photos in both splits. "
-            "Use write_photos for a single split."
+            f"train={train}, test={test}: a project needs photos in both splits. Use write_photos for a single split."
         )
     from customlabels_nb.datasets.loading import read_dataset
     from customlabels_nb.project.projects import create_project

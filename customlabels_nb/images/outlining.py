@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.core.polygons import FloatArray, Polygon, contains, polygon_of, ring_area, rings_of, simplified
 from customlabels_nb.errors import InputError, MissingDependencyError
@@ -123,7 +124,7 @@ def check_prompts(size: tuple[int, int], box: Box | None, clicks: Sequence[Click
     if box is not None:
         left, top, across, down = box
         if across <= 0 or down <= 0 or left >= width or top >= height or left + across <= 0 or top + down <= 0:
-            raise InputError(f"The box {box!r} is empty or outside the {width} × {height} pixel image.")
+            raise InputError(f"The box {plain_repr(box)} is empty or outside the {width} × {height} pixel image.")
 
 
 def import_opencv() -> Any:

@@ -13,12 +13,12 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import psutil
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.device import BatchSize
 from customlabels_nb._utils.threads import map_bounded
-from customlabels_nb.errors import Cancelled, ImageError, InputError
+from customlabels_nb.errors import Cancelled, ImageError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import located
 from customlabels_nb.images.reading import read_bytes
@@ -85,11 +85,11 @@ class PredictionBatches(BatchSize):
     """Batches that a running model processes. ``wanted`` is by default chosen by the device and its free memory."""
 
     def __init__(self, postprocessor: Postprocessor, wanted: int | None = None, events: Events | None = None) -> None:
-        if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1):
-            raise InputError(f"batch_size={wanted!r} must be a positive integer, or None for the default.")
+        if wanted is not None:
+            wanted = check_integer("batch_size", wanted, 1, otherwise="None for the default")
         self.postprocessor, device = postprocessor, postprocessor.predictor.device or "cpu"
         self.at_a_time = _batches_at_a_time(device)
-        super().__init__(int(wanted) if wanted is not None else self._fitting(device), device, events)
+        super().__init__(wanted if wanted is not None else self._fitting(device), device, events)
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
         """Run :meth:`Postprocessor.ask` on batches of at most ``size`` images."""

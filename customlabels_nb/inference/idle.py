@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import InputError
 
@@ -24,17 +25,13 @@ _LOOK_SECONDS = 60.0  # longest time for which a thread may outlive the object t
 
 def idle_seconds(idle_stop: str | float) -> float:
     """Convert ``idle_stop`` to a timeout in seconds, which is infinite for "never"."""
-    if isinstance(idle_stop, str):
-        if idle_stop.strip().lower() == NEVER:
-            return math.inf
-        seconds = read_seconds(idle_stop)
-    else:
-        is_number = isinstance(idle_stop, int | float) and not isinstance(idle_stop, bool)
-        seconds = float(idle_stop) if is_number else None
+    if isinstance(idle_stop, str) and idle_stop.strip().lower() == NEVER:
+        return math.inf
+    seconds = read_seconds(idle_stop)
     if seconds is None:
         raise InputError(f"idle_stop={idle_stop!r} is not a duration. {_HOW}.")
     if not 0.1 <= seconds <= _MOST_SECONDS:
-        raise InputError(f"idle_stop={idle_stop!r} must be between 0.1 seconds and 30 days. {_HOW}.")
+        raise InputError(f"idle_stop={plain_repr(idle_stop)} must be between 0.1 seconds and 30 days. {_HOW}.")
     return seconds
 
 

@@ -131,8 +131,7 @@ class Predictor:
         """
         if engine is not None:
             check_engine(engine)
-        if views is not None:
-            check_views(views)
+        views = None if views is None else check_views(views)
         seconds = None if idle_stop is None else idle_seconds(idle_stop)
         with self._lock:
             another = engine not in (None, self._engine)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb._utils.arguments import check_fraction, check_integer
 from customlabels_nb.core.geometry import FloatArray
-from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.errors import LabelError
 from customlabels_nb.models.artifact import ModelConfig
 
 IntArray = npt.NDArray[np.int64]
@@ -27,17 +27,15 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold, views: int = 1
         unknown = [label for label in threshold if label not in thresholds]
         if unknown:
             raise LabelError(f"threshold contains the unknown label {unknown[0]!r}. Labels: {list(config.labels)!r}.")
-        thresholds.update({label: _checked(value, f"threshold[{label!r}]") for label, value in threshold.items()})
+        thresholds.update({label: check_fraction(f"threshold[{label!r}]", value) for label, value in threshold.items()})
     elif threshold is not None:
-        thresholds = dict.fromkeys(thresholds, _checked(threshold, "threshold"))
+        thresholds = dict.fromkeys(thresholds, check_fraction("threshold", threshold))
     return np.array([thresholds[label] for label in config.labels], dtype=np.float64)
 
 
 def check_max_results(max_results: object) -> None:
-    if max_results is None:
-        return
-    if isinstance(max_results, bool) or not isinstance(max_results, int | np.integer) or max_results < 1:
-        raise InputError(f"max_results={max_results!r} must be a positive integer, or None for all results.")
+    if max_results is not None:
+        check_integer("max_results", max_results, 1, otherwise="None for all results")
 
 
 def choose(
@@ -46,17 +44,3 @@ def choose(
     """Return the indices of the predictions that reach their threshold, sorted stably by decreasing confidence."""
     order = np.argsort(-confidences, kind="stable")
     return order[confidences[order] >= thresholds[labels[order]]][:max_results]
-
-
-def _checked(value: object, name: str) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InputError(f"{name}={value!r} must be a number between 0 and 1.")
-    number = float(value)
-    if number > 1:
-        raise InputError(
-            f"{name}={value!r} must be a number between 0 and 1 "
-            "(the API's MinConfidence is in percent, so 80 there is 0.8 here)."
-        )
-    if math.isnan(number) or number < 0:
-        raise InputError(f"{name}={value!r} must be a number between 0 and 1.")
-    return number

@@ -19,6 +19,7 @@ import orjson
 import pandas as pd
 from PIL import Image
 
+from customlabels_nb._utils.arguments import check_integer, plain_repr
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb._utils.files import portable_name, write_errors, write_whole
 from customlabels_nb._utils.progress_bars import progress_bars
@@ -167,13 +168,12 @@ def _report_progress(events: Events, done: int, total: int | None) -> None:
 def _pace(every: Any) -> Callable[[int, float], bool]:
     """Return a function that takes the index and time (in ms) of a frame and returns True if it is to be processed."""
     if isinstance(every, int | np.integer) and not isinstance(every, bool):
-        if every < 1:
-            raise InputError(f"every={every!r} must be at least 1 frame. {_HOW}.")
-        return lambda index, ms: index % int(every) == 0
+        frames = check_integer("every", every, 1)
+        return lambda index, ms: index % frames == 0
     has_unit = isinstance(every, str) and any(sign.isalpha() for sign in every)
     seconds = read_seconds(every) if has_unit else None
     if seconds is None:
-        raise InputError(f"every={every!r} is not an interval. {_HOW}.")
+        raise InputError(f"every={plain_repr(every)} is not an interval. {_HOW}.")
     if not 0.001 <= seconds <= _MOST_SECONDS:
         raise InputError(f"every={every!r} must be between 1 ms and 24 hours. {_HOW}.")
     step, due = seconds * 1000, 0.0

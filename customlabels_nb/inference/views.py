@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core.geometry import iou
 from customlabels_nb.errors import InputError
 from customlabels_nb.inference.thresholds import IntArray
@@ -32,11 +32,13 @@ SAME_OBJECT_IOU = 0.6
 _CENTRE = 0.8  # share of each side
 
 
-def check_views(views: object) -> None:
-    if isinstance(views, bool) or not isinstance(views, Integral) or views not in (1, 2, 4):
+def check_views(views: object) -> int:
+    number = check_integer("views", views, 1)
+    if number not in (1, 2, 4):
         raise InputError(
-            f"views={views!r} must be 1, 2 (the image and its mirror image) or 4 (also both of its centre, or larger)."
+            f"views={number} must be 1, 2 (the image and its mirror image) or 4 (also both of its centre, or larger)."
         )
+    return number
 
 
 def find_in_views(

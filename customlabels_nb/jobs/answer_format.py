@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Row, select
 
+from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.polygons import polygon_of, rings_of
@@ -83,20 +84,24 @@ def encode_answer(answer: Any, task: str, labels: Mapping[str, int]) -> str:
         answer = answer.to_dict("records") if task in ("boxes", "polygons") else answer["label"].tolist()
     given = [] if answer is None else [answer] if isinstance(answer, str | dict) else answer
     if not isinstance(given, Sequence | set | frozenset) or isinstance(given, bytes) or len(given) > _MANY:
-        raise InputError(f"answer={answer!r} must be a label, a list, or None for an image with nothing to label.")
+        raise InputError(
+            f"answer={plain_repr(answer)} must be a label, a list, or None for an image with nothing to label."
+        )
     if task in ("boxes", "polygons"):
         return json.dumps([[*known(box["label"]), *_box(box)] for box in map(_as_dict, given)], ensure_ascii=False)
     labels_given = list(dict.fromkeys(tuple(known(label)) for label in given))
     if task == "single-label" and len(labels_given) > 1:
         raise InputError(
-            f"answer={answer!r} has {len(labels_given)} labels, but each image of this job has at most one."
+            f"answer={plain_repr(answer)} has {len(labels_given)} labels, but each image of this job has at most one."
         )
     return json.dumps(labels_given, ensure_ascii=False)
 
 
 def _as_dict(box: Any) -> Mapping[str, Any]:
     if not isinstance(box, Mapping) or "label" not in box:
-        raise InputError(f"{box!r} is not a box. Pass a dict with label, left, top, width and height, or a polygon.")
+        raise InputError(
+            f"{plain_repr(box)} is not a box. Pass a dict with label, left, top, width and height, or a polygon."
+        )
     return box
 
 
@@ -109,10 +114,12 @@ def _box(box: Mapping[str, Any]) -> list[Any]:
             box = dict(zip(t.BOX_COLUMNS, polygon_to_ltwh(polygon).tolist(), strict=True))
         sides = [float(box[name]) for name in t.BOX_COLUMNS]
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise InputError(f"The box {box!r} needs the numbers left, top, width and height, or a polygon.") from error
+        raise InputError(
+            f"The box {plain_repr(box)} needs the numbers left, top, width and height, or a polygon."
+        ) from error
     numbers = np.concatenate([sides, *(ring.ravel() for ring in rings)])
     if not (np.abs(numbers) <= _FARTHEST).all() or min(sides[2:]) < 0 or min(map(len, rings), default=3) < 3:
-        raise InputError(f"The box {box!r} must have finite coordinates and a size of at least 0.")
+        raise InputError(f"The box {plain_repr(box)} must have finite coordinates and a size of at least 0.")
     return [*sides, polygon]
 
 

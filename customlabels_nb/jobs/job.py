@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Row
 
+from customlabels_nb._utils.arguments import check_fraction, check_integer, plain_repr
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
@@ -349,8 +350,8 @@ class LabellingJob:
             raise InputError(f"answers={answers!r} is unknown. Choose 'keep', 'ask_again' or 'discard'.")
         with self._acting("manager", "change") as (connection, person):
             before = dict(read_job(connection, self._id)._mapping)
-            if isinstance(annotators, int) and most is None:
-                most = max(before["most"], annotators)
+            if annotators is not None and most is None:
+                most = max(before["most"], check_integer("annotators", annotators, 1))
             given = {"annotators": annotators, "most": most, "agreement": agreement, "instructions": instructions,
                      "lease": lease, "members": members}  # fmt: skip
             chosen = {name: value for name, value in given.items() if value is not None}
@@ -808,8 +809,9 @@ class LabellingJob:
         """
         with self._acting("reviewer", "reject an answer of") as (connection, person):
             sql = "SELECT 1 FROM job_answers a JOIN job_tasks t ON t.id = a.task WHERE a.id = :id AND t.job = :job"
+            answer = check_integer("answer", answer, 1)
             if fetch_one(connection, sql, id=answer, job=self._id) is None:
-                raise InputError(f"answer={answer!r} does not exist. job.answers lists the answers.")
+                raise InputError(f"answer={answer} does not exist. job.answers lists the answers.")
             leases.reject(connection, answer)
             self._note(connection, "reject answer", person, {"answer": answer})
 
@@ -825,7 +827,8 @@ class LabellingJob:
         2
         """
         with self._acting("reviewer", "ask more people in") as (connection, person):
-            limit, tasks = most or read_job(connection, self._id).most, self._tasks(connection, images)
+            limit = read_job(connection, self._id).most if most is None else check_integer("most", most, 1)
+            tasks = self._tasks(connection, images)
             job_results.refuse_changed(connection, tasks, seen or {})
             number = sum([job_tasks.ask_one_more(connection, task, limit) for task in tasks])
             self._note(connection, "ask one more", person, {"images": list(tasks.values())}, number)
@@ -976,22 +979,14 @@ def check_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Check the settings of a job, and return them as they are stored."""
     stored: dict[str, Any] = {}
     for name in ("annotators", "most"):
-        value = given[name]
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= job_tasks.MOST_ANNOTATORS:
-            raise InputError(f"{name}={value!r} must be an integer from 1 to {job_tasks.MOST_ANNOTATORS}.")
-        stored[name] = value
+        stored[name] = check_integer(name, given[name], 1, job_tasks.MOST_ANNOTATORS)
     if stored["most"] < stored["annotators"]:
         raise InputError(f"most={stored['most']} must be at least annotators={stored['annotators']}.")
-    agreement, limit, members = given["agreement"], given["lease"], given["members"]
-    if isinstance(agreement, bool) or not isinstance(agreement, int | float) or not 0 <= agreement <= 1:
-        raise InputError(f"agreement={agreement!r} must be a number from 0 to 1.")
-    seconds = read_seconds(limit) if isinstance(limit, str) else limit
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or not (leases.SHORTEST_LEASE <= seconds <= leases.LONGEST_LEASE)
-    ):
-        raise InputError(f"lease={limit!r} must be a duration from 1 s to 7 days, such as '5min'.")
+    limit, members = given["lease"], given["members"]
+    agreement = check_fraction("agreement", given["agreement"])
+    seconds = read_seconds(limit)
+    if seconds is None or not leases.SHORTEST_LEASE <= seconds <= leases.LONGEST_LEASE:
+        raise InputError(f"lease={plain_repr(limit)} must be a duration from 1 s to 7 days, such as '5min'.")
     words = given["instructions"]
     if not isinstance(words, str) or len(words) > _LONGEST_INSTRUCTIONS or not t.storable(words):
         raise InputError(
@@ -1001,7 +996,7 @@ def check_settings(given: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"members={members!r} must be 'open', or a list of names.")
     return {
         **stored,
-        "agreement": float(agreement),
+        "agreement": agreement,
         "lease": round(seconds * 1e6),
         "instructions": words,
         "members": members if isinstance(members, str) else "invited",

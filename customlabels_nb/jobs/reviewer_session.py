@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REVIEWED, has_tag, is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError, StoreError
@@ -242,10 +243,11 @@ class ReviewerSession(ReviewSession):
         """Take the answer with this number, 1 for A, as the decision about images."""
         self._check_here(images)
         chosen: dict[str, list[dict[str, Any]]] = {}
+        number = check_integer("number", number, 1)
         for name in images:
             answers = self._facts[name]["answers"]
-            if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(answers):
-                raise InputError(f"number={number!r}: {name!r} has {len(answers)} answers. Choose one from 1 on.")
+            if number > len(answers):
+                raise InputError(f"number={number}: {name!r} has {len(answers)} answers. Choose one from 1 on.")
             shapes = answers[number - 1]["shapes"]
             chosen[name] = [{key: shape[key] for key in _SHAPE} for shape in shapes] or [
                 {"label": marks_of_image} for marks_of_image in answers[number - 1]["labels"]

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.tables import storable
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
@@ -152,8 +153,7 @@ class Worker:
         >>> len(worker.lease(5))
         5
         """
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST_LEASED:
-            raise InputError(f"count={count!r} must be an integer from 1 to {_MOST_LEASED}.")
+        count = check_integer("count", count, 1, _MOST_LEASED)
         with self._turn:
             self._check_disk()
             leased = leases.lease(self._store, self._job, self.name, count, first=first)

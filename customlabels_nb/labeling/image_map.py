@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb._utils.random_state import check_random_state
+from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, CustomLabelsError, InputError
@@ -67,8 +67,7 @@ class ImageMap:
         similar: SimilarityOrder,
         random_state: int = 0,
     ) -> None:
-        check_random_state(random_state)
-        self.session, self.random_state = session, random_state
+        self.session, self.random_state = session, check_random_state(random_state)
         self.error = ""
         self.progress: tuple[int, int] | None = None
         self._model, self._images, self._columns, self._similar = model, images, columns, similar

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import ImageError, InputError, ModelNotFoundError, NotAllowedError, StaleEditError
@@ -286,7 +287,9 @@ def _accepted(answer: QuickTestAnswer | None, rows: Sequence[int], labels: Seque
     """Combine some of a model's predictions and image-level labels in a table without confidences."""
     table = _nothing() if answer is None else answer.table
     if any(not 0 <= row < len(table) for row in rows):
-        raise InputError(f"rows={list(rows)!r} must be positions in the model's output, which has {len(table)} rows.")
+        raise InputError(
+            f"rows={plain_repr(list(rows))} must be positions in the model's output, which has {len(table)} rows."
+        )
     chosen = table.iloc[list(dict.fromkeys(rows))].drop(columns="confidence")
     named = pd.DataFrame({"label": [t.check_label(label) for label in labels]}, dtype=t.TEXT)
     named = named.reindex(columns=chosen.columns).astype(chosen.dtypes)

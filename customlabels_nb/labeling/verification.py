@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_integer, check_random_state
 from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.guarantee import check_boxes, precision_interval
@@ -252,10 +253,7 @@ def draw_sample(
     """
     if project.read_only:
         raise NotAllowedError(f"Project {project.project().name!r} is read-only, so no verdict can be stored.")
-    if isinstance(sample, bool) or not isinstance(sample, int | np.integer) or sample < 1:
-        raise InputError(f"sample={sample!r} must be a positive number of images.")
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise InputError(f"random_state={random_state!r} must be an integer that is not negative.")
+    sample, random_state = check_integer("sample", sample, 1), check_random_state(random_state)
     digest = hashlib.sha256(f"{key}\n{sample}\n{random_state}".encode("utf-8", "replace")).hexdigest()
     path = folder / "feedback" / f"{digest[:16]}.db"
     if path.exists():
@@ -269,14 +267,16 @@ def draw_sample(
     if unknown:
         raise LabelError(
             f"The project has no labels {unknown!r}, which were predicted. Add them with project.labels.add(name), or "
-            "rename them with found.replace({'label': {old: new}})."
+            "rename them with predictions.replace({'label': {old: new}})."
         )
     predictions = t.normalise_annotations(
         predictions.assign(image=predictions["image"].map(uris))[[c for c in _COLUMNS if c in predictions]]
     )
     boxes = bool(predictions["left"].notna().any())
     if boxes and task in (t.SINGLE_LABEL, "multi-label"):
-        raise InputError(f"found has boxes, but the project's task is {task!r}. Pass the predictions of a classifier.")
+        raise InputError(
+            f"predictions has boxes, but the project's task is {task!r}. Pass the predictions of a classifier."
+        )
     if task == t.SINGLE_LABEL:  # the surest label is the prediction
         predictions = predictions.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
     listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pandas.util import hash_array
 
-from customlabels_nb._utils.random_state import check_random_state
+from customlabels_nb._utils.arguments import check_fraction, check_random_state
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name
 
@@ -63,9 +63,8 @@ class Query:
         if self.queue is not None and self.queue not in self.queues:
             other = {"suspect": " Suspects open in project.review()."} | dict.fromkeys(QUEUES, " Use project.label().")
             raise InputError(f"queue={self.queue!r} must be one of {self.queues!r}.{other.get(self.queue, '')}")
-        check_random_state(self.random_state)
-        if not isinstance(self.confidence, float | int) or not 0 <= self.confidence <= 1:
-            raise InputError(f"confidence={self.confidence!r} must be between 0 and 1.")
+        object.__setattr__(self, "random_state", check_random_state(self.random_state))
+        object.__setattr__(self, "confidence", check_fraction("confidence", self.confidence))
         for field in ("label", "predicted", "annotator", "like"):
             if not isinstance(getattr(self, field), str | None):
                 raise InputError(f"{field}={getattr(self, field)!r} must be a string or None.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.errors import InputError
 
@@ -29,6 +30,7 @@ MOST_BOXES = 100
 #: Divisor of the sides of a canvas: the coarsest stride of a feature pyramid.
 STRIDE = 32
 _MOST_SIDES = 96
+_MOST_CHANNELS = 4096
 _SMALL_SIDE = 16.0  # canvas pixels; smaller boxes are hard to learn
 _SMALL_SHARE = 10  # percentage of the boxes that may be smaller
 
@@ -108,9 +110,7 @@ class DetectorShape:
                 f"Unknown detector {self.architecture!r}. Choose one of: {', '.join((OWN, *COCO_DETECTORS))}."
             )
         for name in ("channels", "hidden"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
-                raise InputError(f"detector {name}={value!r} must be an integer from 1 to 4096.")
+            check_integer(f"detector {name}", getattr(self, name), 1, _MOST_CHANNELS)
         for name in ("votes", "cascade"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"detector {name}={getattr(self, name)!r} must be True or False.")
@@ -234,8 +234,7 @@ class TransformersShape:
         config = {key: value for key, value in self.config.items() if key not in _LEFT_OUT}
         config["backbone_config"] = {key: value for key, value in backbone.items() if key not in _LEFT_OUT}
         object.__setattr__(self, "config", config)
-        if not isinstance(self.side, int) or isinstance(self.side, bool) or not 0 <= self.side <= 4096:
-            raise InputError(f"detector side={self.side!r} must be an integer up to 4096.")
+        check_integer("detector side", self.side, 0, _MOST_CHANNELS)
 
     @property
     def family(self) -> Family:
@@ -282,10 +281,7 @@ class TransformersShape:
 
 
 def _whole(config: Mapping[str, Any], key: str) -> int:
-    value = config.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096:
-        raise InputError(f"The detector's configuration has {key}={value!r}. It must be an integer from 1 to 4096.")
-    return value
+    return check_integer(f"detector {key}", config.get(key), 1, _MOST_CHANNELS)
 
 
 AnyShape = DetectorShape | TransformersShape
@@ -325,13 +321,14 @@ def check_masks(name: str) -> None:
         )
 
 
-def check_input_size(size: object) -> None:
-    """Raise an error unless ``size`` is None or a valid length for the longer side of an image on a canvas."""
-    good = isinstance(size, int) and not isinstance(size, bool) and size % STRIDE == 0 and 64 <= size <= 2048
-    if size is not None and not good:
-        raise InputError(
-            f"input_size={size!r} must be a multiple of {STRIDE} from 64 to 2048, or None to derive it from the boxes."
-        )
+def check_input_size(size: object) -> int | None:
+    """Return the length of the longer side of an image on a canvas, or raise InputError unless it is valid or None."""
+    if size is None:
+        return None
+    number = check_integer("input_size", size, 64, 2048, otherwise="None to derive it from the boxes")
+    if number % STRIDE:
+        raise InputError(f"input_size={number} must be a multiple of {STRIDE}, such as {number // STRIDE * STRIDE}.")
+    return number
 
 
 def anchors_for(input_size: int, smallest: float) -> tuple[tuple[float, ...], ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.device import BatchSize, choose_device
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
@@ -79,8 +80,8 @@ def embed(
     facts = describe_features(backbone)
     if keys is not None and len(keys) != len(images):
         raise InputError(f"keys has {len(keys)} entries for {len(images)} images. Pass one per image, or keys=None.")
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size={batch_size!r} must be at least 1.")
+    if batch_size is not None:
+        batch_size = check_integer("batch_size", batch_size, 1)
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
     given: list[str | None] = [None] * len(images) if keys is None else list(keys)
     file = None if cache is None else cache.of(facts)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb._utils.files import replacing
-from customlabels_nb._utils.random_state import check_random_state
 from customlabels_nb.errors import NotAllowedError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.models.embeddings import describe_features, unit_rows
@@ -77,7 +77,7 @@ class MapLayouts:
     """
 
     def __init__(self, root: Path, model: str, split: str, random_state: int = 0) -> None:
-        check_random_state(random_state)
+        random_state = check_random_state(random_state)
         self._file = project_features(root).of(describe_features(model))
         self._model, self._random_state = model, random_state
         #: Arguments of :func:`lay_out_sample`, beside the contents.

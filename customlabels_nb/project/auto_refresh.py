@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any
 
+from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import counted
@@ -26,10 +27,9 @@ _PATIENCE_SECONDS = 2.0  # for which a screen waits for the new images
 
 def set_interval(store: SqlStore, every: object) -> None:
     """Store the refresh interval of the sources. None disables refreshing."""
-    seconds = read_seconds(every) if isinstance(every, str) else every
-    usable = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < math.inf
-    if every is not None and not usable:
-        raise InputError(f"every={every!r} must be a duration above 0 such as '1d', or None to disable refreshing.")
+    seconds = read_seconds(every)
+    if every is not None and (seconds is None or not 0 < seconds < math.inf):
+        raise InputError(f"every={plain_repr(every)} must be a duration above 0 such as '1d', or None to disable it.")
     store.change_setting(
         _SETTING, lambda old: {**(old or {"looked": 0}), "every": seconds}, Action("set auto refresh", settings.user)
     )

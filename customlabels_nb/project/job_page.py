@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.installing import extra_command, install_command
 from customlabels_nb._utils.rendering import TEMPLATES, render
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
@@ -68,8 +69,8 @@ def serve_job(
     Raises MissingDependencyError if Voilà is not installed, and InputError if there is no such job, or the address
     cannot be used.
     """
-    if port is not None and not 0 < port < 2**16:
-        raise InputError(f"port={port!r} must be from 1 to {2**16 - 1}.")
+    if port is not None:
+        check_integer("port", port, 1, 2**16 - 1)
     try:
         from traitlets.config import Config
         from voila.app import Voila

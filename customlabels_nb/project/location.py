@@ -71,13 +71,13 @@ class ProjectLocation:
         return Dataset.as_stored(*tables, name=split, root=self.root, unread=unread, project=project)
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, argument: str = "name", advice: str = "") -> str:
     """Return ``name`` if it is valid for a project or version, and so cannot refer outside the parent folder."""
     usable = isinstance(name, str) and _NAME.fullmatch(name) and portable_name(name) == name
     if not usable or len(name.encode()) > _MOST_BYTES:
         raise ProjectNameError(
-            f"{name!r} is not a valid name. Use 1 to 100 letters, digits, spaces, '.', '-' and '_', starting with a "
-            "letter or digit. Pass the folder as the second argument: create_project(name, folder)."
+            f"{argument}={name!r} is not a valid name. Use 1 to 100 letters, digits, spaces, '.', '-' and '_', "
+            f"starting with a letter or digit.{advice}"
         )
     return name
 

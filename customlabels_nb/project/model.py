@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.evaluation import Evaluation
+    from customlabels_nb.inference.exporting.export import Exported
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.labeling.quick_test import QuickTestModel, QuickTestSession
@@ -164,7 +166,7 @@ class Model(Runnable):
         >>> project.model("production").name == model.name
         True
         """
-        if check_name(alias) == "latest" or any(version.name == alias for version in self._store.versions()):
+        if check_name(alias, "alias") == "latest" or any(version.name == alias for version in self._store.versions()):
             raise NotAllowedError(
                 f"alias={alias!r} is reserved or already the name of a version. Choose a different alias."
             )
@@ -369,6 +371,10 @@ class Model(Runnable):
                 where = f"{record.host}, {record.pid}"
                 raise NotAllowedError(f"{self.name!r} is running in another kernel ({where}). Stop it there.")
             self._end("STOPPED", "The model has stopped running.")
+
+    def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
+        self._require_ready()
+        return super().export(format, path)
 
     # -- evaluation ---------------------------------------------------------------------------------
     def evaluate(

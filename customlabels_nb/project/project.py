@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_fraction, check_integer
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, escaped, one_line
@@ -431,6 +432,7 @@ class Project:
         >>> len(failed)
         0
         """
+        workers = check_integer("workers", workers, 1)
         images = self._store.images(split)
         remote = images[images["image"].map(is_remote).astype(bool)]
         known = [content if isinstance(content, str) else None for content in remote["sha256"]]
@@ -675,6 +677,7 @@ class Project:
         >>> project.distribute(test_fraction=0.3)
         6 training images, 3 test images.
         """
+        test_fraction = check_fraction("test_fraction", test_fraction, exclude=(0, 1))
         tested = self._store.statistics(t.TEST).total_entries
         if tested and exist_ok:
             return Distribution(len(self.train_set), tested, issues_to_frame([]))
@@ -684,8 +687,6 @@ class Project:
                 "project.delete_dataset('test')."
             )
         train = self.train_set
-        if not 0 < test_fraction < 1:
-            raise InputError(f"test_fraction={test_fraction!r} must be greater than 0 and less than 1.")
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
         by_machine = train.annotations.loc[t.by_machine(train.annotations), "image"]
         chosen &= ~(train.images["image"].isin(by_machine) | had_prelabel(train.images)).to_numpy()
@@ -1349,16 +1350,16 @@ class Project:
         from customlabels_nb.workers.spreading import check_workers
 
         check_workers(workers, backend)
-        if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-            raise InputError(f"repeats={repeats!r} must be a positive integer.")
+        repeats = check_integer("repeats", repeats, 1)
         options = options_from(
             task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
             input_size=input_size, random_state=random_state, device=device,
         )  # fmt: skip
         train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
-        dealt = None if folds is None else deal_folds(train, folds, random_state=random_state)
+        dealt = None if folds is None else deal_folds(train, folds, random_state=options.random_state)
         parts = [{}] if folds is None else [{"fold": fold} for fold in range(folds)]
-        trials = [{**part, "random_state": random_state + number} for part in parts for number in range(repeats)]
+        seeds = [(options.random_state + number) % 2**32 for number in range(repeats)]
+        trials = [{**part, "random_state": seed} for part in parts for seed in seeds]
         with progress_bars(events or Events(), show=progress) as stream:
             return run_trials(
                 train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers,
@@ -1479,8 +1480,8 @@ class Project:
         if (text is None) == (image is None):
             raise InputError("Pass either a text, like project.search('a red screw'), or image='photo.jpg'.")
         images = self._store.images(None if split is None else t.check_split(split))
-        if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise InputError(f"limit={limit!r} must be a positive integer or None.")
+        if limit is not None:
+            limit = check_integer("limit", limit, 1, otherwise="None for all")
         found = search_images(self.root, self.features, images, text=text, image=None if image is None else str(image))
         return found.head(limit) if limit is not None else found
 

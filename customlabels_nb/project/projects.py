@@ -79,7 +79,8 @@ def create_project(
     >>> len(again.train_set)
     9
     """
-    root = Path(folder).expanduser().absolute() / check_name(name)
+    advice = " Pass the folder as the second argument: create_project(name, folder)."
+    root = Path(folder).expanduser().absolute() / check_name(name, advice=advice)
     check_task(task)
     tags = check_tags(tags or {})
     try:

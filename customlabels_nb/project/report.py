@@ -705,11 +705,15 @@ def evaluate(
     1   dog   0   0   1
     """
     from customlabels_nb.datasets.dataset import Dataset
+    from customlabels_nb.training.plan import unlabelled_notes
 
+    left_out: list[str] = []
     if isinstance(truth, Dataset):
         labels = truth.labels if labels is None else labels
-        settled = settle_statuses(truth.images, truth.annotations)
-        images = settled[settled["status"] == "labelled"] if images is None else images
+        if images is None:
+            settled = settle_statuses(truth.images, truth.annotations)
+            images = settled[settled["status"] == "labelled"]
+            left_out = unlabelled_notes(settled, "images in truth")
         truth = truth.annotations
     if isinstance(predictions, Dataset):
         predictions = predictions.annotations.fillna({"confidence": 1.0})
@@ -722,6 +726,7 @@ def evaluate(
         task=task,
         iou_threshold=iou_threshold,
         random_state=random_state,
+        left_out=left_out,
     )
     return Report(evaluation, name=name, details=details, training=training)
 

@@ -18,10 +18,10 @@ import pandas as pd
 
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import ArtifactError, Cancelled, InputError
+from customlabels_nb.errors import ArtifactError, Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import local_path
 from customlabels_nb.models.artifact import CONFIG, MOST_CONFIG_BYTES, WEIGHTS, load_config
@@ -343,7 +343,7 @@ class Runnable(ABC):
         Returns
         -------
         Report
-            Images that cannot be read are excluded. ``.details`` contains their number.
+            ``.notes`` has a sentence for each reason why images or labels were left out, with their number.
 
         Raises
         ------
@@ -370,7 +370,7 @@ class Runnable(ABC):
         from customlabels_nb import evaluation
         from customlabels_nb.inference.thresholds import resolve_thresholds
         from customlabels_nb.project.report import Report
-        from customlabels_nb.training.plan import usable_part
+        from customlabels_nb.training.plan import left_out, unread_notes, usable_part
 
         config = load_config(self.folder)
         if isinstance(data, pd.DataFrame):
@@ -389,11 +389,21 @@ class Runnable(ABC):
         stored_thresholds = {} if chosen else dict(zip(config.labels, resolved, strict=True))
         part = usable_part(data, config.task)
         images = data.images[data.images["image"].isin(part.images["image"])]
+        notes = left_out(data, part, "images", config.task)
+        if images.empty:
+            reason = " ".join(notes) or "It contains no images."
+            raise NotEnoughDataError(f"data has nothing to evaluate a {config.task} model on. {reason}")
         labelled = Dataset(images, root=data.root or self._root)
         predictions = self.detect_many(labelled, threshold=0, progress=progress, events=events)
         if predictions.attrs.get("interrupted"):
             raise Cancelled("Stopped by you. Nothing was evaluated.")
         unread = [error["image"] for error in predictions.attrs["errors"]]
+        if len(unread) == len(images):
+            first = predictions.attrs["errors"][0]
+            raise NotEnoughDataError(
+                f"data has nothing to evaluate: none of its {counted(len(images), 'image')} can be read. "
+                f"{first['image']!r}: {first['message']}"
+            )
         images = images[~images["image"].isin(unread)]
         truth = part.marks[part.marks["image"].isin(images["image"])]
         here = {*truth["label"], *predictions["label"]}
@@ -404,6 +414,7 @@ class Runnable(ABC):
             labels=pd.DataFrame({"label": config.labels, "color": config.colors}),
             thresholds=thresholds if chosen else {label: float(stored_thresholds.get(label, 0.5)) for label in here},
             task=config.task,
+            left_out=[*notes, *unread_notes(unread)],
         )
         details = {"data": data.name} | ({"left out, as they could not be read": len(unread)} if unread else {})
         return Report(result, name=self.name, details=details, root=labelled.root)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, NotEnoughDataError
@@ -252,8 +253,7 @@ def open_verification(
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.verify import Verify
 
-    if isinstance(test_share, bool) or not isinstance(test_share, int | float) or not 0 <= test_share <= 1:
-        raise InputError(f"test_share={test_share!r} must be a number between 0 and 1.")
+    test_share = check_fraction("test_share", test_share)
     images, predict, key = _predictions_in(predictions, model, location.root)
     name = "predictions" if model is None else model.name
     path = draw_sample(
@@ -287,18 +287,20 @@ def _predictions_in(predictions: Any, model: Any, root: Path) -> tuple[list[str]
     if isinstance(predictions, WrittenDetections):
         predictions = predictions.path if str(predictions.path).endswith(".jsonl") else predictions.table()
     if isinstance(predictions, str | os.PathLike) and os.fspath(predictions).endswith(".jsonl"):
-        images, table = read_json_lines(local_path(predictions, "found"))
+        images, table = read_json_lines(local_path(predictions, "predictions"))
     elif isinstance(predictions, pd.DataFrame):
         if missing := {"image", "label", "confidence"} - set(predictions):
-            raise InputError(f"found has no column {min(missing)!r}. Pass the table that detect_many returns.")
+            raise InputError(f"predictions has no column {min(missing)!r}. Pass the table that detect_many returns.")
         images, table = predictions["image"].unique().tolist(), predictions
     elif model is None:
-        raise InputError(f"found={predictions!r} are images. Pass the model that predicts them: model=project.model().")
+        raise InputError(
+            f"predictions={predictions!r} are images. Pass the model that predicts them: model=project.model()."
+        )
     else:
         images = expand_sources(predictions, root=root)
         return images, lambda: model.detect_many(images), "\n".join([model.name, *images])
     if not images:
-        raise NotEnoughDataError("found has no images, so there is nothing to verify.")
+        raise NotEnoughDataError("predictions has no images, so there is nothing to verify.")
     return images, lambda: table, "\n".join([*images, table.to_csv(index=False)])
 
 

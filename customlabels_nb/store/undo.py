@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import index
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, Table, delete, func, select, update
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core import tables as t
-from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError
+from customlabels_nb.errors import NotAllowedError, StaleEditError
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import dump_json, fetch, insert_rows, load_json, record, unpack, update_rows
@@ -145,10 +145,7 @@ def _choose(connection: Connection, action_id: int | None, who: str, undone: Map
                 f"{who!r} has no actions to undo. project.history lists everyone's actions. Use "
                 "undo(id) to undo one of them."
             )
-    try:
-        action_id = index(action_id)
-    except TypeError as error:
-        raise InputError(f"action_id={action_id!r} must be the id of an action in project.history.") from error
+    action_id = check_integer("action_id", action_id, 1, otherwise="None for your latest action")
     rows = fetch(connection, select(c.id, c.what, c.split, c.undo).where(c.id == action_id))
     if not rows:
         raise NotAllowedError(f"Action {action_id!r} does not exist. See project.history for the ids.")

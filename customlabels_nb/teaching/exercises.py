@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from customlabels_nb._utils.arguments import check_integer, plain_repr
 from customlabels_nb._utils.text import first_line, one_line
 from customlabels_nb.errors import InputError
 
@@ -57,9 +58,7 @@ class Exercises:
     """
 
     def __init__(self, count: int, names: Mapping[str, Any]) -> None:
-        if not isinstance(count, int) or count < 1:
-            raise InputError(f"count={count!r} must be a whole number of at least 1.")
-        self._names = names
+        self._names, count = names, check_integer("count", count, 1)
         self._right: dict[int, bool | None] = dict.fromkeys(range(1, count + 1))
 
     def check(
@@ -104,7 +103,9 @@ class Exercises:
         🤔 **Not quite.** You have `[4, 12]`. Expected: a function of the side. Hint: That is the perimeter.
         """
         if number not in self._right:
-            raise InputError(f"number={number!r} is not an exercise. They are numbered from 1 to {len(self._right)}.")
+            raise InputError(
+                f"number={plain_repr(number)} is not an exercise. They are numbered from 1 to {len(self._right)}."
+            )
         self._right[number] = False
         name = f"answer_{number}"
         if name not in self._names:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from customlabels_nb._utils.arguments import check_integer, check_random_state
 from customlabels_nb.core.tables import DRAWN_TASKS
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.images.box_drawing import LabelledBox
 from customlabels_nb.images.image_grid import ContactSheet, Tile
 from customlabels_nb.models.backbone import PACKAGED
@@ -48,10 +49,7 @@ def show_batch(
     random_state: int = 0,
 ) -> ContactSheet:
     """Show training images as the model sees them, with their labels or boxes."""
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
-        raise InputError(f"n={n!r} must be an integer from 1 to {MOST}.")
-    if isinstance(random_state, bool) or not isinstance(random_state, int) or random_state < 0:
-        raise InputError(f"random_state={random_state!r} must be a non-negative integer.")
+    n, random_state = check_integer("n", n, 1, MOST), check_random_state(random_state)
     tested = train if test is None else test
     chosen = choose_task(train, tested, named=task, recipe=recipe, project_task=project_task)
     some = train.sample(_CHOSEN_FROM, random_state=random_state)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from customlabels_nb._utils.arguments import check_integer, plain_repr
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Event, Events, Progress
@@ -101,21 +102,16 @@ class Clock:
 def parse_budget(budget: str | float | None = None, steps: int | None = None, *, default: str = "2min") -> Budget:
     """Parse a time limit (seconds, or "90s", "2min", "1h 30min" or "best"), or an exact number of ``steps``."""
     if steps is not None:
+        steps = check_integer("steps", steps, 1, _MOST_STEPS)
         if budget is not None:
-            raise InputError(f"budget={budget!r} and steps={steps!r} exclude each other. Pass only one of them.")
-        if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= _MOST_STEPS:
-            raise InputError(f"steps={steps!r} must be an integer from 1 to {_MOST_STEPS:,}.")
+            raise InputError(f"budget={plain_repr(budget)} and steps={steps} exclude each other. Pass only one.")
         return Budget(steps=steps)
     given = default if budget is None else budget
-    if isinstance(given, str):
-        if given.strip().lower() == BEST:
-            return Budget()
-        seconds = read_seconds(given)
-    else:
-        is_number = isinstance(given, int | float) and not isinstance(given, bool)
-        seconds = float(given) if is_number else None
+    if isinstance(given, str) and given.strip().lower() == BEST:
+        return Budget()
+    seconds = read_seconds(given)
     if seconds is None:
         raise InputError(f"budget={given!r} is not a duration. {_HOW}.")
     if not math.isfinite(seconds) or not 1 <= seconds <= _MOST_SECONDS:
-        raise InputError(f"budget={given!r} must be between 1 second and 30 days.")
+        raise InputError(f"budget={plain_repr(given)} must be between 1 second and 30 days.")
     return Budget(seconds=seconds)

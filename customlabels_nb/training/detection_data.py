@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.errors import ImageError, InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import header_size, read_bytes
@@ -64,8 +65,7 @@ class DetectionOptions:
     def __post_init__(self) -> None:
         check_detector(self.detector)
         check_input_size(self.input_size)
-        if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
-            raise InputError(f"batch={self.batch!r} must be an integer from 1 to 1024.")
+        check_integer("batch", self.batch, 1, 1024)
 
 
 @dataclass(frozen=True)

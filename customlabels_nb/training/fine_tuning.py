@@ -18,8 +18,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.device import BatchSize
-from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.events import Events
 from customlabels_nb.models.backbone import Backbone
@@ -62,8 +63,7 @@ class TuningOptions:
     run: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
-            raise InputError(f"batch={self.batch!r} must be an integer from 1 to 1024.")
+        check_integer("batch", self.batch, 1, 1024)
 
 
 def fine_tune(

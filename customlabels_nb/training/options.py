@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb._utils.device import choose_device
-from customlabels_nb._utils.random_state import check_random_state
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named, is_size
@@ -44,14 +44,16 @@ class TrainingOptions:
     machine_labels: bool = False
 
     def __post_init__(self) -> None:
-        check_random_state(self.random_state)
-        self.time()
+        object.__setattr__(self, "random_state", check_random_state(self.random_state))
+        object.__setattr__(self, "steps", self.time().steps)
+        if not isinstance(self.budget, str | None):
+            object.__setattr__(self, "budget", float(self.budget))
         check_detector(self.detector)
         its_own = self.detector != OWN and self.backbone == self.detector
         if not its_own and not is_size(self.backbone):
             backbone_named(self.backbone)
-        check_input_size(self.input_size)
-        check_workers(self.workers, self.backend)
+        object.__setattr__(self, "input_size", check_input_size(self.input_size))
+        object.__setattr__(self, "workers", check_workers(self.workers, self.backend))
         if self.backend and not self.workers:
             raise InputError(
                 f"backend={self.backend!r} requires a number of processes to train with, such as workers=4."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
@@ -187,7 +188,7 @@ def _notes(
     """Describe what is excluded from the training and test sets, and what will limit the result."""
     notes = []
     for dataset, part in zip(datasets, parts, strict=True):
-        notes += _left_out(choice, dataset, part)
+        notes += left_out(dataset, part, f"{dataset.name} images", choice.task, recipe=choice.recipe)
     names = labels["label"].tolist()
     train, test = (part.marks.drop_duplicates(["image", "label"])["label"].value_counts() for part in parts)
     never = [name for name in datasets[0].labels["label"] if name not in set(names)]
@@ -209,31 +210,40 @@ def _notes(
     return notes
 
 
-def _left_out(choice: TaskChoice, dataset: Dataset, part: UsableImages) -> list[str]:
-    notes, learns_boxes = [], choice.task in DRAWN_TASKS and choice.recipe != BRANDS
-    images = dataset.images
-    ready = images.loc[images["status"] == "labelled", "image"]
-    if len(images) > len(ready):
-        notes.append(
-            f"{len(images) - len(ready):,} of {len(images):,} {dataset.name} images are unlabelled, skipped or still "
-            "to be reviewed, and are excluded."
-        )
+def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, recipe: str | None = None) -> list[str]:
+    """Describe which images (``what``) and annotations of a dataset are not in its part that a task can use."""
+    notes, learns_boxes = unlabelled_notes(dataset.images, what), task in DRAWN_TASKS and recipe != BRANDS
+    ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
     unused = set(ready) - set(part.images["image"])
-    if not unused:
-        return notes
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
+    if (both := (of_images & in_boxes) - unused) and recipe != BRANDS:
+        used = "boxes" if learns_boxes else "image-level labels"
+        notes.append(f"{len(both):,} {what} have image-level labels and boxes. Only the {used} are used.")
     reasons = (
         ("boxes only", in_boxes - of_images if not learns_boxes else set()),
         ("image-level labels only", of_images - in_boxes if learns_boxes else set()),
-        ("more than one label", of_images if choice.task == SINGLE_LABEL else set()),
+        ("more than one label", of_images if task == SINGLE_LABEL else set()),
     )
-    for what, which in reasons:
+    for having, which in reasons:
         if unused & which:
-            notes.append(f"{len(unused & which):,} {dataset.name} images have {what}, and are excluded.")
+            notes.append(f"{len(unused & which):,} {what} have {having}, and are excluded.")
             unused -= which
     if unused:
-        notes.append(f"{len(unused):,} {dataset.name} images were reviewed but have no labels, and are excluded.")
+        notes.append(f"{len(unused):,} {what} have no labels, and are excluded.")
     return notes
+
+
+def unlabelled_notes(images: pd.DataFrame, what: str) -> list[str]:
+    """Describe in at most one sentence how many images are not labelled completely."""
+    count = int((images["status"] != "labelled").sum())
+    state = "are unlabelled, skipped or still to be reviewed, and are excluded."
+    return [f"{count:,} of {len(images):,} {what} {state}"] if count else []
+
+
+def unread_notes(images: Sequence[str]) -> list[str]:
+    """Describe in at most one sentence which images could not be read."""
+    such = f"{counted(len(images), 'image')}, such as {images[0]!r}" if len(images) else ""
+    return [f"Excluded because they could not be read: {such}."] if such else []
 
 
 def _listed(names: list[str]) -> str:

@@ -14,6 +14,7 @@ from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.store import SqlStore
 from customlabels_nb.training.kept_files import CROSS_FITTED, has_predictions, read_predictions, read_snapshot
+from customlabels_nb.training.plan import left_out, unread_notes, usable_part
 
 
 def stored_evaluation(
@@ -33,6 +34,9 @@ def stored_evaluation(
     dataset = read_snapshot(folder, split, root)
     names, predictions = read_predictions(folder, split=split)
     images = dataset.images[dataset.images["image"].isin(names)]
+    part = usable_part(dataset, config.task)
+    unread = part.images.loc[~part.images["image"].isin(names), "image"].tolist()
+    notes = [*left_out(dataset, part, f"{split} images", config.task), *unread_notes(unread)]
     if columns is not None:
         extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
         now = columns.set_index("image")
@@ -43,7 +47,7 @@ def stored_evaluation(
         images = images.assign(**known).drop(columns="tags").merge(extra, on="image", how="left")
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
-    return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.task)
+    return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.task, left_out=notes)
 
 
 def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
+from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError
 from customlabels_nb.events import Events
 from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
 from customlabels_nb.workers.spreading import open_workers, process_tasks, worker_options
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[str, int]:
     """Return the fold of each image, keeping proportions of labels, and equal contents together."""
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= len(dataset):
-        raise InputError(f"folds={folds!r} must be an integer from 2 to the number of images, {len(dataset):,}.")
+    folds = check_integer("folds", folds, 2, len(dataset))
     labels = dataset.labels_of_images()
     chosen = np.arange(len(dataset)) % folds  # of images without labels
     labelled = np.array([bool(image_labels) for image_labels in labels], dtype=bool)

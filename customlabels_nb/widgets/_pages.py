@@ -11,6 +11,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.image_table import short_name
@@ -439,6 +440,7 @@ def shown(query: Query) -> dict[str, Any]:
 
 def check_page_size(argument: str, size: Any) -> int:
     """Return ``size`` if it is an allowed page size, or raise InputError."""
-    if size not in PAGE_SIZES:
-        raise InputError(f"{argument}={size!r} is not a page size. Choose one of {PAGE_SIZES!r}.")
-    return int(size)
+    number = check_integer(argument, size, 1)
+    if number not in PAGE_SIZES:
+        raise InputError(f"{argument}={number} is not a page size. Choose one of {PAGE_SIZES!r}.")
+    return number

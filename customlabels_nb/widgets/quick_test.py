@@ -12,6 +12,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb._utils.rendering import data_url
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
@@ -217,9 +218,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
     @traitlets.validate("threshold")
     def _check_threshold(self, proposal: Any) -> float | None:
         value = proposal["value"]
-        if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
-            raise InputError(f"threshold={value!r} must be a number between 0 and 1, or None for each label's own.")
-        return None if value is None else float(value)
+        return None if value is None else check_fraction("threshold", value, otherwise="None for each label's own")
 
     # -- requests of the page -----------------------------------------------------------------------
     def _hello(self) -> Any:

@@ -21,6 +21,7 @@ import pandas as pd
 import traitlets
 from markupsafe import Markup
 
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.files import expand_home, write_errors, write_whole
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
@@ -526,8 +527,7 @@ def write_results_file(
     ``path`` is a folder.
     """
     for name, value, most in (("images", images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-            raise InputError(f"{name}={value!r} must be an integer from 0 to {most:,}.")
+        check_integer(name, value, 0, most)
     target = Path(path)
     if target.is_dir():
         raise InputError(f"path={str(path)!r} is a folder. Give a file in it, such as 'results.html'.")

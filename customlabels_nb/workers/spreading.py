@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from customlabels_nb import errors
+from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
 from customlabels_nb.events import Events
@@ -26,13 +27,13 @@ _MOST_LOST_TOGETHER = 3  # times all workers, because a machine can have most of
 _WAIT_SECONDS = 0.5
 
 
-def check_workers(workers: int | None, backend: str | None) -> None:
+def check_workers(workers: int | None, backend: str | None) -> int | None:
+    """Return the number of processes to share work, or raise InputError if an argument is invalid."""
     if backend not in (None, "ray"):
         raise InputError(
             f"backend={backend!r} is unknown. Use backend='ray', or leave it out for processes on this machine."
         )
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise InputError(f"workers={workers!r} must be a positive integer.")
+    return None if workers is None else check_integer("workers", workers, 1)
 
 
 def open_workers(job: WorkerJob, workers: int | None, backend: str | None, *, gpus: int = 0) -> Workers:

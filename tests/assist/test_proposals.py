@@ -361,7 +361,7 @@ def test_proposed_labels_take_turns(tmp_path: Path) -> None:
         (PROMPTS, {"model": "sam2"}, "model='sam2' does not propose boxes"),
         (PROMPTS, {"model": 7}, "model=7 does not propose boxes"),
         (PROMPTS, {"model": "owl"}, "'owl' is neither a folder nor one of .* Did you mean 'owlv2'"),
-        (PROMPTS, {"threshold": 2}, "threshold=2 must be between 0 and 1"),
+        (PROMPTS, {"threshold": 2}, "threshold=2 must be a number between 0 and 1"),
         (PROMPTS, {"workers": "2"}, "workers='2' must be"),
         (PROMPTS, {"task": "polygons"}, "'polygons'. Pass masks=True"),
         (PROMPTS, {"task": "multi-label", "masks": True}, "masks=True needs boxes, but .* 'multi-label'"),

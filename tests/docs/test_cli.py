@@ -198,7 +198,7 @@ def test_label_refuses_jobs_and_ports_that_cannot_be_used(
     assert f"Port {port} of '127.0.0.1' cannot be used. Choose another one with --port." in said
     assert "The page cannot be served at 'no.such.host.invalid'" in refused("--host", "no.such.host.invalid")
     for wrong in ("0", "65536"):
-        assert f"port={wrong} must be from 1 to 65535" in refused("--port", wrong)
+        assert f"port={wrong} must be an integer from 1 to 65,535" in refused("--port", wrong)
     monkeypatch.setattr("customlabels_nb.store.network_disks.network_file_system", lambda *_: "nfs4")
     with pytest.warns(UserWarning, match="network disk"):
         assert "Labelling jobs cannot run here" in refused()  # not only on the page of a labeler

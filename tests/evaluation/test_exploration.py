@@ -233,7 +233,7 @@ def test_invalid_thresholds_are_refused_and_change_nothing() -> None:
         exploration.set_thresholds({"kiwi": 0.5})
     with pytest.raises(InputError, match="detector"):
         exploration.set_iou_threshold(0.5)
-    with pytest.raises(InputError, match="too low"):
+    with pytest.raises(InputError, match=r"between 0.05 and 1"):
         Exploration(boxes(1)).set_iou_threshold(0.01)
     with pytest.raises(InputError, match="mode"):
         Position("somewhere")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 
@@ -91,8 +92,9 @@ def test_overlap_equal_to_the_least_is_enough_and_zero_area_matches_nothing() ->
 
 @pytest.mark.parametrize("overlap", [0, -0.5, 1.01, 50, True, "0.5", None, float("nan")])
 def test_invalid_iou_thresholds_are_refused(overlap: object) -> None:
+    truth = pd.DataFrame([{"image": "a.jpg", "label": "cat", "left": 0, "top": 0, "width": 9, "height": 9}])
     with pytest.raises(InputError, match="iou_threshold="):
-        matching.check_iou_threshold(overlap)
+        make_boxes(truth, truth.assign(confidence=1.0), iou_threshold=overlap)  # type: ignore[arg-type]
 
 
 def _candidates(box: npt.NDArray[np.float64], truth_box: npt.NDArray[np.float64]) -> matching.Candidates:

@@ -161,7 +161,7 @@ def test_given_thresholds() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (50, "percent"),
+        (50, r"Did you mean 0\.5\?"),
         (-0.1, "between 0 and 1"),
         (float("nan"), "between 0 and 1"),
         ("assumed", "'assumed'"),

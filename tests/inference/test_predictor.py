@@ -73,9 +73,8 @@ def test_several_views_are_averaged_if_asked_for(model_folder: Path, blots: dict
     for views in (2, 4, 1):
         predictor.start(views=views)
         assert predictor.probabilities(images, at_once=2) == pytest.approx(alone[:, :views].mean(axis=1), abs=1e-6)
-    for wrong in (3, 2.0):
-        with pytest.raises(InputError, match=rf"views={wrong} must be 1, 2 .* or 4"):
-            predictor.start(views=wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"views=3 must be 1, 2 .* or 4"):
+        predictor.start(views=3)
     predictor.start(views=2)
     predictor.stop()
     assert predictor.views == 1

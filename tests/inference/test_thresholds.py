@@ -42,7 +42,7 @@ def test_max_results_cuts_after_sorting() -> None:
 
 
 def test_invalid_thresholds_are_refused() -> None:
-    with pytest.raises(InputError, match=r"threshold=80 .*MinConfidence is in percent"):
+    with pytest.raises(InputError, match=r"threshold=80 .*Did you mean 0\.8\?"):
         chosen(80)
     with pytest.raises(InputError, match=r"threshold\['a'\]=1\.5"):
         chosen({"a": 1.5})

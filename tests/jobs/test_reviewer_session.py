@@ -155,7 +155,7 @@ def test_an_answer_or_another_label_is_taken(create: Create, open_review: Open) 
     session.undo()
     assert {state for _, state in result(job, "01.jpg")} == {"needs_review"}
     for number in (0, 4, True, "1"):
-        with pytest.raises(InputError, match="has 3 answers"):
+        with pytest.raises(InputError, match=f"number={number!r} must|has 3 answers"):
             session.take(["01.jpg"], number)  # type: ignore[arg-type]
 
 

@@ -277,7 +277,7 @@ def test_refusals_are_typed_errors(project: Project, found: pd.DataFrame, field:
         project.verify(found.head(0))
     with pytest.raises(InputError, match=r"model=project\.model"):
         project.verify(field)
-    with pytest.raises(InputError, match="found has boxes"):
+    with pytest.raises(InputError, match="predictions has boxes"):
         project.verify(found.assign(left=1.0, top=1.0, width=9.0, height=9.0))
     stopped = found.copy()
     stopped.attrs["interrupted"] = True

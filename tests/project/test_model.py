@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import customlabels_nb as cl
+from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import (
     ArtifactError,
     CustomLabelsError,
@@ -34,6 +37,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.store import Action
 from customlabels_nb.store.records import DESCRIPTION
+from customlabels_nb.training import stored
 from customlabels_nb.training.status import this_process
 from tests.facts import tells
 from tests.other_kernels import before_next_write
@@ -475,6 +479,68 @@ def test_evaluate_uses_stored_thresholds_by_default(project: Project, model: Mod
         with pytest.raises(InputError):
             model.evaluate(data, thresholds=wrong)
     model.stop()
+
+
+BOX = {"left": 1, "top": 1, "width": 5, "height": 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda rows: rows.assign(image=rows["image"] + ".gone"), "none of its 6 images can be read.*No such file"),
+        (lambda rows: rows.assign(label=None), "single-label model on. 6 images have no labels"),
+        (lambda rows: rows.assign(**BOX), "single-label model on. 6 images have boxes only"),
+        (lambda rows: pd.concat([rows, rows.assign(label="disk")]), "6 images have more than one label"),
+        (lambda rows: rows.head(0), "It contains no images"),
+    ],
+)
+def test_evaluate_says_why_there_is_nothing_to_evaluate(
+    project: Project, model: Model, change: Callable[[pd.DataFrame], pd.DataFrame], reason: str
+) -> None:
+    rows = project.test_set.annotations[["image", "label"]].head(6)
+    with pytest.raises(NotEnoughDataError, match=f"^data has nothing to evaluate.*{reason}"):
+        model.evaluate(change(rows), progress=False)
+    model.stop()
+
+
+def test_evaluate_notes_what_is_left_out(project: Project, model: Model, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    test = project.test_set
+    names, broken = test.images["image"].tolist(), str(tmp_path / "broken.png")
+    images = pd.DataFrame({"image": [*names, broken], "status": "labelled"})
+    images.loc[0, "status"] = "needs_review"
+    marks = pd.concat(
+        [
+            test.annotations[["image", "label"]],
+            pd.DataFrame([{"image": broken, "label": "disc"}, {"image": names[1], "label": "disc", **BOX}]),
+        ]
+    )
+    marks.loc[marks["image"] == names[2], list(BOX)] = list(BOX.values())
+    marks = marks[marks["image"] != names[3]]
+    report = model.evaluate(Dataset(images, marks), progress=False)
+    assert len(report.images) == len(names) - 3
+    assert report.notes[:5] == [
+        f"1 of {len(names) + 1} images are unlabelled, skipped or still to be reviewed, and are excluded.",
+        "1 images have image-level labels and boxes. Only the image-level labels are used.",
+        "1 images have boxes only, and are excluded.",
+        "1 images have no labels, and are excluded.",
+        f"Excluded because they could not be read: 1 image, such as {broken!r}.",
+    ]
+    truth = cl.evaluate(Dataset(images.head(3), marks[marks["image"].isin(names[:3])]), marks.assign(confidence=1.0))
+    assert truth.notes[0] == "1 of 3 images in truth are unlabelled, skipped or still to be reviewed, and are excluded."
+    model.stop()
+
+
+def test_the_stored_evaluation_notes_unreadable_images(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(folder: Path, *, split: str) -> Any:
+        names, predictions = read_predictions(folder, split=split)
+        return names[1:], predictions[predictions["image"] != names[0]]
+
+    read_predictions = stored.read_predictions
+    first = model.evaluate().images["image"].iloc[0]
+    monkeypatch.setattr(stored, "read_predictions", read)
+    expected = f"Excluded because they could not be read: 1 image, such as {first!r}."
+    assert model.evaluate().notes[0] == expected
 
 
 def test_unknown_labels_are_missed_and_unreadable_images_left_out(

@@ -274,8 +274,9 @@ def test_events_report_progress_and_cancel_training(project: Project, task: str 
     model = project.model("v1")
     assert model.status == "TRAINING_FAILED"
     assert model.status_message == "Stopped by you. Call resume() to continue."
-    with pytest.raises(ModelNotReadyError, match="TRAINING_FAILED"):
-        model.detect(project.train_set.images["image"].iloc[0])
+    for call in (lambda: model.detect(project.train_set.images["image"].iloc[0]), lambda: model.export("onnx")):
+        with pytest.raises(ModelNotReadyError, match="'v1' is TRAINING_FAILED: Stopped by you"):
+            call()
     if changed is not None:
         project.task = changed
     texts: list[str] = []

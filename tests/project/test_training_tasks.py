@@ -265,7 +265,7 @@ def test_training_from_a_base_version(project: Project) -> None:
         ({"task": "detection"}, "task='detection'"),
         ({"recipe": "logos"}, "recipe='logos'"),
         ({"budget": "soon"}, "budget='soon'"),
-        ({"budget": "90s", "steps": 4}, "only one of them"),
+        ({"budget": "90s", "steps": 4}, "Pass only one"),
         ({"steps": 0}, "steps=0"),
         ({"detector": "yolo"}, "detector 'yolo'"),
         ({"input_size": 100}, "input_size=100"),

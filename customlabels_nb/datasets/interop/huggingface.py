@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.files import expand_home, replacing, write_errors
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
@@ -229,11 +230,11 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[
         raise ValueError(f"it has {'no box' if corners is None else 'no category'}")
     box = np.asarray(corners, dtype=np.float64)
     if box.shape != (4,) or not np.isfinite(box).all():
-        raise ValueError(f"its box {corners!r} is not four finite numbers")
+        raise ValueError(f"its box {plain_repr(corners)} is not four finite numbers")
     if notation == "xyxy":
         box = xyxy_to_ltwh(box)[0]
     if (box[2:] < 0).any():
-        raise ValueError(f"its box {corners!r} has a negative size, check the notation passed as boxes=")
+        raise ValueError(f"its box {plain_repr(corners)} has a negative size, check the notation passed as boxes=")
     confidence = entry.get("confidence")
     return {
         "label": label,

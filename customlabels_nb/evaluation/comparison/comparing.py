@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import hstack
 
+from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.core.tables import DRAWN_TASKS, SINGLE_LABEL, TEXT
@@ -175,6 +176,7 @@ def compare(
     matched by name or, if both images tables have a column ``sha256``, by content. With ``common``, only those that
     both share are compared. By default, different test images are an error.
     """
+    random_state = check_random_state(random_state)
     _check_alike(before, after)
     here, there = same_images(before, after, common=common)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)

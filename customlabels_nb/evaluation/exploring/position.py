@@ -8,17 +8,17 @@ from typing import Any, Self
 
 import numpy as np
 
+from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, chosen_on_folds
-from customlabels_nb.evaluation.matching import check_iou_threshold
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
-from customlabels_nb.evaluation.thresholds import assumed_thresholds, check_threshold, resolve_thresholds
+from customlabels_nb.evaluation.thresholds import assumed_thresholds, resolve_thresholds
 
 ASSUMED, ONE, PER_LABEL, MOST_CONFIDENT = "assumed", "one", "per label", "most confident"
 
@@ -42,15 +42,13 @@ class Position:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise InputError(f"mode={self.mode!r} is not valid. Use one of {MODES!r}.")
-        check_threshold(self.one)
+        object.__setattr__(self, "one", check_fraction("thresholds", self.one))
         if not isinstance(self.own, Mapping):
             raise InputError(f"own={self.own!r} must be a dict of thresholds by label.")
-        for value in self.own.values():
-            check_threshold(value)
-        if self.iou_threshold is not None and check_iou_threshold(self.iou_threshold) < LEAST_IOU:
-            raise InputError(
-                f"iou_threshold={self.iou_threshold!r} is too low to separate boxes. Pass {LEAST_IOU} or more."
-            )
+        for label, value in self.own.items():
+            check_fraction(f"thresholds[{label!r}]", value)
+        if self.iou_threshold is not None:
+            object.__setattr__(self, "iou_threshold", check_fraction("iou_threshold", self.iou_threshold, LEAST_IOU))
 
     def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
         """Apply the thresholds and the IoU threshold. ``folds`` has the image positions for cross-validation."""
@@ -72,7 +70,7 @@ class Position:
             return outcomes
         if not isinstance(outcomes, Boxes):
             raise InputError(
-                f"iou_threshold={self.iou_threshold!r} applies only to detectors. This is a {outcomes.task} model."
+                f"iou_threshold={self.iou_threshold} applies only to detectors. This is a {outcomes.task} model."
             )
         if outcomes.iou_threshold == self.iou_threshold:
             return outcomes
