@@ -21,6 +21,7 @@ from customlabels_nb.models.detector_shape import (
     TransformersShape,
     check_detector,
     check_input_size,
+    check_max_boxes,
     choose_input_size,
     fill_of,
 )
@@ -47,8 +48,8 @@ class DetectionOptions:
     """Options for training a detector. On a CPU, the same options and images give the same model.
 
     ``detector`` is :data:`customlabels_nb.models.detector_shape.OWN` with a ``backbone``, or pretrained on COCO. If
-    ``input_size``, the longer side of the network's input, is None, it is chosen from the boxes. ``run`` identifies the
-    training run in its checkpoints.
+    ``input_size``, the longer side of the network's input, or ``max_boxes``, the most boxes of an image, is None, it is
+    chosen from the boxes. ``run`` identifies the training run in its checkpoints.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -57,6 +58,7 @@ class DetectionOptions:
     detector: str = OWN
     backbone: str = PACKAGED
     input_size: int | None = None
+    max_boxes: int | None = None
     batch: int = BATCH
     masks: bool = False
     run: str = ""
@@ -64,6 +66,7 @@ class DetectionOptions:
     def __post_init__(self) -> None:
         check_detector(self.detector)
         check_input_size(self.input_size)
+        check_max_boxes(self.max_boxes)
         if isinstance(self.batch, bool) or not isinstance(self.batch, int) or not 1 <= self.batch <= 1024:
             raise InputError(f"batch={self.batch!r} must be an integer from 1 to 1024.")
 
@@ -82,6 +85,11 @@ class Prepared:
     size: int
     smallest: float
     notes: list[str]
+
+    @property
+    def most_boxes(self) -> int:
+        """Largest number of boxes of a photo."""
+        return max(getattr(self.source, "most_boxes", 0), *(len(example.boxes) for example, _ in self.held_out), 0)
 
     @property
     def crowded(self) -> bool:

@@ -37,6 +37,7 @@ from customlabels_nb.models.detector_shape import (
     fill_of,
     is_pretrained,
     shape_from_dict,
+    with_box_limit,
 )
 from customlabels_nb.models.transformers_detector import (
     build_transformers_detector,
@@ -77,6 +78,7 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
             detector=options.detector,
             backbone=options.backbone,
             input_size=options.input_size,
+            max_boxes=options.max_boxes,
             masks=masks,
             run=work.run,
         ),
@@ -222,6 +224,11 @@ def train_detector(
         shape = shape.for_size(size)
     elif shape.architecture == OWN:
         shape = replace(shape, anchors=anchors_for(size, prepared.smallest))
+    shape = with_box_limit(shape, options.max_boxes, prepared.most_boxes)
+    if prepared.most_boxes > shape.box_limit:
+        notes.append(
+            f"A training image has {prepared.most_boxes:,} boxes, but the model finds at most {shape.box_limit:,}."
+        )
     network = _network(prepared, shape, labels, options, device)
     learner = DetectionLearner(network, prepared, labels, options, device)
     if learner.repeated > 1:
