@@ -54,6 +54,8 @@ Tensors = dict[str, torch.Tensor]
 
 #: Number of steps after which a time budget is converted to a number of steps. The first few are not timed.
 PROBE = 10
+#: Number of steps until the full learning rate, for new layers and for fine-tuning.
+WARM_UP, TUNING_WARM_UP = 40, 20
 #: Smallest number of steps that a time budget is converted to.
 LEAST_STEPS = 20
 
@@ -116,7 +118,7 @@ class LoopOptions:
     random_state: int = 0
     device: str = "cpu"
     metric: str = "ap50"
-    warm_up: int = 40
+    warm_up: int = WARM_UP
     clip: float = 10.0
     average: float = 0.995
     spent: float = 0.0

@@ -51,8 +51,12 @@ def make_plan(
     task: str | None = None,
     recipe: str | None = None,
     project_task: str | None = None,
+    is_fold: bool = False,
 ) -> TrainingPlan:
-    """Check the datasets, and plan which labels to train on which images."""
+    """Check the datasets, and plan which labels to train on which images.
+
+    The test images of a fold may have a single label, because the results of all folds are averaged.
+    """
     choice = choose_task(train, test, named=task, recipe=recipe, project_task=project_task)
     is_brands = choice.recipe == BRANDS
     parts = {
@@ -61,7 +65,7 @@ def make_plan(
     }
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    _require_enough(choice, test, labels, parts["train"], parts["test"])
+    _require_enough(choice, test, labels, parts["train"], parts["test"], is_fold=is_fold)
     notes = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
     return TrainingPlan(choice, labels, parts["train"], parts["test"], notes)
 
@@ -130,6 +134,8 @@ def _require_enough(
     labels: pd.DataFrame,
     learnt: UsableImages,
     tested: UsableImages,
+    *,
+    is_fold: bool,
 ) -> None:
     is_detector, is_brands = choice.task in DRAWN_TASKS, choice.recipe == BRANDS
     learns_boxes = is_detector and not is_brands
@@ -167,7 +173,7 @@ def _require_enough(
             "share of the training images.",
             "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
         )
-    if len(names) < least:
+    if len(names) < least and not is_fold:
         raise NotEnoughDataError(
             f"The test set has images of only {len(names)} label ({names[0]!r}), but a {model} needs test images "
             f"of at least {least}. Add test images of other labels"

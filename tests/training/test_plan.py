@@ -118,6 +118,11 @@ def test_brands_train_on_logos_boxes_and_backgrounds() -> None:
     assert any(tells(note, 1, "boxes", "logo") for note in mixed.notes)
 
 
+def test_test_images_of_a_fold_may_have_a_single_label() -> None:
+    plan = make_plan(dataset("train", TWO), dataset("test", {"d": ["x"]}), is_fold=True)
+    assert plan.test.images["image"].tolist() == ["d"]
+
+
 @pytest.mark.parametrize(
     ("train", "test", "given", "words", "code"),
     [
