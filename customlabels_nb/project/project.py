@@ -1153,8 +1153,9 @@ class Project:
         budget : str or float, optional
             Wall-clock time limit, counted from this call: "90s", "2min", "best" or seconds. Predicting the test images
             counts as well, unless it would take too much of the budget. In that case, a message gives the expected
-            time. By default, detectors get two minutes. Classifiers take a second or two, and are only fine-tuned if a
-            budget is given.
+            time. The least that a network is trained is one step, from under a second to several, after the images are
+            loaded. Notes say if a budget is too short to learn much. By default, detectors get two minutes. Classifiers
+            take a second or two, and are only fine-tuned if a budget is given.
         steps : int, optional
             Number of steps, instead of a budget. The same steps and seed as in an earlier training run reproduce that
             run on CPU.

@@ -218,7 +218,7 @@ def train_detector(
     device = choose_device(options.device)
     pretrained = pretrained_shape(options.detector) if is_pretrained(options.detector) else None
     prepared = prepare(examples, labels, options, events, root, validation, clock, pretrained)
-    size, notes = prepared.size, prepared.notes
+    size, notes = prepared.size, list(prepared.notes)
     shape: AnyShape = DetectorShape() if options.detector == OWN else pretrained or DetectorShape(options.detector)
     if isinstance(shape, TransformersShape):
         shape = shape.for_size(size)
@@ -235,7 +235,13 @@ def train_detector(
         notes.append(f"Images of rare labels are used up to {learner.repeated:.1f} times as often as others.")
     if base is not None:
         _begin_from(base, learner, notes)
-    for note in notes:
+    budget = options.budget.seconds
+    if budget is not None and clock.spent() >= budget:
+        notes.append(
+            f"Preparing the training took {clock.spent():.0f} s, so that the budget of {options.budget} is spent. The "
+            "least that is trained is one step, which may take seconds."
+        )
+    for note in notes[len(prepared.notes) :]:
         events.message(note)
     epoch = max(_LEAST_EPOCH, -(-len(learner.turns) // options.batch))
     low, high = _BEST_STEPS
@@ -273,7 +279,7 @@ def train_detector(
         "held_out_ap50": state.best,
         "best_step": state.best_step,
         "history": state.history,
-        "notes": notes,
+        "notes": [*notes, *state.notes],
     }
     issues: list[Issue] = list(getattr(prepared.source, "issues", []))
     return TrainedDetector(network, shape, size, learner.mean, learner.std, state, facts, issues)

@@ -110,7 +110,6 @@ def fine_tune(
         average=_AVERAGE,
         spent=clock.spent(),
         expect=expect if clock.asked_about else None,
-        least_steps=1,
         ranks=options.ranks,
     )
     state = train(learner, loop, events, checkpoints)

@@ -27,7 +27,6 @@ from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
 from customlabels_nb.training.detector_recipe import TrainedDetector, _begin_from, predict_boxes, train_detector
-from customlabels_nb.training.loop import LEAST_STEPS
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.facts import facts
 from tests.threads import one_thread  # noqa: F401
@@ -197,9 +196,14 @@ def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> Non
 
 def test_small_boxes_enlarge_the_input_with_a_note(tmp_path: Path) -> None:
     small = drawn_squares(tmp_path, 2, size=(640, 480), sides=(20, 22))
-    prepared = prepare(small, LABELS, options(input_size=None), Events(), None, None)
+    events = Events()
+    told = heard(events)
+    prepared = prepare(small, LABELS, options(input_size=None), events, None, None)
     assert prepared.size > 320
-    assert any("each step takes" in note for note in prepared.notes)
+    (note,) = prepared.notes
+    assert "each step takes" in note
+    assert [type(event) for event in told[:2]] == [Message, Progress]  # before the images are decoded
+    assert told[0] == Message(note)
 
 
 def make_learner(examples: Sequence[Example], validation: Sequence[Example] | None = None) -> DetectionLearner:
@@ -335,8 +339,10 @@ def test_final_stages_beyond_the_budget_are_announced(squares: list[Example]) ->
     names = [example.image for example in squares] * 2000
     clock = Clock(Budget(seconds=1.0), events, time.perf_counter() - 30.0, names)
     found = train_detector(squares, LABELS, options(budget=clock.budget), events, clock=clock)
-    assert found.state.total == found.state.step == LEAST_STEPS
+    assert found.state.total == found.state.step == 1
     assert found.state.seconds > 30.0
     said = [event.text for event in told if isinstance(event, Message)]
-    assert sum("beyond the budget of 1 s" in text for text in said) == 2
-    assert any(f"{len(names):,} images" in text for text in said)
+    assert any("beyond the budget of 1 s" in text and f"{len(names):,} images" in text for text in said)
+    spent, few = (next(text for text in said if part in text) for part in ("is spent", "only enough for 1 step"))
+    assert {spent, few} <= {*found.facts["notes"]}
+    assert "least that is trained is one step" in spent
