@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -332,9 +333,12 @@ class Dataset:
         """Return a boolean mask of the images that :meth:`split` puts into the second dataset."""
         if not 0 < fraction < 1:
             raise InputError(f"fraction={fraction!r} must be greater than 0 and less than 1.")
-        return stratified_split(
-            self.labels_of_images(), fraction, groups=self.groups_of_images(groups), random_state=random_state
-        )
+        labels = self.labels_of_images()
+        if len(set(chain(*labels))) == 1 and self._annotations[["left", "polygon"]].isna().all(axis=None):
+            # images that show nothing of the only label teach and test as much as those with it
+            reviewed = (self._images["status"] == "labelled").tolist()
+            labels = [names or [""] * is_reviewed for names, is_reviewed in zip(labels, reviewed, strict=True)]
+        return stratified_split(labels, fraction, groups=self.groups_of_images(groups), random_state=random_state)
 
     def relabel(self, labels: Mapping[str, str | None] | str, where: Where | None = None) -> Dataset:
         """Change the labels of all images, or only of those for which ``where`` holds.

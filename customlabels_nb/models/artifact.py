@@ -96,7 +96,7 @@ class ModelConfig:
         _require(self.task in TASKS, "task", self.task, f"must be one of {', '.join(TASKS)}")
         texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
-        least = 1 if self.is_detector else 2
+        least = 2 if self.task == SINGLE_LABEL else 1
         _require(
             len(self.labels) >= least,
             "labels",
