@@ -139,12 +139,11 @@ def build_detector(
     if isinstance(shape, TransformersShape):
         return build_transformers_detector(shape, n_labels)
     if shape.architecture != OWN:
-        network = _torchvision(shape.architecture, n_labels)
-        _limit_boxes(network, shape.box_limit)
-        detector = ImageDetector(network, shape, n_labels)
+        coco = _torchvision(shape.architecture, n_labels)
+        _limit_boxes(coco, shape.box_limit)
+        detector = ImageDetector(coco, shape, n_labels)
         return _with_masks(detector) if masks else detector
     body = _build_body(backbone)
-    network: Any
     if backbone in BACKBONES:
         body = fold_batch_norm(body)
     info = body.feature_info.get_dicts()
@@ -166,7 +165,7 @@ def build_detector(
         box_predictor=FastRCNNPredictor(shape.hidden, n_labels + 1),
         box_score_thresh=LEAST_CONFIDENCE,
         box_nms_thresh=1.0 if shape.votes else OVERLAP,  # VotingHeads suppresses boxes itself
-        box_detections_per_img=ALL if shape.votes else shape.box_limit,
+        box_detections_per_img=ALL,
     )
     if shape.votes:
         network.roi_heads.__class__ = VotingHeads  # torchvision builds the second stage itself

@@ -105,9 +105,10 @@ class Case:
     @cached_property
     def limited(self) -> pd.DataFrame:
         """Missed boxes in images in which a detector reaches its limit of boxes."""
-        at_limit = self.outcomes.images[self.outcomes.at_limit] if isinstance(self.outcomes, Boxes) else []
         rows = self.rows(FALSE_NEGATIVE)
-        return rows[rows["image"].isin(at_limit)].reset_index(drop=True)
+        if not isinstance(self.outcomes, Boxes):
+            return rows.head(0)
+        return rows[rows["image"].isin(self.outcomes.images[self.outcomes.at_limit])].reset_index(drop=True)
 
     @cached_property
     def alarms(self) -> pd.DataFrame:

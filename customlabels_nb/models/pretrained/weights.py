@@ -137,8 +137,7 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
 
 def download_files(repository: str, revision: str | None, patterns: list[str], *, network: bool = True) -> Path:
     """Download files that the Hub's cache lacks, and once more those that are damaged there, and name their folder."""
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import constants, get_session, snapshot_download
 
     if network:  # the library of the Hub would try again for 23 seconds before it fails
         get_session().head(constants.ENDPOINT, timeout=_MOST_SECONDS)
