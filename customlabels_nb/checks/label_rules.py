@@ -62,8 +62,8 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> Iterator[Fin
         have = f"only {counts.index[0]!r}" if len(counts) else "none yet"
         message = f"Training needs images with {counted(least, 'label')} or more, but the training set has {have}."
         advice = (
-            "Label some images with a different label, such as 'other', or mark images that show nothing of the label "
-            "as such: a model needs examples of both."
+            "Label some images with a different label, such as 'other', or record images that show nothing of the "
+            "label with project.label('train').session.set_status(images, 'labelled'): a model needs examples of both."
         )
         yield Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train))
     images = train.images

@@ -307,6 +307,8 @@ class Dataset:
     ) -> tuple[Dataset, Dataset]:
         """Split the dataset in two: first the rest, then a stratified sample of the labelled images.
 
+        Images that show nothing of the labels stay in the rest, unless they are the counterexamples of a single label.
+
         Parameters
         ----------
         fraction : float

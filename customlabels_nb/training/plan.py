@@ -158,8 +158,9 @@ def _require_enough(
         advice = "Label more images: project.label('train')."
         if len(labels) and not learns_boxes:
             advice = (
-                f"Label images of another label, or mark images that show nothing of {labels['label'].iloc[0]!r} as "
-                "such, in project.label('train'), and train with task='multi-label'."
+                f"Label images of another label. Or record images that show nothing of {labels['label'].iloc[0]!r}, "
+                "with project.label('train').session.set_status(images, 'labelled'), and train with "
+                "task='multi-label'."
             )
         if learns_boxes:
             advice = "Draw boxes with project.annotate('train'), or pass a different task."

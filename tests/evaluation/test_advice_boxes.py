@@ -117,6 +117,13 @@ def test_a_lower_threshold_that_finds_the_missed_boxes_is_advised() -> None:
     assert "A lower threshold finds some" in missed.text
 
 
+def test_duplicates_beside_a_found_box_are_not_imprecise_boxes_of_it() -> None:
+    truth, said = found(30)
+    beside = [(image, "cat", (70.0, 10.0, 120.0, 120.0), 0.6) for image, _, _ in truth[:9]]
+    with pd.option_context("mode.string_storage", "pyarrow"):  # whose empty columns cannot be multiplied
+        assert not boxes(truth, said + beside).advice.about("misplaced")
+
+
 def test_the_limit_of_boxes_is_blamed_for_what_it_leaves_out() -> None:
     sides = [(20.0 * (k % 10), 20.0 * (k // 10), 15.0, 15.0) for k in range(30)]
     truth = [(image, "cat", box) for image in ("many.jpg", "more.jpg") for box in sides]

@@ -580,6 +580,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     lacking = pd.MultiIndex.from_frame(misplaced[["image", "predicted"]]).isin(missed)  # otherwise it is a duplicate
     misplaced = misplaced[lacking & misplaced["iou"].between(MISPLACED_IOU, needed, inclusive="left")]
     targets = misplaced["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
+    targets = targets.astype("float64")  # of no row, they are text
     times = misplaced.groupby("predicted")["predicted"].transform("size")
     misplaced = misplaced[(times >= MISPLACED_TIMES) & (times >= MISPLACED_SHARE * targets)]
     if misplaced.empty:
