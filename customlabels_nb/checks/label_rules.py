@@ -55,11 +55,16 @@ def _usable(dataset: Dataset) -> pd.Series:
 
 def _enough(train: Dataset, counts: pd.Series, task: str | None) -> Iterator[Finding]:
     boxed = task in ("boxes", "polygons") or bool(train.annotations["left"].notna().any())
-    least = LOCAL.min_detection_labels if boxed else LOCAL.min_classification_labels
+    bare = (train.images["status"] == "labelled") & ~train.images["image"].isin(train.annotations["image"])
+    has_contrast = boxed or (task != t.SINGLE_LABEL and bare.any())  # images that show nothing of the only label
+    least = LOCAL.min_detection_labels if has_contrast else LOCAL.min_classification_labels
     if len(counts) < least:
         have = f"only {counts.index[0]!r}" if len(counts) else "none yet"
         message = f"Training needs images with {counted(least, 'label')} or more, but the training set has {have}."
-        advice = "Label some images with a different label, such as 'other': a model needs examples of each label."
+        advice = (
+            "Label some images with a different label, such as 'other', or record images that show nothing of the "
+            "label with project.label('train').session.set_status(images, 'labelled'): a model needs examples of both."
+        )
         yield Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train))
     images = train.images
     labelled = int(images["image"].isin(train.annotations["image"])[images["status"] == "labelled"].sum())

@@ -31,6 +31,10 @@ UNREAD_SUFFIXES = frozenset({
 })  # fmt: skip
 
 
+#: Largest ``max_boxes`` of a detector. Each box takes time.
+HIGHEST_MAX_BOXES = 1000
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits of one profile, in the unit that the attribute name gives. None means no limit."""

@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -303,6 +304,8 @@ class Dataset:
     ) -> tuple[Dataset, Dataset]:
         """Split the dataset in two: first the rest, then a stratified sample of the labelled images.
 
+        Images that show nothing of the labels stay in the rest, unless they are the counterexamples of a single label.
+
         Parameters
         ----------
         fraction : float
@@ -327,8 +330,13 @@ class Dataset:
         self, fraction: float, *, groups: Groups | None = None, random_state: int = 0
     ) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return a boolean mask of the images that :meth:`split` puts into the second dataset."""
+        labels = self.labels_of_images()
+        if len(set(chain(*labels))) == 1 and self._annotations[["left", "polygon"]].isna().all(axis=None):
+            # images that show nothing of the only label teach and test as much as those with it
+            reviewed = (self._images["status"] == "labelled").tolist()
+            labels = [names or [""] * is_reviewed for names, is_reviewed in zip(labels, reviewed, strict=True)]
         return stratified_split(
-            self.labels_of_images(),
+            labels,
             check_fraction("fraction", fraction, exclude=(0, 1)),
             groups=self.groups_of_images(groups),
             random_state=check_random_state(random_state),

@@ -37,6 +37,30 @@ def stratified_split(
     return np.asarray(chosen[unit_of] & (counts.sum(axis=1) > 0)[unit_of])
 
 
+def stratified_folds(
+    labels: Sequence[Sequence[str]], folds: int, *, groups: Sequence[object] | None = None, random_state: int = 0
+) -> IntArray:
+    """Return the fold of each image, such that folds are equally large and each label keeps its proportion.
+
+    This is iterative stratification, as in :func:`stratified_split`. Starting with the rarest label, each group with
+    that label is assigned to the fold that needs the most images with it, and of several to the smallest. Without
+    groups and with one label per image, the sizes of two folds differ by at most 1, for each label and in total.
+    """
+    rng = np.random.default_rng(random_state)
+    counts, unit_of = _count(labels, groups)
+    counts = np.column_stack([counts, np.bincount(unit_of)])  # the last "label" is that of all images
+    need = np.tile(counts.sum(axis=0) / folds, (folds, 1))
+    fold = np.full(len(counts), -1, dtype=np.int64)
+    while (fold < 0).any():
+        open_counts = (counts[fold < 0] > 0).sum(axis=0)
+        label = int(np.argmin(np.where(open_counts > 0, open_counts, np.inf)))
+        units = rng.permutation(np.flatnonzero((fold < 0) & (counts[:, label] > 0)))
+        for unit in units[np.argsort(-counts[units, label], kind="stable")]:
+            fold[unit] = np.lexsort((-need[:, -1], -need[:, label]))[0]
+            need[fold[unit]] -= counts[unit]
+    return fold[unit_of]
+
+
 def rare_labels(labels: Sequence[Sequence[str]], groups: Sequence[object] | None = None) -> list[str]:
     """Return the labels that cannot be on both sides of a split because all their images are in a single group."""
     seen: dict[str, set[object]] = {}

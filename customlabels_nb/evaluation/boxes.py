@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb._utils.arguments import check_fraction
+from customlabels_nb.core.limits import HIGHEST_MAX_BOXES
 from customlabels_nb.core.masks import areas_of_masks, boxes_of_masks
 from customlabels_nb.core.tables import BOXES, POLYGONS, TEXT
 from customlabels_nb.errors import NotEnoughDataError
@@ -63,7 +64,7 @@ class Boxes(Outcomes):
     as neither right nor wrong. ``candidates`` are pairs of predictions and true boxes of the same image and label.
     ``match`` is the position of the true box that each prediction matches if accepted, or -1, and ``match_iou`` their
     IoU, or NaN. ``left_out_rows`` counts rows with a label but no box. For the task "polygons", ``masks`` are matched
-    instead of boxes.
+    instead of boxes. ``max_boxes`` is the largest number of boxes per image that the model returns, if known.
     """
 
     truth_image: IntArray
@@ -81,6 +82,7 @@ class Boxes(Outcomes):
     ignored: BoolArray
     left_out_rows: dict[str, int] = field(default_factory=dict, kw_only=True)
     masks: Masks | None = field(default=None, kw_only=True)
+    max_boxes: int | None = field(default=None, kw_only=True)
 
     # -- counts -------------------------------------------------------------------------------------
     @cached_property
@@ -110,7 +112,23 @@ class Boxes(Outcomes):
     @property
     def with_targets(self) -> BoolArray:
         """True for images with a true box that is not a crowd."""
-        return np.asarray(np.bincount(self.truth_image[~self.truth_crowd], minlength=len(self.images)) > 0)
+        return np.asarray(self.true_boxes > 0)
+
+    @property
+    def at_limit(self) -> BoolArray:
+        """Mask of the images with as many predictions as the model returns, and more than half as many true boxes.
+
+        Fewer objects leave enough room, because a detector also returns boxes that are hardly likely.
+        """
+        if self.max_boxes is None:
+            return np.zeros(len(self.images), dtype=bool)
+        found = np.bincount(self.image, minlength=len(self.images))
+        return np.asarray((found >= self.max_boxes) & (2 * self.true_boxes > self.max_boxes))
+
+    @property
+    def true_boxes(self) -> IntArray:
+        """Number of true boxes in each image, without crowds, shape (n,)."""
+        return np.bincount(self.truth_image[~self.truth_crowd], minlength=len(self.images)).astype(np.int64)
 
     def _by_label(self, label: IntArray) -> IntArray:
         return np.bincount(label, minlength=len(self.labels)).astype(np.int64)
@@ -341,6 +359,7 @@ def make_boxes(
     labels: Iterable[str] | pd.DataFrame | None = None,
     iou_threshold: float = IOU_THRESHOLD,
     masks: bool = False,
+    max_boxes: int | None = None,
 ) -> Boxes:
     """Convert a truth table and a predictions table to matched boxes.
 
@@ -394,6 +413,24 @@ def make_boxes(
         left_out=left_out,
         left_out_rows={"truth": true.without_box, "predictions": predicted.without_box},
         masks=object_masks,
+        max_boxes=max_boxes,
+    )
+
+
+def limit_note(boxes: Boxes) -> str:
+    """Describe how the limit of boxes per image affects an evaluation, and how to raise it."""
+    assert boxes.max_boxes is not None
+    most = int(boxes.true_boxes.max())
+    needed = min(2 * most, HIGHEST_MAX_BOXES)
+    advice = (
+        f"Train again with max_boxes={needed}, or with training images that have as many boxes."
+        if needed > boxes.max_boxes
+        else f"{needed:,} is the highest limit. Cut the images into parts."
+    )
+    return (
+        f"In {int(boxes.at_limit.sum())} of {len(boxes.images)} test images, the model found {boxes.max_boxes:,} "
+        f"boxes, the most that it returns for an image. Test images have up to {most:,} true boxes, so some are missed "
+        f"because of this limit. {advice}"
     )
 
 

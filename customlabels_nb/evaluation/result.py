@@ -24,8 +24,9 @@ from customlabels_nb.core.tables import (
 from customlabels_nb.datasets.reviewed import had_prelabel
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
-from customlabels_nb.evaluation.boxes import Boxes, make_boxes
+from customlabels_nb.evaluation.boxes import Boxes, limit_note, make_boxes
 from customlabels_nb.evaluation.calibration import calibration_table
+from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size
@@ -372,15 +373,19 @@ def evaluate(
     iou_threshold: float = IOU_THRESHOLD,
     random_state: int = 0,
     left_out: Sequence[str] = (),
+    max_boxes: int | None = None,
 ) -> Evaluation:
     """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors.
 
-    The sentences ``left_out`` describe what the caller has left out. They become notes.
+    The sentences ``left_out`` describe what the caller has left out. They become notes. ``max_boxes`` is the largest
+    number of boxes per image that the detector returns, if known.
     """
     if isinstance(thresholds, str) and thresholds == "best":
         thresholds = None
     random_state = check_random_state(random_state)
-    outcomes = make_outcomes(truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold)
+    outcomes = make_outcomes(
+        truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold, max_boxes=max_boxes
+    )
     applied = apply_thresholds(thresholds, outcomes, random_state=random_state)
     tested = images_table(images, outcomes.images)
     return evaluation_of(applied, tested, thresholds, random_state=random_state, left_out=left_out)
@@ -417,6 +422,7 @@ def make_outcomes(
     labels: Iterable[str] | pd.DataFrame | None = None,
     task: str | None = None,
     iou_threshold: float = IOU_THRESHOLD,
+    max_boxes: int | None = None,
 ) -> Outcomes:
     """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``."""
     if task is None:
@@ -426,8 +432,9 @@ def make_outcomes(
     iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
     if task in DRAWN_TASKS:
         return make_boxes(
-            truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == POLYGONS
-        )
+            truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == POLYGONS,
+            max_boxes=max_boxes,
+        )  # fmt: skip
     return make_scores(truth, predictions, images, labels=labels, task=task)
 
 
@@ -557,6 +564,14 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         yield (
             "All predicted boxes lie between 0 and 1. Boxes must be in pixels: multiply left and width by the width of "
             "the image, and top and height by its height."
+        )
+    if boxes.at_limit.any():
+        yield limit_note(boxes)
+    many = int((np.bincount(boxes.truth_image * len(boxes.labels) + boxes.truth_label) > MOST_PREDICTIONS).sum())
+    if many:
+        yield (
+            f"More than {MOST_PREDICTIONS} true boxes of a label in an image: {many} times. As in COCO, average "
+            f"precision and recall count only the {MOST_PREDICTIONS} most confident predictions of a label in an image."
         )
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:

@@ -217,7 +217,9 @@ class Predictor:
                     else to_canvas(image, config.input_size, config.fill, larger=self.larger_size)
                     for image in images[start : start + step]
                 ]
-                detected += find_in_views(partial(running.find, thresholds=thresholds), canvases, views)
+                detected += find_in_views(
+                    partial(running.find, thresholds=thresholds), canvases, views, config.box_limit
+                )
         return detected
 
     @contextmanager

@@ -42,29 +42,29 @@ def check_views(views: object) -> int:
 
 
 def find_in_views(
-    find: Callable[[list[Canvas]], list[DetectedBoxes]], canvases: list[Canvas], views: int
+    find: Callable[[list[Canvas]], list[DetectedBoxes]], canvases: list[Canvas], views: int, most: int
 ) -> list[DetectedBoxes]:
-    """Detect objects with ``find`` in each view of all images, and fuse the detections in each image."""
+    """Detect objects with ``find`` in each view of all images, and fuse the ``most`` confident ones in each image."""
     plain = find(canvases)
     if views == 1:
         return plain
     mirrored = find([mirror_canvas(canvas) for canvas in canvases])
     found = [
-        fuse_boxes(boxes, mirror_boxes(others, canvas.size[0]))
+        fuse_boxes(boxes, mirror_boxes(others, canvas.size[0]), most)
         for canvas, boxes, others in zip(canvases, plain, mirrored, strict=True)
     ]
     if views == 2:
         return found
-    larger = find_in_views(find, [canvas.larger or canvas for canvas in canvases], 2)
-    return [fuse_boxes(boxes, others) for boxes, others in zip(found, larger, strict=True)]
+    larger = find_in_views(find, [canvas.larger or canvas for canvas in canvases], 2, most)
+    return [fuse_boxes(boxes, others, most) for boxes, others in zip(found, larger, strict=True)]
 
 
-def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
+def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes, most: int = MOST_BOXES) -> DetectedBoxes:
     """Fuse the detections in two views of an image, both in pixels of the image.
 
     A box is fused with at most one box of the other view. Confidences are averaged, where an object that a view lacks
-    counts as 0. A fused box has the mask of the more confident one. The result has at most
-    :data:`customlabels_nb.models.detector_shape.MOST_BOXES` boxes, the most confident ones, as that of one view.
+    counts as 0. A fused box has the mask of the more confident one. The result has the ``most``
+    confident boxes, as many as that of one view may have.
     """
     boxes = np.concatenate([first.boxes, second.boxes])
     confidences = np.concatenate([first.confidences, second.confidences]) / 2
@@ -75,7 +75,7 @@ def fuse_boxes(first: DetectedBoxes, second: DetectedBoxes) -> DetectedBoxes:
     share = np.divide(confidences[left_out], confidences[kept], out=np.zeros(len(kept)), where=confidences[kept] > 0)
     boxes[kept] += share[:, None] * (boxes[left_out] - boxes[kept])
     rows = np.setdiff1d(np.arange(len(boxes)), left_out)
-    rows = rows[np.argsort(-confidences[rows], kind="stable")][:MOST_BOXES]
+    rows = rows[np.argsort(-confidences[rows], kind="stable")][:most]
     masks = first.masks
     if masks is not None and second.masks is not None:
         masks = replace(

@@ -22,6 +22,7 @@ from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyE
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
 from customlabels_nb.models.backbones import build_backbone, freeze, is_backbone_name
 from customlabels_nb.models.detector_shape import (
+    MOST_BOXES,
     OWN,
     AnyShape,
     DetectorShape,
@@ -95,7 +96,7 @@ class ModelConfig:
         _require(self.task in TASKS, "task", self.task, f"must be one of {', '.join(TASKS)}")
         texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
         _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
-        least = 1 if self.is_detector else 2
+        least = 2 if self.task == SINGLE_LABEL else 1
         _require(
             len(self.labels) >= least,
             "labels",
@@ -143,6 +144,11 @@ class ModelConfig:
         else:
             words = f"must be {PACKAGED!r} or a name like 'timm/…' or 'torchvision/…'"
             _require(is_backbone_name(self.backbone), "backbone", self.backbone, words)
+
+    @property
+    def box_limit(self) -> int:
+        """Largest number of boxes that a detector returns for an image."""
+        return MOST_BOXES if self.detector is None else self.detector.box_limit
 
     @property
     def is_detector(self) -> bool:
@@ -215,7 +221,7 @@ def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelC
 
 def model_identity(folder: Path, config: ModelConfig) -> str:
     """Return a hash of the model's weights, or of their revision, and of the settings that affect its predictions."""
-    facts = asdict(config)
+    facts = _facts(config)
     unset = ["zero_shot"] if config.zero_shot is None else []
     for name in ("thresholds", "view_thresholds", "training", "colors", "format", "sha256", *unset):
         del facts[name]
@@ -328,9 +334,13 @@ def _check_finite(weights: Mapping[str, torch.Tensor], what: str, advice: str) -
         raise ArtifactError(f"{what} has NaN or infinite weights in {bad[0]!r}. {advice}")
 
 
+def _facts(config: ModelConfig) -> dict[str, Any]:
+    return {**asdict(config), "detector": None if config.detector is None else config.detector.to_dict()}
+
+
 def _to_json(config: ModelConfig) -> bytes:
     try:
-        facts = asdict(config)
+        facts = _facts(config)
         for name in _OPTIONAL:
             if not facts[name]:
                 del facts[name]

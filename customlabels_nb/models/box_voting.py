@@ -10,8 +10,6 @@ import torch
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import batched_nms, box_iou
 
-from customlabels_nb.models.detector_shape import MOST_BOXES
-
 #: IoU above which two boxes with the same label show the same object.
 OVERLAP = 0.5
 #: ``box_detections_per_img`` of a Faster R-CNN that keeps all boxes.
@@ -22,7 +20,10 @@ class VotingHeads(RoIHeads):
     """Second stage of a Faster R-CNN with box voting.
 
     Its own ``nms_thresh`` must be 1 and ``detections_per_img`` :data:`ALL`, so that torchvision suppresses no box.
+    ``max_boxes`` is the largest number of boxes per image.
     """
+
+    max_boxes: int
 
     def postprocess_detections(
         self,
@@ -35,7 +36,7 @@ class VotingHeads(RoIHeads):
         every = super().postprocess_detections(class_logits, box_regression, proposals, image_shapes)
         boxes, scores, labels = [], [], []
         for candidates, confidences, names in zip(*every, strict=True):
-            kept = batched_nms(candidates, confidences, names, OVERLAP)[:MOST_BOXES]
+            kept = batched_nms(candidates, confidences, names, OVERLAP)[: self.max_boxes]
             boxes.append(vote(candidates, confidences, names, kept))
             scores.append(confidences[kept])
             labels.append(names[kept])

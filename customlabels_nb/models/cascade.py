@@ -13,13 +13,14 @@ from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.ops import box_iou, clip_boxes_to_image
 
 from customlabels_nb.models.box_voting import VotingHeads
+from customlabels_nb.models.detector_shape import MOST_BOXES
 
 #: Minimum IoU at which a box of the first pass shows an object. Proposals need an IoU of 0.5.
 LEAST_IOU = 0.6
 #: Factor of the offsets in the second pass, where boxes move about half as far.
 SCALE = 2.0
-#: Number of proposals per image that the second pass refines even if they are not confident.
-REFINED = 75
+#: Number of proposals per box of a result that the second pass refines even if they are not confident.
+REFINED = 0.75
 
 Targets = list[dict[str, torch.Tensor]]
 
@@ -49,7 +50,8 @@ class CascadeHeads(VotingHeads):
         sizes = [len(image_boxes) for image_boxes in proposals]
         if targets is None:
             parts = [
-                is_likely(image_boxes, self.score_thresh) for image_boxes in object_confidences(logits).split(sizes)
+                is_likely(image_boxes, self.score_thresh, self.max_boxes)
+                for image_boxes in object_confidences(logits).split(sizes)
             ]
             likely, sizes = torch.cat(parts), [int(part.sum()) for part in parts]
             boxes, logits = boxes[likely], logits[likely]
@@ -94,9 +96,9 @@ def object_confidences(logits: torch.Tensor) -> torch.Tensor:
     return logits.softmax(dim=-1)[:, 1:].amax(dim=1)
 
 
-def is_likely(confidences: torch.Tensor, least: float) -> torch.Tensor:
+def is_likely(confidences: torch.Tensor, least: float, max_boxes: int) -> torch.Tensor:
     """Return which proposals the second pass refines: the best, and those from ``least`` on, half of the work."""
-    best = confidences.topk(min(REFINED, len(confidences))).indices
+    best = confidences.topk(min(round(REFINED * max(max_boxes, MOST_BOXES)), len(confidences))).indices
     return (confidences >= least) | (torch.zeros_like(confidences).index_fill(0, best, 1.0) > 0)
 
 

@@ -27,7 +27,6 @@ from customlabels_nb.models.detector import POOLED, ImageDetector, MaskHead
 from customlabels_nb.models.detector_shape import (
     COCO_DETECTORS,
     LEAST_CONFIDENCE,
-    MOST_BOXES,
     OWN,
     STRIDE,
     AnyShape,
@@ -48,6 +47,8 @@ LEAST_MASKED = 0.05
 #: Number of boxes that the first stage proposes per level and image in training.
 CANDIDATES = 600
 _LEAN_CANDIDATES = 300
+#: Candidates of each level and proposals of the first stage in prediction, per box that a detector may return.
+_CANDIDATES_PER_BOX, _PROPOSALS_PER_BOX = 4, 1.5
 _QUICK_DEPTHWISE = 3  # kernel size in pixels. The backward pass of larger depthwise convolutions is slow
 
 _FALLBACK = f"Training was not started. Use detector={OWN!r}, the default, which needs no download."
@@ -138,7 +139,9 @@ def build_detector(
     if isinstance(shape, TransformersShape):
         return build_transformers_detector(shape, n_labels)
     if shape.architecture != OWN:
-        detector = ImageDetector(_torchvision(shape.architecture, n_labels), shape, n_labels)
+        coco = _torchvision(shape.architecture, n_labels)
+        _limit_boxes(coco, shape.box_limit)
+        detector = ImageDetector(coco, shape, n_labels)
         return _with_masks(detector) if masks else detector
     body = _build_body(backbone)
     if backbone in BACKBONES:
@@ -162,7 +165,7 @@ def build_detector(
         box_predictor=FastRCNNPredictor(shape.hidden, n_labels + 1),
         box_score_thresh=LEAST_CONFIDENCE,
         box_nms_thresh=1.0 if shape.votes else OVERLAP,  # VotingHeads suppresses boxes itself
-        box_detections_per_img=ALL if shape.votes else MOST_BOXES,
+        box_detections_per_img=ALL,
     )
     if shape.votes:
         network.roi_heads.__class__ = VotingHeads  # torchvision builds the second stage itself
@@ -170,8 +173,26 @@ def build_detector(
         network.roi_heads.second_head = TwoMLPHead(shape.channels * 7**2, shape.hidden)
         network.roi_heads.second_predictor = FastRCNNPredictor(shape.hidden, n_labels + 1)
         network.roi_heads.__class__ = CascadeHeads
+    _limit_boxes(network, shape.box_limit)
     detector = ImageDetector(network, shape, n_labels)
     return _with_masks(detector) if masks else detector
+
+
+def _limit_boxes(network: Any, limit: int) -> None:
+    """Set the largest number of boxes per image, with enough candidates to reach it."""
+    candidates = round(_CANDIDATES_PER_BOX * limit)
+    heads = getattr(network, "roi_heads", None)
+    if heads is None:
+        network.detections_per_img = limit
+        network.topk_candidates = max(network.topk_candidates, candidates)
+        return
+    before, after = network.rpn._pre_nms_top_n, network.rpn._post_nms_top_n
+    before["testing"] = max(before["testing"], candidates)
+    after["testing"] = max(after["testing"], round(_PROPOSALS_PER_BOX * limit))
+    if isinstance(heads, VotingHeads):
+        heads.max_boxes = limit
+    else:
+        heads.detections_per_img = limit
 
 
 def _with_masks(detector: ImageDetector) -> ImageDetector:

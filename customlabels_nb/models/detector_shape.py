@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core.geometry import FloatArray
+from customlabels_nb.core.limits import HIGHEST_MAX_BOXES
 from customlabels_nb.errors import InputError
 
 #: Default detector, which needs no download.
@@ -25,8 +26,9 @@ INPUT_SIZES = (320, 416, 512, 640, 800, 1024)
 
 #: Minimum confidence of a box. Less confident boxes are numerous and never accepted.
 LEAST_CONFIDENCE = 0.01
-#: Largest number of boxes per image.
+#: Largest number of boxes per image, unless a training image has more than half as many.
 MOST_BOXES = 100
+_OWN_LIMITS = {"retinanet_resnet50_fpn_v2": 300, "ssdlite320_mobilenet_v3_large": 300}  # those of torchvision
 #: Divisor of the sides of a canvas: the coarsest stride of a feature pyramid.
 STRIDE = 32
 _MOST_SIDES = 96
@@ -94,7 +96,7 @@ class DetectorShape:
     width of the head that classifies each proposal. ``votes`` averages the boxes of an object, see
     :mod:`customlabels_nb.models.box_voting`, and ``cascade`` refines them in a second pass, see
     :mod:`customlabels_nb.models.cascade`, which requires ``votes``. For a key of :data:`COCO_DETECTORS`, all these do
-    not matter.
+    not matter. ``max_boxes`` is the largest number of boxes per image, None for that of the architecture.
     """
 
     architecture: str = OWN
@@ -103,6 +105,7 @@ class DetectorShape:
     hidden: int = 512
     votes: bool = True
     cascade: bool = True
+    max_boxes: int | None = None
 
     def __post_init__(self) -> None:
         if self.architecture != OWN and self.architecture not in COCO_DETECTORS:
@@ -124,15 +127,21 @@ class DetectorShape:
         if len(levels) != 3 or not 0 < len(sides) <= _MOST_SIDES or not even or not all(map(_is_side, sides)):
             raise InputError(f"detector anchors={self.anchors!r} must be 3 lists of equally many positive sides.")
         object.__setattr__(self, "anchors", tuple(tuple(float(side) for side in level) for level in levels))
+        check_max_boxes(self.max_boxes)
+
+    @property
+    def box_limit(self) -> int:
+        """Largest number of boxes per image."""
+        return self.max_boxes or _OWN_LIMITS.get(self.architecture, MOST_BOXES)
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the shape to JSON values that :meth:`from_dict` accepts."""
-        return {**asdict(self), "anchors": [list(level) for level in self.anchors]}
+        return {**_set_values(self), "anchors": [list(level) for level in self.anchors]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectorShape:
-        expected = {field.name for field in fields(cls)}
-        if not isinstance(values, Mapping) or set(values) != expected:
+        expected = {field.name for field in fields(cls)} - _OPTIONAL
+        if not isinstance(values, Mapping) or set(values) - _OPTIONAL != expected:
             raise InputError(f"detector={values!r} must have the keys {', '.join(sorted(expected))}.")
         return cls(**values)
 
@@ -218,6 +227,7 @@ class TransformersShape:
     licence: str
     config: dict[str, Any]
     side: int = 0
+    max_boxes: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("architecture", "revision", "licence"):
@@ -235,6 +245,21 @@ class TransformersShape:
         config["backbone_config"] = {key: value for key, value in backbone.items() if key not in _LEFT_OUT}
         object.__setattr__(self, "config", config)
         check_integer("detector side", self.side, 0, _MOST_CHANNELS)
+        check_max_boxes(self.max_boxes)
+        if self.max_boxes is not None and self.max_boxes > self._queries:
+            raise InputError(
+                f"max_boxes={self.max_boxes} is too many for the detector {self.architecture!r}, which finds at most "
+                f"{self._queries} objects in an image. Use a smaller number or detector={OWN!r}."
+            )
+
+    @property
+    def box_limit(self) -> int:
+        """Largest number of boxes per image."""
+        return self.max_boxes or self._queries
+
+    @property
+    def _queries(self) -> int:
+        return _whole({"num_queries": 300, **self.config}, "num_queries")
 
     @property
     def family(self) -> Family:
@@ -260,11 +285,10 @@ class TransformersShape:
         side = -(-input_size // self.divisor) * self.divisor
         strides = [_whole(self.config["backbone_config"], "patch_size")] if self._is_windowed else self._strides()
         cells = sum((side // stride) ** 2 for stride in strides)
-        least = _whole({"num_queries": 300, **self.config}, "num_queries")
-        if cells < least:
+        if cells < self._queries:
             raise InputError(
-                f"input_size={input_size} is too small for the detector {self.architecture!r}, which proposes {least} "
-                f"objects for {cells} cells. Its weights were trained with {self.best_size} pixels."
+                f"input_size={input_size} is too small for the detector {self.architecture!r}, which proposes "
+                f"{self._queries} objects for {cells} cells. Its weights were trained with {self.best_size} pixels."
             )
         return replace(self, side=side)
 
@@ -277,7 +301,7 @@ class TransformersShape:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert the shape to JSON values that :func:`shape_from_dict` accepts."""
-        return asdict(self)
+        return _set_values(self)
 
 
 def _whole(config: Mapping[str, Any], key: str) -> int:
@@ -286,11 +310,25 @@ def _whole(config: Mapping[str, Any], key: str) -> int:
 
 AnyShape = DetectorShape | TransformersShape
 
+#: Keys that are left out if they have no value, so that a model without them keeps its identity.
+_OPTIONAL = {"max_boxes"}
+
+
+def _set_values(shape: AnyShape) -> dict[str, Any]:
+    return {key: value for key, value in asdict(shape).items() if key not in _OPTIONAL or value is not None}
+
+
+def with_box_limit(shape: AnyShape, max_boxes: int | None, most: int) -> AnyShape:
+    """Return the shape with ``max_boxes``, by default at least twice the ``most`` boxes of a training image."""
+    if max_boxes is None and isinstance(shape, DetectorShape):
+        max_boxes = max(shape.box_limit, min(2 * most, HIGHEST_MAX_BOXES))
+    return shape if max_boxes in (None, shape.box_limit) else replace(shape, max_boxes=max_boxes)
+
 
 def shape_from_dict(values: Mapping[str, Any]) -> AnyShape:
     if not isinstance(values, Mapping) or "config" not in values:
         return DetectorShape.from_dict(values)
-    if set(values) != {"architecture", "revision", "licence", "config", "side"}:
+    if set(values) - _OPTIONAL != {"architecture", "revision", "licence", "config", "side"}:
         raise InputError(f"detector has the keys {', '.join(sorted(values))}. It must be one that this package wrote.")
     return TransformersShape(**values)
 
@@ -329,6 +367,12 @@ def check_input_size(size: object) -> int | None:
     if number % STRIDE:
         raise InputError(f"input_size={number} must be a multiple of {STRIDE}, such as {number // STRIDE * STRIDE}.")
     return number
+
+
+def check_max_boxes(most: object) -> int | None:
+    """Return a number of boxes per image, or raise InputError unless it is valid or None."""
+    otherwise = "None for at least twice the most boxes of a training image"
+    return None if most is None else check_integer("max_boxes", most, 1, HIGHEST_MAX_BOXES, otherwise=otherwise)
 
 
 def anchors_for(input_size: int, smallest: float) -> tuple[tuple[float, ...], ...]:

@@ -75,7 +75,7 @@ class TransformersDetector(ImageDetector):
         square = self._squared(images)
         output = self.network(pixel_values=square)
         scores = output.logits.float().sigmoid().flatten(1)
-        best, index = scores.topk(output.logits.shape[1], dim=1)
+        best, index = scores.topk(self.shape.box_limit, dim=1)
         boxes = box_convert(output.pred_boxes.float(), "cxcywh", "xyxy") * square.shape[-1]
         query = (index // self.n_labels)[..., None].expand(-1, -1, 4)
         return boxes.gather(1, query), best, index % self.n_labels

@@ -440,6 +440,8 @@ def _recipe(facts: CardFacts) -> Iterator[Block]:
     yield Heading("Recipe")
     training, environment = facts.training, facts.environment
     rows = [("network", _network(facts)), ("input", f"{facts.config.input_size} px")]
+    if facts.config.is_detector:
+        rows.append(("boxes", f"at most {facts.config.box_limit:,} per image"))
     rows += _training_rows(training)
     tuned = training.get("fine_tuning")
     if isinstance(tuned, Mapping):

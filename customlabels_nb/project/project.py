@@ -1158,6 +1158,7 @@ class Project:
         backbone: str | None = None,
         detector: str | None = None,
         input_size: int | None = None,
+        max_boxes: int | None = None,
         random_state: int = 0,
         device: str | None = None,
         machine_labels: bool = False,
@@ -1186,8 +1187,9 @@ class Project:
         budget : str or float, optional
             Wall-clock time limit, counted from this call: "90s", "2min", "best" or seconds. Predicting the test images
             counts as well, unless it would take too much of the budget. In that case, a message gives the expected
-            time. By default, detectors get two minutes. Classifiers take a second or two, and are only fine-tuned if a
-            budget is given.
+            time. The least that a network is trained is one step, from under a second to several, after the images are
+            loaded. Notes say if a budget is too short to learn much. By default, detectors get two minutes. Classifiers
+            take a second or two, and are only fine-tuned if a budget is given.
         steps : int, optional
             Number of steps, instead of a budget. The same steps and seed as in an earlier training run reproduce that
             run on CPU.
@@ -1206,6 +1208,10 @@ class Project:
             packaged one if no weights are available. By default the packaged one.
         input_size : int, optional
             Longer side of the detector's input in pixels. By default, chosen from the box sizes.
+        max_boxes : int, optional
+            Most boxes that the detector finds in an image, from 1 to 1,000. By default, twice as many as the training
+            image with the most boxes has, but at least 100 and at most 1,000. Prediction takes longer with more boxes.
+            Detectors such as "dfine-small" find at most 300.
         random_state : int
             Random seed. The same seed and images give the same model on a CPU with the same number of threads. Set
             ``settings.threads`` to fix that number, which is otherwise chosen by a short benchmark.
@@ -1260,8 +1266,8 @@ class Project:
                 self.model(base)._require_ready()
             options = options_from(
                 task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
-                input_size=input_size, base=base, random_state=random_state, device=device, workers=workers,
-                backend=backend, shared_filesystem=shared_filesystem, machine_labels=machine_labels,
+                input_size=input_size, max_boxes=max_boxes, base=base, random_state=random_state, device=device,
+                workers=workers, backend=backend, shared_filesystem=shared_filesystem, machine_labels=machine_labels,
             )  # fmt: skip
             if not self._store.statistics(t.TEST).total_entries:
                 parts = set_aside(without_machine_labels(self.train_set))
@@ -1300,6 +1306,7 @@ class Project:
         backbone: str | None = None,
         detector: str | None = None,
         input_size: int | None = None,
+        max_boxes: int | None = None,
         random_state: int = 0,
         device: str | None = None,
         workers: int | None = None,
@@ -1319,7 +1326,7 @@ class Project:
             trains on the whole training set and tests on the test set, ``repeats`` times.
         repeats : int
             Number of models for each fold, with the seeds ``random_state``, ``random_state + 1``, …
-        task, recipe, budget, steps, backbone, detector, input_size, random_state, device
+        task, recipe, budget, steps, backbone, detector, input_size, max_boxes, random_state, device
             As in :meth:`train`, for each model.
         workers : int, optional
             Number of processes on this machine that train at the same time. By default one.
@@ -1353,7 +1360,7 @@ class Project:
         repeats = check_integer("repeats", repeats, 1)
         options = options_from(
             task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
-            input_size=input_size, random_state=random_state, device=device,
+            input_size=input_size, max_boxes=max_boxes, random_state=random_state, device=device,
         )  # fmt: skip
         train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
         dealt = None if folds is None else deal_folds(train, folds, random_state=options.random_state)

@@ -162,7 +162,8 @@ class Runnable(ABC):
             and 1.
         threshold : float or dict, optional
             Minimum confidence of a prediction (between 0 and 1), for all labels or by label. By default, each label's
-            own threshold. 0 returns everything.
+            own threshold. 0 returns everything, for a detector at most the number of boxes that it was trained for
+            (``max_boxes`` of ``project.train``).
         max_results : int, optional
             Maximum number of results. The most confident ones are returned.
 
@@ -415,6 +416,7 @@ class Runnable(ABC):
             thresholds=thresholds if chosen else {label: float(stored_thresholds.get(label, 0.5)) for label in here},
             task=config.task,
             left_out=[*notes, *unread_notes(unread)],
+            max_boxes=config.box_limit,
         )
         details = {"data": data.name} | ({"left out, as they could not be read": len(unread)} if unread else {})
         return Report(result, name=self.name, details=details, root=labelled.root)

@@ -117,6 +117,10 @@ class Photos(DecodedImages[TrainingScene]):
         """See :class:`customlabels_nb.training.scene_sources.SceneSource`. Each process has its own memory limit."""
         return {"examples": self.examples, "root": self.root, "side": self.side}
 
+    @property
+    def most_boxes(self) -> int:
+        return max((len(example.boxes) for example in self.examples), default=0)
+
     def labels_of(self, index: int) -> IntArray:
         """Return the labels of an example's boxes, without decoding the image."""
         return self.examples[index].labels

@@ -258,6 +258,10 @@ class MixedScenes:
         """See :class:`customlabels_nb.training.scene_sources.SceneSource`."""
         return {"scenes": self._scenes.facts, "real": self._real.facts}
 
+    @property
+    def most_boxes(self) -> int:
+        return int(getattr(self._real, "most_boxes", 0))
+
     def __len__(self) -> int:
         return len(self._scenes)
 

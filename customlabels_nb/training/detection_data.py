@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from customlabels_nb.models.detector_shape import (
     TransformersShape,
     check_detector,
     check_input_size,
+    check_max_boxes,
     choose_input_size,
     fill_of,
 )
@@ -48,8 +49,8 @@ class DetectionOptions:
     """Options for training a detector. On a CPU, the same options and images give the same model.
 
     ``detector`` is :data:`customlabels_nb.models.detector_shape.OWN` with a ``backbone``, or pretrained on COCO. If
-    ``input_size``, the longer side of the network's input, is None, it is chosen from the boxes. ``run`` identifies the
-    training run in its checkpoints.
+    ``input_size``, the longer side of the network's input, or ``max_boxes``, the most boxes of an image, is None, it is
+    chosen from the boxes. ``run`` identifies the training run in its checkpoints.
     """
 
     budget: Budget = field(default_factory=parse_budget)
@@ -58,6 +59,7 @@ class DetectionOptions:
     detector: str = OWN
     backbone: str = PACKAGED
     input_size: int | None = None
+    max_boxes: int | None = None
     batch: int = BATCH
     masks: bool = False
     run: str = ""
@@ -66,6 +68,7 @@ class DetectionOptions:
         check_detector(self.detector)
         check_input_size(self.input_size)
         check_integer("batch", self.batch, 1, 1024)
+        check_max_boxes(self.max_boxes)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ class Prepared:
     size: int
     smallest: float
     notes: list[str]
+
+    @property
+    def most_boxes(self) -> int:
+        """Largest number of boxes of a photo."""
+        return max(getattr(self.source, "most_boxes", 0), *(len(example.boxes) for example, _ in self.held_out), 0)
 
     @property
     def crowded(self) -> bool:
@@ -102,13 +110,19 @@ def prepare(
 ) -> Prepared:
     """Choose the input size, hold out images for validation and decode the others.
 
-    See :func:`.detector_recipe.train_detector`. ``pretrained`` is the shape of a detector from transformers.
+    See :func:`.detector_recipe.train_detector`. Notes are also sent as messages, before the images are decoded, which
+    may take long. ``pretrained`` is the shape of a detector from transformers.
     """
     if not labels:
         raise InputError("labels is empty. A detector needs at least one label.")
     if not len(examples):
         raise NotEnoughDataError("A detector needs training images with boxes, but there are no training images.")
     notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        events.message(text)
+
     if isinstance(examples, Sequence):
         photos, held = list(examples), list(validation or [])
         if not any(len(example.boxes) for example in photos):
@@ -117,8 +131,8 @@ def prepare(
             )
         if validation is None and len(photos) >= HOLD_OUT_FROM:
             photos, held = _hold_out(photos, len(labels), options.random_state)
-            notes.append(f"{len(held):,} of the training images are held out to measure progress.")
-        size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, pretrained, notes)
+            note(f"{len(held):,} of the training images are held out to measure progress.")
+        size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, pretrained, note)
         side = max(KEPT_SIDE, round(_ENLARGED * size))
         kept = Photos(photos, root=root, side=side)
         with clock.watching("images") if clock is not None else nullcontext():
@@ -130,22 +144,23 @@ def prepare(
         learnt = [photos[position] for position in chosen(len(photos), _SHOWN)]
     else:
         source, held, learnt = examples, list(validation or []), []
-        size, smallest = _input_size(frames_of_scenes(source, _SCENES_LOOKED_AT), options, pretrained, notes)
+        size, smallest = _input_size(frames_of_scenes(source, _SCENES_LOOKED_AT), options, pretrained, note)
     fill = fill_of(normalisation(pretrained or options.detector, options.backbone)[0])
-    canvases = _open_held_out(held, root, size, fill, notes)
-    shown = [canvases[position] for position in chosen(len(canvases))] or _open_held_out(learnt, root, size, fill, [])
+    canvases = _open_held_out(held, root, size, fill, note)
+    shown = [canvases[position] for position in chosen(len(canvases))]
+    shown = shown or _open_held_out(learnt, root, size, fill, lambda text: None)
     return Prepared(source, canvases, shown, size, smallest, notes)
 
 
 def _open_held_out(
-    held: Sequence[Example], root: Path | None, size: int, fill: Sequence[int], notes: list[str]
+    held: Sequence[Example], root: Path | None, size: int, fill: Sequence[int], note: Callable[[str], None]
 ) -> list[tuple[Example, Canvas]]:
     opened = []
     for example in held:
         try:
             canvas = open_canvas(read_bytes(example.image, root), example.image, size, fill)
         except ImageError as error:
-            notes.append(f"Cannot read a held-out image: {error}")
+            note(f"Cannot read a held-out image: {error}")
             continue
         boxes, labels, _ = usable_boxes(example, canvas.size)
         opened.append((replace(example, boxes=boxes, labels=labels, polygons=()), canvas))
@@ -181,7 +196,7 @@ def frames_of_scenes(source: SceneSource, most: int) -> _Frames:
 
 
 def _input_size(
-    known: _Frames, options: DetectionOptions, pretrained: TransformersShape | None, notes: list[str]
+    known: _Frames, options: DetectionOptions, pretrained: TransformersShape | None, note: Callable[[str], None]
 ) -> tuple[int, float]:
     chosen, smallest = choose_input_size(*known)
     least = _COCO_SIZE if options.detector != OWN and "320" not in options.detector else INPUT_SIZES[0]
@@ -189,7 +204,7 @@ def _input_size(
     share = smallest / chosen
     size = options.input_size or max(chosen, least)
     if options.input_size is None and chosen > INPUT_SIZES[0]:
-        notes.append(
+        note(
             f"A tenth of the boxes would be smaller than {share * INPUT_SIZES[0]:.0f} pixels at an input size of "
             f"{INPUT_SIZES[0]} pixels. The network therefore uses an input size of {size} pixels, and each step takes "
             f"{(size / INPUT_SIZES[0]) ** 2:.1f} times as long."

@@ -80,8 +80,8 @@ class DetectionLearner:
             "labels": self.labels,
             "images": len(source),
             "input_size": prepared.size,
-            # "votes" does not affect training
-            "shape": {key: value for key, value in network.shape.to_dict().items() if key != "votes"},
+            # "votes" and "max_boxes" do not affect training
+            "shape": {k: value for k, value in network.shape.to_dict().items() if k not in ("votes", "max_boxes")},
             "backbone": options.backbone,
             "batch": options.batch,
             "random_state": options.random_state,

@@ -37,6 +37,7 @@ from customlabels_nb.models.detector_shape import (
     fill_of,
     is_pretrained,
     shape_from_dict,
+    with_box_limit,
 )
 from customlabels_nb.models.transformers_detector import (
     build_transformers_detector,
@@ -77,6 +78,7 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
             detector=options.detector,
             backbone=options.backbone,
             input_size=options.input_size,
+            max_boxes=options.max_boxes,
             masks=masks,
             run=work.run,
         ),
@@ -216,19 +218,30 @@ def train_detector(
     device = choose_device(options.device)
     pretrained = pretrained_shape(options.detector) if is_pretrained(options.detector) else None
     prepared = prepare(examples, labels, options, events, root, validation, clock, pretrained)
-    size, notes = prepared.size, prepared.notes
+    size, notes = prepared.size, list(prepared.notes)
     shape: AnyShape = DetectorShape() if options.detector == OWN else pretrained or DetectorShape(options.detector)
     if isinstance(shape, TransformersShape):
         shape = shape.for_size(size)
     elif shape.architecture == OWN:
         shape = replace(shape, anchors=anchors_for(size, prepared.smallest))
+    shape = with_box_limit(shape, options.max_boxes, prepared.most_boxes)
+    if prepared.most_boxes > shape.box_limit:
+        notes.append(
+            f"A training image has {prepared.most_boxes:,} boxes, but the model finds at most {shape.box_limit:,}."
+        )
     network = _network(prepared, shape, labels, options, device)
     learner = DetectionLearner(network, prepared, labels, options, device)
     if learner.repeated > 1:
         notes.append(f"Images of rare labels are used up to {learner.repeated:.1f} times as often as others.")
     if base is not None:
         _begin_from(base, learner, notes)
-    for note in notes:
+    budget = options.budget.seconds
+    if budget is not None and clock.spent() >= budget:
+        notes.append(
+            f"Preparing the training took {clock.spent():.0f} s, so that the budget of {options.budget} is spent. The "
+            "least that is trained is one step, which may take seconds."
+        )
+    for note in notes[len(prepared.notes) :]:
         events.message(note)
     epoch = max(_LEAST_EPOCH, -(-len(learner.turns) // options.batch))
     low, high = _BEST_STEPS
@@ -266,7 +279,7 @@ def train_detector(
         "held_out_ap50": state.best,
         "best_step": state.best_step,
         "history": state.history,
-        "notes": notes,
+        "notes": [*notes, *state.notes],
     }
     issues: list[Issue] = list(getattr(prepared.source, "issues", []))
     return TrainedDetector(network, shape, size, learner.mean, learner.std, state, facts, issues)

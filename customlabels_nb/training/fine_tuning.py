@@ -29,7 +29,7 @@ from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.transforms import Pixels, to_batch
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
 from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
-from customlabels_nb.training.loop import LoopOptions, LoopState, OtherRank, train
+from customlabels_nb.training.loop import TUNING_WARM_UP, LoopOptions, LoopState, OtherRank, train
 from customlabels_nb.training.temperature import losses
 from customlabels_nb.workers.ranks import Ranks, RankTask
 
@@ -44,7 +44,7 @@ METRIC = "likelihood"
 _HEAD_RATE, _BACKBONE_RATE, _DECAY = 1e-3, 5e-4, 0.02
 _LEAST_EPOCH = 10  # steps; prevents validation from taking most of the time
 _BEST_EPOCHS, _BEST_STEPS = 40, (200, 20_000)
-_WARM_UP, _AVERAGE = 20, 0.98
+_AVERAGE = 0.98
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,10 @@ def fine_tune(
         random_state=options.random_state,
         device=options.device,
         metric=METRIC,
-        warm_up=_WARM_UP,
+        warm_up=TUNING_WARM_UP,
         average=_AVERAGE,
         spent=clock.spent(),
         expect=expect if clock.asked_about else None,
-        least_steps=1,
         ranks=options.ranks,
     )
     state = train(learner, loop, events, checkpoints)

@@ -225,6 +225,7 @@ class _Work:
             tuned_losses[known], temperature = softened.losses, softened.value
         network.set_head(*(p.detach().cpu().numpy() / temperature for p in (network.head.weight, network.head.bias)))
         self._compare(_Option(TUNED_NAME, tuned_losses, lambda: network), "fine_tuning")
+        self.notes += state.notes
         self.facts["fine_tuning"] |= {
             "steps": state.step, "planned_steps": state.total, "seconds": round(state.seconds, 3),
             "best_step": state.best_step, "budget": str(self.options.budget), "batch": self.options.batch,

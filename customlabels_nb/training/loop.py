@@ -36,6 +36,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from customlabels_nb._utils.device import is_out_of_memory, release_memory
 from customlabels_nb._utils.files import why_not_written, write_whole
+from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
 from customlabels_nb.events import Events
@@ -54,8 +55,10 @@ Tensors = dict[str, torch.Tensor]
 
 #: Number of steps after which a time budget is converted to a number of steps. The first few are not timed.
 PROBE = 10
-#: Smallest number of steps that a time budget is converted to.
-LEAST_STEPS = 20
+#: Number of steps until the full learning rate, for new layers and for fine-tuning.
+WARM_UP, TUNING_WARM_UP = 40, 20
+#: Number of steps below which a model has learnt hardly anything.
+FEW_STEPS = 20
 
 _LOWEST_RATE = 0.01
 _PATIENCE = 0.3  # early stopping: share of all steps without improvement on held-out images
@@ -107,7 +110,7 @@ class LoopOptions:
     until the full learning rate, ``clip`` the largest norm of the gradient, ``average`` the decay of the moving average
     of the weights. ``spent`` are the seconds of the budget before the first step, for example to decode images.
     ``expect`` takes a network and estimates the seconds for a validation and for the work after training.
-    ``best_steps`` is the most for the budget "best", and ``least_steps`` the fewest of any time budget.
+    ``best_steps`` is the most for the budget "best".
     """
 
     budget: Budget
@@ -116,12 +119,11 @@ class LoopOptions:
     random_state: int = 0
     device: str = "cpu"
     metric: str = "ap50"
-    warm_up: int = 40
+    warm_up: int = WARM_UP
     clip: float = 10.0
     average: float = 0.995
     spent: float = 0.0
     expect: Callable[[nn.Module], tuple[float, float]] | None = None
-    least_steps: int = LEAST_STEPS
     ranks: Ranks | None = None
 
 
@@ -134,7 +136,7 @@ class LoopState:
     ``history`` has ``step``, ``seconds``, mean losses and metrics on held-out images for each epoch, ``sums`` the
     losses since the last one. ``best`` is the highest metric on held-out images. ``look_seconds`` are for a validation
     with its checkpoint, ``after_seconds`` reserved for the work after training. ``threads`` of torch are stored because
-    their number affects rounding.
+    their number affects rounding. ``notes`` describe how the budget limited the training.
     """
 
     step: int = 0
@@ -149,6 +151,7 @@ class LoopState:
     look_seconds: float = 0.0
     after_seconds: float = 0.0
     threads: int | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def rate(step: int, total: int | None, warm_up: int) -> float:
@@ -452,9 +455,11 @@ class _Loop:
     # -- between steps ------------------------------------------------------------------------------
     def _is_probed(self) -> bool:
         """Check whether enough steps have run to know the time per step. If steps are slow, fewer are enough."""
-        if self.state.total is not None or len(self.times) < 3:
+        if self.state.total is not None or not self.times:
             return False
-        return self.state.step >= PROBE or sum(self.times) > _SLOW_PROBE * (self.options.budget.seconds or math.inf)
+        budget = self.options.budget.seconds or math.inf
+        slow = len(self.times) >= 3 and sum(self.times) > _SLOW_PROBE * budget
+        return self.state.step >= PROBE or slow or self._seconds() >= budget
 
     def _time(self, work: Callable[[], object]) -> float:
         started = self.clock()
@@ -463,7 +468,7 @@ class _Loop:
 
     def _decide(self) -> None:
         """Convert the time budget to a number of steps, based on the time per step."""
-        state, budget, least = self.state, self.options.budget.seconds, self.options.least_steps
+        state, budget = self.state, self.options.budget.seconds
         state.step_seconds = state.step_seconds or statistics.median(self.times[2:] or self.times)
         self.average.eval()
         state.look_seconds = self._time(self._keep)
@@ -472,19 +477,17 @@ class _Loop:
         else:
             look, state.after_seconds = self.options.expect(self.average.module)
             state.look_seconds += look
-        affordable = self._affordable()
-        state.total = max(least, state.step, affordable)
-        self._keep()
-        more = state.total - state.step
-        if affordable >= least:
-            self.events.message(f"{state.total:,} steps of {state.step_seconds:.2f} s each fit into {budget:g} s.")
-        elif more:
-            self.events.message(
-                f"{budget:g} s are only enough for a few steps. The {more} remaining steps take about "
-                f"{math.ceil(more * state.step_seconds)} s, beyond the budget of {budget:g} s."
+        state.total = max(state.step, self._affordable())
+        if state.total < FEW_STEPS:
+            note = (
+                f"The budget of {budget:g} s is only enough for {counted(state.total, 'step')}, too few to learn much. "
+                f"A step takes about {state.step_seconds:.2g} s. Pass a longer budget."
             )
+            state.notes.append(note)
         else:
-            self.events.message(f"The budget of {budget:g} s is spent after {state.step} steps.")
+            note = f"{state.total:,} steps of {state.step_seconds:.2f} s each fit into {budget:g} s."
+        self._keep()
+        self.events.message(note)
 
     def _affordable(self) -> int:
         """Return the total number of steps that fit into the budget at the current pace."""
@@ -506,7 +509,7 @@ class _Loop:
             slow = f"Steps take {latest:.2f} s instead of {usual:.2f} s"
             self.events.message(f"{slow}: torch now uses {torch.get_num_threads()} of {threads} threads.")
         elif state.total is not None and self.options.budget.seconds is not None:
-            fitting = max(state.step, self.options.least_steps, self._affordable())
+            fitting = max(state.step, self._affordable())
             if fitting < _LATE * state.total:
                 self.events.message(f"Steps take longer than before: {fitting:,} instead of {state.total:,} fit.")
                 state.total = fitting

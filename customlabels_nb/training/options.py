@@ -10,7 +10,7 @@ from customlabels_nb._utils.device import choose_device
 from customlabels_nb.errors import InputError
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import backbone_named, is_size
-from customlabels_nb.models.detector_shape import OWN, check_detector, check_input_size
+from customlabels_nb.models.detector_shape import OWN, check_detector, check_input_size, check_max_boxes
 from customlabels_nb.training.budget import Budget, parse_budget
 from customlabels_nb.workers.spreading import check_workers
 
@@ -21,10 +21,10 @@ DETECTOR_BUDGET = "2min"
 class TrainingOptions:
     """Options of a training run. On a CPU, the same options and images give the same model.
 
-    If None, an option is chosen from the labels (``task``, ``recipe``), the boxes (``input_size``) or the machine
-    (``device``). Without a ``budget``, detectors get :data:`DETECTOR_BUDGET` and classifiers are not fine-tuned.
-    :func:`customlabels_nb.training.run.with_weights` replaces ``backbone`` (or its size) and ``detector`` by what is
-    used, with the revision of its weights. ``workers`` processes share the images of each batch. Without
+    If None, an option is chosen from the labels (``task``, ``recipe``), the boxes (``input_size``, ``max_boxes``) or
+    the machine (``device``). Without a ``budget``, detectors get :data:`DETECTOR_BUDGET` and classifiers are not
+    fine-tuned. :func:`customlabels_nb.training.run.with_weights` replaces ``backbone`` (or its size) and ``detector``
+    by what is used, with the revision of its weights. ``workers`` processes share the images of each batch. Without
     ``machine_labels``, labels by models were left out.
     """
 
@@ -37,6 +37,7 @@ class TrainingOptions:
     steps: int | None = None
     detector: str = OWN
     input_size: int | None = None
+    max_boxes: int | None = None
     base: str | None = None
     workers: int | None = None
     backend: str | None = None
@@ -54,6 +55,7 @@ class TrainingOptions:
             backbone_named(self.backbone)
         object.__setattr__(self, "input_size", check_input_size(self.input_size))
         object.__setattr__(self, "workers", check_workers(self.workers, self.backend))
+        object.__setattr__(self, "max_boxes", check_max_boxes(self.max_boxes))
         if self.backend and not self.workers:
             raise InputError(
                 f"backend={self.backend!r} requires a number of processes to train with, such as workers=4."

@@ -9,7 +9,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TRAIN, by_machine
+from customlabels_nb.core.tables import DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL, TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError, NotEnoughDataError
 from customlabels_nb.training.tasks import BRANDS, TaskChoice, boxed, choose_task, whole_labels
@@ -52,8 +52,12 @@ def make_plan(
     task: str | None = None,
     recipe: str | None = None,
     project_task: str | None = None,
+    is_fold: bool = False,
 ) -> TrainingPlan:
-    """Check the datasets, and plan which labels to train on which images."""
+    """Check the datasets, and plan which labels to train on which images.
+
+    The test images of a fold may have a single label, because the results of all folds are averaged.
+    """
     choice = choose_task(train, test, named=task, recipe=recipe, project_task=project_task)
     is_brands = choice.recipe == BRANDS
     parts = {
@@ -62,7 +66,7 @@ def make_plan(
     }
     used = set(parts["train"].marks["label"])
     labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    _require_enough(choice, test, labels, parts["train"], parts["test"])
+    _require_enough(choice, test, labels, parts["train"], parts["test"], is_fold=is_fold)
     notes = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
     return TrainingPlan(choice, labels, parts["train"], parts["test"], notes)
 
@@ -98,7 +102,7 @@ def describe_plan(task: str | None, train: Dataset, test: Dataset) -> list[str]:
         plan = make_plan(*(set_aside(train) if aside else (train, test)), project_task=task)
     except CustomLabelsError as error:
         return [str(error)]
-    used = f"{len(plan.labels)} labels from {len(plan.train.images):,} images"
+    used = f"{counted(len(plan.labels), 'label')} from {len(plan.train.images):,} images"
     tested = f"tested on {len(plan.test.images):,} {'images split off first' if aside else 'others'}"
     return [f"project.train() would learn {used}, {tested}.", *plan.notes]
 
@@ -131,6 +135,8 @@ def _require_enough(
     labels: pd.DataFrame,
     learnt: UsableImages,
     tested: UsableImages,
+    *,
+    is_fold: bool,
 ) -> None:
     is_detector, is_brands = choice.task in DRAWN_TASKS, choice.recipe == BRANDS
     learns_boxes = is_detector and not is_brands
@@ -140,13 +146,22 @@ def _require_enough(
             "project.annotate('train'), or pass task='boxes' to train on boxes."
         )
     model = "detector" if is_detector else "classifier"
-    least = LOCAL.min_detection_labels if is_detector else LOCAL.min_classification_labels
+    bare = len(learnt.images) - learnt.marks["image"].nunique()
+    least = LOCAL.min_detection_labels
+    if not is_detector and not (choice.task == MULTI_LABEL and bare):  # nothing to tell the only label from
+        least = LOCAL.min_classification_labels
     labelled = learnt.marks["image"].nunique()
     if len(labels) < least:
         have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
         what = "boxes" if learns_boxes else "labelled images"
         have_all = len(learnt.marks) if learns_boxes else labelled
         advice = "Label more images: project.label('train')."
+        if len(labels) and not learns_boxes:
+            advice = (
+                f"Label images of another label. Or record images that show nothing of {labels['label'].iloc[0]!r}, "
+                "with project.label('train').session.set_status(images, 'labelled'), and train with "
+                "task='multi-label'."
+            )
         if learns_boxes:
             advice = "Draw boxes with project.annotate('train'), or pass a different task."
         raise NotEnoughDataError(
@@ -168,7 +183,7 @@ def _require_enough(
             "share of the training images.",
             "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
         )
-    if len(names) < least:
+    if len(names) < least and not is_fold:
         raise NotEnoughDataError(
             f"The test set has images of only {len(names)} label ({names[0]!r}), but a {model} needs test images "
             f"of at least {least}. Add test images of other labels"
@@ -200,6 +215,9 @@ def _notes(
     few = [f"{name} ({train[name]})" for name in names if train[name] < _FEW]
     if few and choice.recipe != BRANDS:
         notes.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
+    tested = parts[1]
+    if choice.task == MULTI_LABEL and len(names) == 1 and tested.images["image"].isin(tested.marks["image"]).all():
+        notes.append(f"All test images show {names[0]!r}, so false positives are not measured.")
     if choice.task == SINGLE_LABEL and train.max() > _UNEVEN * train.sum():
         notes.append(f"{train.idxmax()!r} makes up {train.max() / train.sum():.0%} of the training images.")
     if choice.recipe == BRANDS and len(shapes := boxed(datasets[0])):

@@ -34,7 +34,7 @@ from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
 from customlabels_nb.models.compute_threads import torch_threads
-from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_masks, is_pretrained
+from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_masks, is_pretrained, with_box_limit
 from customlabels_nb.models.detectors import choose_detector, fetch_detector
 from customlabels_nb.remote.download_cache import look_up_all, was_looked_up
 from customlabels_nb.remote.remote_files import RemoteFile
@@ -177,7 +177,7 @@ def with_weights(plan: TrainingPlan, options: TrainingOptions, device: str, even
 
             chosen = fetch_detector(chosen, events)
             shape = pretrained_shape(chosen)
-            shape.for_size(options.input_size or shape.best_size)
+            with_box_limit(shape.for_size(options.input_size or shape.best_size), options.max_boxes, 0)
             return replace(options, detector=chosen, backbone=chosen)
         if chosen != OWN:
             from customlabels_nb.models.detector_building import coco_weights

@@ -40,7 +40,8 @@ class SceneSource(Protocol):
 
     The same index and epoch always give the same scene, in any order and from any thread, so a resumed run continues
     exactly where it stopped. A source whose attribute ``composed`` is True already creates scenes with several objects
-    at various sizes. Training does not combine these scenes into mosaics or mirror them.
+    at various sizes. Training does not combine these scenes into mosaics or mirror them. ``most_boxes``, the largest
+    number of boxes of a photo, is optional as well.
     """
 
     @property

@@ -47,7 +47,10 @@ def stored_evaluation(
         images = images.assign(**known).drop(columns="tags").merge(extra, on="image", how="left")
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
-    return evaluate(truth, predictions, images, labels=labels, thresholds=thresholds, task=config.task, left_out=notes)
+    return evaluate(
+        truth, predictions, images,
+        labels=labels, thresholds=thresholds, task=config.task, left_out=notes, max_boxes=config.box_limit,
+    )  # fmt: skip
 
 
 def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:

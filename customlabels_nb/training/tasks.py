@@ -65,7 +65,8 @@ def choose_task(
     - "boxes", if the test images have boxes.
     - Classification or "boxes", whichever has more usable training images. "boxes" wins a tie.
 
-    A classifier is single-label if each labelled training image has exactly one label. The recipe "brands" also applies
+    A classifier is single-label if each labelled training image has exactly one label, unless they all have the same
+    one and other images show nothing of it. The recipe "brands" also applies
     to a given task with drawn objects, if the training images have no boxes as above. Unless ``named``, its task is
     "polygons" if all objects in the test images are polygons, and otherwise "boxes".
     """
@@ -106,6 +107,9 @@ def choose_task(
     most = int(whole.groupby("image").size().max()) if len(whole) else 0
     if most > 1:
         return TaskChoice(MULTI_LABEL, f"training images have up to {most} labels")
+    if len(shown) == 1 and (bare := len(without_labels(train))):
+        reason = f"{bare:,} training images show nothing of the only label, {whole['label'].iloc[0]!r}"
+        return TaskChoice(MULTI_LABEL, reason)
     return TaskChoice(SINGLE_LABEL, "each labelled training image has exactly one label")
 
 
@@ -117,6 +121,12 @@ def boxed(dataset: Dataset) -> pd.DataFrame:
 def whole_labels(dataset: Dataset) -> pd.DataFrame:
     """Select the image-level labels of fully labelled images, as unique pairs of image and label."""
     return _of_labelled(dataset, shapes=False)[["image", "label"]].drop_duplicates()
+
+
+def without_labels(dataset: Dataset) -> pd.Series:
+    """Return the images that were reviewed and show nothing of the labels."""
+    images = dataset.images
+    return images.loc[(images["status"] == "labelled") & ~images["image"].isin(dataset.annotations["image"]), "image"]
 
 
 def _of_labelled(dataset: Dataset, *, shapes: bool) -> pd.DataFrame:

@@ -11,11 +11,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.splitting import stratified_folds
 from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError
 from customlabels_nb.events import Events
 from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
@@ -27,17 +27,10 @@ if TYPE_CHECKING:
 
 def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[str, int]:
     """Return the fold of each image, keeping proportions of labels, and equal contents together."""
-    folds = check_integer("folds", folds, 2, len(dataset))
     labels = dataset.labels_of_images()
-    chosen = np.arange(len(dataset)) % folds  # of images without labels
-    labelled = np.array([bool(image_labels) for image_labels in labels], dtype=bool)
-    chosen[labelled] = folds - 1
-    rest = dataset.filter(labelled)
-    names = dataset.images["image"]
-    for fold in range(folds - 1):
-        rest, part = rest.split(1 / (folds - fold), random_state=random_state)
-        chosen[names.isin(part.images["image"]).to_numpy()] = fold
-    return dict(zip(names, chosen.tolist(), strict=True))
+    folds = check_integer("folds", folds, 2, sum(map(bool, labels)))
+    dealt = stratified_folds(labels, folds, groups=dataset.groups_of_images(), random_state=random_state)
+    return dict(zip(dataset.images["image"], dealt.tolist(), strict=True))
 
 
 def run_trials(
@@ -127,7 +120,9 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
             in_fold = train.images["image"].map(arguments["folds"]) == task["fold"]
             part = train.filter(in_fold)
             parts = train.filter(~in_fold), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
-        plan = make_plan(*parts, task=options.task, recipe=options.recipe, project_task=arguments["task"])
+        plan = make_plan(
+            *parts, task=options.task, recipe=options.recipe, project_task=arguments["task"], is_fold="fold" in task
+        )
         own_options = replace(with_weights(plan, options, device, events), random_state=task["random_state"])
         with tempfile.TemporaryDirectory(prefix="customlabels-trial-") as folder, torch_threads(device):
             work = TrainingJob(plan, own_options, device, root, Path(folder), events, started=started)

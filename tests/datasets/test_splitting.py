@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customlabels_nb.datasets.splitting import rare_labels, stratified_split
+from customlabels_nb.datasets.splitting import rare_labels, stratified_folds, stratified_split
 from tests.tiers import many
 
 single = st.lists(st.sampled_from("abcde"), min_size=1, max_size=80)
@@ -130,3 +130,26 @@ def test_rare_labels_are_those_of_one_image_or_one_group() -> None:
     labels = [["a", "x"], ["a"], ["b"], ["b"], []]
     assert rare_labels(labels) == ["x"]
     assert rare_labels(labels, ["g", "h", "i", "i", "j"]) == ["b", "x"]
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=60), st.integers(2, 12), seed)
+@settings(max_examples=many(200), deadline=None)
+def test_folds_are_equally_large_for_each_label_and_in_total(labels: list[str], folds: int, random_state: int) -> None:
+    dealt = stratified_folds([[label] for label in labels], folds, random_state=random_state)
+    for part in (dealt, *(dealt[np.array(labels) == label] for label in set(labels))):
+        sizes = np.bincount(part, minlength=folds)
+        assert sizes.max() - sizes.min() <= 1
+
+
+@given(
+    st.lists(st.tuples(st.sets(st.sampled_from("abc")), st.integers(0, 20)), min_size=2, max_size=40),
+    st.integers(2, 6),
+    seed,
+)
+@settings(max_examples=many(100), deadline=None)
+def test_groups_stay_together_in_folds(images: list[tuple[set[str], int]], folds: int, random_state: int) -> None:
+    labels, groups = [sorted(names) for names, _ in images], [group for _, group in images]
+    dealt = stratified_folds(labels, folds, groups=groups, random_state=random_state).tolist()
+    assert dealt == stratified_folds(labels, folds, groups=groups, random_state=random_state).tolist()
+    assert len(set(zip(groups, dealt, strict=True))) == len(set(groups))
+    assert set(dealt) <= set(range(folds))

@@ -16,7 +16,9 @@ BOX = ["left", "top", "width", "height"]
 
 
 def boxes(
-    truth: Sequence[Row], predictions: Sequence[tuple[str, str, tuple[float, float, float, float], float]]
+    truth: Sequence[Row],
+    predictions: Sequence[tuple[str, str, tuple[float, float, float, float], float]],
+    max_boxes: int | None = None,
 ) -> Evaluation:
     """Evaluate boxes by image, label, sides and, if predicted, confidence, with thresholds at 0.5."""
     true = pd.DataFrame([(image, label, *box) for image, label, box in truth], columns=["image", "label", *BOX])
@@ -24,7 +26,7 @@ def boxes(
         [(image, label, *box, confidence) for image, label, box, confidence in predictions],
         columns=["image", "label", *BOX, "confidence"],
     )
-    return evaluate(true, said, task="boxes", thresholds=0.5)
+    return evaluate(true, said, task="boxes", thresholds=0.5, max_boxes=max_boxes)
 
 
 def found(number: int, label: str = "cat", size: float = 120, confidence: float = 0.8) -> tuple[list[Row], list]:
@@ -113,3 +115,36 @@ def test_a_lower_threshold_that_finds_the_missed_boxes_is_advised() -> None:
     advice = boxes(truth + found(10, size=130)[0], said + faint).advice
     (missed,) = advice.about("missed")
     assert "A lower threshold finds some" in missed.text
+
+
+def test_duplicates_beside_a_found_box_are_not_imprecise_boxes_of_it() -> None:
+    truth, said = found(30)
+    beside = [(image, "cat", (70.0, 10.0, 120.0, 120.0), 0.6) for image, _, _ in truth[:9]]
+    with pd.option_context("mode.string_storage", "pyarrow"):  # whose empty columns cannot be multiplied
+        assert not boxes(truth, said + beside).advice.about("misplaced")
+
+
+def test_the_limit_of_boxes_is_blamed_for_what_it_leaves_out() -> None:
+    sides = [(20.0 * (k % 10), 20.0 * (k // 10), 15.0, 15.0) for k in range(30)]
+    truth = [(image, "cat", box) for image in ("many.jpg", "more.jpg") for box in sides]
+    said = [(image, "cat", box, 0.9) for image in ("many.jpg", "more.jpg") for box in sides[:20]]
+    result = boxes(truth, said, max_boxes=20)
+    (item,) = result.advice.about("box_limit")
+    assert tells(item.text, "2 of 2", 20, 30, "max_boxes=60")
+    assert item.text in result.notes
+    assert (len(item.images), item.labels) == (20, ("cat",))
+    assert not {"missed", "box_size"} & kinds(result.advice)
+    unlimited = boxes(truth, said, max_boxes=None)
+    assert {"missed"} <= kinds(unlimited.advice)
+    assert item.text not in unlimited.notes
+    for few in (boxes(truth, said, max_boxes=21), boxes(truth[:5] + truth[30:35], said, max_boxes=20)):
+        assert not few.advice.about("box_limit")
+
+
+def test_a_limit_that_cannot_be_raised_gets_other_advice() -> None:
+    sides = [(20.0 * (k % 40), 20.0 * (k // 40), 15.0, 15.0) for k in range(1100)]
+    result = boxes(
+        [("a.jpg", "cat", box) for box in sides], [("a.jpg", "cat", box, 0.9) for box in sides[:1000]], max_boxes=1000
+    )
+    assert tells(result.advice.about("box_limit")[0].text, "1,000 is the highest limit", "parts")
+    assert any("More than 100 true boxes of a label in an image: 1 times" in note for note in result.notes)

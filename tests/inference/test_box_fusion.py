@@ -37,6 +37,7 @@ def test_two_views_find_no_more_boxes_than_one() -> None:
     assert found.confidences.min() == pytest.approx((0.9 - 49 / 200) / 2)
     assert found.masks is not None
     assert len(found.masks.inside) == 100
+    assert len(fuse_boxes(first, second, 150).labels) == 150
 
 
 def test_boxes_that_one_view_lacks_have_half_the_confidence() -> None:

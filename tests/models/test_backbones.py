@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -31,9 +32,11 @@ from customlabels_nb.models.detector_building import build_detector, coco_weight
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import SUFFIX, FeatureCache
+from customlabels_nb.models.pretrained.weights import get_weights
 from customlabels_nb.models.torchvision_backbones import cache_file, described, torchvision_names
 from customlabels_nb.models.transforms import to_batch, to_pixels
 from customlabels_nb.settings import settings
+from tests.models.fake_hub import use_hub
 from tests.models.pictures import gradient, save_blots
 
 FACTS = BACKBONES[PACKAGED]
@@ -368,3 +371,16 @@ def test_kept_features_of_two_backbones_are_not_taken_for_each_other(tmp_path: P
     for name, length in ((PACKAGED, 1280), (TINY, 96), ("timm/test_resnet", 96)):
         assert embed(images, keys=keys, cache=cache, backbone=name).features.shape == (2, length)
     assert len(list(cache.folder.glob(f"*{SUFFIX}"))) == 2  # a network's short and full name mean the same
+
+
+def test_weights_are_refused_at_once_without_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The library of the Hub would try again for 23 seconds."""
+    use_hub(monkeypatch, "http://127.0.0.1:9", tmp_path)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(settings, "network", True)
+    with pytest.raises(WeightsUnavailableError, match=r"test_resnet.* cannot be downloaded from the Hugging Face Hub"):
+        fetch_backbone("timm/test_resnet.r160_in1k")
+    with pytest.raises(WeightsUnavailableError, match=r"hf://user/name.* cannot be downloaded"):
+        get_weights("hf://user/name")
+    assert waits == []

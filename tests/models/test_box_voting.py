@@ -9,11 +9,12 @@ import pytest
 import torch
 from torchvision.models.detection.roi_heads import RoIHeads
 
-from customlabels_nb.inference.exporting.detect import voted
+from customlabels_nb.inference.exporting.detect import boxes, voted
+from customlabels_nb.inference.exporting.networks import exportable, rules_of
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.box_voting import ALL, OVERLAP, VotingHeads, vote
 from customlabels_nb.models.detector_building import build_detector
-from customlabels_nb.models.detector_shape import MOST_BOXES, DetectorShape
+from customlabels_nb.models.detector_shape import COCO_DETECTORS, MOST_BOXES, DetectorShape
 
 CORNERS = torch.tensor(
     [[0.0, 0, 100, 100], [10, 0, 110, 100], [0, 0, 100, 100], [40, 0, 140, 100], [300, 0, 340, 40], [5, 5, 5, 5]]
@@ -60,3 +61,34 @@ def test_voting_is_stored_with_the_model() -> None:
     assert len(boxes) == MOST_BOXES
     assert 1 < float((boxes - plain).abs().max()) < 80
     assert ((boxes >= 0) & (boxes <= 256)).all()
+
+
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("cascade", [False, True])
+def test_a_detector_and_its_export_find_more_boxes_with_a_higher_limit(cascade: bool, masks: bool) -> None:
+    """With masks, the exported graph returns a fixed number of boxes, and otherwise candidates."""
+    images = torch.randn(1, 3, 320, 320, generator=torch.Generator().manual_seed(0))
+    counts = []
+    for max_boxes in (None, 20, 300):
+        torch.manual_seed(0)
+        shape = DetectorShape(channels=8, hidden=16, cascade=cascade, max_boxes=max_boxes)
+        detector = build_detector(shape, 2, PACKAGED, masks=masks).eval()
+        with torch.inference_mode():
+            [found], candidates = detector(images), exportable(detector)(images)
+        rules = rules_of(detector)
+        exported = list(boxes([part.numpy() for part in candidates], {"boxes": rules}, (320, 320), (320, 320)))
+        counts.append(len(found["boxes"]))
+        assert rules["most"] == shape.box_limit
+        assert len(exported) == pytest.approx(counts[-1], abs=2)  # boxes thinner than a pixel are dropped
+    assert counts == [MOST_BOXES, 20, 300]
+
+
+@pytest.mark.parametrize("name", [*COCO_DETECTORS])
+def test_a_torchvision_detector_finds_more_boxes_with_a_higher_limit(name: str) -> None:
+    plain = DetectorShape(name)
+    for max_boxes in (None, 600):
+        network = build_detector(replace(plain, max_boxes=max_boxes), 2, PACKAGED).network
+        heads = getattr(network, "roi_heads", network)
+        assert heads.detections_per_img == (max_boxes or plain.box_limit)
+        room = network.topk_candidates if heads is network else network.rpn._post_nms_top_n["testing"]
+        assert room >= heads.detections_per_img or max_boxes is None

@@ -66,9 +66,9 @@ def test_only_likely_proposals_are_refined(spread: float, background: float, sha
 
 def test_the_best_proposals_of_each_image_are_refined() -> None:
     confidences = torch.cat([torch.linspace(0.009, 0, 100), torch.linspace(0.011, 0.01, 50)])
-    assert is_likely(confidences, 0.01).nonzero().ravel().tolist() == [*range(25), *range(100, 150)]
-    assert int(is_likely(confidences, 0.0014).sum()) == 134
-    assert is_likely(confidences[:3], 1.0).tolist() == [True] * 3
+    assert is_likely(confidences, 0.01, 100).nonzero().ravel().tolist() == [*range(25), *range(100, 150)]
+    assert int(is_likely(confidences, 0.0014, 100).sum()) == 134
+    assert is_likely(confidences[:3], 1.0, 100).tolist() == [True] * 3
 
 
 def test_training_reaches_both_passes_and_images_may_have_no_object() -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import pickle
 from copy import deepcopy
@@ -15,9 +16,11 @@ from customlabels_nb.errors import ArtifactError, InputError, ModelError, Weight
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import (
     CONFIG,
+    WEIGHTS,
     ModelConfig,
     load_artifact,
     load_config,
+    model_identity,
     save_artifact,
     update_config,
 )
@@ -37,6 +40,7 @@ from customlabels_nb.models.detector_shape import (
     DetectorShape,
     anchors_for,
     check_input_size,
+    check_max_boxes,
 )
 from customlabels_nb.models.transforms import to_batch
 from customlabels_nb.settings import settings
@@ -393,6 +397,14 @@ def test_invalid_input_sizes_are_refused(size: object) -> None:
     check_input_size(416)
 
 
+@pytest.mark.parametrize("most", [0, 1001, True, "100", 100.0])
+def test_invalid_limits_of_boxes_are_refused(most: object) -> None:
+    with pytest.raises(InputError, match="max_boxes="):
+        check_max_boxes(most)
+    check_max_boxes(None)
+    check_max_boxes(1000)
+
+
 def test_every_coco_detector_is_torchvisions() -> None:
     from torchvision.models import get_model_weights
 
@@ -429,6 +441,23 @@ def test_a_detector_that_was_saved_comes_back_equal(tmp_path: Path, network: Ima
     assert load_config(tmp_path).threshold_of("pear") == 0.25
     with pytest.raises(InputError, match="detector"):
         update_config(tmp_path, config(detector=DetectorShape()))
+
+
+def test_the_limit_of_boxes_is_part_of_a_saved_model(tmp_path: Path, network: ImageDetector) -> None:
+    """Models without it keep their identity, so that interrupted predictions of earlier releases continue."""
+    save_artifact(tmp_path, network, config())
+    content, plain = json.loads((tmp_path / CONFIG).read_text()), model_identity(tmp_path, load_config(tmp_path))
+    assert "max_boxes" not in content["detector"]
+    apart = ("thresholds", "view_thresholds", "training", "colors", "format", "sha256")
+    facts = {key: value for key, value in content.items() if key not in apart}
+    digest = hashlib.sha256((tmp_path / WEIGHTS).read_bytes() + json.dumps(facts, sort_keys=True).encode())
+    assert plain == digest.hexdigest()
+    content["detector"]["max_boxes"] = 250
+    (tmp_path / CONFIG).write_text(json.dumps(content))
+    loaded, told = load_artifact(tmp_path)
+    assert isinstance(loaded, ImageDetector)
+    assert (told.box_limit, loaded.network.roi_heads.max_boxes) == (250, 250)
+    assert model_identity(tmp_path, told) != plain
 
 
 def test_one_label_is_enough_for_a_detector(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import Cancelled, InputError, ModelError
 from customlabels_nb.events import Events, Progress
 from customlabels_nb.models.artifact import load_artifact, load_config
-from customlabels_nb.models.detector_shape import TransformersShape
+from customlabels_nb.models.detector_shape import TransformersShape, shape_from_dict, with_box_limit
 from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import Budget
 from tests.models.tiny_detectors import SIDES, tiny_config, write_tiny_detector
@@ -220,6 +220,25 @@ def test_project_trains_loads_detects_and_exports(
     assert "weights from transformers (licence unknown" in model.card.text
     exported = model.export("onnx", tmp_path / "exported")
     assert ExportedModel(exported.file).facts["licence"] == ""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_detector_finds_no_more_objects_than_it_proposes(folders: dict[str, Path], family: str) -> None:
+    import torch
+
+    from customlabels_nb.inference.exporting.networks import rules_of
+    from customlabels_nb.models.transformers_detector import build_transformers_detector, pretrained_shape
+
+    shape = pretrained_shape(str(folders[family])).for_size(SIDES[family])
+    assert with_box_limit(shape, None, 500) == shape
+    few = with_box_limit(shape, 7, 0)
+    assert shape_from_dict(few.to_dict()) == few
+    network = build_transformers_detector(few, 2).eval()
+    with torch.inference_mode():
+        corners, scores, labels = network.candidates(torch.zeros(1, 3, SIDES[family], SIDES[family]))
+    assert (corners.shape[1], scores.shape[1], labels.shape[1], rules_of(network)["most"]) == (7, 7, 7, 7)
+    with pytest.raises(InputError, match=rf"max_boxes=100.*at most {shape.box_limit} objects"):
+        with_box_limit(shape, 100, 0)
 
 
 def test_changed_configuration_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from customlabels_nb.errors import (
 from customlabels_nb.evaluation import result as result_module
 from customlabels_nb.events import Ended, Event, Events, Message, Progress, Result, Started
 from customlabels_nb.labeling.review import ReviewQuery
+from customlabels_nb.models.artifact import load_config
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.settings import settings
@@ -45,6 +46,7 @@ from customlabels_nb.training.recipe import TrainingJob, TrainingResult
 from customlabels_nb.training.run import TrainingOptions, recipe_for, resume_version, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
 from tests.facts import tells
+from tests.models.pictures import save_blots
 from tests.project.conftest import HOSTILE, draw
 
 
@@ -635,3 +637,22 @@ def test_test_labels_that_training_does_not_know_are_refused(project: Project, t
     with pytest.raises(NotEnoughDataError) as caught:
         project.train(progress=False)
     assert caught.value.code == "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"
+
+
+def test_a_classifier_learns_one_label_from_images_that_show_nothing_of_it(tmp_path: Path) -> None:
+    colors = {"red": (220, 30, 30), "blue": (30, 60, 220)}
+    blots = {name: save_blots(tmp_path / "photos" / name, color, 6) for name, color in colors.items()}
+    project = create_project("red", tmp_path)
+    project.add_images(blots["red"], label="red", progress=False)
+    project.add_images(blots["blue"], progress=False)
+    images = project.train_set.images
+    bare = images.loc[images["status"] == "unlabelled", "image"].tolist()
+    project.label("train").session.set_status(bare, "labelled")
+    model = project.train(progress=False)
+    report = model.evaluate()
+    assert (report.task, report.per_label["label"].tolist()) == ("multi-label", ["red"])
+    assert 0 < report.outcomes.bare.sum() < len(report.outcomes.images)  # false positives are measured
+    assert report.metric("f1") == 1
+    assert load_config(model.folder).labels == ("red",)
+    with model.started("cpu", engine="torch"):
+        assert [len(model.detect(blots[label][0]).table) for label in ("red", "blue")] == [1, 0]

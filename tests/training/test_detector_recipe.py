@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.evaluation.boxes import make_boxes
@@ -18,14 +20,13 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.canvas import Canvas
 from customlabels_nb.models.detector import DetectedBoxes
 from customlabels_nb.models.detector_building import build_detector, pretrained_detector
-from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.models.detector_shape import DetectorShape, with_box_limit
 from customlabels_nb.training import detection_learner, image_data
 from customlabels_nb.training.boxes_data import Example
 from customlabels_nb.training.budget import Budget, Clock
 from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
 from customlabels_nb.training.detector_recipe import TrainedDetector, _begin_from, predict_boxes, train_detector
-from customlabels_nb.training.loop import LEAST_STEPS
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.facts import facts
 from tests.threads import one_thread  # noqa: F401
@@ -129,10 +130,31 @@ def test_training_without_boxes_is_refused(squares: list[Example], tmp_path: Pat
         train_detector(squares, [], options(), Events())
 
 
-@pytest.mark.parametrize("changed", [{"detector": "yolo"}, {"input_size": 100}, {"batch": 0}, {"batch": True}])
+@pytest.mark.parametrize(
+    "changed", [{"detector": "yolo"}, {"input_size": 100}, {"batch": 0}, {"batch": True}, {"max_boxes": 0}]
+)
 def test_invalid_options_are_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(changed))):
         options(**changed)
+
+
+@given(most=st.integers(0, 2000), asked=st.none() | st.integers(1, 1000))
+def test_a_detector_has_room_for_twice_the_boxes_of_a_training_image(most: int, asked: int | None) -> None:
+    for shape in (DetectorShape(), DetectorShape("ssdlite320_mobilenet_v3_large")):
+        limit = with_box_limit(shape, asked, most).box_limit
+        assert limit == (asked or max(shape.box_limit, min(2 * most, 1000)))
+        assert asked or min(limit, 1000) >= min(2 * most, 1000)
+
+
+def test_the_limit_of_boxes_is_stored_where_it_is_not_the_default(tmp_path: Path) -> None:
+    image, _ = drawn_squares(tmp_path, 2)
+    many = replace(image, boxes=np.tile(image.boxes[:1], (70, 1)), labels=np.zeros(70))
+    network = train_detector([many], LABELS, options(1), Events()).network
+    assert (network.shape.to_dict()["max_boxes"], network.network.roi_heads.max_boxes) == (140, 140)
+    assert "max_boxes" not in train_detector([image], LABELS, options(1), Events()).network.shape.to_dict()
+    few = train_detector([many], LABELS, options(1, max_boxes=50), Events())
+    assert few.network.shape.to_dict()["max_boxes"] == 50
+    assert "A training image has 70 boxes, but the model finds at most 50." in few.facts["notes"]
 
 
 def test_held_out_images_are_judged_and_the_best_state_is_kept(squares: list[Example], tmp_path: Path) -> None:
@@ -174,9 +196,14 @@ def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> Non
 
 def test_small_boxes_enlarge_the_input_with_a_note(tmp_path: Path) -> None:
     small = drawn_squares(tmp_path, 2, size=(640, 480), sides=(20, 22))
-    prepared = prepare(small, LABELS, options(input_size=None), Events(), None, None)
+    events = Events()
+    told = heard(events)
+    prepared = prepare(small, LABELS, options(input_size=None), events, None, None)
     assert prepared.size > 320
-    assert any("each step takes" in note for note in prepared.notes)
+    (note,) = prepared.notes
+    assert "each step takes" in note
+    assert [type(event) for event in told[:2]] == [Message, Progress]  # before the images are decoded
+    assert told[0] == Message(note)
 
 
 def make_learner(examples: Sequence[Example], validation: Sequence[Example] | None = None) -> DetectionLearner:
@@ -312,8 +339,10 @@ def test_final_stages_beyond_the_budget_are_announced(squares: list[Example]) ->
     names = [example.image for example in squares] * 2000
     clock = Clock(Budget(seconds=1.0), events, time.perf_counter() - 30.0, names)
     found = train_detector(squares, LABELS, options(budget=clock.budget), events, clock=clock)
-    assert found.state.total == found.state.step == LEAST_STEPS
+    assert found.state.total == found.state.step == 1
     assert found.state.seconds > 30.0
     said = [event.text for event in told if isinstance(event, Message)]
-    assert sum("beyond the budget of 1 s" in text for text in said) == 2
-    assert any(f"{len(names):,} images" in text for text in said)
+    assert any("beyond the budget of 1 s" in text and f"{len(names):,} images" in text for text in said)
+    spent, few = (next(text for text in said if part in text) for part in ("is spent", "only enough for 1 step"))
+    assert {spent, few} <= {*found.facts["notes"]}
+    assert "least that is trained is one step" in spent

@@ -46,6 +46,8 @@ BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
         ({"a": [("box", "x")], "b": ["y"]}, {}, "boxes", "1 training images have boxes, 1"),  # a tie
         ({"a": [("box", "x")], "b": ["y"], "c": ["x"]}, {}, "single-label", "exactly one"),
         ({"a": [("box", "x"), "x", "y"]}, {}, "boxes", "1 training images have boxes, 1"),
+        ({"a": ["x"], "b": ["x"], "c": []}, {}, "multi-label", "1 training images show nothing of the only label, 'x'"),
+        ({"a": ["x"], "b": ["y"], "c": []}, {}, "single-label", "exactly one"),
     ],
 )
 def test_labels_determine_the_task(train: dict, test: dict, expected: str, reason: str) -> None:
@@ -118,10 +120,42 @@ def test_brands_train_on_logos_boxes_and_backgrounds() -> None:
     assert any(tells(note, 1, "boxes", "logo") for note in mixed.notes)
 
 
+def test_one_label_is_enough_with_images_that_show_nothing_of_it() -> None:
+    train = dataset("train", {"a": ["x"], "b": ["x"], "c": [], "d": []})
+    plan = make_plan(train, dataset("test", {"e": ["x"], "f": []}))
+    assert (plan.labels["label"].tolist(), plan.train.images["image"].tolist()) == (["x"], ["a", "b", "c", "d"])
+    assert not any("false positives" in note for note in plan.notes)
+    blind = make_plan(train, dataset("test", {"e": ["x"]}))
+    assert any(tells(note, "'x'", "false positives") for note in blind.notes)
+    assert describe_plan(None, train, dataset("test", {"e": ["x"], "f": []}))[0].startswith(
+        "project.train() would learn 1 label from 4 images, tested on 2 others."
+    )
+
+
+def test_images_that_show_nothing_of_the_only_label_are_split_too() -> None:
+    images: dict[str, list] = {**{f"x{k}": ["x"] for k in range(10)}, **{f"n{k}": [] for k in range(10)}}
+    _, part = dataset("train", images, n9="unlabelled").split(0.3)
+    assert sorted(image[0] for image in part.images["image"]) == ["n"] * 3 + ["x"] * 3
+    assert "n9" not in set(part.images["image"])
+    boxes = {name: [("box", label) for label in labels] for name, labels in images.items()}
+    _, part = dataset("train", boxes).split(0.3)
+    assert {image[0] for image in part.images["image"]} == {"x"}
+
+
+def test_test_images_of_a_fold_may_have_a_single_label() -> None:
+    plan = make_plan(dataset("train", TWO), dataset("test", {"d": ["x"]}), is_fold=True)
+    assert plan.test.images["image"].tolist() == ["d"]
+
+
 @pytest.mark.parametrize(
     ("train", "test", "given", "words", "code"),
     [
-        ({"a": ["x"], "b": ["x"]}, {"c": ["x"]}, {}, "2 labels .*only 'x'", "ERROR_MANIFEST_TOO_FEW_LABELS"),
+        ({"a": ["x"], "b": ["x"]}, {"c": ["x"]}, {}, "2 labels .*only 'x'.*show nothing of 'x', .*task='multi-label'",
+         "ERROR_MANIFEST_TOO_FEW_LABELS"),
+        ({"a": ["x"], "b": ["x"], "c": []}, {"d": ["x"]}, {"task": "single-label"}, "task='multi-label'",
+         "ERROR_MANIFEST_TOO_FEW_LABELS"),
+        ({"a": ["x"], "b": ["x"]}, {"c": ["x"], "d": []}, {"task": "multi-label"}, "2 labels .*only 'x'",
+         "ERROR_MANIFEST_TOO_FEW_LABELS"),
         (TWO, {}, {"task": "boxes"}, "at least 1 label .* 0 boxes", "ERROR_MANIFEST_TOO_FEW_LABELS"),
         (TWO, {"d": []}, {}, "no labelled image", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
         (BOXES, {"d": ["x"]}, {"task": "boxes"}, "no image with boxes", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),

@@ -60,8 +60,22 @@ def test_folds_are_trained_by_workers(project: cl.Project) -> None:
     assert project.versions.empty
 
 
+@pytest.mark.thorough
+def test_each_fold_is_trained_though_one_has_a_single_label(blots: dict[str, list[str]], tmp_path: Path) -> None:
+    made = cl.create_project("few", tmp_path, task="single-label")
+    for label in ("red", "blue"):
+        made.add_images(blots[label][:3], label=label, progress=False)
+    scores = made.cross_validate(5, progress=False)
+    assert (sorted(scores["test_images"]), scores.attrs["errors"]) == ([1, 1, 1, 1, 2], [])
+
+
 def test_impossible_cross_validation_names_the_reason(project: cl.Project) -> None:
-    for options, words in (({"folds": 1}, "folds=1"), ({"repeats": 0}, "repeats=0"), ({"workers": 0}, "workers=0")):
+    for options, words in (
+        ({"folds": 1}, "folds=1"),
+        ({"folds": 19}, "folds=19 must be .* labelled images, 18"),
+        ({"repeats": 0}, "repeats=0"),
+        ({"workers": 0}, "workers=0"),
+    ):
         with pytest.raises(InputError, match=words):
             project.cross_validate(**options)  # type: ignore[arg-type]
     with pytest.raises(NotEnoughDataError, match="test"):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.calls import Call, invalid
@@ -212,10 +213,13 @@ def _check_tags(images: ImageList, task: str) -> None:
             marks = marks[~marks["image"].duplicated(keep=False)]
     counts, least = marks["label"].value_counts(), LEAST_BOXES if is_detector else LEAST_IMAGES
     labels = [tag.name for tag in images.tags if not tag.is_negative]
-    fewest = 1 if is_detector else 2
+    has_negatives = task == t.MULTI_LABEL and len(images.negatives & set(ready)) >= LEAST_IMAGES
+    fewest = 1 if is_detector or has_negatives else 2
     what = "boxes" if is_detector else "images"
     if len(labels) < fewest:
-        raise ServiceError(_CODES[task], f"Training needs at least {fewest} tags. The project has {len(labels)}.")
+        other = f", or one and {LEAST_IMAGES} images with the negative tag" if task == t.MULTI_LABEL else ""
+        message = f"Training needs at least {counted(fewest, 'tag')}{other}. The project has {len(labels)}."
+        raise ServiceError(_CODES[task], message)
     few = [f"{name[:100]} ({counts.get(name, 0)})" for name in labels if counts.get(name, 0) < least]
     if few:
         message = f"Not enough images for training. Each tag needs at least {least} {what}, but these have fewer: "

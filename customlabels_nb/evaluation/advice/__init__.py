@@ -28,6 +28,7 @@ from customlabels_nb.evaluation.advice.rules import (
     confusion_advice,
     find_mistakes,
     interval_advice,
+    limit_advice,
     misplaced_advice,
     missed_advice,
     never_found_advice,
@@ -232,7 +233,7 @@ def advise(
         *confidence_advice(case),
     ]
     if case.is_drawn:
-        candidates += [*misplaced_advice(case, mistakes), *size_advice(case)]
+        candidates += [*limit_advice(case), *misplaced_advice(case, mistakes), *size_advice(case)]
     items, omitted = strongest(candidates)
     notes = []
     if omitted:

@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "trade_off": "Threshold trade-off",
     "label_error": "Check these labels first",
     "confusion": "Confused labels",
+    "box_limit": "Limit of boxes",
     "missed": "Missed",
     "false_alarm": "False positives",
     "misplaced": "Imprecise boxes",

@@ -19,7 +19,7 @@ from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TEX
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.boxes import Boxes, limit_note
 from customlabels_nb.evaluation.detector_metrics import SIZES
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import ratios
@@ -98,7 +98,17 @@ class Case:
 
     @cached_property
     def misses(self) -> pd.DataFrame:
-        return self.rows(FALSE_NEGATIVE)
+        """Missed labels or boxes, without those that :attr:`limited` has."""
+        rows = self.rows(FALSE_NEGATIVE)
+        return rows[~rows["image"].isin(self.limited["image"])].reset_index(drop=True)
+
+    @cached_property
+    def limited(self) -> pd.DataFrame:
+        """Missed boxes in images in which a detector reaches its limit of boxes."""
+        rows = self.rows(FALSE_NEGATIVE)
+        if not isinstance(self.outcomes, Boxes):
+            return rows.head(0)
+        return rows[rows["image"].isin(self.outcomes.images[self.outcomes.at_limit])].reset_index(drop=True)
 
     @cached_property
     def alarms(self) -> pd.DataFrame:
@@ -262,6 +272,18 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         there, here = case.each([truth] * number), case.each([predicted] * back)
         gain = case.gain(tp=there + here, fn=-there - here, fp=-case.each([predicted] * number + [truth] * back))
         yield AdviceItem("confusion", text, (truth, predicted), images, case.look(images), gain)
+
+
+def limit_advice(case: Case) -> Iterator[AdviceItem]:
+    """Suggest a higher limit of boxes per image if a detector reaches it."""
+    assert isinstance(case.outcomes, Boxes)
+    if len(case.limited):
+        images = _table(case.limited.assign(truth=case.limited["label"], predicted=None)[[*_COLUMNS, *_BOX]])
+        labels = tuple(label for label in case.labels if label in set(images["truth"]))
+        by = case.each(images["truth"])
+        yield AdviceItem(
+            "box_limit", limit_note(case.outcomes), labels, images, case.look(images), case.gain(tp=by, fn=-by)
+        )
 
 
 def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
@@ -558,6 +580,7 @@ def misplaced_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     lacking = pd.MultiIndex.from_frame(misplaced[["image", "predicted"]]).isin(missed)  # otherwise it is a duplicate
     misplaced = misplaced[lacking & misplaced["iou"].between(MISPLACED_IOU, needed, inclusive="left")]
     targets = misplaced["predicted"].map(dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True)))
+    targets = targets.astype("float64")  # of no row, they are text
     times = misplaced.groupby("predicted")["predicted"].transform("size")
     misplaced = misplaced[(times >= MISPLACED_TIMES) & (times >= MISPLACED_SHARE * targets)]
     if misplaced.empty:

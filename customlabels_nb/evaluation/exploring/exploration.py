@@ -329,6 +329,7 @@ def judged_by(
         thresholds=thresholds,
         task=evaluation.task,
         iou_threshold=outcomes.iou_threshold if isinstance(outcomes, Boxes) else IOU_THRESHOLD,
+        max_boxes=outcomes.max_boxes if isinstance(outcomes, Boxes) else None,
     )
 
 

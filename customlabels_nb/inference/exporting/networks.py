@@ -18,7 +18,7 @@ from customlabels_nb.models.box_voting import OVERLAP, VotingHeads, vote
 from customlabels_nb.models.cascade import SCALE, CascadeHeads, is_likely, mean_confidences, object_confidences, refined
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import ImageDetector
-from customlabels_nb.models.detector_shape import LEAST_CONFIDENCE, MOST_BOXES
+from customlabels_nb.models.detector_shape import LEAST_CONFIDENCE
 from customlabels_nb.models.transformers_detector import TransformersDetector
 
 #: Smallest side of a box of a Faster R-CNN, in pixels of the canvas.
@@ -61,7 +61,7 @@ def exportable(network: ImageClassifier | ImageDetector) -> nn.Module:
 def rules_of(network: ImageDetector) -> dict[str, float]:
     """Return the rules that :func:`customlabels_nb.inference.exporting.detect.boxes` uses to filter candidates."""
     if isinstance(network, TransformersDetector):  # no suppression
-        most = int(network.network.config.num_queries)
+        most = network.shape.box_limit
         return {"least_confidence": LEAST_CONFIDENCE, "least_side": 0.0, "overlap": 1.0, "votes": False, "most": most}
     two_stages = isinstance(network.network, FasterRCNN)
     heads = network.network.roi_heads if two_stages else network.network
@@ -78,7 +78,7 @@ def rules_of(network: ImageDetector) -> dict[str, float]:
 def suppression_of(heads: Any) -> tuple[float, int]:
     """Return the IoU above which a detector suppresses a box, and its largest number of detections."""
     if isinstance(heads, VotingHeads):
-        return OVERLAP, MOST_BOXES
+        return OVERLAP, heads.max_boxes
     return float(heads.nms_thresh), int(heads.detections_per_img)
 
 
@@ -106,7 +106,7 @@ class TwoStages(nn.Module):
             again, deltas = self.heads.second_predictor(hidden)
             confidences = mean_confidences(logits, again)
             best = torch.where(real, object_confidences(logits), -1.0)
-            real = real & is_likely(best, self.heads.score_thresh)
+            real = real & is_likely(best, self.heads.score_thresh, self.heads.max_boxes)
             corners = self.heads.box_coder.decode_single(deltas / SCALE, better).reshape(self.after, -1, 4)
         scores, corners = torch.where(real[:, None], confidences, 0.0)[:, 1:], corners[:, 1:]  # without background
         count = scores.shape[1]

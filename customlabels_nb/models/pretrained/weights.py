@@ -28,6 +28,7 @@ HUB = "hf://"
 _FILES = ("config.json", "model.safetensors")
 _PATTERNS = ["*.json", "*.txt", "*.safetensors"]  # configuration, vocabulary, weights
 _MEGA = 10**6
+_MOST_SECONDS = 3.0  # until the Hub answers
 _MOST_JSON_BYTES = 1 << 24
 
 
@@ -136,8 +137,10 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
 
 def download_files(repository: str, revision: str | None, patterns: list[str], *, network: bool = True) -> Path:
     """Download files that the Hub's cache lacks, and once more those that are damaged there, and name their folder."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, get_session, snapshot_download
 
+    if network:  # the library of the Hub would try again for 23 seconds before it fails
+        get_session().head(constants.ENDPOINT, timeout=_MOST_SECONDS)
     options: dict[str, Any] = {"allow_patterns": patterns, "local_files_only": not network}
     folder = Path(snapshot_download(repository, revision=revision, **options))
     if network and (damaged := damaged_files(folder)):

@@ -156,6 +156,24 @@ def test_everything_is_checked_before_an_iteration_exists(vision: VisionService)
 
 
 @pytest.mark.usefixtures("train_nothing")
+def test_one_tag_is_enough_with_images_of_the_negative_tag(vision: VisionService) -> None:
+    """An image has one of several tags in a multiclass project, so the negative tag does not help there."""
+    for kind, message in (("Multilabel", "one and 5 images with the negative tag"), ("Multiclass", "at least 2 tags.")):
+        project = vision.project(kind, kind)
+        red, none = vision.tag(project, "red"), vision.tag(project, "none", "Negative")
+        tags = [red] * 5 + [none] * 4
+        vision.upload(
+            project, [{"contents": picture("red", n, (40, 30)), "tagIds": [tag]} for n, tag in enumerate(tags)]
+        )
+        assert message in vision.call("POST", f"{project}/train", 400)["message"]
+        vision.add(project, picture("blue", 50), none)
+        if kind == "Multiclass":
+            assert message in vision.call("POST", f"{project}/train", 400)["message"]
+        else:
+            assert vision.call("POST", f"{project}/train")["status"] == "Training"
+
+
+@pytest.mark.usefixtures("train_nothing")
 def test_a_training_that_dies_has_failed(vision: VisionService) -> None:
     project = vision.project()
     vision.painted(project)
