@@ -42,6 +42,8 @@ _FORMAT = "1.0"
 #: File name of the journal's first line behind a URL.
 RUN = "_run.json"
 _STEP = re.compile(r"_journal/(\d{9,})-(\d{9,})-(\d+)\.json")
+#: End of each complete Parquet file.
+_END = b"PAR1"
 
 
 def part_name(first: int, stop: int) -> str:
@@ -104,8 +106,9 @@ class CompletedChunk:
 class Journal:
     """Journal in a local file, opened for writing and locked for this process.
 
-    ``facts`` describes the run. A journal with others is an InputError. Steps whose file is missing in ``folder`` are
-    left out. ``begun`` is True if the journal already existed, and ``done`` has the totals of its steps.
+    ``facts`` describes the run. A journal with others is an InputError. Steps whose file in ``folder`` is missing or
+    cut off are left out, so that they are made again. ``begun`` is True if the journal already existed, and ``done``
+    has the totals of its steps.
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any], folder: OutputFolder | None = None) -> None:
@@ -115,7 +118,7 @@ class Journal:
             if not lock_file(self._file):
                 raise NotAllowedError(f"Another process is writing to {str(path)!r}. Wait until it finishes.")
             self._file.seek(0)
-            there, self.done, whole = _parsed(self._file, str(path), () if folder is None else folder.sizes())
+            there, self.done, whole = _parsed(self._file, str(path), () if folder is None else complete_files(folder))
             self.begun, self.engine = there is not None, _same_run(there, facts, str(path))
             self._file.truncate(whole)  # an incomplete last line
             if not self.begun:
@@ -147,7 +150,7 @@ class ObjectJournal(Journal):
 
     def __init__(self, folder: OutputFolder, facts: Mapping[str, Any]) -> None:
         self._folder = folder
-        there, self.done = read_journal(folder)
+        there, self.done = read_journal(folder, complete_files(folder))
         self.begun, self.engine = there is not None, _same_run(there, facts, str(folder))
         if not self.begun:
             folder.write(RUN, _encoded(_head(facts)))
@@ -163,13 +166,25 @@ class ObjectJournal(Journal):
         """Leave the journal as it is, because each step is complete."""
 
 
-def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, CompletedChunk]:
-    """Read the journal of a folder: the description of the run, None if there is no journal, and the steps."""
+def complete_files(folder: OutputFolder) -> set[str]:
+    """Return the Parquet files of a folder that are not cut off: they end with the mark of the format."""
+    sizes = {name: size for name, size in folder.sizes().items() if name.endswith(".parquet")}
+    return {name for name, end in folder.read_ends(sizes, len(_END)).items() if end == _END}
+
+
+def read_journal(
+    folder: OutputFolder, files: Collection[str] | None = None
+) -> tuple[dict[str, Any] | None, CompletedChunk]:
+    """Read the journal of a folder: the description of the run, None if there is no journal, and the steps.
+
+    Steps whose file is not among ``files`` are left out. By default, these are all files of the folder.
+    """
     sizes = folder.sizes()
+    files = sizes if files is None else files
     if folder.local is not None:
         if JOURNAL not in sizes:
             return None, CompletedChunk()
-        return _parsed(folder.read(JOURNAL).splitlines(keepends=True), str(folder.local / JOURNAL), sizes)[:2]
+        return _parsed(folder.read(JOURNAL).splitlines(keepends=True), str(folder.local / JOURNAL), files)[:2]
     if RUN not in sizes:
         return None, CompletedChunk()
     there, done, _ = _parsed([folder.read(RUN) + b"\n"], str(folder), sizes)
@@ -180,7 +195,7 @@ def read_journal(folder: OutputFolder) -> tuple[dict[str, Any] | None, Completed
         first, stop, objects = map(int, _STEP.fullmatch(name).groups())  # type: ignore[union-attr]
         step = _json(contents[name], str(folder), number) if sizes[name] else {"errors": []}
         mark = part_name(first, stop) if objects else None
-        _take({"range": [first, stop], "found": objects, "mark": mark, **step}, done, str(folder), number, sizes)
+        _take({"range": [first, stop], "found": objects, "mark": mark, **step}, done, str(folder), number, files)
     return there, done
 
 

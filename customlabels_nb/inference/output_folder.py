@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -16,6 +16,12 @@ from customlabels_nb.images.locations import is_remote, local_path
 from customlabels_nb.remote.remote_files import is_store, is_web, open_system, path_in_bucket, why
 
 Found = TypeVar("Found")
+
+
+def _end_of(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - count))
+        return file.read(count)
 
 
 class OutputFolder:
@@ -75,6 +81,18 @@ class OutputFolder:
             return list(system.cat_ranges([f"{path}/{name}" for name in names], None, None, on_error="raise"))
 
         return self._remotely("read", contents)
+
+    def read_ends(self, sizes: Mapping[str, int], count: int) -> dict[str, bytes]:
+        """Return the last ``count`` bytes of files of these sizes, which are requested at the same time."""
+        if self.local is not None:
+            return {name: _end_of(self.local / name, count) for name in sizes}
+        names = [name for name, size in sizes.items() if size >= count]
+        stops = [sizes[name] for name in names]
+
+        def ends(system: Any, path: str) -> list[bytes]:
+            return list(system.cat_ranges([f"{path}/{name}" for name in names], [s - count for s in stops], stops))
+
+        return dict(zip(names, self._remotely("read", ends) if names else [], strict=True))
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file, completely or not at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections import deque
@@ -22,9 +23,12 @@ from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation.arrays import FloatArray
 
 _IMAGES = "images.json"
+#: File with the SHA-256 of the snapshots' other files, with which changes are noticed.
+_DIGESTS = "snapshots.json"
 #: File with the polygons of the annotations, which manifests do not have, written only if there are any.
 _POLYGONS = "polygons.json"
 _SHAPE = ("label", *BOX_COLUMNS)
+_SNAPSHOTS = ("train.manifest", "test.manifest", _POLYGONS, _IMAGES)
 #: File with the names of the training images that were held out, written only if there are any.
 HELD_OUT = "held_out.json"
 #: Predictions for training images by models that were not trained on them.
@@ -55,7 +59,27 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
         polygons[dataset.name] = _polygons_of(annotations)
     if any(polygons.values()):
         write_file(folder / _POLYGONS, json.dumps(polygons, ensure_ascii=False).encode())
+    write_json(folder / _DIGESTS, _digests(folder, {_IMAGES: _json_bytes(facts)}))
     write_json(folder / _IMAGES, facts)
+
+
+def _digests(folder: Path, contents: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of each file of the snapshots, which may have new ``contents``."""
+    names = [name for name in _SNAPSHOTS if name in contents or (folder / name).is_file()]
+    return {name: hashlib.sha256(contents.get(name) or (folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def check_snapshots(folder: Path) -> None:
+    """Raise ArtifactError if a file of the snapshots was changed or deleted since the training began."""
+    if not (folder / _DIGESTS).is_file():  # written by an earlier release
+        return
+    known, now = json.loads((folder / _DIGESTS).read_text("utf-8")), _digests(folder, {})
+    for name, digest in known.items():
+        if now.get(name) != digest:
+            raise ArtifactError(
+                f"{str(folder / name)!r} has been changed since the training began, so the training cannot be "
+                "continued with the same data. Restore the file, or train a new version."
+            )
 
 
 def _polygons_of(annotations: pd.DataFrame) -> dict[str, list[Any]]:
@@ -131,6 +155,8 @@ def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
                 for split, of_split in facts.items()
             }
             contents[name] = _json_bytes(moved)
+    if (folder / _DIGESTS).is_file():
+        contents[_DIGESTS] = _json_bytes(_digests(folder, contents))
     if (folder / HELD_OUT).is_file():
         held_out = json.loads((folder / HELD_OUT).read_text("utf-8"))
         contents[HELD_OUT] = _json_bytes([names.get(image, image) for image in held_out])

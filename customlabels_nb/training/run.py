@@ -43,6 +43,7 @@ from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training.kept_files import (
     CROSS_FITTED,
     HELD_OUT,
+    check_snapshots,
     has_snapshots,
     read_snapshot,
     write_json,
@@ -121,6 +122,7 @@ def resume_version(
     started, folder, options = time.perf_counter(), root / record.folder, TrainingOptions(**record.config)
     with resuming(store, record):
         if has_snapshots(folder):
+            check_snapshots(folder)
             train, test = (read_snapshot(folder, split, root) for split in ("train", "test"))
             labels = store.labels()
             order = dict.fromkeys([*record.statistics["labels"], *labels["label"]])  # also those that were deleted

@@ -27,7 +27,7 @@ from customlabels_nb.inference.journal import Journal
 from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.result_writing import WrittenDetections, open_writing
+from customlabels_nb.inference.result_writing import WrittenDetections, open_results, open_writing
 from customlabels_nb.models.artifact import (
     WEIGHTS,
     ModelConfig,
@@ -263,6 +263,20 @@ def test_resume_reports_lost_and_damaged_files(predictor: Predictor, images: lis
     to.unlink()
     with pytest.raises(InputError, match="is missing"):
         detect_many(predictor, images, to=to, resume=True)
+
+
+@pytest.mark.parametrize("kept", [0, 100, -1], ids=["empty", "its start", "all but the last byte"])
+def test_resume_makes_damaged_parts_again(predictor: Predictor, images: list[str], tmp_path: Path, kept: int) -> None:
+    to = tmp_path / "parts"
+    whole = written(predictor, images[:12], to, batch_size=4).table()
+    first, second, _ = sorted(to.glob("part-*.parquet"))
+    second.write_bytes(second.read_bytes()[:kept])
+    before = first.stat().st_mtime_ns
+    with pytest.raises(InputError, match=second.name):
+        open_results(to).table()
+    found = written(predictor, images[:12], to, batch_size=4, resume=True)
+    pd.testing.assert_frame_equal(found.table(), whole)
+    assert (found.images, found.left, first.stat().st_mtime_ns) == (12, 0, before)
 
 
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="file sizes cannot be limited on this system")

@@ -25,6 +25,7 @@ from safetensors.numpy import load_file
 import customlabels_nb as cl
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import (
+    ArtifactError,
     Cancelled,
     CustomLabelsError,
     ModelNotReadyError,
@@ -328,6 +329,13 @@ def test_killed_training_is_settled_and_resumes(project: Project) -> None:
     again = load_project(project.root)
     assert again.model("v1").status == "TRAINING_FAILED"
     assert "resume()" in again.model("v1").status_message
+    manifest = project.root / "versions" / "v1" / "train.manifest"
+    kept = manifest.read_bytes()
+    manifest.write_bytes(kept + kept.splitlines(keepends=True)[0].replace(b".png", b"2.png"))
+    with pytest.raises(ArtifactError, match=r"train\.manifest' has been changed since the training began"):
+        again.model("v1").resume(progress=False)
+    assert again.model("v1").status == "TRAINING_FAILED"
+    manifest.write_bytes(kept)
     assert again.model("v1").resume(progress=False).status == "TRAINING_COMPLETED"
 
 
