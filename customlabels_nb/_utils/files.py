@@ -35,9 +35,13 @@ def expand_home(path: str) -> str:
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Write a file atomically, through a temporary file beside it. ``durable`` waits until the data is on the disk."""
-    temporary = path.with_name(f".{uuid4().hex[:12]}.part")
+def replacing(path: Path, *, durable: bool = True, via: Path | None = None) -> Iterator[BinaryIO]:
+    """Write a file atomically, through a temporary file. ``durable`` waits until the data is on the disk.
+
+    The temporary file is beside the file, or in the folder ``via`` of the same disk, such as one of :func:`scratch`,
+    which is deleted if the process is killed.
+    """
+    temporary = (path.parent if via is None else via) / f".{uuid4().hex[:12]}.part"
     try:
         with temporary.open("xb") as file:
             yield file
@@ -132,6 +136,15 @@ def scratch(folder: Path) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def scratch_for(folder: Path) -> Iterator[Path]:
+    """Create a folder like :func:`scratch`, in the parent of ``folder`` unless ``folder`` is on another disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parent = folder.parent
+    with scratch(parent if os.stat(parent).st_dev == os.stat(folder).st_dev else folder) as path:
+        yield path
 
 
 def remove_abandoned(folder: Path) -> None:

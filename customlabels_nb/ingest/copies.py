@@ -37,14 +37,17 @@ def find_copies(images: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     return {image: copies[name] for image in images if (name := name_of_copy(image, "")) != image and name in copies}
 
 
-def copy_image(image: str, name: str, root: Path, *, replace: bool = False) -> str:
-    """Copy an image to ``name``, relative to ``root``, and return the name. Existing files stay, unless ``replace``."""
+def copy_image(image: str, name: str, root: Path, *, via: Path, replace: bool = False) -> str:
+    """Copy an image to ``name``, relative to ``root``, and return the name. Existing files stay, unless ``replace``.
+
+    The copy is written in the folder ``via`` first.
+    """
     target = root / name
     if name == image or (target.exists() and not replace):
         return name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target, durable=False) as file, image_memory.share() as hold:
+        with replacing(target, durable=False, via=via) as file, image_memory.share() as hold:
             file.write(read_bytes(image, root, hold=hold))
     except OSError as error:
         raise InputError(f"copy=True: cannot copy {image!r} to {str(target)!r}: {why_not_written(error)}.") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.files import scratch_for, write_errors
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
@@ -55,13 +57,18 @@ def import_images(
     tables = _Tables.of(source, options, root)
     options = replace(options, label=None)  # the tables have it
     reader = FactsReader(root, events, verify=options.verify, copy=options.copy)
-    while True:
-        work = _Import(store, root, options, tables, reader)
-        try:
-            work.store(action or Action("import", settings.user, work.name))
-            break
-        except OutdatedError:  # someone else has imported since then: decide again, without reading files
-            continue
+    with ExitStack() as stack:
+        via = root
+        if options.copy or options.copies:
+            with write_errors(f"copy=True: {str(root / 'images')!r}"):
+                via = stack.enter_context(scratch_for(root / "images"))
+        while True:
+            work = _Import(store, root, options, tables, reader, via)
+            try:
+                work.store(action or Action("import", settings.user, work.name))
+                break
+            except OutdatedError:  # someone else has imported since then: decide again, without reading files
+                continue
     if options.follow and work.elsewhere is not None:
         other = t.TEST if options.split == t.TRAIN else t.TRAIN
         there = replace(options, split=other, follow=False)
@@ -129,8 +136,9 @@ class _Import:
     """One attempt of an import."""
 
     def __init__(
-        self, store: SqlStore, root: Path, options: ImportOptions, source: _Tables, reader: FactsReader
+        self, store: SqlStore, root: Path, options: ImportOptions, source: _Tables, reader: FactsReader, via: Path
     ) -> None:
+        self._via = via  # folder for copies that are being written
         self._store, self._root, self._options, self._source, self._reader = store, root, options, source, reader
         self.name = str(source.description["name"])
         files, self._as_of = store.files()
@@ -245,7 +253,7 @@ class _Import:
             if (fact := decided.facts.get(index)) is None:
                 continue
             if fate == "changed" and image in self._options.copies:
-                copy_image(image, known_as, self._root, replace=True)
+                copy_image(image, known_as, self._root, via=self._via, replace=True)
             if fate in ("known", "changed") and self._identification.is_named(image):
                 stat = stats[index]
                 rows.append((known_as, fact.width, fact.height, fact.sha256, fact.bytes, stat[1] if stat else None))
@@ -276,7 +284,9 @@ class _Import:
         tables = images, files, new.annotations
         if self._options.copy:
             pairs = zip(images["image"], images["sha256"], strict=True)
-            copies = {image: copy_image(image, name_of_copy(image, sha), self._root) for image, sha in pairs}
+            copies = {
+                image: copy_image(image, name_of_copy(image, sha), self._root, via=self._via) for image, sha in pairs
+            }
             tables = tuple(table.assign(image=table["image"].map(copies)) for table in tables)
         images, files, annotations = tables
         images = t.settle_statuses(t.normalise_images(images), annotations)

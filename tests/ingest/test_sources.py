@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -304,6 +306,28 @@ def test_copying_again_is_a_no_op_and_moves_with_the_project(project: cl.Project
     assert tree(project.root / "images") == before
     project.rename("vegetables")
     assert project.train_set._repr_html_().count("<img") == 2
+
+
+def test_a_killed_import_leaves_no_partial_copies(project: cl.Project, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(jpeg(1))
+    program = (
+        "import sys, time\n"
+        "from customlabels_nb.ingest import copies\n"
+        "def waiting(*args, **options):\n    print('copying', flush=True); time.sleep(60)\n"
+        "copies.read_bytes = waiting\n"
+        "import customlabels_nb as cl\n"
+        "cl.load_project(sys.argv[1]).add_images(sys.argv[2], copy=True, progress=False)\n"
+    )
+    command = [sys.executable, "-c", program, str(project.root), str(tmp_path / "photo.jpg")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert any("copying" in line for line in process.stdout)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert list(project.root.rglob(".*.part"))
+    cl.load_project(project.root).close()
+    assert not list(project.root.rglob(".*.part"))
 
 
 def test_copies_of_equal_files_get_different_names(project: cl.Project, add: Add, tmp_path: Path) -> None:

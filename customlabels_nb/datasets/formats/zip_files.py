@@ -9,11 +9,11 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
-from customlabels_nb._utils.files import is_disk_full
+from customlabels_nb._utils.files import is_disk_full, scratch_for, write_errors
 from customlabels_nb._utils.text import fitting_encodings
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL, Limits
@@ -43,10 +43,13 @@ def unpack_zip(archive: str | os.PathLike[str], target: Path, *, limits: Limits 
             )
             issues.append(Issue("ENTRY_ADJUSTED", message, source=to_uri(name)))
         taken: set[tuple[int, int]] = set()  # device and inode, because file systems may ignore case
-        for member in members:
-            reason = _refusal(member) or _extract(opened, member, target, taken, name)
-            if reason is not None:
-                issues.append(Issue("ARCHIVE_MEMBER_REFUSED", reason, where=member.filename, source=to_uri(name)))
+        with ExitStack() as stack:
+            with write_errors(repr(str(target)), ArchiveError):
+                via = stack.enter_context(scratch_for(target.parent))
+            for member in members:
+                reason = _refusal(member) or _extract(opened, member, target, taken, name, via)
+                if reason is not None:
+                    issues.append(Issue("ARCHIVE_MEMBER_REFUSED", reason, where=member.filename, source=to_uri(name)))
     return _root(target), issues
 
 
@@ -71,7 +74,7 @@ def unpack_whole(archive: str | os.PathLike[str], target: Path, *, allowed: Call
             reason = _refusal(member)
             if reason is None and not allowed(PurePosixPath(*_parts(member))):
                 reason = "A file with this name is not expected."
-            reason = reason or _extract(opened, member, target, taken, name)
+            reason = reason or _extract(opened, member, target, taken, name, target)
             if reason is not None:
                 raise ArchiveError(f"The archive {name!r} cannot be unpacked: {member.filename!r}: {reason}")
 
@@ -130,10 +133,9 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
 
 
 def _extract(
-    opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, taken: set[tuple[int, int]], name: str
+    opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, taken: set[tuple[int, int]], name: str, via: Path
 ) -> str | None:
-    path = target.joinpath(*_parts(member))
-    temporary = path.with_name(f".{uuid4().hex}.part")
+    path, temporary = target.joinpath(*_parts(member)), via / f".{uuid4().hex}.part"
     try:
         if path.is_file():
             if file_identity(path) in taken:

@@ -11,17 +11,23 @@ from typing import Any
 from customlabels_nb.endpoints.custom_vision.calls import RequestFields, invalid
 from customlabels_nb.endpoints.ledger import Ledger
 
-_SECONDS_KEPT = 30 * 24 * 3600.0
+_DAY = 24 * 3600.0
+_SECONDS_KEPT = 30 * _DAY
 _PAGE, _LONGEST_PAGE, _MOST_TAGS = 50, 256, 100
 _INVALID = "BadRequestPredictionInvalidQueryParameters"
 
 
 def add_prediction(ledger: Ledger, answer: Mapping[str, Any], application: str | None, image: bytes) -> None:
-    """Store an image with the answer to its request, and delete those that are older than 30 days."""
+    """Store an image with the answer to its request, and delete those that are older than 30 days.
+
+    A clock may be wrong for some hours, so that a prediction from more than a day ago, and not this one, says that 30
+    days have passed.
+    """
     now = time.time()
     row = (answer["id"], now, answer["iteration"], application, json.dumps(answer), image)
     with ledger.writing() as connection:
-        connection.execute("DELETE FROM predictions WHERE created < ?", (now - _SECONDS_KEPT,))
+        earlier = "SELECT MAX(created) FROM predictions WHERE created < ?"
+        connection.execute(f"DELETE FROM predictions WHERE created < ({earlier}) - ?", (now - _DAY, _SECONDS_KEPT))
         columns = "(id, created, iteration, application, answer, image)"
         connection.execute(f"INSERT INTO predictions {columns} VALUES (?, ?, ?, ?, ?, ?)", row)
 
