@@ -51,6 +51,7 @@ _EARLY_MS = 1.0  # tolerance, because files store rounded times
 #: Maximum size in bytes of an annotated video that is embedded in the notebook.
 MOST_EMBEDDED = 8 * 2**20
 _STILL_SIDE = 320  # pixels of the stored thumbnails
+_COVERED = 0.95  # share of a complete video, whose stated duration may be longer than its frames
 _STILL_SHOWN = 208  # CSS pixels
 _MOST_STILLS = 6
 _COLUMNS = 320  # of the timeline
@@ -71,8 +72,8 @@ def detect_video(
     """Run a started model on the frames of a video, keeping only a few frames in memory at a time.
 
     The video is decoded in separate threads while the model runs. ``every`` is a time according to the timestamps in
-    the file, or a number of frames. ``allow_damaged`` processes a truncated file up to its last readable frame. After
-    an interrupt, the result has the frames processed so far, and nothing is written.
+    the file, or a number of frames. ``allow_damaged`` processes a truncated file up to its last readable frame, and
+    says so in the notes. After an interrupt, the result has the frames processed so far, and nothing is written.
     """
     postprocessor, stream = Postprocessor(predictor, threshold, max_results), events or Events()
     takes = _pace(every)
@@ -84,6 +85,8 @@ def detect_video(
             target = target_of(to, name)
             target.refuse_to_replace(path)
             detection = _detect_frames(postprocessor, file, takes, stream)
+            if allow_damaged:
+                _note_coverage(detection, file)
         try:
             detection.reopen = partial(open_video, path, name, damaged=allow_damaged)
             if not detection.interrupted:
@@ -93,6 +96,16 @@ def detect_video(
             detection.note("Stopped while writing the annotated video, which was not saved.")
         detection.reopen = partial(open_source, name, root, damaged=allow_damaged)
     return detection
+
+
+def _note_coverage(detection: VideoDetection, video: VideoFile) -> None:
+    """Say how much of a truncated video was processed, unless its processing was stopped before."""
+    whole = video.duration_ms or 0.0
+    if detection.interrupted or (whole and video.covered_ms > _COVERED * whole):
+        return
+    known = f" of {clock(whole)}, because the file is truncated" if whole else ", up to its last readable frame"
+    detection.note(f"The video was processed for {clock(video.covered_ms)}{known}.")
+    detection.duration_ms = video.covered_ms
 
 
 @dataclass(frozen=True)
@@ -284,7 +297,7 @@ class VideoDetection:
     size : tuple of int
         Width and height of an upright frame in pixels.
     duration_ms : float or None
-        Duration of the video according to the file, if known.
+        Duration of the video according to the file, if known. For a truncated file, the time that was processed.
     colors : dict of str to str
         Color of each label as #rrggbb.
     notes : list of str

@@ -84,13 +84,15 @@ class VideoFrame:
 class VideoFile:
     """Video file that is open for reading. ``duration_ms`` and ``count`` (approximate) are those in the file.
 
-    ``size`` refers to upright frames after the first one. ``lost`` counts packets that could not be decoded.
+    ``size`` refers to upright frames after the first one. ``lost`` counts packets that could not be decoded, and
+    ``covered_ms`` is the time of the decoded frames.
     """
 
     def __init__(self, av: ModuleType, container: Any, stream: Any, name: str, path: Path) -> None:
         self._av, self._container, self._stream = av, container, stream
         self.name, self.path = name, path
         self.lost = self.decoded = 0
+        self.covered_ms = 0.0
         self.has_sound = bool(container.streams.audio)
         ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
         wide = float(ratio) if ratio else 1.0
@@ -118,7 +120,7 @@ class VideoFile:
                 shape = (max(1, round(raw.width * self._wide)), raw.height)
                 self.size = shape[::-1] if turn in _ACROSS else shape
             index += 1
-            self.decoded = index
+            self.decoded, self.covered_ms = index, max(0.0, last - start + self._step()) * 1000
             yield VideoFrame(index - 1, max(0.0, (last - start) * 1000), exact, raw, shape, turn)
         if index == 0:
             raise TruncatedVideoError(self.name, "no frame can be decoded. Download the file again, or convert it.")
