@@ -176,7 +176,8 @@ class _Crop:
             [top, top + height, *(point.y for point in clicks)],
         )
         self.size = image.size
-        self.left, self.top = max(0, int(min(xs))), max(0, int(min(ys)))
+        self.left = min(max(0, int(min(xs))), image.width - 1)  # a page may send a view beyond the image
+        self.top = min(max(0, int(min(ys))), image.height - 1)
         right, bottom = min(image.width, int(np.ceil(max(xs)))), min(image.height, int(np.ceil(max(ys))))
         across, down = max(1, right - self.left), max(1, bottom - self.top)
         self.scale = min(1.0, side / max(across, down))

@@ -34,7 +34,14 @@ from customlabels_nb.images.locations import Location, is_remote, local_path
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, api_entries, joined
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import Threshold
-from customlabels_nb.inference.video_reading import VideoFile, local_video, open_source, open_video, prefetch
+from customlabels_nb.inference.video_reading import (
+    VideoFile,
+    ends_too_early,
+    local_video,
+    open_source,
+    open_video,
+    prefetch,
+)
 from customlabels_nb.inference.video_writing import Marks, write_annotated
 from customlabels_nb.models.backbones import forward_batch
 
@@ -101,10 +108,11 @@ def detect_video(
 def _note_coverage(detection: VideoDetection, video: VideoFile) -> None:
     """Say how much of a truncated video was processed, unless its processing was stopped before."""
     whole = video.duration_ms or 0.0
-    if detection.interrupted or (whole and video.covered_ms > _COVERED * whole):
+    is_short = video.covered_ms < _COVERED * whole
+    if detection.interrupted or not (is_short or ends_too_early(video.path)):
         return
-    known = f" of {clock(whole)}, because the file is truncated" if whole else ", up to its last readable frame"
-    detection.note(f"The video was processed for {clock(video.covered_ms)}{known}.")
+    of_whole = f" of {clock(whole)}" if is_short else ""
+    detection.note(f"The file is truncated. The video was processed for {clock(video.covered_ms)}{of_whole}.")
     detection.duration_ms = video.covered_ms
 
 

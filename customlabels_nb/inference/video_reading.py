@@ -159,7 +159,7 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
         # the explicit protocol prevents a file name from being parsed as a URL
         container = av.open(f"file:{path.absolute()}", options=options, **lenient)
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
-        if damaged and _ends_too_early(path):
+        if damaged and ends_too_early(path):
             reason = "the end of the file, which contains its index, is missing. Download the complete file."
             raise TruncatedVideoError(name, reason) from error
         raise NotAVideoError(name, _NOT_READ) from error
@@ -197,7 +197,7 @@ def _check_file(path: Path, name: str, damaged: bool) -> None:
             raise NotAVideoError(name, "it is not a file (but a folder, a device or a pipe).")
         if status.st_size == 0:
             raise NotAVideoError(name, "the file is empty (0 bytes). Download it again.")
-        is_cut = not damaged and _ends_too_early(path)
+        is_cut = not damaged and ends_too_early(path)
     except (OSError, ValueError) as error:
         if isinstance(error, VideoError):
             raise
@@ -254,7 +254,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _ends_too_early(path: Path) -> bool:
+def ends_too_early(path: Path) -> bool:
     """Check whether an MP4, MOV, AVI, MKV or WebM file is shorter than its header declares.
 
     Formats: ISO/IEC 14496-12 (4.2, boxes), RIFF, RFC 8794 (EBML) and RFC 9559 (Matroska).

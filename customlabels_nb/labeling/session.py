@@ -623,7 +623,8 @@ class LabellingSession(ProjectScreen):
         return replace(outcome, conflicts=(*conflicts, *outcome.conflicts))
 
     def add_again(self, image: str) -> None:
-        """Add an image again that somebody has removed from the dataset."""
+        """Add an image again that somebody has removed from the dataset. Other files are refused."""
+        self._check_here([image])
         name = t.normalise_images(pd.DataFrame({"image": [image]}))
         listed = contents_of_tables(name, t.empty(t.ANNOTATION_COLUMNS), "images that were added again", root=self.root)
         report = import_images(self._store, self.root, listed, ImportOptions(self.split, duplicates="keep"))

@@ -23,7 +23,7 @@ _JOB_OPERATIONS: dict[str, Operation] = {
     "take": lambda session, edit: partial(session.take, number=edit["number"]),
     "ask": lambda session, edit: session.ask_one_more,
 }
-_OF_MANAGERS = ("add label", "task", "instructions")
+_OF_MANAGERS = ("add label", "add again", "task", "instructions")
 
 
 def _refuse() -> Any:

@@ -333,7 +333,7 @@ def test_truncated_video_is_reported_before_any_work(
     found = detect_video(predictor, tmp_path / name, every=1, allow_damaged=True, to=tmp_path / "drawn.mp4")
     assert 5 <= len(found.frames) < 20
     assert found.duration_ms == pytest.approx(len(found.frames) * 100, abs=150)  # ten frames a second
-    assert any(note.startswith(f"The video was processed for {clock(found.duration_ms)}") for note in found.notes)
+    assert any(f"The video was processed for {clock(found.duration_ms)}" in note for note in found.notes)
     assert f"of {clock(found.duration_ms)} processed" in repr(found)
     assert len(read_video(tmp_path / "drawn.mp4")[1]) == len(found.frames)
 

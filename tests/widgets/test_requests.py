@@ -33,7 +33,7 @@ TEXT = "text that is stored, shown or compared"
 REACH: dict[str, dict[str, str]] = {
     WORDS: {
         "show": "split query.show query.sort query.queue query.reason", "edit": "op split status",
-        "save": "split status", "task": "task", "labels change": "op", "unit": "unit", "act": "action", "add": "split",
+        "save": "split status", "add again": "split", "task": "task", "labels change": "op", "unit": "unit", "act": "action", "add": "split",
         "pick": "split", "point": "split", "open": "split screen link.show link.queue link.state link.work",
         "export": "format include splits what",
         "filter": "filter.show filter.sort", "moved": "position.mode", "keep": "position.mode",
@@ -42,7 +42,7 @@ REACH: dict[str, dict[str, str]] = {
     KNOWN: {
         "show": "near left query query.label query.like query.predicted query.annotator", "arrange": "near",
         "follow": "images", "full": "image", "picture": "instructions", "image": "image", "region": "image",
-        "outline": "image", "prepare outlines": "image following", "fix": "image",
+        "outline": "image", "add again": "image", "prepare outlines": "image following", "fix": "image",
         "edit": "images label labels instead_of revisions",
         "save": "image labels shapes", "labels uses": "label", "labels change": "label before into",
         "upload part": "batch", "upload end": "batch label on_known", "history": "who", "act": "about",
