@@ -222,7 +222,7 @@ def test_missing_damaged_and_changed_files_are_reported(project: Project, tmp_pa
         assert report.images_with(code) == [str(folder / name) for name in names]
     assert report.table.set_index("code").loc["IMAGE_SIZE_CHANGED", "detail"] == "60 × 30 px now, 120 × 90 before"
     assert report.images_with("IMAGE_CHANGED", "test") == []
-    assert "project.remove('train', report.images_with('IMAGE_NOT_FOUND', 'train'))" in repr(report)
+    assert "project.remove_missing()" in repr(report)
     project.remove("train", report.images_with("IMAGE_NOT_FOUND", "train"))
     assert "IMAGE_NOT_FOUND" not in codes(project.check(progress=False))
 

@@ -87,8 +87,8 @@ def test_unreadable_images_are_rows_of_nan_and_issues(blots: list[str], tmp_path
 def test_nothing_is_computed_twice(blots: list[str], cache: FeatureCache) -> None:
     first = embed(blots, keys=keys_of(blots), cache=cache)
     events, seen = watched()
-    # The files are deleted, so that only the cache can answer, regardless of the images' names.
-    again = embed(["gone"] * 10, keys=keys_of(blots), cache=cache, events=events)
+    # only the cache can answer for a file that is no image, regardless of its name
+    again = embed([__file__] * 10, keys=keys_of(blots), cache=cache, events=events)
     assert (again.features == first.features).all()
     assert seen == [Progress("features", 10, 10)]
 
@@ -98,7 +98,7 @@ def test_cached_features_need_no_torch(blots: list[str], cache: FeatureCache) ->
     code = (
         "import sys; from pathlib import Path; from customlabels_nb.models.feature_file import FeatureCache\n"
         "from customlabels_nb.models.embeddings import embed\n"
-        "found = embed(['gone'] * 10, keys=sys.argv[2:], cache=FeatureCache(Path(sys.argv[1]), 2**30))\n"
+        "found = embed([sys.executable] * 10, keys=sys.argv[2:], cache=FeatureCache(Path(sys.argv[1]), 2**30))\n"
         "assert found.readable.all()\n"
         "assert not {'torch', 'timm', 'sklearn', 'matplotlib'} & sys.modules.keys()"
     )
@@ -134,7 +134,7 @@ def test_a_damaged_entry_is_computed_again(blots: list[str], cache: FeatureCache
     data = bytearray(path.read_bytes())
     data[-100] ^= 0xFF
     path.write_bytes(data)
-    kept = embed(["gone"] * 2, keys=keys_of(blots[:2]), cache=FeatureCache(cache.folder, 2**30))
+    kept = embed([__file__] * 2, keys=keys_of(blots[:2]), cache=FeatureCache(cache.folder, 2**30))
     assert kept.readable.tolist() == [True, False]
     again = embed(blots[:2], keys=keys_of(blots[:2]), cache=FeatureCache(cache.folder, 2**30))
     assert np.abs(again.features - first.features).max() < ROUNDING
@@ -143,7 +143,7 @@ def test_a_damaged_entry_is_computed_again(blots: list[str], cache: FeatureCache
 def test_images_without_key_and_odd_keys(blots: list[str], cache: FeatureCache) -> None:
     odd = [None, '"etag/…"-17', "\udcff"]
     first = embed(blots[:3], keys=odd, cache=cache)
-    kept = embed(["gone"] * 3, keys=keys_of(blots[:3]), cache=cache)  # stored by content, regardless of the keys
+    kept = embed([__file__] * 3, keys=keys_of(blots[:3]), cache=cache)  # stored by content, regardless of the keys
     assert np.abs(kept.features - first.features).max() < ROUNDING
     assert len(cache.of(backbone_named(PACKAGED)).lookup([])[1]) == 3
 
@@ -157,7 +157,7 @@ def test_features_are_kept_for_the_bytes_that_were_read(blots: list[str], tmp_pa
     truth = embed(blots[:2])
     assert np.abs(found.features[0] - truth.features[1]).max() < ROUNDING
     # so the old content has its own features, and the new content needs no file
-    again = embed([blots[0], "gone"], keys=[old, new], cache=cache)
+    again = embed([blots[0], __file__], keys=[old, new], cache=cache)
     assert np.abs(again.features - truth.features).max() < ROUNDING
 
 
@@ -258,7 +258,7 @@ def test_images_without_features_come_last() -> None:
 def test_features_are_kept_with_their_project(blots: list[str], tmp_path: Path) -> None:
     cache = project_features(tmp_path)
     first = embed(blots, keys=[None, *keys_of(blots)[1:]], root=tmp_path, cache=cache)
-    again = embed(["gone"] * len(blots), keys=keys_of(blots), root=tmp_path, cache=cache)
+    again = embed([__file__] * len(blots), keys=keys_of(blots), root=tmp_path, cache=cache)
     assert (again.features == first.features).all()
     kept = {path.name for path in (tmp_path / "cache" / "features").iterdir()} - {TAG_NAME}
     assert [Path(name).suffix for name in kept] == [SUFFIX]

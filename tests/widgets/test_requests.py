@@ -33,7 +33,8 @@ TEXT = "text that is stored, shown or compared"
 REACH: dict[str, dict[str, str]] = {
     WORDS: {
         "show": "split query.show query.sort query.queue query.reason", "edit": "op split status",
-        "save": "split status", "add again": "split", "task": "task", "labels change": "op", "unit": "unit", "act": "action", "add": "split",
+        "save": "split status", "add again": "split", "task": "task",
+        "labels change": "op", "unit": "unit", "act": "action", "add": "split",
         "pick": "split", "point": "split", "open": "split screen link.show link.queue link.state link.work",
         "export": "format include splits what",
         "filter": "filter.show filter.sort", "moved": "position.mode", "keep": "position.mode",

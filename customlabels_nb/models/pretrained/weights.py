@@ -137,17 +137,34 @@ def get_weights(name: str, revision: str | None = None, *, download: bool = True
 
 def download_files(repository: str, revision: str | None, patterns: list[str], *, network: bool = True) -> Path:
     """Download files that the Hub's cache lacks, and once more those that are damaged there, and name their folder."""
-    from huggingface_hub import constants, get_session, snapshot_download
+    from huggingface_hub import snapshot_download
 
-    if network:  # the library of the Hub would try again for 23 seconds before it fails
-        get_session().head(constants.ENDPOINT, timeout=_MOST_SECONDS)
-    options: dict[str, Any] = {"allow_patterns": patterns, "local_files_only": not network}
-    folder = Path(snapshot_download(repository, revision=revision, **options))
+    failure = _why_unreachable() if network else None
+    options: dict[str, Any] = {"allow_patterns": patterns, "local_files_only": not network or failure is not None}
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, **options))
+    except FileNotFoundError:
+        if failure is None:
+            raise
+        raise failure from None
+    network = network and failure is None
     if network and (damaged := damaged_files(folder)):
         snapshot_download(repository, revision=folder.name, allow_patterns=damaged, force_download=True)
     for name in damaged_files(folder):
         raise OSError(f"{name!r} is damaged{', and so was its download' if network else ''}, in {str(folder)!r}")
     return folder
+
+
+def _why_unreachable() -> Exception | None:
+    """Return the error of a request to the Hub, whose library would try again for 23 seconds before it fails."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        if not constants.HF_HUB_OFFLINE:
+            get_session().head(constants.ENDPOINT, timeout=_MOST_SECONDS)
+    except Exception as error:  # also those of the HTTP library, which differs by version
+        return error
+    return None
 
 
 def absolute_name(name: str) -> str:

@@ -145,10 +145,11 @@ export class Editing extends Sending {
     }
     if (isMine && answer.conflicts?.length) this._conflict(answer);
     if (answer.gone?.length) {
-      const [first, ...more] = answer.gone;
+      const [first, ...others] = answer.gone;
+      const more = others.length ? ` and ${others.length} more` : "";
       this.screen.notices.say(
         "removed",
-        `Not saved: somebody has removed ${first}${more.length ? ` and ${more.length} more images` : ""} from the dataset.`,
+        `Not saved: somebody has removed ${first}${more} from the dataset.`,
         { kind: "error" },
       );
     }
