@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.threads import map_bounded
@@ -168,10 +170,27 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
 def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_]) -> Iterator[Finding]:
     """Yield findings about readable images that are nearly blank or very dark, based on their fingerprints."""
     blank = readable & (prints["spread"] < _BLANK)
+    dark = readable & (prints["mean"] < _DARK)
+    shallow = _use_few_bits(dataset, blank | dark)
+    advice = "They look black to a model. Save them with values up to 65,535, or with 8 bits."
+    words = "with grey values of 16 bits, of which at most 8 are used"
+    yield from _found(dataset, shallow, "IMAGE_FEW_BITS", words, advice)
+    blank &= ~shallow
     advice = "Check whether something went wrong when they were taken."
     yield from _found(dataset, blank, "IMAGE_NEARLY_BLANK", "with almost a single color", advice)
-    dark, advice = prints["mean"] < _DARK, "Take the photos again with more light, or remove them."
-    yield from _found(dataset, readable & ~blank & dark, "IMAGE_VERY_DARK", "with hardly any light", advice)
+    advice = "Take the photos again with more light, or remove them."
+    yield from _found(dataset, dark & ~blank & ~shallow, "IMAGE_VERY_DARK", "with hardly any light", advice)
+
+
+def _use_few_bits(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which of the chosen local images have greyscale of 16 bits, but no value above 255."""
+    result = np.zeros_like(chosen)
+    names = dataset.images["image"].tolist()
+    for index in np.flatnonzero(chosen).tolist():
+        if not is_remote(names[index]):
+            with suppress(ImageError), Image.open(io.BytesIO(read_bytes(names[index], dataset.root))) as image:
+                result[index] = image.mode.startswith("I;16") and np.asarray(image).max(initial=0) < 256
+    return result
 
 
 def _found(

@@ -261,10 +261,15 @@ def test_blank_and_dark_images_are_reported(project: Project, tmp_path: Path) ->
     Image.new("RGB", (200, 150), (250, 250, 250)).save(tmp_path / "blank.png")
     noise = np.random.default_rng(0).integers(0, 60, (15, 20, 3), dtype=np.uint8)
     Image.fromarray(noise // 2).resize((200, 150)).save(tmp_path / "dark.png")
-    project.add_images([tmp_path / "blank.png", tmp_path / "dark.png"], label="disc", progress=False)
+    deep = np.random.default_rng(1).integers(0, 256, (150, 200), dtype=np.uint16)
+    for name, values in {"shallow": deep, "camera": deep * 16}.items():  # 8 and 12 of 16 bits
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    names = ["blank", "dark", "shallow", "camera"]
+    project.add_images([tmp_path / f"{name}.png" for name in names], label="disc", progress=False)
     report = project.check(progress=False)
     assert report.images_with("IMAGE_NEARLY_BLANK") == [str(tmp_path / "blank.png")]
     assert report.images_with("IMAGE_VERY_DARK") == [str(tmp_path / "dark.png")]
+    assert report.images_with("IMAGE_FEW_BITS") == [str(tmp_path / "shallow.png")]
 
 
 # -- copies -----------------------------------------------------------------------------------------
