@@ -571,28 +571,46 @@ def _header(cells: list[str]) -> _Header | None:
     """Return the columns of a row if it is a header: if it names an image and another known column."""
     names = [cell.strip() for cell in cells]
     lower = [name.lower() for name in names]
-    columns = {name: lower.index(name) for name in _KNOWN & set(lower)}
-    for other, name in _OTHER_NAMES.items():
-        if name not in columns and other in lower:
-            columns[name] = lower.index(other)
-    boxed = next((name for name in sorted(lower, key=len) if notation_of(name) is not None), None)
-    boxed = None if {"left", "xmin"} & columns.keys() else boxed
+    columns = _known_columns(lower)
+    boxed = None if {"left", "xmin"} & columns.keys() else _box_column(lower)
     if "image" not in columns or (len(cells) > 1 and len(columns) < 2 and boxed is None):
         return None
     if boxed is not None:
         columns[_BOX] = lower.index(boxed)
-    if "left" not in columns and (boxed is not None or "xmin" in columns):
-        as_size = "xmax" in columns or boxed is not None or not {"width", "height"} <= columns.keys()
-        renamed = {"width": "image_width", "height": "image_height"} if as_size else {"xmin": "left", "ymin": "top"}
-        for old in renamed.keys() & columns.keys():
-            columns.setdefault(renamed[old], columns.pop(old))
-    notation = notation_of(boxed) or ""
+    for old, new in _meant(columns).items():
+        columns.setdefault(new, columns.pop(old))
+    notation = (notation_of(boxed) if boxed else None) or ""
     used = {number for name, number in columns.items() if name != _BOX or notation}
     own = tuple((name, number) for number, name in enumerate(names) if name and number not in used)
-    return _Header(
-        columns, own, notation, boxed or "",
-        lower[columns["label"]] if "label" in columns else "", frozenset(lower), len(cells),
-    )  # fmt: skip
+    label_name = lower[columns["label"]] if "label" in columns else ""
+    return _Header(columns, own, notation, boxed or "", label_name, frozenset(lower), len(cells))
+
+
+def _known_columns(lower: list[str]) -> dict[str, int]:
+    """Return the position of each known column. The first of several other names counts."""
+    columns = {name: lower.index(name) for name in _KNOWN & set(lower)}
+    for other, name in _OTHER_NAMES.items():
+        if other in lower:
+            columns.setdefault(name, lower.index(other))
+    return columns
+
+
+def _box_column(lower: list[str]) -> str | None:
+    """Return the column with whole boxes, the one with the shortest name of several."""
+    return next((name for name in sorted(lower, key=len) if notation_of(name) is not None), None)
+
+
+def _meant(columns: dict[str, int]) -> dict[str, str]:
+    """Return what columns mean whose meaning depends on the others, by their names.
+
+    ``width`` and ``height`` are the image size where the box does not need them. Otherwise, ``xmin`` and ``ymin`` are
+    the left and top of a box with this size.
+    """
+    if "left" in columns or not {_BOX, "xmin"} & columns.keys():
+        return {}
+    as_size = {"xmax", _BOX} & columns.keys() or not {"width", "height"} <= columns.keys()
+    meant = {"width": "image_width", "height": "image_height"} if as_size else {"xmin": "left", "ymin": "top"}
+    return {old: new for old, new in meant.items() if old in columns}
 
 
 def _is_image(cell: str) -> bool:
