@@ -1357,6 +1357,7 @@ class Project:
         from customlabels_nb.workers.spreading import check_workers
 
         check_workers(workers, backend)
+        refuse_missing_sources(self._store, self.root)
         repeats = check_integer("repeats", repeats, 1)
         options = options_from(
             task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
@@ -1539,6 +1540,7 @@ class Project:
         from customlabels_nb.models.map_layout import MapLayouts
 
         images = self._store.images(t.check_split(split))
+        refuse_missing_sources(self._store, self.root)
         gone = missing_files(images["image"].tolist(), self.root)
         contents = [content if isinstance(content, str) else None for content in images["sha256"].where(~gone)]
         layouts = MapLayouts(self.root, self.features, split, random_state)

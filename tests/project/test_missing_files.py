@@ -73,7 +73,7 @@ def test_missing_images_are_removed_and_come_back_as_one_action(project: cl.Proj
 
 def test_images_of_a_missing_folder_are_an_error_and_stay(project: cl.Project, folder: Path, tmp_path: Path) -> None:
     folder.rename(tmp_path / "unmounted")
-    for call in (project.train, project.embed):
+    for call in (project.train, project.embed, project.cross_validate, project.map_layout):
         with pytest.raises(InputError, match=r"photos' does not exist, but the project has 16 images") as caught:
             call(progress=False)  # type: ignore[operator]
         assert "relocate" in str(caught.value)
