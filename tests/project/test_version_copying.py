@@ -45,7 +45,7 @@ cl.load_project(sys.argv[1]).model("v1").copy_to(sys.argv[2], progress=False, ev
 REBUILT = ("evaluation", "card.md")
 #: Files that name images.
 RELOCATED = ("train.manifest", "test.manifest", "images.json", "predictions.npz", "predictions_train.npz",
-             "predictions_cross_fitted.npz")  # fmt: skip
+             "predictions_cross_fitted.npz", "snapshots.json")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,11 @@ class Edit:
     start: int
     end: int
     labels: set[int]
+    undoer: Edit | None = None
+
+    @property
+    def is_undone(self) -> bool:
+        return self.undoer is not None and not self.undoer.is_undone
 
 
 @dataclass
@@ -109,15 +114,16 @@ class Model:
     def undo(self, store: SqlStore, edit: Edit) -> None:
         """Undo an edit, or check why it is refused."""
         restored = {self.now(number) for number in edit.labels}
-        if self.state[edit.image] != edit.end:
-            with pytest.raises((StaleEditError, NotAllowedError), match=r"since then|already"):
+        if edit.is_undone or self.state[edit.image] != edit.end:
+            with pytest.raises(NotAllowedError if edit.is_undone else StaleEditError, match=r"already|since then"):
                 store.undo(edit.action, ANN)
         elif None in restored:
             with pytest.raises(NotAllowedError, match="has been removed"):
                 store.undo(edit.action, ANN)
         else:
             done = store.undo(edit.action, ANN).action or 0
-            self.edits.append(Edit(done, edit.image, edit.end, edit.start, self.of[edit.image]))
+            edit.undoer = Edit(done, edit.image, edit.end, edit.start, self.of[edit.image])
+            self.edits.append(edit.undoer)
             self.of[edit.image], self.state[edit.image] = {n for n in restored if n is not None}, edit.start
 
 
