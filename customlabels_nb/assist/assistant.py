@@ -175,7 +175,7 @@ class Assist:
     def _settings(self) -> dict[str, Any]:
         return _DEFAULTS | (self._store.setting(_SETTINGS) or {})
 
-    def start(self, *, target: float = 0.95, budget: str | float = "2min", test: bool = False) -> AssistStatus:
+    def start(self, *, target: float = 0.95, budget: str | float | None = "2min", test: bool = False) -> AssistStatus:
         """Train in the background from now on, in this kernel or in one that is training already.
 
         Return the status, which says what happens now.
@@ -201,7 +201,7 @@ class Assist:
 
         fewest_items(target)
         parse_budget(budget)
-        budget = budget if isinstance(budget, str) else float(budget)
+        budget = "2min" if budget is None else budget if isinstance(budget, str) else float(budget)
         self._change("start assist", on=True, target=float(target), budget=budget, test=bool(test))
         self._checks()
         self._watch()

@@ -90,7 +90,8 @@ class OutputFolder:
         stops = [sizes[name] for name in names]
 
         def ends(system: Any, path: str) -> list[bytes]:
-            return list(system.cat_ranges([f"{path}/{name}" for name in names], [s - count for s in stops], stops))
+            starts = [stop - count for stop in stops]
+            return list(system.cat_ranges([f"{path}/{name}" for name in names], starts, stops, on_error="raise"))
 
         return dict(zip(names, self._remotely("read", ends) if names else [], strict=True))
 

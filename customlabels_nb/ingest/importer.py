@@ -30,7 +30,7 @@ from customlabels_nb.ingest.copies import copy_image, name_of_copy
 from customlabels_nb.ingest.image_facts import FactsReader, pixel_column
 from customlabels_nb.ingest.image_identity import Decision, Identification
 from customlabels_nb.ingest.merging import Merge, quoted
-from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
+from customlabels_nb.ingest.sources import AGAIN, ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.writing import ImportPart
@@ -109,6 +109,13 @@ class _Tables:
             raise
 
 
+def _recorded(description: Mapping[str, Any], options: ImportOptions) -> Mapping[str, Any] | None:
+    """Return the description of a source for later refreshes, or None if an earlier source has the images, too."""
+    if description["kind"] == AGAIN:
+        return None
+    return {**description, "copy": True} if options.copy else description
+
+
 def _frames_in(source: Any) -> tuple[Any, Iterator[Any] | None]:
     """Return the source, and an iterator if it consists of several tables."""
     if isinstance(source, str | os.PathLike | pd.DataFrame | SourceContents) or not isinstance(source, Iterable):
@@ -169,7 +176,7 @@ class _Import:
                 lines=totals.lines,
                 labels=labels,
                 vocabulary=source.labels,
-                source={**source.description, "copy": True} if options.copy else source.description,
+                source=_recorded(source.description, options),
                 as_of=self._as_of,
             )
         except StoreError:

@@ -22,24 +22,29 @@ from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.store import Action, SqlStore, WriteResult
 
 _Mask = npt.NDArray[np.bool_]
+_ADVICE = (
+    "If it is on a disk, mount the disk. If the photos are somewhere else now, create a new project from the exported "
+    "labels, with cl.read_dataset(file, relocate={{{folder!r}: 'the new folder'}}). If they were deleted, remove them "
+    "with project.remove()."
+)
+_OF_ZIP = "project.refresh() unpacks the zip file again, and keeps the labels."
 
 
 class MissingSource(NamedTuple):
-    """Folder that does not exist, and a mask of the images that are in it."""
+    """Source of which no image is left: its folder, what to do, and a mask of its images."""
 
     folder: str
+    advice: str
     images: _Mask
 
 
-def refuse_missing_sources(store: SqlStore, root: Path) -> None:
-    """Raise InputError if a whole source of images is missing, for example because a disk is not mounted."""
-    images = store.images()
-    for folder, within in _missing_sources(store, root, images, missing_files(images["image"].tolist(), root)):
+def refuse_missing_sources(store: SqlStore, root: Path, images: pd.DataFrame) -> None:
+    """Raise InputError if a whole source of these images is missing, for example because a disk is not mounted."""
+    missing = missing_files(images["image"].tolist(), root)
+    for folder, advice, within in _missing_sources(store, root, images, missing):
         raise InputError(
-            f"The folder {folder!r} does not exist, but the project has {counted(int(within.sum()), 'image')} from it. "
-            "If it is on a disk, mount the disk. If the photos are somewhere else now, create a new project from the "
-            f"exported labels, with cl.read_dataset(file, relocate={{{folder!r}: 'the new folder'}}). If they were "
-            "deleted, remove them with project.remove()."
+            f"The folder {folder!r} does not exist or is empty, but the project has "
+            f"{counted(int(within.sum()), 'image')} from it. {advice}"
         )
 
 
@@ -47,7 +52,7 @@ def find_missing_images(store: SqlStore, root: Path) -> pd.DataFrame:
     """Return the images whose files are gone, without those of sources that are missing as a whole."""
     images = store.images()
     missing = missing_files(images["image"].tolist(), root)
-    for _, within in _missing_sources(store, root, images, missing):
+    for *_, within in _missing_sources(store, root, images, missing):
         missing &= ~within
     return images[missing].reset_index(drop=True)
 
@@ -62,23 +67,45 @@ def remove_missing_images(store: SqlStore, root: Path, missing: pd.DataFrame, ac
 
 
 def _missing_sources(store: SqlStore, root: Path, images: pd.DataFrame, missing: _Mask) -> Iterator[MissingSource]:
-    """Yield the folders that were added and do not exist, and those of other sources of which no file is left."""
+    """Yield the sources of which no image is left, because something else than their files was moved or deleted.
+
+    1. A folder that was added, and that does not exist or is empty, as where a disk is not mounted.
+    2. The folder into which a zip file was unpacked.
+    3. The folder of a table or a dataset.
+
+    Files that were added by themselves are single files, which somebody has deleted.
+    """
     if not missing.any():
         return
-    names = images["image"].tolist()
-    paths = np.array(["" if is_remote(name) else os.fspath(to_path(name, root)) for name in names], dtype=object)
+    sources = flat_sources(record.sources for split in t.SPLITS if (record := store.dataset(split)))
+    kinds = {str(source.get("name", "")): source.get("kind") for source in sources}
+    paths = np.array([_path_of(image, root) for image in images["image"].tolist()], dtype=object)
     explained: _Mask = np.zeros(len(images), dtype=np.bool_)
-    for description in flat_sources(record.sources for split in t.SPLITS if (record := store.dataset(split))):
-        name = str(description.get("name", ""))
-        if description.get("kind") == "folder" and not is_remote(name) and not to_path(name).is_dir():
-            inside = os.path.join(os.fspath(to_path(name)), "")
+    for name, kind in kinds.items():
+        folder = "" if kind != "folder" or is_remote(name) else os.fspath(to_path(name))
+        if folder and not _has_entries(folder):
+            inside = os.path.join(folder, "")
             within = missing & np.array([path.startswith(inside) for path in paths], dtype=np.bool_)
             if within.any():
-                yield MissingSource(os.fspath(to_path(name)), within)
+                yield MissingSource(folder, _ADVICE.format(folder=folder), within)
             explained |= within
-    sources = images["source"].to_numpy(dtype=object, na_value="")
-    for source in dict.fromkeys(sources[missing & ~explained].tolist()):
-        within = (sources == source) & (paths != "") & ~explained
+    stored = images["source"].to_numpy(dtype=object, na_value="")
+    for source in dict.fromkeys(stored[missing & ~explained].tolist()):
+        within = (stored == source) & (paths != "") & ~explained
         folder = os.path.commonpath([os.path.dirname(path) for path in paths[within].tolist()])
-        if missing[within].all() and not os.path.isdir(folder):
-            yield MissingSource(folder, within)
+        if source and kinds.get(source) not in ("folder", "files") and missing[within].all():
+            advice = _OF_ZIP if kinds.get(source) == "zip" else _ADVICE.format(folder=folder)
+            if not _has_entries(folder):
+                yield MissingSource(folder, advice, within)
+
+
+def _path_of(image: str, root: Path) -> str:
+    return "" if is_remote(image) else os.fspath(to_path(image, root))
+
+
+def _has_entries(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:  # also where a network disk does not answer
+        return False

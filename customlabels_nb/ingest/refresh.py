@@ -43,7 +43,8 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
     images = store.images()
     mine = set(images.loc[images["split"] == split, "image"])
     history = store.history()
-    actions = history[(history["what"] == "remove images") & (history["split"] == split)]
+    is_removal = (history["what"] == "remove images") & (history["split"] == split)
+    actions = history[is_removal | (history["what"] == "remove missing images")]
     removed = {image for states in actions["before"] if isinstance(states, dict) for image in states} - mine
     emptied = _emptied(images, history)
     reported = store.issues()
@@ -86,6 +87,9 @@ def _emptied(images: pd.DataFrame, history: pd.DataFrame) -> set[str]:
     emptied = set()
     for states in [*history["before"], *history["after"]] if bare else ():
         states = states if isinstance(states, dict) else {}
+        if isinstance(states.get("label"), str) and "annotations" in states:  # a removed label, and its images
+            emptied |= bare & set(states["images"])
+            continue
         emptied |= {image for image in bare & states.keys() if states[image].get("annotations")}
     return emptied
 

@@ -32,6 +32,9 @@ from customlabels_nb.images.locations import Location, is_remote, relative_name,
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
+#: Kind of a source that is not recorded, because it names an image of an earlier one.
+AGAIN = "again"
+
 
 @dataclass(frozen=True)
 class ImportOptions:

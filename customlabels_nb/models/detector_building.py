@@ -140,7 +140,8 @@ def build_detector(
         return build_transformers_detector(shape, n_labels)
     if shape.architecture != OWN:
         coco = _torchvision(shape.architecture, n_labels)
-        _limit_boxes(coco, shape.box_limit)
+        if shape.max_boxes is not None:
+            _limit_boxes(coco, shape.max_boxes)
         detector = ImageDetector(coco, shape, n_labels)
         return _with_masks(detector) if masks else detector
     body = _build_body(backbone)

@@ -1254,7 +1254,7 @@ class Project:
         if launched_rank(workers):
             return self.model(follow())
         started = time.perf_counter()
-        refuse_missing_sources(self._store, self.root)
+        refuse_missing_sources(self._store, self.root, self._store.images().query("status == 'labelled'"))
         version = new_version_name(self._location, name)
         model = Model(self._location, version)
         with model._stoppable():
@@ -1357,7 +1357,7 @@ class Project:
         from customlabels_nb.workers.spreading import check_workers
 
         check_workers(workers, backend)
-        refuse_missing_sources(self._store, self.root)
+        refuse_missing_sources(self._store, self.root, self._store.images(t.TRAIN).query("status == 'labelled'"))
         repeats = check_integer("repeats", repeats, 1)
         options = options_from(
             task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
@@ -1415,8 +1415,8 @@ class Project:
         from customlabels_nb.workers.spreading import check_workers
 
         check_workers(workers, backend)
-        refuse_missing_sources(self._store, self.root)
         images = self._store.images(split)
+        refuse_missing_sources(self._store, self.root, images)
         keys = [content if isinstance(content, str) else None for content in images["sha256"]]
         name = self.features if model is None else get_features(model)
         shares: dict[str, Any] = {"workers": workers, "backend": backend, "shared_filesystem": shared_filesystem}
@@ -1540,7 +1540,7 @@ class Project:
         from customlabels_nb.models.map_layout import MapLayouts
 
         images = self._store.images(t.check_split(split))
-        refuse_missing_sources(self._store, self.root)
+        refuse_missing_sources(self._store, self.root, images)
         gone = missing_files(images["image"].tolist(), self.root)
         contents = [content if isinstance(content, str) else None for content in images["sha256"].where(~gone)]
         layouts = MapLayouts(self.root, self.features, split, random_state)

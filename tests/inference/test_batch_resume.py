@@ -23,7 +23,8 @@ from customlabels_nb.inference.detect_many import describe_unfinished, detect_ma
 from customlabels_nb.inference.engines import selection
 from customlabels_nb.inference.engines.engine import Engine
 from customlabels_nb.inference.engines.names import EngineChoice
-from customlabels_nb.inference.journal import Journal
+from customlabels_nb.inference.journal import Journal, complete_files
+from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import LineOutput, ParquetParts
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
@@ -277,6 +278,19 @@ def test_resume_makes_damaged_parts_again(predictor: Predictor, images: list[str
     found = written(predictor, images[:12], to, batch_size=4, resume=True)
     pd.testing.assert_frame_equal(found.table(), whole)
     assert (found.images, found.left, first.stat().st_mtime_ns) == (12, 0, before)
+
+
+def test_parts_that_cannot_be_read_just_now_are_not_taken_for_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = OutputFolder("memory://resume/found")
+    folder.write("part-000000000-000000004.parquet", b"rows and PAR1")
+    assert complete_files(folder) == {"part-000000000-000000004.parquet"}
+
+    def fail(*_: object, **__: object) -> bytes:
+        raise TimeoutError("slow")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.cat_file", fail)
+    with pytest.raises(InputError, match="cannot be read"):
+        complete_files(folder)
 
 
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="file sizes cannot be limited on this system")

@@ -75,6 +75,16 @@ def test_refresh_labels_images_that_never_had_a_label(project: cl.Project, add: 
     assert labels(project.train_set)["001.jpg"] == []
 
 
+def test_refresh_brings_no_removed_label_back(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    write_folder(tmp_path / "photos", {"apple": 2, "pear": 1})
+    add(tmp_path / "photos", labels_from="folders")
+    project.labels.remove("apple", with_annotations=True)
+    assert project.refresh(progress=False).images.empty
+    assert list(project.labels) == ["pear"]
+    project.undo()
+    assert labels(project.train_set)["000.jpg"] == ["apple"]
+
+
 def test_refresh_adds_neither_removed_images_nor_those_of_the_other_split(
     project: cl.Project, add: Add, tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ test("each change is sent, and what comes on top of one on its way is based on w
 test("a drawing of an image that was removed is kept, and does not count as saved", async () => {
   const base = kernel();
   let isThere = false;
-  const { saving, events } = opened({
+  const { saving, events, key } = opened({
     request: async (edit) =>
       isThere ? base.save(edit) : { image: edit.image, revision: null, gone: true, rows: [] },
   });
@@ -136,12 +136,36 @@ test("a drawing of an image that was removed is kept, and does not count as save
     ["removed", "a", 2],
   ]);
   assert.deepEqual([saving.state, saving.pending.length, saving.isDone], ["lost", 1, true]);
+  assert.equal(saving.queue.parked.length, 1);
+  const again = opened({ request: async (edit) => base.save(edit), key }); // the cell was run again
+  assert.deepEqual([again.saving.pending.length, again.saving.state], [0, "saved"]);
+  again.saving.close();
   isThere = true;
   saving.save("train", imageShapes);
   await settled();
   assert.deepEqual([saving.state, saving.pending.length], ["saved", 0]);
-  assert.equal(base.of("a").shapes.length, 2);
+  assert.deepEqual([base.of("a").shapes.length, saving.queue.parked.length], [2, 0]);
+  isThere = false; // an image without anything on it needs no place
+  imageShapes.change({ shapes: [], selected: null });
+  saving.save("train", imageShapes);
+  await settled();
+  assert.deepEqual([saving.state, saving.pending.length], ["saved", 0]);
   saving.close();
+});
+
+test("a drawing of an image that was removed is reported by the screen that is opened next", async () => {
+  const request = async (edit) => ({ image: edit.image, revision: null, gone: true, rows: [] });
+  const { saving, key } = opened({ request });
+  const imageShapes = shapesOf("a");
+  imageShapes.add(BOX);
+  saving.save("train", imageShapes);
+  await settled();
+  saving.close();
+  const next = opened({ request, key });
+  await settled();
+  assert.deepEqual(next.events.at(-1), ["removed", "a", 1]);
+  assert.deepEqual([next.saving.state, next.saving.pending.length], ["lost", 1]);
+  next.saving.close();
 });
 
 test("an answer that was lost is asked for again: no conflict with oneself", async () => {

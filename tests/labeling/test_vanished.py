@@ -138,6 +138,17 @@ def test_a_drawing_of_a_removed_image_can_be_stored_after_adding_the_image_again
     assert project.train_set.annotations["image"].tolist() == [image]
 
 
+def test_a_copy_keeps_its_name_when_it_is_added_again(project: Project, photos: Path) -> None:
+    project.remove("train", project.train_set.images["image"].tolist())
+    project.add_images(photos, copy=True, progress=False)
+    session = DrawingSession(project._store, project.root, user="anna")
+    image, sources = session.table.names[-1], project._store.dataset("train").sources  # type: ignore[union-attr]
+    project.remove("train", [image])
+    session.add_again(image)
+    assert session.set_shapes(image, [BOX]).images == (image,)
+    assert project._store.dataset("train").sources == sources  # type: ignore[union-attr]
+
+
 def test_an_image_without_a_file_is_not_added_again(project: Project) -> None:
     session = DrawingSession(project._store, project.root, user="anna")
     image = named(session, 3)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import customlabels_nb as cl
@@ -14,7 +15,8 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.embeddings import describe_features
 from customlabels_nb.models.feature_file import feature_key, project_features
 from tests.facts import tells
-from tests.images.pictures import write_folder
+from tests.images.pictures import jpeg, write_folder
+from tests.ingest.test_sources import make_zip
 
 
 @pytest.fixture
@@ -73,19 +75,51 @@ def test_missing_images_are_removed_and_come_back_as_one_action(project: cl.Proj
 
 def test_images_of_a_missing_folder_are_an_error_and_stay(project: cl.Project, folder: Path, tmp_path: Path) -> None:
     folder.rename(tmp_path / "unmounted")
-    for call in (project.train, project.embed, project.cross_validate, project.map_layout):
-        with pytest.raises(InputError, match=r"photos' does not exist, but the project has 16 images") as caught:
-            call(progress=False)  # type: ignore[operator]
-        assert "relocate" in str(caught.value)
-    assert project.remove_missing(confirm=True) == 0
+    for is_empty in (False, True):  # as where a disk is not mounted
+        for call in (project.train, project.embed, project.cross_validate, project.map_layout):
+            with pytest.raises(InputError, match=r"photos' does not exist or is empty, but .* images") as caught:
+                call(progress=False)  # type: ignore[operator]
+            assert "relocate" in str(caught.value)
+        assert project.remove_missing(confirm=True) == 0
+        if not is_empty:
+            folder.mkdir()
+    folder.rmdir()
     (tmp_path / "unmounted").rename(folder)
     shutil.rmtree(folder / "pear")
     assert project.remove_missing(confirm=True) == 8
+    (folder / "pear").mkdir()
+    write_folder(folder, {"apple": 8, "pear": 8})
+    assert project.refresh(progress=False).added == []  # removed images stay removed
+    project.undo()
+    assert len(project._store.images()) == 16
 
 
 def test_images_of_a_table_whose_folder_is_missing_are_an_error(tmp_path: Path, folder: Path) -> None:
     project = cl.create_project("table", tmp_path)
-    project.add_images(sorted(folder.rglob("*.jpg")), label="fruit", progress=False)
+    table = pd.DataFrame({"image": sorted(folder.rglob("*.jpg")), "label": "fruit"})
+    project.add_images(table, progress=False)
     shutil.rmtree(folder)
     with pytest.raises(InputError, match=r"photos' does not exist"):
         project.embed(progress=False)
+
+
+def test_single_files_that_were_deleted_are_left_out_even_with_their_folder(
+    project: cl.Project, tmp_path: Path, folder: Path
+) -> None:
+    (tmp_path / "up").mkdir()
+    shutil.copy(next(folder.rglob("*.jpg")), tmp_path / "up" / "x.jpg")
+    project.add_images(tmp_path / "up" / "x.jpg", duplicates="keep", progress=False)
+    shutil.rmtree(tmp_path / "up")
+    assert project.embed(progress=False)["where"].tolist() == [str(tmp_path / "up" / "x.jpg")]
+    assert project.remove_missing(confirm=True) == 1
+
+
+def test_the_unpacked_images_of_a_zip_file_come_back_with_refresh(tmp_path: Path) -> None:
+    project = cl.create_project("zipped", tmp_path)
+    project.add_images(make_zip(tmp_path / "a.zip", {"apple/a.jpg": jpeg(1), "pear/b.jpg": jpeg(2)}), progress=False)
+    shutil.rmtree(project.root / project.train_set.images["image"][0].rpartition("/")[0].rpartition("/")[0])
+    with pytest.raises(InputError, match=r"project.refresh\(\) unpacks the zip file again"):
+        project.embed(progress=False)
+    assert project.remove_missing(confirm=True) == 0
+    project.refresh(progress=False)
+    assert project.embed(progress=False).empty

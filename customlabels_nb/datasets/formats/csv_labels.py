@@ -21,15 +21,15 @@ Files are written with a header and only the columns that contain data.
 
 from __future__ import annotations
 
-import ast
 import csv
 import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -93,6 +93,9 @@ _LABEL_STUDIO = frozenset({"annotation_id", "annotator"})
 _PLACES = 9
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_A_LIST = re.compile(rf"""\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]|\(\s*(?:(?:{_QUOTED.pattern})[\s,]*)+\)""")
+
 OnDuplicate = Literal["error", "first", "merge"]
 
 _POLICIES = ("error", "first", "merge")
@@ -136,6 +139,7 @@ def read_csv(
             line=rows[0].line,
         )
         header = _Header(dict(zip(("image", *CORNERS, "label"), range(6), strict=True)))
+    header = _with_split(header, rows) if header else None
     columns = header.columns if header else {"image": 0}
     located = _located(rows, columns["image"], collected, Places(finder), prefix)
     if header is None:
@@ -256,13 +260,9 @@ def _read_table(path: Path, header: _Header, located: _Located, collected: Colle
 
 
 def _labels_in(cell: str) -> list[str]:
-    """Return the labels of a cell: itself, or those of a list of texts."""
-    try:
-        labels = ast.literal_eval(cell) if cell.startswith("[") else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        labels = None
-    if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
-        return labels
+    """Return the labels of a cell: itself, or those of a list or tuple of quoted texts, or of an array of NumPy."""
+    if _A_LIST.fullmatch(cell):
+        return [text[1:-1] for text in _QUOTED.findall(cell) if text[1:-1].strip()]
     return [cell] if cell else []
 
 
@@ -584,6 +584,18 @@ def _header(cells: list[str]) -> _Header | None:
     own = tuple((name, number) for number, name in enumerate(names) if name and number not in used)
     label_name = lower[columns["label"]] if "label" in columns else ""
     return _Header(columns, own, notation, boxed or "", label_name, frozenset(lower), len(cells))
+
+
+def _with_split(header: _Header, rows: list[_Row]) -> _Header:
+    """Take a column "subset" for one of the user's if it has other values than splits."""
+    position = header.columns.get("split")
+    if position is None or "split" in header.names:
+        return header
+    cells = {row.cells[position].strip() for row in rows if position < len(row.cells)} - {""}
+    if all(t.split_named(cell) for cell in cells):
+        return header
+    columns = {name: number for name, number in header.columns.items() if name != "split"}
+    return replace(header, columns=columns, own=(*header.own, ("subset", position)))
 
 
 def _known_columns(lower: list[str]) -> dict[str, int]:

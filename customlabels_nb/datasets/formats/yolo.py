@@ -172,14 +172,15 @@ def _label_lines(
     except OSError as error:
         collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
         return None, None
-    result: list[_Shape] = []
+    result, seen = list[_Shape](), set[tuple[Any, ...]]()
     for number, line in enumerate(lines, 1):
         if words := line.split():
             try:
                 label, numbers, confidence, others = _shape(words, layout)
-                if (label, numbers, confidence) in (shape[:3] for shape in result):
+                if (shape := (label, *numbers, confidence)) in seen:
                     others = ["repeated line"]
                 else:
+                    seen.add(shape)
                     result.append((label, numbers, confidence, number))
                 for what in others:
                     collected.not_imported.add(what, f"{file.name}, line {number}")

@@ -227,12 +227,14 @@ class Annotator extends Turning {
 
   // Keep what was drawn on an image that somebody removed, and offer to add the image again.
   removed(answer, edit) {
+    const isKept = this.saving.homeless.has(answer.image);
+    const kept = isKept ? " What you have drawn is kept in this page." : "";
     this.notices.say(
       `removed ${answer.image}`,
-      `Not saved: somebody has removed ${answer.short} from the dataset. What you have drawn is kept in this page.`,
+      `Not saved: somebody has removed ${answer.short} from the dataset.${kept}`,
       {
         kind: "error",
-        step: { label: "Add the image again", run: () => this._addAgain(edit) },
+        step: isKept ? { label: "Add the image again", run: () => this._addAgain(edit) } : null,
       },
     );
   }

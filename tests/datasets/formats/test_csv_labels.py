@@ -347,15 +347,19 @@ def test_splits_have_other_names(tmp_path: Path) -> None:
 def test_subset_is_read_as_the_split(tmp_path: Path) -> None:
     found = read(FORMAT, put(tmp_path / "x.csv", "image,label,subset\na.jpg,cat,valid\nb.jpg,cat,\n"))
     assert (found.images["split"].tolist(), found.issues) == (["test", "train"], [])
+    found = read(FORMAT, put(tmp_path / "y.csv", "image,label,subset\na.jpg,cat,test\nb.jpg,cat,easy\n"))
+    assert (found.images["split"].tolist(), found.issues) == (["train", "train"], [])
+    assert found.images["subset"].tolist() == ["test", "easy"]
 
 
 def test_a_list_of_labels_is_several_labels(tmp_path: Path) -> None:
     head, end = "image,label,left,top,width,height\n", ",,,,\n"
     cells = ["\"['cat', 'dog']\"" + end, '"[""cat""]"' + end, "[]" + end, "[cat]" + end, "\"['cat', 'dog']\",1,2,3,4\n"]
+    cells += ["\"('cat', '')\"" + end, "['cat' 'dog']" + end]  # a tuple, and an array of NumPy
     rows = "".join(f"{number}.jpg,{cell}" for number, cell in enumerate(cells))
     found = read(FORMAT, put(tmp_path / "x.csv", head + rows))
     assert [(Path(row.image).stem, row.label) for row in found.annotations.itertuples()] == [
-        ("0", "cat"), ("0", "dog"), ("1", "cat"), ("3", "[cat]")
+        ("0", "cat"), ("0", "dog"), ("1", "cat"), ("3", "[cat]"), ("5", "cat"), ("6", "cat"), ("6", "dog")
     ]  # fmt: skip
     assert [(issue.line, "several labels" in issue.message) for issue in found.issues] == [(6, True)]
 

@@ -51,7 +51,7 @@ export class Saving extends Sending {
       by: this.id,
       reason: imageShapes.reason,
     };
-    this.homeless.delete(edit.image);
+    this._keepHomeless(edit.image, null);
     const last = this._waits(edit.image).at(-1);
     if (last && !last.sent) waiting.splice(waiting.indexOf(last), 1);
     this.queue.add(edit);
@@ -75,7 +75,7 @@ export class Saving extends Sending {
         this.screen.refused(edit, event.error);
       } else if (answer.gone) {
         const kept = this._later(edit);
-        this.homeless.set(edit.image, kept);
+        this._keepHomeless(edit.image, kept);
         this.screen.removed(answer, kept);
       } else if (answer.conflict) this.screen.conflict(answer, this._later(edit));
       else {
@@ -84,6 +84,15 @@ export class Saving extends Sending {
       }
     }
     this.updateState();
+  }
+
+  // Keep the last edit of an image that was removed, unless nothing is drawn, or forget it. A job has no use for it.
+  _keepHomeless(image, edit) {
+    const former = this.homeless.get(image);
+    const isKept = edit && !this.screen.info.job && edit.shapes.length + edit.labels.length > 0;
+    if (isKept) this.homeless.set(image, edit);
+    else this.homeless.delete(image);
+    if (former || isKept) this.queue.park(isKept ? edit : null, former);
   }
 
   // Drop edits that are based on a failed one and return the last of them, which is the user's latest version.

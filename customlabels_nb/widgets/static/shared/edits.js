@@ -13,6 +13,7 @@ export class EditQueue {
     this.listeners = new Set();
     this.screens = [];
     this.waiting = this._restore();
+    this.parked = []; // edits that cannot be stored now, but are sent again by a screen that is opened later
     this.sent = new WeakSet(); // awaiting a response
     this.failed = new WeakSet(); // could not be sent, or got no response
     this.timer = null;
@@ -39,9 +40,11 @@ export class EditQueue {
   // other screens. An edit's `by` is the id of its screen. `failure` is the reason why the screen cannot send now.
   connect(screen) {
     this.screens.push(screen);
+    this._unpark();
     this.responded(screen);
     return () => {
       this.screens = this.screens.filter((other) => other !== screen);
+      this._unpark();
       this._drain();
     };
   }
@@ -84,6 +87,21 @@ export class EditQueue {
   // Remove edits from the queue.
   drop(edits) {
     this.waiting = this.waiting.filter((edit) => !edits.includes(edit));
+    this._keep();
+  }
+
+  // Send the parked edits of closed screens again, so that another screen reports them.
+  _unpark() {
+    if (!this.screens.length) return;
+    const isOpen = (edit) => this._isOpen(edit.by);
+    this.waiting.push(...this.parked.filter((edit) => !isOpen(edit)));
+    this.parked = this.parked.filter(isOpen);
+  }
+
+  // Keep an edit for a screen that is opened later, instead of the `former` one.
+  park(edit, former = null) {
+    this.parked = this.parked.filter((other) => other !== former);
+    if (edit) this.parked.push(edit);
     this._keep();
   }
 
@@ -149,7 +167,8 @@ export class EditQueue {
 
   _keep() {
     try {
-      if (this.waiting.length) this.storage?.setItem(this.key, JSON.stringify(this.waiting));
+      const kept = [...this.waiting, ...this.parked];
+      if (kept.length) this.storage?.setItem(this.key, JSON.stringify(kept));
       else this.storage?.removeItem(this.key);
     } catch {
       // storage is full or blocked: the edits stay in the page
