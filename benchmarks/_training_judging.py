@@ -111,10 +111,11 @@ def _find_in_views(trained: TrainedDetector, names: Sequence[str], labels: Seque
     """Detect objects as a model that was started with ``views``."""
     from customlabels_nb.inference.views import LARGER, find_in_views
     from customlabels_nb.models.detector import detect, to_table
+    from customlabels_nb.models.detector_shape import MOST_BOXES
 
     device = str(next(trained.network.parameters()).device)
     find = partial(detect, trained.network, mean=trained.mean, std=trained.std, device=device)
-    found = [find_in_views(find, [_open(trained, name, LARGER)], views)[0] for name in names]
+    found = [find_in_views(find, [_open(trained, name, LARGER)], views, MOST_BOXES)[0] for name in names]
     return to_table(names, found, labels)
 
 

@@ -177,7 +177,7 @@ def _label_lines(
         if words := line.split():
             try:
                 label, numbers, confidence, others = _shape(words, layout)
-                if (shape := (label, *numbers, confidence)) in seen:
+                if (shape := (label, *numbers, confidence)) in seen and not ours:  # an export has what was drawn twice
                     others = ["repeated line"]
                 else:
                     seen.add(shape)
