@@ -45,7 +45,7 @@ def test_the_card_counts_trains_and_opens_queues(lab: Lab) -> None:
     page.page.keyboard.press("Enter")
     expect(card.locator(".switch")).to_be_focused()
     # the first run appears with its four steps, and the queue is filled
-    expect(card.locator(".caption")).to_contain_text(re.compile("^0 of 10 new since the last"), timeout=120_000)
+    expect(card.locator(".caption")).to_contain_text(re.compile("^0 of 10 new since the last"), timeout=300_000)
     expect(card.locator(".step").last).to_contain_text(re.compile(r"inference30 images\d"))
     height = card.bounding_box()["height"]
     # labels of another cell are counted immediately
