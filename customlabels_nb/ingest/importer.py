@@ -109,13 +109,6 @@ class _Tables:
             raise
 
 
-def _recorded(description: Mapping[str, Any], options: ImportOptions) -> Mapping[str, Any] | None:
-    """Return the description of a source for later refreshes, or None if an earlier source has the images, too."""
-    if description["kind"] == AGAIN:
-        return None
-    return {**description, "copy": True} if options.copy else description
-
-
 def _frames_in(source: Any) -> tuple[Any, Iterator[Any] | None]:
     """Return the source, and an iterator if it consists of several tables."""
     if isinstance(source, str | os.PathLike | pd.DataFrame | SourceContents) or not isinstance(source, Iterable):
@@ -160,6 +153,8 @@ class _Import:
         options, source, totals = self._options, self._source, self._totals
         parts: Iterable[ImportPart] = (part for listing in source.listings for part in self._parts(listing))
         labels: Iterable[str] = ()
+        described = {**source.description, "copy": True} if options.copy else source.description
+        recorded = None if source.description["kind"] == AGAIN else described  # for later refreshes
         if not source.streamed:
             listing = next(iter(source.listings))
             labels = listing.annotations["label"].unique()
@@ -176,7 +171,7 @@ class _Import:
                 lines=totals.lines,
                 labels=labels,
                 vocabulary=source.labels,
-                source=_recorded(source.description, options),
+                source=recorded,
                 as_of=self._as_of,
             )
         except StoreError:
