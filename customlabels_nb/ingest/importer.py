@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import scratch_for, write_errors
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
@@ -54,7 +55,8 @@ def import_images(
     Rows are made and stored in parts, of which only one is in memory. Files are read and copied before the transaction,
     for which other writers have to wait, except those that an iterator of tables names.
     """
-    tables = _Tables.of(source, options, root)
+    with collection_paused():
+        tables = _Tables.of(source, options, root)
     options = replace(options, label=None)  # the tables have it
     reader = FactsReader(root, events, verify=options.verify, copy=options.copy)
     with ExitStack() as stack:
@@ -141,8 +143,9 @@ class _Import:
         self._via = via  # folder for copies that are being written
         self._store, self._root, self._options, self._source, self._reader = store, root, options, source, reader
         self.name = str(source.description["name"])
-        files, self._as_of = store.files()
-        self._identification = Identification(files, options, self.name, root)
+        with collection_paused():
+            files, self._as_of = store.files()
+            self._identification = Identification(files, options, self.name, root)
         self._labels: dict[str, tuple[str, ...]] | None = None
         self.elsewhere: SourceContents | None = None
         self._totals = _Totals()
@@ -209,7 +212,8 @@ class _Import:
         known, adding = fates["fate"].isin(["known", "changed"]).to_numpy(), fates["stays"].to_numpy(bool)
         self._note(contents, decided, known)
         compared = self._options.on_known != "skip" and known.any()
-        names = self._to_compare(contents, _known_once(fates[known])) if compared else {}
+        with collection_paused():
+            names = self._to_compare(contents, _known_once(fates[known])) if compared else {}
         for start in range(0, max(len(fates), 1), _PART):
             rows = range(start, min(start + _PART, len(fates)))
             new = self._new(contents, decided, [row for row in rows if adding[row]])

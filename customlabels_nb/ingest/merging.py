@@ -163,6 +163,7 @@ class _Pairing:
 
     def __init__(self, stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> None:
         self._mine, self._theirs, self._rounding = _Marks(stored), _Marks(given), rounding + 1e-9
+        self._paired: dict[str, dict[int, int]] = {}  # by image, because it is needed for two questions
 
     def same_images(self) -> set[str]:
         """Return the images with the same annotations in both, apart from their order and rounding."""
@@ -172,14 +173,14 @@ class _Pairing:
             return set()
         equal = self._equal(*(np.concatenate([of[image] for image in alike]) for of in (mine, theirs)))
         others = {alike[at] for at in np.repeat(np.arange(len(alike)), [len(mine[image]) for image in alike])[~equal]}
-        in_other_order = {image for image in others if len(self._pairs(image, self._equal)) == len(mine[image])}
+        in_other_order = {image for image in others if len(self._pairs(image)) == len(mine[image])}
         return set(alike) - others | in_other_order
 
     def replaced(self, images: Sequence[str]) -> tuple[list[int], list[int]]:
         """Return the positions of the stored annotations of images to keep, and of the given ones to add."""
         kept, new = list[int](), list[int]()
         for image in images:
-            pairs = self._pairs(image, self._equal)
+            pairs = self._pairs(image)
             taken = set(pairs.values())
             kept += pairs
             new += [at for at in self._theirs.at(image) if at not in taken]
@@ -214,8 +215,10 @@ class _Pairing:
             mine, theirs = [at for at in mine if at not in pairs], [at for at in theirs if at not in taken]
         return {way: ways[way] for way in ("moved", "relabelled")} | {"more": len(theirs), "fewer": len(mine)}
 
-    def _pairs(self, image: str, test: Test) -> dict[int, int]:
-        return _each_once(self._mine.at(image), self._theirs.at(image), test)
+    def _pairs(self, image: str) -> dict[int, int]:
+        if image not in self._paired:
+            self._paired[image] = _each_once(self._mine.at(image), self._theirs.at(image), self._equal)
+        return self._paired[image]
 
     def _equal(self, at: Any, other: Any, *, by_label: bool = True) -> Array:
         """Compare by label, box, outline and crowd flag. What a source does not state, the last two, is equal."""
