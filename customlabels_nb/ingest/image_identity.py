@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.locations import is_remote, without_scheme
@@ -119,6 +120,21 @@ class Identification:
 
     def decide(self, incoming: Incoming, reader: FactsReader) -> Decision:
         """Decide the fate of each image, after reading those that are not recognised by name or may have changed."""
+        with collection_paused():
+            images, names, leaks, unread = self._by_name(incoming)
+        facts = reader.read(incoming, unread)
+        with collection_paused():
+            rows = [
+                self._fate(image, name, leak, facts.get(index))
+                for index, (image, name, leak) in enumerate(zip(images, names, leaks, strict=True))
+            ]
+            columns = zip(*rows, strict=True) if rows else ([], [], [], [])
+            table = dict(zip(("known_as", "fate", "stays", "reason"), columns, strict=True))
+            fates = pd.DataFrame({"image": images, **table}, dtype=object)
+        return Decision(fates, {i: fact for i, fact in facts.items() if not isinstance(fact, ImageError)})
+
+    def _by_name(self, incoming: Incoming) -> tuple[list[str], list[str | None], list[str | None], list[int]]:
+        """Return the images, their names in this split and in the other one, and the positions of those to read."""
         images: list[str] = incoming.images["image"].tolist()
         names = [self._names.find(self._options.copies.get(image, image)) for image in images]
         self._named.update(name for name in names if name is not None)
@@ -133,15 +149,7 @@ class Identification:
             for index, (image, name, leak, stat, content) in enumerate(listed)
             if leak is None and self._is_to_be_read(image, name, stat, content)
         ]
-        facts = reader.read(incoming, unread)
-        rows = [
-            self._fate(image, name, leak, facts.get(index))
-            for index, (image, name, leak) in enumerate(zip(images, names, leaks, strict=True))
-        ]
-        columns = zip(*rows, strict=True) if rows else ([], [], [], [])
-        table = dict(zip(("known_as", "fate", "stays", "reason"), columns, strict=True))
-        fates = pd.DataFrame({"image": images, **table}, dtype=object)
-        return Decision(fates, {i: fact for i, fact in facts.items() if not isinstance(fact, ImageError)})
+        return images, names, leaks, unread
 
     def _is_to_be_read(self, image: str, name: str | None, stat: tuple[int, int] | None, content: str | None) -> bool:
         """Check whether an image is not recognised by name, may have changed, or has no metadata yet."""
