@@ -23,6 +23,7 @@ from customlabels_nb.jobs.leases import DISCARDED, run
 from customlabels_nb.store import schema
 from customlabels_nb.store.database import fetch
 from customlabels_nb.store.frames import times
+from customlabels_nb.store.gone_labels import current_label, read_gone
 
 #: Columns of the answers table, with their dtypes.
 ANSWER_COLUMNS = {
@@ -38,17 +39,13 @@ class LabelNames:
     """Ids and current names of the project's labels, also of those that have been merged into another label."""
 
     def __init__(self, connection: Connection) -> None:
-        c, m = schema.labels.c, schema.meta.c
+        c = schema.labels.c
         self.names: dict[int, str] = dict(fetch(connection, select(c.id, c.label).order_by(c.position)))
-        merged = fetch(connection, select(m.key, m.value).where(m.key.startswith(schema.MERGED, autoescape=True)))
-        self._merged = {int(key.removeprefix(schema.MERGED)): int(into) for key, into in merged if into}
+        self._gone = read_gone(connection)
 
     def find(self, label_id: int) -> tuple[int, str] | None:
         """Return the id and name of a label, or of the one that it was merged into, None if it has been removed."""
-        seen: set[int] = set()
-        while label_id not in self.names and label_id in self._merged and label_id not in seen:
-            seen.add(label_id)
-            label_id = self._merged[label_id]
+        label_id = current_label(label_id, self.names.keys(), self._gone)
         return (label_id, self.names[label_id]) if label_id in self.names else None
 
     def name(self, label_id: int, name: str) -> str:

@@ -33,8 +33,6 @@ FORMAT_KEY, FORMAT = "format", "1.0"
 #: Key of databases from before 1.0, and the last commit of this repository that reads them.
 EARLY_KEY, EARLY_COMMIT = "schema_version", "2012a813cb3f"
 
-#: Start of the keys in ``meta`` that give the id of the label that a label was merged into, or "" if it was removed.
-MERGED = "merged label:"
 #: SQL that reopens a slot of a labelling job.
 OPEN_SLOT = "state = 'open', holder = NULL, since = NULL, until = 0, token = NULL"
 

@@ -49,6 +49,7 @@ from customlabels_nb.store.database import (
     unpack,
     update_rows,
 )
+from customlabels_nb.store.gone_labels import note_gone
 from customlabels_nb.store.records import (
     VERSION_STATUSES,
     Action,
@@ -67,14 +68,7 @@ from customlabels_nb.store.trace import (
     rows_with,
     update_with,
 )
-from customlabels_nb.store.undo import (
-    forget_labels_gone,
-    labels_of_actions,
-    touched_images,
-    undo_action,
-    undo_refusal,
-    undone_by,
-)
+from customlabels_nb.store.undo import labels_of_actions, touched_images, undo_action, undo_refusal, undone_by
 from customlabels_nb.store.writing import (
     SETTING,
     Edit,
@@ -869,7 +863,7 @@ class SqlStore:
             images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
             _bump_revisions(connection, carriers)
             connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
-            _note_label_gone(connection, id_, str(target))
+            note_gone(connection, id_, target)
             after = {"label": into, "images": images}
             return record(connection, action, count=count, before=before, after=after, undo=trace.payload())
 
@@ -884,7 +878,7 @@ class SqlStore:
                     f"Label {label!r} is used by {count:,} annotations. Pass with_annotations=True "
                     f"to remove them as well, or merge the label into another one."
                 )
-            _note_label_gone(connection, id_, "")
+            note_gone(connection, id_, None)
             trace = Trace(connection)
             _, _, color, position = trace.keep(schema.labels, [id_], gone=True)[0]
             marks = fetch(connection, select(a).where(a.c.label_id == id_))
@@ -1143,15 +1137,6 @@ def _require_label(connection: Connection, label: str) -> int:
         names = [str(row[0]) for row in fetch(connection, select(c.label).order_by(c.position))]
         raise LabelError(f"Label {label!r} does not exist. Existing labels: {names[:20]!r}.")
     return id_
-
-
-def _note_label_gone(connection: Connection, label_id: int, into: str) -> None:
-    """Store the id of the label that a label was merged into, or "", for answers of jobs and actions that refer to it.
-
-    What was stored earlier was undone.
-    """
-    forget_labels_gone(connection, [label_id])
-    insert_rows(connection, schema.meta, ("key", "value"), [(f"{schema.MERGED}{label_id}", into)])
 
 
 def _count_uses(connection: Connection, label_id: int) -> int:

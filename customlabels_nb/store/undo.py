@@ -8,7 +8,7 @@ have been undone and which still apply.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from customlabels_nb.errors import NotAllowedError, StaleEditError
 from customlabels_nb.store import frames, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import dump_json, fetch, insert_rows, load_json, record, unpack, update_rows
+from customlabels_nb.store.gone_labels import current_label, forget_gone, read_gone
 from customlabels_nb.store.records import Action, WriteResult
 from customlabels_nb.store.trace import MARKS, Trace, delete_with, made_ids, prediction_changes, rows_with
 from customlabels_nb.store.writing import bump_images_with_label, dataset_rows, ensure_dataset, note_image_change
@@ -35,7 +36,7 @@ def undo_action(connection: Connection, action_id: int | None, action: Action) -
     trace = Trace(connection)
     images = _put_back(connection, done.payload, trace, expected)
     if not done.what.startswith("undo "):  # a redone merge or removal of a label is noted already
-        forget_labels_gone(connection, made_ids(done.payload, schema.labels))
+        forget_gone(connection, made_ids(done.payload, schema.labels))
     verb = "redo" if done.what.startswith("undo ") else "undo"
     return record(
         connection,
@@ -354,34 +355,17 @@ def _labels_instead(connection: Connection, payload: Mapping[str, Any]) -> dict[
 
     The others disappeared when nothing used them, and come back.
     """
-    c, m = schema.labels.c, schema.meta.c
+    c = schema.labels.c
     by_name: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
     there, own = set(by_name.values()), {row[0] for part in _parts(payload, schema.labels) for row in part["rows"]}
-    gone = {row[0]: row[1] for row in payload["labels"] if row[0] not in there | own}
-    keys = among(connection, m.key, [f"{schema.MERGED}{id_}" for id_ in gone])
-    starts = m.key.startswith(schema.MERGED, autoescape=True)
+    missing = {row[0]: row[1] for row in payload["labels"] if row[0] not in there | own}
+    gone = read_gone(connection) if missing else {}
     instead: dict[int, int | None] = {}
-    if gone and fetch(connection, select(m.key).where(keys).limit(1)):
-        notes = fetch(connection, select(m.key, m.value).where(starts))
-        instead = {int(key.removeprefix(schema.MERGED)): int(into) if into else None for key, into in notes}
-    return {id_: now for id_, name in gone.items() if (now := _current(id_, name, instead, by_name)) != id_}
-
-
-def _current(id_: int, name: str, instead: Mapping[int, int | None], by_name: Mapping[str, int]) -> int | None:
-    """Return the label to use instead of one that is gone, None if it was removed, or its own id if it comes back."""
-    there, seen, now = set(by_name.values()), set[int](), id_
-    while now not in there and now not in seen and (into := instead.get(now)) is not None:
-        seen.add(now)
-        now = into
-    if now in there:
-        return now
-    return by_name.get(name, None if now in instead else id_)
-
-
-def forget_labels_gone(connection: Connection, labels: Collection[int]) -> None:
-    """Forget that labels were merged or removed."""
-    keys = [f"{schema.MERGED}{id_}" for id_ in labels]
-    connection.execute(delete(schema.meta).where(among(connection, schema.meta.c.key, keys)))
+    for id_, name in missing.items():
+        now = current_label(id_, there, gone)
+        if now in there or name in by_name or now in gone:
+            instead[id_] = now if now in there else by_name.get(name)
+    return instead
 
 
 def _parts(payload: Mapping[str, Any], table: Table) -> Sequence[Mapping[str, Any]]:
@@ -505,21 +489,21 @@ def _with_labels(
     rows: Sequence[tuple[Any, ...]], columns: list[str], labels: Mapping[int, int | None]
 ) -> list[tuple[Any, ...]]:
     """Replace labels of annotations, leaving out those of removed labels, and image-level ones that are then double."""
-    label, own = columns.index("label_id"), [row for row in rows if row[columns.index("label_id")] not in labels]
+    label = columns.index("label_id")
     named = [columns.index(name) for name in ("image_id", "label_id", "model") if name in columns]
     drawn = [columns.index(name) for name in ("left", "polygon") if name in columns]
-    there = {tuple(row[i] for i in named) for row in own if all(row[i] is None for i in drawn)}
-    result = own
-    for row in rows:
-        if (instead := labels.get(row[label])) is None:
-            continue
-        changed = (*row[:label], instead, *row[label + 1 :])
-        key = tuple(changed[i] for i in named)
-        if drawn and all(row[i] is None for i in drawn):
-            if key in there:
-                continue
-            there.add(key)
-        result.append(changed)
+    result = [row for row in rows if row[label] not in labels]
+    renamed = [
+        (*row[:label], labels[row[label]], *row[label + 1 :]) for row in rows if labels.get(row[label]) is not None
+    ]
+    seen = {tuple(row[i] for i in named) for row in result if drawn and all(row[i] is None for i in drawn)}
+    for row in renamed:
+        key = tuple(row[i] for i in named)
+        if not drawn or any(row[i] is not None for i in drawn):
+            result.append(row)
+        elif key not in seen:
+            seen.add(key)
+            result.append(row)
     return result
 
 
