@@ -31,7 +31,7 @@ from customlabels_nb.ingest.copies import copy_image, name_of_copy
 from customlabels_nb.ingest.image_facts import FactsReader, pixel_column
 from customlabels_nb.ingest.image_identity import Decision, Identification
 from customlabels_nb.ingest.merging import Merge, quoted
-from customlabels_nb.ingest.sources import AGAIN, ImportOptions, Source, SourceContents, find_images
+from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.writing import ImportPart
@@ -157,7 +157,6 @@ class _Import:
         parts: Iterable[ImportPart] = (part for listing in source.listings for part in self._parts(listing))
         labels: Iterable[str] = ()
         described = {**source.description, "copy": True} if options.copy else source.description
-        recorded = None if source.description["kind"] == AGAIN else described  # for later refreshes
         if not source.streamed:
             listing = next(iter(source.listings))
             labels = listing.annotations["label"].unique()
@@ -174,7 +173,7 @@ class _Import:
                 lines=totals.lines,
                 labels=labels,
                 vocabulary=source.labels,
-                source=recorded,
+                source=described if options.records else None,
                 as_of=self._as_of,
             )
         except StoreError:

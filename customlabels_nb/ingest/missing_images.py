@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ _OF_ZIP = "project.refresh() unpacks the zip file again, and keeps the labels."
 
 
 class MissingSource(NamedTuple):
-    """Source of which no image is left: its folder, what to do, and a mask of its images."""
+    """Source whose images are all missing: its folder, what to do, and a mask of the images."""
 
     folder: str
     advice: str
@@ -67,36 +67,30 @@ def remove_missing_images(store: SqlStore, root: Path, missing: pd.DataFrame, ac
 
 
 def _missing_sources(store: SqlStore, root: Path, images: pd.DataFrame, missing: _Mask) -> Iterator[MissingSource]:
-    """Yield the sources of which no image is left, because something else than their files was moved or deleted.
-
-    1. A folder that was added, and that does not exist or is empty, as where a disk is not mounted.
-    2. The folder into which a zip file was unpacked.
-    3. The folder of a table or a dataset.
-
-    Files that were added by themselves are single files, which somebody has deleted.
-    """
+    """Yield the sources with missing images whose folder does not exist or is empty, as where a disk is not mounted."""
     if not missing.any():
         return
     sources = flat_sources(record.sources for split in t.SPLITS if (record := store.dataset(split)))
-    kinds = {str(source.get("name", "")): source.get("kind") for source in sources}
+    kinds = {str(source.get("name", "")): str(source.get("kind")) for source in sources}
     paths = np.array([_path_of(image, root) for image in images["image"].tolist()], dtype=object)
-    explained: _Mask = np.zeros(len(images), dtype=np.bool_)
-    for name, kind in kinds.items():
-        folder = "" if kind != "folder" or is_remote(name) else os.fspath(to_path(name))
-        if folder and not _has_entries(folder):
-            inside = os.path.join(folder, "")
-            within = missing & np.array([path.startswith(inside) for path in paths], dtype=np.bool_)
-            if within.any():
-                yield MissingSource(folder, _ADVICE.format(folder=folder), within)
-            explained |= within
     stored = images["source"].to_numpy(dtype=object, na_value="")
-    for source in dict.fromkeys(stored[missing & ~explained].tolist()):
-        within = (stored == source) & (paths != "") & ~explained
-        folder = os.path.commonpath([os.path.dirname(path) for path in paths[within].tolist()])
-        if source and kinds.get(source) not in ("folder", "files") and missing[within].all():
-            advice = _OF_ZIP if kinds.get(source) == "zip" else _ADVICE.format(folder=folder)
-            if not _has_entries(folder):
-                yield MissingSource(folder, advice, within)
+    for name in dict.fromkeys(stored[missing].tolist()):
+        within, kind = (stored == name) & (paths != ""), kinds.get(name, "")
+        folder = _folder_of(name, kind, paths[within].tolist())
+        if folder and not _has_entries(folder):
+            advice = _OF_ZIP if kind == "zip" else _ADVICE.format(folder=folder)
+            yield MissingSource(folder, advice, within & missing)
+
+
+def _folder_of(name: str, kind: str, paths: Sequence[str]) -> str:
+    """Return the folder of a source with images at these paths, or "" if a missing file is just a deleted file.
+
+    It is the folder that was added, or the folder above all images of a zip file, table or dataset. Files that were
+    added by themselves have no folder.
+    """
+    if kind == "folder":
+        return os.fspath(to_path(name))
+    return "" if kind in ("files", "") else os.path.commonpath([os.path.dirname(path) for path in paths])
 
 
 def _path_of(image: str, root: Path) -> str:

@@ -32,9 +32,6 @@ from customlabels_nb.images.locations import Location, is_remote, relative_name,
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
-#: Kind of a source that is not recorded, because it names an image of an earlier one.
-AGAIN = "again"
-
 
 @dataclass(frozen=True)
 class ImportOptions:
@@ -43,6 +40,7 @@ class ImportOptions:
     With ``follow``, images of the other split are known there instead of reported as leaks. With ``exact``, known
     images get exactly the annotations of the source, even none. With ``only_known``, new images are an error.
     ``copies`` maps images to their earlier copies in the project, which are replaced if the images have changed.
+    Without ``records``, the source is not stored for later refreshes, because an earlier one has the images.
     """
 
     split: str = t.TRAIN
@@ -57,6 +55,7 @@ class ImportOptions:
     exact: bool = False
     only_known: bool = False
     copies: Mapping[str, str] = field(default_factory=dict)
+    records: bool = True
 
     def __post_init__(self) -> None:
         for argument, allowed in (

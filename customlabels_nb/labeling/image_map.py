@@ -77,7 +77,8 @@ class ImageMap:
         self._tried: set[MapLayouts] = set()
         self._layouts: dict[tuple[str, str], MapLayouts] = {}
         self._work: tuple[MapLayouts, Events, threading.Thread] | None = None
-        self._missing: list[bool] = []  # of each position, whether its file was gone when the map was opened
+        # for each position of a dataset with so many, whether its file was gone when the map was opened
+        self._missing: dict[tuple[str, int], list[bool]] = {}
         self._shown: tuple[_Key | None, list[str | None], MapLayout] | None = None
 
     # -- places -------------------------------------------------------------------------------------
@@ -139,9 +140,10 @@ class ImageMap:
 
     def _contents(self) -> list[str | None]:
         table = self.session.table
-        if len(self._missing) != len(table.names):  # another dataset, or more images
-            self._missing = missing_files(table.names, self.session.root).tolist()
-        gone = zip(table.hashes, self._missing, strict=True)
+        key = self.session.split, len(table.names)
+        if key not in self._missing:
+            self._missing[key] = missing_files(table.names, self.session.root).tolist()
+        gone = zip(table.hashes, self._missing[key], strict=True)
         return [None if missing or index in table.gone else content for index, (content, missing) in enumerate(gone)]
 
     def _open_layouts(self) -> MapLayouts:

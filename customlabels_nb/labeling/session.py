@@ -18,7 +18,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.ingest.importer import import_images
-from customlabels_nb.ingest.sources import AGAIN, ImportOptions, SourceContents
+from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.edit_rules import Revisions
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, short_name, top_predictions
@@ -626,8 +626,10 @@ class LabellingSession(ProjectScreen):
         """Add an image again that somebody has removed from the dataset. Other files are refused."""
         self._check_here([image])
         named = pd.DataFrame({"image": pd.Series([image], dtype=t.TEXT)})  # as it is stored, also if it is a copy
-        listed = SourceContents(named, t.empty(t.ANNOTATION_COLUMNS), {"kind": AGAIN, "name": image})
-        report = import_images(self._store, self.root, listed, ImportOptions(self.split, duplicates="keep"))
+        listed = SourceContents(named, t.empty(t.ANNOTATION_COLUMNS), {"kind": "files", "name": image})
+        report = import_images(
+            self._store, self.root, listed, ImportOptions(self.split, duplicates="keep", records=False)
+        )
         if not report.added and not report.known:
             raise InputError(f"{image!r} cannot be added again: {report.issues['message'].iat[0]}")
         self.reread([image])

@@ -127,9 +127,12 @@ def _products(rows: Rows, vector: npt.NDArray[np.float32]) -> Scores:
 
 
 def search_images(
-    root: Path, features: str, images: pd.DataFrame, *, text: str | None, image: str | None
+    root: Path, features: str, images: pd.DataFrame, *, text: str | None, image: str | None, limit: int | None
 ) -> pd.DataFrame:
-    """Return the images (image, sha256) with their score, the best first. Images without vectors are left out."""
+    """Return the best images (image, sha256) with their score, at most ``limit``. Those without vectors are left out.
+
+    So are those of them without a file.
+    """
     model = text_model(features) if text is not None else features
     search = open_search(root, model)
     keys = [key if isinstance(key, str) else None for key in images["sha256"]]
@@ -142,11 +145,12 @@ def search_images(
         are = "was" if missing == 1 else "were"
         say(f"{counted(missing, 'image')} without vectors {are} left out. project.embed(model={model!r}) adds them.")
     found = pd.DataFrame({"image": images["image"], "score": scores}).dropna()
+    found = found.sort_values("score", ascending=False, kind="stable").head(len(found) if limit is None else limit)
     gone = missing_files(found["image"].tolist(), root)
     if gone.any():
         say(f"{counted(int(gone.sum()), 'image')} without a file left out. project.remove_missing() removes them.")
         found = found[~gone]
-    return found.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+    return found.reset_index(drop=True)
 
 
 def _vector_of(search: ImageSearch, root: Path, model: str, images: pd.DataFrame, image: str) -> Scores:

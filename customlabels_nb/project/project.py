@@ -1490,8 +1490,8 @@ class Project:
         images = self._store.images(None if split is None else t.check_split(split))
         if limit is not None:
             limit = check_integer("limit", limit, 1, otherwise="None for all")
-        found = search_images(self.root, self.features, images, text=text, image=None if image is None else str(image))
-        return found.head(limit) if limit is not None else found
+        like = None if image is None else str(image)
+        return search_images(self.root, self.features, images, text=text, image=like, limit=limit)
 
     def map_layout(
         self,
