@@ -103,10 +103,10 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
         if entry is None:
             open_folders.pop()
         elif not is_hidden(entry.name):
-            inner = _take(entry, folder, files)
-            folders += [folder.names] * (len(files.images) - len(folders))
-            if inner is not None:
+            if (inner := _take(entry, folder, files)) is not None:
                 open_folders.append(inner)
+            elif len(files.images) > len(folders):
+                folders.append(folder.names)
     _add_labels(files, folders, to_uri(top), labels_from)
     return files
 
@@ -254,7 +254,8 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles) -> _Folde
         )
         return None
     # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
-    files.images.append(entry.path.replace(os.sep, "/") if entry.path.isascii() else to_uri(entry.path))
+    path = entry.path
+    files.images.append(path.replace(os.sep, "/") if path.isascii() else to_uri(path))
     files.stats.append((status.st_size, status.st_mtime_ns))
     return None
 

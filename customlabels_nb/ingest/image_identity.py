@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.locations import is_remote, without_scheme
@@ -81,8 +80,7 @@ class _Known(NamedTuple):
     """Facts about a stored image, None where unknown."""
 
     sha256: str | None
-    bytes: int | None
-    mtime_ns: int | None
+    stat: tuple[int | None, int | None]  # bytes and modification time
 
 
 @dataclass(frozen=True)
@@ -113,28 +111,16 @@ class Identification:
         mine = files["split"] == options.split
         here, there = files[mine], files[~mine]
         self._stored = _known(here)
-        self._names, self._names_there = StoredNames(here["image"], root), StoredNames(there["image"], root)
+        self._names, self._names_there = (
+            StoredNames(here["image"].tolist(), root),
+            StoredNames(there["image"].tolist(), root),
+        )
         self._contents, self._contents_there = _Contents(here, root), _Contents(there, root)
         self._arrived: dict[str, str] = {}  # images of this import by content
         self._named: set[str] = set()  # stored images that this import names
 
     def decide(self, incoming: Incoming, reader: FactsReader) -> Decision:
         """Decide the fate of each image, after reading those that are not recognised by name or may have changed."""
-        with collection_paused():
-            images, names, leaks, unread = self._by_name(incoming)
-        facts = reader.read(incoming, unread)
-        with collection_paused():
-            rows = [
-                self._fate(image, name, leak, facts.get(index))
-                for index, (image, name, leak) in enumerate(zip(images, names, leaks, strict=True))
-            ]
-            columns = zip(*rows, strict=True) if rows else ([], [], [], [])
-            table = dict(zip(("known_as", "fate", "stays", "reason"), columns, strict=True))
-            fates = pd.DataFrame({"image": images, **table}, dtype=object)
-        return Decision(fates, {i: fact for i, fact in facts.items() if not isinstance(fact, ImageError)})
-
-    def _by_name(self, incoming: Incoming) -> tuple[list[str], list[str | None], list[str | None], list[int]]:
-        """Return the images, their names in this split and in the other one, and the positions of those to read."""
         images: list[str] = incoming.images["image"].tolist()
         names = [self._names.find(self._options.copies.get(image, image)) for image in images]
         self._named.update(name for name in names if name is not None)
@@ -149,7 +135,15 @@ class Identification:
             for index, (image, name, leak, stat, content) in enumerate(listed)
             if leak is None and self._is_to_be_read(image, name, stat, content)
         ]
-        return images, names, leaks, unread
+        facts = reader.read(incoming, unread)
+        rows = [
+            self._fate(image, name, leak, facts.get(index))
+            for index, (image, name, leak) in enumerate(zip(images, names, leaks, strict=True))
+        ]
+        columns = zip(*rows, strict=True) if rows else ([], [], [], [])
+        table = dict(zip(("known_as", "fate", "stays", "reason"), columns, strict=True))
+        fates = pd.DataFrame({"image": images, **table}, dtype=object)
+        return Decision(fates, {i: fact for i, fact in facts.items() if not isinstance(fact, ImageError)})
 
     def _is_to_be_read(self, image: str, name: str | None, stat: tuple[int, int] | None, content: str | None) -> bool:
         """Check whether an image is not recognised by name, may have changed, or has no metadata yet."""
@@ -157,7 +151,7 @@ class Identification:
             return True
         stored = self._stored[name]
         if not is_remote(image):
-            return stat is not None and stored[1:] != stat
+            return stat is not None and stored.stat != stat
         return self._options.verify or (content is not None and stored.sha256 not in (None, content))
 
     def _fate(
@@ -226,8 +220,11 @@ class Identification:
 
 
 def _known(files: pd.DataFrame) -> dict[str, _Known]:
-    columns = [files[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")]
-    return dict(zip(files["image"].tolist(), map(_Known._make, zip(*columns, strict=True)), strict=True))
+    hashes, *stats = (
+        files[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")
+    )
+    known = map(_Known, hashes, zip(*stats, strict=True))
+    return dict(zip(files["image"].tolist(), known, strict=True))
 
 
 class _Contents:

@@ -39,6 +39,7 @@ from customlabels_nb.store.writing import ImportPart
 __all__ = ["ImportReport", "import_images"]
 
 _PART = 20_000  # images whose rows are in memory at the same time
+_NO_IMAGES = ImportPart(t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS))
 
 
 def import_images(
@@ -55,11 +56,14 @@ def import_images(
     Rows are made and stored in parts, of which only one is in memory. Files are read and copied before the transaction,
     for which other writers have to wait, except those that an iterator of tables names.
     """
-    with collection_paused():
-        tables = _Tables.of(source, options, root)
-    options = replace(options, label=None)  # the tables have it
-    reader = FactsReader(root, events, verify=options.verify, copy=options.copy)
     with ExitStack() as stack:
+        if not (options.copy or options.verify):  # reading local files creates no reference cycles
+            stack.enter_context(collection_paused())
+        tables = _Tables.of(source, options, root)
+        if tables.streamed:  # but an iterator of the user may
+            stack.close()
+        options = replace(options, label=None)  # the tables have it
+        reader = FactsReader(root, events, verify=options.verify, copy=options.copy)
         via = root
         if options.copy or options.copies:
             with write_errors(f"copy=True: {str(root / 'images')!r}"):
@@ -143,9 +147,8 @@ class _Import:
         self._via = via  # folder for copies that are being written
         self._store, self._root, self._options, self._source, self._reader = store, root, options, source, reader
         self.name = str(source.description["name"])
-        with collection_paused():
-            files, self._as_of = store.files()
-            self._identification = Identification(files, options, self.name, root)
+        files, self._as_of = store.files()
+        self._identification = Identification(files, options, self.name, root)
         self._labels: dict[str, tuple[str, ...]] | None = None
         self.elsewhere: SourceContents | None = None
         self._totals = _Totals()
@@ -211,12 +214,13 @@ class _Import:
         known, adding = fates["fate"].isin(["known", "changed"]).to_numpy(), fates["stays"].to_numpy(bool)
         self._note(contents, decided, known)
         compared = self._options.on_known != "skip" and known.any()
-        with collection_paused():
-            names = self._to_compare(contents, _known_once(fates[known])) if compared else {}
+        names = self._to_compare(contents, _known_once(fates[known])) if compared else {}
         for start in range(0, max(len(fates), 1), _PART):
             rows = range(start, min(start + _PART, len(fates)))
-            new = self._new(contents, decided, [row for row in rows if adding[row]])
-            of_part = {image: names[image] for image in contents.images["image"].iloc[rows] if image in names}
+            added = [row for row in rows if adding[row]]
+            new = self._new(contents, decided, added) if added else _NO_IMAGES
+            here = contents.images["image"].iloc[rows].tolist() if names else ()
+            of_part = {image: names[image] for image in here if image in names}
             yield replace(new, **self._known(contents, of_part)) if of_part else new
 
     def _note(self, contents: SourceContents, decided: Decision, known: np.ndarray[Any, Any]) -> None:
@@ -253,10 +257,9 @@ class _Import:
     def _note_changes(self, stats: Sequence[tuple[int, int] | None], decided: Decision) -> None:
         """Collect the data of known files that were read again, and replace the copies of changed ones."""
         rows = []
-        columns = zip(*(decided.fates[name].tolist() for name in ("image", "known_as", "fate")), strict=True)
-        for index, (image, known_as, fate) in enumerate(columns):
-            if (fact := decided.facts.get(index)) is None:
-                continue
+        images, names, fates = (decided.fates[name].tolist() for name in ("image", "known_as", "fate"))
+        for index, fact in decided.facts.items():
+            image, known_as, fate = images[index], names[index], fates[index]
             if fate == "changed" and image in self._options.copies:
                 copy_image(image, known_as, self._root, via=self._via, replace=True)
             if fate in ("known", "changed") and self._identification.is_named(image):
@@ -333,9 +336,13 @@ def _with_other_labels(
     stored: Mapping[str, tuple[str, ...]],
 ) -> dict[str, str]:
     """Return the images whose labels in the source are not the stored ones, or that have another status there."""
-    same = {image for image, name in names.items() if set(given.get(image, ())) == set(stored.get(name, ()))}
     others = {image for image, status in stated.items() if status != "labelled" or image not in given}
-    return {image: name for image, name in names.items() if image in others or image not in same}
+    pairs = ((image, name, given.get(image, ()), stored.get(name, ())) for image, name in names.items())
+    return {
+        image: name
+        for image, name, theirs, mine in pairs
+        if image in others or (theirs != mine and set(theirs) != set(mine))  # in the same order mostly
+    }
 
 
 def _known_once(fates: pd.DataFrame) -> dict[str, str]:

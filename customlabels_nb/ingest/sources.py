@@ -304,7 +304,7 @@ class _Finder:
             )
             files.issues += folders_as_splits(files, top, how)
         rows = pd.DataFrame(
-            {"image": pd.Series(files.images, dtype=t.TEXT), "label": pd.Series(files.labels, dtype=object)}
+            {"image": pd.Series(files.images, dtype=t.TEXT), "label": pd.Series(files.labels, dtype=t.TEXT)}
         )
         contents = SourceContents(
             rows[["image"]],
