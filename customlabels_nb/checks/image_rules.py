@@ -173,7 +173,7 @@ def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_
     dark = readable & (prints["mean"] < _DARK)
     shallow = _use_few_bits(dataset, blank | dark)
     advice = "They look black to a model. Save them with values up to 65,535, or with 8 bits."
-    words = "with grey values of 16 bits, of which at most 8 are used"
+    words = "with 16-bit grey values that only use the lowest 8 bits"
     yield from _found(dataset, shallow, "IMAGE_FEW_BITS", words, advice)
     blank &= ~shallow
     advice = "Check whether something went wrong when they were taken."

@@ -150,7 +150,7 @@ CHECK_FINDINGS = {
     "IMAGE_VERY_LONG": "The image is much longer along one side than along the other.",
     "IMAGE_NEARLY_BLANK": "The image is nearly blank.",
     "IMAGE_VERY_DARK": "The image is very dark.",
-    "IMAGE_FEW_BITS": "The image has grey values of 16 bits, of which at most 8 are used.",
+    "IMAGE_FEW_BITS": "The image has 16-bit grey values that only use the lowest 8 bits.",
     "BOX_EMPTY": "The box has no width or no height.",
     "BOX_OFF_FRAME": "The box extends beyond the image.",
     "BOX_TINY": "The box is tiny at the input size of the detector.",

@@ -175,7 +175,7 @@ def complete_files(folder: OutputFolder) -> set[str]:
 def read_journal(
     folder: OutputFolder, files: Collection[str] | None = None
 ) -> tuple[dict[str, Any] | None, CompletedChunk]:
-    """Read the journal of a folder: the description of the run, None if there is no journal, and the steps.
+    """Read the journal of a folder: the description of the run (None without a journal) and its steps.
 
     Steps whose file is not among ``files`` are left out. By default, these are all files of the folder.
     """

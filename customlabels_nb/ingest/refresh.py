@@ -95,7 +95,7 @@ def _emptied(images: pd.DataFrame, history: pd.DataFrame) -> set[str]:
 
 
 def _not_yet_reported(issues: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the labels that were kept, and of which an earlier import has said so."""
+    """Leave out LABEL_KEPT issues that an earlier import has reported."""
     kept = earlier[earlier["code"] == "LABEL_KEPT"]
     said = set(zip(kept["where"], kept["message"], strict=True))
     rows = zip(issues["code"], issues["where"], issues["message"], strict=True)

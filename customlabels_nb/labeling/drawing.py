@@ -80,7 +80,7 @@ class DrawingSession(LabellingSession):
             raise InputError(f"Image {image!r} is not in the {self.split} set.")
         self.reread([image])
         if self.table.position[image] in self.table.gone:
-            raise InputError(f"Image {image!r} is no longer in the {self.split} set, because somebody has removed it.")
+            raise InputError(f"Image {image!r} has been removed from the {self.split} set.")
         _, marks, _ = self._store.tables(self.split, images=[image])
         whole = is_whole(marks)
         width, height = self.table.sizes[self.table.position[image]] or (None, None)

@@ -124,7 +124,7 @@ def test_duplicates_beside_a_found_box_are_not_imprecise_boxes_of_it() -> None:
         assert not boxes(truth, said + beside).advice.about("misplaced")
 
 
-def test_the_limit_of_boxes_is_blamed_for_what_it_leaves_out() -> None:
+def test_advice_names_the_limit_of_boxes_instead_of_the_data() -> None:
     sides = [(20.0 * (k % 10), 20.0 * (k // 10), 15.0, 15.0) for k in range(30)]
     truth = [(image, "cat", box) for image in ("many.jpg", "more.jpg") for box in sides]
     said = [(image, "cat", box, 0.9) for image in ("many.jpg", "more.jpg") for box in sides[:20]]

@@ -503,7 +503,7 @@ def test_evaluate_says_why_there_is_nothing_to_evaluate(
     model.stop()
 
 
-def test_evaluate_notes_what_is_left_out(project: Project, model: Model, tmp_path: Path) -> None:
+def test_evaluate_counts_unusable_images_in_its_notes(project: Project, model: Model, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     test = project.test_set
     names, broken = test.images["image"].tolist(), str(tmp_path / "broken.png")
