@@ -376,15 +376,13 @@ class SqlStore:
     def labels_of_images(self, split: str) -> pd.DataFrame:
         """Return the distinct pairs of ``image`` and ``label`` in the dataset's annotations."""
         a, i, names = schema.annotations.c, schema.images.c, schema.labels.c
-        own_images = select(i.id, i.image).where(i.split == split).order_by(i.id)
-        pairs = select(a.image_id, a.label_id).where(a.image_id.in_(select(i.id).where(i.split == split)))
+        pairs = select(i.id, i.image, a.label_id).join(schema.images, i.id == a.image_id).where(i.split == split)
         with self._database.read() as connection:
-            ids, images = fetch_columns(connection, own_images, "io")
-            image_ids, label_ids = fetch_columns(connection, pairs.order_by(a.image_id, a.id), "ii")
+            ids, images, label_ids = fetch_columns(connection, pairs.order_by(a.image_id, a.id), "isi")
             known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
-        first = ~pd.DataFrame({"image": image_ids, "label": label_ids}).duplicated().to_numpy()
-        image, label = frames.named(image_ids[first], ids, images), frames.named(label_ids[first], known, labels)
-        return pd.DataFrame({"image": image, "label": label})
+        first = ~pd.DataFrame({"image": ids, "label": label_ids}).duplicated().to_numpy()
+        label = frames.named(label_ids[first], known, labels)
+        return pd.DataFrame({"image": images[first], "label": label}, dtype=t.TEXT)
 
     def files(self) -> tuple[pd.DataFrame, int]:
         """Return the file data of all images, and a change counter.
