@@ -19,7 +19,7 @@ from customlabels_nb.core.tables import BOXES, POLYGONS, TEXT
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS, interpolated_precision
-from customlabels_nb.evaluation.confusion import BACKGROUND, ConfusionMatrix
+from customlabels_nb.evaluation.confusion import BACKGROUND, ConfusionMatrix, unused_name
 from customlabels_nb.evaluation.input_tables import (
     boxed_rows,
     canvas_sizes,
@@ -243,17 +243,14 @@ class Boxes(Outcomes):
         match = np.where(self.match >= 0, self.match, other)[accepted]
         missed = self.missed(accepted)
         missed[other[other >= 0]] = False
-        row = np.concatenate([self.label[accepted], np.full(missed.sum(), k)])
-        column = np.concatenate([np.append(self.truth_label, k)[match], self.truth_label[missed]])
+        row = np.concatenate([np.append(self.truth_label, k)[match], self.truth_label[missed]])
+        column = np.concatenate([self.label[accepted], np.full(missed.sum(), k)])
         counts = np.bincount(row * (k + 1) + column, minlength=(k + 1) ** 2).reshape(k + 1, k + 1).astype(np.int64)
-        name = BACKGROUND
-        while name in self.labels:
-            name = f"({name})"
         return ConfusionMatrix(
             counts=counts,
-            labels=(*self.labels, name),
-            truth_counts=counts.sum(axis=0),
-            predicted_counts=counts.sum(axis=1),
+            labels=(*self.labels, unused_name(BACKGROUND, self.labels)),
+            truth_counts=counts.sum(axis=1),
+            predicted_counts=counts.sum(axis=0),
             background=True,
         )
 

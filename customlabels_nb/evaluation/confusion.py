@@ -17,10 +17,12 @@ from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NORMALISATIONS = (None, "truth", "prediction")
+NORMALISATIONS = (None, "truth", "predicted")
 
 #: Name of the last row and column of a detector's matrix, in brackets if a label has the same name.
 BACKGROUND = "background"
+#: Name of the last column of a single-label matrix if images can have no answer, in more brackets if a label has it.
+NO_ANSWER = "(no answer)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +31,22 @@ class ConfusionMatrix:
 
     Attributes
     ----------
-    counts : ndarray of int64, shape (k, k)
-        Rows are predicted, columns are ground truth: ``counts[p, g]`` is the number of test images with label ``g``
-        that are predicted as ``p``. For multi-label models, off-diagonal cells count only the images where ``g`` is
-        missed and ``p`` is a false positive.
+    counts : ndarray of int64, shape (k, k) or (k, k + 1)
+        Rows are ground truth, columns are predicted, as in scikit-learn: ``counts[g, p]`` is the number of test images
+        with label ``g`` that are predicted as ``p``. For single-label models, each image counts once. If thresholds
+        apply, there is a column more, for the images where no label reaches its threshold. For multi-label models,
+        off-diagonal cells count only the images where ``g`` is missed and ``p`` is a false positive.
     labels : tuple of str
-        Labels of the rows and columns.
-    truth_counts, predicted_counts : ndarray of int64, shape (k,)
-        Number of test images that have each label, and number that are predicted to have it. For boxes, and if each
-        image has one label and one prediction, these are the column and row sums.
+        Labels of the rows. :attr:`columns` has those of the columns.
+    truth_counts : ndarray of int64, shape (k,)
+        Number of test images that have each label. For boxes and single-label models, these are the row sums.
+    predicted_counts : ndarray of int64, shape (k,) or (k + 1,)
+        Number of test images that are predicted to have each label. For boxes, and if each image has one label, these
+        are the column sums.
     background : bool
         True if the last row and column are the background: missed true boxes, and predictions that match no true box.
-    most_confident : bool
-        True if each image counts under its most confident label regardless of thresholds (single-label).
+    multi_label : bool
+        True if an image can have several labels.
     images : int
         Number of test images of a classifier. 0 for a detector.
 
@@ -59,22 +64,23 @@ class ConfusionMatrix:
     truth_counts: IntArray
     predicted_counts: IntArray
     background: bool = False
-    most_confident: bool = False
+    multi_label: bool = False
     images: int = 0
 
     @property
-    def multi_label(self) -> bool:
-        """True if an image can have several labels."""
-        return bool(self.images) and not self.most_confident
+    def columns(self) -> tuple[str, ...]:
+        """Labels of the columns: :attr:`labels` and, if images can have no answer, "(no answer)"."""
+        more = self.counts.shape[1] - len(self.labels)
+        return (*self.labels, *[unused_name(NO_ANSWER, self.labels)] * more)
 
     def values(self, normalize: str | None = None) -> FloatArray:
-        """Return the cells as an array of shape (k, k).
+        """Return the cells as an array, in the shape of :attr:`counts`.
 
         Parameters
         ----------
-        normalize : {None, "truth", "prediction"}
-            None returns counts. "truth" divides each cell by the number of images with the column's label (single-label
-            columns sum to 1), and "prediction" by the number of images predicted as the row's label. 0/0 is 0.
+        normalize : {None, "truth", "predicted"}
+            None returns counts. "truth" divides each cell by the number of images with the row's label (single-label
+            rows sum to 1), and "predicted" by the number of images predicted as the column's label. 0/0 is 0.
 
         Raises
         ------
@@ -84,16 +90,15 @@ class ConfusionMatrix:
         Examples
         --------
         >>> matrix = cl.evaluate(truth, predictions).confusion_matrix
-        >>> matrix.values("truth").sum(axis=0)
+        >>> matrix.values("truth").sum(axis=1)
         array([1., 1.])
         """
-        if normalize not in NORMALISATIONS:
-            raise InputError(f"normalize={normalize!r} is not valid. Use None, 'truth' or 'prediction'.")
+        check_normalize(normalize)
         counts = self.counts.astype(np.float64)
         if normalize == "truth":
-            return counts / np.maximum(self.truth_counts, 1)[None, :]
-        if normalize == "prediction":
-            return counts / np.maximum(self.predicted_counts, 1)[:, None]
+            return counts / np.maximum(self.truth_counts, 1)[:, None]
+        if normalize == "predicted":
+            return counts / np.maximum(self.predicted_counts, 1)[None, :]
         return counts
 
     def to_frame(self, normalize: str | None = None) -> pd.DataFrame:
@@ -101,14 +106,14 @@ class ConfusionMatrix:
 
         Parameters
         ----------
-        normalize : {None, "truth", "prediction"}
-            None returns counts (int64). "truth" and "prediction" return shares (float64), as in :meth:`values`.
+        normalize : {None, "truth", "predicted"}
+            None returns counts (int64). "truth" and "predicted" return shares (float64), as in :meth:`values`.
 
         Returns
         -------
         DataFrame
-            The index ``predicted`` and the columns ``ground truth`` hold the labels (str). For a detector, the last
-            label is "background".
+            The index ``ground truth`` and the columns ``predicted`` hold the labels (str). For a detector, the last
+            label is "background". For a single-label model with thresholds, the last column is "(no answer)".
 
         Raises
         ------
@@ -118,13 +123,13 @@ class ConfusionMatrix:
         Examples
         --------
         >>> cl.evaluate(truth, predictions).confusion_matrix.to_frame()
-        ground truth  cat  dog
-        predicted
-        cat             2    1
-        dog             0    1
+        predicted     cat  dog
+        ground truth
+        cat             2    0
+        dog             1    1
         """
         values: Any = self.counts.copy() if normalize is None else self.values(normalize)
-        index, columns = pd.Index(self.labels, name="predicted"), pd.Index(self.labels, name="ground truth")
+        index, columns = pd.Index(self.labels, name="ground truth"), pd.Index(self.columns, name="predicted")
         return pd.DataFrame(values, index=index, columns=columns)
 
     def confusions(self) -> pd.DataFrame:
@@ -142,12 +147,12 @@ class ConfusionMatrix:
           truth predicted  count  share
         0   dog       cat      1    0.5
         """
-        row, column = np.nonzero(self.counts * ~np.eye(len(self.labels), dtype=bool))
-        names = np.array(self.labels, dtype=object)
+        row, column = np.nonzero(np.where(np.eye(*self.counts.shape), 0, self.counts))
+        names = np.array(self.columns, dtype=object)
         table = pd.DataFrame(
             {
-                "truth": names[column],
-                "predicted": names[row],
+                "truth": names[row],
+                "predicted": names[column],
                 "count": self.counts[row, column],
                 "share": self.values("truth")[row, column],
             }
@@ -162,7 +167,7 @@ class ConfusionMatrix:
         DataFrame
             One row per label, in order: ``label`` (str), and the number of test images (int64) where the label is a
             true positive (``tp``), false positive (``fp``), false negative (``fn``) or true negative (``tn``). For
-            single-label models each image counts under its most confident label, as in the matrix.
+            single-label models each image counts once, as in the matrix.
 
         Raises
         ------
@@ -179,28 +184,28 @@ class ConfusionMatrix:
         if not self.images:
             raise InputError("Boxes have no true negatives. Use report.per_label for tp, fp and fn of each label.")
         tp = self.counts.diagonal()
-        fp, fn = self.predicted_counts - tp, self.truth_counts - tp
+        fp, fn = self.predicted_counts[: len(tp)] - tp, self.truth_counts - tp
         table = {"label": self.labels, "tp": tp, "fp": fp, "fn": fn, "tn": self.images - tp - fp - fn}
         return pd.DataFrame(table).astype({"label": TEXT})
 
     def plot(self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None) -> Axes:
         """Draw the matrix with matplotlib: correct cells in blue, mistakes in red, and numbers where they fit.
 
-        Rows are predicted, columns are ground truth. The last row and column of a detector's matrix, separated by a
-        line, are the background. The size and darkness of a cell show its share of the column (of the row with
-        ``normalize="prediction"``), even if the numbers are counts. A multi-label matrix of up to 30 labels also shows
+        Rows are ground truth, columns are predicted. The last row and column of a detector's matrix, separated by a
+        line, are the background. The size and darkness of a cell show its share of the row (of the column with
+        ``normalize="predicted"``), even if the numbers are counts. A multi-label matrix of up to 30 labels also shows
         the true and false positives and negatives of each label. ``theme="paper"`` draws in black on white.
 
         Raises
         ------
         InputError
-            If ``normalize`` is not None, "truth" or "prediction".
+            If ``normalize`` is not None, "truth" or "predicted".
 
         Examples
         --------
         >>> ax = cl.evaluate(truth, predictions).confusion_matrix.plot(normalize="truth")
         >>> ax.get_xlabel()
-        'ground truth'
+        'predicted'
         """
         from customlabels_nb.evaluation.plots.matrix import plot_confusion_matrix
 
@@ -208,6 +213,7 @@ class ConfusionMatrix:
             self.values(normalize),
             self.values(normalize or "truth"),
             self.labels,
+            self.columns,
             ax,
             whole=normalize is None,
             background=self.background,
@@ -216,7 +222,20 @@ class ConfusionMatrix:
         )
 
     def __repr__(self) -> str:
-        return printable(f"Confusion matrix (rows predicted, columns ground truth)\n{self.to_frame()}")
+        return printable(f"Confusion matrix (rows ground truth, columns predicted)\n{self.to_frame()}")
 
     def _repr_html_(self) -> str:
         return render("confusion_matrix.html", matrix=self)
+
+
+def check_normalize(normalize: object) -> None:
+    if normalize not in NORMALISATIONS:
+        renamed = " 'prediction' is now 'predicted'." if normalize == "prediction" else ""
+        raise InputError(f"normalize={normalize!r} is not valid. Use None, 'truth' or 'predicted'.{renamed}")
+
+
+def unused_name(name: str, labels: tuple[str, ...]) -> str:
+    """Put the name of a row or column that is not a label in brackets until no label has it."""
+    while name in labels:
+        name = f"({name})"
+    return name

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.outcomes import Outcomes
-from customlabels_nb.evaluation.thresholded import Thresholded
+from customlabels_nb.evaluation.thresholded import Thresholded, by_most_confident
 from customlabels_nb.evaluation.thresholds import assumed_thresholds, resolve_thresholds
 
 CROSS_VALIDATED = "cross-validated"
@@ -17,13 +18,15 @@ FOLDS = 5
 
 
 def apply_thresholds(
-    thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes, *, random_state: int = 0
+    thresholds: float | Mapping[str, float] | str, outcomes: Outcomes, *, random_state: int = 0
 ) -> Thresholded:
-    """Apply thresholds in any form that ``evaluate`` accepts. See :func:`.thresholds.resolve_thresholds`.
+    """Apply a decision in any form that ``evaluate`` accepts. See :func:`.thresholds.resolve_thresholds`.
 
     Cross-validated thresholds are chosen for each fold of the test images on the images of the other folds. If a
     label's only test image is in a fold, its threshold for that fold is the median of the other labels' thresholds.
     """
+    if isinstance(thresholds, str) and thresholds == MOST_CONFIDENT:
+        return by_most_confident(outcomes)
     if not isinstance(thresholds, str) or thresholds != CROSS_VALIDATED:
         return Thresholded(outcomes, resolve_thresholds(thresholds, outcomes))
     if len(outcomes.images) < 2:

@@ -23,6 +23,7 @@ import orjson
 import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS, TEXT, by_machine
 from customlabels_nb.datasets.formats.ground_truth import manifest_of
@@ -43,7 +44,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.result import Evaluation, decided_by
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
 from customlabels_nb.images.locations import is_remote, local_path
@@ -88,6 +89,7 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
     Manifests have a maximum line length (100,000 characters) and file size (1 GB). To stay below these limits, the
     least confident true negatives are omitted.
     """
+    evaluation = decided_by(evaluation, ASSUMED)  # the results in the lines are by threshold
     outcomes, thresholds, date = evaluation.outcomes, evaluation.applied.of_images(), _date(created)
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
     if isinstance(outcomes, Boxes):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction, check_random_state
+from customlabels_nb.core.decisions import ASSUMED, default_decision
 from customlabels_nb.core.tables import (
     BOXES,
     DRAWN_TASKS,
@@ -135,7 +136,7 @@ class Evaluation:
             One row for each label that an image has or is predicted to have, or for each predicted and each missed box
             of a detector: ``image`` and ``label`` (str), ``confidence`` (float64), ``result`` (str: "true positive",
             "false positive" or "false negative") and ``threshold`` (float64). Single-label models also have ``truth``
-            and ``predicted`` (str): the image's true label and its most confident label. Detectors also have ``left``,
+            and ``predicted`` (str): the image's true label and its answer. Detectors also have ``left``,
             ``top``, ``width``, ``height`` of the predicted box (of the true box for a false negative), ``truth_left``,
             …, ``truth_height`` of the true box, the ``iou`` of both boxes (float64), and ``taken_for`` (str): the label
             of the missed box that a false positive lies on.
@@ -144,15 +145,15 @@ class Evaluation:
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
-        """Confusion matrix. Rows are predicted, columns are ground truth.
+        """Confusion matrix. Rows are ground truth, columns are predicted, as in scikit-learn.
 
         Examples
         --------
         >>> cl.evaluate(truth, predictions).confusion_matrix.to_frame(normalize="truth")
-        ground truth  cat  dog
-        predicted
-        cat           1.0  0.5
-        dog           0.0  0.5
+        predicted     cat  dog
+        ground truth
+        cat           1.0  0.0
+        dog           0.5  0.5
         """
         return self._confusion_matrix
 
@@ -172,7 +173,7 @@ class Evaluation:
 
     @property
     def thresholds(self) -> FloatArray:
-        """Threshold of each label, in label order, shape (k,). If cross-validated, the mean over the folds."""
+        """Threshold of each label, shape (k,): the mean over the folds if cross-validated, NaN by "most confident"."""
         return self.applied.thresholds
 
     @property
@@ -380,12 +381,14 @@ def evaluate(
     The sentences ``left_out`` describe what the caller has left out. They become notes. ``max_boxes`` is the largest
     number of boxes per image that the detector returns, if known.
     """
-    if isinstance(thresholds, str) and thresholds == "best":
-        thresholds = None
     random_state = check_random_state(random_state)
     outcomes = make_outcomes(
         truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold, max_boxes=max_boxes
     )
+    if thresholds is None:
+        thresholds = default_decision(outcomes.task)
+    elif isinstance(thresholds, str) and thresholds == "best":
+        thresholds = ASSUMED
     applied = apply_thresholds(thresholds, outcomes, random_state=random_state)
     tested = images_table(images, outcomes.images)
     return evaluation_of(applied, tested, thresholds, random_state=random_state, left_out=left_out)
@@ -394,7 +397,7 @@ def evaluate(
 def evaluation_of(
     applied: Thresholded,
     images: pd.DataFrame,
-    thresholds: float | Mapping[str, float] | str | None = None,
+    thresholds: float | Mapping[str, float] | str,
     *,
     random_state: int = 0,
     left_out: Sequence[str] = (),
@@ -412,6 +415,13 @@ def evaluation_of(
         labels=pd.DataFrame({"label": list(outcomes.labels), "color": list(outcomes.colors)}).astype(TEXT),
         notes=[*left_out, *evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
     )
+
+
+def decided_by(evaluation: Evaluation, decision: str) -> Evaluation:
+    """Return the evaluation by "most confident" or "assumed". Thresholds of any kind count as the latter."""
+    if evaluation.applied.decision == decision:
+        return evaluation
+    return evaluation_of(apply_thresholds(decision, evaluation.outcomes), evaluation.images, decision)
 
 
 def make_outcomes(
@@ -454,7 +464,7 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 
 
 def evaluation_notes(
-    outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str | None
+    outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str
 ) -> list[str]:
     notes = [*_about_thresholds(outcomes, given)]
     if isinstance(outcomes, Boxes):
@@ -477,8 +487,8 @@ def flawless_note(images: int, who: str = "The model") -> str:
     )
 
 
-def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | str | None) -> Iterator[str]:
-    if given is None or (isinstance(given, Mapping) and len(given) < len(outcomes.labels)):
+def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | str) -> Iterator[str]:
+    if given == ASSUMED or (isinstance(given, Mapping) and len(given) < len(outcomes.labels)):
         yield (
             "The thresholds were chosen on this test set to maximise the F1 of each label. Expect slightly lower "
             "metrics on new images."

@@ -108,26 +108,31 @@ class Scores(Outcomes):
         return csr_array((ones, (row, column + k * part)), shape=(len(self.images), 3 * k))
 
     def confusion(self, thresholds: FloatArray) -> ConfusionMatrix:
-        """Compute the confusion matrix, by most confident label (single-label) or at the thresholds (multi-label)."""
-        k = len(self.labels)
-        if self.task == SINGLE_LABEL:
-            true, predicted = self.true_label, self.predicted_label
-            cells = (predicted * k + true)[(predicted >= 0) & (true >= 0)]
-            counts = np.bincount(cells, minlength=k * k).reshape(k, k)
-            predicted_counts = np.bincount(predicted[predicted >= 0], minlength=k)
+        """Compute the confusion matrix.
+
+        Single-label: an image counts once, under its answer. There is a column for images without an answer, unless
+        the thresholds are 0 and all images have one. Multi-label: see :class:`.confusion.ConfusionMatrix`.
+        """
+        k, single = len(self.labels), self.task == SINGLE_LABEL
+        if single:
+            true, answer = self.true_label, self.answer(thresholds)
+            width = k + bool(thresholds.any() or (answer < 0).any())
+            column = answer % (k + 1)  # position -1: the last one
+            counts = np.bincount((true * width + column)[true >= 0], minlength=k * width).reshape(k, width)
+            predicted_counts = np.bincount(column, minlength=width)
         else:
             accepted = self.accepted(thresholds)
             wrong, missed = (
                 csr_array(part, dtype=np.int64) for part in (accepted & ~self.truth, self.truth & ~accepted)
             )
-            counts = (wrong.T @ missed).toarray() + np.diag((accepted & self.truth).sum(axis=0))
+            counts = (missed.T @ wrong).toarray() + np.diag((accepted & self.truth).sum(axis=0))
             predicted_counts = accepted.sum(axis=0)
         return ConfusionMatrix(
             counts=counts.astype(np.int64),
             labels=self.labels,
             truth_counts=self.test_images,
             predicted_counts=predicted_counts.astype(np.int64),
-            most_confident=self.task == SINGLE_LABEL,
+            multi_label=not single,
             images=len(self.images),
         )
 
@@ -136,7 +141,7 @@ class Scores(Outcomes):
 
         The columns are ``image``, ``label``, ``confidence``, ``result`` ("true positive", "false positive" or "false
         negative") and ``threshold``. Single-label tasks also have ``truth`` and ``predicted``, the image's true label
-        and its most confident label (NaN if there is none).
+        and its answer (NaN if there is none).
         """
         accepted = self.accepted(thresholds)
         row, column = np.nonzero(self.truth | accepted)
@@ -156,7 +161,7 @@ class Scores(Outcomes):
         ).astype({"image": TEXT, "label": TEXT, "result": TEXT})
         if self.task == SINGLE_LABEL:
             table["truth"] = pd.Series(names[self.true_label[row]], dtype=TEXT)
-            table["predicted"] = pd.Series(names[self.predicted_label[row]], dtype=TEXT)
+            table["predicted"] = pd.Series(names[self.answer(thresholds)[row]], dtype=TEXT)
         return table
 
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
@@ -180,8 +185,15 @@ class Scores(Outcomes):
             return np.asarray(self.confidence.argmax(axis=1), dtype=np.int64)
         return np.where(self.answered, np.where(self.given, self.confidence, -1.0).argmax(axis=1), -1)
 
+    def answer(self, thresholds: FloatArray) -> IntArray:
+        """Return the position of each image's most confident label that reaches its threshold, shape (n,), or -1."""
+        if not thresholds.any():
+            return self.predicted_label
+        accepted = self.accepted(thresholds)
+        best = np.where(accepted, self.confidence, -1.0).argmax(axis=1)
+        return np.where(accepted.any(axis=1), best, -1)
+
     def most_confident(self) -> Self:
-        """Keep only the prediction of each image's most confident label."""
         given = np.arange(len(self.labels)) == self.predicted_label[:, None]
         return replace(self, given=given)
 

@@ -16,9 +16,10 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb._utils.text import printable
+from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.tables import DRAWN_TASKS, TEXT
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.result import Evaluation, decided_by
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.images.locations import local_path
 
@@ -36,7 +37,8 @@ def evaluation_summary(
     ended: datetime | None = None,
     training_images: int = 0,
 ) -> dict[str, Any]:
-    """Build the content of the file ``EvaluationResultSummary-<project>-<version>.json``."""
+    """Build the content of the file ``EvaluationResultSummary-<project>-<version>.json``, always by thresholds."""
+    evaluation = decided_by(evaluation, ASSUMED)
     means: dict[str, Any] = {key: evaluation.metric(metric) for key, metric in _ordered(_MEANS).items()}
     if evaluation.task in DRAWN_TASKS:
         means |= {key: evaluation.metric(metric) for key, metric in _DETECTION_MEANS.items()}
@@ -90,16 +92,16 @@ def _ordered(names: dict[str, str]) -> dict[str, str]:
 
 
 def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """List the non-zero cells of the confusion matrix, column by column."""
+    """List the non-zero cells of the confusion matrix, row by row."""
     outcomes, matrix = evaluation.outcomes, evaluation.confusion_matrix
     labels = outcomes.labels
     if isinstance(outcomes, Scores) and matrix.multi_label:  # Rekognition also counts pairs of two correct labels
-        pairs = csr_array(evaluation.applied.accepted(), dtype=np.int64).T @ csr_array(outcomes.truth, dtype=np.int64)
+        pairs = csr_array(outcomes.truth, dtype=np.int64).T @ csr_array(evaluation.applied.accepted(), dtype=np.int64)
         matrix = replace(matrix, counts=pairs.toarray())
     values = matrix.values("truth")
     return [
-        {"GroundTruthLabel": labels[g], "PredictedLabel": labels[p], "Value": float(values[p, g])}
-        for g, p in np.argwhere(values.T > 0).tolist()
+        {"GroundTruthLabel": labels[g], "PredictedLabel": labels[p], "Value": float(values[g, p])}
+        for g, p in np.argwhere(values[:, : len(labels)] > 0).tolist()
     ]
 
 
@@ -123,7 +125,7 @@ class EvaluationSummary:
     per_label : DataFrame
         ``label``, ``f1``, ``precision``, ``recall``, ``threshold`` and ``test_images``, in the order of the file.
     confusion_matrix : DataFrame or None
-        Shares of the images with the true label. Rows are predicted, columns are ground truth. None for detectors.
+        Shares of the images with the true label. Rows are ground truth, columns are predicted. None for detectors.
     """
 
     project_version_arn: str
@@ -230,12 +232,12 @@ class _Reading:
         )
 
     def _matrix(self, cells: Any, labels: tuple[str, ...]) -> pd.DataFrame:
-        index, columns = pd.Index(labels, name="predicted"), pd.Index(labels, name="ground truth")
+        index, columns = pd.Index(labels, name="ground truth"), pd.Index(labels, name="predicted")
         matrix = pd.DataFrame(0.0, index=index, columns=columns)
         position = {label: number for number, label in enumerate(labels)}
         for number, given in enumerate(self._list(cells, "ConfusionMatrix")):
             cell = self._object(given, f"ConfusionMatrix[{number}]")
-            row, column = (self._label(cell.get(key)) for key in ("PredictedLabel", "GroundTruthLabel"))
+            row, column = (self._label(cell.get(key)) for key in ("GroundTruthLabel", "PredictedLabel"))
             if row not in position or column not in position:
                 raise self._wrong(f"ConfusionMatrix[{number}] has a label that is not in EvaluationDetails.Labels")
             matrix.iloc[position[row], position[column]] = self._number(cell, "Value", f"ConfusionMatrix[{number}]")

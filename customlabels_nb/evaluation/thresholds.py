@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction
+from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.errors import LabelError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.outcomes import Outcomes, Steps
@@ -20,7 +21,7 @@ FALLBACK_THRESHOLD = 0.5
 #: Maximum number of points on a threshold curve.
 MOST_POINTS = 1000
 
-_AUTOMATIC = "None or 'cross-validated' to choose thresholds automatically"
+_RULES = "None, 'most confident', 'assumed' or 'cross-validated'"
 
 
 def best_threshold(steps: Steps) -> float:
@@ -51,16 +52,16 @@ def assumed_thresholds(outcomes: Outcomes) -> FloatArray:
     return np.where(np.isnan(result), np.median(chosen) if chosen.size else FALLBACK_THRESHOLD, result)
 
 
-def resolve_thresholds(thresholds: float | Mapping[str, float] | str | None, outcomes: Outcomes) -> FloatArray:
+def resolve_thresholds(thresholds: float | Mapping[str, float] | str, outcomes: Outcomes) -> FloatArray:
     """Resolve the argument ``thresholds`` to one threshold per label, shape (k,).
 
-    None uses the assumed thresholds, a number applies to all labels, and a mapping sets thresholds by label. Labels
-    missing from the mapping use their assumed threshold.
+    "assumed" uses the assumed thresholds, a number applies to all labels, and a mapping sets thresholds by label.
+    Labels missing from the mapping use their assumed threshold.
     """
-    if thresholds is None:
+    if isinstance(thresholds, str) and thresholds == ASSUMED:
         return assumed_thresholds(outcomes)
     if not isinstance(thresholds, Mapping):
-        return np.full(len(outcomes.labels), check_fraction("thresholds", thresholds, otherwise=_AUTOMATIC))
+        return np.full(len(outcomes.labels), check_fraction("thresholds", thresholds, otherwise=_RULES))
     result = assumed_thresholds(outcomes)
     for label, value in thresholds.items():
         if label not in outcomes.labels:

@@ -24,6 +24,7 @@ from markupsafe import Markup
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.files import expand_home, write_errors, write_whole
 from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
@@ -36,7 +37,6 @@ from customlabels_nb.evaluation.exploring.packing import (
     pack,
     summary_as_json,
 )
-from customlabels_nb.evaluation.exploring.position import MOST_CONFIDENT
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles

@@ -197,7 +197,10 @@ def find_mistakes(case: Case) -> Mistakes:
         taken, missed, alarms, misplaced = _boxes(case)
         suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
     elif isinstance(case.outcomes, Scores) and case.single_label:
-        taken, alarms = _other_labels(case.outcomes), _wrong_labels(case.alarms[case.alarms["truth"].isna()])
+        taken, alarms = (
+            _other_labels(case.outcomes, case.applied.answer()),
+            _wrong_labels(case.alarms[case.alarms["truth"].isna()]),
+        )
         missed = misplaced = taken.head(0)
         suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
     else:
@@ -298,7 +301,7 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         text = (
             f"{f'{where} of {label} are' if case.is_drawn else f'{label} is'} missed"
             f"{'' if case.is_drawn else f' in {where}'}, with no other prediction instead. Add training images that "
-            f"look like these. {_at_lower_threshold(case, position, images['confidence'])}"
+            f"look like these. {_at_lower_threshold(case, position, images['confidence'])}".rstrip()
         )
         by = case.each([label] * len(images))
         images = images.sort_values("confidence", kind="stable", ignore_index=True)
@@ -307,6 +310,8 @@ def missed_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 def _at_lower_threshold(case: Case, position: int, confidence: pd.Series) -> str:
     """Say whether a lower threshold finds any of the missed images or boxes, and what it costs."""
+    if case.applied.most_confident:
+        return ""
     if not (confidence > 0).any():
         return "No threshold finds them."
     hits, accepted = case.outcomes.steps(position).reached(np.asarray(confidence.max()))
@@ -340,9 +345,9 @@ def alarm_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
 
 
 # -- mistakes by task -----------------------------------------------------------------------------------
-def _other_labels(scores: Scores) -> pd.DataFrame:
-    """List the single-label images whose most confident label differs from their true label."""
-    true, predicted = scores.true_label, scores.predicted_label
+def _other_labels(scores: Scores, predicted: IntArray) -> pd.DataFrame:
+    """List the single-label images whose answer, one of ``predicted``, differs from their true label."""
+    true = scores.true_label
     positions = np.flatnonzero((true >= 0) & (predicted >= 0) & (true != predicted))
     names = np.array(scores.labels, dtype=object)
     rows = (
@@ -452,8 +457,8 @@ TRADE_WEIGHT = 0.1
 
 
 def threshold_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest at most one new threshold per label, and none if thresholds are cross-validated and thus unbiased."""
-    if case.applied.folds:
+    """Suggest at most one new threshold per label, and none if they are cross-validated and thus unbiased."""
+    if case.applied.folds or case.applied.most_confident:
         return
     tp, fp, fn = case.counts
     for position in np.flatnonzero(case.outcomes.in_test_set).tolist():
@@ -837,8 +842,8 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
         return
     text = (
         f"Confidences are too high: the average confidence is {confidence.mean():.2f}, but only a share of "
-        f"{right.mean():.2f} of the predictions is right. Do not interpret confidences as probabilities. Choose "
-        "thresholds from the curves."
+        f"{right.mean():.2f} of the predictions is right. Do not interpret confidences as probabilities."
+        f"{'' if case.applied.most_confident else ' Choose thresholds from the curves.'}"
     )
     worst = case.alarms.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
     images = worst[["image", "label", "confidence"]]
@@ -847,9 +852,9 @@ def confidence_advice(case: Case) -> Iterator[AdviceItem]:
 
 
 def _answers(case: Case) -> tuple[FloatArray, BoolArray]:
-    """Return the confidence and correctness of each most confident label (single-label) or accepted prediction."""
+    """Return the confidence and correctness of each image's answer (single-label) or of each accepted prediction."""
     if isinstance(case.outcomes, Scores) and case.single_label:
-        true, predicted = case.outcomes.true_label, case.outcomes.predicted_label
+        true, predicted = case.outcomes.true_label, case.applied.answer()
         positions = np.flatnonzero((true >= 0) & (predicted >= 0))
         return case.outcomes.confidence[positions, predicted[positions]], true[positions] == predicted[positions]
     answers = pd.concat([case.hits.assign(right=True), case.alarms.assign(right=False)])

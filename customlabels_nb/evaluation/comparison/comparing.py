@@ -25,7 +25,7 @@ from customlabels_nb.evaluation.metrics import (
     resampled_metrics,
 )
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
-from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.evaluation.result import Evaluation, decided_by
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -171,13 +171,14 @@ def compare(
 ) -> Comparison:
     """Compare two evaluations on the same test images.
 
-    Each evaluation keeps its own thresholds. Confidence intervals come from a paired bootstrap: images are resampled
-    with replacement, the same ones for both evaluations, and the difference is computed for each resample. Images are
-    matched by name or, if both images tables have a column ``sha256``, by content. With ``common``, only those that
-    both share are compared. By default, different test images are an error.
+    Both are evaluated by the decision of ``before``. By thresholds, each keeps its own. Confidence intervals come from
+    a paired bootstrap: images are resampled with replacement, the same ones for both evaluations, and the difference is
+    computed for each resample. Images are matched by name or, if both images tables have a column ``sha256``, by
+    content. With ``common``, only those that both share are compared. By default, different test images are an error.
     """
     random_state = check_random_state(random_state)
     _check_alike(before, after)
+    after = decided_by(after, before.applied.decision)
     here, there = same_images(before, after, common=common)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
     before_here, other = before.applied.only(here), after.applied.only(there)
@@ -370,12 +371,12 @@ class ComparedSide:
 def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List the images or labels that were wrong before and are correct after, and the reverse.
 
-    Both sides must have the same image order. For single-label tasks the most confident label counts, as in the
-    confusion matrix. Otherwise, a label of an image is fixed if it has fewer false positives and misses than before.
+    Both sides must have the same image order. For single-label tasks each image counts once, as in the confusion
+    matrix. Otherwise, a label of an image is fixed if it has fewer false positives and misses than before.
     """
     first, other = before.outcomes, after.outcomes
     if isinstance(first, Scores) and isinstance(other, Scores) and first.task == SINGLE_LABEL:
-        return _other_answers(first, other)
+        return _other_answers((first, before.applied.answer()), (other, after.applied.answer()))
     table = _mistakes(before, after)
     if isinstance(first, Scores) and isinstance(other, Scores):
         table = table.assign(
@@ -399,18 +400,20 @@ def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
     return differ.index.to_frame(index=False).astype(TEXT)
 
 
-def _other_answers(first: Scores, other: Scores) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find fixed and broken single-label images by their most confident label."""
+def _other_answers(
+    before: tuple[Scores, IntArray], after: tuple[Scores, IntArray]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find fixed and broken single-label images by their answers, positions of labels or -1."""
     parts = []
-    for scores in (first, other):
-        true, predicted, rows = scores.true_label, scores.predicted_label, np.arange(len(scores.images))
+    for scores, predicted in (before, after):
+        true, rows = scores.true_label, np.arange(len(scores.images))
         names = np.array([*scores.labels, None], dtype=object)
         confidence = np.where(predicted >= 0, scores.confidence[rows, predicted], np.nan)
         parts.append((names[true], names[predicted], confidence, (true >= 0) & (true == predicted)))
-    labelled = (first.truth.any(axis=1)) & (other.truth.any(axis=1))
+    labelled = before[0].truth.any(axis=1) & after[0].truth.any(axis=1)
     table = pd.DataFrame(
         {
-            "image": first.images,
+            "image": before[0].images,
             "label": parts[1][0],
             "before": parts[0][1],
             "after": parts[1][1],

@@ -15,7 +15,7 @@ from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.comparison.comparing import certain, compare, same_images, signed
-from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, evaluation_of, flawless_note
+from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_by, evaluation_of, flawless_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +129,8 @@ def compare_versions(
     evaluations: Sequence[Evaluation], names: Sequence[str], *, common: bool = False
 ) -> VersionsComparison:
     """Compare two or more evaluations on the same test images, or with ``common`` on those that all share."""
-    first = evaluations[0]
+    first, *others = evaluations
+    evaluations = [first, *(decided_by(other, first.applied.decision) for other in others)]
     pairs = [same_images(first, other, common=common) for other in evaluations[1:]]
     here = reduce(np.intersect1d, [pair[0] for pair in pairs])
     if not here.size:
@@ -161,6 +162,6 @@ def compare_versions(
 def _part(whole: Evaluation, positions: IntArray, images: pd.DataFrame) -> Evaluation:
     """Evaluate the images at some positions. If these are all, the metrics are known, with their intervals."""
     if not np.array_equal(positions, np.arange(len(whole.images))):
-        return evaluation_of(whole.applied.only(positions), images)
+        return evaluation_of(whole.applied.only(positions), images, whole.applied.decision)
     known = whole.summary, whole.per_label, whole.per_image, whole.confusion_matrix
     return Evaluation(whole.applied, images, *known, whole.labels, whole.notes)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.core.tables import BOX_COLUMNS, POLYGONS
 from customlabels_nb.errors import InputError, LabelError
@@ -20,14 +21,7 @@ from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import filtering
-from customlabels_nb.evaluation.exploring.position import (
-    ASSUMED,
-    MOST_CONFIDENT,
-    ONE,
-    PER_LABEL,
-    Position,
-    position_of,
-)
+from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
 from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
@@ -61,14 +55,14 @@ class Exploration:
 
     # -- thresholds ---------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> Position:
-        """Set the thresholds: None (assumed), a number, a mapping, "cross-validated" or "most confident"."""
+        """Set the decision: "most confident", "assumed", "cross-validated", a number, a mapping, None for the default."""
         if thresholds is None:
-            moved = Position(iou_threshold=self.position.iou_threshold)
-        elif isinstance(thresholds, str):
-            if thresholds not in (CROSS_VALIDATED, MOST_CONFIDENT):
+            thresholds = default_decision(self.evaluation.task)
+        if isinstance(thresholds, str):
+            if thresholds not in (MOST_CONFIDENT, ASSUMED, CROSS_VALIDATED):
                 raise InputError(
-                    f"thresholds={thresholds!r} is not valid. Use None, a number, a dict, 'cross-validated' or "
-                    "'most confident'."
+                    f"thresholds={thresholds!r} is not valid. Use None, 'most confident', 'assumed', "
+                    "'cross-validated', a number or a dict."
                 )
             moved = Position(thresholds, iou_threshold=self.position.iou_threshold)
         elif isinstance(thresholds, Mapping):
@@ -113,16 +107,13 @@ class Exploration:
     # -- metrics ------------------------------------------------------------------------------------
     @property
     def thresholds(self) -> dict[str, float]:
-        """Threshold of each label. If cross-validated, the mean over the folds."""
+        """Threshold of each label: the mean over the folds if cross-validated, NaN for "most confident"."""
         return dict(zip(self.evaluation.outcomes.labels, self.applied.thresholds.tolist(), strict=True))
 
     @property
     def per_label(self) -> pd.DataFrame:
         """Metrics of each label at the current thresholds, as in ``Evaluation.per_label``."""
-        table = per_label_table(self.applied)
-        if self.position.mode == MOST_CONFIDENT:  # average precision is about all confidences
-            table["average_precision"] = self.evaluation.per_label["average_precision"].to_numpy()
-        return table
+        return per_label_table(self.applied)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -241,13 +232,13 @@ class Exploration:
 
     # -- helpers ------------------------------------------------------------------------------------
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
-        names = self.evaluation.confusion_matrix.labels
-        for label in pair:
+        matrix = self.confusion_matrix
+        for label, names in zip(pair, (matrix.columns, matrix.labels), strict=True):
             if label not in names:
                 raise LabelError(
                     f"pair={pair!r} is not a confusion-matrix cell. The matrix has the labels {list(names)!r}."
                 )
-        return names.index(pair[0]), names.index(pair[1])
+        return matrix.columns.index(pair[0]), matrix.labels.index(pair[1])
 
     def _mask_of_slice(self, column: str, name: str) -> BoolArray:
         if column not in self.slices:
@@ -305,9 +296,10 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
 def judged_by(
     evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame, left_out: Iterable[str] = ()
 ) -> Evaluation:
-    """Evaluate again with the ground truth of some images replaced, choosing assumed thresholds again.
+    """Evaluate again with the ground truth of some images replaced, by the same decision.
 
-    The model is not run. Test images that are neither in ``images`` nor ``left_out`` keep theirs.
+    Assumed thresholds are chosen again. The model is not run. Test images that are neither in ``images`` nor
+    ``left_out`` keep theirs.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)
@@ -319,8 +311,8 @@ def judged_by(
     pairs = zip(outcomes.labels, evaluation.thresholds.tolist(), strict=True)
     thresholds: dict[str, float] | str | None = {label: value for label, value in pairs if label in occurring}
     mode = position_of(evaluation).mode
-    if mode in (ASSUMED, CROSS_VALIDATED):
-        thresholds = None if mode == ASSUMED else mode
+    if mode in (MOST_CONFIDENT, ASSUMED, CROSS_VALIDATED):
+        thresholds = mode
     return evaluate(
         truth,
         predictions,

@@ -111,7 +111,7 @@ class ImageOutcomes(NamedTuple):
 
 def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
     """Evaluate each image at the thresholds, for all labels or only for the label at position ``label``."""
-    outcomes = applied.outcomes
+    outcomes = applied.candidates
     if isinstance(outcomes, Scores):
         return _judged_scores(applied, outcomes, label)
     assert isinstance(outcomes, Boxes)
@@ -119,11 +119,15 @@ def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
 
 
 def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
-    """Return a mask, shape (n,), of the images counted in a confusion-matrix cell. For boxes, k is the background."""
-    outcomes = applied.outcomes
+    """Return a mask, shape (n,), of the images counted in a confusion-matrix cell.
+
+    The position k is the background for boxes, and no answer for single-label images.
+    """
+    outcomes = applied.candidates
     if isinstance(outcomes, Scores):
         if outcomes.task == SINGLE_LABEL:
-            return np.asarray((outcomes.predicted_label == predicted) & (outcomes.true_label == true))
+            answer = applied.answer() % (len(outcomes.labels) + 1)
+            return np.asarray((answer == predicted) & (outcomes.true_label == true))
         is_predicted, is_true = (table[:, [predicted, true]] for table in (applied.accepted(), outcomes.truth))
         if predicted == true:
             return np.asarray(is_predicted[:, 0] & is_true[:, 0])

@@ -9,18 +9,17 @@ from typing import Any, Self
 import numpy as np
 
 from customlabels_nb._utils.arguments import check_fraction
-from customlabels_nb.core.tables import SINGLE_LABEL
+from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, chosen_on_folds
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
-from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.evaluation.thresholded import Thresholded
+from customlabels_nb.evaluation.thresholded import Thresholded, by_most_confident
 from customlabels_nb.evaluation.thresholds import assumed_thresholds, resolve_thresholds
 
-ASSUMED, ONE, PER_LABEL, MOST_CONFIDENT = "assumed", "one", "per label", "most confident"
+ONE, PER_LABEL = "one", "per label"
 
 #: Assumed threshold for each label, cross-validated thresholds, one threshold for all labels, one per label, or, for
 #: single-label models, each image's most confident label without thresholds.
@@ -54,15 +53,13 @@ class Position:
         """Apply the thresholds and the IoU threshold. ``folds`` has the image positions for cross-validation."""
         outcomes = self.matched(outcomes)
         if self.mode == MOST_CONFIDENT:
-            if not isinstance(outcomes, Scores) or outcomes.task != SINGLE_LABEL:
-                raise InputError(f"mode={self.mode!r} applies only to single-label models, not to {outcomes.task}.")
-            return Thresholded(outcomes.most_confident(), np.zeros(len(outcomes.labels)))
+            return by_most_confident(outcomes)
         if self.mode == CROSS_VALIDATED:
             if len(folds) < 2:
                 raise NotEnoughDataError("Cannot cross-validate thresholds on a single test image. Add more images.")
             return chosen_on_folds(outcomes, folds)
-        given: dict[str, float | Mapping[str, float] | None] = {ONE: self.one, PER_LABEL: self.own}
-        return Thresholded(outcomes, resolve_thresholds(given.get(self.mode), outcomes))
+        given: dict[str, float | Mapping[str, float]] = {ONE: self.one, PER_LABEL: self.own}
+        return Thresholded(outcomes, resolve_thresholds(given.get(self.mode, ASSUMED), outcomes))
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
         """Match the boxes again at the IoU threshold of this position, if it is set."""
@@ -88,6 +85,8 @@ def position_of(evaluation: Evaluation) -> Position:
     """Return the slider positions that correspond to the thresholds of an evaluation."""
     outcomes = evaluation.outcomes
     iou_threshold = outcomes.iou_threshold if isinstance(outcomes, Boxes) else None
+    if evaluation.applied.most_confident:
+        return Position(MOST_CONFIDENT)
     if evaluation.applied.folds:
         return Position(CROSS_VALIDATED, iou_threshold=iou_threshold)
     thresholds = evaluation.thresholds

@@ -38,7 +38,6 @@ BESIDE_BARS = {
     "threshold": ("threshold", 2.16, "{:.3f}"),
     "test_images": ("test", 2.33, "{:,d}"),
 }
-BARS_END = 2.34
 NARROW_END = 1.22
 PALE = 0.4
 
@@ -55,7 +54,11 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     rows = PlotRows.of(len(table), ax, width=9.6)
     ax, size = rows.ax, rows.size
     wide = inches(ax)[0] >= NARROW
-    end = BARS_END if wide else NARROW_END
+    columns = dict(BESIDE_BARS)
+    if evaluation.applied.most_confident:  # no thresholds: the next column takes their place
+        _, place, _ = columns.pop("threshold")
+        columns["test_images"] = ("test", place, "{:,d}")
+    end = max(place for _, place, _ in columns.values()) + 0.01 if wide else NARROW_END
     here = table[table["here"]]
     colors = colors_of(evaluation.labels)
     ax.barh(here.index, np.ones(len(here)), height=0.56, color=FAINTER, linewidth=0)
@@ -67,15 +70,14 @@ def plot_per_label(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("F1 with 95% confidence interval", fontsize=size, x=0.5 / end)
     name_plot(ax, "F1 per label", up="label", high=True)
     quiet(ax)
-    _metrics_beside(rows, table, list(BESIDE_BARS) if wide else ["f1"])
+    _metrics_beside(rows, table, columns if wide else {"f1": columns["f1"]})
     return ax
 
 
-def _metrics_beside(rows: PlotRows, table: pd.DataFrame, columns: list[str]) -> None:
+def _metrics_beside(rows: PlotRows, table: pd.DataFrame, columns: dict[str, tuple[str, float, str]]) -> None:
     ends = zip(table["f1_low"], table["f1_high"], strict=True)
     table = table.assign(interval=[f"[{low:.2f}, {high:.2f}]" if low == low else "—" for low, high in ends])
-    for column in columns:
-        head, x, form = BESIDE_BARS[column]
+    for column, (head, x, form) in columns.items():
         known = table["here"] | (column in ("threshold", "test_images"))
         texts = [form.format(value) if has else "—" for value, has in zip(table[column], known, strict=True)]
         rows.column(head, x, texts, bold=column == "f1")

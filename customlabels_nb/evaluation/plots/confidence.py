@@ -63,7 +63,7 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
     name_plot(ax, "Confidence of right and wrong predictions", high=position is not None)
     quiet(ax, grid="y")
     names = [f"right: {int(right.sum()):,}", f"wrong: {int((~right).sum()):,}"]
-    if position is not None:
+    if position is not None and not evaluation.applied.most_confident:
         threshold = float(evaluation.thresholds[position])
         marked_threshold(ax, threshold)
         names[0] += f", {int((right & (confidence < threshold)).sum()):,} below"

@@ -70,7 +70,7 @@ def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | 
 
 @plot
 def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Draw the precision-recall curve of each label, or only of ``label``, with a marker at the threshold in use.
+    """Draw the precision-recall curve of each label, or only of ``label``, with a marker at the threshold, if in use.
 
     The legend shows average precision. If there are more than ten labels, the ten with the lowest average precision
     appear in the legend, and the rest are drawn in grey. Faint lines connect points of equal F1.
@@ -89,7 +89,7 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
         row = table[table["label"] == name].iloc[0]
         look["label"] = f"{row['average_precision']:.3f}  {look['label']}"
         ax.plot(*curves[name], drawstyle="steps-pre", **look)
-        if row["tp"] + row["fp"]:
+        if row["tp"] + row["fp"] and not evaluation.applied.most_confident:
             _dot(ax, row["recall"], row["precision"], look)
     legend(ax, "average precision", beside=beside)
     return ax

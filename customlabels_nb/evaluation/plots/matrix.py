@@ -30,9 +30,9 @@ from customlabels_nb.evaluation.plots.style import (
 
 #: Colors from a low to a high share. Cells also grow with their share, because pale cells would otherwise stand out on
 #: a dark page.
-RIGHT_CELLS = LinearSegmentedColormap.from_list("right", ["#8db9df", "#2f7fc1"])
-WRONG_CELLS = LinearSegmentedColormap.from_list("wrong", ["#dda79e", "#c23a2b"])
-SMALLEST_CELL, LARGEST_CELL = 0.58, 0.94
+RIGHT_CELLS = LinearSegmentedColormap.from_list("right", ["#a9cbe8", "#2f7fc1"])
+WRONG_CELLS = LinearSegmentedColormap.from_list("wrong", ["#e8c0b9", "#c23a2b"])
+SMALLEST_CELL, LARGEST_CELL = 0.46, 0.94
 #: Matrices with more rows have a grid line every five rows and columns instead of a background for each cell.
 MOST_SINGLE_CELLS = 30
 #: If more cells than this are filled, cells with a share below `LEAST_SHARE` have no number.
@@ -46,6 +46,7 @@ def plot_confusion_matrix(
     values: FloatArray,
     shares: FloatArray,
     labels: Sequence[str],
+    columns: Sequence[str],
     ax: Axes | None = None,
     *,
     whole: bool = True,
@@ -54,36 +55,37 @@ def plot_confusion_matrix(
 ) -> Axes:
     """Draw the confusion matrix with correct cells in blue, mistakes in red, and numbers where they fit.
 
-    Rows are predicted, columns are ground truth, both of shape (k, k). ``values`` are written in the cells, and
-    ``shares`` determine their size and color. ``background`` separates the last row and column with a line.
-    ``one_vs_rest`` has ``tp``, ``fp``, ``fn`` and ``tn`` of each label, shown next to a matrix of up to 30 labels.
+    Rows are ground truth, named by ``labels``, and columns are predicted. ``values`` are written in the cells, and
+    ``shares``, of the same shape, determine their size and color. ``background`` separates the last row and column with
+    a line, which is also between the labels and a further column. ``one_vs_rest`` has ``tp``, ``fp``, ``fn`` and ``tn``
+    of each label, shown next to a matrix of up to 30 labels.
     """
     shares = np.clip(shares, 0, 1)
-    names = [plain(name, 20) for name in labels]
-    count, longest = len(names), max(map(len, names))
+    names, across = [plain(name, 20) for name in labels], [plain(name, 20) for name in columns]
+    count, width, longest = len(names), len(across), max(map(len, across))
     steep = count > 6 or longest > 12
     beside = ["tp", "fp", "fn", "tn"] if one_vs_rest is not None and count <= MOST_SINGLE_CELLS else []
-    wide = count + len(beside)
+    wide = width + len(beside)
     if ax is None:
         side = float(np.clip((0.55 if steep else max(0.55, 0.1 + 0.085 * longest)) * count, 1.1, 12.0))
         margin = 0.35 + 0.075 * longest
         ax = new_axes(side * wide / count + margin, side + (margin if steep else 0.6))
         cell = 72 * side / count
     else:
-        width, height = inches(ax)
-        cell = 72 * min(width / wide, height / count)
-    right = np.eye(count, dtype=bool)
-    _ground(ax, count)
+        inches_wide, inches_high = inches(ax)
+        cell = 72 * min(inches_wide / wide, inches_high / count)
+    right = np.eye(count, width, dtype=bool)
+    _ground(ax, count, width)
     cells = _cells(ax, values > 0, shares, right)
     size, step = readable(cell)
-    places, shown = [*range(0, count, step), *range(count, wide)], [*names[::step], *map(str.upper, beside)]
+    places, shown = [*range(0, width, step), *range(width, wide)], [*across[::step], *map(str.upper, beside)]
     ax.set_xticks(places, shown, fontsize=size, rotation=90 if steep else 0)
     ax.set_yticks(range(0, count, step), names[::step], fontsize=size)
     ax.set(xlim=(-0.5, wide - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
-    ax.set_xlabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6, x=count / wide / 2)
-    ax.set_ylabel("predicted", fontsize=max(size, TEXT), weight="bold", labelpad=6)
+    ax.set_xlabel("predicted", fontsize=max(size, TEXT), weight="bold", labelpad=6, x=width / wide / 2)
+    ax.set_ylabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6)
     name_plot(ax, "Confusion matrix")
     quiet(ax)
     if background:
@@ -92,32 +94,35 @@ def plot_confusion_matrix(
                 texts[-1].set_fontstyle("italic")
         for line in (ax.axhline, ax.axvline):
             line(count - 1.5, color=INK, linewidth=1)
+    elif width > count:
+        ax.axvline(count - 0.5, color=INK, linewidth=1)
     written = _texts(values, shares, whole=whole)
     if one_vs_rest is not None and beside:
-        ax.axvline(count - 0.5, color=INK, linewidth=1)
+        ax.axvline(width - 0.5, color=INK, linewidth=1)
         counts = one_vs_rest[beside].to_numpy()
-        written |= {(row, count + column): f"{number}" for (row, column), number in np.ndenumerate(counts)}
+        written |= {(row, width + column): f"{number}" for (row, column), number in np.ndenumerate(counts)}
     _numbers(ax, written, cells, cell)
     return ax
 
 
-def _ground(ax: Axes, count: int) -> None:
+def _ground(ax: Axes, count: int, width: int) -> None:
     if count <= MOST_SINGLE_CELLS:
         gap = (1 - LARGEST_CELL) / 2
-        places = [(g - 0.5 + gap, p - 0.5 + gap) for p in range(count) for g in range(count)]
+        places = [(p - 0.5 + gap, g - 0.5 + gap) for g in range(count) for p in range(width)]
         cells = [_rounded(position, LARGEST_CELL) for position in places]
         ax.add_collection(PatchCollection(cells, facecolor=FAINTER, linewidth=0))
         return
-    ax.add_patch(Rectangle((-0.5, -0.5), count, count, facecolor=FAINTER, linewidth=0))
+    ax.add_patch(Rectangle((-0.5, -0.5), width, count, facecolor=FAINTER, linewidth=0))
     for position in np.arange(5, count, 5) - 0.5:
         ax.axhline(position, color=FAINT, linewidth=0.6)
         ax.axvline(position, color=FAINT, linewidth=0.6)
 
 
 def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
-    """Draw the filled cells and return the colors of all cells, shape (k, k, 4)."""
-    colors = np.where(right[..., None], RIGHT_CELLS(shares), WRONG_CELLS(shares))
-    sides = SMALLEST_CELL + (LARGEST_CELL - SMALLEST_CELL) * np.sqrt(shares)
+    """Draw the filled cells and return the colors of all cells, in their shape and 4."""
+    strength = np.sqrt(shares)  # so that rare mistakes differ from each other, too
+    colors = np.where(right[..., None], RIGHT_CELLS(strength), WRONG_CELLS(strength))
+    sides = SMALLEST_CELL + (LARGEST_CELL - SMALLEST_CELL) * strength
     places = np.argwhere(filled)
     side = sides[filled]
     top_left = places[:, ::-1] - side[:, None] / 2  # x, y
@@ -140,9 +145,9 @@ def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cel
     size = min(10.0, 0.72 * cell, cell / (0.68 * max(map(len, texts.values()), default=1)))
     if size < SMALLEST_NUMBER:
         return
-    for (p, g), text in texts.items():
-        weight, color = "bold" if p == g else "normal", ink_on(cells[p, g]) if g < len(cells) else INK
-        ax.text(g, p, text, ha="center", va="center", fontsize=size, color=color, weight=weight)
+    for (g, p), text in texts.items():
+        weight, color = "bold" if p == g else "normal", ink_on(cells[g, p]) if p < cells.shape[1] else INK
+        ax.text(p, g, text, ha="center", va="center", fontsize=size, color=color, weight=weight)
 
 
 def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple[int, int], str]:
@@ -152,10 +157,10 @@ def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple
     if filled.sum() > MOST_NUMBERS:
         filled &= shares >= LEAST_SHARE
     texts = {}
-    for p, g in np.argwhere(filled).tolist():
-        text = f"{values[p, g]:.0f}" if whole else f"{values[p, g]:.2f}"
+    for g, p in np.argwhere(filled).tolist():
+        text = f"{values[g, p]:.0f}" if whole else f"{values[g, p]:.2f}"
         if small:
-            text = f"{values[p, g] / 1000:.0f}k" if len(text) > 3 and whole else text.removeprefix("0")
+            text = f"{values[g, p] / 1000:.0f}k" if len(text) > 3 and whole else text.removeprefix("0")
             text = "1" if text == "1.00" else text
-        texts[p, g] = text
+        texts[g, p] = text
     return texts

@@ -139,7 +139,9 @@ def legend(
 
 
 def marked_threshold(ax: Axes, threshold: float) -> None:
-    """Draw a dashed vertical line at a threshold, with its value above it."""
+    """Draw a dashed vertical line at a threshold, with its value above it. NaN, for no threshold, draws nothing."""
+    if np.isnan(threshold):
+        return
     ax.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
     ax.annotate(f"{threshold:.3f}", (threshold, 1), (0, 2), ("data", "axes fraction"), "offset points",
                 ha="center", va="bottom", color=INK, fontsize=TEXT)  # fmt: skip
