@@ -153,11 +153,11 @@ def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, fl
 
 
 def summary_table(outcomes: Outcomes, per_label: pd.DataFrame, intervals: Intervals) -> pd.DataFrame:
-    """Build the summary table: ``figure``, ``value``, and the bounds ``low``, ``high`` (NaN without an interval)."""
+    """Build the summary table: ``metric``, ``value``, and the bounds ``low``, ``high`` (NaN without an interval)."""
     values = overall_metrics(outcomes, per_label)
     values |= {"test_images": float(len(outcomes.images)), "labels": float(len(outcomes.labels))}
     rows = [(metric, value, *intervals.metrics.get(metric, (np.nan, np.nan))) for metric, value in values.items()]
-    return pd.DataFrame(rows, columns=["figure", "value", "low", "high"]).astype({"figure": TEXT})
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"]).astype({"metric": TEXT})
 
 
 def _divide(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic], *, empty: float = 0.0) -> FloatArray:

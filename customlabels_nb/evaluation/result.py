@@ -104,7 +104,7 @@ class Evaluation:
         Returns
         -------
         DataFrame
-            One row per metric: ``figure``, the metric's name (str), ``value``, and the bounds of its 95% confidence
+            One row per metric: ``metric``, the metric's name (str), ``value``, and the bounds of its 95% confidence
             interval ``low``, ``high`` (float64, NaN without an interval). f1, precision, recall, mean_threshold and
             mean_average_precision are macro averages over the labels that test images have. test_images and labels are
             counts. Single-label models also have accuracy, and detectors have mean_average_recall and coco_map.
@@ -189,9 +189,7 @@ class Evaluation:
         >>> cl.evaluate(truth, predictions).metric("accuracy")
         0.75
         """
-        return float(self._summary.loc[self._summary["figure"] == name, "value"].iloc[0])
-
-    figure = metric
+        return float(self._summary.loc[self._summary["metric"] == name, "value"].iloc[0])
 
     def curve(self, label: str) -> pd.DataFrame:
         """Return the precision, recall and F1 of one label as functions of the threshold.

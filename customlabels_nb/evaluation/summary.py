@@ -120,7 +120,7 @@ class EvaluationSummary:
     labels : tuple of str
         Labels in the order of the file.
     summary : DataFrame
-        ``figure`` and ``value``: f1, precision and recall, and for detectors mean_average_precision and
+        ``metric`` and ``value``: f1, precision and recall, and for detectors mean_average_precision and
         mean_average_recall.
     per_label : DataFrame
         ``label``, ``f1``, ``precision``, ``recall``, ``threshold`` and ``test_images``, in the order of the file.
@@ -138,7 +138,7 @@ class EvaluationSummary:
     confusion_matrix: pd.DataFrame | None
 
     def __repr__(self) -> str:
-        metrics = ", ".join(f"{row.figure} {row.value:.3f}" for row in self.summary.itertuples())
+        metrics = ", ".join(f"{row.metric} {row.value:.3f}" for row in self.summary.itertuples())
         head = f"{self.project_version_arn or 'evaluation'}: {len(self.labels)} labels, {metrics}"
         return printable(f"{head}\n\n{self.per_label.to_string(index=False, max_rows=40, max_colwidth=40)}")
 
@@ -210,7 +210,7 @@ class _Reading:
             training_images=self._count(details, "NumberOfTrainingImages"),
             test_images=self._count(details, "NumberOfTestingImages"),
             labels=labels,
-            summary=pd.DataFrame(rows, columns=["figure", "value"]).astype({"figure": TEXT}),
+            summary=pd.DataFrame(rows, columns=["metric", "value"]).astype({"metric": TEXT}),
             per_label=per_label,
             confusion_matrix=None if cells is None else self._matrix(cells, labels),
         )

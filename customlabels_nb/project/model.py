@@ -443,7 +443,7 @@ class Model(Runnable):
 
         report = self._test_report(result, load_config(self.folder))
         self._write_report(report)
-        metrics = report.summary.set_index("figure")
+        metrics = report.summary.set_index("metric")
         f1, low, high = metrics.loc["f1", ["value", "low", "high"]]
         interval = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
         accuracy = f", accuracy {metrics.at['accuracy', 'value']:.3f}" if "accuracy" in metrics.index else ""

@@ -509,7 +509,7 @@ def _results(facts: CardFacts) -> Iterator[Block]:
         return
     count = counted(len(evaluation.outcomes.images), "test image")
     yield Text(f"On {count}. The 95% confidence intervals are bootstrapped from these images.")
-    summary = evaluation.summary.set_index("figure")
+    summary = evaluation.summary.set_index("metric")
     yield Table(
         ("metric", "value", "95% confidence interval"),
         tuple(
@@ -610,7 +610,7 @@ def _about_metrics(facts: CardFacts) -> Iterator[str]:
     if evaluation is None:
         yield "The model's predictions on the test images were not stored, so there are no results by label."
         return
-    low, high = evaluation.summary.loc[evaluation.summary["figure"] == "f1", ["low", "high"]].iloc[0]
+    low, high = evaluation.summary.loc[evaluation.summary["metric"] == "f1", ["low", "high"]].iloc[0]
     if not pd.isna(low) and high - low > _WIDE:
         yield (
             f"The metrics are based on {counted(len(evaluation.outcomes.images), 'test image')}. On another sample of "

@@ -602,7 +602,7 @@ class Report(Evaluation):
 
     def _headline(self) -> list[Headline]:
         """Return the headline metrics, with the 95% confidence interval of F1."""
-        rows = self.summary.set_index("figure")
+        rows = self.summary.set_index("metric")
         names = {**_METRICS, **(_DETECTION_METRICS if self.task in DRAWN_TASKS else {})}
         low, high = rows.loc["f1", ["low", "high"]]
         intervals = {"f1": "" if pd.isna(low) else f"[{low:.2f}, {high:.2f}]"}

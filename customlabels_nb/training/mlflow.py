@@ -141,7 +141,7 @@ class MLflowListener:
     def _log_report(self, report: Any) -> None:
         table = report.per_label.query("test_images > 0")
         keys = {label: metric_key(label) for label in table["label"]}
-        values = {f"test/{row.figure}": row.value for row in report.summary.itertuples()}
+        values = {f"test/{row.metric}": row.value for row in report.summary.itertuples()}
         for name in _PER_LABEL:
             values |= {f"per_label/{name}/{keys[row.label]}": getattr(row, name) for row in table.itertuples()}
         self._log_metrics(values)

@@ -282,7 +282,7 @@ def test_metrics(plan: TrainingPlan, trained: TrainingResult) -> dict[str, float
 
 def metrics_of(result: Evaluation) -> dict[str, float | None]:
     """Return the metrics of an evaluation by name, None for those that are undefined."""
-    return {row.figure: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
+    return {row.metric: None if np.isnan(row.value) else float(row.value) for row in result.summary.itertuples()}
 
 
 def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:

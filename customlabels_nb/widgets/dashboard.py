@@ -104,8 +104,6 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         """
         return self.session.totals(self._unit, offset=self._offset)
 
-    figures = totals
-
     @property
     def gallery(self) -> Any:
         """Gallery that is open below, or None. For a queue, it may be an annotator or a review."""

@@ -152,8 +152,6 @@ class Results(MessageHandler, anywidget.AnyWidget):
         """
         return self.exploration.metrics
 
-    figures = metrics
-
     @property
     def per_label(self) -> pd.DataFrame:
         """Table of metrics by label at the current thresholds."""

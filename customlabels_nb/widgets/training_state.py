@@ -177,11 +177,11 @@ class TrainingProgress:
 
     @property
     def history(self) -> pd.DataFrame:
-        """Table of all metrics so far: figure, step, seconds, value."""
+        """Table of all metrics so far: metric, step, seconds, value."""
         with self.lock:
             rows = [(curve.name, *point) for curve in self.metrics.values() for point in curve.points]
-        return pd.DataFrame(rows, columns=["figure", "step", "seconds", "value"]).astype(
-            {"figure": TEXT, "step": "int64", "seconds": "float64", "value": "float64"}
+        return pd.DataFrame(rows, columns=["metric", "step", "seconds", "value"]).astype(
+            {"metric": TEXT, "step": "int64", "seconds": "float64", "value": "float64"}
         )
 
     @property

@@ -247,7 +247,7 @@ def test_thresholds_are_stored_labels_corrected_and_versions_compared(lab: Lab) 
     gallery.expect_saved()
     screen.button("Evaluate again").click()
     expect(screen.root.locator("[data-figure=f1]")).not_to_have_text(before)
-    assert page.value("f\"{s.figures['f1']:.3f}\"") == screen.said()["means"]["f1"]
+    assert page.value("f\"{s.metrics['f1']:.3f}\"") == screen.said()["means"]["f1"]
     screen.button("Close gallery").click()
     expect(page.output(2).locator(".clnb-gallery")).to_have_count(0)
 

@@ -122,7 +122,7 @@ def test_documented_columns_are_those_of_the_tables() -> None:
             tables["Report.by_box_size"] = report.by_box_size()
         for name, table in tables.items():
             assert [column for column in table.columns if f"``{column}``" not in told[name]] == [], name
-    for metric in report.summary["figure"]:
+    for metric in report.summary["metric"]:
         assert metric in told["Report.summary"]
 
 

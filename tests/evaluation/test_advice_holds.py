@@ -65,7 +65,7 @@ def test_so_many_test_images_make_the_interval_as_narrow_as_advised() -> None:
 
     (item,) = evaluation(40).advice.about("few_test_images")
     wanted = int(re.search(r"With about ([\d,]+)", item.text)[1].replace(",", ""))  # type: ignore[index]
-    summary = [evaluation(wanted).summary.set_index("figure").loc["f1"] for _ in range(6)]
+    summary = [evaluation(wanted).summary.set_index("metric").loc["f1"] for _ in range(6)]
     assert np.mean([row["high"] - row["low"] for row in summary]) == pytest.approx(0.1, abs=0.02)
 
 

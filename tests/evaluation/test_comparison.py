@@ -33,9 +33,9 @@ def test_metrics_equal_those_of_the_two_evaluations() -> None:
     before, after = two()
     found = compare(before, after)
     for row in found.summary.itertuples():
-        assert (row.before, row.after) == (before.metric(row.figure), after.metric(row.figure))
+        assert (row.before, row.after) == (before.metric(row.metric), after.metric(row.metric))
         assert row.delta == row.after - row.before
-    assert set(found.summary["figure"]) >= {"f1", "precision", "recall", "accuracy", "mean_average_precision"}
+    assert set(found.summary["metric"]) >= {"f1", "precision", "recall", "accuracy", "mean_average_precision"}
     labels = found.per_label.set_index("label")
     for evaluation, column in ((before, "before"), (after, "after")):
         assert labels[column].to_dict() == dict(
@@ -79,7 +79,7 @@ def test_pairing_makes_intervals_narrow() -> None:
     worse = said.assign(confidence=said["confidence"].where(~wrong, 0.01))
     before, after = evaluate(truth, said, thresholds=0.5), evaluate(truth, worse, thresholds=0.5)
     row = compare(before, after).metric("f1")
-    alone = before.summary.set_index("figure").loc["f1"]
+    alone = before.summary.set_index("metric").loc["f1"]
     assert row["high"] - row["low"] < (alone["high"] - alone["low"]) / 4
 
 
@@ -142,7 +142,7 @@ def test_fixed_and_broken_boxes() -> None:
         ["c", "cat", "right", "2 false alarms"],
         ["b", "dog", "right", "1 missed"],
     ]
-    assert {"mean_average_recall", "f1"} <= set(found.summary["figure"])
+    assert {"mean_average_recall", "f1"} <= set(found.summary["metric"])
     labels = found.per_label.set_index("label")
     assert labels.loc["cat", "before"] == pytest.approx(4 / 5)
     assert labels.loc["cat", "after"] == pytest.approx(6 / 8)

@@ -41,7 +41,7 @@ def test_counts_and_ratios_of_the_shop() -> None:
 
 def test_summary_of_a_detector() -> None:
     table = evaluate(TRUTH, PREDICTIONS).summary
-    assert table["figure"].tolist() == [
+    assert table["metric"].tolist() == [
         "f1", "precision", "recall", "mean_threshold", "mean_average_precision", "mean_average_recall", "coco_map",
         "test_images", "labels",
     ]  # fmt: skip
@@ -294,7 +294,7 @@ def test_evaluation_without_truth() -> None:
     assert found.per_label[["tp", "fp", "fn"]].sum().tolist() == [0, 6, 0]
     assert found.per_label["undefined"].all()
     assert (
-        found.summary.set_index("figure")
+        found.summary.set_index("metric")
         .loc[["f1", "mean_average_precision", "mean_average_recall", "coco_map"], "value"]
         .tolist()
         == [0] * 4

@@ -113,9 +113,9 @@ def test_a_summary_is_read_back(tmp_path: Path, case: Any) -> None:
         assert (again.project_version_arn, again.ended) == ("arn:1", ENDED)
         assert (again.training_images, again.test_images) == (7, len(found.outcomes.images))
         assert again.labels == found.outcomes.labels
-    values = found.summary.set_index("figure")["value"]
-    assert again.summary.set_index("figure")["value"].to_dict() == values[again.summary["figure"]].to_dict()
-    assert ("mean_average_precision" in set(again.summary["figure"])) == (found.task == "boxes")
+    values = found.summary.set_index("metric")["value"]
+    assert again.summary.set_index("metric")["value"].to_dict() == values[again.summary["metric"]].to_dict()
+    assert ("mean_average_precision" in set(again.summary["metric"])) == (found.task == "boxes")
     columns = list(again.per_label.columns)
     expected = found.per_label.sort_values("f1", ascending=False, kind="stable")[columns]
     assert again.per_label.to_numpy().tolist() == expected.to_numpy().tolist()

@@ -194,7 +194,7 @@ def test_multi_label() -> None:
     predictions["confidence"] = [v for pair in values.values() for v in pair]
     found = evaluate(truth, predictions, thresholds=0.55, task="multi-label")
     assert found.confusion_matrix.confusions().to_numpy().tolist() == [["a", "b", 1, 0.5]]
-    assert "accuracy" not in found.summary["figure"].tolist()
+    assert "accuracy" not in found.summary["metric"].tolist()
     assert "predicted" not in found.per_image.columns
     expected = sk.log_loss([1, 1, 1, 0, 0, 1], predictions["confidence"])
     assert log_loss(found.outcomes) == pytest.approx(expected)

@@ -58,7 +58,7 @@ def test_the_intervals_are_those_of_the_reports() -> None:
     versions = [version(seed, random_state=7) for seed in (1, 2, 3)]
     found = compare_versions(versions, "abc")
     for at, one in enumerate(versions):
-        overall = one.summary.set_index("figure").loc["f1", ["low", "high"]].tolist()
+        overall = one.summary.set_index("metric").loc["f1", ["low", "high"]].tolist()
         assert found.summary[["f1_low", "f1_high"]].iloc[at].tolist() == overall
         own = found.per_label[found.per_label["version"] == found.names[at]]
         np.testing.assert_array_equal(own[["f1_low", "f1_high"]], one.per_label[["f1_low", "f1_high"]])

@@ -34,7 +34,7 @@ def test_figures_of_a_slice_are_those_of_its_images_at_the_same_thresholds() -> 
         )
         for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
             assert getattr(row, metric) == pytest.approx(alone.metric(metric), abs=1e-12)
-        ends = alone.summary.set_index("figure").loc["f1", ["low", "high"]]
+        ends = alone.summary.set_index("metric").loc["f1", ["low", "high"]]
         assert (row.f1_low, row.f1_high) == tuple(ends)
 
 

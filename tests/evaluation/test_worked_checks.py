@@ -45,11 +45,11 @@ def test_confusion_matrix_by_the_most_confident_label(published: Evaluation) -> 
 
 
 def test_figures_of_the_fixed_table(published: Evaluation) -> None:
-    assert published.summary["figure"].tolist() == [
+    assert published.summary["metric"].tolist() == [
         "f1", "precision", "recall", "mean_threshold", "mean_average_precision", "accuracy", "test_images", "labels",
     ]  # fmt: skip
     with_interval = published.summary[published.summary["low"].notna()]
-    assert with_interval["figure"].tolist() == ["f1", "precision", "recall", "accuracy"]
+    assert with_interval["metric"].tolist() == ["f1", "precision", "recall", "accuracy"]
     assert (with_interval["low"] < with_interval["value"]).all()
     assert (with_interval["value"] < with_interval["high"]).all()
     assert (with_interval["high"] - with_interval["low"] < 0.08).all()

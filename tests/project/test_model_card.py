@@ -164,7 +164,7 @@ def test_card_describes_the_version(model: Model) -> None:
     assert all(any(line.startswith(f"{count} ") and "outside" in line for line in said) for count in (18, 9))
     assert "efficientnet_lite0 (Apache-2.0, 3.4 million parameters)" in text
     assert f"{datetime.now(UTC):%Y}" in text
-    figures = model.evaluate().summary.set_index("figure")
+    figures = model.evaluate().summary.set_index("metric")
     assert f"{figures.at['f1', 'value']:.3f}" in said
     assert f"{figures.at['f1', 'low']:.3f} to {figures.at['f1', 'high']:.3f}" in said
     row = said[said.index("F1") - 1 :]

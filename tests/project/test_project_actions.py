@@ -82,7 +82,7 @@ def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: Page, pro
 
 def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) -> None:
     screen = page.widget
-    before = screen.figures["f1"]
+    before = screen.metrics["f1"]
     name = project.test_set.images["image"].iloc[0]
     true = project.test_set.annotations.set_index("image")["label"][name]
     other = "disc" if true != "disc" else "stripes"
@@ -95,18 +95,18 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     assert gallery.session.page(0, 10)[1] == [name]
     gallery.session.assign([name], other)
     assert page.ask("changed") == {"count": 1}
-    assert screen.figures["f1"] == before
+    assert screen.metrics["f1"] == before
     facts = page.ask("refresh")["facts"]
     assert facts["images"] == screen.exploration.names
     assert page.ask("changed") == {"count": 0}
-    assert screen.figures["f1"] != before
+    assert screen.metrics["f1"] != before
     assert screen.exploration.table([at])["true"].tolist() == [other]
     page.ask("close")
     assert screen._below is None
 
     project.undo()
     assert screen.judge_again() == [name]
-    assert screen.figures["f1"] == before
+    assert screen.metrics["f1"] == before
 
 
 def test_boxes_are_corrected_in_the_annotator(project: Project) -> None:
@@ -221,7 +221,7 @@ def test_corrected_and_skipped_test_images_are_judged_as_by_evaluate(
     assert set(screen.judge_again()) == set(names[:3])
     with project.model("v1").started("cpu"):
         expected = project.model("v1").evaluate(project.test_set, thresholds=0.25, progress=False)
-    assert screen.figures["f1"] == expected.metric("f1")
+    assert screen.metrics["f1"] == expected.metric("f1")
     assert len(screen.exploration.names) == len(names) - 2
     # images, selection, comparison and files are those of the new evaluation
     assert screen.exploration.names[-1] == last

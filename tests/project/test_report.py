@@ -56,7 +56,7 @@ def fruit() -> Report:
 def test_html_shows_the_metrics() -> None:
     report = fruit()
     text = " ".join(" ".join(Reader(report._repr_html_()).texts).split())
-    f1 = report.summary.set_index("figure").loc["f1"]
+    f1 = report.summary.set_index("metric").loc["f1"]
     assert f"27 test images · F1 {f1['value']:.3f} [{f1['low']:.2f}, {f1['high']:.2f}] · precision" in text
     best_first = report.per_label.sort_values("f1", ascending=False, kind="stable")
     places = [text.index(f"{row.label} {row.f1:.3f} {row.precision:.3f}") for row in best_first.itertuples()]

@@ -94,7 +94,7 @@ def test_detector_is_trained_and_evaluated(boxed: Project) -> None:
     report = model.evaluate()
     assert report.evaluation.task == "boxes"
     assert set(report.per_label["label"]) == {"square", "disc"}
-    assert record.metrics["coco_map"] == pytest.approx(report.evaluation.figure("coco_map"))
+    assert record.metrics["coco_map"] == pytest.approx(report.evaluation.metric("coco_map"))
     assert json.loads((model.folder / "config.json").read_text())["training"]["steps"] == 2
     names = {path.name for path in model.folder.rglob("*")}
     assert "checkpoints" not in names

@@ -131,7 +131,7 @@ def test_by_folder_and_under_another_name_also_in_the_same_project(
     twin = model.copy_to(project, "v2", progress=False)
     assert project.versions["name"].tolist() == ["v1", "v2"]
     assert set(twin.evaluate().per_image["image"]) == set(model.evaluate().per_image["image"])
-    assert project.compare("v1", "v2").figure("f1")["delta"] == 0
+    assert project.compare("v1", "v2").metric("f1")["delta"] == 0
 
 
 def test_uncopyable_version_is_refused_before_writing(

@@ -31,8 +31,8 @@ def test_versions_are_compared_on_stored_predictions(project: Project) -> None:
     found = project.compare("v1", "v2", common=True)
     assert found.names == ("v1", "v2")
     assert found.test_images == 6
-    assert found.figure("f1")["before"] == project.model("v1").evaluate().evaluation.figure("f1")
-    assert found.figure("accuracy")["delta"] < -0.3
+    assert found.metric("f1")["before"] == project.model("v1").evaluate().evaluation.metric("f1")
+    assert found.metric("accuracy")["delta"] < -0.3
     assert set(found.broken["label"]) == {"disc", "stripes"}
     assert found.fixed.empty
     assert "F1 falls from" in repr(found)

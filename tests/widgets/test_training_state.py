@@ -109,11 +109,11 @@ def test_run_ends_once_and_its_time_stops(clock: Clock, progress: TrainingProgre
 
 def test_history_is_a_table_and_the_best_is_known(clock: Clock, progress: TrainingProgress, events: Events) -> None:
     assert progress.history.empty
-    assert progress.history.columns.tolist() == ["figure", "step", "seconds", "value"]
+    assert progress.history.columns.tolist() == ["metric", "step", "seconds", "value"]
     for step, found in ((10, 0.5), (20, 0.9), (30, 0.9), (40, 0.7)):
         clock.now += 3
         events.metrics(step, loss=1 / step, ap50=found, learning_rate=0.1)
-    assert progress.history.query("figure == 'ap50'")["seconds"].tolist() == [3, 6, 9, 12]
+    assert progress.history.query("metric == 'ap50'")["seconds"].tolist() == [3, 6, 9, 12]
     assert progress.best == ("ap50", 30, 0.9)  # training also prefers the later one of equals
     assert [curve.kind for curve in progress.metrics.values()] == ["loss", "figure", "parameter"]
     assert progress.metrics["loss"].best is None

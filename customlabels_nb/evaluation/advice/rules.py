@@ -807,7 +807,7 @@ def _few_training_images(case: Case, training: Mapping[str, int]) -> Iterator[Ad
 
 def interval_advice(case: Case) -> Iterator[AdviceItem]:
     """Suggest more test images if the confidence interval of F1 is too wide to be informative."""
-    summary = case.summary.set_index("figure")
+    summary = case.summary.set_index("metric")
     low, high = float(summary.loc["f1", "low"]), float(summary.loc["f1", "high"])
     number = len(case.outcomes.images)
     images = counted(number, "test image")

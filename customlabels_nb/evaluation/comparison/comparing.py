@@ -55,7 +55,7 @@ class Comparison:
     Attributes
     ----------
     summary : DataFrame
-        One row per metric: ``figure``, the metric's name, ``before``, ``after``, ``delta`` (after minus before), and
+        One row per metric: ``metric``, the metric's name, ``before``, ``after``, ``delta`` (after minus before), and
         the bounds ``low``, ``high`` of the delta's 95% confidence interval (NaN without an interval).
     per_label : DataFrame
         As ``summary``, but with the F1 of each label: ``label``, ``before``, ``after``, ``delta``, ``low``, ``high``,
@@ -99,9 +99,7 @@ class Comparison:
         >>> float(before.compare(after).metric("accuracy")["delta"])
         0.25
         """
-        return self.summary.set_index("figure").loc[name]
-
-    figure = metric
+        return self.summary.set_index("metric").loc[name]
 
     @property
     def sentences(self) -> list[str]:
@@ -128,7 +126,7 @@ class Comparison:
         return plot_comparison(self.per_label, ax, theme=theme)
 
     def __repr__(self) -> str:
-        summary = self.summary.assign(figure=[METRICS.get(name, name) for name in self.summary["figure"]])
+        summary = self.summary.assign(metric=[METRICS.get(name, name) for name in self.summary["metric"]])
         labels = self.per_label.dropna(subset="delta").sort_values("delta", ascending=False, kind="stable")
         parts = [f"{self.names[0]} → {self.names[1]}, {self.test_images:,} test images", "\n".join(self.sentences)]
         for table in (summary, labels):
@@ -142,7 +140,7 @@ class Comparison:
         return printable("\n\n".join(parts))
 
     def _repr_html_(self) -> str:
-        summary = self.summary.assign(figure=[METRICS.get(name, name) for name in self.summary["figure"]])
+        summary = self.summary.assign(metric=[METRICS.get(name, name) for name in self.summary["metric"]])
         labels = self.per_label.sort_values("delta", ascending=False, kind="stable", na_position="last")
         labels["color"] = labels["label"].map(self.labels.set_index("label")["color"])
         changes = (("fixed", self.fixed), ("broken", self.broken))
@@ -283,7 +281,7 @@ def _summary(
         (name, value, after[name], after[name] - value, *deltas.get(name, (np.nan, np.nan)))
         for name, value in before.items()
     ]
-    return pd.DataFrame(rows, columns=["figure", "before", "after", "delta", "low", "high"]).astype({"figure": TEXT})
+    return pd.DataFrame(rows, columns=["metric", "before", "after", "delta", "low", "high"]).astype({"metric": TEXT})
 
 
 def _per_label(

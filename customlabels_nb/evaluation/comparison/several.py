@@ -142,7 +142,7 @@ def compare_versions(
     rows: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     for version, part in zip(unique, parts, strict=True):
-        metrics = part.summary.set_index("figure").drop(["test_images", "labels"])
+        metrics = part.summary.set_index("metric").drop(["test_images", "labels"])
         low, high = metrics.loc["f1", ["low", "high"]]
         row = {"version": version, "f1": np.nan, "f1_low": low, "f1_high": high} | metrics["value"].to_dict()
         row |= {"delta": np.nan, "low": np.nan, "high": np.nan, "fixed": 0, "broken": 0}

@@ -153,7 +153,7 @@ def summary_as_json(
 ) -> dict[str, Any]:
     """Build the page header. Without the name of a ``project``, it has no code to copy."""
     evaluation = exploration.evaluation
-    table = evaluation.summary.set_index("figure")
+    table = evaluation.summary.set_index("metric")
     kept = table.loc[[name for name in ("f1", "precision", "recall", "accuracy") if name in table.index]]
     lines = []
     ended = details.get("evaluated")
@@ -217,9 +217,9 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
         "names": list(comparison.names),
         "test_images": comparison.test_images,
         "summary": [
-            {"figure": row.figure, **numbers(row)}
+            {"metric": row.metric, **numbers(row)}
             for row in comparison.summary.itertuples()
-            if row.figure in ("f1", "precision", "recall", "accuracy")
+            if row.metric in ("f1", "precision", "recall", "accuracy")
         ],
         "labels": {row.label: numbers(row) for row in comparison.per_label.itertuples()},
         "sentences": list(comparison.sentences),

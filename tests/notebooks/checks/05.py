@@ -50,7 +50,7 @@ def after_back(ns):
 
 
 def _metrics(report):
-    return dict(zip(report.summary["figure"], report.summary["value"], strict=True))
+    return dict(zip(report.summary["metric"], report.summary["value"], strict=True))
 
 
 def _predicted(ns):

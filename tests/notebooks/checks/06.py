@@ -7,7 +7,7 @@ import numpy as np
 
 
 def after_trained(ns):
-    metrics = ns["model"].evaluate().summary.set_index("figure")["value"]
+    metrics = ns["model"].evaluate().summary.set_index("metric")["value"]
     assert 0.25 < metrics["mean_average_precision"] < 0.97, "useful results with mistakes"
 
 

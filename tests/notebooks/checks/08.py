@@ -45,7 +45,7 @@ def after_by_hand(ns: dict[str, Any]) -> None:
     table = ns["two"].per_label.set_index("label")
     for metric in ("precision", "recall", "f1"):
         assert ns["hand"].loc[["CAP", "WATCH"], metric].tolist() == pytest.approx(table[metric].tolist())
-    summary = ns["two"].summary.set_index("figure")["value"]
+    summary = ns["two"].summary.set_index("metric")["value"]
     assert summary["f1"] == pytest.approx(ns["hand"].loc["mean", "f1"]), "'The report shows it'"
 
 

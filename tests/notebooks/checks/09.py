@@ -17,10 +17,10 @@ def after_checked(ns):
 
 
 def after_read(ns):
-    metrics = ns["report"].summary.set_index("figure")["value"]
-    for name, value in ns["summary"].summary.set_index("figure")["value"].items():
+    metrics = ns["report"].summary.set_index("metric")["value"]
+    for name, value in ns["summary"].summary.set_index("metric")["value"].items():
         assert abs(metrics[name] - value) < 1e-9, name
-        assert abs(ns["again"].summary.set_index("figure")["value"][name] - value) < 1e-6, name
+        assert abs(ns["again"].summary.set_index("metric")["value"][name] - value) < 1e-6, name
 
 
 def after_response(ns):
@@ -59,7 +59,7 @@ def after_coco(ns):
 
 
 def after_honest(ns):
-    assumed, unbiased = (each.summary.set_index("figure").loc["f1"] for each in (ns["report"], ns["unbiased"]))
+    assumed, unbiased = (each.summary.set_index("metric").loc["f1"] for each in (ns["report"], ns["unbiased"]))
     assert assumed["low"] <= assumed["value"] <= assumed["high"], "'with a confidence interval'"
     assert unbiased["value"] <= assumed["value"]
 

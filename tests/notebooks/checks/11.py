@@ -40,7 +40,7 @@ def after_decided(ns):
 
 
 def after_trained(ns):
-    found = ns["report"].summary.set_index("figure")["value"]
+    found = ns["report"].summary.set_index("metric")["value"]
     assert found["accuracy"] >= 0.8, "'about nine of ten photos'"
 
 

@@ -185,11 +185,11 @@ export function openVersions(panel, names, { compare, current }) {
 
 // Create the bar with the changes since another version, or null without a comparison.
 export function comparisonBar(comparison, { onEnd }) {
-  const figures = comparison.summary.map(({ figure, before, after, delta, low, high }) =>
+  const figures = comparison.summary.map(({ metric, before, after, delta, low, high }) =>
     element(
       "span",
       { class: "change", title: `${metricText(before)} → ${metricText(after)}` },
-      `${figure === "f1" ? "F1" : figure.replaceAll("_", " ")} `,
+      `${metric === "f1" ? "F1" : metric.replaceAll("_", " ")} `,
       element("b", {
         class: ["worse", "", "better"][certainSign({ low, high }) + 1],
         text: deltaText(delta),
