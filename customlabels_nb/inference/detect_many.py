@@ -159,6 +159,7 @@ class _Kept:
         counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
         table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype=TEXT))
         table = table[self._postprocessor.columns]  # without the empty boxes of a classifier
+        table.attrs["decision"] = self._postprocessor.decision
         table.attrs["errors"] = [*listing, *(failure for batch in self._batches for failure in batch.failures)]
         if remaining is not None:
             table.attrs["interrupted"] = True
@@ -188,7 +189,7 @@ def _use_workers(
         entry=f"{__name__}:start_detecting",
         arguments={
             "to": str(folder),
-            "thresholds": dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True)),
+            "thresholds": postprocessor.decision,
             "max_results": postprocessor.max_results,
             "root": None if root is None else str(root.absolute()),
             "current": os.getcwd(),

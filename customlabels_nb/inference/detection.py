@@ -140,7 +140,8 @@ def detect(
     labels, nearest = postprocessor.config.labels, None
     if answer.highest is not None:
         best, confidence = answer.highest
-        nearest = (labels[best], confidence, float(postprocessor.thresholds[best]))
+        thresholds = postprocessor.thresholds
+        nearest = (labels[best], confidence, 0.0 if thresholds is None else float(thresholds[best]))
     colors = dict(zip(labels, postprocessor.config.colors, strict=True))
     return Detection(shown, name, postprocessor.table([answer]), colors, nearest, postprocessor.is_detector)
 

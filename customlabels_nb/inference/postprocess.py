@@ -18,7 +18,14 @@ from customlabels_nb.core.tables import BOX_COLUMNS, DRAWN_TASKS, POLYGONS, TEXT
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.inference.exporting.detect import polygon_of
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.thresholds import IntArray, Threshold, check_max_results, choose, resolve_thresholds
+from customlabels_nb.inference.thresholds import (
+    IntArray,
+    Threshold,
+    check_max_results,
+    choose,
+    decision_of,
+    resolve_thresholds,
+)
 from customlabels_nb.models.canvas import Canvas, open_canvas, to_canvas
 from customlabels_nb.models.transforms import Pixels, to_pixels
 
@@ -34,7 +41,7 @@ Prepared: TypeAlias = Pixels | Canvas
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """Predictions of a model for one image that reach their threshold, by decreasing confidence.
+    """Predictions of a model for one image that are its answers, by decreasing confidence.
 
     ``labels`` are indices. Boxes have shape (n, 4): ``left, top, width, height`` in pixels of the upright image, NaN
     for a classifier. Polygons are None unless the model predicts masks. ``highest`` is the index and confidence of the
@@ -81,12 +88,17 @@ def polygons_of(masks: DetectedMasks, rows: IntArray) -> ObjectArray:
 
 
 class Postprocessor:
-    """Inference with fixed thresholds, which returns the ``max_results`` most confident predictions of an image."""
+    """Inference with one decision, which returns the ``max_results`` most confident answers for an image.
+
+    ``thresholds`` are None, and ``decision`` is "most confident" instead of thresholds by label, if each image's most
+    confident label is the answer.
+    """
 
     def __init__(self, predictor: Predictor, threshold: Threshold = None, max_results: int | None = None) -> None:
         self.predictor = predictor
         self.config = predictor.config
         self.thresholds = resolve_thresholds(self.config, threshold, predictor.views)
+        self.decision = decision_of(self.config, self.thresholds)
         check_max_results(max_results)
         self.max_results = max_results
         self.is_detector = self.config.is_detector

@@ -193,7 +193,7 @@ class Writing:
         return {
             "form": self._output.form,
             "model": model_identity(postprocessor.predictor.folder, postprocessor.config),
-            "threshold": dict(zip(postprocessor.config.labels, postprocessor.thresholds.tolist(), strict=True)),
+            "threshold": postprocessor.decision,
             "max_results": postprocessor.max_results,
             ENGINE: postprocessor.predictor.engine_name,
             **({} if postprocessor.predictor.views == 1 else {"views": postprocessor.predictor.views}),

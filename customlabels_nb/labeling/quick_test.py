@@ -25,11 +25,14 @@ from customlabels_nb.labeling.feedback import AddedImageReport, Feedback
 
 @dataclass(frozen=True)
 class Facts:
-    """Labels of a model with their colors and thresholds. ``one_label`` is True for single-label models."""
+    """Labels of a model with their colors and thresholds. ``one_label`` is True for single-label models.
+
+    Without ``thresholds``, the answer of the model is its most confident label.
+    """
 
     labels: tuple[str, ...]
     colors: tuple[str, ...]
-    thresholds: tuple[float, ...]
+    thresholds: tuple[float, ...] | None
     one_label: bool
 
 
@@ -61,8 +64,13 @@ class QuickTestAnswer:
         return self.detection.table
 
     def limits(self, threshold: float | None) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return the threshold of each row of :attr:`table`: ``threshold``, or by default the label's own."""
-        by_label = dict(zip(self.facts.labels, self.facts.thresholds, strict=True))
+        """Return the threshold of each row of :attr:`table`: ``threshold``, or by default the label's own.
+
+        If the most confident label is the answer, that of the first row is 0, and those of the others are infinite.
+        """
+        if threshold is None and self.facts.thresholds is None:
+            return np.where(np.arange(len(self.table)) == 0, 0.0, np.inf)
+        by_label = dict(zip(self.facts.labels, self.facts.thresholds or (), strict=False))
         limits = [by_label[label] if threshold is None else threshold for label in self.table["label"]]
         return np.asarray(limits, dtype=np.float64)
 

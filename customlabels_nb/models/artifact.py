@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.files import write_errors, write_whole
+from customlabels_nb.core.decisions import ASSUMED, DECISIONS, MOST_CONFIDENT, require_single_label
 from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL, TASKS
 from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyError
 from customlabels_nb.models.backbone import PACKAGED, load_exactly, require_fitting
@@ -57,8 +58,8 @@ MOST_CONFIG_BYTES = 1 << 24
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _SHA256 = re.compile(r"([0-9a-f]{64})?")
-#: Keys of a config that are left out if they have no value.
-_OPTIONAL = ("zero_shot", "sha256")
+#: Keys of a config that are left out if they have the value that a config without them has.
+_OPTIONAL = ("zero_shot", "sha256", "decision")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class ModelConfig:
     The backbone of a detector without one is the name of the detector. ``input_size`` is the side of the square input
     in pixels, for a detector the longer side of the image on its canvas. ``mean`` and ``std`` are for pixels scaled to
     0 to 1. Labels without a threshold have :data:`DEFAULT_THRESHOLD`. ``view_thresholds`` are those for predictions
-    that are averaged over so many views. ``detector`` may be passed as the result of its ``to_dict``. ``zero_shot``
+    that are averaged over so many views. ``decision`` is the rule for the answers of the model, and that of older
+    folders is "assumed". ``detector`` may be passed as the result of its ``to_dict``. ``zero_shot``
     describes a detector that was not trained. ``sha256`` is that of the weights in a folder, which are checked against
     it. Older folders lack it.
     """
@@ -85,6 +87,7 @@ class ModelConfig:
     detector: AnyShape | None = None
     view_thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     zero_shot: ZeroShot | None = None
+    decision: str = ASSUMED
     format: str = FORMAT
     sha256: str = field(default="", compare=False)
 
@@ -105,6 +108,9 @@ class ModelConfig:
         )
         good = all(isinstance(color, str) and _COLOR.fullmatch(color) for color in self.colors)
         _require(good and len(self.colors) == len(self.labels), "colors", self.colors, "must be one #rrggbb per label")
+        _require(self.decision in DECISIONS, "decision", self.decision, f"must be one of {', '.join(DECISIONS)}")
+        if self.decision == MOST_CONFIDENT:
+            require_single_label("decision", self.task)
         self._check_network()
         size = self.input_size
         sized = isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= MOST_INPUT_SIZE
@@ -223,7 +229,7 @@ def model_identity(folder: Path, config: ModelConfig) -> str:
     """Return a hash of the model's weights, or of their revision, and of the settings that affect its predictions."""
     facts = _facts(config)
     unset = ["zero_shot"] if config.zero_shot is None else []
-    for name in ("thresholds", "view_thresholds", "training", "colors", "format", "sha256", *unset):
+    for name in ("thresholds", "view_thresholds", "decision", "training", "colors", "format", "sha256", *unset):
         del facts[name]
     digest = hashlib.sha256()
     try:
@@ -342,7 +348,7 @@ def _to_json(config: ModelConfig) -> bytes:
     try:
         facts = _facts(config)
         for name in _OPTIONAL:
-            if not facts[name]:
+            if facts[name] in (None, "", ASSUMED):
                 del facts[name]
         return (json.dumps(facts, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError) as error:

@@ -109,7 +109,7 @@ def _readme(config: ModelConfig, record: VersionRecord, card: ModelCard, project
             "with model.started():\n"
             '    found = model.detect("new.jpg")'
         ),
-        Text("found.table has a row for each label that reaches its threshold, with its confidence between 0 and 1."),
+        Text("found.table has a row for each predicted label, with its confidence between 0 and 1."),
     ]
     blocks = [*takewhile(lambda block: block != USE, card.blocks), *usage]
     metadata = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=math.inf)

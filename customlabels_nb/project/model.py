@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision, require_single_label
 from customlabels_nb.errors import (
     ArtifactError,
     Cancelled,
@@ -129,13 +130,30 @@ class Model(Runnable):
     def thresholds(self) -> dict[str, float]:
         """Confidence threshold of each label. By default, the threshold with the label's highest F1 on the test set.
 
-        A running detector with ``views`` of 2 or 4 has its own thresholds.
+        They count if :attr:`decision` is "assumed". A running detector with ``views`` of 2 or 4 has its own thresholds.
         """
         from customlabels_nb.models.artifact import load_config
 
         self._require_ready()
         config, views = load_config(self.folder), 1 if self._predictor is None else self._predictor.views
         return dict(config.view_thresholds.get(str(views), config.thresholds))
+
+    @property
+    def decision(self) -> str:
+        """Rule for the answers of the model, set with :meth:`set_thresholds`: "most confident" or "assumed".
+
+        With "most confident", the default for one label per image, the answer is the label with the highest confidence.
+        With "assumed", all labels or boxes that reach the threshold of their label in :attr:`thresholds` are answers.
+
+        Examples
+        --------
+        >>> project.model("latest").decision
+        'most confident'
+        """
+        from customlabels_nb.models.artifact import load_config
+
+        self._require_ready()
+        return load_config(self.folder).decision
 
     @property
     def card(self) -> ModelCard:
@@ -225,19 +243,22 @@ class Model(Runnable):
         self._write_card()
 
     # -- running ------------------------------------------------------------------------------------
-    def set_thresholds(self, thresholds: float | Mapping[str, float] | None) -> None:
-        """Store confidence thresholds for the version. ``detect`` uses them from now on, even in a running model.
+    def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> None:
+        """Store the decision of the version. ``detect`` follows it from now on, even in a running model.
 
         Parameters
         ----------
-        thresholds : number, dict or None
+        thresholds : number, dict, "most confident", "assumed" or None
             One threshold for all labels, or thresholds by label (other labels keep theirs), in any number of views.
-            None restores the defaults.
+            "most confident" returns the label with the highest confidence, if the model has one label per image.
+            "assumed" restores the thresholds with the highest F1 on the test set. None restores the default: "most
+            confident" for models of one label per image, otherwise "assumed".
 
         Raises
         ------
         InputError, LabelError
-            If a threshold is not a number between 0 and 1, or the model does not have a label.
+            If a threshold is not a number between 0 and 1, the model does not have a label, or "most confident" is
+            for a model of several labels or boxes.
 
         Examples
         --------
@@ -245,22 +266,26 @@ class Model(Runnable):
         >>> model.thresholds["garden"]
         0.8
         """
-        from customlabels_nb.inference.thresholds import resolve_thresholds
+        from customlabels_nb.inference.thresholds import label_thresholds
         from customlabels_nb.models.artifact import load_config, update_config
 
         self._require_ready()
-        restored = thresholds is None
+        task = load_config(self.folder).task
+        decision = default_decision(task) if thresholds is None else ASSUMED
+        restored = thresholds is None or (isinstance(thresholds, str) and thresholds == ASSUMED)
         if restored:
-            thresholds = self._best_thresholds(self.evaluate())
+            thresholds = self._best_thresholds(self.evaluate(thresholds=ASSUMED))
+        elif isinstance(thresholds, str) and thresholds == MOST_CONFIDENT:
+            require_single_label("thresholds", task)
+            decision, thresholds = MOST_CONFIDENT, {}
+        by_label = {} if thresholds is None else thresholds
 
         def merge(_: VersionRecord) -> dict[str, Any]:  # other kernels that set thresholds wait
             config = load_config(self.folder)
-            one, *others = (
-                dict(zip(config.labels, resolve_thresholds(config, thresholds, views).tolist(), strict=True))
-                for views in (1, *map(int, config.view_thresholds))
-            )
-            by_views = {} if restored else dict(zip(config.view_thresholds, others, strict=True))
-            update_config(self.folder, replace(config, thresholds=one, view_thresholds=by_views))
+            views = [] if restored else list(config.view_thresholds)
+            by_views = {number: label_thresholds(config, by_label, int(number)) for number in views}
+            own = label_thresholds(config, by_label, 1)
+            update_config(self.folder, replace(config, thresholds=own, view_thresholds=by_views, decision=decision))
             return {}
 
         self._store.change_version(self.name, merge, Action("set thresholds", settings.user, self.name))
@@ -292,7 +317,7 @@ class Model(Runnable):
         except CustomLabelsError as error:
             say(f"The thresholds of one view are used: {error}")
             return
-        assumed = self._best_thresholds(self.evaluate())
+        assumed = self._best_thresholds(self.evaluate(thresholds=ASSUMED))
 
         def store(_: VersionRecord) -> dict[str, Any]:
             config = load_config(self.folder)

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line, printable
@@ -508,7 +509,8 @@ def _results(facts: CardFacts) -> Iterator[Block]:
         yield Table(("metric", "value"), tuple(rows), frozenset((1,))) if rows else Text("No metrics were stored.")
         return
     count = counted(len(evaluation.outcomes.images), "test image")
-    yield Text(f"On {count}. The 95% confidence intervals are bootstrapped from these images.")
+    answer = " The most confident label of an image is its answer." if evaluation.applied.most_confident else ""
+    yield Text(f"On {count}.{answer} The 95% confidence intervals are bootstrapped from these images.")
     summary = evaluation.summary.set_index("metric")
     yield Table(
         ("metric", "value", "95% confidence interval"),
@@ -526,12 +528,14 @@ def _per_label(facts: CardFacts) -> Table:
     assert facts.evaluation is not None
     boxes = facts.evaluation.task in DRAWN_TASKS
     objects = "test boxes" if facts.evaluation.task == BOXES else "test objects"
-    head = ("label", "F1", "precision", "recall", "threshold", *(("AP",) if boxes else ()), "test images",
-            *((objects,) if boxes else ()), "training images")  # fmt: skip
+    by_threshold = not facts.evaluation.applied.most_confident
+    head = ("label", "F1", "precision", "recall", *(("threshold",) if by_threshold else ()),
+            *(("AP",) if boxes else ()), "test images", *((objects,) if boxes else ()), "training images")  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for row in facts.evaluation.per_label.itertuples():
         metrics_shown: list[float | None] = [row.f1, row.precision, row.recall] if row.test_images else [None] * 3
-        metrics_shown.append(row.threshold if row.label in facts.config.labels else None)
+        if by_threshold:
+            metrics_shown.append(row.threshold if row.label in facts.config.labels else None)
         if boxes:
             metrics_shown.append(row.average_precision if row.test_images else None)
         counts = [f"{row.test_images:,}", *([f"{row.tp + row.fn:,}"] if boxes else [])]
@@ -554,10 +558,15 @@ def _use(facts: CardFacts) -> Iterator[Block]:
         '    found = model.detect("new.jpg")              # displays itself; found.table, found.response\n'
         '    table = model.detect_many("incoming/*.jpg")  # one row for each detected label'
     )
+    if facts.config.decision == MOST_CONFIDENT:
+        answer = "The label with the highest confidence is returned. Use detect(…, threshold=0.8) for all labels that "
+        answer += "reach a threshold, or model.set_thresholds(…) to store thresholds."
+    else:
+        answer = "Only results that reach the label's threshold are returned. Use detect(…, threshold=0.8) for a higher "
+        answer += "threshold, or model.set_thresholds(…) to store different thresholds."
     yield Text(
-        f"Each row has a label and its confidence, between 0 and 1{box}. Only results that reach the label's threshold "
-        "are returned. Use detect(…, threshold=0.8) for a higher threshold, or model.set_thresholds(…) to store "
-        "different thresholds. model.evaluate() shows the results by label and by image."
+        f"Each row has a label and its confidence, between 0 and 1{box}. {answer} model.evaluate() shows the results "
+        "by label and by image."
     )
 
 
@@ -646,6 +655,7 @@ def _about_mistakes(evaluation: Evaluation) -> Iterator[str]:
         return
     matrix = evaluation.confusion_matrix
     nothing = matrix.labels[-1] if matrix.background else None
+    no_answer = matrix.columns[-1] if len(matrix.columns) > len(matrix.labels) else None
     columns = dict(zip(matrix.labels, matrix.truth_counts.tolist(), strict=True))
     things = "boxes" if matrix.background else "test images"
     count = 0
@@ -658,6 +668,9 @@ def _about_mistakes(evaluation: Evaluation) -> Iterator[str]:
             yield f"The model detects {row.predicted} {times} where there is none."
         elif row.predicted == nothing:
             yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {are} missed."
+        elif row.predicted == no_answer:
+            get = counted(row.count, "gets", "get")
+            yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {get} no answer."
         else:
             yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {are} predicted as {row.predicted}."
         count += 1

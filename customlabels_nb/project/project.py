@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
+from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb._utils.arguments import check_fraction, check_integer
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
@@ -79,7 +80,7 @@ _DATASET_COLUMNS = (
     "split", "status", "status_message", "created", "updated", "total_entries", "labelled_entries", "total_labels",
     "sources", "tags",
 )  # fmt: skip
-_VERSION_COLUMNS = ("name", "created", "task", "f1", "status", "message", "description", "alias", "tags")
+_VERSION_COLUMNS = ("name", "created", "task", "f1", "decision", "status", "message", "description", "alias", "tags")
 
 
 @dataclass(frozen=True)
@@ -230,10 +231,15 @@ class Project:
 
     @property
     def versions(self) -> pd.DataFrame:
-        """Table of model versions, oldest first: name, created, task, f1, status, message, description, alias, tags."""
+        """Table of model versions, oldest first.
+
+        The columns are name, created, task, f1, decision, status, message, description, alias and tags. ``decision`` is
+        the rule that F1 was computed by: "most confident" or "assumed" (thresholds).
+        """
         rows = [
             (
-                v.name, v.created, v.task, v.metrics.get("f1"), v.status, v.status_message, v.description, v.alias,
+                v.name, v.created, v.task, v.metrics.get("f1"),
+                v.metrics.get("decision", ASSUMED) if "f1" in v.metrics else None, v.status, v.status_message, v.description, v.alias,
                 {key: value for key, value in v.tags.items() if key != DESCRIPTION},
             )
             for v in self._store.versions()

@@ -151,7 +151,7 @@ class Runnable(ABC):
             self.stop()
 
     def detect(
-        self, image: Any, threshold: float | Mapping[str, float] | None = None, max_results: int | None = None
+        self, image: Any, threshold: float | Mapping[str, float] | str | None = None, max_results: int | None = None
     ) -> Detection:
         """Predict the labels, or detect the objects, of one image.
 
@@ -160,9 +160,10 @@ class Runnable(ABC):
         image : path, URL, bytes, PIL image, array or tensor
             Image to predict. Arrays are (height, width[, 3 or 4]), tensors (3, height, width), uint8 or float between 0
             and 1.
-        threshold : float or dict, optional
-            Minimum confidence of a prediction (between 0 and 1), for all labels or by label. By default, each label's
-            own threshold. 0 returns everything, for a detector at most the number of boxes that it was trained for
+        threshold : float, dict, "most confident" or "assumed", optional
+            Minimum confidence of a prediction (between 0 and 1), for all labels or by label. By default, the model's
+            decision: the most confident label if images have one label, otherwise each label's own threshold
+            ("assumed"). 0 returns everything, for a detector at most the number of boxes that it was trained for
             (``max_boxes`` of ``project.train``).
         max_results : int, optional
             Maximum number of results. The most confident ones are returned.
@@ -189,7 +190,7 @@ class Runnable(ABC):
     def detect_many(
         self,
         images: Any,
-        threshold: float | Mapping[str, float] | None = None,
+        threshold: float | Mapping[str, float] | str | None = None,
         max_results: int | None = None,
         *,
         to: None = None,
@@ -206,7 +207,7 @@ class Runnable(ABC):
     def detect_many(
         self,
         images: Any,
-        threshold: float | Mapping[str, float] | None = None,
+        threshold: float | Mapping[str, float] | str | None = None,
         max_results: int | None = None,
         *,
         to: str | os.PathLike[str],
@@ -222,7 +223,7 @@ class Runnable(ABC):
     def detect_many(
         self,
         images: Any,
-        threshold: float | Mapping[str, float] | None = None,
+        threshold: float | Mapping[str, float] | str | None = None,
         max_results: int | None = None,
         *,
         to: str | os.PathLike[str] | None = None,
@@ -335,11 +336,13 @@ class Runnable(ABC):
             ``left``, ``top``, ``width``, ``height`` in pixels. Further columns are available in ``report.by``. Without
             ``data``, a project's version is evaluated on the test images as they were when it was trained, without
             running it.
-        thresholds : number, dict, "best" or "cross-validated", optional
-            Minimum confidence of a prediction (between 0 and 1), for all labels or by label. By default, and for labels
-            missing in a dict, the model's own thresholds. Without ``data``, the default is "best", which chooses the
-            threshold with the highest F1 on the evaluated images for each label. "cross-validated" chooses the
-            thresholds for each fifth of the images from the other four fifths.
+        thresholds : number, dict, "most confident", "assumed", "best" or "cross-validated", optional
+            Decision which predictions are answers, by default that of the model. A number or a dict is the minimum
+            confidence of a prediction (between 0 and 1), for all labels or by label. "most confident" is the label with
+            the highest confidence, for models of one label per image. "assumed", and labels missing in a dict, use the
+            model's own thresholds. "best" chooses the threshold with the highest F1 on the evaluated images for each
+            label, as "assumed" does without ``data``. "cross-validated" chooses the thresholds for each fifth of the
+            images from the other four fifths.
 
         Returns
         -------
@@ -369,7 +372,7 @@ class Runnable(ABC):
         2    garden            0
         """
         from customlabels_nb import evaluation
-        from customlabels_nb.inference.thresholds import resolve_thresholds
+        from customlabels_nb.inference.thresholds import decision_of, resolve_thresholds
         from customlabels_nb.project.report import Report
         from customlabels_nb.training.plan import left_out, unread_notes, usable_part
 
@@ -386,8 +389,7 @@ class Runnable(ABC):
         data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
         chosen = isinstance(thresholds, str) and thresholds in ("best", "cross-validated")
         views = self._running().views
-        resolved = () if chosen else resolve_thresholds(config, thresholds, views)  # type: ignore[arg-type]
-        stored_thresholds = {} if chosen else dict(zip(config.labels, resolved, strict=True))
+        decision = thresholds if chosen else decision_of(config, resolve_thresholds(config, thresholds, views))
         part = usable_part(data, config.task)
         images = data.images[data.images["image"].isin(part.images["image"])]
         notes = left_out(data, part, "images", config.task)
@@ -413,7 +415,7 @@ class Runnable(ABC):
             predictions,
             images,
             labels=pd.DataFrame({"label": config.labels, "color": config.colors}),
-            thresholds=thresholds if chosen else {label: float(stored_thresholds.get(label, 0.5)) for label in here},
+            thresholds={name: decision.get(name, 0.5) for name in here} if isinstance(decision, dict) else decision,
             task=config.task,
             left_out=[*notes, *unread_notes(unread)],
             max_boxes=config.box_limit,
@@ -479,12 +481,14 @@ class Runnable(ABC):
         return QuickTestSession(lambda: [self._as_candidate()])
 
     def _as_candidate(self, about: str = "") -> QuickTestModel:
+        from customlabels_nb.inference.thresholds import resolve_thresholds
         from customlabels_nb.labeling.quick_test import Facts, QuickTestModel
 
         def facts() -> Facts:
             predictor = self._running()
             config = predictor.config
-            thresholds = tuple(config.threshold_of(label, predictor.views) for label in config.labels)
+            resolved = resolve_thresholds(load_config(self.folder), None, predictor.views)
+            thresholds = None if resolved is None else tuple(resolved.tolist())
             return Facts(config.labels, config.colors, thresholds, config.activation == "softmax")
 
         def device() -> str | None:
@@ -497,7 +501,7 @@ class Runnable(ABC):
         self,
         video: str | os.PathLike[str],
         every: str | int = "1s",
-        threshold: float | Mapping[str, float] | None = None,
+        threshold: float | Mapping[str, float] | str | None = None,
         max_results: int | None = None,
         *,
         to: str | os.PathLike[str] | None = None,
@@ -661,6 +665,11 @@ class LoadedModel(Runnable):
         """Confidence threshold of each label, between 0 and 1."""
         config = load_config(self._folder)
         return {label: config.threshold_of(label) for label in config.labels}
+
+    @property
+    def decision(self) -> str:
+        """Rule for the answers of the model: "most confident", or "assumed" for the thresholds."""
+        return load_config(self._folder).decision
 
     def start(
         self,

@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 
 import pandas as pd
 
+from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.core.tables import IMAGE_COLUMNS, SINGLE_LABEL
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.evaluation import Evaluation, evaluate
@@ -26,7 +27,7 @@ def stored_evaluation(
     thresholds: float | Mapping[str, float] | str | None = None,
     columns: pd.DataFrame | None = None,
 ) -> Evaluation:
-    """Evaluate a version on the images and ground truth of a split at the time of training.
+    """Evaluate a version on the images and ground truth of a split at the time of training, by default by its decision.
 
     ``columns`` is the current table of images. It provides tags and the user's own columns for slices, and image sizes
     and sources that are not stored with the version.
@@ -49,19 +50,25 @@ def stored_evaluation(
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
     return evaluate(
         truth, predictions, images,
-        labels=labels, thresholds=thresholds, task=config.task, left_out=notes, max_boxes=config.box_limit,
+        labels=labels, thresholds=config.decision if thresholds is None else thresholds, task=config.task,
+        left_out=notes, max_boxes=config.box_limit,
     )  # fmt: skip
 
 
 def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
-    """Evaluate a version on its training images at its own thresholds.
+    """Evaluate a version on its training images by its own decision.
 
     If the version has no stored predictions for these images, they are returned as a dataset instead. The model has
     seen the images in training, so the metrics do not show how well it performs on new images.
     """
     if not has_predictions(folder, "train"):
         return read_snapshot(folder, "train", root)
-    return stored_evaluation(folder, root, config, split="train", thresholds=dict(config.thresholds))
+    return stored_evaluation(folder, root, config, split="train", thresholds=own_decision(config))
+
+
+def own_decision(config: ModelConfig) -> str | dict[str, float]:
+    """Return a version's decision with its own thresholds, as an argument of ``evaluate``."""
+    return config.decision if config.decision == MOST_CONFIDENT else dict(config.thresholds)
 
 
 def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:

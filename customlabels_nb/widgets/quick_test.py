@@ -38,7 +38,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
     Attributes
     ----------
     threshold : float or None
-        Minimum confidence (0..1) for all labels. None uses each label's own threshold.
+        Minimum confidence (0..1) for all labels. None follows the model's decision.
     asked : int
         Number of the latest photo. ``observe(handler, "asked")`` calls ``handler`` for each new photo.
     """
@@ -218,7 +218,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
     @traitlets.validate("threshold")
     def _check_threshold(self, proposal: Any) -> float | None:
         value = proposal["value"]
-        return None if value is None else check_fraction("threshold", value, otherwise="None for each label's own")
+        return None if value is None else check_fraction("threshold", value, otherwise="None for the model's decision")
 
     # -- requests of the page -----------------------------------------------------------------------
     def _hello(self) -> Any:
@@ -295,7 +295,8 @@ def _short(trial: QuickTestImage) -> dict[str, Any]:
 def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
     """Convert a result to JSON for the page.
 
-    ``rows`` are the most confident of ``total`` detections, and ``limit`` is the threshold of the row's label.
+    ``rows`` are the most confident of ``total`` detections. ``limit`` is the threshold of the row's label, or None if
+    the first row alone, the most confident one, is the answer.
     """
     colors = dict(zip(answer.facts.labels, answer.facts.colors, strict=True))
     shown = answer.table.head(_MOST_ROWS)
@@ -315,7 +316,8 @@ def _answer_as_json(answer: QuickTestAnswer) -> dict[str, Any]:
                 "confidence": float(confidence),
                 "box": None if math.isnan(box[0]) else box,
                 "polygon": polygon,
-                "limit": float(limit),
+                "limit": None if answer.facts.thresholds is None else float(limit),
+                "answer": bool(confidence >= limit),
             }
             for label, confidence, box, polygon, limit in rows
         ],

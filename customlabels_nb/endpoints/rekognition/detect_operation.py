@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.limits import Limits
 from customlabels_nb.endpoints.predictors import limiter_of, predictor_of, release
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
@@ -43,7 +44,7 @@ def _detect(call: RekognitionCall, version: ServedVersion, request: dict[str, An
     with limiter.passing(units):
         try:
             predictor = predictor_of(version)
-            postprocessor = Postprocessor(predictor, None if least is None else least / 100)
+            postprocessor = Postprocessor(predictor, ASSUMED if least is None else least / 100)
             image = postprocessor.prepare(data, "image")
             prediction = limiter.ask(predictor, image)
         except ImageTooLargeError as error:

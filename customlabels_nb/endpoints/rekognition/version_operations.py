@@ -196,7 +196,7 @@ def _described(version: ServedVersion) -> dict[str, Any]:
             split: {"Validation": outputs["Validation"]} for split, outputs in data.items() if outputs["Validation"]
         }
     elif record is not None and summary is not None:
-        f1 = record.metrics.get("f1")
+        f1 = record.metrics.get("assumed_f1", record.metrics.get("f1"))  # the service has no other decision
         answer["EvaluationResult"] = {"F1Score": None if f1 is None else float(f1), "Summary": summary}
         seconds = facts.get("billable", seconds)
         answer["BillableTrainingTimeInSeconds"] = None if seconds is None else round(seconds)

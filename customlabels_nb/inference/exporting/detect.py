@@ -57,7 +57,8 @@ class ExportedModel:
         Parameters
         ----------
         threshold : float or dict, optional
-            Minimum confidence (between 0 and 1) for all labels, or by label. By default each label's own threshold.
+            Minimum confidence (between 0 and 1) for all labels, or by label. By default the decision that was stored
+            with the model: each label's own threshold, or the most confident label alone.
         """
         image, size = upright(photo, self.facts)
         inside, outputs = image.size, []
@@ -70,6 +71,7 @@ class ExportedModel:
             candidates = (
                 (index, float(value), None, None) for index, value in enumerate(confidences(logits, self.facts))
             )
+        by_confidence = threshold is None and self.facts.get("decision") == "most confident"
         limits = self.facts["thresholds"]
         if isinstance(threshold, dict):
             limits = {**limits, **threshold}
@@ -79,13 +81,14 @@ class ExportedModel:
         scale = np.divide(size, inside)
         for number, confidence, box, index in candidates:
             label = self.labels[number]
-            if confidence >= limits[label]:
+            if by_confidence or confidence >= limits[label]:
                 shape = {} if box is None else dict(zip(("left", "top", "width", "height"), box, strict=True))
                 if self.facts["task"] == "polygons":
                     region = outputs[0][index] * np.tile(scale, 2)
                     shape["polygon"] = polygon_of(outputs[3][index], region, size, 0.5 * float(scale.max()))
                 rows.append({"label": label, "confidence": confidence, **shape})
-        return sorted(rows, key=lambda row: -row["confidence"])
+        rows.sort(key=lambda row: -row["confidence"])  # equal ones stay in the order of the labels
+        return rows[:1] if by_confidence else rows
 
 
 # -- preprocessing --------------------------------------------------------------------------------------

@@ -186,6 +186,7 @@ def facts_of(network: ImageClassifier | ImageDetector, config: ModelConfig, name
         "labels": list(config.labels),
         "colors": list(config.colors),
         "thresholds": {label: config.threshold_of(label) for label in config.labels},
+        "decision": config.decision,
         "activation": config.activation,
         "input_size": config.input_size,
         "mean": list(config.mean),

@@ -97,10 +97,11 @@ export class AnswerList {
     node.classList.toggle("below", !counts(row, threshold));
     box.checked = isTaken;
     bar.children[0].style.width = `${100 * row.confidence}%`;
-    bar.children[1].style.left = `${100 * least}%`;
+    bar.children[1].style.left = `${100 * (least ?? 0)}%`;
+    show(bar.children[1], least !== null);
     setText(number, row.confidence.toFixed(3));
-    setText(limit, least.toFixed(2));
-    limit.title = `Threshold ${least.toFixed(3)}`;
+    setText(limit, least === null ? "" : least.toFixed(2));
+    limit.title = least === null ? "" : `Threshold ${least.toFixed(3)}`;
     node.title = row.box
       ? `${row.label}: ${row.box.map((value) => Math.round(value)).join(", ")} (left, top, width, height in pixels)`
       : row.label;

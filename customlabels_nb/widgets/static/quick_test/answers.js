@@ -1,6 +1,6 @@
 // Select predictions by threshold and by the user's choice. Pure functions. A row of a result is { label, color,
-// confidence, box, polygon, limit }: box is [left, top, width, height] in pixels or null, polygon the outline of the
-// object or null, limit its label's threshold.
+// confidence, box, polygon, limit, answer }: box is [left, top, width, height] in pixels or null, polygon the outline of
+// the object or null, limit its label's threshold or null if there is none, answer true if the model returns the row.
 
 export function limitFor(row, threshold) {
   return threshold ?? row.limit;
@@ -8,7 +8,8 @@ export function limitFor(row, threshold) {
 
 // A confidence equal to the threshold counts.
 export function counts(row, threshold) {
-  return row.confidence >= limitFor(row, threshold);
+  const least = limitFor(row, threshold);
+  return least === null ? row.answer : row.confidence >= least;
 }
 
 // Rows are sorted by descending confidence.

@@ -26,7 +26,7 @@ export const QUICK_TEST_KEYS = keyTable(
         "=": { do: "nudge", by: 0.05 },
       },
     },
-    { keys: "A", help: "use each label's own threshold", run: { a: { do: "assumed" } } },
+    { keys: "A", help: "follow the model's own decision", run: { a: { do: "assumed" } } },
     {
       keys: "1 – 9",
       help: "select or deselect this prediction in the list",
