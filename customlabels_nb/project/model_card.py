@@ -20,12 +20,12 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import pandas as pd
 
-from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line, printable
 from customlabels_nb.checks.box_rules import check_boxes
 from customlabels_nb.checks.label_rules import check_labels
+from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MACHINE, MULTI_LABEL, POLYGONS, SINGLE_LABEL, by_machine
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError
@@ -559,11 +559,15 @@ def _use(facts: CardFacts) -> Iterator[Block]:
         '    table = model.detect_many("incoming/*.jpg")  # one row for each detected label'
     )
     if facts.config.decision == MOST_CONFIDENT:
-        answer = "The label with the highest confidence is returned. Use detect(…, threshold=0.8) for all labels that "
-        answer += "reach a threshold, or model.set_thresholds(…) to store thresholds."
+        answer = (
+            "The label with the highest confidence is returned. Use detect(…, threshold=0.8) for all labels that reach "
+            "a threshold, or model.set_thresholds(…) to store thresholds."
+        )
     else:
-        answer = "Only results that reach the label's threshold are returned. Use detect(…, threshold=0.8) for a higher "
-        answer += "threshold, or model.set_thresholds(…) to store different thresholds."
+        answer = (
+            "Only results that reach the label's threshold are returned. Use detect(…, threshold=0.8) for a higher "
+            "threshold, or model.set_thresholds(…) to store different thresholds."
+        )
     yield Text(
         f"Each row has a label and its confidence, between 0 and 1{box}. {answer} model.evaluate() shows the results "
         "by label and by image."

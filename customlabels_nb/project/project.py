@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
-from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb._utils.arguments import check_fraction, check_integer
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
@@ -24,6 +23,7 @@ from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplic
 from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
+from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
@@ -239,8 +239,8 @@ class Project:
         rows = [
             (
                 v.name, v.created, v.task, v.metrics.get("f1"),
-                v.metrics.get("decision", ASSUMED) if "f1" in v.metrics else None, v.status, v.status_message, v.description, v.alias,
-                {key: value for key, value in v.tags.items() if key != DESCRIPTION},
+                v.metrics.get("decision", ASSUMED) if "f1" in v.metrics else None, v.status, v.status_message,
+                v.description, v.alias, {key: value for key, value in v.tags.items() if key != DESCRIPTION},
             )
             for v in self._store.versions()
         ]  # fmt: skip

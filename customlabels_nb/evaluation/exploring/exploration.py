@@ -55,7 +55,7 @@ class Exploration:
 
     # -- thresholds ---------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> Position:
-        """Set the decision: "most confident", "assumed", "cross-validated", a number, a mapping, None for the default."""
+        """Set the decision: "most confident", "assumed", "cross-validated", number or mapping, None for the default."""
         if thresholds is None:
             thresholds = default_decision(self.evaluation.task)
         if isinstance(thresholds, str):

@@ -97,9 +97,9 @@ export class Thresholds {
         on: { click: () => on.threshold(value()) },
       });
     this.own = tab(
-      "per label",
+      "the model's",
       () => null,
-      "The model's threshold of each label: the one with the best F1 on the test set, or the one that was set (A)",
+      "The model's decision: its most confident label, or each label's own threshold (A)",
     );
     this.one = tab("one for all", () => Number(this.slider.value), "One threshold for all labels");
     this.slider = element("input", {
