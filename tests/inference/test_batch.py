@@ -29,7 +29,7 @@ def test_one_table_for_many_images(predictor: Predictor, images: list[str]) -> N
     assert found["label"].tolist() == ["red"] * 6 + ["green"] * 6 + ["blue"] * 6
     assert found["confidence"].between(0.4, 1).all()
     assert (found.dtypes[COLUMNS[2:]] == np.float64).all()
-    assert found.attrs == {"errors": []}
+    assert found.attrs == {"decision": {"red": 0.4, "green": 0.5, "blue": 0.5}, "errors": []}
 
 
 def test_batch_size_does_not_change_results(predictor: Predictor, images: list[str]) -> None:

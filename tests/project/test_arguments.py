@@ -162,7 +162,7 @@ def test_seeds_have_32_bits(case: Case, opened: Project) -> None:
 
 @pytest.mark.parametrize("case", FRACTIONS, ids=name_of)
 def test_fractions(case: Case, opened: Project) -> None:
-    allowed = r" must be a number between [\d.]+ and [\d.]+(, but not [\d.]+( or 1)?)?(, or None [a-z' -]+)?\."
+    allowed = r" must be a number between [\d.]+ and [\d.]+(, but not [\d.]+( or 1)?)?(, or None[a-z', -]+)?\."
     for wrong in (True, "0.5", -0.5, float("nan"), [0.5]):
         assert re.fullmatch(re.escape(f"{case.name}={wrong!r}") + allowed, message_of(case, opened, wrong))
     assert message_of(case, opened, np.float64(1.5)) == message_of(case, opened, 1.5)

@@ -161,6 +161,28 @@ def test_thresholds_are_set_and_reset(model: Model, shapes: Path) -> None:
     assert model.evaluate().advice is not None
 
 
+def test_the_decision_is_stored_and_followed(project: Project, model: Model, shapes: Path) -> None:
+    picture, assumed = shapes / "disc" / "0.png", model.thresholds
+    assert (model.decision, project.versions["decision"].tolist()) == ("most confident", ["most confident"])
+
+    def found() -> tuple[list[str], str]:
+        report = model.evaluate()
+        assert model.evaluate(project.test_set, progress=False).applied.decision == report.applied.decision
+        return model.detect(picture).table["label"].tolist(), report.applied.decision
+
+    assert found() == (["disc"], "most confident")
+    model.set_thresholds({"disc": 1.0, "stripes": 0.0})
+    assert (found(), model.decision) == ((["stripes"], "assumed"), "assumed")
+    model.set_thresholds("most confident")
+    assert (found(), model.decision) == ((["disc"], "most confident"), "most confident")
+    assert model.thresholds == {**assumed, "disc": 1.0, "stripes": 0.0}, "kept for the other decision"
+    model.set_thresholds("assumed")
+    assert (model.decision, model.thresholds) == ("assumed", pytest.approx(assumed))
+    model.set_thresholds(None)
+    assert (model.decision, model.thresholds) == ("most confident", pytest.approx(assumed))
+    model.stop()
+
+
 def test_tags_are_added(model: Model) -> None:
     model.tags["stage"] = "test"
     model.tags["owner"] = "ann"

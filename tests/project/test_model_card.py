@@ -168,9 +168,9 @@ def test_card_describes_the_version(model: Model) -> None:
     assert f"{figures.at['f1', 'value']:.3f}" in said
     assert f"{figures.at['f1', 'low']:.3f} to {figures.at['f1', 'high']:.3f}" in said
     row = said[said.index("F1") - 1 :]
-    assert row[:7] == ["label", "F1", "precision", "recall", "threshold", "test images", "training images"]
+    assert row[:6] == ["label", "F1", "precision", "recall", "test images", "training images"]
     assert any(tells(sentence, 3, "test", "<b>disc</b>", 2, "str|pes") for sentence in said)
-    assert tells(text, "thresholds", "test set")
+    assert "The most confident label of an image is its answer." in text
     assert tells(text, "metrics", 9, "test")
     assert tells(text, 10, "training", "<b>disc</b>", 6, "str|pes", 6, "triangle", 6)
     assert "torch " in text
@@ -234,7 +234,7 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     row = project.versions.iloc[0]
     assert (row["description"], row["tags"], row["task"]) == (model.description, {"stage": "test"}, "single-label")
     assert list(project.versions.columns) == [
-        "name", "created", "task", "f1", "status", "message", "description", "alias", "tags",
+        "name", "created", "task", "f1", "decision", "status", "message", "description", "alias", "tags",
     ]  # fmt: skip
     assert "For the &lt;b&gt;line" in (model.folder / "card.md").read_text("utf-8")
     model.tags["description"] = "Other"

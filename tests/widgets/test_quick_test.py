@@ -91,7 +91,14 @@ def test_uploaded_photo_is_detected_once(page: QuickPage, whole: FakeModel) -> N
     said = trial["answer"]
     assert (said["model"], said["detects"], said["one_label"]) == ("fruit.1", False, True)
     shape = {"box": None, "polygon": None}
-    assert said["rows"][1] == {"label": "pear", "color": "#2f7fc1", "confidence": 0.3, **shape, "limit": 0.4}
+    assert said["rows"][1] == {
+        "label": "pear",
+        "color": "#2f7fc1",
+        "confidence": 0.3,
+        **shape,
+        "limit": 0.4,
+        "answer": False,
+    }
     assert view.startswith(b"\xff\xd8")
     assert small.startswith(b"\xff\xd8")
     assert whole.asked == [HOSTILE]
