@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.errors import ArtifactError, InputError, NotAllowedError
+from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.detection import detect
@@ -132,6 +132,6 @@ def test_a_run_is_not_resumed_with_another_decision(folder: Path, blots: dict[st
     detect_many(predictor, blots["green"][:2], to=to)
     detect_many(predictor, blots["green"][:3], to=to, resume=True)
     update_config(folder, replace(load_config(folder), decision="assumed"))
-    with pytest.raises(NotAllowedError, match="threshold"):
+    with pytest.raises(InputError, match="threshold='most confident'"):
         detect_many(predictor, blots["green"], to=to, resume=True)
     predictor.stop()

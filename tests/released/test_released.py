@@ -1,4 +1,7 @@
-"""Tests of the files of every release: later versions read them, and keep the names and arguments of its interface."""
+"""Tests of the files of every release: later versions read them, and keep the names and arguments of its interface.
+
+``before-1.0`` has files from shortly before 1.0.0, which are read as those of a release. Only the listed names changed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from customlabels_nb.models.artifact import load_config
 from customlabels_nb.settings import settings
 from tests.released import write
 
-RELEASES = sorted(path for path in write.FOLDER.iterdir() if path.name[0].isdigit())
+RELEASES = sorted(path for path in write.FOLDER.iterdir() if (path / "interface.json").is_file())
+#: Public names and arguments of a release that were changed on purpose.
+CHANGED: dict[str, list[str]] = {"before-1.0": []}
 
 
 @pytest.fixture(params=RELEASES, ids=lambda path: path.name)
@@ -32,7 +37,7 @@ def expected(release: Path) -> Any:
 
 def test_public_names_and_arguments_are_kept(release: Path) -> None:
     before, now = json.loads((release / "interface.json").read_text("utf-8")), write.interface()
-    assert lost(before, now) == []
+    assert lost(before, now) == CHANGED.get(release.name, [])
 
 
 def lost(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
