@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction, check_random_state
-from customlabels_nb.core.decisions import ASSUMED, default_decision
+from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
 from customlabels_nb.core.tables import (
     BOXES,
     DRAWN_TASKS,
@@ -467,7 +467,8 @@ def evaluation_notes(
     notes = [*_about_thresholds(outcomes, given)]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)
-    notes += [sentence[0].upper() + sentence[1:] for sentence in _about_labels(outcomes, per_label)]
+    never = "no image has {} as its most confident label." if given == MOST_CONFIDENT else _NEVER_REACHED
+    notes += [sentence[0].upper() + sentence[1:] for sentence in _about_labels(outcomes, per_label, never)]
     notes += _about_images(outcomes)
     tested = outcomes.in_test_set
     mistakes = per_label["fp"].to_numpy()[tested].any() or per_label["fn"].any()
@@ -503,7 +504,10 @@ def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | s
             yield f"Only one test image has {names}. The threshold for that image comes from the other labels."
 
 
-def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
+_NEVER_REACHED = "no prediction of {} reaches the threshold."
+
+
+def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame, never: str) -> Iterator[str]:
     names, tested, known = np.array(outcomes.labels, dtype=object), outcomes.in_test_set, outcomes.known
     tp, fp = per_label["tp"].to_numpy(), per_label["fp"].to_numpy()
     unknown = "the model does not predict {}. All test images with it count as missed."
@@ -512,10 +516,7 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame) -> Iterator[str]:
     for which, text in (
         (~tested, "no test image has {}, so it does not count towards the averages."),
         (~known, unknown),
-        (
-            tested & known & (tp + fp == 0),
-            "no prediction of {} reaches the threshold. Precision and F1 are 0/0, shown as 0.",
-        ),
+        (tested & known & (tp + fp == 0), f"{never} Precision and F1 are 0/0, shown as 0."),
         (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is correct. F1 is 0/0, shown as 0."),
     ):
         if which.any():

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from customlabels_nb.evaluation import evaluate
@@ -39,40 +42,79 @@ def test_average_precision_is_scikit_learns(case: OneLabel) -> None:
 
 @settings(max_examples=many(200))
 @given(single_label_cases())
-def test_figures_are_scikit_learns(case: SingleLabel) -> None:
+def test_figures_at_the_assumed_thresholds_are_scikit_learns(case: SingleLabel) -> None:
     truth, confidence = case
-    k = confidence.shape[1]
-    found = evaluate(*tables(truth, confidence))
-    has = np.array(truth)[:, None] == np.arange(k)
-    accepted = confidence >= found.thresholds
+    found = evaluate(*tables(truth, confidence), thresholds="assumed")
+    has = np.array(truth)[:, None] == np.arange(confidence.shape[1])
     here = has.any(axis=0)
-    theirs = sk.precision_recall_fscore_support(has, accepted, zero_division=0.0)
+    theirs = sk.precision_recall_fscore_support(has, confidence >= found.thresholds, zero_division=0.0)
     for name, expected in zip(("precision", "recall", "f1", "test_images"), theirs, strict=True):
         assert found.per_label[name].to_numpy() == pytest.approx(expected, abs=1e-12)
         if name != "test_images":
             assert found.metric(name) == pytest.approx(expected[here].mean(), abs=1e-12)
-    assert found.metric("accuracy") == pytest.approx(sk.accuracy_score(truth, confidence.argmax(axis=1)))
     assert found.metric("mean_average_precision") == pytest.approx(
         np.mean([sk.average_precision_score(has[:, j], confidence[:, j]) for j in np.flatnonzero(here)])
     )
-    assert log_loss(found.outcomes) == pytest.approx(sk.log_loss(truth, confidence, labels=range(k)), abs=1e-9)
+    assert log_loss(found.outcomes) == pytest.approx(
+        sk.log_loss(truth, confidence, labels=range(confidence.shape[1])), abs=1e-9
+    )
 
 
 @settings(max_examples=many(200))
 @given(single_label_cases())
-def test_confusion_matrix_is_scikit_learns_transposed(case: SingleLabel) -> None:
+def test_the_most_confident_labels_figures_are_scikit_learns_report(case: SingleLabel) -> None:
     truth, confidence = case
-    scores = make_scores(*tables(truth, confidence))
-    found = scores.confusion(np.zeros(confidence.shape[1]))
-    expected = sk.confusion_matrix(truth, confidence.argmax(axis=1), labels=range(confidence.shape[1]))
-    assert found.counts.tolist() == expected.T.tolist()
-    columns, rows = found.values("truth").sum(axis=0), found.values("prediction").sum(axis=1)
-    assert columns == pytest.approx((expected.sum(axis=1) > 0).astype(float))
-    assert rows == pytest.approx((expected.sum(axis=0) > 0).astype(float))
+    answer, labels = confidence.argmax(axis=1), range(confidence.shape[1])  # of tied labels the first
+    found = evaluate(*tables(truth, confidence))
+    theirs = sk.classification_report(truth, answer, labels=labels, output_dict=True, zero_division=0.0)
+    for label, row in zip(labels, found.per_label.itertuples(), strict=True):
+        expected = [theirs[str(label)][name] for name in ("precision", "recall", "f1-score", "support")]
+        assert [row.precision, row.recall, row.f1, row.test_images] == pytest.approx(expected, abs=1e-12)
+    here = sorted(set(truth))
+    assert found.metric("f1") == pytest.approx(np.mean([theirs[str(label)]["f1-score"] for label in here]))
+    assert found.metric("accuracy") == pytest.approx(sk.accuracy_score(truth, answer))
+    assert found.per_label["threshold"].isna().all()
+    assert np.isnan(found.metric("mean_threshold"))
+    matrix, expected = found.confusion_matrix, sk.confusion_matrix(truth, answer, labels=labels)
+    assert matrix.to_frame().to_numpy().tolist() == expected.tolist()
+    assert matrix.values("truth").tolist() == pytest.approx(
+        sk.confusion_matrix(truth, answer, labels=labels, normalize="true")
+    )
+    assert matrix.values("predicted").tolist() == pytest.approx(
+        sk.confusion_matrix(truth, answer, labels=labels, normalize="pred")
+    )
+
+
+@settings(max_examples=many(200))
+@given(single_label_cases(), st.sampled_from([0.0, 0.2, 0.5, 0.9, "assumed", "cross-validated"]))
+def test_each_image_counts_once_in_the_matrix_under_its_answer_or_none(case: SingleLabel, thresholds: Any) -> None:
+    truth, confidence = case
+    assume(len(truth) > 1)
+    found, k = evaluate(*tables(truth, confidence), thresholds=thresholds), confidence.shape[1]
+    accepted = confidence >= found.applied.of_images()
+    answer = np.where(accepted.any(axis=1), np.where(accepted, confidence, -1).argmax(axis=1), k)
+    expected = sk.confusion_matrix(truth, answer, labels=range(k + 1))[:k]
+    matrix = found.confusion_matrix
+    assert matrix.columns[:k] == matrix.labels
+    assert matrix.columns[k:] == (("(no answer)",) if found.thresholds.any() else ())
+    assert matrix.counts.tolist() == expected[:, : len(matrix.columns)].tolist()
+    assert matrix.counts.sum() == len(truth)
+    assert matrix.values("truth").sum(axis=1) == pytest.approx((expected.sum(axis=1) > 0).astype(float))
+    names = {f"image {i}.jpg": matrix.columns[column] if column < k else None for i, column in enumerate(answer)}
+    assert all(row.predicted == names[row.image] or pd.isna(row.predicted) for row in found.per_image.itertuples())
+    table = matrix.one_vs_rest()
+    assert (table[["tp", "fp", "fn", "tn"]].sum(axis=1) == len(truth)).all()
+    assert table["tp"].tolist() == expected.diagonal().tolist()
+
+
+def test_a_label_named_no_answer_is_no_answer_column() -> None:
+    found = evaluate(*tables([0, 1], [[0.9, 0.1], [0.6, 0.4]], ["(no answer)", "b"]), thresholds=0.7)
+    assert found.confusion_matrix.columns == ("(no answer)", "b", "((no answer))")
+    assert found.confusion_matrix.counts.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_columns_and_dtypes_of_the_label_table() -> None:
-    table = evaluate(*random_tables(30, ["b", "a"])).per_label
+    table = evaluate(*random_tables(30, ["b", "a"]), thresholds="assumed").per_label
     assert list(table.columns) == [*PER_LABEL, "tp", "fp", "fn", "undefined", "f1_low", "f1_high"]
     assert [table[name].dtype for name in ("f1", "threshold", "test_images", "undefined")] == [
         np.float64, np.float64, np.int64, np.bool_,
@@ -82,8 +124,9 @@ def test_columns_and_dtypes_of_the_label_table() -> None:
 
 
 def test_labels_without_test_images_are_listed_and_flagged_but_do_not_count() -> None:
-    with_it = evaluate(*tables([0, 1, 0], [[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.6, 0.1]], "abc"))
-    without = evaluate(*tables([0, 1, 0], [[0.7, 0.2], [0.1, 0.6], [0.3, 0.6]], "ab"))
+    some = [[0.7, 0.2], [0.1, 0.6], [0.3, 0.6]]
+    with_it = evaluate(*tables([0, 1, 0], [[*row, 0.1] for row in some], "abc"), thresholds="assumed")
+    without = evaluate(*tables([0, 1, 0], some, "ab"), thresholds="assumed")
     assert with_it.per_label["undefined"].tolist() == [False, False, True]
     assert with_it.per_label.iloc[2][["f1", "average_precision", "test_images"]].tolist() == [0, 0, 0]
     for metric in ("f1", "precision", "recall", "mean_threshold", "mean_average_precision"):
@@ -122,15 +165,16 @@ def test_missing_pairs_are_not_predicted_even_at_0() -> None:
     sparse = predictions[predictions["confidence"] > 0]
     assert evaluate(truth, predictions, thresholds=0).per_label["fn"].tolist() == [0, 0]
     assert evaluate(truth, sparse, thresholds=0).per_label["fn"].tolist() == [0, 1]
-    assert evaluate(truth, predictions).thresholds[1] == 0  # predicting b everywhere would make all three correct
-    assert evaluate(truth, sparse).thresholds[1] == pytest.approx(0.65)
+    # predicting b everywhere would make all three correct
+    assert evaluate(truth, predictions, thresholds="assumed").thresholds[1] == 0
+    assert evaluate(truth, sparse, thresholds="assumed").thresholds[1] == pytest.approx(0.65)
 
 
 def test_images_without_predictions_are_missed_and_predicted_as_nothing() -> None:
     truth, predictions = tables([0, 1, 1], [[0.6, 0.4], [0.1, 0.9], [0.2, 0.8]], "ab")
     found = evaluate(truth, predictions[predictions["image"] != "image 2.jpg"])
     assert found.per_label["fn"].tolist() == [0, 1]
-    assert found.confusion_matrix.to_frame("truth")["b"].tolist() == [0, 0.5]
+    assert found.confusion_matrix.to_frame("truth").loc["b"].to_dict() == {"a": 0, "b": 0.5, "(no answer)": 0.5}
     assert found.metric("accuracy") == pytest.approx(2 / 3)
     missed = found.per_image.iloc[-1]
     assert missed["result"] == "false negative"
@@ -214,17 +258,17 @@ def test_multi_label_figures_are_scikit_learns(case: MultiLabel) -> None:
         expected = sk.average_precision_score(has[:, label], confidence[:, label])
         assert found.per_label["average_precision"].iloc[label] == pytest.approx(expected, abs=1e-9)
     wrong, missed, right = accepted & ~has, has & ~accepted, (accepted & has).sum(axis=0)
-    confused = (wrong[:, :, None] & missed[:, None, :]).sum(axis=0)
+    confused = (missed[:, :, None] & wrong[:, None, :]).sum(axis=0)
     assert found.confusion_matrix.counts.tolist() == (confused + np.diag(right)).tolist()
     assert found.confusion_matrix.predicted_counts.tolist() == accepted.sum(axis=0).tolist()
     matrices = sk.multilabel_confusion_matrix(has, accepted)
     assert found.per_label[["fp", "fn", "tp"]].to_numpy().tolist() == matrices.reshape(-1, 4)[:, 1:].tolist()
     tables = found.confusion_matrix.one_vs_rest()
     assert tables[["tn", "fp", "fn", "tp"]].to_numpy().tolist() == matrices.reshape(-1, 4).tolist()
-    of_both = (accepted[:, :, None] & has[:, None, :]).sum(axis=0) / np.maximum(has.sum(axis=0), 1)
+    of_both = (has[:, :, None] & accepted[:, None, :]).sum(axis=0) / np.maximum(has.sum(axis=0), 1)[:, None]
     for cell in evaluation_summary(found)["AggregatedEvaluationResults"]["ConfusionMatrix"]:  # counted like the service
-        p, g = (found.outcomes.labels.index(cell[f"{side}Label"]) for side in ("Predicted", "GroundTruth"))
-        assert cell["Value"] == of_both[p, g]
+        g, p = (found.outcomes.labels.index(cell[f"{side}Label"]) for side in ("GroundTruth", "Predicted"))
+        assert cell["Value"] == of_both[g, p]
 
 
 def test_intervals_are_seeded() -> None:
@@ -241,7 +285,7 @@ def test_no_mistakes_are_noted() -> None:
 
 
 def test_curve_of_a_label() -> None:
-    found = evaluate(*random_tables(30, ["a", "b"]))
+    found = evaluate(*random_tables(30, ["a", "b"]), thresholds="assumed")
     curve = found.curve("b")
     assert list(curve.columns) == ["threshold", "precision", "recall", "f1"]
     assert curve["f1"].max() == pytest.approx(found.per_label["f1"].iloc[1])

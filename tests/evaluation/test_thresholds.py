@@ -135,7 +135,7 @@ def test_equal_to_the_threshold_counts() -> None:
 
 def test_a_label_without_test_images_gets_the_median_of_the_others() -> None:
     confidence = [[0.8, 0.1, 0.1, 0.0], [0.1, 0.6, 0.2, 0.0], [0.0, 0.1, 0.4, 0.5]]
-    found = evaluate(*tables([0, 1, 2], confidence, "abcd"))
+    found = evaluate(*tables([0, 1, 2], confidence, "abcd"), thresholds="assumed")
     thresholds = found.per_label["threshold"].tolist()
     assert thresholds[:3] == pytest.approx([0.45, 0.35, 0.3])
     assert thresholds[3] == pytest.approx(0.35)
@@ -144,12 +144,12 @@ def test_a_label_without_test_images_gets_the_median_of_the_others() -> None:
 def test_threshold_defaults_to_one_half() -> None:
     truth = pd.DataFrame({"image": ["1"], "label": ["pear"]})
     predictions = pd.DataFrame({"image": ["1"], "label": ["apple"], "confidence": [0.9]})
-    assert evaluate(truth, predictions).per_label["threshold"].tolist() == [0.5, 0.5]
+    assert evaluate(truth, predictions, thresholds="assumed").per_label["threshold"].tolist() == [0.5, 0.5]
 
 
 def test_given_thresholds() -> None:
     truth, predictions = random_tables(40, ["a", "b", "c"])
-    assumed = evaluate(truth, predictions).per_label["threshold"].tolist()
+    assumed = evaluate(truth, predictions, thresholds="assumed").per_label["threshold"].tolist()
     assert evaluate(truth, predictions, thresholds=1).per_label["threshold"].tolist() == [1, 1, 1]
     mixed = evaluate(truth, predictions, thresholds={"b": 0.25}).per_label["threshold"].tolist()
     assert mixed == [assumed[0], 0.25, assumed[2]]
@@ -164,7 +164,7 @@ def test_given_thresholds() -> None:
         (50, r"Did you mean 0\.5\?"),
         (-0.1, "between 0 and 1"),
         (float("nan"), "between 0 and 1"),
-        ("assumed", "'assumed'"),
+        ("certain", r"'certain'.*'most confident', 'assumed' or 'cross-validated'"),
         (True, "True"),
         ({"a": 2.0}, "between 0 and 1"),
     ],
@@ -177,3 +177,33 @@ def test_invalid_thresholds_are_refused(value: object, words: str) -> None:
 def test_thresholds_of_unknown_labels() -> None:
     with pytest.raises(LabelError, match="pear"):
         evaluate(*random_tables(10, ["a", "b"]), thresholds={"pear": 0.5})
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_by_default_only_single_labels_are_decided_by_the_most_confident(task: str) -> None:
+    case = random_tables(30, ["a", "b", "c"])
+    by_default = evaluate(*case, task=task)
+    rule = {"single-label": "most confident", "multi-label": "assumed"}[task]
+    assert by_default.applied.decision == rule
+    pd.testing.assert_frame_equal(by_default.per_label, evaluate(*case, task=task, thresholds=rule).per_label)
+    best = evaluate(*case, task=task, thresholds="best")
+    pd.testing.assert_frame_equal(best.summary, evaluate(*case, task=task, thresholds="assumed").summary)
+    assert best.thresholds.tolist() != [0, 0, 0]
+
+
+def test_the_most_confident_label_is_for_single_labels_only() -> None:
+    case = random_tables(10, ["a", "b"])
+    with pytest.raises(InputError, match=r"thresholds='most confident'.*'multi-label'.*'assumed'"):
+        evaluate(*case, task="multi-label", thresholds="most confident")
+    boxes = case[0].assign(left=0.0, top=0.0, width=9.0, height=9.0)
+    with pytest.raises(InputError, match=r"thresholds='most confident'.*'boxes'"):
+        evaluate(boxes, boxes.assign(confidence=0.5), thresholds="most confident")
+
+
+def test_notes_are_of_the_decision() -> None:
+    case = tables([0, 0, 1, 1], [[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]], "ab")
+    most, assumed, high = (evaluate(*case, thresholds=given).notes for given in (None, "assumed", 0.95))
+    assert any("No image has b as its most confident label. Precision and F1 are 0/0" in note for note in most)
+    assert not any("threshold" in note for note in most)
+    assert any("thresholds were chosen on this test set" in note for note in assumed)
+    assert any("No prediction of a, b reaches the threshold. Precision and F1 are 0/0" in note for note in high)
