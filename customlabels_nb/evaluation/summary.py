@@ -92,10 +92,16 @@ def _ordered(names: dict[str, str]) -> dict[str, str]:
 
 
 def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """List the non-zero cells of the confusion matrix, row by row."""
+    """List the non-zero cells of the confusion matrix, row by row, counted as by Rekognition.
+
+    Single-label images count under their most confident label, unlike in the metrics of the same file. Multi-label
+    cells also count pairs of two correct labels.
+    """
     outcomes, matrix = evaluation.outcomes, evaluation.confusion_matrix
     labels = outcomes.labels
-    if isinstance(outcomes, Scores) and matrix.multi_label:  # Rekognition also counts pairs of two correct labels
+    if isinstance(outcomes, Scores) and not matrix.multi_label:
+        matrix = outcomes.confusion(np.zeros(len(labels)))
+    elif isinstance(outcomes, Scores):
         pairs = csr_array(outcomes.truth, dtype=np.int64).T @ csr_array(evaluation.applied.accepted(), dtype=np.int64)
         matrix = replace(matrix, counts=pairs.toarray())
     values = matrix.values("truth")

@@ -49,7 +49,6 @@ def test_tables_agree_with_each_other(found: Evaluation) -> None:
     assert row["threshold"] == fold[found.outcomes.labels.index(row["label"])]
     # metrics without a threshold are unchanged
     plain = evaluate(*random_tables(120, ["a", "b", "c"], random_state=4))
-    assert found.confusion_matrix.counts.tolist() == plain.confusion_matrix.counts.tolist()
     for metric in ("mean_average_precision", "accuracy"):
         assert found.metric(metric) == plain.metric(metric)
 
@@ -73,7 +72,8 @@ def test_cross_validated_metrics_are_unbiased() -> None:
     for _ in range(20):
         truth = rng.integers(0, 2, 40)
         case = tables(truth.tolist(), rng.random((40, 2)))
-        gain.append(evaluate(*case).metric("f1") - evaluate(*case, thresholds=HONEST).metric("f1"))
+        best, honest = (evaluate(*case, thresholds=thresholds) for thresholds in ("assumed", HONEST))
+        gain.append(best.metric("f1") - honest.metric("f1"))
     assert np.mean(gain) > 0.03
     assert min(gain) >= 0
 

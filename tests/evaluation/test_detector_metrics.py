@@ -69,15 +69,15 @@ def test_confusion_matrix_of_the_shop() -> None:
     matrix = evaluate(TRUTH, PREDICTIONS, thresholds=0.5).confusion_matrix
     assert matrix.background
     assert matrix.labels == ("apple", "pear", "background")
-    assert matrix.counts.tolist() == [[1, 1, 0], [0, 1, 2], [1, 0, 0]]
+    assert matrix.counts.tolist() == [[1, 0, 1], [1, 1, 0], [0, 2, 0]]
     assert matrix.truth_counts.tolist() == [2, 2, 2]
     assert matrix.predicted_counts.tolist() == [2, 3, 1]
-    assert matrix.to_frame().loc["apple", "pear"] == 1
-    assert matrix.values("truth").sum(axis=0) == pytest.approx(1)
+    assert matrix.to_frame().loc["pear", "apple"] == 1
+    assert matrix.values("truth").sum(axis=1) == pytest.approx(1)
     assert matrix.confusions()[["truth", "predicted", "count"]].to_numpy().tolist() == [
         ["background", "pear", 2],
-        ["pear", "apple", 1],
         ["apple", "background", 1],
+        ["pear", "apple", 1],
     ]
 
 
@@ -150,9 +150,9 @@ def test_all_metrics_use_the_same_matches(case: Case) -> None:
     tp, fp, fn = boxes.counts(at)
     matrix = found.confusion_matrix
     assert np.diag(matrix.counts).tolist() == [*tp, 0]
-    assert matrix.counts.sum(axis=0).tolist()[:k] == boxes.targets.tolist() == (tp + fn).tolist()
-    assert matrix.counts.sum(axis=1).tolist()[:k] == np.bincount(boxes.label[accepted], minlength=k).tolist()
-    assert matrix.counts.sum(axis=1).tolist()[:k] == (tp + fp).tolist()
+    assert matrix.counts.sum(axis=1).tolist()[:k] == boxes.targets.tolist() == (tp + fn).tolist()
+    assert matrix.counts.sum(axis=0).tolist()[:k] == np.bincount(boxes.label[accepted], minlength=k).tolist()
+    assert matrix.counts.sum(axis=0).tolist()[:k] == (tp + fp).tolist()
     assert boxes.image_counts(at).sum(axis=0).tolist() == [*tp, *fp, *fn]
 
     table, results = found.per_image, ("true positive", "false positive", "false negative")
@@ -284,7 +284,7 @@ def test_evaluation_without_predictions() -> None:
     assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 2], [0, 0, 2]]
     assert found.per_label["undefined"].all()
     assert found.summary["value"].tolist() == [0, 0, 0, 0.5, 0, 0, 0, 3, 2]
-    assert found.confusion_matrix.counts[2].tolist() == [2, 2, 0]
+    assert found.confusion_matrix.counts[:, 2].tolist() == [2, 2, 0]
     assert (found.per_image["confidence"] == 0).all()
     assert "no predictions of apple, pear" in "\n".join(found.notes)
 

@@ -20,7 +20,7 @@ ENDED = datetime(2019, 11, 21, 7, 30, 23, 910943, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def published() -> Evaluation:
-    return evaluate(*caps_and_watches())
+    return evaluate(*caps_and_watches(), thresholds="assumed")
 
 
 def test_summary_of_the_published_example(published: Evaluation) -> None:
@@ -66,6 +66,14 @@ def test_summary_sorts_labels_by_f1_and_leaves_empty_cells_out() -> None:
     assert all(cell["Value"] > 0 for cell in cells)
 
 
+def test_summary_is_by_thresholds_whatever_the_decision(published: Evaluation) -> None:
+    most = evaluate(*caps_and_watches(), thresholds="most confident")
+    assert most.metric("f1") != published.metric("f1")
+    assert evaluation_summary(most, ended=ENDED) == evaluation_summary(published, ended=ENDED)
+    given = evaluate(*caps_and_watches(), thresholds=0.5)  # those that a person set stay
+    assert {entry["Metrics"]["Threshold"] for entry in evaluation_summary(given)["LabelEvaluationResults"]} == {0.5}
+
+
 def test_summary_of_a_detector() -> None:
     found = evaluate(*scene(30, ["cat", "dog", "bird"]))
     means = evaluation_summary(found)["AggregatedEvaluationResults"]
@@ -105,7 +113,7 @@ def kept(folder: Path, content: Any, name: str = "EvaluationResultSummary-fruit-
 
 @pytest.mark.parametrize("case", [random_tables(40, HOSTILE), scene(30, HOSTILE)])
 def test_a_summary_is_read_back(tmp_path: Path, case: Any) -> None:
-    found = evaluate(*case)
+    found = evaluate(*case, thresholds="assumed")
     content = evaluation_summary(found, project_version_arn="arn:1", ended=ENDED, training_images=7)
     path = kept(tmp_path, summary_bytes(content))
     for place in (path, str(path), tmp_path):
@@ -123,7 +131,7 @@ def test_a_summary_is_read_back(tmp_path: Path, case: Any) -> None:
         assert again.confusion_matrix is None
     else:
         assert again.confusion_matrix is not None
-        assert again.confusion_matrix.equals(found.confusion_matrix.to_frame("truth"))
+        assert again.confusion_matrix.equals(evaluate(*case).confusion_matrix.to_frame("truth"))
     assert "arn:1: 9 labels, f1 0." in repr(again)
     assert "\n" + HOSTILE[7] not in repr(again)
 
@@ -138,7 +146,7 @@ def test_the_other_forms_of_the_service_are_read(tmp_path: Path, published: Eval
     assert again.labels == ("CAP", "WATCH")
     assert again.training_images is None
     assert again.confusion_matrix is not None
-    assert again.confusion_matrix.loc["WATCH", "CAP"] == pytest.approx(2 / 390)
+    assert again.confusion_matrix.loc["CAP", "WATCH"] == pytest.approx(2 / 390)
 
 
 def change(content: dict[str, Any], *way: Any, to: Any) -> dict[str, Any]:

@@ -76,13 +76,19 @@ def test_lines_of_a_classifier() -> None:
                           for end in ("", "-metadata")}  # fmt: skip
 
 
-@pytest.mark.parametrize("thresholds", [None, 0.0, 0.4, "cross-validated"])
+@pytest.mark.parametrize("thresholds", ["assumed", 0.0, 0.4, "cross-validated"])
 def test_classifier_snapshot_agrees_with_per_label_counts(thresholds: Any) -> None:
     truth, predictions = random_tables(60, ["a", "b", "c"])
     found = evaluate(truth, predictions, [*truth["image"], "nothing on it.jpg"], thresholds=thresholds)
     lines = lines_of(found)
     assert [len(entries(line)) for line in lines] == [3] * 60 + [0]  # every label of every image with predictions
     assert_counts_agree(found)
+
+
+def test_snapshots_are_by_thresholds_whatever_the_decision() -> None:
+    case = random_tables(60, ["a", "b", "c"])
+    assert evaluate(*case).per_label["fp"].tolist() != evaluate(*case, thresholds="assumed").per_label["fp"].tolist()
+    assert lines_of(evaluate(*case)) == lines_of(evaluate(*case, thresholds="assumed"))
 
 
 def test_several_labels_on_an_image_are_numbered() -> None:
@@ -259,7 +265,7 @@ def test_a_line_is_no_longer_than_manifests_allow(tmp_path: Path) -> None:
     labels = [f"label {number}" for number in range(250)]
     truth, predictions = random_tables(260, labels)
     truth["image"], predictions["image"] = ("s3://bucket/" + table["image"] for table in (truth, predictions))
-    found = evaluate(truth, predictions)
+    found = evaluate(truth, predictions, thresholds="assumed")
     assert max(map(len, evaluation_snapshot(found))) <= 100_000
     assert_counts_agree(found)  # the omitted ones are true negatives
     for line in lines_of(found)[:5]:
@@ -281,7 +287,7 @@ def test_many_faint_boxes_make_no_line_too_long() -> None:
 
 
 def test_the_whole_file_is_no_larger_than_manifests_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = evaluate(*random_tables(60, [f"label {number}" for number in range(30)]))
+    found = evaluate(*random_tables(60, [f"label {number}" for number in range(30)]), thresholds="assumed")
     whole = sum(map(len, evaluation_snapshot(found)))
     monkeypatch.setattr(evaluation_snapshots, "_LARGEST_FILE", 200_000)
     lines = list(evaluation_snapshot(found))
@@ -337,7 +343,7 @@ def test_training_labels_of_models_stay_labels_of_models(tmp_path: Path, boxes: 
 
 @pytest.mark.parametrize("case", [random_tables(40, ["a", "b", "c"]), scene(25, ["cat", "dog"])])
 def test_a_snapshot_can_be_evaluated_again(tmp_path: Path, case: Any) -> None:
-    found = evaluate(*case)
+    found = evaluate(*case, thresholds="assumed")
     path = written(tmp_path / "first.manifest", found)
     thresholds = dict(zip(found.outcomes.labels, found.thresholds.tolist(), strict=True))
     again = evaluate(*read_evaluation_snapshot(path), thresholds=thresholds)

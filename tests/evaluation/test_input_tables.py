@@ -77,7 +77,8 @@ def test_without_predictions_everything_is_missed(task: str, thresholds: object)
     assert found.per_label["undefined"].all()
     assert [found.metric(name) for name in ("f1", "precision", "recall")] == [0, 0, 0]
     assert found.per_image["result"].tolist() == ["false negative"] * 2
-    assert found.confusion_matrix.counts.sum() == 0
+    expected = [[0, 0, 1], [0, 0, 1]] if task == "single-label" else [[0, 0], [0, 0]]  # no answer
+    assert found.confusion_matrix.counts.tolist() == expected
     assert any("does not predict apple, pear" in note for note in found.notes)
     assert any(tells(note, 2, 2, "test", "predictions") for note in found.notes)
     assert len(found.curve("pear")) == 2
@@ -86,7 +87,7 @@ def test_without_predictions_everything_is_missed(task: str, thresholds: object)
 
 @pytest.mark.parametrize("truth", [TRUTH[:0], TRUTH.assign(label=None)])
 @pytest.mark.parametrize("task", ["single-label", "multi-label"])
-@pytest.mark.parametrize("thresholds", [None, "cross-validated"])
+@pytest.mark.parametrize("thresholds", ["assumed", "cross-validated"])
 def test_without_truth_every_prediction_is_wrong(truth: pd.DataFrame, task: str, thresholds: str | None) -> None:
     found = evaluate(truth, PREDICTIONS, task=task, thresholds=thresholds)
     assert found.thresholds.tolist() == [0.5, 0.5]
@@ -99,11 +100,18 @@ def test_without_truth_every_prediction_is_wrong(truth: pd.DataFrame, task: str,
     assert any(tells(note, 2, 2, "test", "label") for note in found.notes)
 
 
+def test_without_truth_every_most_confident_label_is_wrong() -> None:
+    found = evaluate(TRUTH[:0], PREDICTIONS, task="single-label")
+    assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert found.confusion_matrix.counts.tolist() == [[0, 0], [0, 0]]
+    assert (found.metric("f1"), found.metric("accuracy")) == (0, 0)
+
+
 def test_one_label_alone() -> None:
-    found = evaluate(*tables([0, 0, 0], [[0.9], [0.6], [0.2]], ["apple"]))
+    found = evaluate(*tables([0, 0, 0], [[0.9], [0.6], [0.2]], ["apple"]), thresholds="assumed")
     assert found.per_label[["f1", "threshold", "tp"]].to_numpy().tolist() == [[1, 0.1, 3]]
-    assert found.confusion_matrix.counts.tolist() == [[3]]
-    none = evaluate(*tables([0, None, None], [[0.9], [0.6], [0.2]], ["apple"]))
+    assert found.confusion_matrix.counts.tolist() == [[3, 0]]
+    none = evaluate(*tables([0, None, None], [[0.9], [0.6], [0.2]], ["apple"]), thresholds="assumed")
     assert none.per_label[["tp", "fp", "threshold"]].to_numpy().tolist() == [[1, 0, 0.75]]
 
 
@@ -218,7 +226,7 @@ def test_datasets_are_taken_as_truth_and_as_predictions() -> None:
     assert table.loc["cat", ["tp", "fp", "fn"]].tolist() == [0, 1, 1]  # confidence is 1 by default
     assert len(report.by("day")) == 2
     best = cl.evaluate(truth, said, thresholds="best")
-    pd.testing.assert_frame_equal(best.per_label, cl.evaluate(truth, said).per_label)
+    pd.testing.assert_frame_equal(best.per_label, cl.evaluate(truth, said, thresholds="assumed").per_label)
 
 
 @pytest.mark.parametrize("images", [None, ["old/1.jpg", "old/2.jpg"]])

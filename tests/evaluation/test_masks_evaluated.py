@@ -113,7 +113,7 @@ def test_every_table_is_of_masks() -> None:
     row = found.per_image.set_index("image").loc["2.jpg"]
     assert (row["iou"], row["polygon"], row["truth_polygon"]) == (1, FRAME, FRAME)
     assert found.per_image.loc[found.per_image["image"] == "3.jpg", "taken_for"].dropna().tolist() == ["box"]
-    assert found.confusion_matrix.to_frame().loc["frame", "box"] == 1
+    assert found.confusion_matrix.to_frame().loc["box", "frame"] == 1
     assert "Compared as boxes because they have no polygon: 1 in truth, 0 in predictions." in found.notes
     sizes = found.by_box_size().set_index(["label", "size"])
     assert sizes.loc[("frame", "small"), ["tp", "fp", "fn"]].tolist() == [1, 2, 1]

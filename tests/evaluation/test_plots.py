@@ -59,7 +59,7 @@ BOTH: dict[str, Callable[..., Axes]] = {
     "precision and recall": plot_precision_recall,
     "precision and recall of one": partial(_of_first, plot_precision_recall),
     "matrix": _matrix,
-    "shares": partial(_matrix, normalize="prediction"),
+    "shares": partial(_matrix, normalize="predicted"),
     "confidences": plot_confidences,
     "confidences of one": partial(_of_first, plot_confidences),
     "calibration": plot_calibration,
@@ -115,7 +115,7 @@ def test_each_plot_at_each_size(name: str, count: int) -> None:
     # transparent, so that the notebook's white or black background shows
     assert figure.get_facecolor()[3] == ax.get_facecolor()[3] == 0
     assert _fetch_figure_metadata(figure) is None
-    in_cells = set(ax.texts) if "ground truth" in ax.get_xlabel() else set()
+    in_cells = set(ax.texts) if ax.get_xlabel() == "predicted" else set()
     for ink in {to_rgb(text.get_color()) for text in shown_texts(figure) if text not in in_cells}:
         assert contrast(ink, to_rgb("#fff")) > 3.9
         assert contrast(ink, to_rgb("#111")) > 3.9
