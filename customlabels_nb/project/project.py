@@ -1613,7 +1613,7 @@ class Project:
         models = [self.model(v if isinstance(v, str) else v.name) for v in (before, after, *more)]
         reports = [model.evaluate() for model in models]
         if not more:
-            return reports[0].compare(reports[1], common=common)
+            return reports[1].compare(baseline=reports[0], common=common)
         from customlabels_nb.evaluation.comparison.several import compare_versions
 
         return compare_versions(reports, [model.name for model in models], common=common)

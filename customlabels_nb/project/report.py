@@ -175,13 +175,17 @@ class Report(Evaluation):
             pictures=partial(picture_of, root=self.root),
         )
 
-    def compare(self, after: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
-        """Compare this report with a later one on the same test images.
+    def compare(self, *, baseline: Report, common: bool = False, random_state: int = 0) -> Comparison:
+        """Compare this report with an earlier one on the same test images.
+
+        Differences are this report's metrics minus the baseline's, so positive ones are better for this report. Both
+        are evaluated by the decision of the baseline (``thresholds`` of :func:`customlabels_nb.evaluate`): by "most
+        confident", or by thresholds, where each report has its own.
 
         Parameters
         ----------
-        after : Report
-            Later report to compare with.
+        baseline : Report
+            Report to compare with, ``before`` in the tables.
         common : bool
             Compare only the test images that both reports share, if their test sets differ.
         random_state : int
@@ -198,12 +202,14 @@ class Report(Evaluation):
         --------
         >>> before = cl.evaluate(truth, predictions, thresholds=0.5, name="before")
         >>> after = cl.evaluate(truth, truth.assign(confidence=1.0), thresholds=0.5, name="after")
-        >>> comparison = before.compare(after)
+        >>> comparison = after.compare(baseline=before)
+        >>> float(comparison.metric("accuracy")["delta"])
+        0.25
         """
         from customlabels_nb.evaluation.comparison.comparing import compare
 
-        names = (self.name, after.name)
-        return compare(self, after, common=common, names=names, random_state=random_state)
+        names = (baseline.name, self.name)
+        return compare(baseline, self, common=common, names=names, random_state=random_state)
 
     # -- results screen -----------------------------------------------------------------------------
     def show(self, compare: Report | None = None) -> Results:

@@ -26,9 +26,11 @@ def names(count: int) -> tuple[str, ...]:
 
 
 @cache
-def classified(count: int, *, labels: tuple[str, ...] | None = None) -> Evaluation:
+def classified(
+    count: int, *, labels: tuple[str, ...] | None = None, thresholds: float | str | None = None
+) -> Evaluation:
     """Return a classifier's evaluation with this many labels."""
-    return evaluate(*random_tables(max(20, 4 * count), labels or names(count)))
+    return evaluate(*random_tables(max(20, 4 * count), labels or names(count)), thresholds=thresholds)
 
 
 @cache

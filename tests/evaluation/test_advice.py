@@ -214,8 +214,31 @@ def test_recall_can_be_had_for_precision() -> None:
 
 def test_assumed_thresholds_are_never_bettered() -> None:
     for random_state in range(5):
-        found = evaluate(*random_tables(200, FRUIT, random_state=random_state), task="single-label")
-        assert not found.advice.about("threshold")
+        case = random_tables(200, FRUIT, random_state=random_state)
+        assert not evaluate(*case, task="single-label", thresholds="assumed").advice.about("threshold")
+
+
+def test_advice_on_the_most_confident_label_says_nothing_of_thresholds() -> None:
+    truth, says = right(sure=0.9)
+    for i in range(8):
+        says[i] = (1, 0.95)
+    case = single(truth, says, thresholds=None), single(truth, says, thresholds=0.94)
+    silent, told = (Report(found).advise(training={}) for found in case)
+    assert {"confusion"} <= set(kinds(silent)) - {"threshold", "trade_off"}
+    assert not {"threshold", "trade_off"} & set(kinds(silent))
+    assert "threshold" not in repr(silent)
+    assert "threshold" in kinds(told)
+
+
+def test_images_without_an_answer_are_missed() -> None:
+    truth, says = right(sure=0.8)
+    says[:8] = [(0, 0.45)] * 8
+    found = single(truth, says, thresholds=0.5)
+    (item,) = found.advice.about("missed")
+    assert tells(item.text, "apple", 8, 30)
+    assert item.text.endswith("A lower threshold finds some of them.")
+    assert item.names == [f"image {i}.jpg" for i in range(8)]
+    assert not single(truth, says).advice.about("missed")
 
 
 def test_cross_validated_thresholds_are_left_alone() -> None:
@@ -239,7 +262,8 @@ def test_labels_that_the_model_does_not_know_and_labels_never_found() -> None:
     predictions = single(truth, says, [*FRUIT, "plum"], 0.5)
     assert [item.text.split(".")[0] for item in predictions.advice.about("never_found")] == ["plum is never found"]
     true, said = tables(truth, np.full((len(truth), 4), 0.25), [*FRUIT, "plum"])
-    unknown = evaluate(true, said[said["label"] != "plum"], task="single-label").advice.about("never_found")
+    said = said[said["label"] != "plum"]
+    unknown = evaluate(true, said, task="single-label", thresholds="assumed").advice.about("never_found")
     assert "does not predict plum" in unknown[0].text
     assert len(unknown[0].names) == 6
 
@@ -336,7 +360,7 @@ def test_advice_is_a_list_and_a_table() -> None:
         assert item.heading in repr(item)
 
 
-@pytest.mark.parametrize("thresholds", [None, 0.0, 1.0])
+@pytest.mark.parametrize("thresholds", [None, "assumed", 0.0, 1.0])
 @pytest.mark.parametrize(
     ("truth", "said"),
     [
@@ -347,7 +371,7 @@ def test_advice_is_a_list_and_a_table() -> None:
     ],
     ids=["no truth", "no predictions", "nothing in common", "several labels"],
 )
-def test_tiny_test_sets_get_no_advice(truth: list, said: list, thresholds: float | None) -> None:
+def test_tiny_test_sets_get_no_advice(truth: list, said: list, thresholds: float | str | None) -> None:
     found = evaluate(
         pd.DataFrame(truth, columns=["image", "label"]),
         pd.DataFrame(said, columns=["image", "label", "confidence"]),
@@ -360,9 +384,9 @@ def test_tiny_test_sets_get_no_advice(truth: list, said: list, thresholds: float
 
 
 @settings(max_examples=many(30))
-@given(case=single_label_cases(), threshold=st.sampled_from([None, 0.5]), several=st.booleans())
+@given(case=single_label_cases(), threshold=st.sampled_from([None, "assumed", 0.5]), several=st.booleans())
 def test_advice_is_deterministic_and_never_fails(
-    case: tuple[list[int], np.ndarray], threshold: float | None, several: bool
+    case: tuple[list[int], np.ndarray], threshold: float | str | None, several: bool
 ) -> None:
     truth, confidence = case
     task = "multi-label" if several else "single-label"

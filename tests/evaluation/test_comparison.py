@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
+from customlabels_nb.evaluation.comparison.several import compare_versions
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.project.report import evaluate as report_of
@@ -33,8 +34,8 @@ def test_metrics_equal_those_of_the_two_evaluations() -> None:
     before, after = two()
     found = compare(before, after)
     for row in found.summary.itertuples():
-        assert (row.before, row.after) == (before.metric(row.metric), after.metric(row.metric))
-        assert row.delta == row.after - row.before
+        values = before.metric(row.metric), after.metric(row.metric)
+        np.testing.assert_array_equal([row.before, row.after, row.delta], [*values, values[1] - values[0]])
     assert set(found.summary["metric"]) >= {"f1", "precision", "recall", "accuracy", "mean_average_precision"}
     labels = found.per_label.set_index("label")
     for evaluation, column in ((before, "before"), (after, "after")):
@@ -53,8 +54,8 @@ def test_intervals_are_those_of_a_paired_bootstrap_by_hand(task: str) -> None:
     assert isinstance(before.outcomes, Scores)
     assert isinstance(after.outcomes, Scores)
     accepted = [
-        before.outcomes.accepted(before.thresholds),
-        after.outcomes.accepted(after.thresholds)[place],
+        before.applied.accepted(),
+        after.applied.accepted()[place],
     ]
     truth = before.outcomes.truth
     means, by_label = [], []
@@ -86,7 +87,8 @@ def test_pairing_makes_intervals_narrow() -> None:
 def test_equal_evaluations_have_no_difference() -> None:
     before, _ = two()
     found = compare(before, before)
-    assert found.summary["delta"].tolist() == [0.0] * len(found.summary)
+    assert found.summary["delta"].dropna().eq(0).all()
+    assert found.summary.loc[found.summary["delta"].isna(), "metric"].tolist() == ["mean_threshold"]
     assert found.per_label[["delta", "low", "high"]].eq(0).all(axis=None)
     assert found.fixed.empty
     assert found.broken.empty
@@ -172,10 +174,10 @@ def test_fixed_images_have_fewer_and_broken_images_more_mistakes(random_state: i
 
 def test_images_in_only_one_are_named_or_left_out() -> None:
     truth, said = random_tables(30, FRUIT)
-    before = evaluate(truth, said)
+    before = evaluate(truth, said, thresholds="assumed")
     here = [f"image {i}.jpg" for i in range(3, 30)]
     fewer = said[said["image"].isin(here)]
-    after = evaluate(truth[truth["image"].isin(here)], fewer, here)
+    after = evaluate(truth[truth["image"].isin(here)], fewer, here, thresholds="assumed")
     few = ("'image 0.jpg'", "'image 1.jpg'", "'image 2.jpg'")
     with pytest.raises(InputError, match=facts(3, "before", *few, "common=True", 27)):
         compare(before, after)
@@ -289,9 +291,56 @@ def test_html_shows_the_metrics() -> None:
 def test_reports_compare() -> None:
     truth, said = random_tables(60, FRUIT)
     one, other = (report_of(truth, table, name=name) for table, name in ((said, "v1"), (said.iloc[::-1], "v2")))
-    found = one.compare(other)
+    found = other.compare(baseline=one)
     assert found.names == ("v1", "v2")
-    assert found.summary["delta"].eq(0).all()
+    assert found.summary["delta"].dropna().eq(0).all()
+
+
+def test_all_comparisons_are_read_from_the_baseline() -> None:
+    truth, said = random_tables(60, FRUIT)
+    poor, good = report_of(truth, said, name="poor"), report_of(truth, truth.assign(confidence=1.0), name="good")
+    found = good.compare(baseline=poor)
+    assert found.metric("f1")[["before", "after"]].tolist() == [poor.metric("f1"), 1]
+    assert found.metric("f1")["delta"] == 1 - poor.metric("f1") > 0
+    shown = good._exploration(poor).comparison
+    assert shown is not None
+    assert shown.names == found.names == ("poor", "good")
+    pd.testing.assert_frame_equal(shown.summary, found.summary)
+    with pytest.raises(TypeError):
+        poor.compare(good)  # type: ignore[misc]  # before, this gave the reverse
+
+
+@pytest.mark.parametrize("rules", [(None, 0.4), (0.4, None), ("cross-validated", None)])
+def test_both_sides_are_evaluated_by_the_baselines_decision(rules: tuple[object, object]) -> None:
+    truth, said = random_tables(80, FRUIT, random_state=3)
+    other = said.assign(confidence=said["confidence"].to_numpy()[::-1])
+    baseline = evaluate(truth, said, thresholds=rules[0])  # type: ignore[arg-type]
+    given = evaluate(truth, other, thresholds=rules[1])  # type: ignore[arg-type]
+    rule = "most confident" if rules[0] is None else "assumed"
+    expected = evaluate(truth, other, thresholds=rule)
+    assert given.metric("f1") != expected.metric("f1")
+    for found in (compare(baseline, given).metric("f1"), compare_versions([baseline, given], "ab").summary["f1"]):
+        assert found.tolist()[:2] == [baseline.metric("f1"), expected.metric("f1")]
+    found = compare(baseline, given)
+    assert found.per_label["after"].tolist() == expected.per_label["f1"].tolist()
+    again = compare(baseline, expected)
+    for name in ("summary", "fixed", "broken"):
+        pd.testing.assert_frame_equal(getattr(found, name), getattr(again, name))
+    assert given.applied.decision != rule  # unchanged
+
+
+def test_thresholds_of_each_side_stay() -> None:
+    truth, said = random_tables(80, FRUIT, random_state=3)
+    low, high = (evaluate(truth, said, thresholds=at) for at in (0.3, 0.6))
+    assert compare(low, high).metric("mean_threshold")[["before", "after"]].tolist() == [0.3, 0.6]
+
+
+def test_an_image_without_an_answer_is_broken() -> None:
+    found = compare(answers([0, 0, 1, 1, 2, 2], thresholds=0.5), answers([0, 0, 1, 1, 2, 1], 0.4, thresholds=0.5))
+    assert found.fixed.empty
+    assert found.broken["image"].tolist() == [f"image {i}.jpg" for i in range(6)]
+    assert found.broken["after"].isna().all()
+    assert "—" in found._repr_html_()
 
 
 def test_comparison_can_be_plotted() -> None:

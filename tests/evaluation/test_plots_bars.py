@@ -33,7 +33,7 @@ def intervals_of(ax: Axes) -> set[tuple[float, float, float]]:
 
 
 def test_bars_are_sorted_and_have_the_labels_colors_and_figures() -> None:
-    found = classified(6)
+    found = classified(6, thresholds="assumed")
     ax = plot_per_label(found)
     best_first = found.per_label.sort_values("f1", ascending=False, kind="stable")
     assert rows_of(ax) == best_first["label"].tolist()
@@ -46,6 +46,16 @@ def test_bars_are_sorted_and_have_the_labels_colors_and_figures() -> None:
         assert {f"{value:.3f}" for value in best_first[column]} <= set(words(ax))
     for row in best_first.itertuples():
         assert f"[{row.f1_low:.2f}, {row.f1_high:.2f}]" in words(ax)
+
+
+def test_bars_of_the_most_confident_label_have_no_thresholds_beside_them() -> None:
+    found = classified(6)
+    ax, by_threshold = plot_per_label(found), plot_per_label(classified(6, thresholds=0.3))
+    assert "threshold" in words(by_threshold)
+    assert not {"threshold", "nan"} & set(words(ax))
+    assert ax.get_xlim()[1] < by_threshold.get_xlim()[1]
+    for column in ("f1", "precision", "recall"):
+        assert {f"{value:.3f}" for value in found.per_label[column]} <= set(words(ax))
 
 
 def test_bars_have_their_intervals() -> None:

@@ -27,7 +27,7 @@ def dots(ax: Axes) -> set[tuple[float, float]]:
 
 
 def test_curves_are_those_of_the_tables_and_mark_the_thresholds() -> None:
-    found = classified(3)
+    found = classified(3, thresholds="assumed")
     ax = plot_curves(found)
     for label, color in found.labels.itertuples(index=False):
         curve = found.curve(label).dropna()
@@ -41,7 +41,7 @@ def test_curves_are_those_of_the_tables_and_mark_the_thresholds() -> None:
 
 
 def test_curves_of_one_label_have_precision_recall_and_f1() -> None:
-    found = classified(3)
+    found = classified(3, thresholds="assumed")
     ax = plot_curves(found, label="label 01")
     curve, row = found.curve("label 01").dropna(), found.per_label.iloc[1]
     for metric, name in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
@@ -97,7 +97,7 @@ def test_the_area_below_precision_and_recall_is_the_average_precision() -> None:
 
 
 def test_precision_and_recall_names_average_precision_and_marks_thresholds() -> None:
-    for found in (classified(5), detected(5)):
+    for found in (classified(5, thresholds="assumed"), detected(5)):
         ax = plot_precision_recall(found)
         rows = found.per_label.sort_values("average_precision", ascending=False, kind="stable")
         expected = [f"{row.average_precision:.3f}  {row.label}" for row in rows.itertuples()]
@@ -112,7 +112,7 @@ def test_precision_and_recall_names_average_precision_and_marks_thresholds() -> 
 
 @pytest.mark.parametrize("boxes", [False, True])
 def test_histograms_hold_the_right_and_the_wrong_predictions(boxes: bool) -> None:
-    found = detected(3) if boxes else classified(3)
+    found = detected(3) if boxes else classified(3, thresholds="assumed")
     for position, label in enumerate(found.outcomes.labels):
         ax = plot_confidences(found, label=label)
         _, confidence, right = found.outcomes.predictions(position)
@@ -125,6 +125,25 @@ def test_histograms_hold_the_right_and_the_wrong_predictions(boxes: bool) -> Non
         assert [threshold] * 2 in [np.asarray(line.get_xdata()).tolist() for line in ax.lines]
         missed, extra = (right & (confidence < threshold)).sum(), (~right & (confidence >= threshold)).sum()
         assert legend_of(ax) == [f"right: {right.sum()}, {missed} below", f"wrong: {(~right).sum()}, {extra} above"]
+
+
+def test_without_thresholds_none_is_marked() -> None:
+    found = classified(3)
+    label = found.outcomes.labels[0]
+    whole, one, exact, histogram = (
+        plot_curves(found),
+        plot_curves(found, label=label),
+        plot_precision_recall(found),
+        plot_confidences(found, label=label),
+    )
+    assert dots(whole) == dots(exact) == set()
+    for ax in (one, histogram):
+        assert not [line for line in ax.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2]
+    for ax in (whole, one, exact, histogram):
+        texts = [text.get_text() for text in ax.texts] + legend_of(ax)
+        assert not any(word in text for text in texts for word in ("nan", "below", "above"))
+    row = found.per_label.iloc[0]
+    assert not any(f"{row['f1']:.3f}" in text for text in legend_of(one))  # F1 is of no point of the curve
 
 
 def test_without_a_label_the_most_confident_label_of_each_image_counts() -> None:

@@ -28,17 +28,41 @@ def cells_of(ax: Axes) -> dict[tuple[int, int], tuple[float, tuple[float, ...]]]
     return found
 
 
-@pytest.mark.parametrize("normalize", [None, "truth", "prediction"])
-@pytest.mark.parametrize("count", [3, 40])
-def test_cells_have_the_right_position_and_size(normalize: str | None, count: int) -> None:
-    matrix = classified(count).confusion_matrix
-    cells = cells_of(matrix.plot(normalize=normalize))
-    assert set(cells) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
+@pytest.mark.parametrize("normalize", [None, "truth", "predicted"])
+@pytest.mark.parametrize(("count", "thresholds"), [(3, None), (40, None), (5, 0.5)])
+def test_cells_have_the_right_position_and_size(normalize: str | None, count: int, thresholds: float | None) -> None:
+    matrix = classified(count, thresholds=thresholds).confusion_matrix
+    ax = matrix.plot(normalize=normalize)
+    cells, frame = cells_of(ax), matrix.to_frame(normalize)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (frame.columns.name, frame.index.name) == ("predicted", "ground truth")
+    assert [text.get_text() for text in ax.get_xticklabels()] == list(frame.columns)
+    assert [text.get_text() for text in ax.get_yticklabels()] == list(frame.index)
+    assert set(cells) == {(int(g), int(p)) for g, p in np.argwhere(matrix.counts)}
     shares = matrix.values(normalize or "truth")
-    for (p, g), (side, color) in cells.items():
-        assert side == pytest.approx(0.58 + 0.36 * np.sqrt(min(shares[p, g], 1)), abs=1e-6)
+    for (g, p), (side, color) in cells.items():
+        assert side == pytest.approx(0.46 + 0.48 * np.sqrt(min(shares[g, p], 1)), abs=1e-6)
         red, _, blue = color
         assert (blue > red) == (p == g)  # correct ones are blue, errors red
+
+
+def test_rare_mistakes_differ_from_frequent_ones() -> None:
+    counts = np.array([[87, 1, 12], [0, 100, 0], [0, 0, 100]])
+    matrix = ConfusionMatrix(counts, ("a", "b", "c"), counts.sum(axis=1), counts.sum(axis=0))
+    cells = cells_of(matrix.plot(normalize="truth"))
+    (small, pale), (large, strong) = cells[0, 1], cells[0, 2]  # 0.01 and 0.12
+    assert np.linalg.norm(np.subtract(pale, strong)) > 0.15
+    assert large > 1.2 * small
+
+
+def test_images_without_an_answer_are_behind_a_line() -> None:
+    matrix = classified(5, thresholds=0.5).confusion_matrix
+    ax = matrix.plot()
+    assert ax.get_xticklabels()[-1].get_text() == "(no answer)"
+    (line,) = ax.lines
+    assert set(line.get_xdata()) == {4.5}
+    in_column = {round(text.get_position()[1]): text.get_text() for text in ax.texts if text.get_position()[0] == 5}
+    assert in_column == {row: str(count) for row, count in enumerate(matrix.counts[:, 5]) if count}
+    assert in_column
 
 
 @pytest.mark.parametrize("normalize", [None, "truth"])
@@ -65,12 +89,12 @@ def test_large_matrix_shows_only_important_numbers() -> None:
     counts = np.full((40, 40), 3)
     np.fill_diagonal(counts, 1234)
     counts[5, 6] = 96
-    totals = counts.sum(axis=0)
-    matrix = ConfusionMatrix(counts, tuple(f"label {j}" for j in range(40)), totals, counts.sum(axis=1))
+    totals = counts.sum(axis=1)
+    matrix = ConfusionMatrix(counts, tuple(f"label {j}" for j in range(40)), totals, counts.sum(axis=0))
     ax = matrix.plot()
     assert words(ax) == [*["1k"] * 6, "96", *["1k"] * 34]
     assert len(cells_of(ax)) == 1600
-    assert words(matrix.plot(normalize="truth"))[:7] == [*[".91"] * 6, ".07"]
+    assert words(matrix.plot(normalize="truth"))[:7] == [*[".91"] * 5, ".85", ".07"]
 
 
 def test_numbers_are_legible_on_their_cells_and_inside_them() -> None:
@@ -108,11 +132,13 @@ def test_multi_label_matrix_is_drawn_as_2_by_2_tables(given: bool) -> None:
     tables = matrix.one_vs_rest()
     for kind in ("tp", "fp", "fn", "tn"):
         assert [texts[heads[kind.upper()], row] for row in range(4)] == tables[kind].astype(str).tolist()
-    assert set(cells_of(ax)) == {(int(p), int(g)) for p, g in np.argwhere(matrix.counts)}
+    assert set(cells_of(ax)) == {(int(g), int(p)) for g, p in np.argwhere(matrix.counts)}
     assert not {"TP", "TN"} & {tick.get_text() for tick in classified(3).confusion_matrix.plot().get_xticklabels()}
 
 
 def test_an_unknown_share_is_refused_and_leaves_no_figure() -> None:
     with pytest.raises(InputError, match="normalize='all'"):
         classified(3).confusion_matrix.plot(normalize="all")
+    with pytest.raises(InputError, match="'prediction' is now 'predicted'"):
+        classified(3).confusion_matrix.plot(normalize="prediction")
     assert not plt.get_fignums()

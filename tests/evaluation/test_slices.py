@@ -18,8 +18,9 @@ def evaluated(column: object, **options: object) -> Evaluation:
     return evaluate(TRUTH, PREDICTIONS, images, **options)  # type: ignore[arg-type]
 
 
-def test_figures_of_a_slice_are_those_of_its_images_at_the_same_thresholds() -> None:
-    found = evaluated(["left"] * 25 + ["right"] * 35, thresholds="assumed")
+@pytest.mark.parametrize("decision", ["assumed", "most confident"])
+def test_figures_of_a_slice_are_those_of_its_images_by_the_same_decision(decision: str) -> None:
+    found = evaluated(["left"] * 25 + ["right"] * 35, thresholds=decision)
     table = found.by("camera")
     assert list(table.columns) == [
         "slice", "test_images", "labels", "f1", "precision", "recall", "mean_average_precision", "accuracy", "f1_low",
@@ -27,10 +28,14 @@ def test_figures_of_a_slice_are_those_of_its_images_at_the_same_thresholds() -> 
     ]  # fmt: skip
     assert table["slice"].tolist() == ["left", "right"]
     assert table["test_images"].tolist() == [25, 35]
-    held = dict(zip(found.outcomes.labels, found.thresholds.tolist(), strict=True))
+    held: object = dict(zip(found.outcomes.labels, found.thresholds.tolist(), strict=True))
+    if decision == "most confident":
+        held = decision
     for row, images in zip(table.itertuples(), (NAMES[:25], NAMES[25:]), strict=True):
         alone = evaluate(
-            TRUTH[TRUTH["image"].isin(images)], PREDICTIONS[PREDICTIONS["image"].isin(images)], thresholds=held
+            TRUTH[TRUTH["image"].isin(images)],
+            PREDICTIONS[PREDICTIONS["image"].isin(images)],
+            thresholds=held,  # type: ignore[arg-type]
         )
         for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
             assert getattr(row, metric) == pytest.approx(alone.metric(metric), abs=1e-12)

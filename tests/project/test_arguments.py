@@ -91,7 +91,7 @@ RANDOM_STATES = [
         (lambda p, v: p.map_layout(random_state=v), None),
         (lambda _, v: TrainingOptions(random_state=v), 8),
         (lambda _, v: cl.evaluate(TRUTH, FOUND, random_state=v), 8),
-        (lambda _, v: REPORT.compare(REPORT, random_state=v), 8),
+        (lambda _, v: REPORT.compare(baseline=REPORT, random_state=v), 8),
         (lambda _, v: photos(random_state=v), None),
         (lambda _, v: Query(random_state=v), 8),
         (lambda _, v: ReviewQuery(random_state=v), 8),

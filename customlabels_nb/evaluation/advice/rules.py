@@ -201,7 +201,8 @@ def find_mistakes(case: Case) -> Mistakes:
             _other_labels(case.outcomes, case.applied.answer()),
             _wrong_labels(case.alarms[case.alarms["truth"].isna()]),
         )
-        missed = misplaced = taken.head(0)
+        missed = _table(case.misses[case.misses["predicted"].isna()].assign(predicted=None)[_COLUMNS])  # no answer
+        misplaced = taken.head(0)
         suspects = pd.concat([_doubted(case, taken), _doubted(case, alarms)])
     else:
         taken, missed = _of_many_labels(case.misses, case.alarms)

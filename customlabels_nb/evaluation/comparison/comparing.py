@@ -96,7 +96,7 @@ class Comparison:
         --------
         >>> before = cl.evaluate(truth, predictions)
         >>> after = cl.evaluate(truth, truth.assign(confidence=0.9))
-        >>> float(before.compare(after).metric("accuracy")["delta"])
+        >>> float(after.compare(baseline=before).metric("accuracy")["delta"])
         0.25
         """
         return self.summary.set_index("metric").loc[name]
@@ -117,7 +117,7 @@ class Comparison:
         --------
         >>> before = cl.evaluate(truth, predictions)
         >>> after = cl.evaluate(truth, truth.assign(confidence=0.9))
-        >>> ax = before.compare(after).plot()
+        >>> ax = after.compare(baseline=before).plot()
         >>> ax.get_xlabel()
         'change in F1 with 95% confidence interval'
         """

@@ -39,7 +39,7 @@ MOST_GREY_LINES = 12
 
 @plot
 def plot_curves(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Draw metrics against the threshold and mark the threshold in use.
+    """Draw metrics against the threshold and mark the threshold, if in use.
 
     Without ``label``, the plot shows the F1 of each label with a marker at its threshold. If there are more than ten
     labels, the ten with the lowest F1 appear in the legend, and the rest are drawn in grey. With ``label``, or if
@@ -146,7 +146,9 @@ def _three_lines(ax: Axes, row: pd.Series, curve: pd.DataFrame, color: str) -> N
         "f1": {"color": color, "linewidth": 2.4},
     }
     for metric, look in looks.items():
-        name = f"{'F1' if metric == 'f1' else metric} {row[metric]:.3f}"
+        name = "F1" if metric == "f1" else metric
+        if not np.isnan(row["threshold"]):
+            name += f" {row[metric]:.3f}"
         ax.plot(curve["threshold"], curve[metric], drawstyle="steps-pre", label=name, solid_capstyle="butt", **look)
     marked_threshold(ax, float(row["threshold"]))
     _dot(ax, row["threshold"], row["f1"], {"marker": "o", "color": color})
@@ -157,6 +159,9 @@ def _mark(form: str, color: str) -> dict[str, Any]:
 
 
 def _dot(ax: Axes, x: float, y: float, look: dict[str, Any]) -> None:
+    """Draw a marker at a point. NaN, for no threshold, draws nothing."""
+    if np.isnan(x):
+        return
     mark = _mark(look["marker"], look["color"])
     ax.plot([x], [y], linestyle="none", clip_on=False, zorder=4, **mark)
 
