@@ -574,15 +574,14 @@ class Report(Evaluation):
     def __repr__(self) -> str:
         metrics = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in self._headline())
         head = f"{self.name}: {counted(len(self.outcomes.images), 'test image')}, {', '.join(metrics)}"
-        columns = ["label", "f1", "precision", "recall", "threshold", "test_images"]
-        if self.task in DRAWN_TASKS:
-            columns.insert(4, "average_precision")
+        columns = ["label", "f1", "precision", "recall", "average_precision", "threshold", "test_images"]
+        columns = [column for column in columns if column in {"label", *self._columns()}]
         table = self.per_label.sort_values("f1", ascending=False, kind="stable")[columns]
         body = table.to_string(index=False, max_rows=40, max_colwidth=40, float_format="{:.3f}".format)
         return printable("\n".join([head, "", body, *(["", *self.notes] if self.notes else [])]))
 
     def _repr_html_(self) -> str:
-        columns = {**_COLUMNS, **(_BOX_COLUMNS if self.task in DRAWN_TASKS else {})}
+        columns = self._columns()
         table = self.per_label.sort_values("f1", ascending=False, kind="stable")
         table["boxes"] = table["tp"] + table["fn"]
         table["color"] = table["label"].map(self.labels.set_index("label")["color"])
@@ -605,6 +604,13 @@ class Report(Evaluation):
                 *(f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in self.details.items()),
             ],
         )
+
+    def _columns(self) -> dict[str, str]:
+        """Return the columns shown for each label and their names, without thresholds if none apply."""
+        columns = {**_COLUMNS, **(_BOX_COLUMNS if self.task in DRAWN_TASKS else {})}
+        if self.applied.most_confident:
+            del columns["threshold"]
+        return columns
 
     def _headline(self) -> list[Headline]:
         """Return the headline metrics, with the 95% confidence interval of F1."""
@@ -667,10 +673,12 @@ def evaluate(
         images in either table. Further columns of a DataFrame or dataset are available in ``report.by``.
     labels : list or labels table, optional
         Labels, in order and optionally with colors. By default, the labels of the dataset passed as ``truth``.
-    thresholds : number, dict, "best" or "cross-validated", optional
-        Minimum confidence of a prediction, for all labels or by label (``thresholds=model.thresholds``). By default,
-        with "best", and for labels missing in a dict, it is the threshold with the label's highest F1.
-        "cross-validated" chooses the thresholds for each fifth of the images from the other four fifths, so that the
+    thresholds : number, dict, "most confident", "assumed" or "cross-validated", optional
+        Decision which predictions are answers. By default, it is "most confident" if the task is "single-label", where
+        the label with the highest confidence is the answer for an image, and otherwise "assumed". A number or a dict is
+        the minimum confidence of a prediction, for all labels or by label (``thresholds=model.thresholds``). With
+        "assumed" (or "best"), and for labels missing in a dict, it is the threshold with the label's highest F1.
+        "cross-validated" chooses these thresholds for each fifth of the images from the other four fifths, so that the
         metrics are not biased by the choice. The thresholds shown are the means of the five.
     task : {None, "single-label", "multi-label", "boxes", "polygons"}
         Task to evaluate. By default "boxes" if a table has a box, "single-label" if no image has two labels in

@@ -49,23 +49,32 @@ class Reader(HTMLParser):
             self.texts.append(data)
 
 
-def fruit() -> Report:
-    return evaluate(*random_tables(27, ["apple", "orange", "banana"]), name="fruit.1", details={"training_images": 45})
+def fruit(thresholds: float | str | None = None) -> Report:
+    case = random_tables(27, ["apple", "orange", "banana"])
+    return evaluate(*case, thresholds=thresholds, name="fruit.1", details={"training_images": 45})
 
 
-def test_html_shows_the_metrics() -> None:
-    report = fruit()
+@pytest.mark.parametrize("decision", ["most confident", "assumed"])
+def test_html_shows_the_metrics_of_the_decision(decision: str) -> None:
+    report = fruit(decision)
     text = " ".join(" ".join(Reader(report._repr_html_()).texts).split())
     f1 = report.summary.set_index("metric").loc["f1"]
     assert f"27 test images · F1 {f1['value']:.3f} [{f1['low']:.2f}, {f1['high']:.2f}] · precision" in text
     best_first = report.per_label.sort_values("f1", ascending=False, kind="stable")
+    by_threshold = decision == "assumed"
+    for row in best_first.itertuples():
+        shown = (row.f1, row.precision, row.recall, *((row.threshold,) if by_threshold else ()))
+        assert f" {row.label} {' '.join(f'{value:.3f}' for value in shown)} {row.test_images} " in text
     places = [text.index(f"{row.label} {row.f1:.3f} {row.precision:.3f}") for row in best_first.itertuples()]
     assert places == sorted(places)
     assert all(note in text for note in report.notes)
     assert "training images: 45" in text
-    assert "rows predicted, columns ground truth" in text
-    assert ("most confident label" in text) == (report.evaluation.task == "single-label")
-    assert report.confusion_matrix.most_confident == (report.evaluation.task == "single-label")
+    assert "rows ground truth, columns predicted" in text
+    assert ("threshold" in text) == by_threshold
+    assert ("(no answer)" in text) == by_threshold
+    matrix = report.confusion_matrix
+    for label, counts in zip(matrix.labels, matrix.counts.tolist(), strict=True):
+        assert f"{label} {' '.join(str(count) if count else '·' for count in counts)}" in text
 
 
 def test_html_of_a_detector_shows_its_metrics() -> None:
@@ -104,7 +113,7 @@ def test_many_labels_become_a_list_of_confusions() -> None:
     assert len(html) < 100_000
     top = report.confusion_matrix.confusions().iloc[0]
     assert top["count"] == max(
-        int(count) for (p, g), count in report.confusion_matrix.to_frame().stack().items() if p != g
+        int(count) for (g, p), count in report.confusion_matrix.to_frame().stack().items() if p != g
     )
     assert f"<td>{top['count']}</td><td>{top['share']:.3f}</td>" in html
 
@@ -136,9 +145,11 @@ def test_empty_confusion_list_has_a_message() -> None:
 
 
 def test_repr_in_a_terminal() -> None:
-    text = repr(fruit())
+    assert "threshold" not in repr(fruit())
+    assert "nan" not in repr(fruit()).replace("banana", "").casefold()
+    text = repr(fruit("assumed"))
     assert text.startswith("fruit.1: 27 test images, F1 ")
-    assert "threshold" in text
+    assert " threshold " in text
     assert "average_precision" not in text
     pets = evaluate(*scene(30, ["cat", "dog"]), name="pets.1")
     assert f", mAP {pets.evaluation.metric('mean_average_precision'):.3f}, mAR " in repr(pets)
@@ -150,7 +161,7 @@ def test_repr_in_a_terminal() -> None:
 
 
 def test_tables_are_copies() -> None:
-    report = fruit()
+    report = fruit("assumed")
     for name in ("summary", "per_label", "per_image"):
         table = getattr(report, name)
         table.iloc[:, 0] = "changed"
@@ -165,7 +176,8 @@ def test_tables_are_copies() -> None:
 def test_notes_about_thresholds_only_where_they_were_chosen() -> None:
     case = random_tables(20, ["a", "b"])
     chosen = "The thresholds were chosen on this test set"
-    assert any(note.startswith(chosen) for note in evaluate(*case).notes)
+    assert any(note.startswith(chosen) for note in evaluate(*case, thresholds="assumed").notes)
+    assert not any(note.startswith(chosen) for note in evaluate(*case).notes)
     assert any(note.startswith(chosen) for note in evaluate(*case, thresholds={"a": 0.5}).notes)
     assert not any(note.startswith(chosen) for note in evaluate(*case, thresholds=0.5).notes)
     assert not any(note.startswith(chosen) for note in evaluate(*case, thresholds={"a": 0.5, "b": 0.4}).notes)
