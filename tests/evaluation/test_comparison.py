@@ -286,6 +286,9 @@ def test_html_shows_the_metrics() -> None:
     assert all(sentence in text for sentence in found.sentences)
     for row in found.per_label.itertuples():
         assert f"{row.label} {row.before:.3f} {row.after:.3f}" in text
+    assert "threshold" not in text + repr(found)
+    by_threshold = compare(*(evaluate(*random_tables(60, FRUIT), thresholds=at) for at in (0.3, 0.4)))
+    assert "mean threshold 0.300 0.400 +0.100" in " ".join(Reader(by_threshold._repr_html_()).texts)
 
 
 def test_reports_compare() -> None:

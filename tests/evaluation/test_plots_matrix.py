@@ -58,6 +58,8 @@ def test_images_without_an_answer_are_behind_a_line() -> None:
     matrix = classified(5, thresholds=0.5).confusion_matrix
     ax = matrix.plot()
     assert ax.get_xticklabels()[-1].get_text() == "(no answer)"
+    assert [text.get_style() for text in ax.get_xticklabels()] == ["normal"] * 5 + ["italic"]
+    assert {text.get_style() for text in ax.get_yticklabels()} == {"normal"}
     (line,) = ax.lines
     assert set(line.get_xdata()) == {4.5}
     in_column = {round(text.get_position()[1]): text.get_text() for text in ax.texts if text.get_position()[0] == 5}
@@ -98,8 +100,10 @@ def test_large_matrix_shows_only_important_numbers() -> None:
 
 
 def test_numbers_are_legible_on_their_cells_and_inside_them() -> None:
-    for count in (5, 80):
-        ax = classified(count).confusion_matrix.plot()
+    rare = np.array([[8700, 100, 1200], [0, 100, 0], [300, 0, 9700]])
+    few = ConfusionMatrix(rare, ("apple", "pear", "plum"), rare.sum(axis=1), rare.sum(axis=0))
+    of_five, of_many = (classified(count).confusion_matrix for count in (5, 80))
+    for ax in (of_five.plot(), of_many.plot(), few.plot(), few.plot(normalize="truth")):
         drawn(ax)
         cells = cells_of(ax)
         for text in ax.texts:

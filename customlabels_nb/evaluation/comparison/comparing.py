@@ -125,8 +125,13 @@ class Comparison:
 
         return plot_comparison(self.per_label, ax, theme=theme)
 
+    def _shown_summary(self) -> pd.DataFrame:
+        """Return the summary with names of metrics as shown, without the threshold if none applies."""
+        summary = self.summary.dropna(subset=["before", "after"], how="all")
+        return summary.assign(metric=[METRICS.get(name, name) for name in summary["metric"]])
+
     def __repr__(self) -> str:
-        summary = self.summary.assign(metric=[METRICS.get(name, name) for name in self.summary["metric"]])
+        summary = self._shown_summary()
         labels = self.per_label.dropna(subset="delta").sort_values("delta", ascending=False, kind="stable")
         parts = [f"{self.names[0]} → {self.names[1]}, {self.test_images:,} test images", "\n".join(self.sentences)]
         for table in (summary, labels):
@@ -140,7 +145,7 @@ class Comparison:
         return printable("\n\n".join(parts))
 
     def _repr_html_(self) -> str:
-        summary = self.summary.assign(metric=[METRICS.get(name, name) for name in self.summary["metric"]])
+        summary = self._shown_summary()
         labels = self.per_label.sort_values("delta", ascending=False, kind="stable", na_position="last")
         labels["color"] = labels["label"].map(self.labels.set_index("label")["color"])
         changes = (("fixed", self.fixed), ("broken", self.broken))

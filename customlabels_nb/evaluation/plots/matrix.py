@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+from matplotlib.text import Text
 
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.plots.style import (
@@ -88,21 +89,24 @@ def plot_confusion_matrix(
     ax.set_ylabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6)
     name_plot(ax, "Confusion matrix")
     quiet(ax)
+    if background or width > count:  # the last column is no label
+        ax.axvline(width - 1.5, color=INK, linewidth=1)
+        _slanted(ax.get_xticklabels()[width - 1 : width] if step == 1 else ())
     if background:
-        if step == 1:
-            for texts in (ax.get_xticklabels(), ax.get_yticklabels()):
-                texts[-1].set_fontstyle("italic")
-        for line in (ax.axhline, ax.axvline):
-            line(count - 1.5, color=INK, linewidth=1)
-    elif width > count:
-        ax.axvline(count - 0.5, color=INK, linewidth=1)
+        ax.axhline(count - 1.5, color=INK, linewidth=1)
+        _slanted(ax.get_yticklabels()[-1:] if step == 1 else ())
     written = _texts(values, shares, whole=whole)
     if one_vs_rest is not None and beside:
         ax.axvline(width - 0.5, color=INK, linewidth=1)
         counts = one_vs_rest[beside].to_numpy()
         written |= {(row, width + column): f"{number}" for (row, column), number in np.ndenumerate(counts)}
-    _numbers(ax, written, cells, cell)
+    _numbers(ax, written, cells, cell, cell * _sides(shares))
     return ax
+
+
+def _slanted(texts: Sequence[Text]) -> None:
+    for text in texts:
+        text.set_fontstyle("italic")
 
 
 def _ground(ax: Axes, count: int, width: int) -> None:
@@ -122,9 +126,8 @@ def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
     """Draw the filled cells and return the colors of all cells, in their shape and 4."""
     strength = np.sqrt(shares)  # so that rare mistakes differ from each other, too
     colors = np.where(right[..., None], RIGHT_CELLS(strength), WRONG_CELLS(strength))
-    sides = SMALLEST_CELL + (LARGEST_CELL - SMALLEST_CELL) * strength
     places = np.argwhere(filled)
-    side = sides[filled]
+    side = _sides(shares)[filled]
     top_left = places[:, ::-1] - side[:, None] / 2  # x, y
     if len(filled) <= MOST_SINGLE_CELLS:
         patches = [_rounded((x, y), width) for (x, y), width in zip(top_left.tolist(), side.tolist(), strict=True)]
@@ -136,18 +139,27 @@ def _cells(ax: Axes, filled: Any, shares: FloatArray, right: Any) -> FloatArray:
     return np.asarray(colors, dtype=np.float64)
 
 
+def _sides(shares: FloatArray) -> FloatArray:
+    return np.asarray(SMALLEST_CELL + (LARGEST_CELL - SMALLEST_CELL) * np.sqrt(shares), dtype=np.float64)
+
+
 def _rounded(corner: tuple[float, float], side: float) -> Patch:
     return FancyBboxPatch(corner, side, side, boxstyle="round,pad=0,rounding_size=0.07")
 
 
-def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cell: float) -> None:
-    """Write the values into the cells if a legible font size fits all of them."""
+def _numbers(ax: Axes, texts: dict[tuple[int, int], str], cells: FloatArray, cell: float, sides: FloatArray) -> None:
+    """Write the values into the cells if a legible font size fits all of them, smaller ones into small cells.
+
+    ``cell`` and ``sides``, those of the filled cells, are in points.
+    """
     size = min(10.0, 0.72 * cell, cell / (0.68 * max(map(len, texts.values()), default=1)))
     if size < SMALLEST_NUMBER:
         return
     for (g, p), text in texts.items():
-        weight, color = "bold" if p == g else "normal", ink_on(cells[g, p]) if p < cells.shape[1] else INK
-        ax.text(p, g, text, ha="center", va="center", fontsize=size, color=color, weight=weight)
+        weight, color, fitting = "bold" if p == g else "normal", INK, size
+        if p < cells.shape[1]:
+            color, fitting = ink_on(cells[g, p]), max(SMALLEST_NUMBER, min(size, sides[g, p] / (0.68 * len(text))))
+        ax.text(p, g, text, ha="center", va="center", fontsize=fitting, color=color, weight=weight)
 
 
 def _texts(values: FloatArray, shares: FloatArray, *, whole: bool) -> dict[tuple[int, int], str]:
