@@ -1587,6 +1587,8 @@ class Project:
     ) -> Comparison | VersionsComparison:
         """Compare versions on the same test images, using their stored predictions. No model is run.
 
+        Differences are ``after`` minus ``before``. All versions are evaluated by the decision of ``before``.
+
         Parameters
         ----------
         before, after : str or Model

@@ -218,7 +218,8 @@ class Report(Evaluation):
         Parameters
         ----------
         compare : Report, optional
-            Report of an earlier version to compare with, shown next to this one.
+            Report of an earlier version to compare with, shown next to this one. Differences are this report's metrics
+            minus its, both by its decision, as in :meth:`compare`.
 
         Returns
         -------
@@ -299,7 +300,8 @@ class Report(Evaluation):
         pixels : int
             Longest side of the thumbnails.
         compare : Report, optional
-            Report of an earlier version to compare with, shown next to this one.
+            Report of an earlier version to compare with, shown next to this one. Differences are this report's metrics
+            minus its, both by its decision, as in :meth:`compare`.
 
         Examples
         --------
