@@ -15,6 +15,7 @@ def after_moved(ns):
     assert moved["recall"].is_monotonic_decreasing, "'recall falls'"
     assert moved["precision"].is_monotonic_increasing, "'precision mostly rises'"
     assert ns["moved"].loc["assumed", "f1"] >= moved["f1"].max(), "'No threshold suits all labels'"
+    assert ns["moved"].loc["most confident", "f1"] == pytest.approx(_metrics(ns["report"])["f1"])
 
 
 def after_precision_recall_table(ns):
@@ -46,7 +47,9 @@ def after_quiet(ns):
 
 
 def after_back(ns):
-    assert ns["model"].thresholds == pytest.approx(ns["table"]["threshold"].to_dict())
+    assert ns["model"].decision == "most confident", "'`None` restores the default'"
+    assumed = ns["assumed"].per_label.set_index("label")["threshold"]
+    assert ns["model"].thresholds == pytest.approx(assumed.to_dict())
 
 
 def _metrics(report):
