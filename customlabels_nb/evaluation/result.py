@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -433,8 +434,7 @@ def make_outcomes(
     max_boxes: int | None = None,
 ) -> Outcomes:
     """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``."""
-    if task is None:
-        task = task_of(truth, predictions)
+    given, task = task, task_of(truth, predictions) if task is None else task
     if task not in TASKS:
         raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
     iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
@@ -443,7 +443,10 @@ def make_outcomes(
             truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == POLYGONS,
             max_boxes=max_boxes,
         )  # fmt: skip
-    return make_scores(truth, predictions, images, labels=labels, task=task)
+    scores = make_scores(truth, predictions, images, labels=labels, task=task)
+    if given is None and len(scores.labels) == 1:  # the most confident label would always be this one
+        return replace(scores, task=MULTI_LABEL)
+    return scores
 
 
 def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:

@@ -108,10 +108,11 @@ def test_without_truth_every_most_confident_label_is_wrong() -> None:
 
 
 def test_one_label_alone() -> None:
-    found = evaluate(*tables([0, 0, 0], [[0.9], [0.6], [0.2]], ["apple"]), thresholds="assumed")
+    found = evaluate(*tables([0, 0, 0], [[0.9], [0.6], [0.2]], ["apple"]), thresholds="assumed", task="single-label")
     assert found.per_label[["f1", "threshold", "tp"]].to_numpy().tolist() == [[1, 0.1, 3]]
     assert found.confusion_matrix.counts.tolist() == [[3, 0]]
-    none = evaluate(*tables([0, None, None], [[0.9], [0.6], [0.2]], ["apple"]), thresholds="assumed")
+    none = evaluate(*tables([0, None, None], [[0.9], [0.6], [0.2]], ["apple"]))
+    assert none.task == "multi-label"  # the most confident label would always be this one
     assert none.per_label[["tp", "fp", "threshold"]].to_numpy().tolist() == [[1, 0, 0.75]]
 
 
