@@ -684,9 +684,10 @@ def evaluate(
         metrics are not biased by the choice. The thresholds shown are the means of the five.
     task : {None, "single-label", "multi-label", "boxes", "polygons"}
         Task to evaluate. By default "boxes" if a table has a box, "single-label" if there are several labels and no
-        image has two in ``truth``, otherwise "multi-label". "polygons" matches the areas inside the polygons of the column ``polygon``
-        (one ring ``[[x, y], …]`` or a list of rings) by their IoU, in pixels as in COCO. The mask of a row without a
-        polygon is its box. Pass ``images`` with ``width`` and ``height`` to clip the masks to the images.
+        image has two in ``truth``, otherwise "multi-label". "polygons" matches the areas inside the polygons of the
+        column ``polygon`` (one ring ``[[x, y], …]`` or a list of rings) by their IoU, in pixels as in COCO. The mask of
+        a row without a polygon is its box. Pass ``images`` with ``width`` and ``height`` to clip the masks to the
+        images.
     iou_threshold : float
         Minimum intersection over union (IoU) of matching boxes, above 0 and up to 1.
     random_state : int

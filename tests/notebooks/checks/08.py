@@ -22,7 +22,7 @@ WRONG: dict[int, list[tuple[Any, str]]] = {
     ],
     5: [(0.75, "ordinary mean"), (0.5, "Double"), (1.0, "divide")],
     6: [((0.95, 0.475), "precision of the cups"), ((0.97, 0.97), "weight"), ((0.974, 0.926), "once")],
-    7: [(70 / 234, "along the row"), (70 / 624, "classified as caps"), (2 / 166, "reverse"), (388 / 458, "really are caps")],
+    7: [(70 / 234, "the row"), (70 / 624, "classified as caps"), (2 / 166, "reverse"), (388 / 458, "really are caps")],
     8: [(0.83, "plot")],
     9: [(0.7, "three kitchens"), (0.6, "everything is accepted"), (2.42, "number of kitchens")],
     10: [(0.5, "*either*"), (0.25, "twice"), (12, "Divide")],
