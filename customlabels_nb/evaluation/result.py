@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -414,6 +415,18 @@ def evaluation_of(
         labels=pd.DataFrame({"label": list(outcomes.labels), "color": list(outcomes.colors)}).astype(TEXT),
         notes=[*left_out, *evaluation_notes(outcomes, per_label, thresholds), *_about_help(images)],
     )
+
+
+def moved_to(evaluation: Evaluation, applied: Thresholded) -> Evaluation:
+    """Return a copy of an evaluation, or of a report, with the tables and the advice of another decision."""
+    moved = copy(evaluation)
+    moved.__dict__.pop("advice", None)
+    intervals = bootstrap_intervals(applied)
+    moved.applied = applied
+    moved._per_label, moved._per_image = per_label_table(applied, intervals), applied.per_image()
+    moved._summary = summary_table(applied.outcomes, moved._per_label, intervals)
+    moved._confusion_matrix = applied.confusion()
+    return moved
 
 
 def decided_by(evaluation: Evaluation, decision: str) -> Evaluation:

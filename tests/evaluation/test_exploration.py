@@ -103,14 +103,14 @@ def positions_of(evaluation: Evaluation) -> list[Position]:
 def filters_of(exploration: Exploration) -> list[Filter]:
     """Return the filters to compare for an exploration."""
     labels = exploration.evaluation.outcomes.labels
-    cells = exploration.evaluation.confusion_matrix.labels
+    rows = exploration.evaluation.confusion_matrix.labels
     found = [
         Filter(show=show, sort=sort)
         for show in ("mistakes", "all", "tp", "fp", "fn")
         for sort in ("confident", "unsure")
     ]
     found += [Filter(show=show, label=labels[0]) for show in ("mistakes", "all", "fn")]
-    found += [Filter("all", pair=(p, t), sort="name") for p in cells for t in cells]
+    found += [Filter("all", pair=(t, p), sort="name") for t in rows for p in exploration.columns]
     found += [Filter("all", search=text, sort="given") for text in ("1", "R/1", "nothing at all")]
     found += [Filter("all", images=tuple(exploration.names[2:5]))]
     found += [Filter("mistakes", slice=(c, name)) for c, parts in exploration.slices.items() for name in parts]
@@ -159,21 +159,25 @@ def test_the_page_computes_what_python_does(case: str) -> None:
             shown = {show: len(exploration.choose(Filter(show))) for show in ("all", "mistakes", "tp", "fp", "fn")}
             rows = [(r.label, r.confidence, SHORT[r.result]) for r in exploration.rows([0]).itertuples()]
             matrix = exploration.confusion_matrix
-            pairs = [Filter("all", pair=(p, t)) for p in matrix.labels for t in matrix.labels]
+            pairs = [Filter("all", pair=(t, p)) for t in matrix.labels for p in matrix.columns]
             counted = [len(exploration.choose(pair)) for pair in pairs]
             metrics, table = exploration.metrics, exploration.per_label
             averages = [metrics.get("mean_average_precision"), metrics.get("mean_average_recall")]
             known[id(position)] = table, matrix, counted, shown, sorted(rows), [*averages, *table["average_precision"]]
         table, matrix, counted, shown, rows, averages = known[id(position)]
         assert said["averages"] is None or said["averages"] == pytest.approx(averages, abs=1e-12), position
-        assert said["thresholds"] == list(exploration.thresholds.values())
+        top = position.mode == "most confident"
+        assert said["thresholds"] == [None if top else value for value in exploration.thresholds.values()]
         for column in ("tp", "fp", "fn", "f1", "precision", "recall"):
             assert said[column] == table[column].tolist(), (position, column)
         means = aggregate(table)
         for name in ("f1", "precision", "recall"):
             assert said["means"][name] == pytest.approx(means[name], abs=1e-14)
-        assert said["means"]["threshold"] == pytest.approx(means["mean_threshold"], abs=1e-14)
+        assert said["means"]["threshold"] == (None if top else pytest.approx(means["mean_threshold"], abs=1e-14))
         assert said["matrix"] == matrix.counts.ravel().tolist(), position
+        assert said["width"] == len(matrix.columns)
+        right = matrix.counts.trace() / max(1, matrix.counts.sum())
+        assert said["accuracy"] == (right if evaluation.task == "single-label" else None)
         assert said["cell_images"] == counted, position
         assert isinstance(evaluation.outcomes, Boxes) or counted == said["matrix"], (
             "a cell opens as many images as it counts"
@@ -199,7 +203,8 @@ def test_page_curves_equal_metrics_at_each_step(case: str) -> None:
 # -- positions --------------------------------------------------------------------------------------
 def test_exploration_starts_at_the_evaluations_thresholds() -> None:
     for thresholds, mode in (
-        (None, "assumed"),
+        (None, "most confident"),
+        ("assumed", "assumed"),
         (0.4, "one"),
         ({"apple": 0.9}, "per label"),
         ("cross-validated", "cross-validated"),
@@ -251,15 +256,14 @@ def test_filters_find_each_type_of_mistake() -> None:
         return [exploration.names[at] for at in exploration.choose(Filter(**asked))]
 
     assert names(show="all", sort="name") == ["1.jpg", "2.jpg", "3.jpg"]
-    # a missed pear that nothing would match ranks above a missed apple or a false positive of 0.6
     assert names(show="mistakes") == ["1.jpg", "2.jpg"]
     assert names(show="fn") == ["1.jpg"]
     assert names(show="fp", sort="given") == ["1.jpg", "2.jpg"]
     assert names(show="fp", label="pear") == ["2.jpg"]
-    assert names(show="all", pair=("apple", "pear")) == ["1.jpg"]
-    assert names(show="all", pair=("pear", "background")) == ["2.jpg"]
-    assert names(show="all", pair=("background", "apple")) == ["1.jpg"]
-    assert names(show="all", pair=("background", "pear")) == []
+    assert names(show="all", pair=("pear", "apple")) == ["1.jpg"]
+    assert names(show="all", pair=("background", "pear")) == ["2.jpg"]
+    assert names(show="all", pair=("apple", "background")) == ["1.jpg"]
+    assert names(show="all", pair=("pear", "background")) == []
     assert names(show="all", search="2.J") == ["2.jpg"]
     rows = exploration.table([0, 2])
     assert rows["misses"].tolist() == [2, 0]
@@ -291,7 +295,7 @@ def test_invalid_filters_are_refused() -> None:
             Filter(**wrong)  # type: ignore[arg-type]
     with pytest.raises(LabelError, match="kiwi"):
         exploration.check(Filter(label="kiwi"))
-    with pytest.raises(LabelError, match="kiwi"):
+    with pytest.raises(LabelError, match=r"The columns are \['apple', 'pear', 'plum', '\(no answer\)'\]"):
         exploration.check(Filter(pair=("apple", "kiwi")))
     with pytest.raises(InputError, match="fixed"):
         exploration.check(Filter("fixed"))
@@ -327,6 +331,36 @@ def test_hostile_names_stay_text() -> None:
         len(ask_page(exploration, [(Position("per label", own={HOSTILE[0]: 0.2}), Filter("all", label=HOSTILE[1]))]))
         == 1
     )
+
+
+def test_mistakes_are_sorted_by_the_confidence_that_their_tiles_show() -> None:
+    confidence = [[0.44, 0.56], [0.16, 0.84], [0.32, 0.68], [0.2, 0.3], [0.1, 0.1], [1.0, 0.0]]
+    exploration = Exploration(evaluate(*tables([0, 0, 0, 0, 0, 1], confidence)))
+    assert exploration.choose(Filter("mistakes")).tolist() == [5, 1, 2, 0, 3]  # 1.00, 0.84, 0.68, 0.56, 0.30
+    exploration.set_thresholds(0.4)
+    # two accepted labels, and images that miss their label
+    assert exploration.choose(Filter("mistakes")).tolist() == [5, 1, 2, 0, 3, 4]  # …, 0.20, 0.10
+
+
+def test_advice_follows_the_thresholds() -> None:
+    exploration = Exploration(one_label(thresholds=0.95))
+    before = exploration.advice
+    assert before is exploration.evaluation.advice
+    assert before.about("threshold")
+    exploration.set_thresholds("most confident")
+    there = one_label().advice
+    assert [item.text for item in exploration.advice] == [item.text for item in there] != [item.text for item in before]
+    assert exploration.suspects == list(dict.fromkeys(n for item in there.about("label_error") for n in item.names))
+    exploration.set_thresholds(0.95)
+    assert [item.text for item in exploration.advice] == [item.text for item in before]
+
+
+def test_comparison_is_shown_at_the_rule_that_it_used() -> None:
+    exploration = Exploration(one_label())
+    exploration.compare_with(one_label(thresholds=0.4))
+    assert exploration.compared_at.mode == "assumed"
+    exploration.compare_with(one_label())
+    assert exploration.compared_at is exploration.own
 
 
 # -- other ground truth -----------------------------------------------------------------------------
@@ -366,17 +400,17 @@ def test_corrected_truth_changes_the_metrics() -> None:
 
 
 def test_most_confident_labels_make_mistakes_and_matrix_agree() -> None:
-    evaluation = one_label()
+    evaluation = one_label(thresholds="assumed")
     exploration = Exploration(evaluation)
-    exploration.set_thresholds("most confident")
+    assert exploration.set_thresholds(None).mode == "most confident"
     outcomes = evaluation.outcomes
     assert isinstance(outcomes, Scores)
     wrong = outcomes.true_label != outcomes.predicted_label
     assert exploration.choose(Filter("mistakes", sort="given")).tolist() == np.flatnonzero(wrong).tolist()
     counts = exploration.confusion_matrix.counts
     assert exploration.per_label["tp"].tolist() == np.diag(counts).tolist()
-    assert exploration.per_label["fn"].tolist() == (counts.sum(axis=0) - np.diag(counts)).tolist()
+    assert exploration.per_label["fn"].tolist() == (counts.sum(axis=1) - np.diag(counts)).tolist()
     assert exploration.metrics["mean_average_precision"] == evaluation.metric("mean_average_precision")
     for other in (several_labels(), boxes(1)):
-        with pytest.raises(InputError, match="single-label"):
+        with pytest.raises(InputError, match="one label per image"):
             Exploration(other).set_thresholds("most confident")

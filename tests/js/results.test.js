@@ -37,6 +37,7 @@ import {
   cellAfter,
   confusionsOf,
   sharesOf,
+  strengthOf,
 } from "../../customlabels_nb/widgets/static/results/matrix.js";
 import { shapesOfItems } from "../../customlabels_nb/widgets/static/results/overlay.js";
 import { strokesOf } from "../../customlabels_nb/widgets/static/shared/overlay.js";
@@ -68,7 +69,8 @@ function multiLabel() {
     task: "multi-label",
     images: ["a/1.jpg", "a/2.jpg", "b/10.jpg", "b/9.jpg"],
     labels,
-    cells: ["apple", "pear"],
+    rows: ["apple", "pear"],
+    columns: ["apple", "pear"],
     targets: [2, 1],
     assumed: [0.5, 0.5],
     slices: [{ column: "camera", values: [{ name: "left", start: 0, count: 2 }] }],
@@ -119,11 +121,11 @@ test("images are found by what is wrong on them, and the surest mistake comes fi
   const engine = multiLabel();
   const state = engine.state(at("assumed"));
   const choose = (filter) => chooseImages(engine, state, { ...NO_FILTER, ...filter });
-  assert.deepEqual(choose({}), [3, 2, 1]); // 0.8 said of a pear, 0.7 of nothing, 0.6 surely missed
+  assert.deepEqual(choose({}), [3, 2, 1]); // 0.8 said of a pear, 0.7 of nothing, missed with 0.4
   assert.deepEqual(choose({ show: "all", sort: "name" }), [0, 1, 3, 2]);
   assert.deepEqual(choose({ show: "all", sort: "unsure" }), [1, 2, 3, 0]); // 0.1, 0.2, and twice 0.2 or more
   assert.deepEqual(choose({ show: "fn", label: "pear" }), [3]);
-  assert.deepEqual(choose({ show: "all", pair: ["apple", "pear"] }), [3]);
+  assert.deepEqual(choose({ show: "all", pair: ["pear", "apple"] }), [3]);
   assert.deepEqual(choose({ show: "all", slice: ["camera", "left"], sort: "given" }), [0, 2]);
   assert.deepEqual(choose({ show: "all", search: "A/", sort: "given" }), [0, 1]);
   assert.deepEqual(choose({ show: "all", search: "10", sort: "given" }), [2]);
@@ -165,16 +167,16 @@ test(
     const engine = new Engine(facts, arrays);
     const state = engine.state(at("assumed"));
     // apple predicted instead of pear on one image alone
-    assert.deepEqual([...engine.matrix(state).cells], [1, 1, 0, 2]);
+    assert.deepEqual([...engine.matrix(state).cells], [1, 0, 1, 2]);
     assert.deepEqual(
       [0, 1, 2].map((image) => engine.isWrong(state, image)),
       [false, true, true],
     );
-    const { cells } = facts;
-    const shown = cells.flatMap((predicted) =>
-      cells.map(
-        (truth) =>
-          chooseImages(engine, state, { ...NO_FILTER, show: "all", pair: [predicted, truth] })
+    const { rows, columns } = facts;
+    const shown = rows.flatMap((truth) =>
+      columns.map(
+        (predicted) =>
+          chooseImages(engine, state, { ...NO_FILTER, show: "all", pair: [truth, predicted] })
             .length,
       ),
     );
@@ -275,13 +277,20 @@ test("rows are sorted with what is unknown last, and equal ones as they stand", 
   assert.deepEqual(sortedRows(["b", "a", "c"], false), [1, 0, 2]);
 });
 
-test("confusions come most frequent first, shares are those of a column", () => {
-  assert.deepEqual(confusionsOf(Int32Array.of(5, 1, 3, 7), 2), [
+test("confusions come most frequent first, shares are those of a row", () => {
+  assert.deepEqual(confusionsOf(Int32Array.of(5, 1, 0, 3, 7, 2), 3), [
     [1, 0, 3],
+    [1, 2, 2],
     [0, 1, 1],
   ]);
-  assert.deepEqual([...sharesOf(Int32Array.of(6, 0, 2, 0), 2)], [0.75, 0, 0.25, 0]);
-  assert.deepEqual([...sharesOf(Int32Array.of(6, 0, 2, 0), 2, [10, 1])], [0.6, 0, 0.2, 0]);
+  assert.deepEqual([...sharesOf(Int32Array.of(6, 2, 0, 0, 1, 1), 3)], [0.75, 0.25, 0, 0, 0.5, 0.5]);
+  assert.deepEqual([...sharesOf(Int32Array.of(6, 2, 0, 0), 2, [10, 1])], [0.6, 0.2, 0, 0]);
+});
+
+test("small shares of the matrix differ visibly", () => {
+  const [none, least, some, all] = [0, 0.01, 0.12, 1].map(strengthOf);
+  assert.equal(none, 0);
+  assert.ok(least > 0.05 && some > 2 * least && all <= 0.5);
 });
 
 test("a curve is interrupted where nothing is accepted", () => {
@@ -308,10 +317,12 @@ test("the image view opens in the part of a tall widget that is in sight", () =>
 test("arrow keys lead from cell to cell of the matrix and not beyond", () => {
   assert.deepEqual(
     ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", "x"].map((key) =>
-      cellAfter(key, [1, 0], 3),
+      cellAfter(key, [1, 0], 3, 3),
     ),
     [[0, 0], [2, 0], null, [1, 1], [1, 0], [1, 2], null],
   );
+  assert.deepEqual(cellAfter("ArrowRight", [1, 1], 2, 3), [1, 2]); // "(no answer)"
+  assert.equal(cellAfter("ArrowDown", [1, 1], 2, 3), null);
 });
 
 test("positions are the same if they give the same predictions", () => {
@@ -425,10 +436,21 @@ test("a change is certain if its interval excludes zero", () => {
   );
 });
 
-test("thresholds can be saved once they differ from the model's", () => {
+test("a decision can be saved once it differs from the model's", () => {
   const kept = { apple: 0.5, pear: 0.25, gone: 0.9 };
-  assert.equal(areKept(labels, [0.5, 0.25], kept), true);
-  assert.equal(areKept(labels, [0.5, 0.3], kept), false);
+  const [same, other] = [
+    [0.5, 0.25],
+    [0.5, 0.3],
+  ].map((thresholds) => ({ thresholds }));
+  const top = { isTop: true, thresholds: [NaN, NaN] };
+  assert.deepEqual(
+    [same, other, top].map((state) => areKept(labels, state, kept)),
+    [true, false, false],
+  );
+  assert.deepEqual(
+    [same, top].map((state) => areKept(labels, state, "most confident")),
+    [false, true],
+  );
 });
 
 test("the most confident label of each image is what counts without thresholds", () => {
@@ -436,7 +458,8 @@ test("the most confident label of each image is what counts without thresholds",
     task: "single-label",
     images: ["a", "b"],
     labels,
-    cells: ["apple", "pear"],
+    rows: ["apple", "pear"],
+    columns: ["apple", "pear", "(no answer)"],
     targets: [2, 0],
     assumed: [0.5, 0.5],
   };
@@ -444,7 +467,6 @@ test("the most confident label of each image is what counts without thresholds",
     confidence: Float64Array.of(0.6, 0.4, 0.1, 0.2),
     truth: Uint8Array.of(1, 0, 1, 0),
     true_label: Int32Array.of(0, 0),
-    predicted_label: Int32Array.of(0, 1),
   };
   const engine = new Engine(facts, arrays);
   const state = engine.state(at("most confident"));
@@ -457,7 +479,43 @@ test("the most confident label of each image is what counts without thresholds",
     ],
   );
   assert.deepEqual(chooseImages(engine, state, NO_FILTER), [1]);
-  assert.deepEqual([...engine.matrix(state).cells], [1, 0, 1, 0]);
+  assert.deepEqual([...engine.matrix(state).cells], [1, 1, 0, 0]);
+  assert.ok(Number.isNaN(state.means.threshold));
+  const assumed = engine.state(at("assumed")); // the second image reaches no threshold
+  assert.deepEqual([...engine.matrix(assumed).cells], [1, 0, 1, 0, 0, 0]);
+  assert.deepEqual(
+    chooseImages(engine, assumed, { ...NO_FILTER, show: "all", pair: ["apple", "(no answer)"] }),
+    [1],
+  );
+  assert.equal(
+    cellText(facts, ["apple", "(no answer)"], 1, 1),
+    "1 image: \u2068apple\u2069 without an answer",
+  );
+});
+
+test("answers are those of the models: the cases of Python's tests", () => {
+  const cases = JSON.parse(
+    readFileSync(new URL("../decision_cases.json", import.meta.url), "utf8"),
+  );
+  for (const { confidences, thresholds, answers, counted } of cases) {
+    const names = confidences.map((_, index) => ({ label: String(index), color: "#ff0000" }));
+    const facts = {
+      task: "single-label",
+      images: ["a"],
+      labels: names,
+      targets: names.map(() => 0),
+    };
+    const arrays = {
+      confidence: Float64Array.from(confidences),
+      truth: new Uint8Array(names.length),
+      true_label: Int32Array.of(-1),
+    };
+    const engine = new Engine({ ...facts, assumed: thresholds ?? [] }, arrays);
+    const state = engine.state(at(thresholds ? "assumed" : "most confident"));
+    const items = itemsOf(engine, state, 0).filter(({ result }) => result === "fp");
+    const found = { answers: items.map(({ label }) => label), counted: state.answer[0] };
+    assert.deepEqual(found, { answers, counted: counted ?? -1 }, JSON.stringify(confidences));
+  }
 });
 
 test("masks have their polygons, the IoU of the kernel, and a path of their own", () => {
@@ -465,7 +523,8 @@ test("masks have their polygons, the IoU of the kernel, and a path of their own"
     task: "polygons",
     images: ["1.jpg"],
     labels,
-    cells: ["apple", "pear", "background"],
+    rows: ["apple", "pear", "background"],
+    columns: ["apple", "pear", "background"],
     targets: [2, 0],
     test_images: [1, 0],
     slices: [],

@@ -1,5 +1,5 @@
 // Computes what the results screen shows at given positions and filters, for a test that compares it with Python.
-// Reads {facts, described, buffers (base64), asked: [{position, filter, cells}]} from stdin, writes JSON to stdout.
+// Reads {facts, described, buffers (base64), asked: [{position, filter}]} from stdin, writes JSON to stdout.
 
 import { readFileSync } from "node:fs";
 
@@ -18,7 +18,7 @@ const plain = (values) => [...values];
 const answers = asked.map(({ position, filter }) => {
   const state = engine.state(position);
   const bits = engine.bits(state);
-  const { cells, images } = engine.matrix(state);
+  const { cells, images, width } = engine.matrix(state);
   return {
     thresholds: plain(state.thresholds),
     tp: plain(state.tp),
@@ -30,6 +30,8 @@ const answers = asked.map(({ position, filter }) => {
     means: state.means,
     averages: engine.isDetection ? [state.mAP, state.mAR, ...state.average_precision] : null,
     matrix: plain(cells),
+    width,
+    accuracy: state.accuracy ?? null,
     cell_images: plain(images),
     counts: countsOf(engine, bits, facts.groups),
     chosen: chooseImages(engine, state, filter),

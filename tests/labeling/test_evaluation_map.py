@@ -56,6 +56,9 @@ def test_colors_by_right_and_wrong_follow_the_thresholds(project: Project) -> No
     assert image_map.values("prediction")[0]["groups"] == [["apple", 9], ["pear", 4]]
     assert list(image_map.still_colors()).count(legend["groups"][1][2]) == 22
     assert image_map.label_codes()[:3].tolist() == [0, 1, 1]
+    exploration.set_thresholds("most confident")
+    assert image_map.values("result")[1].tolist() == [0, 0, 1] * 10
+    assert image_map.values("prediction")[0]["groups"] == [["apple", 20], ["pear", 10]]
 
 
 def test_rows_have_the_ground_truth_and_the_predictions_of_the_evaluation(project: Project) -> None:  # noqa: F811

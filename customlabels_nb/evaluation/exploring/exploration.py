@@ -6,19 +6,19 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
 from customlabels_nb.core.polygons import rings_of
-from customlabels_nb.core.tables import BOX_COLUMNS, POLYGONS
+from customlabels_nb.core.tables import BOX_COLUMNS, POLYGONS, SINGLE_LABEL
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
-from customlabels_nb.evaluation.confusion import ConfusionMatrix
+from customlabels_nb.evaluation.confusion import NO_ANSWER, ConfusionMatrix, unused_name
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
 from customlabels_nb.evaluation.exploring import filtering
 from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
@@ -26,10 +26,13 @@ from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
-from customlabels_nb.evaluation.result import Evaluation, evaluate
+from customlabels_nb.evaluation.result import Evaluation, evaluate, moved_to
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
 from customlabels_nb.evaluation.thresholded import Thresholded
+
+if TYPE_CHECKING:
+    from customlabels_nb.evaluation.advice import Advice
 
 #: Image columns that are not useful as slices, and the maximum number of slices in a menu.
 _TECHNICAL = ("image", "sha256", "revision", "split", "status")
@@ -52,6 +55,7 @@ class Exploration:
         self.earlier: tuple[Evaluation, str] | None = None  # what is compared, and its name
         self._applied: OrderedDict[Position, Thresholded] = OrderedDict()
         self.own = self.position
+        self._advised = self.own, evaluation  # the evaluation at the last position with advice
 
     # -- thresholds ---------------------------------------------------------------------------------
     def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> Position:
@@ -127,6 +131,12 @@ class Exploration:
     def confusion_matrix(self) -> ConfusionMatrix:
         return self.applied.confusion()
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the confusion matrix can have: for single-label models also "(no answer)"."""
+        labels = self.evaluation.confusion_matrix.labels
+        return (*labels, unused_name(NO_ANSWER, labels)) if self.evaluation.task == SINGLE_LABEL else labels
+
     # -- images -------------------------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
@@ -168,10 +178,18 @@ class Exploration:
             return {}
         return {name: self._mask(getattr(self.comparison, name)["image"]) for name in ("fixed", "broken")}
 
-    @cached_property
+    @property
+    def advice(self) -> Advice:
+        """Suggestions for improving the model at the current thresholds."""
+        if self._advised[0] != self.position:
+            moved = self.evaluation if self.position == self.own else moved_to(self.evaluation, self.applied)
+            self._advised = self.position, moved
+        return self._advised[1].advice
+
+    @property
     def suspects(self) -> list[str]:
         """Images whose ground truth the model confidently disagrees with, most doubtful first."""
-        items = self.evaluation.advice.about("label_error")
+        items = self.advice.about("label_error")
         return list(dict.fromkeys(name for item in items for name in item.names))
 
     def choose(self, chosen: filtering.Filter | None = None) -> IntArray:
@@ -220,7 +238,7 @@ class Exploration:
 
     # -- comparison ---------------------------------------------------------------------------------
     def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:
-        """Compare with an earlier evaluation, each at its own thresholds. None ends the comparison."""
+        """Compare with an earlier evaluation, by its decision. None ends the comparison."""
         if before is not None:
             self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
             self.earlier = before, name
@@ -230,15 +248,19 @@ class Exploration:
             self.filter = filtering.Filter()
         return None
 
+    @property
+    def compared_at(self) -> Position:
+        """Position whose metrics are compared: :attr:`own`, unless the other version decides by another rule."""
+        decision = self.evaluation.applied.decision if self.earlier is None else self.earlier[0].applied.decision
+        return self.own if decision == self.evaluation.applied.decision else replace(self.own, mode=decision)
+
     # -- helpers ------------------------------------------------------------------------------------
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
-        matrix = self.confusion_matrix
-        for label, names in zip(pair, (matrix.columns, matrix.labels), strict=True):
+        rows, columns = self.evaluation.confusion_matrix.labels, self.columns
+        for label, side, names in zip(pair, ("rows", "columns"), (rows, columns), strict=True):
             if label not in names:
-                raise LabelError(
-                    f"pair={pair!r} is not a confusion-matrix cell. The matrix has the labels {list(names)!r}."
-                )
-        return matrix.columns.index(pair[0]), matrix.labels.index(pair[1])
+                raise LabelError(f"pair={pair!r} is not a confusion-matrix cell. The {side} are {list(names)!r}.")
+        return rows.index(pair[0]), columns.index(pair[1])
 
     def _mask_of_slice(self, column: str, name: str) -> BoolArray:
         if column not in self.slices:

@@ -43,8 +43,9 @@ class Filter:
     label : str, optional
         Label whose results to consider. By default, all labels.
     pair : tuple of two str, optional
-        Cell of the confusion matrix: predicted label and true label, where a detector also has "background". With
-        ``show="all"``, the filter selects all images that the cell counts or, for a detector, whose boxes it counts.
+        Cell of the confusion matrix, row and column: true label and predicted label, where a detector also has
+        "background" and, with thresholds, a single-label model "(no answer)". With ``show="all"``, the filter selects
+        all images that the cell counts or, for a detector, whose boxes it counts.
     slice : tuple of two str, optional
         Column of the images table and name of a slice, as in the column ``slice`` of ``report.by(column)``. The column
         must have 2 to 60 slices.
@@ -54,7 +55,7 @@ class Filter:
         Names of the images to select.
     sort : str
         "confident" (the most confident mistakes first, then the most confident hits), "unsure" (confidences closest to
-        the threshold first), "name" or "given".
+        the threshold first or, without thresholds, the lowest), "name" or "given".
 
     Examples
     --------
@@ -80,7 +81,7 @@ class Filter:
                 raise InputError(f"{name}={getattr(self, name)!r} is not valid. Use one of {allowed!r}.")
         if not isinstance(self.search, str) or not isinstance(self.label, str | None):
             raise InputError(f"search={self.search!r} and label={self.label!r} must be strings.")
-        for name, what in (("pair", "the predicted and the true label"), ("slice", "a column and one of its slices")):
+        for name, what in (("pair", "the true and the predicted label"), ("slice", "a column and one of its slices")):
             value = getattr(self, name)
             if value is None:
                 continue
@@ -118,7 +119,7 @@ def judge(applied: Thresholded, label: int | None = None) -> ImageOutcomes:
     return _judged_boxes(applied, outcomes, label)
 
 
-def cell_images(applied: Thresholded, predicted: int, true: int) -> BoolArray:
+def cell_images(applied: Thresholded, true: int, predicted: int) -> BoolArray:
     """Return a mask, shape (n,), of the images counted in a confusion-matrix cell.
 
     The position k is the background for boxes, and no answer for single-label images.
@@ -194,13 +195,10 @@ def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> I
     confidence, thresholds = scores.confidence[:, part], of_image[:, part]
     accepted = (confidence >= thresholds) & given
     hits, alarms, misses = truth & accepted, ~truth & accepted, truth & ~accepted
-    mistake = np.maximum(
-        np.where(alarms, confidence, -1.0).max(axis=1), np.where(misses, 1 - confidence, -1.0).max(axis=1)
-    )
-    hit = np.where(hits, confidence, -1.0).max(axis=1)
+    alarm, miss, hit = (np.where(some, confidence, -1.0).max(axis=1) for some in (alarms, misses, hits))
     margin = np.where(given, np.abs(confidence - thresholds), np.inf).min(axis=1)
     bits = TP * hits.any(axis=1) + FP * alarms.any(axis=1) + FN * misses.any(axis=1)
-    return ImageOutcomes(bits.astype(np.uint8), np.where(mistake >= 0, 1 + mistake, hit), margin)
+    return ImageOutcomes(bits.astype(np.uint8), _score(alarm, miss, hit), margin)
 
 
 def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> ImageOutcomes:
@@ -214,14 +212,24 @@ def _judged_boxes(applied: Thresholded, boxes: Boxes, label: int | None) -> Imag
     would = np.zeros(len(boxes.truth_label))
     would[boxes.match[boxes.match >= 0]] = boxes.confidence[boxes.match >= 0]
     bits = np.zeros(n, dtype=np.uint8)
-    mistake, hit, margin = np.full(n, -1.0), np.full(n, -1.0), np.full(n, np.inf)
+    alarm, miss, hit, margin = (np.full(n, start) for start in (-1.0, -1.0, -1.0, np.inf))
     for some, bit in ((hits, TP), (alarms, FP)):
         bits[boxes.image[some]] |= bit
     bits[boxes.truth_image[missed]] |= FN
     np.maximum.at(hit, boxes.image[hits], boxes.confidence[hits])
-    np.maximum.at(mistake, boxes.image[alarms], boxes.confidence[alarms])
-    np.maximum.at(mistake, boxes.truth_image[missed], 1 - would[missed])
+    np.maximum.at(alarm, boxes.image[alarms], boxes.confidence[alarms])
+    np.maximum.at(miss, boxes.truth_image[missed], would[missed])
     of_image = applied.of_images()
     image, labels = boxes.image[shown], boxes.label[shown]
     np.minimum.at(margin, image, np.abs(boxes.confidence[shown] - of_image[image, labels]))
-    return ImageOutcomes(bits, np.where(mistake >= 0, 1 + mistake, hit), margin)
+    return ImageOutcomes(bits, _score(alarm, miss, hit), margin)
+
+
+def _score(alarm: FloatArray, miss: FloatArray, hit: FloatArray) -> FloatArray:
+    """Rank images by the confidence that their tile shows: mistakes first, with or else without a wrong prediction.
+
+    The arguments have the highest confidence of the wrong predictions, of what is missed, and of the correct
+    predictions of each image, -1 if there are none.
+    """
+    mistake = np.where(alarm >= 0, alarm, miss)
+    return np.where(mistake >= 0, 1 + mistake, hit)

@@ -43,7 +43,8 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         "task": outcomes.task,
         "images": exploration.names,
         "labels": [{"label": n, "color": c} for n, c in zip(outcomes.labels, outcomes.colors, strict=True)],
-        "cells": list(exploration.evaluation.confusion_matrix.labels),
+        "rows": list(exploration.evaluation.confusion_matrix.labels),
+        "columns": list(exploration.columns),
         "targets": outcomes.targets.tolist(),
         "test_images": outcomes.test_images.tolist(),
         "bare": int(outcomes.bare.sum()),
@@ -93,7 +94,6 @@ def _scores(scores: Scores) -> Arrays:
         arrays["given"] = scores.given.ravel().astype(np.uint8)
     if scores.task == SINGLE_LABEL:
         arrays["true_label"] = scores.true_label.astype(np.int32)
-        arrays["predicted_label"] = scores.predicted_label.astype(np.int32)
     return arrays
 
 
@@ -172,9 +172,7 @@ def summary_as_json(
         "own": {
             "position": exploration.own.to_dict(),
             "intervals": {str(name): [_number(row["low"]), _number(row["high"])] for name, row in kept.iterrows()},
-            "threshold": evaluation.metric("mean_threshold"),
         },
-        "accuracy": _number(table["value"].get("accuracy")),
         "coco_map": _number(table["value"].get("coco_map")),
         "code": code_to_copy(project, exploration.name),
     }
@@ -200,7 +198,7 @@ def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
             "images": [exploration.index_of[name] for name in item.names if name in exploration.index_of],
             "call": item.call,
         }
-        for item in exploration.evaluation.advice
+        for item in exploration.advice
     ]
 
 
@@ -215,6 +213,7 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
 
     return {
         "names": list(comparison.names),
+        "position": exploration.compared_at.to_dict(),
         "test_images": comparison.test_images,
         "summary": [
             {"metric": row.metric, **numbers(row)}

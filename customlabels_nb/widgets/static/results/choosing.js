@@ -1,4 +1,4 @@
-// Filter and sort test images, consistent with customlabels_nb/evaluation/exploring/choosing.py.
+// Filter and sort test images, consistent with customlabels_nb/evaluation/exploring/filtering.py.
 
 import { areaOf, isInside } from "../shared/geometry.js";
 import { FN, FP, TP } from "./engine.js";
@@ -57,8 +57,8 @@ export function chooseImages(engine, state, filter) {
     narrow(
       engine.cellImages(
         state,
-        facts.cells.indexOf(filter.pair[0]),
-        facts.cells.indexOf(filter.pair[1]),
+        facts.rows.indexOf(filter.pair[0]),
+        facts.columns.indexOf(filter.pair[1]),
       ),
     );
   if (filter.slice) narrow(sliceMask(engine, filter.slice));

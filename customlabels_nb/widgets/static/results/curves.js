@@ -129,7 +129,7 @@ export class CurveView {
       for (const name of CURVES) this.paths[name].setAttribute("d", gridPath(curve[name]));
     }
     setText(this.title, title);
-    const x = across(threshold);
+    const x = isMarked ? across(threshold) : 0;
     for (const node of [this.line, this.said]) node.style.display = isMarked ? "" : "none";
     this.line.setAttribute("x1", x);
     this.line.setAttribute("x2", x);
@@ -144,7 +144,7 @@ export class CurveView {
     this.svg.setAttribute(
       "aria-label",
       `${title}: ` +
-        `${isMarked ? `at threshold ${threshold.toFixed(2)}` : "most confident labels"} F1 ` +
+        `${isMarked ? `at threshold ${threshold.toFixed(2)}` : "by the most confident label"} F1 ` +
         `${metricText(now.f1)}, precision ${metricText(now.precision)}, recall ` +
         `${metricText(now.recall)}`,
     );

@@ -1,6 +1,7 @@
 // Dialogs of the results screen: facts and code, advice, comparison, and moving images to the training set.
 
 import { element, setText } from "../shared/dom.js";
+import { MOST_CONFIDENT } from "./engine.js";
 import {
   certainSign,
   deltaText,
@@ -41,8 +42,6 @@ export function openFacts(panel, facts, training) {
       "labels trained",
       numberText(Object.values(training).filter((count) => count > 0).length),
     ]);
-  rows.push(["mean threshold", metricText(facts.own.threshold)]);
-  if (facts.accuracy !== null) rows.push(["accuracy", metricText(facts.accuracy)]);
   const table = element(
     "table",
     { class: "keys facts" },
@@ -185,6 +184,7 @@ export function openVersions(panel, names, { compare, current }) {
 
 // Create the bar with the changes since another version, or null without a comparison.
 export function comparisonBar(comparison, { onEnd }) {
+  const isTop = comparison.position.mode === MOST_CONFIDENT;
   const figures = comparison.summary.map(({ metric, before, after, delta, low, high }) =>
     element(
       "span",
@@ -207,10 +207,11 @@ export function comparisonBar(comparison, { onEnd }) {
       { class: "faint" },
       "Compared with ",
       element("bdi", { text: comparison.names[0] }),
-      ` on ${imagesText(comparison.test_images)}, each at its own thresholds`,
+      ` on ${imagesText(comparison.test_images)}, ` +
+        (isTop ? "by the most confident label" : "each at its own thresholds"),
       element("span", {
         class: "elsewhere",
-        text: ", not at the thresholds above, which have no Δ F1",
+        text: ", not as chosen above, where there is no Δ F1",
         hidden: true,
       }),
       ":",

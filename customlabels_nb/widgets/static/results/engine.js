@@ -65,7 +65,8 @@ export class Engine {
       ? arrays.fold.reduce((most, fold) => Math.max(most, fold), 0) + 1
       : 0;
     this.noFold = new Uint8Array(this.n);
-    this.confusion = null;
+    this.top = null; // most confident label of each image
+    this.none = new Float64Array(this.k); // thresholds that every prediction reaches
     this.matched = new Map(); // by IoU threshold, the latest ones
   }
 
@@ -131,10 +132,8 @@ export class Engine {
 
   // Return thresholds by label for display, and by fold and label for computation.
   thresholds({ mode, one, own, iou_threshold: iouThreshold }) {
-    if (mode === MOST_CONFIDENT) {
-      const none = new Float64Array(this.k);
-      return { shown: none, applied: none, fold: this.noFold };
-    }
+    if (mode === MOST_CONFIDENT)
+      return { shown: this.none.map(() => NaN), applied: this.none, fold: this.noFold };
     if (mode === CROSS_VALIDATED && this.canCrossValidate) {
       const folds = this.foldThresholds(iouThreshold);
       const shown = new Float64Array(this.k);
@@ -171,6 +170,7 @@ export class Engine {
       state,
       counts,
       this._figures(counts, shown),
+      this.isSingle ? { accuracy: this._accuracy(counts.answer) } : {},
       this.isDetection ? this.averages(position.iou_threshold) : {},
     );
   }
@@ -179,13 +179,36 @@ export class Engine {
   _cellTest({ isTop }) {
     const {
       k,
-      arrays: { given, predicted_label: predicted },
+      arrays: { given },
     } = this;
-    if (isTop) return (cell, image) => predicted[image] === cell - image * k;
+    if (isTop) {
+      const { mostConfident } = this;
+      return (cell, image) => mostConfident[image] === cell - image * k;
+    }
     return given ? (cell) => given[cell] === 1 : () => true;
   }
 
-  // Count by label, and collect the results of each image as bits.
+  // Most confident label of each image, or -1 if it has no predictions.
+  get mostConfident() {
+    this.top ??= this._countPairs({ applied: this.none, fold: this.noFold }).answer;
+    return this.top;
+  }
+
+  // Return the share of the labelled images whose answer is right.
+  _accuracy(answer) {
+    const { true_label: true_ } = this.arrays;
+    const right = answer.reduce(
+      (sum, label, image) => sum + (label >= 0 && label === true_[image]),
+      0,
+    );
+    return ratio(
+      right,
+      true_.reduce((sum, label) => sum + (label >= 0), 0),
+    );
+  }
+
+  // Count by label, and collect the results of each image as bits, and its answer: the most confident label that
+  // reaches its threshold, the first of several, or -1.
   _countPairs(state) {
     const {
       n,
@@ -197,11 +220,13 @@ export class Engine {
     const tp = new Int32Array(k);
     const fp = new Int32Array(k);
     const bits = new Uint8Array(n);
+    const answer = new Int32Array(n);
     for (let image = 0, cell = 0; image < n; image += 1) {
       const base = fold[image] * k;
-      let seen = 0;
+      let [seen, best, highest] = [0, -1, -1];
       for (let label = 0; label < k; label += 1, cell += 1) {
         if (confidence[cell] >= applied[base + label] && isGiven(cell, image)) {
+          if (confidence[cell] > highest) [best, highest] = [label, confidence[cell]];
           if (truth[cell]) {
             tp[label] += 1;
             seen |= TP;
@@ -212,12 +237,14 @@ export class Engine {
         } else if (truth[cell]) seen |= FN;
       }
       bits[image] = seen;
+      answer[image] = best;
     }
     return {
       tp,
       fp,
       fn: Int32Array.from(tp, (hits, label) => this.facts.targets[label] - hits),
       bits,
+      answer,
     };
   }
 
@@ -288,38 +315,36 @@ export class Engine {
   }
 
   // -- confusion matrix -----------------------------------------------------------------------------------
-  // Return cells [predicted × size + true] and the number of images in each. For boxes, the last row and column are the
-  // background.
+  // Return cells [truth × width + predicted] and the number of images in each. For boxes, the last row and column are
+  // the background. For single labels, the last column is for images without an answer, if there can be some.
   matrix(state) {
-    if (!this.isSingle) return this._confusion(state);
-    this.confusion ??= this._confusion(state); // by the most confident labels, at any threshold
-    return this.confusion;
-  }
-
-  _confusion(state) {
-    const size = this.facts.cells.length;
-    const cells = new Int32Array(size * size);
-    const images = this.isDetection ? new Int32Array(size * size) : cells;
-    const last = new Int32Array(images === cells ? 0 : size * size).fill(-1);
-    this._eachCell(state, (image, predicted, true_) => {
-      const position = predicted * size + true_;
+    const { rows, columns } = this.facts;
+    const canLack =
+      this.isSingle &&
+      (state.applied.some((threshold) => threshold > 0) || state.answer.some((label) => label < 0));
+    const width = columns.length - Number(this.isSingle && !canLack);
+    const cells = new Int32Array(rows.length * width);
+    const images = this.isDetection ? new Int32Array(cells.length) : cells;
+    const last = new Int32Array(images === cells ? 0 : cells.length).fill(-1);
+    this._eachCell(state, (image, row, column) => {
+      const position = row * width + column;
       cells[position] += 1;
       if (images !== cells && last[position] !== image) images[position] += 1;
       last[position] = image;
     });
-    return { cells, images };
+    return { cells, images, width };
   }
 
   // Return a mask of the images that one cell counts.
-  cellImages(state, predicted, wanted) {
+  cellImages(state, wantedRow, wantedColumn) {
     const mask = new Uint8Array(this.n);
-    this._eachCell(state, (image, item, true_) => {
-      if (item === predicted && true_ === wanted) mask[image] = 1;
+    this._eachCell(state, (image, row, column) => {
+      if (row === wantedRow && column === wantedColumn) mask[image] = 1;
     });
     return mask;
   }
 
-  // Call `visit(image, predicted, true)` for everything that the matrix counts, image by image in each cell.
+  // Call `visit(image, true, predicted)` for everything that the matrix counts, image by image in each cell.
   _eachCell(state, visit) {
     const {
       n,
@@ -327,7 +352,6 @@ export class Engine {
       arrays: {
         truth,
         true_label: single,
-        predicted_label: predicted,
         image: imageOf,
         label: labelOf,
         truth_image: where,
@@ -342,14 +366,14 @@ export class Engine {
         if (!accepted[index]) continue;
         const partner = match[index] >= 0 ? match[index] : other[index];
         if (partner >= 0) left[partner] = 0;
-        visit(imageOf[index], labelOf[index], partner < 0 ? k : true_[partner]);
+        visit(imageOf[index], partner < 0 ? k : true_[partner], labelOf[index]);
       }
       for (let index = 0; index < left.length; index += 1)
-        if (left[index]) visit(where[index], k, true_[index]);
+        if (left[index]) visit(where[index], true_[index], k);
     } else if (this.isSingle) {
+      const { answer } = state;
       for (let image = 0; image < n; image += 1)
-        if (single[image] >= 0 && predicted[image] >= 0)
-          visit(image, predicted[image], single[image]);
+        if (single[image] >= 0) visit(image, single[image], answer[image] < 0 ? k : answer[image]);
     } else {
       const test = this._acceptance(state);
       for (let image = 0; image < n; image += 1) {
@@ -360,7 +384,7 @@ export class Engine {
           else if (isAccepted) wrong.push(label);
           else if (truth[image * k + label]) missed.push(label);
         }
-        for (const label of wrong) for (const instead of missed) visit(image, label, instead);
+        for (const label of wrong) for (const instead of missed) visit(image, instead, label);
       }
     }
   }
@@ -395,7 +419,7 @@ export class Engine {
 
   // -- images -----------------------------------------------------------------------------------------------
   // Return the result bits of each image, optionally for one label only. Consistent with
-  // customlabels_nb/evaluation/exploring/choosing.py, like `scores`.
+  // customlabels_nb/evaluation/exploring/filtering.py, like `scores`.
   bits(state, label = null) {
     if (label === null) return state.bits;
     const bits = new Uint8Array(this.n);
@@ -418,25 +442,26 @@ export class Engine {
   }
 
   // Return what images are sorted by, optionally for one label only: their most confident result, mistakes first, and
-  // their distance from the threshold.
+  // their distance from the threshold. Among mistakes, wrong predictions count, and otherwise what is missed.
   scores(state, label = null) {
-    const score = new Float64Array(this.n).fill(-1);
+    const [wrong, missed, right] = [0, 1, 2].map(() => new Float64Array(this.n).fill(-1));
     const margin = new Float64Array(this.n).fill(Infinity);
-    if (this.isDetection) this._scoreBoxes(state, label, score, margin);
-    else this._scorePairs(state, label, score, margin);
+    const best = { wrong, missed, right, margin };
+    if (this.isDetection) this._scoreBoxes(state, label, best);
+    else this._scorePairs(state, label, best);
+    const score = wrong.map((value, image) => {
+      const mistake = value >= 0 ? value : missed[image];
+      return mistake >= 0 ? MISTAKE + mistake : right[image];
+    });
     return { score, margin };
   }
 
-  // Return true if an image has a mistake, at the thresholds or by its most confident label.
+  // Return true if an image has a mistake.
   isWrong(state, image) {
-    const { true_label: true_, predicted_label: predicted } = this.arrays;
-    return (
-      (state.bits[image] & (FP | FN)) > 0 ||
-      (this.isSingle && true_[image] >= 0 && true_[image] !== predicted[image])
-    );
+    return (state.bits[image] & (FP | FN)) > 0;
   }
 
-  _scorePairs(state, only, score, margin) {
+  _scorePairs(state, only, { wrong, missed, right, margin }) {
     const {
       n,
       k,
@@ -448,21 +473,20 @@ export class Engine {
     const end = only === null ? k : only + 1;
     for (let image = 0; image < n; image += 1) {
       const base = fold[image] * k;
-      let [best, least] = [-1, Infinity];
       for (let label = first, cell = image * k + first; label < end; label += 1, cell += 1) {
         const value = confidence[cell];
         const distance = value - applied[base + label];
         const isGiven = test(cell, image);
-        if (isGiven) least = Math.min(least, Math.abs(distance));
-        if (isGiven && distance >= 0) best = Math.max(best, truth[cell] ? value : MISTAKE + value);
-        else if (truth[cell]) best = Math.max(best, MISTAKE + (1 - value));
+        if (isGiven) margin[image] = Math.min(margin[image], Math.abs(distance));
+        const isAccepted = isGiven && distance >= 0;
+        if (!isAccepted && !truth[cell]) continue;
+        const kind = isAccepted ? (truth[cell] ? right : wrong) : missed;
+        kind[image] = Math.max(kind[image], value);
       }
-      score[image] = best;
-      margin[image] = least;
     }
   }
 
-  _scoreBoxes(state, only, score, margin) {
+  _scoreBoxes(state, only, { wrong, missed: lost, right, margin }) {
     const {
       k,
       arrays: { image, label, confidence, truth_image: where, truth_label: true_ },
@@ -475,14 +499,12 @@ export class Engine {
       const distance = Math.abs(confidence[index] - applied[fold[photo] * k + label[index]]);
       if (distance < margin[photo]) margin[photo] = distance;
       if (!accepted[index]) continue;
-      const value = match[index] >= 0 ? confidence[index] : MISTAKE + confidence[index];
-      if (value > score[photo]) score[photo] = value;
+      const kind = match[index] >= 0 ? right : wrong;
+      kind[photo] = Math.max(kind[photo], confidence[index]);
     }
-    for (let index = 0; index < where.length; index += 1) {
-      if (!missed[index] || (only !== null && true_[index] !== only)) continue;
-      const value = MISTAKE + (1 - would[index]);
-      if (value > score[where[index]]) score[where[index]] = value;
-    }
+    for (let index = 0; index < where.length; index += 1)
+      if (missed[index] && (only === null || true_[index] === only))
+        lost[where[index]] = Math.max(lost[where[index]], would[index]);
   }
 
   // Return the confidence of the prediction that matches each true box, or 0.

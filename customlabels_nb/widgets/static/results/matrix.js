@@ -17,50 +17,54 @@ const OUTCOMES = {
   tn: "correctly not predicted",
 };
 
-// Return the confusions, most frequent first: [predicted, true, count].
-export function confusionsOf(cells, size, most = Infinity) {
+// Return the confusions, most frequent first: [row, column, count].
+export function confusionsOf(cells, width, most = Infinity) {
   const pairs = [];
-  for (let predicted = 0; predicted < size; predicted += 1) {
-    for (let label = 0; label < size; label += 1) {
-      const count = cells[predicted * size + label];
-      if (count && predicted !== label) pairs.push([predicted, label, count]);
-    }
-  }
+  cells.forEach((count, index) => {
+    const [row, column] = [Math.floor(index / width), index % width];
+    if (count && row !== column) pairs.push([row, column, count]);
+  });
   return pairs.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]).slice(0, most);
 }
 
-// Return the share of each cell in its true label, or in `totals` if given.
-export function sharesOf(cells, size, totals = null) {
-  const sums = totals ?? new Float64Array(size);
+// Return the share of each cell in its row, or in `totals` of the rows if given.
+export function sharesOf(cells, width, totals = null) {
+  const rowOf = (index) => Math.floor(index / width);
+  const sums = totals ?? new Float64Array(Math.ceil(cells.length / width));
   if (!totals)
     cells.forEach((count, index) => {
-      sums[index % size] += count;
+      sums[rowOf(index)] += count;
     });
-  return Float64Array.from(cells, (count, index) => (count ? count / sums[index % size] : 0));
+  return Float64Array.from(cells, (count, index) => (count ? count / sums[rowOf(index)] : 0));
 }
 
-// Return the [row, column] that a key leads to from a cell of a square, or null.
-export function cellAfter(key, [row, column], size) {
+// Return how strong the color of a cell with a share is, 0 to 1. Small shares differ as much as large ones.
+export const strengthOf = (share) => (share ? 0.04 + 0.46 * Math.sqrt(share) : 0);
+
+// Return the [row, column] that a key leads to from a cell, or null.
+export function cellAfter(key, [row, column], height, width) {
   const target = {
     ArrowUp: [row - 1, column],
     ArrowDown: [row + 1, column],
     ArrowLeft: [row, column - 1],
     ArrowRight: [row, column + 1],
     Home: [row, 0],
-    End: [row, size - 1],
+    End: [row, width - 1],
   }[key];
-  return target?.every((index) => index >= 0 && index < size) ? target : null;
+  return target?.every((index, side) => index >= 0 && index < [height, width][side])
+    ? target
+    : null;
 }
 
 export class MatrixView {
-  // `onCell({ pair } | { label, show } | null)`. A pair has the names of the predicted and the true label.
+  // `onCell({ pair } | { label, show } | null)`. A pair has the names of the true and the predicted label.
   constructor({ onCell }) {
     this.onCell = onCell;
     this.grid = element("div", {
       class: "cells",
       attributes: {
         role: "group",
-        "aria-label": "Confusion matrix: rows predicted, columns ground truth",
+        "aria-label": "Confusion matrix: rows ground truth, columns predicted",
       },
       on: {
         keydown: (event) => this._key(event),
@@ -94,9 +98,9 @@ export class MatrixView {
 
   build(facts) {
     this.facts = facts;
-    this.size = facts.cells.length;
-    this.isSmall = this.size <= MOST_BUTTONS;
-    this.colors = facts.cells.map((_, index) => facts.labels[index]?.color ?? "#6b7280");
+    this.height = facts.rows.length;
+    this.isSmall = this.height <= MOST_BUTTONS;
+    this.colors = facts.columns.map((_, index) => facts.labels[index]?.color ?? "#6b7280");
     show(this.grid, this.isSmall);
     show(this.canvas, !this.isSmall);
     show(this.list, !this.isSmall);
@@ -104,8 +108,7 @@ export class MatrixView {
     this.cells = null;
     this.listed = [];
     this.list.replaceChildren();
-    this.tabled = null;
-    if (this.isSmall) this._buildGrid();
+    this.tabled = this.width = null;
   }
 
   // Show the 2 × 2 table of each label for multi-label tasks, or of the selected label if there are many.
@@ -163,10 +166,11 @@ export class MatrixView {
   }
 
   _buildGrid() {
-    const { cells } = this.facts;
-    this.grid.style.setProperty("--size", this.size);
+    const { height, width } = this;
+    const [rows, columns] = [this.facts.rows, this.facts.columns.slice(0, width)];
+    this.grid.style.setProperty("--size", width);
     this.grid.style.setProperty("--turned", `${TURNED}px`);
-    this.grid.classList.toggle("dense", this.size >= DENSE_FROM);
+    this.grid.classList.toggle("dense", height >= DENSE_FROM);
     const name = (label, index, kind) =>
       element(
         "span",
@@ -177,17 +181,18 @@ export class MatrixView {
         },
         element("bdi", { text: label }),
       );
+    this.buttons = [];
     const nodes = [
       element("span", { class: "corner" }),
-      ...cells.map((label, index) => name(label, index, "column")),
+      ...columns.map((label, index) => name(label, index, "column")),
     ];
-    cells.forEach((predicted, row) => {
-      nodes.push(name(predicted, row, "row"));
-      cells.forEach((truth, column) => {
+    rows.forEach((truth, row) => {
+      nodes.push(name(truth, row, "row"));
+      columns.forEach((predicted, column) => {
         const cell = element("button", {
           type: "button",
           class: `cell${row === column ? " right" : ""}`,
-          data: { predicted, truth },
+          data: { truth, predicted },
           on: { click: () => this._toggle(row, column) },
         });
         this.buttons.push(cell);
@@ -224,11 +229,9 @@ export class MatrixView {
   _key(event) {
     const index = this.buttons.indexOf(event.target);
     const target =
-      index < 0
-        ? null
-        : cellAfter(event.key, [Math.floor(index / this.size), index % this.size], this.size);
+      index < 0 ? null : cellAfter(event.key, this._placeOf(index), this.height, this.width);
     if (!target) return;
-    this.buttons[target[0] * this.size + target[1]].focus();
+    this.buttons[target[0] * this.width + target[1]].focus();
     event.preventDefault();
     event.stopPropagation();
   }
@@ -243,22 +246,29 @@ export class MatrixView {
     );
   }
 
+  /** @returns {[number, number]} */
+  _placeOf(index) {
+    return [Math.floor(index / this.width), index % this.width];
+  }
+
   _toggle(row, column) {
-    const pair = [this.facts.cells[row], this.facts.cells[column]];
+    const pair = [this.facts.rows[row], this.facts.columns[column]];
     this.onCell(this._isChosen(row, column) ? null : { pair });
   }
 
-  show({ cells, images }, state, filter) {
-    const isShown = cells === this.cells && filter.pair === this.pair; // single labels do not depend on thresholds
+  show({ cells, images, width }, state, filter) {
     this.cells = cells;
     this.images = images;
     this.pair = filter.pair;
+    if (this.width !== width) {
+      this.width = width;
+      if (this.isSmall) this._buildGrid();
+    }
     this._showTables(state, filter);
     this._say();
-    if (isShown) return;
     this.shares = sharesOf(
       cells,
-      this.size,
+      width,
       this.facts.task === "multi-label" ? this.facts.test_images : null,
     );
     if (this.isSmall) this._showGrid(cells, this.shares);
@@ -269,16 +279,13 @@ export class MatrixView {
   }
 
   _showGrid(cells, shares) {
-    const isDense = this.size >= DENSE_FROM;
+    const isDense = this.height >= DENSE_FROM;
     const countText = isDense ? (count) => COMPACT.format(count) : numberText;
     this.grid.classList.toggle("crowded", isDense && Math.max(...cells) > 99);
     this.buttons.forEach((cell, index) => {
-      const [row, column] = [Math.floor(index / this.size), index % this.size];
+      const [row, column] = this._placeOf(index);
       setText(cell, cells[index] ? countText(cells[index]) : "·");
-      cell.style.setProperty(
-        "--share",
-        `${Math.round(cells[index] ? 8 + 42 * shares[index] : 0)}%`,
-      );
+      cell.style.setProperty("--share", `${Math.round(100 * strengthOf(shares[index]))}%`);
       cell.classList.toggle("none", !cells[index]);
       cell.disabled = row === column && row === this.facts.labels.length; // background predicted as background
       const chosen = this._isChosen(row, column);
@@ -291,19 +298,20 @@ export class MatrixView {
   _isChosen(row, column) {
     return (
       Boolean(this.pair) &&
-      this.facts.cells[row] === this.pair[0] &&
-      this.facts.cells[column] === this.pair[1]
+      this.facts.rows[row] === this.pair[0] &&
+      this.facts.columns[column] === this.pair[1]
     );
   }
 
   textOf(row, column) {
-    const { cells } = this.facts;
-    const position = row * this.size + column;
+    const { rows, columns } = this.facts;
+    const position = row * this.width + column;
+    const isThere = column < this.width; // a filter can name a column that other thresholds have
     return cellText(
       this.facts,
-      [cells[row], cells[column]],
-      this.cells[position],
-      this.images[position],
+      [rows[row], columns[column]],
+      isThere ? this.cells[position] : 0,
+      isThere ? this.images[position] : 0,
     );
   }
 
@@ -336,20 +344,21 @@ export class MatrixView {
       this.canvas.style.width = this.canvas.style.height = `${CANVAS}px`;
     }
     const context = this.canvas.getContext("2d");
-    const step = pixels / this.size;
+    const [across, down] = [pixels / this.width, pixels / this.height];
     context.fillStyle = raised;
     context.fillRect(0, 0, pixels, pixels);
     this.shares.forEach((share, index) => {
       if (!share) return;
-      const [row, column] = [Math.floor(index / this.size), index % this.size];
+      const [row, column] = this._placeOf(index);
+      const cell = [column * across, row * down, Math.max(across, ratio), Math.max(down, ratio)];
       context.globalAlpha = 0.08 + 0.92 * Math.sqrt(share);
       context.fillStyle = row === column ? brand : error;
-      context.fillRect(column * step, row * step, Math.max(step, ratio), Math.max(step, ratio));
+      context.fillRect(...cell);
       if (this._isChosen(row, column)) {
         context.globalAlpha = 1;
         context.strokeStyle = text;
         context.lineWidth = 2 * ratio;
-        context.strokeRect(column * step, row * step, step, step);
+        context.strokeRect(...cell);
       }
     });
     context.globalAlpha = 1;
@@ -357,21 +366,19 @@ export class MatrixView {
 
   // Show the most frequent confusions, in the same buttons at every slider step.
   _list(cells) {
-    const confusions = confusionsOf(cells, this.size, LISTED);
+    const { rows, columns } = this.facts;
+    const confusions = confusionsOf(cells, this.width, LISTED);
     while (this.listed.length < confusions.length) this.listed.push(this._listButton());
     this.listed.forEach(({ node, truth, predicted, number }, index) => {
       show(node, index < confusions.length);
       if (index >= confusions.length) return;
       const [row, column, count] = confusions[index];
-      setText(truth, this.facts.cells[column]);
-      setText(predicted, this.facts.cells[row]);
+      setText(truth, rows[row]);
+      setText(predicted, columns[column]);
       setText(number, numberText(count));
       node.classList.toggle("chosen", this._isChosen(row, column));
       node.title = this.textOf(row, column);
-      Object.assign(node.dataset, {
-        predicted: this.facts.cells[row],
-        truth: this.facts.cells[column],
-      });
+      Object.assign(node.dataset, { truth: rows[row], predicted: columns[column] });
       node.onclick = () => this._toggle(row, column);
     });
   }
@@ -393,11 +400,11 @@ export class MatrixView {
 
   _cellAt(event) {
     const frame = this.canvas.getBoundingClientRect();
-    const offset = (position, length) =>
-      Math.min(this.size - 1, Math.max(0, Math.floor((position / length) * this.size)));
+    const offset = (position, length, count) =>
+      Math.min(count - 1, Math.max(0, Math.floor((position / length) * count)));
     return [
-      offset(event.clientY - frame.top, frame.height),
-      offset(event.clientX - frame.left, frame.width),
+      offset(event.clientY - frame.top, frame.height, this.height),
+      offset(event.clientX - frame.left, frame.width, this.width),
     ];
   }
 
@@ -408,24 +415,18 @@ export class MatrixView {
 
   _click(event) {
     const [row, column] = this._cellAt(event);
-    if (this.cells[row * this.size + column]) this._toggle(row, column);
+    if (this.cells[row * this.width + column]) this._toggle(row, column);
   }
 
   _say() {
-    const { task } = this.facts;
-    setText(
-      this.words,
-      "rows " +
-        `predicted${task === "single-label" ? " (most confident, no thresholds)" : ""}, ` +
-        "columns ground truth · click a cell for its images",
-    );
+    setText(this.words, "rows ground truth, columns predicted · click a cell for its images");
     this.words.title =
       {
         "single-label":
-          "Each image counts for its most confident label here, at any threshold. The F1 of " +
-          "the table is at the thresholds above.",
+          "Each image counts once, for its most confident label" +
+          (this.width > this.height ? " that reaches its threshold." : "."),
         "multi-label":
           "A red cell counts images where its true label is missed and its other label is wrongly predicted.",
-      }[task] ?? "";
+      }[this.facts.task] ?? "";
   }
 }

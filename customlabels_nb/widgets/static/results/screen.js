@@ -62,7 +62,7 @@ const DRAWN_FIGURES = [
 ];
 const TASK_FIGURES = {
   "single-label": [
-    ["accuracy", "accuracy", "Share of images whose most confident label is correct"],
+    ["accuracy", "accuracy", "Share of labelled images that count as correct in the matrix"],
   ],
   boxes: DRAWN_FIGURES,
   polygons: DRAWN_FIGURES,
@@ -305,12 +305,13 @@ export class ResultsScreen {
 
   // Load slow parts after the screen is shown.
   async _loadRest() {
+    const { facts } = this;
     try {
       const training = await this.source.training();
       const advice = await this.source.advice();
       if (this.closed) return;
       this.training = training;
-      this._takeAdvice(advice);
+      this._takeAdvice(advice, facts.position);
       this.buildTable();
       this._paint({ keepPlace: true });
       await this._rested();
@@ -319,8 +320,10 @@ export class ResultsScreen {
     }
   }
 
-  _takeAdvice({ items, suspects }) {
+  // `position` is where the thresholds were when the kernel was asked.
+  _takeAdvice({ items, suspects }, position) {
     this.advice = items;
+    this.advised = position;
     this.facts.groups.suspects = suspects;
     setText(this.adviceButton, items.length ? `Advice ${items.length}…` : "Advice…");
   }
@@ -361,8 +364,21 @@ export class ResultsScreen {
       this.intervals.some((item) => samePosition(item.position, position))
     ) {
       await this._send("moved", { position });
+    } else await this._askIntervals(position);
+    const isDone = () => this.closed || !samePosition(this.position, position);
+    if (!this.advice || samePosition(this.advised, position) || !this.source.isLive || isDone())
       return;
+    try {
+      const advice = await this.source.advice();
+      if (isDone()) return;
+      this._takeAdvice(advice, position);
+      this._paint({ keepPlace: true });
+    } catch (error) {
+      this.failed("kernel", error);
     }
+  }
+
+  async _askIntervals(position) {
     try {
       const [{ intervals }] = await this.source.ask("intervals", { position });
       this.intervals = [this.intervals[0], { position, of: intervals }];
@@ -405,9 +421,9 @@ export class ResultsScreen {
   _cellText() {
     const {
       filter: { pair, label, show: shown },
-      facts: { cells },
+      facts: { rows, columns },
     } = this;
-    if (pair) return this.matrix.textOf(cells.indexOf(pair[0]), cells.indexOf(pair[1]));
+    if (pair) return this.matrix.textOf(rows.indexOf(pair[0]), columns.indexOf(pair[1]));
     return this.before ? `\u2068${label}\u2069: ${RESULT_WORDS[shown]}` : null;
   }
 
@@ -422,7 +438,7 @@ export class ResultsScreen {
     this.controls.show(state, label);
     this.table.show(state, label, { isMoving });
     for (const node of this.comparison.querySelectorAll(".elsewhere"))
-      show(node, !samePosition(state.position, this.facts.own.position));
+      show(node, !samePosition(state.position, this.actions.compared.position));
     this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
     this.filters.show(
@@ -462,11 +478,13 @@ export class ResultsScreen {
 
   _showFigures() {
     const { facts, state } = this;
+    this.adviceButton.disabled =
+      !this.source.isLive && !samePosition(state.position, facts.own.position);
     const values = {
       ...state.means,
       mAP: state.mAP,
       mAR: state.mAR,
-      accuracy: facts.accuracy,
+      accuracy: state.accuracy,
       coco_map: facts.coco_map,
     };
     const intervals =
@@ -513,11 +531,10 @@ export class ResultsScreen {
 
   _emptyWords() {
     const { show: shown, label, pair, slice, search, images } = this.filter;
-    if (label !== null || pair || slice || search || images)
-      return "No test images match at these thresholds.";
+    if (label !== null || pair || slice || search || images) return "No test images match.";
     return shown === "mistakes"
-      ? "No mistakes at these thresholds. Select “all” to show all test images."
-      : "No images at these thresholds.";
+      ? "No mistakes. Select “all” to show all test images."
+      : "No images.";
   }
 
   // Return the images that buttons apply to: the selection, or the shown images. To fix ground truth, images with a

@@ -73,13 +73,7 @@ export class LabelTable {
       ["label", "label", ""],
       ["f1", "F1", "Harmonic mean of precision and recall"],
       ...(comparison
-        ? [
-            [
-              "delta",
-              "Δ F1",
-              `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}, each at its own thresholds`,
-            ],
-          ]
+        ? [["delta", "Δ F1", `F1 of ${comparison.names[1]} minus F1 of ${comparison.names[0]}`]]
         : []),
       ...(isBoxes
         ? [
@@ -154,11 +148,11 @@ export class LabelTable {
     return { node, cells, name, fill };
   }
 
-  // A change belongs to the F1 at the version's own thresholds, not at others.
-  _showDelta(cell, change, isOwn) {
-    const isShown = isOwn && change && change.delta !== null;
-    setText(cell, isShown ? deltaText(change.delta) : isOwn ? "" : "–");
-    cell.title = isOwn ? "" : "Compared at each version's own thresholds, not at these";
+  // A change belongs to the F1 at the thresholds that are compared, not at others.
+  _showDelta(cell, change, isCompared) {
+    const isShown = isCompared && change && change.delta !== null;
+    setText(cell, isShown ? deltaText(change.delta) : isCompared ? "" : "–");
+    cell.title = isCompared ? "" : "Not compared as chosen above";
     const sign = isShown ? certainSign(change) : 0;
     if (isShown)
       cell.title =
@@ -173,7 +167,8 @@ export class LabelTable {
     this.state = state;
     this.label = label;
     this.isPartial = isMoving;
-    const isOwn = samePosition(state.position, this.facts.own.position);
+    const isCompared =
+      Boolean(this.comparison) && samePosition(state.position, this.comparison.position);
     const first = Math.floor(this.scrolled / ROW);
     for (const index of isMoving ? this.order.slice(first, first + IN_VIEW) : this.lines.keys()) {
       const { node, cells, name, fill } = this.lines[index];
@@ -182,8 +177,12 @@ export class LabelTable {
         if (cells[key])
           setText(cells[key], tested || state.fp[index] ? metricText(state[key][index]) : "–");
       if (cells.delta)
-        this._showDelta(cells.delta, this.comparison.labels[this.facts.labels[index].label], isOwn);
-      setText(cells.threshold, state.isTop ? "–" : metricText(state.thresholds[index]));
+        this._showDelta(
+          cells.delta,
+          this.comparison.labels[this.facts.labels[index].label],
+          isCompared,
+        );
+      setText(cells.threshold, state.isTop ? "" : metricText(state.thresholds[index]));
       fill.style.width = `${100 * state.f1[index]}%`;
       const chosen = this.facts.labels[index].label === label;
       node.classList.toggle("chosen", chosen);

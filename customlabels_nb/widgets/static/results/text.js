@@ -49,12 +49,14 @@ export function imagesText(count) {
 }
 
 // Describe a cell of the matrix, for boxes with the number of shown images.
-export function cellText({ task }, [predicted, truth], count, images) {
+export function cellText({ task, columns }, [truth, predicted], count, images) {
   const words = { boxes: ["box", "boxes"], polygons: ["mask", "masks"] }[task];
   const what = words
     ? `${numberText(count)} ${words[count === 1 ? 0 : 1]} in ${imagesText(images)}`
     : imagesText(count);
-  return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : `predicted as \u2068${predicted}\u2069`}`;
+  const isLacking = task === "single-label" && predicted === columns.at(-1);
+  const other = isLacking ? "without an answer" : `predicted as \u2068${predicted}\u2069`;
+  return `${what}: \u2068${truth}\u2069 ${predicted === truth ? "found" : other}`;
 }
 
 // Describe one label or box of an image: "backyard (false negative) 0.22 · IoU 0.41". What is missed entirely has
