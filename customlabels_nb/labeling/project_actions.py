@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
 from customlabels_nb.labeling import change_signal
@@ -28,8 +29,8 @@ _WRITING = ("keep_thresholds", "add_to_train")
 class ProjectActions(ProjectScreen):
     """Actions of the results screen on a model version's project.
 
-    ``keep_thresholds({label: threshold})`` stores them in the version. ``open_images(names)`` returns the widget for
-    correcting these test images, and ``open_map(exploration, name, random_state)`` one with their map.
+    ``keep_thresholds`` stores thresholds by label, or "most confident", in the version. ``open_images(names)`` returns
+    the widget for correcting these test images, and ``open_map(exploration, name, random_state)`` one with their map.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class ProjectActions(ProjectScreen):
         version: str,
         config: ModelConfig,
         *,
-        keep_thresholds: Callable[[Mapping[str, float]], None],
+        keep_thresholds: Callable[[Mapping[str, float] | str], None],
         open_images: Callable[[Sequence[str]], Any],
         open_map: Callable[[Exploration, str, int], Any],
     ) -> None:
@@ -71,9 +72,16 @@ class ProjectActions(ProjectScreen):
         names: list[str] = self._store.labels()["label"].tolist()
         return names
 
-    def kept_thresholds(self) -> dict[str, float]:
+    @property
+    def model_labels(self) -> list[str]:
+        return list(self._config.labels)
+
+    def kept_thresholds(self) -> dict[str, float] | str:
+        """Return what the version decides by: the threshold of each label, or "most confident"."""
         record = next(version for version in self._store.versions() if version.name == self._version)
         config = load_config(self.root / record.folder)
+        if getattr(config, "decision", None) == MOST_CONFIDENT:
+            return MOST_CONFIDENT
         return {label: config.threshold_of(label) for label in config.labels}
 
     def truth_now(self) -> tuple[list[str], pd.DataFrame, list[str]]:

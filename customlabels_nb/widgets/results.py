@@ -136,7 +136,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
     # -- for other cells ----------------------------------------------------------------------------
     @property
     def thresholds(self) -> dict[str, float]:
-        """Current threshold of each label. Cross-validated thresholds are the means of the folds."""
+        """Current threshold of each label: the mean of the folds if cross-validated, NaN for "most confident"."""
         return self.exploration.thresholds
 
     @property
@@ -207,8 +207,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
         Parameters
         ----------
         thresholds : float, mapping, str or None
-            One number for all labels, a mapping from label to number, "cross-validated", None for each label's assumed
-            threshold, or "most confident" for the most confident label of each image (single-label models).
+            One number for all labels, a mapping from label to number, "assumed" for each label's assumed threshold,
+            "cross-validated", or "most confident" for the most confident label of each image (single-label models).
+            None is "most confident" for single-label models and "assumed" for others.
 
         Examples
         --------
@@ -270,14 +271,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
             self.send({"push": "filter", "filter": chosen.to_dict(), "groups": groups})
 
     def keep_thresholds(self) -> None:
-        """Save the current thresholds as those of the model version, so that ``detect`` uses them from now on.
+        """Save the current thresholds, or "most confident", in the model version: ``detect`` uses them from now on.
 
         Raises
         ------
         NotAllowedError
             If the report does not belong to a model version.
-        InputError
-            If the most confident labels are shown, which have no thresholds.
 
         Examples
         --------
@@ -291,9 +290,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
                 "This report has no model version to save thresholds in. Pass them to model.detect(…) instead.",
             )
             if self.exploration.position.mode == MOST_CONFIDENT:
-                raise InputError('The mode "most confident" has no thresholds to save. Choose another mode first.')
-            kept = actions.kept_thresholds()  # without labels that the model does not know
-            actions.keep_thresholds({label: value for label, value in self.thresholds.items() if label in kept})
+                actions.keep_thresholds(MOST_CONFIDENT)
+            else:
+                known = actions.model_labels
+                actions.keep_thresholds({label: value for label, value in self.thresholds.items() if label in known})
 
     def judge_again(self) -> list[str]:
         """Evaluate again with the project's current ground truth and return the test images where it changed.
@@ -435,7 +435,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def _keep(self, position: _PagePosition) -> Any:
         self.exploration.move_to(Position(*position))
         self.keep_thresholds()
-        return {"thresholds": self.thresholds}
+        return {"kept": self._actions.kept_thresholds() if self._actions else None}
 
     def _fix(self, images: list[int]) -> Any:
         actions = self._actions_for("open_images", "This report has no project whose labels could be corrected.")

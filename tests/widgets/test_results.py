@@ -7,6 +7,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -98,6 +99,25 @@ def test_actions_that_need_a_project_are_refused(page: Page) -> None:
     assert page.ask("training") == {"counts": None}
 
 
+def test_thresholds_or_the_most_confident_label_are_saved(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[Any] = ["most confident"]
+    actions: Any = SimpleNamespace(
+        can=["keep_thresholds"],
+        facts={},
+        labels=list,
+        model_labels=HOSTILE[:2],
+        keep_thresholds=saved.append,
+        kept_thresholds=lambda: saved[-1],
+    )
+    page = Page(Report(report, actions=lambda: actions).show(), monkeypatch)
+    assert page.ask("hello")["facts"]["kept"] == "most confident"
+    position = {"mode": "one", "one": 0.25, "own": {}, "iou_threshold": None}
+    own = dict.fromkeys(HOSTILE[:2], 0.25)  # without the label that the model does not know
+    assert page.ask("keep", position=position) == {"kept": own}
+    assert page.ask("keep", position={**position, "mode": "most confident"}) == {"kept": "most confident"}
+    assert saved[1:] == [own, "most confident"]
+
+
 def test_malformed_requests_get_an_error(page: Page) -> None:
     for kind, content in (
         ("moved", {"position": {"mode": "x"}}), ("moved", {"position": {"where": 1}}),
@@ -105,7 +125,7 @@ def test_malformed_requests_get_an_error(page: Page) -> None:
     ):  # fmt: skip
         with pytest.raises(RuntimeError):
             page.ask(kind, **content)
-    assert page.widget.position["mode"] == "assumed"
+    assert page.widget.position["mode"] == "most confident"
 
 
 def test_results_are_written_where_the_page_says(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 
 import { setText, show } from "../shared/dom.js";
 import { askLabel, askPath, comparisonBar, openAdvice, openVersions } from "./dialogs.js";
+import { MOST_CONFIDENT } from "./engine.js";
 import { imagesText } from "./text.js";
 
 export class Actions {
@@ -79,8 +80,13 @@ export class Actions {
     const { controls, notices } = this.screen;
     const answer = await this.ask("keep", { position }, "saving…");
     if (!answer) return;
-    controls.keepAs(answer.thresholds);
-    notices.say("kept", "Thresholds saved. model.detect() uses them from now on.");
+    controls.keepAs(answer.kept);
+    notices.say(
+      "kept",
+      answer.kept === MOST_CONFIDENT
+        ? "Saved: model.detect() answers with the most confident label from now on."
+        : "Thresholds saved. model.detect() uses them from now on.",
+    );
   }
 
   showAdvice(items) {

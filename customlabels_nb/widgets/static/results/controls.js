@@ -7,7 +7,7 @@ const MODES = [
   [
     MOST_CONFIDENT,
     "most confident",
-    "Each image counts for its most confident label, as in the matrix, without thresholds",
+    "The answer for each image is its most confident label, without thresholds",
   ],
   [ASSUMED, "assumed", "The threshold of each label with the highest F1 on these test images"],
   [
@@ -19,8 +19,9 @@ const MODES = [
   [PER_LABEL, "per label", "Select a label in the table and move its threshold"],
 ];
 
-// Return true if the labels have these thresholds already. `kept` has the thresholds by label.
-export function areKept(labels, thresholds, kept) {
+// Return true if the model decides like this already. `kept` has its thresholds by label, or is "most confident".
+export function areKept(labels, { isTop, thresholds }, kept) {
+  if (isTop || kept === MOST_CONFIDENT) return Boolean(isTop) && kept === MOST_CONFIDENT;
   return labels.every(
     ({ label }, index) =>
       !Object.hasOwn(kept, label) || Math.abs(kept[label] - thresholds[index]) < 1e-9,
@@ -72,8 +73,6 @@ export class Controls {
     this.keep = element("button", {
       type: "button",
       class: "primary keep",
-      text: "Save thresholds",
-      title: "Save them in the model version: model.detect() uses them from now on",
       on: { click: onKeep },
     });
     this.node = element(
@@ -94,7 +93,7 @@ export class Controls {
     );
   }
 
-  // `kept` has the thresholds of the model by label.
+  // `kept` has the thresholds of the model by label, or is "most confident".
   build({ engine, canKeep, kept }) {
     this.engine = engine;
     this.kept = kept;
@@ -114,14 +113,17 @@ export class Controls {
       tab.classList.toggle("current", current);
       tab.setAttribute("aria-pressed", String(current));
     }
-    const isTop = position.mode === MOST_CONFIDENT;
+    const { isTop } = state;
     const isWaiting = position.mode === PER_LABEL && label === null;
     for (const node of [this.threshold, this.of]) show(node, !isTop);
     show(this.value, !isTop && !isWaiting);
     this.threshold.disabled = isWaiting;
-    this.keep.disabled =
-      isTop || areKept(this.engine.facts.labels, state.thresholds, this.kept ?? {});
-    const value = this.shownThreshold();
+    this.keep.disabled = areKept(this.engine.facts.labels, state, this.kept ?? {});
+    setText(this.keep, isTop ? "Save: most confident label" : "Save thresholds");
+    this.keep.title =
+      "Save in the model version: model.detect() " +
+      (isTop ? "answers with the most confident label from now on" : "uses them from now on");
+    const value = isTop ? position.one : this.shownThreshold();
     if (document.activeElement !== this.threshold || Number(this.threshold.value) !== value)
       this.threshold.value = String(value);
     setText(this.value, value.toFixed(3));
@@ -133,9 +135,9 @@ export class Controls {
     }
   }
 
-  // Take note of the thresholds that the model has now.
-  keepAs(thresholds) {
-    this.kept = thresholds;
+  // Take note of what the model decides by now.
+  keepAs(kept) {
+    this.kept = kept;
     this.show(this.state, this.label);
   }
 
