@@ -19,7 +19,7 @@ const TABS = [
 ];
 const SORTS = [
   ["confident", "most confident mistakes"],
-  ["unsure", "closest to the threshold"],
+  ["unsure", "least certain"],
   ["name", "name"],
   ["given", "original order"],
 ];

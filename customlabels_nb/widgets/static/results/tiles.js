@@ -6,7 +6,8 @@ import { overlayOf } from "../shared/overlay.js";
 import { shapesOfItems } from "./overlay.js";
 import { itemText, summaryText } from "./text.js";
 
-const MOST_CHIPS = 4;
+const MOST_CHIPS = 2; // one a line
+const MOST_BOX_CHIPS = 3;
 
 // Create a chip of a label: ground truth solid, predictions dashed, mistakes in their own color, with confidence. A
 // short chip of what is missed has none, to leave space for the name.
@@ -71,9 +72,10 @@ export class ResultTile {
       this._caption(shown, labels, isDetection, name);
       this.shapes = null;
     }
-    if (picture?.uri !== this.uri || picture?.failure !== this.failure) {
+    const failure = picture?.failure && `${shortName(name)}\n${picture.failure}`;
+    if (picture?.uri !== this.uri || failure !== this.failure) {
       this.uri = picture?.uri;
-      this.failure = picture?.failure;
+      this.failure = failure;
       if (this.uri) this.picture.src = this.uri;
       else this.picture.removeAttribute("src");
       show(this.picture, Boolean(this.uri));
@@ -108,8 +110,8 @@ export class ResultTile {
       ? items.filter(({ result }) => result !== "tp").sort((a, b) => b.confidence - a.confidence)
       : sorted;
     const chips = listed
-      .slice(0, isDetection || listed.length > MOST_CHIPS ? MOST_CHIPS - 1 : MOST_CHIPS)
-      .map((item) => resultChip(item, labels, { isShort: isDetection }));
+      .slice(0, isDetection ? MOST_BOX_CHIPS : MOST_CHIPS)
+      .map((item) => resultChip(item, labels, { isShort: isDetection || listed.length > 1 }));
     if (listed.length > chips.length && !isDetection)
       chips.push(element("span", { class: "faint", text: `+${listed.length - chips.length}` }));
     if (isDetection && sorted.length)
