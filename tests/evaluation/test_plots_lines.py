@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -179,6 +180,19 @@ def test_calibration_is_that_of_the_table(boxes: bool) -> None:
     assert [text.get_text() for text in ax.texts] == [f"{count:,}" for count in filled["count"]]
     assert ax.get_legend().get_title().get_text() == f"calibration error {table.attrs['error']:.3f}"
     assert "label 01" in plot_calibration(found, label="label 01").get_legend().get_title().get_text()
+
+
+@pytest.mark.parametrize("size", [(9.0, 7.0), (4.0, 3.0)])
+def test_calibration_legend_covers_no_part_of_the_curve(size: tuple[float, float]) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=size)
+    for ax, label in zip(axes, (None, "label 01"), strict=True):
+        plot_calibration(classified(3), ax, label=label)
+    figure.tight_layout()
+    figure.canvas.draw()
+    for ax in axes:
+        highest = ax.transData.transform((0, 1))[1]
+        assert ax.get_legend().get_window_extent().y0 > highest
+        assert ax.get_legend().get_window_extent().y1 < ax.bbox.y1 + 1
 
 
 def test_calibration_intervals_are_wilson_intervals() -> None:

@@ -18,6 +18,7 @@ from customlabels_nb.evaluation.plots.style import (
     QUARTERS,
     TEXT,
     count_ticks,
+    inches,
     legend,
     marked_threshold,
     name_plot,
@@ -97,8 +98,18 @@ def plot_calibration(
             label="correct, 95% interval", **MARK)  # fmt: skip
     _counts_below(ax, filled)
     error = f"calibration error {table.attrs['error']:.3f}" if len(filled) else "no predictions"
-    legend(ax, error if label is None else f"{plain(label, 28)}\n{error}", beside=beside)
+    title = error if label is None else f"{plain(label, 28)}\n{error}"
+    if not beside:
+        _space_above(ax, lines=3 + title.count("\n"))
+    legend(ax, title, beside=beside)
     return ax
+
+
+def _space_above(ax: Axes, lines: int) -> None:
+    """Extend the y axis above 1, so that a legend of some lines covers nothing: the curve can be anywhere below."""
+    foot, _ = ax.get_ylim()
+    share = min(0.6, (1.7 * TEXT * lines + 10) / (72 * inches(ax)[1]))
+    ax.set_ylim(foot, (1.02 - foot * share) / (1 - share))
 
 
 def _counts_below(ax: Axes, bins: pd.DataFrame) -> None:
