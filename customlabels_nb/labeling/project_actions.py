@@ -80,7 +80,7 @@ class ProjectActions(ProjectScreen):
         """Return what the version decides by: the threshold of each label, or "most confident"."""
         record = next(version for version in self._store.versions() if version.name == self._version)
         config = load_config(self.root / record.folder)
-        if getattr(config, "decision", None) == MOST_CONFIDENT:
+        if config.decision == MOST_CONFIDENT:
             return MOST_CONFIDENT
         return {label: config.threshold_of(label) for label in config.labels}
 

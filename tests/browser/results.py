@@ -62,16 +62,18 @@ def expected(report, position):
     there = Exploration(report.evaluation)
     there.move_to(Position.from_dict(position))
     table = there.per_label.set_index("label")
-    if position["mode"] == "most confident":
-        table["threshold"] = "–"
+    top = position["mode"] == "most confident"
     columns = ["f1", "precision", "recall", "threshold", *(["average_precision"] if report.task == "boxes" else [])]
-    rows = {label: [value if value == "–" else f"{value:.3f}" for value in row[columns]] for label, row in table.iterrows()}
-    shown = {"f1": "f1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}
+    rows = {label: ["" if top and column == "threshold" else f"{row[column]:.3f}" for column in columns] for label, row in table.iterrows()}
+    shown = {"f1": "f1", "precision": "precision", "recall": "recall"}
     if report.task == "boxes":
         shown |= {"mAP": "mean_average_precision", "mAR": "mean_average_recall", "coco_map": "coco_map"}
     means = {name: f"{there.metrics[metric]:.3f}" for name, metric in shown.items() if metric in there.metrics}
+    counts = there.confusion_matrix.counts
+    if report.task == "single-label":
+        means["accuracy"] = f"{counts.trace() / counts.sum():.3f}"
     shown = [there.names[at] for at in there.choose(Filter("mistakes"))]
-    return {"rows": rows, "means": means, "matrix": there.confusion_matrix.counts.ravel().tolist(), "shown": shown}
+    return {"rows": rows, "means": means, "matrix": counts.ravel().tolist(), "shown": shown}
 
 draw()
 """  # noqa: E501
@@ -130,7 +132,7 @@ class ResultsScreen:
         shown: list[str] = self.said()["shown"]
         return shown
 
-    def cell(self, predicted: str, truth: str) -> Locator:
+    def cell(self, truth: str, predicted: str) -> Locator:
         return self.root.locator(f".cells .cell[data-predicted='{predicted}'][data-truth='{truth}']")
 
     def one(self, label: str, kind: str) -> Locator:

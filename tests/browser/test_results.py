@@ -52,10 +52,19 @@ def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> Non
     )
     page.run_all()
     screen = screen_in(page, 1).ready()
-    start = {"mode": "assumed", "one": 0.5, "own": {}, "iou_threshold": None}
+    start = {"mode": "most confident", "one": 0.5, "own": {}, "iou_threshold": None}
     expect_same(screen, page, "report", start)
-    screen.mode("most confident")
-    expect_same(screen, page, "report", {**start, "mode": "most confident"})
+    expect(screen.root.locator(".slider.threshold")).to_be_hidden()
+    expect(screen.root.locator(".curves-plot .here")).to_be_hidden()
+    expect(screen.cell("apple", "(no answer)")).to_have_count(0)
+    screen.mode("assumed")
+    expect_same(screen, page, "report", {**start, "mode": "assumed"})
+    lacking = screen.cell("apple", "(no answer)")
+    lacking.click()
+    assert len(screen.names()) == int(lacking.inner_text()) > 0
+    expect(screen.root.locator(".narrowed")).to_contain_text("without an answer")
+    page.expect_value("sorted(s.shown)", sorted(screen.names()))
+    lacking.click()
     screen.mode("one")
     # by hand: the slider is dragged with the mouse, and the kernel receives its value
     slider = screen.root.locator(".slider.threshold")
@@ -224,15 +233,21 @@ def test_thresholds_are_stored_labels_corrected_and_versions_compared(lab: Lab) 
     page = lab.open(notebook(PICTURES, PROJECT, "s = model.evaluate().show()\ns"), width=1400, height=1800)
     page.run_all(seconds=300)
     screen = screen_in(page, 2).ready()
-    # a threshold is saved and used by detect
-    expect(screen.button("Save thresholds")).to_be_disabled()
+    # a threshold is saved and used by detect, and then the most confident label again
+    keep = screen.root.locator("button.keep")
+    expect(keep).to_have_text("Save: most confident label")
+    expect(keep).to_be_disabled()
     screen.mode("one")
     screen.move("threshold", 0)
     screen.button("Save thresholds").click()
     expect(screen.root.locator(".notice", has_text="Thresholds saved.")).to_be_visible()
     expect(screen.button("Save thresholds")).to_be_disabled()
     assert page.value("model.thresholds") == {"disc": 0.0, "stripes": 0.0}
-    screen.mode("assumed")
+    screen.mode("most confident")
+    keep.click()
+    expect(screen.root.locator(".notice", has_text="answers with the most confident label")).to_be_visible()
+    expect(keep).to_be_disabled()
+    assert page.value("model.decision") == "most confident"
 
     # a wrong label is corrected in the gallery, and the metrics follow
     before = screen.said()["means"]["f1"]
@@ -345,8 +360,8 @@ def test_cell_count_equals_its_images_under_any_filter(
     some = 0
     for at in range(cells.count()):
         cell = cells.nth(at)
-        predicted, truth = (cell.get_attribute(f"data-{side}") or "" for side in ("predicted", "truth"))
-        wanted = exploration.choose(Filter("all", pair=(predicted, truth)))
+        truth, predicted = (cell.get_attribute(f"data-{side}") or "" for side in ("truth", "predicted"))
+        wanted = exploration.choose(Filter("all", pair=(truth, predicted)))
         cell.click()
         screen.expect_place(f"1–{len(wanted)} of {len(wanted)}" if len(wanted) else "no images")
         expect(chip.locator(".narrowed")).to_contain_text(f"{len(wanted)} image")
@@ -382,9 +397,9 @@ def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
     # keys lead through the matrix
     expect(screen.root.locator(".cells .cell[tabindex='0']")).to_have_count(1)
     screen.cell("apple", "apple").focus()
-    for key, truth in (("ArrowRight", "pear"), ("Home", HOSTILE), ("End", "background"), ("ArrowLeft", "pear")):
+    for key, predicted in (("ArrowRight", "pear"), ("Home", HOSTILE), ("End", "background"), ("ArrowLeft", "pear")):
         keyboard.press(key)
-        expect(screen.cell("apple", truth)).to_be_focused()
+        expect(screen.cell("apple", predicted)).to_be_focused()
     keyboard.press("ArrowDown")
     keyboard.press("Enter")
     expect(screen.cell("pear", "pear")).to_have_attribute("aria-pressed", "true")
@@ -484,6 +499,38 @@ def test_long_label_names_fit_the_matrix(browser: Browser, tmp_path: Path, label
             assert (said["cut"], said["hidden"]) == ([], 0), width
             assert said["height"] < 320
     assert screen.page.evaluate("window.hacked") is None
+    screen.page.close()
+
+
+#: Returns the texts beside the names of tiles that are not entirely in sight, and the texts instead of photos.
+TILES = """root => {
+    const outside = (node, frame) => {
+        const [inner, outer] = [node.getBoundingClientRect(), frame.getBoundingClientRect()];
+        return inner.right > outer.right + 1 || inner.bottom > outer.bottom + 1;
+    };
+    const tiles = [...root.querySelectorAll(".tile:not([hidden])")];
+    return {
+        cut: tiles.flatMap((tile) => [...tile.querySelectorAll(".caption :is(.word, .number, .faint), .excuse")]
+            .filter((node) => outside(node, node.closest(".caption, .frame"))).map((node) => node.textContent)),
+        words: tiles.map((tile) => [...tile.querySelectorAll(".word")].map((node) => node.textContent).join()),
+        excuses: tiles.map((tile) => tile.querySelector(".excuse").innerText),
+    };
+}"""
+
+
+def test_confidences_and_file_names_on_tiles_are_whole(browser: Browser, tmp_path: Path) -> None:
+    labels = [*LONG[:5], "backyard"]
+    names = [f"{number}.png" for number in range(7)]
+    truth = pd.DataFrame({"image": names, "label": [*labels, labels[0]]})
+    said = pd.DataFrame({"image": names[:6], "label": [labels[-1], *labels[:5]], "confidence": 0.9})
+    said = pd.concat([said, truth.tail(1).assign(confidence=0.004)])
+    screen = _file_of(browser, cl.evaluate(truth, said, truth[["image"]], thresholds=0.5), tmp_path)
+    for width in (1300, 1000, 500):
+        _resize(screen, width)
+        tiles = screen.root.evaluate(TILES)
+        assert tiles["cut"] == [], width
+        assert sorted(tiles["words"]) == ["missed"] * 6 + ["missed 0.00"]
+        assert [text.split("\n")[0] for text in tiles["excuses"]] == screen.names()
     screen.page.close()
 
 

@@ -607,7 +607,7 @@ test("thumbnails of an evaluation are not shown at the numbers of another", asyn
   };
   const gallery = new ImageGallery({ source });
   gallery.paint = () => {};
-  const engineOf = (images) => ({ facts: { images } });
+  const engineOf = (images) => ({ facts: { images, labels } });
   const ask = async () => {
     gallery._ask([0, 1]);
     context.mock.timers.tick(100);

@@ -65,6 +65,9 @@ export class ImageGallery {
     if (String(this.engine?.facts.images) !== String(engine.facts.images)) this.pictures.clear();
     this.engine = engine;
     this.selection.clear();
+    // names that do not fit beside a confidence have a line of their own
+    const isTall = engine.facts.labels.some(({ label }) => /.{8}|[\u2e80-\uffff]{4}/.test(label));
+    this.grid.classList.toggle("tall", isTall && !engine.isDetection);
   }
 
   get size() {

@@ -419,12 +419,20 @@ export class MatrixView {
   }
 
   _say() {
-    setText(this.words, "rows ground truth, columns predicted · click a cell for its images");
+    const isSingle = this.facts.task === "single-label";
+    const rule =
+      isSingle && this.width > this.height
+        ? " (the most confident label that reaches its threshold)"
+        : "";
+    setText(
+      this.words,
+      `rows ground truth, columns predicted${rule} · click a cell for its images`,
+    );
     this.words.title =
       {
         "single-label":
           "Each image counts once, for its most confident label" +
-          (this.width > this.height ? " that reaches its threshold." : "."),
+          (rule && " that reaches its threshold. The table counts every label that does."),
         "multi-label":
           "A red cell counts images where its true label is missed and its other label is wrongly predicted.",
       }[this.facts.task] ?? "";

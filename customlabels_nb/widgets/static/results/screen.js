@@ -81,6 +81,8 @@ export class ResultsScreen {
     source.onPush((message) => this._pushed(message));
     this.resizing = new ResizeObserver(() => this._fit());
     this.resizing.observe(this.root);
+    this.theming = new MutationObserver(() => this.engine && this.matrix.followTheme());
+    this.theming.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
     this._open();
   }
 
@@ -684,6 +686,7 @@ export class ResultsScreen {
     this.paintImages = null;
     for (const timer of [this.resting, this.narrowing, this.looking]) clearTimeout(timer);
     this.resizing.disconnect();
+    this.theming.disconnect();
     this.gallery.close();
     this.source.close();
     this.root.remove();
