@@ -49,7 +49,7 @@ def test_the_header_shows_training_figures_and_code_to_load_the_model(page: Page
 
 def test_advice_runs_in_an_empty_notebook(project: Project, page: Page) -> None:
     facts = page.ask("hello")["facts"]
-    assert facts["kept"] == project.model("v1").thresholds
+    assert facts["kept"] == project.model("v1").decision == "most confident"
     with project.model("v1").started("cpu", engine="torch"):
         elsewhere = project.model("v1").evaluate(project.test_set, thresholds=0.99, progress=False)
     for report in (project.model("v1").evaluate(thresholds=0.99), elsewhere):
@@ -68,12 +68,16 @@ def test_kept_thresholds_are_the_versions_own_and_detect_follows(page: Page, pro
     everything = model.detect(image, threshold=0).table
     assert len(everything) == 3
     page.ask("keep", position={"mode": "one", "one": 0.0, "own": {}, "iou_threshold": None})
-    assert set(model.thresholds.values()) == {0.0}
+    assert (model.decision, set(model.thresholds.values())) == ("assumed", {0.0})
     assert len(model.detect(image).table) == 3
     own = {"disc": 1.0, "stripes": 1.0, "triangle": 1.0}
     page.ask("keep", position={"mode": "per label", "one": 0.5, "own": own, "iou_threshold": None})
     assert model.thresholds == own
     assert model.detect(image).table.empty
+    top = {"mode": "most confident", "one": 0.5, "own": {}, "iou_threshold": None}
+    assert page.ask("keep", position=top) == {"kept": "most confident"}
+    assert model.decision == "most confident"
+    assert len(model.detect(image).table) == 1
     model.stop()
     page.widget.set_thresholds(0.25)
     page.widget.keep_thresholds()
