@@ -194,7 +194,7 @@ export class Viewer {
       {
         class: `item ${item.result}`,
         style: { "--label-color": color },
-        title: `Threshold ${item.threshold.toFixed(3)}`,
+        title: this.state.isTop ? "" : `Threshold ${item.threshold.toFixed(3)}`,
         attributes: { role: "listitem" },
         on: { pointerenter: () => this._mark(item), pointerleave: () => this._mark(null) },
       },
