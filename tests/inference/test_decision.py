@@ -15,13 +15,20 @@ from PIL import Image
 
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.exploring.exploration import Exploration
+from customlabels_nb.evaluation.exploring.filtering import Filter
 from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.exporting import detect as program
+from customlabels_nb.inference.exporting.export import export
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.thresholds import choose
-from customlabels_nb.models.artifact import load_config, model_identity, update_config
+from customlabels_nb.models.artifact import ModelConfig, load_config, model_identity, update_config
+from customlabels_nb.training.stored import own_decision
+from tests.evaluation.test_exploration import ask_page
 from tests.inference.configs import CONFIG
+from tests.inference.conftest import COLORS
+from tests.models.pictures import blot
 
 #: The page of the results screen is tested with the same cases.
 CASES = json.loads((Path(__file__).parents[1] / "decision_cases.json").read_text("utf-8"))
@@ -135,3 +142,63 @@ def test_a_run_is_not_resumed_with_another_decision(folder: Path, blots: dict[st
     with pytest.raises(InputError, match="threshold='most confident'"):
         detect_many(predictor, blots["green"], to=to, resume=True)
     predictor.stop()
+
+
+CLOSE = 1e-4  # difference of confidences that an exported program may have
+
+
+@pytest.mark.parametrize("count", [24, pytest.param(400, marks=pytest.mark.thorough)])
+def test_everything_gives_the_same_answers(folder: Path, test_data: Path, tmp_path: Path, count: int) -> None:
+    photos = [*save_blends(tmp_path / "blends", count), *map(str, sorted(test_data.rglob("*.jpg"))[: count // 4])]
+    predictor = Predictor(folder)
+    predictor.start("cpu")
+    exported = program.ExportedModel(export(folder, "blots", "onnx", tmp_path / "onnx", pictures=[]).file)
+    everything = detect_many(predictor, photos, threshold=0)
+    of_image = everything.pivot(index="image", columns="label", values="confidence")
+    top = np.sort(of_image.to_numpy(), axis=1)
+    for decision in ("most confident", "assumed"):
+        config = replace(load_config(folder), decision=decision, thresholds={"red": 0.3, "green": 0.8, "blue": 0.6})
+        update_config(folder, config)
+        exported.facts |= {"decision": decision, "thresholds": config.thresholds}
+        answers = {name: rows["label"].tolist() for name, rows in detect_many(predictor, photos).groupby("image")}
+        if decision == "most confident":
+            assert all(len(answers[photo]) == 1 for photo in photos)
+            near = top[:, -1] - top[:, -2] < CLOSE
+        else:
+            assert {len(answers.get(photo, [])) for photo in photos} >= {0, 1}
+            near = np.abs(of_image - pd.Series(config.thresholds)).min(axis=1).to_numpy() < CLOSE
+        clear = set(of_image.index[~near])
+        assert len(clear) > 0.9 * len(photos)
+        for photo in photos:
+            expected = answers.get(photo, [])
+            assert detect(predictor, photo).table["label"].tolist() == expected
+            assert photo not in clear or [row["label"] for row in exported.detect(photo)] == expected
+        assert counted_by_report_and_page(config, photos, everything, answers) == {
+            photo: answers.get(photo, ["(no answer)"])[0] for photo in photos
+        }
+    predictor.stop()
+
+
+def counted_by_report_and_page(
+    config: ModelConfig, photos: list[str], predictions: pd.DataFrame, answers: dict[str, list[str]]
+) -> dict[str, str]:
+    """Return what the page of the results screen counts each image under, after comparing the report with answers."""
+    truth = pd.DataFrame({"image": photos, "label": np.random.default_rng(0).choice(config.labels, len(photos))})
+    found = evaluate(truth, predictions, labels=config.labels, thresholds=own_decision(config), task="single-label")
+    accepted = found.per_image.query("result != 'false negative'")
+    assert {name: rows["label"].tolist() for name, rows in accepted.groupby("image")} == answers
+    exploration, matrix = Exploration(found), found.confusion_matrix
+    cells = [(true, answer) for true in matrix.labels for answer in matrix.columns]
+    pages = ask_page(exploration, [(exploration.position, Filter("all", pair=cell)) for cell in cells])
+    chosen = [(cell[1], number) for cell, page in zip(cells, pages, strict=True) for number in page["chosen"]]
+    return {exploration.names[number]: answer for answer, number in chosen}
+
+
+def save_blends(folder: Path, count: int) -> list[str]:
+    """Write pictures of discs in mixtures of the three colors, some of which the model cannot tell apart."""
+    folder.mkdir()
+    rng, paths = np.random.default_rng(0), [str(folder / f"{number}.png") for number in range(count)]
+    for number, path in enumerate(paths):
+        color = rng.dirichlet([0.6] * 3) @ np.array(list(COLORS.values()))
+        blot(tuple(color.astype(int).tolist()), number).save(path)
+    return paths
