@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +11,29 @@ import pandas as pd
 from scipy.sparse import csr_array, hstack
 
 from customlabels_nb.core.tables import SINGLE_LABEL, TEXT
+from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.bootstrap import RESAMPLES, middle_95, resampled_sums
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.detector_metrics import coco_map, mean_average_recall
-from customlabels_nb.evaluation.outcomes import Outcomes
+from customlabels_nb.evaluation.roc import roc_area
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
 #: Metrics that are computed from counts, and therefore have a confidence interval.
 COUNTED = ("f1", "precision", "recall", "accuracy")
+
+#: Metrics that not all tasks have, and the models that have them.
+_ONLY_FOR = {
+    **dict.fromkeys(("mean_average_recall", "coco_map"), "detectors"),
+    "roc_auc": "classifiers",
+    **dict.fromkeys(("accuracy", "kappa", "mcc"), "single-label models"),
+}
+#: Names of metrics elsewhere that do not resemble the names here.
+_ALSO_NAMED = {
+    "map": "mean_average_precision", "map50": "mean_average_precision", "mar": "mean_average_recall",
+    "map50_95": "coco_map", "auc": "roc_auc", "auroc": "roc_auc", "matthews_corrcoef": "mcc",
+}  # fmt: skip
 
 
 def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -51,6 +65,7 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
         "recall": recall,
         "threshold": applied.thresholds,
         "average_precision": [outcomes.average_precision(position) for position in range(len(outcomes.labels))],
+        "support": outcomes.targets,
         "test_images": outcomes.test_images,
         "tp": tp,
         "fp": fp,
@@ -59,15 +74,24 @@ def per_label_table(applied: Thresholded, intervals: Intervals | None = None) ->
         "f1_low": low,
         "f1_high": high,
     }
+    if isinstance(outcomes, Scores):
+        table["roc_auc"] = [roc_area(outcomes, position) for position in range(len(outcomes.labels))]
     return pd.DataFrame(table).astype({"label": TEXT})
 
 
 def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
-    """Compute macro averages of the metrics over the labels that have test images, or 0 if no label has any."""
+    """Compute averages of the metrics over the labels that have test images, or 0 if no label has any.
+
+    They are macro averages, except for ``micro_…``, of the summed counts, and ``weighted_…``, weighted by support.
+    """
     here = per_label[per_label["test_images"] > 0]
     columns = {"mean_threshold": "threshold", "mean_average_precision": "average_precision"}
-    metrics = ("f1", "precision", "recall", *columns)
-    return {name: float(here[columns.get(name, name)].mean()) if len(here) else 0.0 for name in metrics}
+    means = {name: float(here[columns.get(name, name)].mean()) for name in (*COUNTED[:3], *columns)}
+    precision, recall, f1 = (float(ratio) for ratio in ratios(*(here[name].sum() for name in ("tp", "fp", "fn"))))
+    micro = {"micro_f1": f1, "micro_precision": precision, "micro_recall": recall}
+    weights = here["support"] / here["support"].sum()
+    weighted = {f"weighted_{name}": float((here[name] * weights).sum()) for name in COUNTED[:3]}
+    return {name: value if len(here) else 0.0 for name, value in (means | micro | weighted).items()}
 
 
 def accuracy(scores: Scores) -> float:
@@ -75,6 +99,27 @@ def accuracy(scores: Scores) -> float:
     true, predicted = scores.true_label, scores.predicted_label
     right = (predicted == true)[true >= 0]
     return float(right.mean()) if right.size else 0.0
+
+
+def agreement(applied: Thresholded) -> dict[str, float]:
+    """Compute Cohen's kappa and Matthews' correlation of the true labels and the answers, as scikit-learn does.
+
+    The answer for an image is its most confident accepted label. No answer is a class of its own, and images without a
+    true label are left out. Kappa is NaN if there is only one class, and Matthews' correlation is 0 if it is undefined.
+    """
+    scores = applied.outcomes
+    assert isinstance(scores, Scores)
+    accepted, k = applied.accepted(), len(scores.labels)
+    answer = np.where(accepted.any(axis=1), np.where(accepted, scores.confidence, -1.0).argmax(axis=1), k)
+    true, answer = scores.true_label[scores.true_label >= 0], answer[scores.true_label >= 0]
+    truths, answers = (np.bincount(each, minlength=k + 1).astype(np.float64) for each in (true, answer))
+    square, chance = float(true.size) ** 2, truths @ answers
+    above_chance = (true == answer).sum() * true.size - chance
+    spread = np.sqrt((square - truths @ truths) * (square - answers @ answers))
+    return {
+        "kappa": float(above_chance / (square - chance)) if square > chance else np.nan,
+        "mcc": float(above_chance / spread) if spread else 0.0,
+    }
 
 
 def log_loss(scores: Scores) -> float:
@@ -142,22 +187,37 @@ def resampled_metrics(sums: FloatArray, k: int) -> tuple[FloatArray, FloatArray]
     return np.stack([*means, accuracy], axis=1), np.where(here, f1, np.nan)
 
 
-def overall_metrics(outcomes: Outcomes, per_label: pd.DataFrame) -> dict[str, float]:
+def overall_metrics(applied: Thresholded, per_label: pd.DataFrame) -> dict[str, float]:
     """Compute the summary metrics by name: the averages of :func:`aggregate` and the task-specific metrics."""
-    values = aggregate(per_label)
-    if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
-        values["accuracy"] = accuracy(outcomes)
+    values, outcomes = aggregate(per_label), applied.outcomes
     if isinstance(outcomes, Boxes):
         values |= {"mean_average_recall": mean_average_recall(outcomes), "coco_map": coco_map(outcomes)}
+    if isinstance(outcomes, Scores):
+        single = outcomes.task == SINGLE_LABEL
+        values |= {"accuracy": accuracy(outcomes)} if single else {}
+        values |= {"roc_auc": float(per_label["roc_auc"].mean())} | (agreement(applied) if single else {})
     return values
 
 
-def summary_table(outcomes: Outcomes, per_label: pd.DataFrame, intervals: Intervals) -> pd.DataFrame:
+def summary_table(applied: Thresholded, per_label: pd.DataFrame, intervals: Intervals) -> pd.DataFrame:
     """Build the summary table: ``metric``, ``value``, and the bounds ``low``, ``high`` (NaN without an interval)."""
-    values = overall_metrics(outcomes, per_label)
+    values, outcomes = overall_metrics(applied, per_label), applied.outcomes
     values |= {"test_images": float(len(outcomes.images)), "labels": float(len(outcomes.labels))}
     rows = [(metric, value, *intervals.metrics.get(metric, (np.nan, np.nan))) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"]).astype({"metric": TEXT})
+
+
+def row_of(metric: str, summary: pd.DataFrame, task: str) -> pd.Series:
+    """Return the row of a metric in a summary. A metric that the summary does not have is an InputError."""
+    names, name = summary["metric"].tolist(), str(metric).lower().replace("-", "_").replace(" ", "_")
+    if metric in names:
+        return summary.set_index("metric").loc[metric]
+    known = _ALSO_NAMED.get(name, name.removeprefix("macro_"))
+    if known in _ONLY_FOR and known not in names:
+        hint = f"{known} is for {_ONLY_FOR[known]}, and the task of this evaluation is {task!r}."
+    else:
+        hint = f"Did you mean {get_close_matches(known, names, 1, 0)[0]!r}?"
+    raise InputError(f"metric={metric!r} does not exist. {hint} The metrics are {', '.join(names)}.")
 
 
 def _divide(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic], *, empty: float = 0.0) -> FloatArray:

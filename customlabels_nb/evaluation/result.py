@@ -35,9 +35,10 @@ from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size
 from customlabels_nb.evaluation.input_tables import has_boxes, images_table
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
-from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, summary_table
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, row_of, summary_table
 from customlabels_nb.evaluation.outcomes import Outcomes
-from customlabels_nb.evaluation.scores import make_scores
+from customlabels_nb.evaluation.roc import roc_table
+from customlabels_nb.evaluation.scores import Scores, make_scores
 from customlabels_nb.evaluation.slices import slice_table
 from customlabels_nb.evaluation.thresholded import Thresholded
 from customlabels_nb.evaluation.thresholds import precision_recall, threshold_curve
@@ -108,8 +109,12 @@ class Evaluation:
         DataFrame
             One row per metric: ``metric``, the metric's name (str), ``value``, and the bounds of its 95% confidence
             interval ``low``, ``high`` (float64, NaN without an interval). f1, precision, recall, mean_threshold and
-            mean_average_precision are macro averages over the labels that test images have. test_images and labels are
-            counts. Single-label models also have accuracy, and detectors have mean_average_recall and coco_map.
+            mean_average_precision are macro averages over the labels that test images have, as in scikit-learn's
+            ``classification_report(labels=…)`` with these labels. micro_f1, micro_precision and micro_recall are those
+            of the summed counts of the same labels, weighted_f1, weighted_precision and weighted_recall are weighted by
+            the labels' support. Classifiers also have roc_auc, the mean area under the ROC curves, and single-label
+            models accuracy, Cohen's kappa and mcc, Matthews' correlation. Detectors have mean_average_recall and
+            coco_map. test_images and labels are counts.
         """
         return copied(self._summary)
 
@@ -121,10 +126,13 @@ class Evaluation:
         -------
         DataFrame
             One row per label, in order: ``label`` (str); ``f1``, ``precision``, ``recall``, ``threshold`` and
-            ``average_precision`` (float64); ``test_images``, the number of test images with the label, and the number
+            ``average_precision`` (float64); ``support``, the number of test images with the label or, for a detector,
+            of its true boxes without crowds, ``test_images``, the number of test images with the label, and the number
             of true positives ``tp``, false positives ``fp`` and false negatives ``fn``, which count boxes for a
             detector (int64); ``undefined`` (bool), true if there are no true positives, so that a ratio is 0/0 and
             shown as 0; ``f1_low`` and ``f1_high``, the bounds of the 95% confidence interval of F1 (float64).
+            Classifiers also have ``roc_auc``, the area under the label's ROC curve (float64, NaN if all test images
+            have the label, or none).
         """
         return copied(self._per_label)
 
@@ -186,12 +194,17 @@ class Evaluation:
     def metric(self, name: str) -> float:
         """Return the value of one metric in the summary.
 
+        Raises
+        ------
+        InputError
+            If the summary does not have the metric. The message names the nearest one.
+
         Examples
         --------
         >>> cl.evaluate(truth, predictions).metric("accuracy")
         0.75
         """
-        return float(self._summary.loc[self._summary["metric"] == name, "value"].iloc[0])
+        return float(row_of(name, self._summary, self.task)["value"])
 
     def curve(self, label: str) -> pd.DataFrame:
         """Return the precision, recall and F1 of one label as functions of the threshold.
@@ -242,6 +255,36 @@ class Evaluation:
         4     1.0   0.500000        0.2
         """
         return precision_recall(self.outcomes.steps(self.outcomes.position(label)))
+
+    def roc(self, label: str) -> pd.DataFrame:
+        """Return the receiver operating characteristic (ROC) of one label of a classifier.
+
+        Returns
+        -------
+        DataFrame
+            ``false_positive_rate`` and ``true_positive_rate`` (ascending, NaN without negatives or positives) and
+            ``threshold`` (descending), all float64, as ``sklearn.metrics.roc_curve`` with ``drop_intermediate=False``.
+            Nothing is predicted at the first threshold, infinity. A missing pair of an image and the label is below
+            every confidence, at minus infinity.
+
+        Raises
+        ------
+        InputError, LabelError
+            If this is an evaluation of a detector, or the label does not exist.
+
+        Examples
+        --------
+        >>> cl.evaluate(truth, predictions).roc("cat")
+           false_positive_rate  true_positive_rate  threshold
+        0                  0.0                 0.0        inf
+        1                  0.0                 0.5        0.9
+        2                  0.5                 0.5        0.7
+        3                  0.5                 1.0        0.6
+        4                  1.0                 1.0        0.2
+        """
+        if not isinstance(self.outcomes, Scores):
+            raise InputError(f"There is no ROC curve, because boxes have no negatives: the task is {self.task!r}.")
+        return roc_table(self.outcomes, self.outcomes.position(label))
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
         """Return the share of correct predictions by confidence.
@@ -295,10 +338,11 @@ class Evaluation:
         DataFrame
             One row per slice, sorted by value: ``slice`` (str); ``test_images`` and ``labels``, the number of images in
             the slice and of labels that these images have (int64); ``f1``, ``precision``, ``recall`` and
-            ``mean_average_precision``, macro averages over these labels (float64), for single-label models also
-            ``accuracy``, for detectors also ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the
-            bounds of the 95% confidence interval of F1 (float64). The thresholds are the same as for the entire test
-            set.
+            ``mean_average_precision``, macro averages over these labels, and averages as in :attr:`summary`, ``micro_f1``,
+            ``micro_precision``, ``micro_recall``, ``weighted_f1``, ``weighted_precision`` and ``weighted_recall``
+            (float64), for classifiers also ``roc_auc``, for single-label models also ``accuracy``, ``kappa`` and
+            ``mcc``, for detectors also ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the bounds
+            of the 95% confidence interval of F1 (float64). The thresholds are the same as for the entire test set.
 
         Raises
         ------
@@ -408,7 +452,7 @@ def evaluation_of(
     return Evaluation(
         applied=applied,
         images=images,
-        summary=summary_table(outcomes, per_label, intervals),
+        summary=summary_table(applied, per_label, intervals),
         per_label=per_label,
         per_image=applied.per_image(),
         confusion_matrix=applied.confusion(),

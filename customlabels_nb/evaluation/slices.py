@@ -41,7 +41,7 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins
     for name, positions in slices_of(images[column].reset_index(drop=True), bins=bins):
         part = applied.only(positions)
         intervals = bootstrap_intervals(part)
-        metrics = overall_metrics(part.outcomes, per_label_table(part))
+        metrics = overall_metrics(part, per_label_table(part))
         del metrics["mean_threshold"]
         low, high = intervals.metrics["f1"]
         here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}

@@ -405,6 +405,21 @@ class Report(Evaluation):
 
         return plot_precision_recall(self, ax, label=label, theme=theme)
 
+    def plot_roc(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
+        """Plot the ROC curve of each label of a classifier, or only of ``label``, with the area under it.
+
+        ``theme="paper"`` draws in black on white.
+
+        Examples
+        --------
+        >>> ax = report.plot_roc()
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('false positive rate', 'true positive rate (recall)')
+        """
+        from customlabels_nb.evaluation.plots.curves import plot_roc
+
+        return plot_roc(self, ax, label=label, theme=theme)
+
     def plot_confusion_matrix(
         self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None
     ) -> Axes:
@@ -571,7 +586,7 @@ class Report(Evaluation):
             "calibration": self.plot_calibration,
             "support": self.plot_support,
         }
-        return drawings | ({"box_sizes": self.plot_box_sizes} if self.task in DRAWN_TASKS else {})
+        return drawings | ({"box_sizes": self.plot_box_sizes} if self.task in DRAWN_TASKS else {"roc": self.plot_roc})
 
     def __repr__(self) -> str:
         metrics = (f"{head.name} {head.value:.3f}{head.interval and f' {head.interval}'}" for head in self._headline())

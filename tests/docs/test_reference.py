@@ -118,6 +118,7 @@ def test_documented_columns_are_those_of_the_tables() -> None:
         }
         if rows is plain:
             tables["ConfusionMatrix.one_vs_rest"] = report.confusion_matrix.one_vs_rest()
+            tables["Report.roc"] = report.roc("a")
         else:
             tables["Report.by_box_size"] = report.by_box_size()
         for name, table in tables.items():

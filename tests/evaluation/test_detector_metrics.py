@@ -42,7 +42,8 @@ def test_counts_and_ratios_of_the_shop() -> None:
 def test_summary_of_a_detector() -> None:
     table = evaluate(TRUTH, PREDICTIONS).summary
     assert table["metric"].tolist() == [
-        "f1", "precision", "recall", "mean_threshold", "mean_average_precision", "mean_average_recall", "coco_map",
+        "f1", "precision", "recall", "mean_threshold", "mean_average_precision", "micro_f1", "micro_precision",
+        "micro_recall", "weighted_f1", "weighted_precision", "weighted_recall", "mean_average_recall", "coco_map",
         "test_images", "labels",
     ]  # fmt: skip
     assert not table["value"].isna().any()
@@ -283,7 +284,7 @@ def test_evaluation_without_predictions() -> None:
     found = evaluate(TRUTH, PREDICTIONS[:0])
     assert found.per_label[["tp", "fp", "fn"]].to_numpy().tolist() == [[0, 0, 2], [0, 0, 2]]
     assert found.per_label["undefined"].all()
-    assert found.summary["value"].tolist() == [0, 0, 0, 0.5, 0, 0, 0, 3, 2]
+    assert found.summary["value"].tolist() == [0, 0, 0, 0.5, 0, *[0] * 8, 3, 2]
     assert found.confusion_matrix.counts[:, 2].tolist() == [2, 2, 0]
     assert (found.per_image["confidence"] == 0).all()
     assert "no predictions of apple, pear" in "\n".join(found.notes)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.comparison.comparing import compare
 from customlabels_nb.evaluation.metrics import log_loss
+from customlabels_nb.evaluation.result import evaluation_of
 from customlabels_nb.evaluation.scores import make_scores
 from customlabels_nb.evaluation.summary import evaluation_summary
+from customlabels_nb.evaluation.thresholded import Thresholded
 from tests.evaluation.cases import (
     multi_label_cases,
     multi_label_tables,
@@ -29,7 +35,7 @@ OneLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 SingleLabel = tuple[list[int], npt.NDArray[np.float64]]
 MultiLabel = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
 
-PER_LABEL = ["label", "f1", "precision", "recall", "threshold", "average_precision", "test_images"]
+PER_LABEL = ["label", "f1", "precision", "recall", "threshold", "average_precision", "support", "test_images"]
 
 
 @settings(max_examples=many(200))
@@ -113,10 +119,95 @@ def test_a_label_named_no_answer_is_no_answer_column() -> None:
     assert found.confusion_matrix.counts.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
+AVERAGES = {"": "macro", "micro_": "micro", "weighted_": "weighted"}
+
+
+@settings(max_examples=many(1000))
+@given(single_label_cases(), st.randoms(use_true_random=False))
+def test_metrics_by_the_most_confident_label_are_scikit_learns(case: SingleLabel, random: Random) -> None:
+    truth, confidence = np.array(case[0]), case[1]
+    (n, k), bare = confidence.shape, np.array([random.random() < 0.2 for _ in case[0]])
+    given_pairs = np.array([random.random() < 0.9 for _ in range(n * k)]).reshape(n, k) if random.random() < 0.5 else 1.0
+    kept = np.broadcast_to(given_pairs > 0, (n, k))
+    rows, predictions = tables([None if no else label for no, label in zip(bare, case[0], strict=True)], confidence)
+    names = [f"label {j}" for j in range(k)]
+    images = predictions["image"].unique()
+    scores = make_scores(rows, predictions[kept.ravel()], images, labels=names)
+    found = evaluation_of(Thresholded(scores.most_confident(), np.zeros(k)), pd.DataFrame({"image": images}))
+    answer = np.where(kept.any(axis=1), np.where(kept, confidence, -1).argmax(axis=1), -1)
+    true = np.where(bare, -2, truth)
+    here = [label for label in range(k) if label in true]
+    theirs = sk.precision_recall_fscore_support(true, answer, labels=range(k), zero_division=0.0)
+    for name, expected in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
+        assert found.per_label[name].to_numpy() == pytest.approx(expected, abs=1e-12)
+    for prefix, average in AVERAGES.items() if here else ():
+        theirs = sk.precision_recall_fscore_support(true, answer, labels=here, average=average, zero_division=0.0)
+        ours = [found.metric(f"{prefix}{name}") for name in ("precision", "recall", "f1")]
+        assert ours == pytest.approx(theirs[:3], abs=1e-12)
+    with warnings.catch_warnings(action="ignore"):
+        agreement = [sk.cohen_kappa_score(true[~bare], answer[~bare]), sk.matthews_corrcoef(true[~bare], answer[~bare])] \
+            if here else [np.nan, 0]
+    assert [found.metric("kappa"), found.metric("mcc")] == pytest.approx(agreement, abs=1e-9, nan_ok=True)
+    assert found.metric("accuracy") == pytest.approx((true == answer)[~bare].mean() if here else 0)
+
+
+@settings(max_examples=many(1000))
+@given(multi_label_cases(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.3, 0.5, 0.9]))
+def test_metrics_at_a_threshold_and_areas_are_scikit_learns(case: MultiLabel, random: Random, at: float) -> None:
+    has, confidence = case
+    k, kept = has.shape[1], np.array([random.random() < 0.8 for _ in range(has.size)]).reshape(has.shape)
+    truth, predictions = multi_label_tables(has, confidence)
+    found = evaluate(
+        truth, predictions[kept.ravel()], predictions["image"].unique(), task="multi-label", thresholds=at,
+        labels=[f"label {j}" for j in range(k)],
+    )  # fmt: skip
+    accepted, here = kept & (confidence >= at), np.flatnonzero(has.any(axis=0))
+    for prefix, average in AVERAGES.items():
+        theirs = sk.precision_recall_fscore_support(has, accepted, labels=here, average=average, zero_division=0.0)
+        ours = [found.metric(f"{prefix}{name}") for name in ("precision", "recall", "f1")]
+        assert ours == pytest.approx(theirs[:3], abs=1e-12)
+    areas = []
+    for j in range(k):
+        score = np.where(kept, confidence, -np.inf)[:, j]
+        if has[:, j].any() and not has[:, j].all():
+            low = np.where(kept, confidence, -1)[:, j]
+            areas.append(sk.roc_auc_score(has[:, j], low))
+            x, y, thresholds = sk.roc_curve(has[:, j], low, drop_intermediate=False)
+            ours = found.roc(f"label {j}").replace(-np.inf, -1).to_numpy().T
+            assert ours == pytest.approx(np.array([x, y, thresholds]), abs=1e-12)
+            assert found.per_label["roc_auc"][j] == pytest.approx(areas[-1], abs=1e-12)
+        else:
+            assert np.isnan(found.per_label["roc_auc"][j])
+        recall = np.array([(has[:, j] & (score >= value)).sum() for value in sorted({*score} - {-np.inf})[::-1]])
+        precision = recall / [max((score >= value).sum(), 1) for value in sorted({*score} - {-np.inf})[::-1]]
+        area = (np.diff(recall, prepend=0) * precision).sum() / max(has[:, j].sum(), 1)
+        assert found.per_label["average_precision"][j] == pytest.approx(area, abs=1e-12)
+    assert found.metric("roc_auc") == pytest.approx(np.mean(areas) if areas else np.nan, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("map", "Did you mean 'mean_average_precision'?"),
+        ("F1", "Did you mean 'f1'?"),
+        ("macro_f1", "Did you mean 'f1'?"),
+        ("coco_map", "coco_map is for detectors, and the task of this evaluation is 'multi-label'."),
+        ("accuracy", "accuracy is for single-label models, and the task"),
+    ],
+)
+def test_a_metric_that_does_not_exist_is_an_error_that_names_the_nearest(name: str, hint: str) -> None:
+    found = evaluate(*random_tables(10, ["a", "b"]), task="multi-label")
+    for of in (found, compare(found, found)):
+        with pytest.raises(InputError, match=f"metric={name!r} does not exist") as error:
+            of.metric(name)
+        assert hint in str(error.value)
+        assert "mean_average_precision" in str(error.value)
+
+
 def test_columns_and_dtypes_of_the_label_table() -> None:
     table = evaluate(*random_tables(30, ["b", "a"]), thresholds="assumed").per_label
-    assert list(table.columns) == [*PER_LABEL, "tp", "fp", "fn", "undefined", "f1_low", "f1_high"]
-    assert [table[name].dtype for name in ("f1", "threshold", "test_images", "undefined")] == [
+    assert list(table.columns) == [*PER_LABEL, "tp", "fp", "fn", "undefined", "f1_low", "f1_high", "roc_auc"]
+    assert [table[name].dtype for name in ("f1", "threshold", "support", "undefined")] == [
         np.float64, np.float64, np.int64, np.bool_,
     ]  # fmt: skip
     assert table["label"].tolist() == ["a", "b"]
@@ -128,7 +219,7 @@ def test_labels_without_test_images_are_listed_and_flagged_but_do_not_count() ->
     with_it = evaluate(*tables([0, 1, 0], [[*row, 0.1] for row in some], "abc"), thresholds="assumed")
     without = evaluate(*tables([0, 1, 0], some, "ab"), thresholds="assumed")
     assert with_it.per_label["undefined"].tolist() == [False, False, True]
-    assert with_it.per_label.iloc[2][["f1", "average_precision", "test_images"]].tolist() == [0, 0, 0]
+    assert with_it.per_label.iloc[2][["f1", "average_precision", "support", "test_images"]].tolist() == [0, 0, 0]
     for metric in ("f1", "precision", "recall", "mean_threshold", "mean_average_precision"):
         assert with_it.metric(metric) == pytest.approx(without.metric(metric))
     assert any("c" in note and "averages" in note for note in with_it.notes)

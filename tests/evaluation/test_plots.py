@@ -19,7 +19,7 @@ from customlabels_nb.evaluation import Evaluation, evaluate, fonts
 from customlabels_nb.evaluation.comparison.comparing import Comparison
 from customlabels_nb.evaluation.plots.bars import plot_box_sizes, plot_per_label, plot_support
 from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
-from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall
+from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall, plot_roc
 from customlabels_nb.evaluation.plots.style import INK, INK_LIGHT, plain
 from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
@@ -71,6 +71,8 @@ PLOTS = (
     {name: (classified, plot) for name, plot in BOTH.items()}
     | {f"{name} of a detector": (detected, plot) for name, plot in BOTH.items()}
     | {
+        "ROC": (classified, plot_roc),
+        "ROC of one": (classified, partial(_of_first, plot_roc)),
         "box sizes": (detected, plot_box_sizes),
         "box sizes of one": (detected, partial(_of_first, plot_box_sizes)),
         "comparison": (compared, Comparison.plot),
@@ -99,8 +101,8 @@ def plotted(name: str, count: int = 3, ax: Axes | None = None) -> Axes:
 @pytest.mark.parametrize(
     ("name", "count"),
     [(name, 3) for name in PLOTS]
-    + [(name, 1) for name in BOTH]
-    + [pytest.param(name, 80, marks=pytest.mark.thorough) for name in [*BOTH, "matrix of a detector"]],
+    + [(name, 1) for name in (*BOTH, "ROC")]
+    + [pytest.param(name, 80, marks=pytest.mark.thorough) for name in [*BOTH, "ROC", "matrix of a detector"]],
 )
 def test_each_plot_at_each_size(name: str, count: int) -> None:
     ax = plotted(name, count)
@@ -156,18 +158,20 @@ def test_a_label_that_is_not_there_is_named_and_leaves_no_figure(plot: Callable[
 
 def test_report_has_every_plot() -> None:
     found = detected(3)
-    report = Report(found, training=found)
+    report, classifier = Report(found, training=found), Report(classified(3))
     for name, plot in vars(Report).items():
         if name.startswith("plot_") and name != "plot_by":  # needs a column of the images
-            drawn(plot(report))
+            drawn(plot(classifier if name == "plot_roc" else report))
+    with pytest.raises(InputError, match=r"no ROC curve.*'boxes'"):
+        report.plot_roc()
     assert legend_of(report.plot_support()) == ["training", "test"]
     assert not hasattr(Report(found).plot_support().get_legend(), "get_texts")
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", [*BOTH, "ROC", "ROC of one"])
 @pytest.mark.parametrize("case", ["no truth", "no predictions", "no confidence", "other labels"])
 def test_plots_without_truth_or_predictions(name: str, case: str) -> None:
-    texts = [text.get_text() for text in shown_texts(drawn(BOTH[name](nothing(case))))]
+    texts = [text.get_text() for text in shown_texts(drawn(PLOTS[name][1](nothing(case))))]
     assert texts
     assert not any("nan" in text.split() for text in texts)
 
@@ -244,6 +248,6 @@ def test_each_plot_has_a_title_and_named_axes_and_is_black_on_white_on_paper(nam
 
 
 def test_ten_labels_have_lines_that_differ() -> None:
-    for plot in (plot_curves, plot_precision_recall):
+    for plot in (plot_curves, plot_precision_recall, plot_roc):
         lines = plot(classified(10)).get_legend().get_lines()
         assert len({(line.get_marker(), line.get_color()) for line in lines}) == 10

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
-from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall
+from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall, plot_roc
 from tests.evaluation.cases import random_tables
 from tests.evaluation.drawing import classified, detected, legend_of
 
@@ -58,7 +58,9 @@ def test_single_label_curve_has_all_metrics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plot", "metric"), [(plot_curves, "f1"), (plot_precision_recall, "average_precision")], ids=["F1", "AP"]
+    ("plot", "metric"),
+    [(plot_curves, "f1"), (plot_precision_recall, "average_precision"), (plot_roc, "roc_auc")],
+    ids=["F1", "AP", "ROC"],
 )
 def test_of_many_labels_the_weakest_are_named(plot: object, metric: str) -> None:
     for found, crowd in ((classified(22), 12), (classified(40), 30)):
@@ -95,6 +97,19 @@ def test_the_area_below_precision_and_recall_is_the_average_precision() -> None:
     found = classified(5)
     for row in found.per_label.itertuples():
         assert area(found, row.label) == pytest.approx(row.average_precision, abs=1e-9)
+
+
+def test_roc_curves_have_the_named_area_and_go_through_what_is_accepted() -> None:
+    found = classified(5)
+    ax = plot_roc(found)
+    for row in found.per_label.itertuples():
+        line = line_of(ax, row.label)
+        x, y = (np.asarray(values) for values in line.get_data())
+        assert np.trapezoid(y, x) == pytest.approx(row.roc_auc, abs=1e-9)
+        assert str(line.get_label()).startswith(f"{row.roc_auc:.3f}  ")
+        accepted = row.fp / (len(found.images) - row.support)
+        assert (round(accepted, 9), round(row.recall, 9)) in dots(ax)
+        assert np.interp(accepted, x, y) >= row.recall - 1e-9
 
 
 def test_precision_and_recall_names_average_precision_and_marks_thresholds() -> None:

@@ -23,8 +23,9 @@ def test_figures_of_a_slice_are_those_of_its_images_by_the_same_decision(decisio
     found = evaluated(["left"] * 25 + ["right"] * 35, thresholds=decision)
     table = found.by("camera")
     assert list(table.columns) == [
-        "slice", "test_images", "labels", "f1", "precision", "recall", "mean_average_precision", "accuracy", "f1_low",
-        "f1_high",
+        "slice", "test_images", "labels", "f1", "precision", "recall", "mean_average_precision", "micro_f1",
+        "micro_precision", "micro_recall", "weighted_f1", "weighted_precision", "weighted_recall", "accuracy",
+        "roc_auc", "kappa", "mcc", "f1_low", "f1_high",
     ]  # fmt: skip
     assert table["slice"].tolist() == ["left", "right"]
     assert table["test_images"].tolist() == [25, 35]
@@ -37,7 +38,7 @@ def test_figures_of_a_slice_are_those_of_its_images_by_the_same_decision(decisio
             PREDICTIONS[PREDICTIONS["image"].isin(images)],
             thresholds=held,  # type: ignore[arg-type]
         )
-        for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
+        for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy", "roc_auc", "kappa"):
             assert getattr(row, metric) == pytest.approx(alone.metric(metric), abs=1e-12)
         ends = alone.summary.set_index("metric").loc["f1", ["low", "high"]]
         assert (row.f1_low, row.f1_high) == tuple(ends)
@@ -46,7 +47,7 @@ def test_figures_of_a_slice_are_those_of_its_images_by_the_same_decision(decisio
 def test_one_slice_of_all_is_the_summary() -> None:
     found = evaluated("all of them")
     row = found.by("camera").iloc[0]
-    for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy"):
+    for metric in ("f1", "precision", "recall", "mean_average_precision", "accuracy", "roc_auc", "kappa"):
         assert row[metric] == found.metric(metric)
 
 

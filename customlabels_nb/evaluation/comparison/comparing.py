@@ -23,6 +23,7 @@ from customlabels_nb.evaluation.metrics import (
     overall_metrics,
     per_label_table,
     resampled_metrics,
+    row_of,
 )
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, decided_by
@@ -45,6 +46,10 @@ METRICS = {
     "mean_average_recall": "mean average recall",
     "coco_map": "COCO mAP",
     "accuracy": "accuracy",
+    **{f"{how}_{of}": f"{how} {of.replace('f1', 'F1')}" for how in ("micro", "weighted") for of in COUNTED[:3]},
+    "roc_auc": "area under ROC curves",
+    "kappa": "Cohen's kappa",
+    "mcc": "Matthews' correlation",
 }
 
 
@@ -92,6 +97,11 @@ class Comparison:
     def metric(self, name: str) -> pd.Series:
         """Return the summary row of one metric.
 
+        Raises
+        ------
+        InputError
+            If the summary does not have the metric. The message names the nearest one.
+
         Examples
         --------
         >>> before = cl.evaluate(truth, predictions)
@@ -99,7 +109,7 @@ class Comparison:
         >>> float(after.compare(baseline=before).metric("accuracy")["delta"])
         0.25
         """
-        return self.summary.set_index("metric").loc[name]
+        return row_of(name, self.summary, self.task)
 
     @property
     def sentences(self) -> list[str]:
@@ -281,7 +291,7 @@ def _ends(names: list[str], deltas: FloatArray) -> dict[str, tuple[float, float]
 def _summary(
     first: Thresholded, other: Thresholded, tables: list[pd.DataFrame], deltas: dict[str, tuple[float, float]]
 ) -> pd.DataFrame:
-    before, after = (overall_metrics(a.outcomes, table) for a, table in zip((first, other), tables, strict=True))
+    before, after = (overall_metrics(a, table) for a, table in zip((first, other), tables, strict=True))
     rows = [
         (name, value, after[name], after[name] - value, *deltas.get(name, (np.nan, np.nan)))
         for name, value in before.items()

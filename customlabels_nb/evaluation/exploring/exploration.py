@@ -122,7 +122,7 @@ class Exploration:
     @property
     def metrics(self) -> dict[str, float]:
         """Overall metrics at the current thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
-        return overall_metrics(self.applied.outcomes, self.per_label)
+        return overall_metrics(self.applied, self.per_label)
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         return bootstrap_intervals(self.applied).metrics

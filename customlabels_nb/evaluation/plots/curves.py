@@ -1,4 +1,4 @@
-"""Plots of metrics against the threshold, and precision-recall curves."""
+"""Plots of metrics against the threshold, precision-recall curves and ROC curves."""
 
 from __future__ import annotations
 
@@ -95,6 +95,34 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
     return ax
 
 
+@plot
+def plot_roc(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+    """Draw the ROC curve of each label, or only of ``label``, with a marker at what is accepted.
+
+    The legend shows the area under the curve. If there are more than ten labels, the ten with the smallest area appear
+    in the legend, and the rest are drawn in grey. A faint diagonal shows chance. Labels that all or no test images have
+    are not drawn.
+    """
+    images, labels = len(evaluation.outcomes.images), evaluation.outcomes.labels
+    curves = {name: _corners(evaluation.roc(name)) for name in (labels if label is None else [label])}
+    table = _drawn_labels(evaluation, label, by="roc_auc").dropna(subset="roc_auc")
+    beside = ax is None
+    if ax is None:
+        ax = new_axes(6.6, 4.4)
+    unit_square(ax, across="false positive rate", up="true positive rate (recall)")
+    name_plot(ax, "ROC")
+    ax.plot([0, 1], [0, 1], color="#88888880", linewidth=0.7, zorder=1)
+    looks = _styles(evaluation, table)
+    _crowd(ax, [curves[name] for name in table["label"] if name not in looks], steps=False)
+    for name, look in looks.items():
+        row = table[table["label"] == name].iloc[0]
+        look["label"] = f"{row['roc_auc']:.3f}  {look['label']}"
+        ax.plot(*curves[name], **look)
+        _dot(ax, row["fp"] / (images - row["support"]), row["recall"], look)
+    legend(ax, "area under curve", beside=beside)
+    return ax
+
+
 def _drawn_labels(evaluation: Evaluation, label: str | None, *, by: str) -> pd.DataFrame:
     """Select the ``per_label`` rows to draw, lowest metric first, without untested labels unless asked for."""
     table = evaluation.per_label
@@ -119,19 +147,21 @@ def _styles(evaluation: Evaluation, table: pd.DataFrame) -> dict[str, dict[str, 
     return looks
 
 
-def _crowd(ax: Axes, curves: list[tuple[Any, Any]]) -> None:
+def _crowd(ax: Axes, curves: list[tuple[Any, Any]], *, steps: bool = True) -> None:
     """Draw the labels that are not in the legend: as grey lines, or as a band with a median if there are many."""
     if not curves:
         return
     if len(curves) <= MOST_GREY_LINES:
         for x, y in curves:
-            ax.plot(x, y, drawstyle="steps-pre", color=CROWD, linewidth=0.8, zorder=1.8)
+            ax.plot(x, y, drawstyle="steps-pre" if steps else None, color=CROWD, linewidth=0.8, zorder=1.8)
         ax.plot([], [], color=CROWD, linewidth=1.2, label=f"{len(curves)} stronger labels")
         return
     grid = np.linspace(0, 1, 401)
     # a value holds from one x down to the next lower one. Beyond its end, a curve counts as 0: no prediction is
     # accepted, or the recall is not reached
-    heights = np.stack([np.append(y, 0.0)[np.searchsorted(x, grid, side="left")] for x, y in curves])
+    heights = np.stack(
+        [np.append(y, 0.0)[np.searchsorted(x, grid)] if steps else np.interp(grid, x, y) for x, y in curves]
+    )
     low, middle, high = np.percentile(heights, [10, 50, 90], axis=0)
     ax.fill_between(grid, low, high, color=FAINTER, linewidth=0, zorder=1.7)
     ax.plot(
@@ -175,6 +205,14 @@ def _upper_edge(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     )  # first point of each recall: later points accept more predictions, none of them correct
     recall, precision = recall[first], precision[first]
     return np.append(recall[:1] * 0, recall), np.append(precision[:1], precision)
+
+
+def _corners(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Return the rates of false and of true positives of a ROC curve, without points on straight lines."""
+    x, y = (curve[name].to_numpy() for name in ("false_positive_rate", "true_positive_rate"))
+    turns = np.diff(x[1:]) * np.diff(y[:-1]) != np.diff(x[:-1]) * np.diff(y[1:])
+    kept = np.concatenate([[True], turns, [True]])
+    return x[kept], y[kept]
 
 
 def _lines_of_one_f1(ax: Axes) -> None:
