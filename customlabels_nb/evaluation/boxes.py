@@ -354,6 +354,7 @@ def make_boxes(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
+    named: Iterable[str] = (),
     iou_threshold: float = IOU_THRESHOLD,
     masks: bool = False,
     max_boxes: int | None = None,
@@ -370,7 +371,7 @@ def make_boxes(
     if not len(true.rows) and not len(predicted.rows):
         raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a labelled box.")
     test_images, left_out = choose_test_images(true.all_rows, predicted.all_rows, images)
-    names, colors = labels_and_colors(true.rows, predicted.rows, labels)
+    names, colors = labels_and_colors(true.rows, predicted.rows, labels, named)
     axes = pd.Index(test_images), pd.Index(names)
     truth_image, truth_label, truth_rows = true.sorted_positions(*axes)
     image, label, rows = predicted.sorted_positions(*axes)

@@ -84,6 +84,12 @@ def choose_test_images(
     return _some_image(given.to_numpy(dtype=object)), int((~seen.isin(given)).sum())
 
 
+def first_names(names: Iterable[str]) -> str:
+    """List the first three names, such as ``'a.jpg', 'b.jpg', 'c.jpg' and 2 more``."""
+    shown = [repr(str(name)) for name in names]
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3:,} more" if len(shown) > 3 else "")
+
+
 def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray[np.object_]) -> pd.DataFrame:
     """Build a table with one row per test image: ``image``, and the other columns of ``images`` if it is a table."""
     table = pd.DataFrame({"image": names}).astype({"image": TEXT})
@@ -95,22 +101,22 @@ def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray
 
 
 def labels_and_colors(
-    truth: pd.DataFrame, predictions: pd.DataFrame, labels: Iterable[str] | pd.DataFrame | None
+    truth: pd.DataFrame,
+    predictions: pd.DataFrame,
+    labels: Iterable[str] | pd.DataFrame | None,
+    named: Iterable[str] = (),
 ) -> tuple[list[str], list[str]]:
-    """Return the labels that occur in the tables, in order, and the color of each."""
-    both = pd.DataFrame({"label": [*_values(truth["label"]), *_values(predictions["label"])]})
+    """Return the ``labels``, those that occur in the tables and those ``named``, in order, and the color of each."""
+    occurring = [*_values(truth["label"]), *_values(predictions["label"])]
+    if not occurring:
+        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a label.")
     table = normalise_labels([] if labels is None else labels)
     color_of: dict[str, Any] = dict(zip(table["label"], table["color"], strict=True))
     for label, color in color_of.items():
         if not _COLOR.fullmatch(str(color)):  # colors are inserted into style sheets
             raise TableError(f"The color of label {label!r} is {color!r}. It must have the form #rrggbb.")
-    ordered = labels_in_order(both, table["label"])
-    colors = [color_of.get(label) or label_color(position) for position, label in enumerate(ordered)]
-    here = set(both["label"])
-    kept = [(label, color) for label, color in zip(ordered, colors, strict=True) if label in here]
-    if not kept:
-        raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a label.")
-    return [label for label, _ in kept], [color for _, color in kept]
+    ordered = labels_in_order(pd.DataFrame({"label": [*occurring, *map(check_label, named)]}), table["label"])
+    return ordered, [color_of.get(label) or label_color(position) for position, label in enumerate(ordered)]
 
 
 def _values(column: pd.Series) -> pd.Index:

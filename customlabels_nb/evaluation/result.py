@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ from customlabels_nb.core.tables import (
     TASKS,
     TEXT,
     as_text,
+    check_label,
     copied,
+    normalise_labels,
 )
 from customlabels_nb.datasets.reviewed import had_prelabel
 from customlabels_nb.errors import InputError
@@ -33,7 +36,7 @@ from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size
-from customlabels_nb.evaluation.input_tables import has_boxes, images_table
+from customlabels_nb.evaluation.input_tables import first_names, has_boxes, images_table
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, row_of, summary_table
 from customlabels_nb.evaluation.outcomes import Outcomes
@@ -338,7 +341,7 @@ class Evaluation:
         DataFrame
             One row per slice, sorted by value: ``slice`` (str); ``test_images`` and ``labels``, the number of images in
             the slice and of labels that these images have (int64); ``f1``, ``precision``, ``recall`` and
-            ``mean_average_precision``, macro averages over these labels, and averages as in :attr:`summary`, ``micro_f1``,
+            ``mean_average_precision``, macro averages over these labels, and as in :attr:`summary` ``micro_f1``,
             ``micro_precision``, ``micro_recall``, ``weighted_f1``, ``weighted_precision`` and ``weighted_recall``
             (float64), for classifiers also ``roc_auc``, for single-label models also ``accuracy``, ``kappa`` and
             ``mcc``, for detectors also ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the bounds
@@ -422,13 +425,18 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate predictions against ground truth. See ``customlabels_nb.evaluate`` for arguments and errors.
 
-    The sentences ``left_out`` describe what the caller has left out. They become notes. ``max_boxes`` is the largest
-    number of boxes per image that the detector returns, if known.
+    The labels that ``thresholds`` names are labels of the evaluation. The sentences ``left_out`` describe what the
+    caller has left out. They become notes. ``max_boxes`` is the largest number of boxes per image that the detector
+    returns, if known.
     """
     random_state = check_random_state(random_state)
+    named = list(thresholds) if isinstance(thresholds, Mapping) else []
     outcomes = make_outcomes(
-        truth, predictions, images, labels=labels, task=task, iou_threshold=iou_threshold, max_boxes=max_boxes
-    )
+        truth, predictions, images, labels=labels, named=named, task=task, iou_threshold=iou_threshold,
+        max_boxes=max_boxes,
+    )  # fmt: skip
+    known = {*normalise_labels([] if labels is None else labels)["label"]}
+    left_out = [*left_out, *_about_names(outcomes, [name for name in named if name not in known])]
     if thresholds is None:
         thresholds = default_decision(outcomes.task)
     elif isinstance(thresholds, str) and thresholds == "best":
@@ -486,21 +494,25 @@ def make_outcomes(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
+    named: Iterable[str] = (),
     task: str | None = None,
     iou_threshold: float = IOU_THRESHOLD,
     max_boxes: int | None = None,
 ) -> Outcomes:
-    """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``."""
+    """Convert the truth and predictions tables to boxes or scores. Takes the same arguments as ``evaluate``.
+
+    ``named`` are labels of the evaluation even if no table has them.
+    """
     given, task = task, task_of(truth, predictions) if task is None else task
     if task not in TASKS:
         raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
     iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
     if task in DRAWN_TASKS:
         return make_boxes(
-            truth, predictions, images, labels=labels, iou_threshold=iou_threshold, masks=task == POLYGONS,
-            max_boxes=max_boxes,
+            truth, predictions, images, labels=labels, named=named, iou_threshold=iou_threshold,
+            masks=task == POLYGONS, max_boxes=max_boxes,
         )  # fmt: skip
-    scores = make_scores(truth, predictions, images, labels=labels, task=task)
+    scores = make_scores(truth, predictions, images, labels=labels, named=named, task=task)
     if given is None and len(scores.labels) == 1:  # the most confident label would always be this one
         return replace(scores, task=MULTI_LABEL)
     return scores
@@ -562,6 +574,16 @@ def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | s
         if once.any():
             names = _listed(list(np.array(outcomes.labels, dtype=object)[once]))
             yield f"Only one test image has {names}. The threshold for that image comes from the other labels."
+
+
+def _about_names(outcomes: Outcomes, named: Sequence[str]) -> Iterator[str]:
+    """Say which names of thresholds no table has, with the nearest label, as they may be misspelt."""
+    occurring = {*np.array(outcomes.labels, dtype=object)[outcomes.in_test_set | outcomes.known]}
+    unknown = [name for name in named if check_label(name) not in occurring]
+    if unknown:
+        near = [match for name in unknown for match in get_close_matches(name, sorted(occurring), 1)][:1]
+        nearest = f" The nearest is {near[0]!r}." if near else ""
+        yield f"thresholds names labels that are in neither truth nor predictions: {first_names(unknown)}.{nearest}"
 
 
 _NEVER_REACHED = "no prediction of {} reaches the threshold."

@@ -85,17 +85,11 @@ class Scores(Outcomes):
         """Compute the average precision of one label without interpolation, 0 if no image has the label.
 
         This is the definition of ``sklearn.metrics.average_precision_score``: the sum, over the distinct confidences,
-        of the precision times the increase in recall. Images without a prediction count with confidence 0.
+        of the precision times the increase in recall. Images without a prediction of the label are never reached.
         """
-        positives = int(self.test_images[position])
-        if not positives:
-            return 0.0
         steps = self.steps(position)
-        hits, accepted = steps.hits, steps.accepted
-        if not accepted.size or accepted[-1] < len(self.images):  # add the images without a prediction at confidence 0
-            last = slice(None, -1) if accepted.size and steps.confidence[-1] == 0 else slice(None)
-            hits, accepted = np.append(hits[last], positives), np.append(accepted[last], len(self.images))
-        return float((np.diff(hits, prepend=0) * (hits / accepted)).sum() / positives)
+        area = (np.diff(steps.hits, prepend=0) * (steps.hits / steps.accepted)).sum()
+        return float(area / max(int(self.test_images[position]), 1))
 
     def accepted(self, thresholds: FloatArray) -> BoolArray:
         return (self.confidence >= thresholds) & self.given
@@ -204,12 +198,14 @@ def make_scores(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
+    named: Iterable[str] = (),
     task: str = SINGLE_LABEL,
 ) -> Scores:
     """Convert a truth table and a predictions table to matrices.
 
     A row of ``truth`` with a missing label declares an image without labels. A pair without a prediction has confidence
-    0 and is never accepted. ``images`` defaults to those in either table. Rows for other images are ignored.
+    0 and is never accepted. ``images`` defaults to those in either table. Rows for other images are ignored. ``labels``
+    and ``named`` are labels of the evaluation even if no table has them.
     """
     if task not in CLASSIFICATION_TASKS:
         raise InputError(f"task={task!r} is not a classification task. Use one of {', '.join(CLASSIFICATION_TASKS)}.")
@@ -217,7 +213,7 @@ def make_scores(
     predictions = clean_table(predictions, "predictions", ("image", "label", "confidence"))
     confidence = check_confidences(predictions)
     test_images, left_out = choose_test_images(truth, predictions, images)
-    names, colors = labels_and_colors(truth, predictions, labels)
+    names, colors = labels_and_colors(truth, predictions, labels, named)
 
     axes = pd.Index(test_images), pd.Index(names)
     is_true = find_pairs(truth, "truth", *axes).has

@@ -186,8 +186,9 @@ def test_invalid_arguments_are_refused(change: dict[str, object], error: type[Cu
 def test_order_and_colors_of_labels() -> None:
     table = pd.DataFrame({"label": ["unused", "pear"], "color": ["#000000", "#abcdef"]})
     found = evaluate(TRUTH, PREDICTIONS, labels=table)
-    assert found.labels.to_numpy().tolist() == [["pear", "#abcdef"], ["apple", PALETTE[2]]]
-    assert found.confusion_matrix.labels == ("pear", "apple")
+    assert found.labels.to_numpy().tolist() == [["unused", "#000000"], ["pear", "#abcdef"], ["apple", PALETTE[2]]]
+    assert found.confusion_matrix.labels == ("unused", "pear", "apple")
+    assert found.metric("f1") == evaluate(TRUTH, PREDICTIONS).metric("f1")
     assert evaluate(TRUTH, PREDICTIONS).per_label["label"].tolist() == ["apple", "pear"]
 
 

@@ -127,7 +127,9 @@ AVERAGES = {"": "macro", "micro_": "micro", "weighted_": "weighted"}
 def test_metrics_by_the_most_confident_label_are_scikit_learns(case: SingleLabel, random: Random) -> None:
     truth, confidence = np.array(case[0]), case[1]
     (n, k), bare = confidence.shape, np.array([random.random() < 0.2 for _ in case[0]])
-    given_pairs = np.array([random.random() < 0.9 for _ in range(n * k)]).reshape(n, k) if random.random() < 0.5 else 1.0
+    given_pairs = (
+        np.array([random.random() < 0.9 for _ in range(n * k)]).reshape(n, k) if random.random() < 0.5 else 1.0
+    )
     kept = np.broadcast_to(given_pairs > 0, (n, k))
     rows, predictions = tables([None if no else label for no, label in zip(bare, case[0], strict=True)], confidence)
     names = [f"label {j}" for j in range(k)]
@@ -145,8 +147,11 @@ def test_metrics_by_the_most_confident_label_are_scikit_learns(case: SingleLabel
         ours = [found.metric(f"{prefix}{name}") for name in ("precision", "recall", "f1")]
         assert ours == pytest.approx(theirs[:3], abs=1e-12)
     with warnings.catch_warnings(action="ignore"):
-        agreement = [sk.cohen_kappa_score(true[~bare], answer[~bare]), sk.matthews_corrcoef(true[~bare], answer[~bare])] \
-            if here else [np.nan, 0]
+        agreement = (
+            [sk.cohen_kappa_score(true[~bare], answer[~bare]), sk.matthews_corrcoef(true[~bare], answer[~bare])]
+            if here
+            else [np.nan, 0]
+        )
     assert [found.metric("kappa"), found.metric("mcc")] == pytest.approx(agreement, abs=1e-9, nan_ok=True)
     assert found.metric("accuracy") == pytest.approx((true == answer)[~bare].mean() if here else 0)
 
@@ -219,7 +224,7 @@ def test_labels_without_test_images_are_listed_and_flagged_but_do_not_count() ->
     with_it = evaluate(*tables([0, 1, 0], [[*row, 0.1] for row in some], "abc"), thresholds="assumed")
     without = evaluate(*tables([0, 1, 0], some, "ab"), thresholds="assumed")
     assert with_it.per_label["undefined"].tolist() == [False, False, True]
-    assert with_it.per_label.iloc[2][["f1", "average_precision", "support", "test_images"]].tolist() == [0, 0, 0]
+    assert with_it.per_label.iloc[2][["f1", "average_precision", "support", "test_images"]].tolist() == [0] * 4
     for metric in ("f1", "precision", "recall", "mean_threshold", "mean_average_precision"):
         assert with_it.metric(metric) == pytest.approx(without.metric(metric))
     assert any("c" in note and "averages" in note for note in with_it.notes)
@@ -243,6 +248,12 @@ def test_labels_the_predictions_do_not_know_are_missed_at_any_threshold() -> Non
         row = found.per_label.set_index("label").loc["unheard of"]
         assert row[["tp", "fp", "fn"]].tolist() == [0, 0, 1]
         assert any("does not predict unheard of" in note for note in found.notes)
+
+
+def test_a_label_that_is_never_predicted_has_an_average_precision_of_0() -> None:
+    truth, predictions = tables([0, 0, 1], [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], "ab")
+    found = evaluate(truth, predictions[predictions["label"] == "b"])
+    assert found.per_label["average_precision"].tolist() == [0, 1]
 
 
 def test_missing_pairs_have_confidence_0() -> None:

@@ -174,9 +174,16 @@ def test_invalid_thresholds_are_refused(value: object, words: str) -> None:
         evaluate(*random_tables(10, ["a", "b"]), thresholds=value)  # type: ignore[arg-type]
 
 
-def test_thresholds_of_unknown_labels() -> None:
-    with pytest.raises(LabelError, match="pear"):
-        evaluate(*random_tables(10, ["a", "b"]), thresholds={"pear": 0.5})
+def test_labels_that_only_thresholds_name_are_evaluated_and_noted_with_the_nearest() -> None:
+    truth, predictions = random_tables(10, ["cat", "dog"])
+    found = evaluate(truth, predictions, thresholds={"caat": 0.5, "dog": 0.4})
+    assert found.per_label[["label", "support", "undefined"]].iloc[0].tolist() == ["caat", 0, True]
+    assert found.per_label["threshold"].tolist()[::2] == [0.5, 0.4]
+    assert "neither truth nor predictions: 'caat'. The nearest is 'cat'." in found.notes[0]
+    listed = evaluate(truth, predictions, thresholds={"caat": 0.5}, labels=["cat", "dog", "caat"])
+    assert not any("caat'" in note for note in listed.notes)
+    with pytest.raises(LabelError, match="must be a string"):
+        evaluate(truth, predictions, thresholds={1: 0.5})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("task", ["single-label", "multi-label"])
