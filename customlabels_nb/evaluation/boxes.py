@@ -173,6 +173,12 @@ class Boxes(Outcomes):
         rank = np.arange(len(new)) - first[np.cumsum(new) - 1]
         return np.asarray(rank < MOST_PREDICTIONS)
 
+    def without_limit(self) -> Self:
+        """Count all predictions for average precision and highest recall."""
+        other = replace(self)
+        other.__dict__["counted"] = np.ones(self.image.shape, dtype=bool)
+        return other
+
     def average_precision(self, position: int) -> float:
         """Compute COCO average precision at :attr:`iou_threshold`, 0 if no image has the label.
 

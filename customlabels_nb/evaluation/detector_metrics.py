@@ -14,6 +14,12 @@ from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS
 SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
 
 
+def mean_average_precision(boxes: Boxes) -> float:
+    """Compute the mean of each label's average precision over the labels with test images, 0 if there are none."""
+    here = np.flatnonzero(boxes.in_test_set).tolist()
+    return float(np.mean([boxes.average_precision(position) for position in here])) if here else 0.0
+
+
 def mean_average_recall(boxes: Boxes) -> float:
     """Compute the mean of each label's highest recall over the labels that have test images, 0 if no label has any."""
     here = np.flatnonzero(boxes.in_test_set).tolist()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 
 from customlabels_nb._utils.arguments import plain_repr
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
@@ -71,17 +73,21 @@ def check_confidences(predictions: pd.DataFrame) -> FloatArray:
 
 def choose_test_images(
     truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
-) -> tuple[npt.NDArray[np.object_], int]:
-    """Return the names of the test images, and the number of images in the tables that are not test images."""
-    named = [_values(frame["image"]) for frame in (truth, predictions)]
-    seen = named[0].append(named[1]).unique()
+) -> tuple[npt.NDArray[np.object_], tuple[str, ...]]:
+    """Return the names of the test images, and sentences about names in the tables that match none or only partly."""
+    named = {"truth": _values(truth["image"]), "predictions": _values(predictions["image"])}
+    seen = named["truth"].append(named["predictions"]).unique()
     if images is None:
-        _require_common("truth", named[0], "predictions", named[1])
-        return _some_image(seen.to_numpy(dtype=object)), 0
-    given = _given_images(images)
-    for name, mentioned in zip(("truth", "predictions"), named, strict=True):
-        _require_common(name, mentioned, "images", pd.Index(given))
-    return _some_image(given.to_numpy(dtype=object)), int((~seen.isin(given)).sum())
+        _require_common("truth", named["truth"], "predictions", named["predictions"])
+        return _some_image(seen.to_numpy(dtype=object)), tuple(_about_similar(*named.items()))
+    given, notes = pd.Index(_given_images(images)), []
+    others = seen[~seen.isin(given)]
+    if len(others):
+        notes.append(f"Ignored because they are not test images: {some_images(others)} in truth or predictions.")
+    for name, mentioned in named.items():
+        _require_common(name, mentioned, "images", given)
+        notes += _about_similar((name, mentioned), ("images", given))
+    return _some_image(given.to_numpy(dtype=object)), tuple(notes)
 
 
 def first_names(names: Iterable[str]) -> str:
@@ -90,11 +96,20 @@ def first_names(names: Iterable[str]) -> str:
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3:,} more" if len(shown) > 3 else "")
 
 
+def some_images(names: Collection[str]) -> str:
+    """Count images, and list the first three, such as ``2 images ('a.jpg', 'b.jpg')``."""
+    return f"{counted(len(names), 'image')} ({first_names(names)})"
+
+
 def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray[np.object_]) -> pd.DataFrame:
-    """Build a table with one row per test image: ``image``, and the other columns of ``images`` if it is a table."""
+    """Build a table with one row per test image: ``image``, and the other columns of ``images`` if it is a table.
+
+    ``names`` are those of ``images``, in the same order, without images that are left out.
+    """
     table = pd.DataFrame({"image": names}).astype({"image": TEXT})
     if isinstance(images, pd.DataFrame):
-        rest = images.drop(columns="image").reset_index(drop=True)
+        kept = _given_images(images).isin(names).to_numpy()
+        rest = images[kept].drop(columns="image").reset_index(drop=True)
         rest.columns = rest.columns.map(str)
         table = pd.concat([table, rest], axis=1)
     return table
@@ -115,7 +130,7 @@ def labels_and_colors(
     for label, color in color_of.items():
         if not _COLOR.fullmatch(str(color)):  # colors are inserted into style sheets
             raise TableError(f"The color of label {label!r} is {color!r}. It must have the form #rrggbb.")
-    ordered = labels_in_order(pd.DataFrame({"label": [*occurring, *map(check_label, named)]}), table["label"])
+    ordered = labels_in_order(pd.DataFrame({"label": [*occurring, *named]}), table["label"])
     return ordered, [color_of.get(label) or label_color(position) for position, label in enumerate(ordered)]
 
 
@@ -128,14 +143,43 @@ def _values(column: pd.Series) -> pd.Index:
 def _require_common(table: str, names: pd.Index, other: str, others: pd.Index) -> None:
     if not len(names) or not len(others) or names.isin(others).any():
         return
-    files = {re.split(r"[/\\]", str(name))[-1]: str(name) for name in others}
-    pairs = ((str(name), files.get(re.split(r"[/\\]", str(name))[-1])) for name in names)
-    mine, theirs = next((pair for pair in pairs if pair[1]), (str(names[0]), None))
-    hint = "Only the folders differ. Use the same paths in both." if theirs else "The file names differ."
+    what, pairs = next(_similar(names, others), ("", []))
+    mine, theirs = pairs[0] if pairs else (str(names[0]), str(others[0]))
+    hint = f"Only the {what} differ. Use the same paths in both." if pairs else "The file names differ."
     raise NotEnoughDataError(
-        f"{table} and {other} have no images in common: {table} contains {mine!r}, but {other} contains "
-        f"{theirs or str(others[0])!r}. {hint}"
+        f"{table} and {other} have no images in common: {table} contains {mine!r}, but {other} contains {theirs!r}. "
+        f"{hint}"
     )
+
+
+def _about_similar(first: tuple[str, pd.Index], other: tuple[str, pd.Index]) -> Iterator[str]:
+    """Say how names that only one of two tables has differ from similar ones that only the other one has."""
+    for what, pairs in _similar(first[1], other[1]):
+        names = first_names(mine for mine, _ in pairs)
+        yield (
+            f"Only the {what} of {counted(len(pairs), 'image')} differ between {first[0]} and {other[0]}, so they are "
+            f"not matched: {names}. Use the same paths in both."
+        )
+
+
+def _similar(names: pd.Index, others: pd.Index) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield in what names that only one of two tables has differ from similar ones of the other one, as pairs."""
+    alone = [str(name) for name in names[~names.isin(others)]]
+    theirs = [str(name) for name in others[~others.isin(names)]]
+    for what, key in (("Unicode forms (NFC and NFD)", _composed), ("folders", _file_name)):
+        files = {key(name): name for name in theirs}
+        pairs = [(name, files.pop(key(name))) for name in alone if key(name) in files]
+        alone = [name for name in alone if name not in dict(pairs)]
+        if pairs:
+            yield what, pairs
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _file_name(name: str) -> str:
+    return re.split(r"[/\\]", _composed(name))[-1]
 
 
 def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:

@@ -55,13 +55,13 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes(ABC):
-    """Ground truth and predictions on one test set. ``left_out`` counts images outside it."""
+    """Ground truth and predictions on one test set. ``left_out`` are sentences about images outside it."""
 
     task: str
     images: npt.NDArray[np.object_]
     labels: tuple[str, ...]
     colors: tuple[str, ...]
-    left_out: int = field(default=0, kw_only=True)
+    left_out: tuple[str, ...] = field(default=(), kw_only=True)
 
     def position(self, label: str) -> int:
         if label not in self.labels:

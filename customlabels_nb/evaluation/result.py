@@ -35,7 +35,7 @@ from customlabels_nb.evaluation.calibration import calibration_table
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
-from customlabels_nb.evaluation.detector_metrics import by_box_size
+from customlabels_nb.evaluation.detector_metrics import by_box_size, mean_average_precision, mean_average_recall
 from customlabels_nb.evaluation.input_tables import first_names, has_boxes, images_table
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, row_of, summary_table
@@ -430,7 +430,10 @@ def evaluate(
     returns, if known.
     """
     random_state = check_random_state(random_state)
-    named = list(thresholds) if isinstance(thresholds, Mapping) else []
+    named = []
+    if isinstance(thresholds, Mapping):
+        thresholds = {check_label(name): value for name, value in thresholds.items()}
+        named = list(thresholds)
     outcomes = make_outcomes(
         truth, predictions, images, labels=labels, named=named, task=task, iou_threshold=iou_threshold,
         max_boxes=max_boxes,
@@ -579,7 +582,7 @@ def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | s
 def _about_names(outcomes: Outcomes, named: Sequence[str]) -> Iterator[str]:
     """Say which names of thresholds no table has, with the nearest label, as they may be misspelt."""
     occurring = {*np.array(outcomes.labels, dtype=object)[outcomes.in_test_set | outcomes.known]}
-    unknown = [name for name in named if check_label(name) not in occurring]
+    unknown = [name for name in named if name not in occurring]
     if unknown:
         near = [match for name in unknown for match in get_close_matches(name, sorted(occurring), 1)][:1]
         nearest = f" The nearest is {near[0]!r}." if near else ""
@@ -628,20 +631,19 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
     silent, noun, all_of_it = ~outcomes.answered, "label", "labels"
     if isinstance(outcomes, Boxes):
         silent, noun, all_of_it = silent & outcomes.with_targets, "box", "boxes"
-    for number, text in (
-        (int(silent.sum()), f"test images have no predictions. Their {all_of_it} count as missed."),
-        (int(outcomes.bare.sum()), f"test images have no {noun}. Any prediction there is a false positive."),
+    for which, what, text in (
+        (silent, "predictions", f"Their {all_of_it} count as missed"),
+        (outcomes.bare, noun, "Any prediction there is a false positive"),
     ):
-        if number:
-            yield f"{number} of {len(outcomes.images)} {text}"
+        if which.any():
+            number, names = int(which.sum()), first_names(outcomes.images[which])
+            yield f"{number} of {len(outcomes.images)} test images have no {what}. {text}: {names}."
     if not (outcomes.answered & ~outcomes.bare).any() and outcomes.answered.any() and not outcomes.bare.all():
         yield (
             f"No image has both {all_of_it} and predictions. Check that the column 'image' uses the same names in "
             "truth and predictions."
         )
-    if outcomes.left_out:
-        images = "image" if outcomes.left_out == 1 else "images"
-        yield f"Ignored because they are not test images: {outcomes.left_out} {images} in truth or predictions."
+    yield from outcomes.left_out
 
 
 def _about_matching(boxes: Boxes) -> Iterator[str]:
@@ -663,6 +665,7 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         yield (
             f"More than {MOST_PREDICTIONS} true boxes of a label in an image: {many} times. As in COCO, average "
             f"precision and recall count only the {MOST_PREDICTIONS} most confident predictions of a label in an image."
+            f" Without this limit, {_unlimited(boxes)}."
         )
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:
@@ -679,6 +682,15 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         ]
         if any(bare):
             yield f"Compared as boxes because they have no polygon: {bare[0]} in truth, {bare[1]} in predictions."
+
+
+def _unlimited(boxes: Boxes) -> str:
+    """Give mAP and mAR without the limit of predictions, beside those with it."""
+    every = boxes.without_limit()
+    return " and ".join(
+        f"{metric.__name__} is {metric(every):.3f} instead of {metric(boxes):.3f}"
+        for metric in (mean_average_precision, mean_average_recall)
+    )
 
 
 def _listed(names: list[str]) -> str:

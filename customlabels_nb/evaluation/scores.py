@@ -23,6 +23,7 @@ from customlabels_nb.evaluation.input_tables import (
     choose_test_images,
     clean_table,
     labels_and_colors,
+    some_images,
 )
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 from customlabels_nb.settings import settings
@@ -217,16 +218,8 @@ def make_scores(
 
     axes = pd.Index(test_images), pd.Index(names)
     is_true = find_pairs(truth, "truth", *axes).has
-    if task == SINGLE_LABEL:
-        many = np.flatnonzero(is_true.sum(axis=1) > 1)
-        if many.size:
-            several = [names[column] for column in np.flatnonzero(is_true[many[0]])]
-            raise TableError(
-                f"Image {test_images[many[0]]!r} has the labels {several!r} in truth, but task='single-label' allows "
-                "only one per image. Keep one of them, or pass task='multi-label'."
-            )
     given = find_pairs(predictions, "predictions", *axes)
-    return Scores(
+    scores = Scores(
         task,
         test_images,
         tuple(names),
@@ -236,6 +229,23 @@ def make_scores(
         given.has,
         left_out=left_out,
     )
+    return _without_second_labels(scores) if task == SINGLE_LABEL else scores
+
+
+def _without_second_labels(scores: Scores) -> Scores:
+    """Leave out images with more than one true label, with a note. It is an error if no other image has a label."""
+    count = scores.truth.sum(axis=1)
+    many = np.flatnonzero(count > 1)
+    if not many.size:
+        return scores
+    if not (count == 1).any():
+        several = [scores.labels[column] for column in np.flatnonzero(scores.truth[many[0]])]
+        raise TableError(
+            f"Image {scores.images[many[0]]!r} has the labels {several!r} in truth, but task='single-label' allows "
+            "only one per image, and no image has one. Keep one of them, or pass task='multi-label'."
+        )
+    note = f"Left out because task='single-label' allows one label per image: {some_images(scores.images[many])}."
+    return replace(scores.only(count <= 1), left_out=(*scores.left_out, note))
 
 
 @dataclass(frozen=True, eq=False)

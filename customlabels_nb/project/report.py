@@ -689,20 +689,22 @@ def evaluate(
         Test images, including those without labels. By default, the images of the dataset passed as ``truth``, or all
         images in either table. Further columns of a DataFrame or dataset are available in ``report.by``.
     labels : list or labels table, optional
-        Labels, in order and optionally with colors. By default, the labels of the dataset passed as ``truth``.
+        Labels, in order and optionally with colors. By default, the labels of the dataset passed as ``truth``. Those
+        that neither table has are listed, but do not count towards the averages.
     thresholds : number, dict, "most confident", "assumed" or "cross-validated", optional
         Decision which predictions are answers. By default, it is "most confident" if the task is "single-label", where
         the label with the highest confidence is the answer for an image, and otherwise "assumed". A number or a dict is
         the minimum confidence of a prediction, for all labels or by label (``thresholds=model.thresholds``). With
-        "assumed" (or "best"), and for labels missing in a dict, it is the threshold with the label's highest F1.
-        "cross-validated" chooses these thresholds for each fifth of the images from the other four fifths, so that the
-        metrics are not biased by the choice. The thresholds shown are the means of the five.
+        "assumed" (or "best"), and for labels missing in a dict, it is the threshold with the label's highest F1. A dict
+        may name labels that neither table has, which are listed like those of ``labels``. "cross-validated" chooses
+        these thresholds for each fifth of the images from the other four fifths, so that the metrics are not biased by
+        the choice. The thresholds shown are the means of the five.
     task : {None, "single-label", "multi-label", "boxes", "polygons"}
         Task to evaluate. By default "boxes" if a table has a box, "single-label" if there are several labels and no
-        image has two in ``truth``, otherwise "multi-label". "polygons" matches the areas inside the polygons of the
-        column ``polygon`` (one ring ``[[x, y], …]`` or a list of rings) by their IoU, in pixels as in COCO. The mask of
-        a row without a polygon is its box. Pass ``images`` with ``width`` and ``height`` to clip the masks to the
-        images.
+        image has two in ``truth``, otherwise "multi-label". With "single-label", images with two labels are left out.
+        "polygons" matches the areas inside the polygons of the column ``polygon`` (one ring ``[[x, y], …]`` or a list
+        of rings) by their IoU, in pixels as in COCO. The mask of a row without a polygon is its box. Pass ``images``
+        with ``width`` and ``height`` to clip the masks to the images.
     iou_threshold : float
         Minimum intersection over union (IoU) of matching boxes, above 0 and up to 1.
     random_state : int

@@ -55,3 +55,11 @@ def test_predictions_beyond_the_hundredth_of_a_label_in_an_image_count_but_not_f
     in_time = evaluate(truth, predicted_boxes(right, *wrong[1:]))
     assert in_time.per_label["average_precision"].tolist() == pytest.approx([1 / MOST_PREDICTIONS])
     assert in_time.metric("mean_average_recall") == 1
+
+
+def test_the_values_without_the_limit_are_noted() -> None:
+    truth = true_boxes(*(("1.jpg", "a", 20 * number, 0, 10, 10) for number in range(MOST_PREDICTIONS + 100)))
+    found = evaluate(truth, truth.assign(confidence=0.9))
+    limited, whole = found.metric("mean_average_precision"), "mean_average_precision is 1.000 instead of 0.505"
+    assert limited == pytest.approx(0.505, abs=1e-3)
+    assert any(f"{whole} and mean_average_recall is 1.000 instead of 0.500." in note for note in found.notes)

@@ -359,7 +359,7 @@ def test_images_without_anything_count() -> None:
     assert any(tells(note, 2, 4, "test", "box") for note in found.notes)
     left_out = evaluate(TRUTH, PREDICTIONS, ["1.jpg"])
     assert left_out.per_label.set_index("label")["test_images"].to_dict() == {"apple": 1, "pear": 1}
-    assert "2 images in truth or predictions" in "\n".join(left_out.notes)
+    assert "2 images ('2.jpg', '3.jpg') in truth or predictions" in "\n".join(left_out.notes)
 
 
 def test_rows_without_a_box_are_left_out_with_a_warning() -> None:

@@ -43,8 +43,13 @@ def test_repeated_pairs(which: str) -> None:
 
 def test_two_labels_on_one_image() -> None:
     truth = pd.concat([TRUTH, pd.DataFrame({"image": ["image 1.jpg"], "label": ["apple"]})])
-    with pytest.raises(TableError, match=r"image 1\.jpg.*apple.*pear.*multi-label"):
-        evaluate(truth, PREDICTIONS, task="single-label")
+    images = pd.DataFrame({"image": ["image 1.jpg", "image 0.jpg"], "day": [1, 2]})
+    found = evaluate(truth, PREDICTIONS, images, task="single-label")
+    assert found.images.to_numpy().tolist() == [["image 0.jpg", 2]]
+    assert found.per_label[["support", "tp", "fp"]].to_numpy().tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert "Left out because task='single-label' allows one label per image: 1 image ('image 1.jpg')." in found.notes
+    with pytest.raises(TableError, match=r"image 1\.jpg.*apple.*pear.*no image has one.*multi-label"):
+        evaluate(truth, PREDICTIONS, ["image 1.jpg"], task="single-label")
     assert evaluate(truth, PREDICTIONS).task == "multi-label"
 
 
@@ -233,7 +238,11 @@ def test_datasets_are_taken_as_truth_and_as_predictions() -> None:
 
 @pytest.mark.parametrize("images", [None, ["old/1.jpg", "old/2.jpg"]])
 @pytest.mark.parametrize(
-    ("other", "hint"), [("C:\\new\\2.jpg", "Only the folders differ"), ("x.jpg", "file names differ")]
+    ("other", "hint"),
+    [
+        ("C:\\new\\2.jpg", "Only the folders differ"),
+        ("x.jpg", "file names differ"),
+    ],
 )
 def test_tables_without_common_images_are_refused(images: list[str] | None, other: str, hint: str) -> None:
     truth = pd.DataFrame({"image": ["old/1.jpg", "old/2.jpg"], "label": ["cat", "dog"]})
@@ -242,6 +251,27 @@ def test_tables_without_common_images_are_refused(images: list[str] | None, othe
         cl.evaluate(truth, predictions, images)
     assert repr(other) in str(caught.value)
     assert repr("old/2.jpg" if "folders" in hint else "old/1.jpg") in str(caught.value)
+
+
+def test_names_that_match_only_in_part_are_noted() -> None:
+    names = [*(f"new/{number}.jpg" for number in range(5)), "old/5.jpg", "old/\xe9.jpg", "old/7.jpg"]
+    truth = pd.DataFrame({"image": [*(f"old/{number}.jpg" for number in range(6)), "old/e\u0301.jpg"], "label": "cat"})
+    predictions = pd.DataFrame({"image": names, "label": "cat", "confidence": 0.9})
+    notes = cl.evaluate(truth, predictions).notes
+    folders = "'old/0.jpg', 'old/1.jpg', 'old/2.jpg' and 2 more. Use the same paths in both."
+    assert (
+        f"Only the folders of 5 images differ between truth and predictions, so they are not matched: {folders}"
+        in notes
+    )
+    assert any(
+        "Only the Unicode forms (NFC and NFD) of 1 image differ between truth and pred" in note for note in notes
+    )
+    assert not any("old/7.jpg" in note for note in notes if "Only" in note)
+    notes = cl.evaluate(truth, predictions, truth["image"]).notes
+    assert any("Only the folders of 5 images differ between predictions and images" in note for note in notes)
+    assert any("not test images: 7 images ('new/0.jpg', 'new/1.jpg', 'new/2.jpg' and 4 more)" in note for note in notes)
+    with pytest.raises(NotEnoughDataError, match=r"Only the Unicode forms \(NFC and NFD\) differ"):
+        cl.evaluate(truth[-1:], predictions[6:])
 
 
 DTYPES = ("str", "object", "category", "string")
