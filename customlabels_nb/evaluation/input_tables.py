@@ -158,7 +158,7 @@ def _about_similar(first: tuple[str, pd.Index], other: tuple[str, pd.Index]) -> 
         names = first_names(mine for mine, _ in pairs)
         yield (
             f"Only the {what} of {counted(len(pairs), 'image')} differ between {first[0]} and {other[0]}, so they are "
-            f"not matched: {names}. Use the same paths in both."
+            f"not matched: {names}. If they are the same images, use the same paths in both."
         )
 
 

@@ -258,7 +258,9 @@ def test_names_that_match_only_in_part_are_noted() -> None:
     truth = pd.DataFrame({"image": [*(f"old/{number}.jpg" for number in range(6)), "old/e\u0301.jpg"], "label": "cat"})
     predictions = pd.DataFrame({"image": names, "label": "cat", "confidence": 0.9})
     notes = cl.evaluate(truth, predictions).notes
-    folders = "'old/0.jpg', 'old/1.jpg', 'old/2.jpg' and 2 more. Use the same paths in both."
+    folders = (
+        "'old/0.jpg', 'old/1.jpg', 'old/2.jpg' and 2 more. If they are the same images, use the same paths in both."
+    )
     assert (
         f"Only the folders of 5 images differ between truth and predictions, so they are not matched: {folders}"
         in notes
