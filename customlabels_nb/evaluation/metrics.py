@@ -109,10 +109,10 @@ def agreement(applied: Thresholded) -> dict[str, float]:
     """
     scores = applied.outcomes
     assert isinstance(scores, Scores)
-    accepted, k = applied.accepted(), len(scores.labels)
-    answer = np.where(accepted.any(axis=1), np.where(accepted, scores.confidence, -1.0).argmax(axis=1), k)
-    true, answer = scores.true_label[scores.true_label >= 0], answer[scores.true_label >= 0]
-    truths, answers = (np.bincount(each, minlength=k + 1).astype(np.float64) for each in (true, answer))
+    labelled = scores.true_label >= 0
+    true, answer = scores.true_label[labelled], applied.answer()[labelled]
+    width = len(scores.labels) + 1  # with no answer, -1
+    truths, answers = (np.bincount(each % width, minlength=width).astype(np.float64) for each in (true, answer))
     square, chance = float(true.size) ** 2, truths @ answers
     above_chance = (true == answer).sum() * true.size - chance
     spread = np.sqrt((square - truths @ truths) * (square - answers @ answers))

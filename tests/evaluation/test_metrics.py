@@ -16,10 +16,8 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.comparison.comparing import compare
 from customlabels_nb.evaluation.metrics import log_loss
-from customlabels_nb.evaluation.result import evaluation_of
 from customlabels_nb.evaluation.scores import make_scores
 from customlabels_nb.evaluation.summary import evaluation_summary
-from customlabels_nb.evaluation.thresholded import Thresholded
 from tests.evaluation.cases import (
     multi_label_cases,
     multi_label_tables,
@@ -134,8 +132,11 @@ def test_metrics_by_the_most_confident_label_are_scikit_learns(case: SingleLabel
     rows, predictions = tables([None if no else label for no, label in zip(bare, case[0], strict=True)], confidence)
     names = [f"label {j}" for j in range(k)]
     images = predictions["image"].unique()
-    scores = make_scores(rows, predictions[kept.ravel()], images, labels=names)
-    found = evaluation_of(Thresholded(scores.most_confident(), np.zeros(k)), pd.DataFrame({"image": images}))
+    if not kept.any() and bare.all():
+        return
+    found = evaluate(
+        rows, predictions[kept.ravel()], images, labels=names, thresholds="most confident", task="single-label"
+    )
     answer = np.where(kept.any(axis=1), np.where(kept, confidence, -1).argmax(axis=1), -1)
     true = np.where(bare, -2, truth)
     here = [label for label in range(k) if label in true]
