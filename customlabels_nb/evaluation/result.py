@@ -479,7 +479,7 @@ def moved_to(evaluation: Evaluation, applied: Thresholded) -> Evaluation:
     intervals = bootstrap_intervals(applied)
     moved.applied = applied
     moved._per_label, moved._per_image = per_label_table(applied, intervals), applied.per_image()
-    moved._summary = summary_table(applied.outcomes, moved._per_label, intervals)
+    moved._summary = summary_table(applied, moved._per_label, intervals)
     moved._confusion_matrix = applied.confusion()
     return moved
 

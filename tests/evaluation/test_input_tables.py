@@ -44,7 +44,7 @@ def test_repeated_pairs(which: str) -> None:
 def test_two_labels_on_one_image() -> None:
     truth = pd.concat([TRUTH, pd.DataFrame({"image": ["image 1.jpg"], "label": ["apple"]})])
     images = pd.DataFrame({"image": ["image 1.jpg", "image 0.jpg"], "day": [1, 2]})
-    found = evaluate(truth, PREDICTIONS, images, task="single-label")
+    found = evaluate(truth, PREDICTIONS, images, task="single-label", thresholds="assumed")
     assert found.images.to_numpy().tolist() == [["image 0.jpg", 2]]
     assert found.per_label[["support", "tp", "fp"]].to_numpy().tolist() == [[1, 1, 0], [0, 0, 1]]
     assert "Left out because task='single-label' allows one label per image: 1 image ('image 1.jpg')." in found.notes

@@ -100,8 +100,9 @@ def test_the_area_below_precision_and_recall_is_the_average_precision() -> None:
 
 
 def test_roc_curves_have_the_named_area_and_go_through_what_is_accepted() -> None:
-    found = classified(5)
+    found = classified(5, thresholds="assumed")
     ax = plot_roc(found)
+    assert not dots(plot_roc(classified(5)))  # the most confident label has no threshold
     for row in found.per_label.itertuples():
         line = line_of(ax, row.label)
         x, y = (np.asarray(values) for values in line.get_data())

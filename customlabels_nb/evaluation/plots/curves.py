@@ -97,7 +97,7 @@ def plot_precision_recall(evaluation: Evaluation, ax: Axes | None = None, *, lab
 
 @plot
 def plot_roc(evaluation: Evaluation, ax: Axes | None = None, *, label: str | None = None) -> Axes:
-    """Draw the ROC curve of each label, or only of ``label``, with a marker at what is accepted.
+    """Draw the ROC curve of each label, or only of ``label``, with a marker at the threshold, if in use.
 
     The legend shows the area under the curve. If there are more than ten labels, the ten with the smallest area appear
     in the legend, and the rest are drawn in grey. A faint diagonal shows chance. Labels that all or no test images have
@@ -118,7 +118,8 @@ def plot_roc(evaluation: Evaluation, ax: Axes | None = None, *, label: str | Non
         row = table[table["label"] == name].iloc[0]
         look["label"] = f"{row['roc_auc']:.3f}  {look['label']}"
         ax.plot(*curves[name], **look)
-        _dot(ax, row["fp"] / (images - row["support"]), row["recall"], look)
+        if not evaluation.applied.most_confident:
+            _dot(ax, row["fp"] / (images - row["support"]), row["recall"], look)
     legend(ax, "area under curve", beside=beside)
     return ax
 
