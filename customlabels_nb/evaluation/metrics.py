@@ -94,18 +94,12 @@ def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
     return {name: value if len(here) else 0.0 for name, value in (means | micro | weighted).items()}
 
 
-def accuracy(scores: Scores) -> float:
-    """Compute the share of labelled test images whose most confident label is correct, or 0 if none are labelled."""
-    true, predicted = scores.true_label, scores.predicted_label
-    right = (predicted == true)[true >= 0]
-    return float(right.mean()) if right.size else 0.0
-
-
 def agreement(applied: Thresholded) -> dict[str, float]:
-    """Compute Cohen's kappa and Matthews' correlation of the true labels and the answers, as scikit-learn does.
+    """Compute accuracy, Cohen's kappa and Matthews' correlation of the true labels and answers as scikit-learn does.
 
     The answer for an image is its most confident accepted label. No answer is a class of its own, and images without a
-    true label are left out. Kappa is NaN if there is only one class, and Matthews' correlation is 0 if it is undefined.
+    true label are left out. Accuracy is 0 without labelled images, kappa is NaN if there is only one class, and
+    Matthews' correlation is 0 if it is undefined.
     """
     scores = applied.outcomes
     assert isinstance(scores, Scores)
@@ -114,9 +108,11 @@ def agreement(applied: Thresholded) -> dict[str, float]:
     width = len(scores.labels) + 1  # with no answer, -1
     truths, answers = (np.bincount(each % width, minlength=width).astype(np.float64) for each in (true, answer))
     square, chance = float(true.size) ** 2, truths @ answers
-    above_chance = (true == answer).sum() * true.size - chance
+    right = (true == answer).sum()
+    above_chance = right * true.size - chance
     spread = np.sqrt((square - truths @ truths) * (square - answers @ answers))
     return {
+        "accuracy": float(right / max(true.size, 1)),
         "kappa": float(above_chance / (square - chance)) if square > chance else np.nan,
         "mcc": float(above_chance / spread) if spread else 0.0,
     }
@@ -166,14 +162,14 @@ def bootstrap_intervals(applied: Thresholded, *, random_state: int = 0, resample
 def counted_rows(applied: Thresholded) -> csr_array:
     """Return the counts for each image, shape (n, 3 k + 2).
 
-    The columns are the true positives, false positives and false negatives of each label, then whether the image's most
-    confident label is correct and whether the image has a label (both 0 unless the task is single-label).
+    The columns are the true positives, false positives and false negatives of each label, then whether the image's
+    answer is correct and whether the image has a label (both 0 unless the task is single-label).
     """
     outcomes = applied.outcomes
     right = np.zeros((len(outcomes.images), 2), dtype=np.int64)
     if isinstance(outcomes, Scores) and outcomes.task == SINGLE_LABEL:
         true = outcomes.true_label
-        right = np.stack([(outcomes.predicted_label == true) & (true >= 0), true >= 0], axis=1).astype(np.int64)
+        right = np.stack([(applied.answer() == true) & (true >= 0), true >= 0], axis=1).astype(np.int64)
     return hstack([applied.image_counts(), csr_array(right)], format="csr")
 
 
@@ -193,9 +189,8 @@ def overall_metrics(applied: Thresholded, per_label: pd.DataFrame) -> dict[str, 
     if isinstance(outcomes, Boxes):
         values |= {"mean_average_recall": mean_average_recall(outcomes), "coco_map": coco_map(outcomes)}
     if isinstance(outcomes, Scores):
-        single = outcomes.task == SINGLE_LABEL
-        values |= {"accuracy": accuracy(outcomes)} if single else {}
-        values |= {"roc_auc": float(per_label["roc_auc"].mean())} | (agreement(applied) if single else {})
+        values |= agreement(applied) if outcomes.task == SINGLE_LABEL else {}
+        values |= {"roc_auc": float(per_label["roc_auc"].mean())}
     return values
 
 

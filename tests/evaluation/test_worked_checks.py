@@ -53,7 +53,7 @@ def test_confusion_matrix_at_the_assumed_thresholds(published: Evaluation) -> No
 def test_figures_of_the_fixed_table(published: Evaluation) -> None:
     assert published.summary["metric"].tolist() == [
         "f1", "precision", "recall", "mean_threshold", "mean_average_precision", "micro_f1", "micro_precision",
-        "micro_recall", "weighted_f1", "weighted_precision", "weighted_recall", "accuracy", "roc_auc", "kappa", "mcc",
+        "micro_recall", "weighted_f1", "weighted_precision", "weighted_recall", "accuracy", "kappa", "mcc", "roc_auc",
         "test_images", "labels",
     ]  # fmt: skip
     with_interval = published.summary[published.summary["low"].notna()]
