@@ -56,6 +56,7 @@ def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> Non
     expect_same(screen, page, "report", start)
     expect(screen.root.locator(".slider.threshold")).to_be_hidden()
     expect(screen.root.locator(".curves-plot .here")).to_be_hidden()
+    expect(screen.root.locator(".label-table th.threshold")).to_be_hidden()
     expect(screen.cell("apple", "(no answer)")).to_have_count(0)
     screen.mode("assumed")
     expect_same(screen, page, "report", {**start, "mode": "assumed"})

@@ -98,7 +98,7 @@ export class LabelTable {
       ...this.columns.map(([key, name, title]) =>
         element(
           "th",
-          { scope: "col", class: key === "label" ? "" : "number", title },
+          { scope: "col", class: key === "label" ? "" : `number ${key}`, title },
           element("button", {
             type: "button",
             class: "plain",
@@ -167,6 +167,7 @@ export class LabelTable {
     this.state = state;
     this.label = label;
     this.isPartial = isMoving;
+    this.node.classList.toggle("no-thresholds", state.isTop);
     const isCompared =
       Boolean(this.comparison) && samePosition(state.position, this.comparison.position);
     const first = Math.floor(this.scrolled / ROW);
