@@ -1,4 +1,4 @@
-"""Create README's screenshots: gallery, annotator and results screen in JupyterLab, light and dark.
+"""Create the screenshots of README and the tour: widgets and a report in JupyterLab, light and dark.
 
 ``python -m tests.browser.screenshots`` draws the example projects, trains a classifier of rooms, and writes
 ``notebooks/images/<scene>-<theme>.webp``. Names of scenes as arguments limit it to these.
@@ -40,6 +40,13 @@ ANNOTATOR = (
     'import customlabels_nb as cl\n\nboards = cl.examples.create("circuit_boards", train=12, test=4)',
     'annotator = boards.annotate("train", sort="name")\nannotator',
 )
+REPORT = (
+    """import customlabels_nb as cl
+
+project = cl.examples.create("rooms")
+model = project.train(random_state=0, budget="20s", progress=False)""",
+    "model.evaluate()",
+)
 RESULTS = (
     """import customlabels_nb as cl
 
@@ -50,7 +57,7 @@ report = project.train(random_state=0, budget="20s", progress=False).evaluate()"
 
 
 class Scene(NamedTuple):
-    """Notebook cells, the last of which shows a widget, and the actions in it before the screenshot."""
+    """Notebook cells, the last of which shows a widget or a report, and the actions in it before the screenshot."""
 
     cells: Sequence[str]
     root: str
@@ -78,6 +85,7 @@ def _nothing(page: LabPage, root: Locator) -> None:
 SCENES = {
     "gallery": Scene(GALLERY, ".clnb-gallery", ".tile img[src^='data:']", _select_some, 1100),
     "annotator": Scene(ANNOTATOR, ".clnb-annotator", ".photo[src^='data:']", _select_a_box, 1000),
+    "report": Scene(REPORT, ".clnb-report", ".clnb-matrix", _nothing, 1300),
     "results": Scene(RESULTS, ".clnb-results", ".tile img[src^='data:']", _nothing, 1620),
 }
 

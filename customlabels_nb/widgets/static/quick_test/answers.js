@@ -1,6 +1,7 @@
 // Select predictions by threshold and by the user's choice. Pure functions. A row of a result is { label, color,
 // confidence, box, polygon, limit, answer }: box is [left, top, width, height] in pixels or null, polygon the outline
-// of the object or null, limit its label's threshold or null if there is none, answer true if the model returns the row.
+// of the object or null, limit its label's threshold or null if there is none, and answer is true if the model returns
+// the row.
 
 export function limitFor(row, threshold) {
   return threshold ?? row.limit;
