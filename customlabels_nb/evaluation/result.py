@@ -600,7 +600,7 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame, never: str) -> It
         unknown = "there are no predictions of {}. All true boxes with it count as missed."
     for which, text in (
         (~tested, "no test image has {}, so it does not count towards the averages."),
-        (~known, unknown),
+        (tested & ~known, unknown),
         (tested & known & (tp + fp == 0), f"{never} Precision and F1 are 0/0, shown as 0."),
         (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is correct. F1 is 0/0, shown as 0."),
     ):

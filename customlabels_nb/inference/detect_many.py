@@ -106,6 +106,7 @@ def detect_many(
             return result
         assert isinstance(writing, FolderWriting)
         table = result.table()
+        table.attrs["decision"] = postprocessor.decision
         if not complete:
             table.attrs |= {"interrupted": True}
             table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]

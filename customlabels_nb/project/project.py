@@ -1011,7 +1011,7 @@ class Project:
         Returns
         -------
         Dashboard
-            Widget that other cells can read and control with ``figures`` (tables), ``show_images("train",
+            Widget that other cells can read and control with ``totals`` (tables), ``show_images("train",
             label="apple")`` and ``gallery``.
 
         Examples

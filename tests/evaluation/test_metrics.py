@@ -251,6 +251,13 @@ def test_labels_the_predictions_do_not_know_are_missed_at_any_threshold() -> Non
         assert any("does not predict unheard of" in note for note in found.notes)
 
 
+def test_a_label_without_test_images_is_not_called_missed() -> None:
+    truth, predictions = tables([0, 1], [[0.6, 0.4], [0.3, 0.7]], "ab")
+    notes = evaluate(truth, predictions, labels=["a", "b", "c"]).notes
+    assert any("no test image has c" in note.lower() for note in notes)
+    assert not any("does not predict" in note for note in notes)
+
+
 def test_a_label_that_is_never_predicted_has_an_average_precision_of_0() -> None:
     truth, predictions = tables([0, 0, 1], [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], "ab")
     found = evaluate(truth, predictions[predictions["label"] == "b"])

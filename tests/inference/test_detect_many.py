@@ -120,6 +120,7 @@ def test_a_killed_worker_changes_nothing(predictor: Predictor, images: list[str]
     # without `to`, the same as a table
     table = detect_many(predictor, images[:4], threshold=0, workers=1)
     pd.testing.assert_frame_equal(table, plain(predictor, images[:4]), check_exact=False, atol=1e-5)
+    assert table.attrs["decision"] == dict.fromkeys(predictor.config.labels, 0.0)
 
 
 @pytest.mark.thorough
