@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -44,7 +44,8 @@ from customlabels_nb.datasets.formats.manifest_values import (
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.result import Evaluation, decided_by
+from customlabels_nb.evaluation.cross_validation import apply_thresholds
+from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.summary import in_utc, safe_parts
 from customlabels_nb.images.locations import is_remote, local_path
@@ -78,7 +79,9 @@ class Snapshot:
         return self.lines
 
 
-def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = None) -> Snapshot:
+def evaluation_snapshot(
+    evaluation: Evaluation, *, created: datetime | None = None, thresholds: Mapping[str, float] | None = None
+) -> Snapshot:
     """Create the snapshot of an evaluation, with one line per test image, in order.
 
     For a classifier, a line contains all predictions, whether or not they reach the threshold, and the true labels
@@ -86,20 +89,24 @@ def evaluation_snapshot(evaluation: Evaluation, *, created: datetime | None = No
     a confidence of at least 0.05, and every unmatched true box with confidence 0. Predictions on a crowd, which count
     as neither right nor wrong, are omitted.
 
+    If the evaluation has no thresholds, these are ``thresholds`` by label, or the assumed ones.
+
     Manifests have a maximum line length (100,000 characters) and file size (1 GB). To stay below these limits, the
     least confident true negatives are omitted.
     """
-    evaluation = decided_by(evaluation, ASSUMED)  # the results in the lines are by threshold
-    outcomes, thresholds, date = evaluation.outcomes, evaluation.applied.of_images(), _date(created)
+    outcomes, applied, date = evaluation.outcomes, evaluation.applied, _date(created)
+    if applied.most_confident:  # the results in the lines are by threshold
+        applied = apply_thresholds(ASSUMED if thresholds is None else thresholds, outcomes)
+    limits = applied.of_images()
     longest = max(_SHORTEST_LINE, min(_LONGEST_LINE, _LARGEST_FILE // max(len(outcomes.images), 1) - 1))
     if isinstance(outcomes, Boxes):
-        entries = _entries(outcomes, thresholds)
+        entries = _entries(outcomes, limits)
         image = np.concatenate([outcomes.truth_image, entries[0]])
         box = np.concatenate([outcomes.truth_box, entries[3]])
         sizes, estimated = image_sizes(evaluation.images, image, box)
         return Snapshot(_box_lines(outcomes, entries, sizes, date, longest), estimated)
     assert isinstance(outcomes, Scores)
-    return Snapshot(_score_lines(outcomes, thresholds, date, longest))
+    return Snapshot(_score_lines(outcomes, limits, date, longest))
 
 
 def truth_snapshot(

@@ -91,7 +91,10 @@ def aggregate(per_label: pd.DataFrame) -> dict[str, float]:
     micro = {"micro_f1": f1, "micro_precision": precision, "micro_recall": recall}
     weights = here["support"] / here["support"].sum()
     weighted = {f"weighted_{name}": float((here[name] * weights).sum()) for name in COUNTED[:3]}
-    return {name: value if len(here) else 0.0 for name, value in (means | micro | weighted).items()}
+    values = means | micro | weighted
+    if not len(here):
+        values = dict.fromkeys(values, 0.0)
+    return values | ({"mean_threshold": np.nan} if per_label["threshold"].isna().all() else {})
 
 
 def agreement(applied: Thresholded) -> dict[str, float]:
@@ -209,10 +212,10 @@ def row_of(metric: str, summary: pd.DataFrame, task: str) -> pd.Series:
         return summary.set_index("metric").loc[metric]
     known = _ALSO_NAMED.get(name, name.removeprefix("macro_"))
     if known in _ONLY_FOR and known not in names:
-        hint = f"{known} is for {_ONLY_FOR[known]}, and the task of this evaluation is {task!r}."
+        hint = f"{known} is for {_ONLY_FOR[known]}, and the task of this evaluation is {task!r}. "
     else:
-        hint = f"Did you mean {get_close_matches(known, names, 1, 0)[0]!r}?"
-    raise InputError(f"metric={metric!r} does not exist. {hint} The metrics are {', '.join(names)}.")
+        hint = "".join(f"Did you mean {near!r}? " for near in get_close_matches(known, names, 1, 0.3))
+    raise InputError(f"metric={metric!r} does not exist. {hint}The metrics are {', '.join(names)}.")
 
 
 def _divide(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic], *, empty: float = 0.0) -> FloatArray:

@@ -137,10 +137,6 @@ class Outcomes(ABC):
     def per_image(self, thresholds: FloatArray) -> pd.DataFrame:
         """Build a table of all true positives, false positives and false negatives, by image and confidence."""
 
-    def most_confident(self) -> Self:
-        """Keep only the prediction of each image's most confident label. Only for single-label tasks."""
-        raise NotImplementedError(f"The task is {self.task!r}.")
-
     @abstractmethod
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:
         """Select images by a mask of shape (n,) or by their positions. The labels stay the same."""

@@ -34,7 +34,7 @@ from customlabels_nb.evaluation.boxes import Boxes, limit_note, make_boxes
 from customlabels_nb.evaluation.calibration import calibration_table
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
-from customlabels_nb.evaluation.cross_validation import apply_thresholds
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, apply_thresholds
 from customlabels_nb.evaluation.detector_metrics import by_box_size, mean_average_precision, mean_average_recall
 from customlabels_nb.evaluation.input_tables import first_names, has_boxes, images_table
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
@@ -44,7 +44,7 @@ from customlabels_nb.evaluation.roc import roc_table
 from customlabels_nb.evaluation.scores import Scores, make_scores
 from customlabels_nb.evaluation.slices import slice_table
 from customlabels_nb.evaluation.thresholded import Thresholded
-from customlabels_nb.evaluation.thresholds import precision_recall, threshold_curve
+from customlabels_nb.evaluation.thresholds import assumed_thresholds, precision_recall, threshold_curve
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
@@ -484,11 +484,25 @@ def moved_to(evaluation: Evaluation, applied: Thresholded) -> Evaluation:
     return moved
 
 
-def decided_by(evaluation: Evaluation, decision: str) -> Evaluation:
-    """Return the evaluation by "most confident" or "assumed". Thresholds of any kind count as the latter."""
-    if evaluation.applied.decision == decision:
+def rule_of(applied: Thresholded) -> str | float:
+    """Return a decision that others can follow: "most confident", "cross-validated", one number, or "assumed".
+
+    The last one stands for all thresholds by label, which are those of one model.
+    """
+    if applied.most_confident:
+        return MOST_CONFIDENT
+    if applied.folds:
+        return CROSS_VALIDATED
+    is_chosen = np.array_equal(applied.thresholds, assumed_thresholds(applied.outcomes))
+    return ASSUMED if is_chosen or np.unique(applied.thresholds).size > 1 else float(applied.thresholds[0])
+
+
+def decided_by(evaluation: Evaluation, rule: str | float) -> Evaluation:
+    """Return the evaluation by the rule of another one. For "assumed", it keeps thresholds of its own of any kind."""
+    applied = evaluation.applied
+    if rule_of(applied) == rule or (rule == ASSUMED and not applied.most_confident):
         return evaluation
-    return evaluation_of(apply_thresholds(decision, evaluation.outcomes), evaluation.images, decision)
+    return moved_to(evaluation, apply_thresholds(rule, applied.outcomes))
 
 
 def make_outcomes(
@@ -516,7 +530,7 @@ def make_outcomes(
             masks=task == POLYGONS, max_boxes=max_boxes,
         )  # fmt: skip
     scores = make_scores(truth, predictions, images, labels=labels, named=named, task=task)
-    if given is None and len(scores.labels) == 1:  # the most confident label would always be this one
+    if given is None and (scores.in_test_set | scores.known).sum() == 1:  # it would always be the most confident one
         return replace(scores, task=MULTI_LABEL)
     return scores
 
@@ -539,7 +553,7 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str
 ) -> list[str]:
-    notes = [*_about_thresholds(outcomes, given)]
+    notes = [*_about_thresholds(outcomes, given, per_label["threshold"].to_numpy())]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)
     never = "no image has {} as its most confident label." if given == MOST_CONFIDENT else _NEVER_REACHED
@@ -561,8 +575,11 @@ def flawless_note(images: int, who: str = "The model") -> str:
     )
 
 
-def _about_thresholds(outcomes: Outcomes, given: float | Mapping[str, float] | str) -> Iterator[str]:
-    if given == ASSUMED or (isinstance(given, Mapping) and len(given) < len(outcomes.labels)):
+def _about_thresholds(
+    outcomes: Outcomes, given: float | Mapping[str, float] | str, thresholds: FloatArray
+) -> Iterator[str]:
+    chosen = isinstance(given, Mapping) and np.array_equal(thresholds, assumed_thresholds(outcomes))
+    if given == ASSUMED or chosen or (isinstance(given, Mapping) and len(given) < len(outcomes.labels)):
         yield (
             "The thresholds were chosen on this test set to maximise the F1 of each label. Expect slightly lower "
             "metrics on new images."

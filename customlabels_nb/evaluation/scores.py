@@ -189,6 +189,7 @@ class Scores(Outcomes):
         return np.where(accepted.any(axis=1), best, -1)
 
     def most_confident(self) -> Self:
+        """Keep only the prediction of each image's most confident label. Only for single-label tasks."""
         given = np.arange(len(self.labels)) == self.predicted_label[:, None]
         return replace(self, given=given)
 

@@ -38,7 +38,11 @@ class Thresholded:
     @cached_property
     def candidates(self) -> Outcomes:
         """Ground truth, and the predictions that are answers if they reach the threshold."""
-        return self.outcomes.most_confident() if self.most_confident else self.outcomes
+        return (
+            self.outcomes.most_confident()
+            if isinstance(self.outcomes, Scores) and self.most_confident
+            else self.outcomes
+        )
 
     def counts(self) -> tuple[IntArray, IntArray, IntArray]:
         """Count the true positives, false positives and false negatives of each label, each of shape (k,)."""

@@ -21,7 +21,7 @@ FALLBACK_THRESHOLD = 0.5
 #: Maximum number of points on a threshold curve.
 MOST_POINTS = 1000
 
-_RULES = "None, 'most confident', 'assumed' or 'cross-validated'"
+_RULES = "None, a dict by label, 'most confident', 'assumed' or 'cross-validated'"
 
 
 def best_threshold(steps: Steps) -> float:

@@ -160,7 +160,6 @@ class _Kept:
         counts = np.array([count for batch in self._batches for count in batch.counts], dtype=np.int64)
         table.insert(0, "image", pd.Series(np.repeat(names, counts), dtype=TEXT))
         table = table[self._postprocessor.columns]  # without the empty boxes of a classifier
-        table.attrs["decision"] = self._postprocessor.decision
         table.attrs["errors"] = [*listing, *(failure for batch in self._batches for failure in batch.failures)]
         if remaining is not None:
             table.attrs["interrupted"] = True

@@ -136,6 +136,7 @@ class Postprocessor:
         table.insert(1, "confidence", every.confidences)
         if self.config.task == POLYGONS:
             table["polygon"] = every.polygons
+        table.attrs["decision"] = self.decision
         return table
 
     def _answer(

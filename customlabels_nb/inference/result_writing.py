@@ -61,6 +61,7 @@ class WrittenDetections:
     _output: Output = field(repr=False)
     _columns: list[str] = field(repr=False)
     _marks: list[Mark] = field(repr=False)
+    _decision: str | dict[str, float] = field(repr=False)
 
     def table(self) -> pd.DataFrame:
         """Read the written predictions as one table with the columns that ``detect_many`` returns without ``to``.
@@ -75,6 +76,7 @@ class WrittenDetections:
         ['image', 'label', 'confidence']
         """
         table = self._output.read(self._marks).reindex(columns=self._columns)
+        table.attrs["decision"] = self._decision
         table.attrs["errors"] = self.errors.to_dict("records")
         return table
 
@@ -185,7 +187,8 @@ class Writing:
 
     def result(self, listing: Sequence[Failure]) -> WrittenDetections:
         """Summarise the run, with the errors from ``listing`` folders."""
-        return _summary(self._output, self._journal.done, self.left, listing, self.postprocessor.columns)
+        of = self.postprocessor
+        return _summary(self._output, self._journal.done, self.left, listing, of.columns, of.decision)
 
     def _facts(self) -> dict[str, Any]:
         """Return everything that the predictions depend on, which must be unchanged when a run is resumed."""
@@ -308,15 +311,21 @@ def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
             f"path={str(output.path)!r} has no results of detect_many(to=folder): {output.journal!r} does not exist."
         )
     columns = [name for name in facts.get(COLUMNS, ()) if name in (*DETECTION_COLUMNS, "polygon")]
-    return _summary(output, done, max(0, total - done.total), [], ["image", *(columns or DETECTION_COLUMNS)])
+    columns = ["image", *(columns or DETECTION_COLUMNS)]
+    return _summary(output, done, max(0, total - done.total), [], columns, facts["threshold"])
 
 
 def _summary(
-    output: Output, done: CompletedChunk, remaining: int, listing: Sequence[Failure], columns: list[str]
+    output: Output,
+    done: CompletedChunk,
+    remaining: int,
+    listing: Sequence[Failure],
+    columns: list[str],
+    decision: str | dict[str, float],
 ) -> WrittenDetections:
     errors = pd.DataFrame([*listing, *done.failures], columns=["image", "code", "message"], dtype=TEXT)
     return WrittenDetections(
-        output.path, output.form, done.total, done.found, remaining, errors, output, columns, list(done.marks)
+        output.path, output.form, done.total, done.found, remaining, errors, output, columns, list(done.marks), decision
     )
 
 

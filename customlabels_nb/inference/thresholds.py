@@ -14,7 +14,7 @@ from customlabels_nb.errors import LabelError
 from customlabels_nb.models.artifact import ModelConfig
 
 IntArray = npt.NDArray[np.int64]
-_RULES = "None for the model's decision, a dict by label, 'most confident' or 'assumed'"
+_RULES = "None, a dict by label, 'most confident' or 'assumed'"
 Threshold = float | Mapping[str, float] | str | None
 
 
@@ -31,23 +31,23 @@ def resolve_thresholds(config: ModelConfig, threshold: Threshold, views: int = 1
     return np.array([thresholds[label] for label in config.labels], dtype=np.float64)
 
 
-def label_thresholds(config: ModelConfig, threshold: float | Mapping[str, float] | str, views: int) -> dict[str, float]:
+def label_thresholds(
+    config: ModelConfig, threshold: float | Mapping[str, float] | str, views: int = 1, *, name: str = "threshold"
+) -> dict[str, float]:
     """Return the threshold of each label, in the order of ``config.labels``.
 
     "assumed" is the stored threshold of each label, which depends on ``views``. A number applies to all labels. Labels
-    that are missing in a mapping keep their stored threshold.
+    that are missing in a mapping keep their stored threshold. Errors give the argument this ``name``.
     """
     thresholds = {label: config.threshold_of(label, views) for label in config.labels}
     if isinstance(threshold, Mapping):
         unknown = [label for label in threshold if label not in thresholds]
         if unknown:
-            raise LabelError(f"threshold contains the unknown label {unknown[0]!r}. Labels: {list(config.labels)!r}.")
-        return thresholds | {
-            label: check_fraction(f"threshold[{label!r}]", value) for label, value in threshold.items()
-        }
+            raise LabelError(f"{name} contains the unknown label {unknown[0]!r}. Labels: {list(config.labels)!r}.")
+        return thresholds | {label: check_fraction(f"{name}[{label!r}]", value) for label, value in threshold.items()}
     if isinstance(threshold, str) and threshold == ASSUMED:
         return thresholds
-    return dict.fromkeys(thresholds, check_fraction("threshold", threshold, otherwise=_RULES))
+    return dict.fromkeys(thresholds, check_fraction(name, threshold, otherwise=_RULES))
 
 
 def decision_of(config: ModelConfig, thresholds: FloatArray | None) -> str | dict[str, float]:

@@ -283,8 +283,8 @@ class Model(Runnable):
         def merge(_: VersionRecord) -> dict[str, Any]:  # other kernels that set thresholds wait
             config = load_config(self.folder)
             views = [] if restored else list(config.view_thresholds)
-            by_views = {number: label_thresholds(config, by_label, int(number)) for number in views}
-            own = label_thresholds(config, by_label, 1)
+            by_views = {number: label_thresholds(config, by_label, int(number), name="thresholds") for number in views}
+            own = label_thresholds(config, by_label, name="thresholds")
             update_config(self.folder, replace(config, thresholds=own, view_thresholds=by_views, decision=decision))
             return {}
 

@@ -30,6 +30,7 @@ from customlabels_nb.core.tables import BOXES, DRAWN_TASKS, MACHINE, MULTI_LABEL
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.evaluation import Evaluation
+from customlabels_nb.evaluation.thresholds import assumed_thresholds
 from customlabels_nb.images.locations import is_remote, local_path
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.models.backbones import backbone_named
@@ -347,15 +348,10 @@ def _evaluation(
     folder: Path, root: Path, config: ModelConfig, evaluated: Evaluation | None
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
     try:
-        assumed = evaluated or stored_evaluation(folder, root, config)
-        table = assumed.per_label.set_index("label")["threshold"]
-        thresholds = config.thresholds
-        hand_set = tuple(
-            name for name in config.labels if name in thresholds and abs(thresholds[name] - table[name]) > _SAME
-        )
-        if not hand_set:
-            return assumed, ()
-        return stored_evaluation(folder, root, config, thresholds=dict(thresholds)), hand_set
+        evaluation, thresholds = evaluated or stored_evaluation(folder, root, config), config.thresholds
+        best = zip(evaluation.outcomes.labels, assumed_thresholds(evaluation.outcomes).tolist(), strict=True)
+        hand_set = (name for name, value in best if abs(thresholds.get(name, value) - value) > _SAME)
+        return evaluation, () if config.decision == MOST_CONFIDENT else tuple(hand_set)
     except _DAMAGED:
         return None, ()
 

@@ -271,8 +271,8 @@ class Runnable(ABC):
         -------
         DataFrame
             Columns image, label, confidence (between 0 and 1) and, for a detector, left, top, width, height (in
-            pixels). ``.attrs["errors"]`` lists the images that could not be read, as dicts of image, code and
-            message.
+            pixels). ``.attrs["decision"]`` is "most confident", or the thresholds by label. ``.attrs["errors"]`` lists
+            the images that could not be read, as dicts of image, code and message.
         WrittenDetections
             With ``to``: numbers of processed and remaining images, ``errors``, and ``table()`` to read all results.
 
@@ -339,10 +339,10 @@ class Runnable(ABC):
         thresholds : number, dict, "most confident", "assumed", "best" or "cross-validated", optional
             Decision which predictions are answers, by default that of the model. A number or a dict is the minimum
             confidence of a prediction (between 0 and 1), for all labels or by label. "most confident" is the label with
-            the highest confidence, for models of one label per image. "assumed", and labels missing in a dict, use the
-            model's own thresholds. "best" chooses the threshold with the highest F1 on the evaluated images for each
-            label, as "assumed" does without ``data``. "cross-validated" chooses the thresholds for each fifth of the
-            images from the other four fifths.
+            the highest confidence, for models of one label per image. Labels missing in a dict have the model's own
+            thresholds, and so has "assumed" with ``data``. "best", and "assumed" without ``data``, choose the threshold
+            with the highest F1 on the evaluated images for each label. "cross-validated" chooses the thresholds for
+            each fifth of the images from the other four fifths.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.core.tables import IMAGE_COLUMNS, SINGLE_LABEL
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.inference.thresholds import label_thresholds
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.store import SqlStore
 from customlabels_nb.training.kept_files import CROSS_FITTED, has_predictions, read_predictions, read_snapshot
@@ -27,11 +28,16 @@ def stored_evaluation(
     thresholds: float | Mapping[str, float] | str | None = None,
     columns: pd.DataFrame | None = None,
 ) -> Evaluation:
-    """Evaluate a version on the images and ground truth of a split at the time of training, by default by its decision.
+    """Evaluate a version on the images and ground truth of a split at the time of training.
 
+    By default, it is evaluated by its own decision. Labels missing in ``thresholds`` have its own thresholds.
     ``columns`` is the current table of images. It provides tags and the user's own columns for slices, and image sizes
     and sources that are not stored with the version.
     """
+    if thresholds is None:
+        thresholds = own_decision(config)
+    elif isinstance(thresholds, Mapping):
+        thresholds = label_thresholds(config, thresholds)
     dataset = read_snapshot(folder, split, root)
     names, predictions = read_predictions(folder, split=split)
     images = dataset.images[dataset.images["image"].isin(names)]
@@ -50,8 +56,7 @@ def stored_evaluation(
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
     return evaluate(
         truth, predictions, images,
-        labels=labels, thresholds=config.decision if thresholds is None else thresholds, task=config.task,
-        left_out=notes, max_boxes=config.box_limit,
+        labels=labels, thresholds=thresholds, task=config.task, left_out=notes, max_boxes=config.box_limit,
     )  # fmt: skip
 
 
@@ -63,12 +68,12 @@ def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation
     """
     if not has_predictions(folder, "train"):
         return read_snapshot(folder, "train", root)
-    return stored_evaluation(folder, root, config, split="train", thresholds=own_decision(config))
+    return stored_evaluation(folder, root, config, split="train")
 
 
 def own_decision(config: ModelConfig) -> str | dict[str, float]:
     """Return a version's decision with its own thresholds, as an argument of ``evaluate``."""
-    return config.decision if config.decision == MOST_CONFIDENT else dict(config.thresholds)
+    return config.decision if config.decision == MOST_CONFIDENT or not config.thresholds else dict(config.thresholds)
 
 
 def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:

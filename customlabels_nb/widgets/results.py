@@ -477,9 +477,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
         self._seen = None
         with_labels = before.filter.label is None and before.filter.pair is None
         try:
-            self.exploration.move_to(before.position)
             if before.earlier is not None:
                 self.exploration.compare_with(*before.earlier)
+            self.exploration.move_to(before.position)
             self.exploration.filter = self.exploration.check(before.filter) if with_labels else Filter()
         except CustomLabelsError:  # the label or group no longer exists
             self.exploration.filter = Filter()
@@ -500,6 +500,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
             actions = self._actions_for("versions", "There is no other version to compare with.")
             other = actions.evaluation_of(name)
         self.exploration.compare_with(other, str(name))
+        self._send_position(self.exploration.position)
         groups = {group: mask.nonzero()[0].tolist() for group, mask in self.exploration.compared.items()}
         return {"comparison": comparison_as_json(self.exploration), "groups": groups}
 

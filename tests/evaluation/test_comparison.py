@@ -287,8 +287,10 @@ def test_html_shows_the_metrics() -> None:
     for row in found.per_label.itertuples():
         assert f"{row.label} {row.before:.3f} {row.after:.3f}" in text
     assert "threshold" not in text + repr(found)
-    by_threshold = compare(*(evaluate(*random_tables(60, FRUIT), thresholds=at) for at in (0.3, 0.4)))
-    assert "mean threshold 0.300 0.400 +0.100" in " ".join(Reader(by_threshold._repr_html_()).texts)
+    own = [dict.fromkeys(FRUIT, at) | {FRUIT[0]: 0.5} for at in (0.2, 0.5)]
+    by_threshold = compare(*(evaluate(*random_tables(60, FRUIT), thresholds=at) for at in own))
+    mean = np.mean(list(own[0].values()))
+    assert f"mean threshold {mean:.3f} 0.500 +{0.5 - mean:.3f}" in " ".join(Reader(by_threshold._repr_html_()).texts)
 
 
 def test_reports_compare() -> None:
@@ -313,14 +315,13 @@ def test_all_comparisons_are_read_from_the_baseline() -> None:
         poor.compare(good)  # type: ignore[misc]  # before, this gave the reverse
 
 
-@pytest.mark.parametrize("rules", [(None, 0.4), (0.4, None), ("cross-validated", None)])
+@pytest.mark.parametrize("rules", [(None, 0.4), (0.4, None), (0.4, 0.6), ("cross-validated", None), ("assumed", None)])
 def test_both_sides_are_evaluated_by_the_baselines_decision(rules: tuple[object, object]) -> None:
     truth, said = random_tables(80, FRUIT, random_state=3)
     other = said.assign(confidence=said["confidence"].to_numpy()[::-1])
     baseline = evaluate(truth, said, thresholds=rules[0])  # type: ignore[arg-type]
     given = evaluate(truth, other, thresholds=rules[1])  # type: ignore[arg-type]
-    rule = "most confident" if rules[0] is None else "assumed"
-    expected = evaluate(truth, other, thresholds=rule)
+    expected = evaluate(truth, other, thresholds=rules[0])  # type: ignore[arg-type]
     assert given.metric("f1") != expected.metric("f1")
     for found in (compare(baseline, given).metric("f1"), compare_versions([baseline, given], "ab").summary["f1"]):
         assert found.tolist()[:2] == [baseline.metric("f1"), expected.metric("f1")]
@@ -329,13 +330,20 @@ def test_both_sides_are_evaluated_by_the_baselines_decision(rules: tuple[object,
     again = compare(baseline, expected)
     for name in ("summary", "fixed", "broken"):
         pd.testing.assert_frame_equal(getattr(found, name), getattr(again, name))
-    assert given.applied.decision != rule  # unchanged
+    assert given.metric("f1") != expected.metric("f1")  # unchanged
 
 
-def test_thresholds_of_each_side_stay() -> None:
+def test_thresholds_by_label_of_each_side_stay() -> None:
     truth, said = random_tables(80, FRUIT, random_state=3)
-    low, high = (evaluate(truth, said, thresholds=at) for at in (0.3, 0.6))
-    assert compare(low, high).metric("mean_threshold")[["before", "after"]].tolist() == [0.3, 0.6]
+    low, high = ({**dict.fromkeys(FRUIT, at), FRUIT[0]: 0.5} for at in (0.3, 0.6))
+    found = compare(*(evaluate(truth, said, thresholds=at) for at in (low, high))).metric("mean_threshold")
+    assert found[["before", "after"]].tolist() == pytest.approx([np.mean(list(at.values())) for at in (low, high)])
+
+
+def test_versions_of_other_tasks_are_refused_by_name() -> None:
+    one, several = evaluate(*random_tables(20, FRUIT)), evaluate(*random_tables(20, FRUIT), task="multi-label")
+    with pytest.raises(InputError, match="task of one evaluation"):
+        compare_versions([one, several, one], "abc")
 
 
 def test_an_image_without_an_answer_is_broken() -> None:

@@ -358,9 +358,14 @@ def test_advice_follows_the_thresholds() -> None:
 def test_comparison_is_shown_at_the_rule_that_it_used() -> None:
     exploration = Exploration(one_label())
     exploration.compare_with(one_label(thresholds=0.4))
-    assert exploration.compared_at.mode == "assumed"
+    assert (exploration.position.mode, exploration.position.one) == ("one", 0.4)
+    exploration.compare_with(one_label(thresholds="assumed"))
+    assert exploration.position == exploration.compared_at == replace(exploration.own, mode="assumed")
+    broken = exploration.comparison.broken["image"]  # type: ignore[union-attr]
+    shown = exploration.choose(Filter("mistakes"))
+    assert set(broken) <= {exploration.names[number] for number in shown}
     exploration.compare_with(one_label())
-    assert exploration.compared_at is exploration.own
+    assert exploration.position is exploration.own
 
 
 # -- other ground truth -----------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_written_file_equals_the_table(
     back, kept = (frame.sort_values(order, ignore_index=True) for frame in (result.table(), kept))
     assert list(kept.columns) == (COLUMNS if kind == "detector" else COLUMNS[:3])
     pd.testing.assert_frame_equal(back, kept, atol=1e-6, check_dtype=False)
-    assert result.table().attrs == {"errors": []}
+    assert result.table().attrs == {"decision": dict.fromkeys(model.config.labels, 0.2), "errors": []}
 
 
 def test_json_lines_have_the_form_of_the_api(detector: Predictor, images: list[str], tmp_path: Path) -> None:

@@ -155,6 +155,8 @@ def test_thresholds_are_set_and_reset(model: Model, shapes: Path) -> None:
     assert model.thresholds == pytest.approx(assumed)
     with pytest.raises(LabelError, match="cube"):
         model.set_thresholds({"cube": 0.5})
+    with pytest.raises(InputError, match="thresholds='best' must be a number"):
+        model.set_thresholds("best")
     with pytest.raises(InputError, match="between 0 and 1"):
         model.set_thresholds(50)
     assert model.thresholds == pytest.approx(assumed)
@@ -494,9 +496,14 @@ def test_evaluate_uses_stored_thresholds_by_default(project: Project, model: Mod
     assert set(thresholds(0.5).values()) == {0.5}
     best = thresholds("best")
     assert best["disc"] < 1
-    assert best == pytest.approx(
-        {row.label: row.threshold for row in model.evaluate().per_label.itertuples()}, abs=1e-3
+    stored, assumed = (
+        {row.label: row.threshold for row in model.evaluate(thresholds=asked).per_label.itertuples()}
+        for asked in (None, "assumed")
     )
+    assert stored == own, "the report of the test images counts as detect does"
+    assert best == pytest.approx(assumed, abs=1e-3)
+    with pytest.raises(LabelError, match="square"):
+        model.evaluate(thresholds={"square": 0.5})
     for wrong in ({"square": 0.5}, "bests", 50):
         with pytest.raises(InputError):
             model.evaluate(data, thresholds=wrong)

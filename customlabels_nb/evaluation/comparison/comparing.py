@@ -26,7 +26,7 @@ from customlabels_nb.evaluation.metrics import (
     row_of,
 )
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
-from customlabels_nb.evaluation.result import Evaluation, decided_by
+from customlabels_nb.evaluation.result import Evaluation, decided_by, rule_of
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -184,14 +184,15 @@ def compare(
 ) -> Comparison:
     """Compare two evaluations on the same test images.
 
-    Both are evaluated by the decision of ``before``. By thresholds, each keeps its own. Confidence intervals come from
-    a paired bootstrap: images are resampled with replacement, the same ones for both evaluations, and the difference is
-    computed for each resample. Images are matched by name or, if both images tables have a column ``sha256``, by
-    content. With ``common``, only those that both share are compared. By default, different test images are an error.
+    Both are evaluated by the decision of ``before``. With thresholds by label, each keeps its own. Confidence intervals
+    come from a paired bootstrap: images are resampled with replacement, the same ones for both evaluations, and the
+    difference is computed for each resample. Images are matched by name or, if both images tables have a column
+    ``sha256``, by content. With ``common``, only those that both share are compared. By default, different test images
+    are an error.
     """
     random_state = check_random_state(random_state)
-    _check_alike(before, after)
-    after = decided_by(after, before.applied.decision)
+    check_alike(before, after)
+    after = decided_by(after, rule_of(before.applied))
     here, there = same_images(before, after, common=common)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
     before_here, other = before.applied.only(here), after.applied.only(there)
@@ -214,7 +215,7 @@ def compare(
     )
 
 
-def _check_alike(before: Evaluation, after: Evaluation) -> None:
+def check_alike(before: Evaluation, after: Evaluation) -> None:
     if before.task != after.task:
         boxes = " Evaluate both by their boxes: cl.evaluate(truth, predictions, task='boxes')."
         raise InputError(

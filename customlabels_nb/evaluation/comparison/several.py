@@ -14,8 +14,8 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
-from customlabels_nb.evaluation.comparison.comparing import certain, compare, same_images, signed
-from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_by, evaluation_of, flawless_note
+from customlabels_nb.evaluation.comparison.comparing import certain, check_alike, compare, same_images, signed
+from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_by, evaluation_of, flawless_note, rule_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +130,10 @@ def compare_versions(
 ) -> VersionsComparison:
     """Compare two or more evaluations on the same test images, or with ``common`` on those that all share."""
     first, *others = evaluations
-    evaluations = [first, *(decided_by(other, first.applied.decision) for other in others)]
+    for other in others:
+        check_alike(first, other)
+    rule = rule_of(first.applied)
+    evaluations = [first, *(decided_by(other, rule) for other in others)]
     pairs = [same_images(first, other, common=common) for other in evaluations[1:]]
     here = reduce(np.intersect1d, [pair[0] for pair in pairs])
     if not here.size:

@@ -26,7 +26,7 @@ from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
-from customlabels_nb.evaluation.result import Evaluation, evaluate, moved_to
+from customlabels_nb.evaluation.result import Evaluation, decided_by, evaluate, moved_to, rule_of
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -238,10 +238,11 @@ class Exploration:
 
     # -- comparison ---------------------------------------------------------------------------------
     def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:
-        """Compare with an earlier evaluation, by its decision. None ends the comparison."""
+        """Compare with an earlier evaluation by its decision, and move to that position. None ends the comparison."""
         if before is not None:
             self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
             self.earlier = before, name
+            self.move_to(self.compared_at)
             return self.comparison
         self.comparison = self.earlier = None
         if self.filter.show in ("fixed", "broken"):
@@ -251,8 +252,12 @@ class Exploration:
     @property
     def compared_at(self) -> Position:
         """Position whose metrics are compared: :attr:`own`, unless the other version decides by another rule."""
-        decision = self.evaluation.applied.decision if self.earlier is None else self.earlier[0].applied.decision
-        return self.own if decision == self.evaluation.applied.decision else replace(self.own, mode=decision)
+        if self.earlier is None:
+            return self.own
+        rule = rule_of(self.earlier[0].applied)
+        if decided_by(self.evaluation, rule) is self.evaluation:
+            return self.own
+        return replace(self.own, mode=rule) if isinstance(rule, str) else replace(self.own, mode=ONE, one=rule)
 
     # -- helpers ------------------------------------------------------------------------------------
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:

@@ -13,11 +13,11 @@ from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, chosen_on_folds
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, apply_thresholds, chosen_on_folds
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
-from customlabels_nb.evaluation.thresholded import Thresholded, by_most_confident
-from customlabels_nb.evaluation.thresholds import assumed_thresholds, resolve_thresholds
+from customlabels_nb.evaluation.thresholded import Thresholded
+from customlabels_nb.evaluation.thresholds import assumed_thresholds
 
 ONE, PER_LABEL = "one", "per label"
 
@@ -52,14 +52,12 @@ class Position:
     def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
         """Apply the thresholds and the IoU threshold. ``folds`` has the image positions for cross-validation."""
         outcomes = self.matched(outcomes)
-        if self.mode == MOST_CONFIDENT:
-            return by_most_confident(outcomes)
         if self.mode == CROSS_VALIDATED:
             if len(folds) < 2:
                 raise NotEnoughDataError("Cannot cross-validate thresholds on a single test image. Add more images.")
             return chosen_on_folds(outcomes, folds)
         given: dict[str, float | Mapping[str, float]] = {ONE: self.one, PER_LABEL: self.own}
-        return Thresholded(outcomes, resolve_thresholds(given.get(self.mode, ASSUMED), outcomes))
+        return apply_thresholds(given.get(self.mode, self.mode), outcomes)
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
         """Match the boxes again at the IoU threshold of this position, if it is set."""
