@@ -80,7 +80,7 @@ class Evaluation:
     >>> evaluation.per_label[["label", "tp", "fp", "fn"]]
       label  tp  fp  fn
     0   cat   2   1   0
-    1   dog   2   1   0
+    1   dog   1   0   1
     """
 
     def __init__(

@@ -97,7 +97,7 @@ def _results(project: Project) -> Results:
     project.update("test", pd.DataFrame({"image": names, "label": ["apple", "pear"] * 3}))
     found = pd.DataFrame({"image": names, "label": ["pear", "pear", "apple"] * 2, "confidence": 0.7})
     evaluation = cl.evaluate(project.test_set, found, names).show().exploration
-    config: Any = SimpleNamespace(task="single-label", training={})
+    config: Any = SimpleNamespace(task="single-label", training={}, labels=("apple", "pear"))
     actions = Actions(project._store, project.root, "v1", config, keep_thresholds=print,
                       open_images=lambda names: ipywidgets.HTML(), open_map=print)  # fmt: skip
     about = About("v1", root=project.root, writers={"page": lambda evaluation, path: None})

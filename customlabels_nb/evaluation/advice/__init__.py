@@ -88,7 +88,7 @@ class Advice(Sequence[AdviceItem]):
     --------
     >>> advice = cl.evaluate(truth, predictions).advice
     >>> [item.kind for item in advice]
-    ['rare', 'few_test_images']
+    ['few_test_images', 'rare']
     """
 
     items: tuple[AdviceItem, ...]
@@ -131,8 +131,8 @@ class Advice(Sequence[AdviceItem]):
         --------
         >>> cl.evaluate(truth, predictions).advice.to_frame()[["kind", "labels", "images"]]
                       kind      labels  images
-        0             rare  (cat, dog)       4
-        1  few_test_images          ()       0
+        0  few_test_images          ()       0
+        1             rare  (cat, dog)       4
         """
         rows = [
             (item.kind, item.text, item.labels, item.images["image"].nunique(), item.call, item.weight)

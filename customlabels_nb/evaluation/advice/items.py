@@ -52,7 +52,7 @@ class AdviceItem:
 
     Examples
     --------
-    >>> item = cl.evaluate(truth, predictions).advice[0]
+    >>> item = cl.evaluate(truth, predictions).advice[1]
     >>> item.heading
     'Few images'
     >>> item.text
