@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from customlabels_nb.core.decisions import MOST_CONFIDENT
+from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.outcomes import Outcomes
@@ -36,6 +36,30 @@ def apply_thresholds(
         )
     fold_of = deal(outcomes, random_state=random_state)
     return chosen_on_folds(outcomes, [np.flatnonzero(fold_of == fold) for fold in range(int(fold_of.max()) + 1)])
+
+
+def rule_of(applied: Thresholded) -> str | float | dict[str, float]:
+    """Return the argument of :func:`apply_thresholds` that this is the result of."""
+    if applied.most_confident:
+        return MOST_CONFIDENT
+    if applied.folds:
+        return CROSS_VALIDATED
+    if np.array_equal(applied.thresholds, assumed_thresholds(applied.outcomes)):
+        return ASSUMED
+    by_label = dict(zip(applied.outcomes.labels, applied.thresholds.tolist(), strict=True))
+    values = set(by_label.values())
+    return values.pop() if len(values) == 1 else by_label
+
+
+def rule_to_follow(baseline: Thresholded, other: Thresholded) -> str | float | None:
+    """Return the rule by which to compare ``other`` with a baseline, or None if its own rule is comparable.
+
+    Thresholds by label belong to one model, so the other model keeps its own thresholds, or has its assumed ones.
+    """
+    rule = rule_of(baseline)
+    if isinstance(rule, dict) or rule == ASSUMED:
+        return ASSUMED if other.most_confident else None
+    return None if rule_of(other) == rule else rule
 
 
 def chosen_on_folds(outcomes: Outcomes, folds: Sequence[IntArray]) -> Thresholded:

@@ -34,7 +34,7 @@ from customlabels_nb.evaluation.boxes import Boxes, limit_note, make_boxes
 from customlabels_nb.evaluation.calibration import calibration_table
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
-from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, apply_thresholds
+from customlabels_nb.evaluation.cross_validation import apply_thresholds, rule_to_follow
 from customlabels_nb.evaluation.detector_metrics import by_box_size, mean_average_precision, mean_average_recall
 from customlabels_nb.evaluation.input_tables import first_names, has_boxes, images_table
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
@@ -286,7 +286,7 @@ class Evaluation:
         4                  1.0                 1.0        0.2
         """
         if not isinstance(self.outcomes, Scores):
-            raise InputError(f"There is no ROC curve, because boxes have no negatives: the task is {self.task!r}.")
+            raise InputError(f"ROC curves are for classifiers, and the task of this evaluation is {self.task!r}.")
         return roc_table(self.outcomes, self.outcomes.position(label))
 
     def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
@@ -484,25 +484,10 @@ def moved_to(evaluation: Evaluation, applied: Thresholded) -> Evaluation:
     return moved
 
 
-def rule_of(applied: Thresholded) -> str | float:
-    """Return a decision that others can follow: "most confident", "cross-validated", one number, or "assumed".
-
-    The last one stands for all thresholds by label, which are those of one model.
-    """
-    if applied.most_confident:
-        return MOST_CONFIDENT
-    if applied.folds:
-        return CROSS_VALIDATED
-    is_chosen = np.array_equal(applied.thresholds, assumed_thresholds(applied.outcomes))
-    return ASSUMED if is_chosen or np.unique(applied.thresholds).size > 1 else float(applied.thresholds[0])
-
-
-def decided_by(evaluation: Evaluation, rule: str | float) -> Evaluation:
-    """Return the evaluation by the rule of another one. For "assumed", it keeps thresholds of its own of any kind."""
-    applied = evaluation.applied
-    if rule_of(applied) == rule or (rule == ASSUMED and not applied.most_confident):
-        return evaluation
-    return moved_to(evaluation, apply_thresholds(rule, applied.outcomes))
+def decided_as(evaluation: Evaluation, baseline: Evaluation) -> Evaluation:
+    """Return the evaluation by the rule by which it can be compared with a baseline."""
+    rule = rule_to_follow(baseline.applied, evaluation.applied)
+    return evaluation if rule is None else moved_to(evaluation, apply_thresholds(rule, evaluation.outcomes))
 
 
 def make_outcomes(
@@ -675,15 +660,7 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
             "All predicted boxes lie between 0 and 1. Boxes must be in pixels: multiply left and width by the width of "
             "the image, and top and height by its height."
         )
-    if boxes.at_limit.any():
-        yield limit_note(boxes)
-    many = int((np.bincount(boxes.truth_image * len(boxes.labels) + boxes.truth_label) > MOST_PREDICTIONS).sum())
-    if many:
-        yield (
-            f"More than {MOST_PREDICTIONS} true boxes of a label in an image: {many} times. As in COCO, average "
-            f"precision and recall count only the {MOST_PREDICTIONS} most confident predictions of a label in an image."
-            f" Without this limit, {_unlimited(boxes)}."
-        )
+    yield from _about_limits(boxes)
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:
         yield f"Ignored because they have no box: {' and '.join(unboxed)}."
@@ -699,6 +676,19 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         ]
         if any(bare):
             yield f"Compared as boxes because they have no polygon: {bare[0]} in truth, {bare[1]} in predictions."
+
+
+def _about_limits(boxes: Boxes) -> Iterator[str]:
+    """Say where the model, or COCO's metrics, count fewer boxes than an image has."""
+    if boxes.at_limit.any():
+        yield limit_note(boxes)
+    many = int((np.bincount(boxes.truth_image * len(boxes.labels) + boxes.truth_label) > MOST_PREDICTIONS).sum())
+    if many:
+        yield (
+            f"More than {MOST_PREDICTIONS} true boxes of a label in an image: {many} times. As in COCO, average "
+            f"precision and recall count only the {MOST_PREDICTIONS} most confident predictions of a label in an image."
+            f" Without this limit, {_unlimited(boxes)}."
+        )
 
 
 def _unlimited(boxes: Boxes) -> str:

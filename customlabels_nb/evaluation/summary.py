@@ -19,7 +19,8 @@ from customlabels_nb._utils.text import printable
 from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.tables import DRAWN_TASKS, TEXT
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.result import Evaluation, decided_by
+from customlabels_nb.evaluation.cross_validation import apply_thresholds
+from customlabels_nb.evaluation.result import Evaluation, moved_to
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.images.locations import local_path
 
@@ -38,7 +39,8 @@ def evaluation_summary(
     training_images: int = 0,
 ) -> dict[str, Any]:
     """Build the content of the file ``EvaluationResultSummary-<project>-<version>.json``, always by thresholds."""
-    evaluation = decided_by(evaluation, ASSUMED)
+    if evaluation.applied.most_confident:
+        evaluation = moved_to(evaluation, apply_thresholds(ASSUMED, evaluation.outcomes))
     means: dict[str, Any] = {key: evaluation.metric(metric) for key, metric in _ordered(_MEANS).items()}
     if evaluation.task in DRAWN_TASKS:
         means |= {key: evaluation.metric(metric) for key, metric in _DETECTION_MEANS.items()}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array, vstack
 
-from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, require_single_label
+from customlabels_nb.core.decisions import require_single_label
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.outcomes import Outcomes
@@ -29,11 +29,6 @@ class Thresholded:
     thresholds: FloatArray
     folds: tuple[tuple[IntArray, FloatArray], ...] = ()
     most_confident: bool = False
-
-    @property
-    def decision(self) -> str:
-        """Decision, one of :data:`customlabels_nb.core.decisions.DECISIONS`."""
-        return MOST_CONFIDENT if self.most_confident else ASSUMED
 
     @cached_property
     def candidates(self) -> Outcomes:

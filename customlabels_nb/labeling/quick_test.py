@@ -68,11 +68,12 @@ class QuickTestAnswer:
 
         If the most confident label is the answer, that of the first row is 0, and those of the others are infinite.
         """
-        if threshold is None and self.facts.thresholds is None:
+        if threshold is not None:
+            return np.full(len(self.table), threshold)
+        if self.facts.thresholds is None:
             return np.where(np.arange(len(self.table)) == 0, 0.0, np.inf)
-        by_label = dict(zip(self.facts.labels, self.facts.thresholds or (), strict=False))
-        limits = [by_label[label] if threshold is None else threshold for label in self.table["label"]]
-        return np.asarray(limits, dtype=np.float64)
+        by_label = dict(zip(self.facts.labels, self.facts.thresholds, strict=True))
+        return np.array([by_label[label] for label in self.table["label"]], dtype=np.float64)
 
     def counted(self, threshold: float | None) -> Any:
         """Return the detections that reach their threshold, as ``model.detect(…, threshold)`` does."""

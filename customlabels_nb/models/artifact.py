@@ -108,9 +108,6 @@ class ModelConfig:
         )
         good = all(isinstance(color, str) and _COLOR.fullmatch(color) for color in self.colors)
         _require(good and len(self.colors) == len(self.labels), "colors", self.colors, "must be one #rrggbb per label")
-        _require(self.decision in DECISIONS, "decision", self.decision, f"must be one of {', '.join(DECISIONS)}")
-        if self.decision == MOST_CONFIDENT:
-            require_single_label("decision", self.task)
         self._check_network()
         size = self.input_size
         sized = isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= MOST_INPUT_SIZE
@@ -121,7 +118,14 @@ class ModelConfig:
         _require(min(self.std) > 0, "std", self.std, "must be positive")
         hashed = isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256) is not None
         _require(hashed, "sha256", self.sha256, "must be 64 hexadecimal digits")
-        for name in ("thresholds", "view_thresholds", "training"):
+        _require(isinstance(self.training, dict), "training", self.training, "must be a dict")
+        self._check_decision()
+
+    def _check_decision(self) -> None:
+        _require(self.decision in DECISIONS, "decision", self.decision, f"must be one of {', '.join(DECISIONS)}")
+        if self.decision == MOST_CONFIDENT:
+            require_single_label("decision", self.task)
+        for name in ("thresholds", "view_thresholds"):
             _require(isinstance(getattr(self, name), dict), name, getattr(self, name), "must be a dict")
         for views in self.view_thresholds:
             _require(views in ("2", "4"), "view_thresholds key", views, 'must be "2" or "4"')

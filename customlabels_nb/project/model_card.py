@@ -11,7 +11,7 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -522,24 +522,29 @@ def _results(facts: CardFacts) -> Iterator[Block]:
 
 def _per_label(facts: CardFacts) -> Table:
     assert facts.evaluation is not None
-    boxes = facts.evaluation.task in DRAWN_TASKS
+    boxes, known = facts.evaluation.task in DRAWN_TASKS, facts.config.labels
     objects = "test boxes" if facts.evaluation.task == BOXES else "test objects"
-    by_threshold = not facts.evaluation.applied.most_confident
-    head = ("label", "F1", "precision", "recall", *(("threshold",) if by_threshold else ()),
-            *(("AP",) if boxes else ()), "test images", *((objects,) if boxes else ()), "training images")  # fmt: skip
-    rows: list[tuple[Cell, ...]] = []
-    for row in facts.evaluation.per_label.itertuples():
-        metrics_shown: list[float | None] = [row.f1, row.precision, row.recall] if row.test_images else [None] * 3
-        if by_threshold:
-            metrics_shown.append(row.threshold if row.label in facts.config.labels else None)
-        if boxes:
-            metrics_shown.append(row.average_precision if row.test_images else None)
-        counts = [f"{row.test_images:,}", *([f"{row.tp + row.fn:,}"] if boxes else [])]
-        learnt = _count(facts.training_images.get(row.label, 0)) if facts.training_images else "not stored"
-        rows.append(
-            (row.label, *("—" if value is None else f"{value:.3f}" for value in metrics_shown), *counts, learnt)
-        )
-    return Table(head, tuple(rows), frozenset(range(1, len(head))))
+    columns: dict[str, Callable[[Any], str]] = {  # a row of per_label → the text of a cell
+        "F1": lambda row: _metric(row.f1, row.test_images),
+        "precision": lambda row: _metric(row.precision, row.test_images),
+        "recall": lambda row: _metric(row.recall, row.test_images),
+        "threshold": lambda row: _metric(row.threshold, row.label in known),
+        "AP": lambda row: _metric(row.average_precision, row.test_images),
+        "test images": lambda row: f"{row.test_images:,}",
+        objects: lambda row: f"{row.support:,}",
+        "training images": lambda row: (
+            _count(facts.training_images.get(row.label, 0)) if facts.training_images else "not stored"
+        ),
+    }
+    left_out = [] if boxes else ["AP", objects]
+    left_out += ["threshold"] if facts.evaluation.applied.most_confident else []
+    shown = {name: cell for name, cell in columns.items() if name not in left_out}
+    rows = [(row.label, *(cell(row) for cell in shown.values())) for row in facts.evaluation.per_label.itertuples()]
+    return Table(("label", *shown), tuple(rows), frozenset(range(1, len(shown) + 1)))
+
+
+def _metric(value: float, known: Any) -> str:
+    return f"{value:.3f}" if known else "—"
 
 
 def _use(facts: CardFacts) -> Iterator[Block]:

@@ -17,13 +17,13 @@ from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
-from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring.position import Position, position_of
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
-from customlabels_nb.evaluation.result import Evaluation, decided_by
+from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
+from customlabels_nb.evaluation.thresholds import assumed_thresholds
 from customlabels_nb.images.locations import local_path
 from customlabels_nb.labeling import change_signal
 
@@ -556,10 +556,9 @@ class Report(Evaluation):
         if training is None:
             yield None
         elif isinstance(training, Evaluation):
-            tested = decided_by(self, ASSUMED)
-            thresholds = dict(zip(tested.outcomes.labels, tested.thresholds.tolist(), strict=True))
-            thresholds = {name: value for name, value in thresholds.items() if name in training.outcomes.labels}
-            yield evaluation_snapshot(training, created=self._ended, thresholds=thresholds)
+            best = zip(self.outcomes.labels, assumed_thresholds(self.outcomes).tolist(), strict=True)
+            learnt = {name: value for name, value in best if name in training.outcomes.labels}
+            yield evaluation_snapshot(training, created=self._ended, thresholds=learnt)
         else:
             boxes = self.task in DRAWN_TASKS
             yield truth_snapshot(training.images, training.annotations, boxes=boxes, created=self._ended)

@@ -376,17 +376,7 @@ class Runnable(ABC):
         from customlabels_nb.project.report import Report
         from customlabels_nb.training.plan import left_out, unread_notes, usable_part
 
-        config = load_config(self.folder)
-        if isinstance(data, pd.DataFrame):
-            extra = [name for name in data if name not in t.ANNOTATION_COLUMNS and name not in t.IMAGE_COLUMNS]
-            images = data[["image", *extra]].drop_duplicates("image") if "image" in data else data
-            data = Dataset(images.assign(status="labelled"), data)
-        elif not isinstance(data, Dataset):
-            raise InputError(
-                f"data must be a Dataset or a DataFrame, not {str(data)[:99]!r}. Read a folder with cl.read_dataset(…)."
-            )
-        images = t.settle_statuses(data.images, data.annotations)
-        data = Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)
+        config, data = load_config(self.folder), _labelled_dataset(data)
         chosen = isinstance(thresholds, str) and thresholds in ("best", "cross-validated")
         views = self._running().views
         decision = thresholds if chosen else decision_of(config, resolve_thresholds(config, thresholds, views))
@@ -745,3 +735,17 @@ def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path, most: i
         while chunk := source.read(min(_CHUNK, remaining)) if remaining else b"":  # never more than the declared size
             file.write(chunk)
             remaining -= len(chunk)
+
+
+def _labelled_dataset(data: object) -> Dataset:
+    """Convert the images to evaluate to a dataset in which annotated images are labelled."""
+    if isinstance(data, pd.DataFrame):
+        extra = [name for name in data if name not in t.ANNOTATION_COLUMNS and name not in t.IMAGE_COLUMNS]
+        images = data[["image", *extra]].drop_duplicates("image") if "image" in data else data
+        data = Dataset(images.assign(status="labelled"), data)
+    elif not isinstance(data, Dataset):
+        raise InputError(
+            f"data must be a Dataset or a DataFrame, not {str(data)[:99]!r}. Read a folder with cl.read_dataset(…)."
+        )
+    images = t.settle_statuses(data.images, data.annotations)
+    return Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)

@@ -27,8 +27,9 @@ from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ImageError, ModelNotFoundError
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.input_tables import boxed_rows, canvas_sizes
-from customlabels_nb.evaluation.result import decided_by
+from customlabels_nb.evaluation.metrics import aggregate, per_label_table
 from customlabels_nb.events import Events, Started
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import inspect, read_bytes
@@ -265,13 +266,13 @@ def _write_version(
             write_predictions(work.folder, part.images, names, part.table, split=split)
     config = replace(trained.config, decision=default_decision(trained.config.task))
     result = stored_evaluation(work.folder, work.root, config, columns=columns)
-    assumed = decided_by(result, ASSUMED)
-    thresholds = {row.label: float(row.threshold) for row in assumed.per_label.itertuples() if row.label in names}
+    assumed = per_label_table(apply_thresholds(ASSUMED, result.outcomes))
+    thresholds = {row.label: float(row.threshold) for row in assumed.itertuples() if row.label in names}
     write_json(work.folder / "environment.json", _environment(work.device))
     if trained.held_out:
         write_json(work.folder / HELD_OUT, trained.held_out)
     save_artifact(work.folder, trained.network, replace(config, thresholds=thresholds, training=facts))
-    metrics = metrics_of(result) | {"decision": config.decision, "assumed_f1": assumed.metric("f1")}
+    metrics = metrics_of(result) | {"decision": config.decision, "assumed_f1": aggregate(assumed)["f1"]}
     metrics |= {name: facts[name] for name in _ALSO_METRICS if name in facts}
     write_json(work.folder / "metrics.json", metrics)
     return metrics, result

@@ -111,7 +111,7 @@ def test_each_image_counts_once_in_the_matrix_under_its_answer_or_none(case: Sin
     assert table["tp"].tolist() == expected.diagonal().tolist()
 
 
-def test_a_label_named_no_answer_is_no_answer_column() -> None:
+def test_no_answer_column_is_renamed_beside_a_label_of_that_name() -> None:
     found = evaluate(*tables([0, 1], [[0.9, 0.1], [0.6, 0.4]], ["(no answer)", "b"]), thresholds=0.7)
     assert found.confusion_matrix.columns == ("(no answer)", "b", "((no answer))")
     assert found.confusion_matrix.counts.tolist() == [[1, 0, 0], [0, 0, 1]]

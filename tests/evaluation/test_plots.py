@@ -162,7 +162,7 @@ def test_report_has_every_plot() -> None:
     for name, plot in vars(Report).items():
         if name.startswith("plot_") and name != "plot_by":  # needs a column of the images
             drawn(plot(classifier if name == "plot_roc" else report))
-    with pytest.raises(InputError, match=r"no ROC curve.*'boxes'"):
+    with pytest.raises(InputError, match=r"ROC curves are for classifiers.*'boxes'"):
         report.plot_roc()
     assert legend_of(report.plot_support()) == ["training", "test"]
     assert not hasattr(Report(found).plot_support().get_legend(), "get_texts")

@@ -99,7 +99,7 @@ def test_the_area_below_precision_and_recall_is_the_average_precision() -> None:
         assert area(found, row.label) == pytest.approx(row.average_precision, abs=1e-9)
 
 
-def test_roc_curves_have_the_named_area_and_go_through_what_is_accepted() -> None:
+def test_roc_plot_shows_areas_and_marks_thresholds() -> None:
     found = classified(5, thresholds="assumed")
     ax = plot_roc(found)
     assert not dots(plot_roc(classified(5)))  # the most confident label has no threshold

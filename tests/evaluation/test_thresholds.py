@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, precision_recall_curve
 
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation import evaluate
+from customlabels_nb.evaluation.cross_validation import rule_of
 from customlabels_nb.evaluation.outcomes import Steps
 from customlabels_nb.evaluation.thresholds import best_threshold, precision_recall, threshold_curve
 from tests.evaluation.cases import one_label, random_tables, steps, tables
@@ -191,7 +192,7 @@ def test_by_default_only_single_labels_are_decided_by_the_most_confident(task: s
     case = random_tables(30, ["a", "b", "c"])
     by_default = evaluate(*case, task=task)
     rule = {"single-label": "most confident", "multi-label": "assumed"}[task]
-    assert by_default.applied.decision == rule
+    assert rule_of(by_default.applied) == rule
     pd.testing.assert_frame_equal(by_default.per_label, evaluate(*case, task=task, thresholds=rule).per_label)
     best = evaluate(*case, task=task, thresholds="best")
     pd.testing.assert_frame_equal(best.summary, evaluate(*case, task=task, thresholds="assumed").summary)

@@ -35,7 +35,9 @@ def test_visitors_reach_only_the_kernels_of_their_own_pages(tmp_path: Path, monk
         asyncio.run(visit(link.partition("?")[0], _token(link), _token(links[0])))
     finally:
         stop(server)
-    assert (tmp_path / "server.log").read_text("utf-8") == ""
+    log_lines = (tmp_path / "server.log").read_text("utf-8").splitlines()
+    # the visitor stops a kernel that may still be opening the page, which logs that it was interrupted
+    assert [line for line in log_lines if "KeyboardInterrupt caught in kernel" not in line] == []
 
 
 def _token(link: str) -> str:

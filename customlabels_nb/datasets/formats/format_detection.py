@@ -274,7 +274,7 @@ def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
     """Yield a clue if half of the images have another image of the same name in a folder of masks, or beside them."""
     below = len(top.rstrip("/")) + 1
     photos, masks, labels = set[str](), dict[str, str](), set[str]()
-    if {image[image.rfind(".") :] for image in images} <= _PHOTOGRAPHIC:  # the usual case, at once
+    if {image[image.rfind(".") :] for image in images} <= _PHOTOGRAPHIC:
         return
     for image in images:  # as texts, because a Path of each would take longer than listing them
         folder, _, name = image[below:].lower().rpartition("/")

@@ -26,7 +26,7 @@ from customlabels_nb.evaluation.metrics import (
     row_of,
 )
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
-from customlabels_nb.evaluation.result import Evaluation, decided_by, rule_of
+from customlabels_nb.evaluation.result import Evaluation, decided_as
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -192,7 +192,7 @@ def compare(
     """
     random_state = check_random_state(random_state)
     check_alike(before, after)
-    after = decided_by(after, rule_of(before.applied))
+    after = decided_as(after, before)
     here, there = same_images(before, after, common=common)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
     before_here, other = before.applied.only(here), after.applied.only(there)

@@ -15,7 +15,8 @@ from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.comparison.comparing import certain, check_alike, compare, same_images, signed
-from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_by, evaluation_of, flawless_note, rule_of
+from customlabels_nb.evaluation.cross_validation import rule_of
+from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_as, evaluation_of, flawless_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,8 +133,7 @@ def compare_versions(
     first, *others = evaluations
     for other in others:
         check_alike(first, other)
-    rule = rule_of(first.applied)
-    evaluations = [first, *(decided_by(other, rule) for other in others)]
+    evaluations = [first, *(decided_as(other, first) for other in others)]
     pairs = [same_images(first, other, common=common) for other in evaluations[1:]]
     here = reduce(np.intersect1d, [pair[0] for pair in pairs])
     if not here.size:
@@ -165,6 +165,6 @@ def compare_versions(
 def _part(whole: Evaluation, positions: IntArray, images: pd.DataFrame) -> Evaluation:
     """Evaluate the images at some positions. If these are all, the metrics are known, with their intervals."""
     if not np.array_equal(positions, np.arange(len(whole.images))):
-        return evaluation_of(whole.applied.only(positions), images, whole.applied.decision)
+        return evaluation_of(whole.applied.only(positions), images, rule_of(whole.applied))
     known = whole.summary, whole.per_label, whole.per_image, whole.confusion_matrix
     return Evaluation(whole.applied, images, *known, whole.labels, whole.notes)

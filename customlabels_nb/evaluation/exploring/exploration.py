@@ -19,14 +19,14 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.confusion import NO_ANSWER, ConfusionMatrix, unused_name
-from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal, rule_of, rule_to_follow
 from customlabels_nb.evaluation.exploring import filtering
-from customlabels_nb.evaluation.exploring.position import ONE, PER_LABEL, Position, position_of
+from customlabels_nb.evaluation.exploring.position import Position, position_of
 from customlabels_nb.evaluation.input_tables import boxed_rows
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
-from customlabels_nb.evaluation.result import Evaluation, decided_by, evaluate, moved_to, rule_of
+from customlabels_nb.evaluation.result import Evaluation, evaluate, moved_to
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slices_of
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -62,18 +62,12 @@ class Exploration:
         """Set the decision: "most confident", "assumed", "cross-validated", number or mapping, None for the default."""
         if thresholds is None:
             thresholds = default_decision(self.evaluation.task)
-        if isinstance(thresholds, str):
-            if thresholds not in (MOST_CONFIDENT, ASSUMED, CROSS_VALIDATED):
-                raise InputError(
-                    f"thresholds={thresholds!r} is not valid. Use None, 'most confident', 'assumed', "
-                    "'cross-validated', a number or a dict."
-                )
-            moved = Position(thresholds, iou_threshold=self.position.iou_threshold)
-        elif isinstance(thresholds, Mapping):
-            moved = Position(PER_LABEL, own=dict(thresholds), iou_threshold=self.position.iou_threshold)
-        else:
-            moved = Position(ONE, one=thresholds, iou_threshold=self.position.iou_threshold)
-        return self.move_to(moved)
+        if isinstance(thresholds, str) and thresholds not in (MOST_CONFIDENT, ASSUMED, CROSS_VALIDATED):
+            raise InputError(
+                f"thresholds={thresholds!r} is not valid. Use None, 'most confident', 'assumed', 'cross-validated', a "
+                "number or a dict."
+            )
+        return self.move_to(Position.of(thresholds, self.position.iou_threshold))
 
     def move_to(self, position: Position) -> Position:
         """Move the sliders to a position. If the position is not valid, raise and leave them unchanged."""
@@ -254,10 +248,8 @@ class Exploration:
         """Position whose metrics are compared: :attr:`own`, unless the other version decides by another rule."""
         if self.earlier is None:
             return self.own
-        rule = rule_of(self.earlier[0].applied)
-        if decided_by(self.evaluation, rule) is self.evaluation:
-            return self.own
-        return replace(self.own, mode=rule) if isinstance(rule, str) else replace(self.own, mode=ONE, one=rule)
+        rule = rule_to_follow(self.earlier[0].applied, self.evaluation.applied)
+        return self.own if rule is None else Position.of(rule, self.own.iou_threshold)
 
     # -- helpers ------------------------------------------------------------------------------------
     def _cell(self, pair: tuple[str, str]) -> tuple[int, int]:
@@ -335,17 +327,15 @@ def judged_by(
     before, predictions = (rows[rows["image"].isin(tested["image"])] for rows in (before, predictions))
     truth = pd.concat([before[~before["image"].isin(known)], here], ignore_index=True)
     occurring = {*truth["label"], *predictions["label"]}  # a corrected label may be gone
-    pairs = zip(outcomes.labels, evaluation.thresholds.tolist(), strict=True)
-    thresholds: dict[str, float] | str | None = {label: value for label, value in pairs if label in occurring}
-    mode = position_of(evaluation).mode
-    if mode in (MOST_CONFIDENT, ASSUMED, CROSS_VALIDATED):
-        thresholds = mode
+    rule = rule_of(evaluation.applied)
+    if isinstance(rule, dict):
+        rule = {label: value for label, value in rule.items() if label in occurring}
     return evaluate(
         truth,
         predictions,
         tested,
         labels=evaluation.labels,
-        thresholds=thresholds,
+        thresholds=rule,
         task=evaluation.task,
         iou_threshold=outcomes.iou_threshold if isinstance(outcomes, Boxes) else IOU_THRESHOLD,
         max_boxes=outcomes.max_boxes if isinstance(outcomes, Boxes) else None,

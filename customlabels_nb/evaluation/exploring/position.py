@@ -6,18 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import numpy as np
-
 from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT
 from customlabels_nb.errors import InputError, NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.evaluation.boxes import Boxes
-from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, apply_thresholds, chosen_on_folds
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, apply_thresholds, chosen_on_folds, rule_of
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.thresholded import Thresholded
-from customlabels_nb.evaluation.thresholds import assumed_thresholds
 
 ONE, PER_LABEL = "one", "per label"
 
@@ -48,6 +45,15 @@ class Position:
             check_fraction(f"thresholds[{label!r}]", value)
         if self.iou_threshold is not None:
             object.__setattr__(self, "iou_threshold", check_fraction("iou_threshold", self.iou_threshold, LEAST_IOU))
+
+    @classmethod
+    def of(cls, thresholds: float | Mapping[str, float] | str, iou_threshold: float | None) -> Self:
+        """Return the positions for the argument ``thresholds`` of ``evaluate``."""
+        if isinstance(thresholds, str):
+            return cls(thresholds, iou_threshold=iou_threshold)
+        if isinstance(thresholds, Mapping):
+            return cls(PER_LABEL, own=dict(thresholds), iou_threshold=iou_threshold)
+        return cls(ONE, one=thresholds, iou_threshold=iou_threshold)
 
     def applied(self, outcomes: Outcomes, folds: Sequence[IntArray] = ()) -> Thresholded:
         """Apply the thresholds and the IoU threshold. ``folds`` has the image positions for cross-validation."""
@@ -82,16 +88,4 @@ class Position:
 def position_of(evaluation: Evaluation) -> Position:
     """Return the slider positions that correspond to the thresholds of an evaluation."""
     outcomes = evaluation.outcomes
-    iou_threshold = outcomes.iou_threshold if isinstance(outcomes, Boxes) else None
-    if evaluation.applied.most_confident:
-        return Position(MOST_CONFIDENT)
-    if evaluation.applied.folds:
-        return Position(CROSS_VALIDATED, iou_threshold=iou_threshold)
-    thresholds = evaluation.thresholds
-    if np.array_equal(thresholds, assumed_thresholds(outcomes)):
-        return Position(iou_threshold=iou_threshold)
-    if np.unique(thresholds).size == 1:
-        return Position(ONE, one=float(thresholds[0]), iou_threshold=iou_threshold)
-    return Position(
-        PER_LABEL, own=dict(zip(outcomes.labels, thresholds.tolist(), strict=True)), iou_threshold=iou_threshold
-    )
+    return Position.of(rule_of(evaluation.applied), outcomes.iou_threshold if isinstance(outcomes, Boxes) else None)

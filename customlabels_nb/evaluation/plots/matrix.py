@@ -68,10 +68,7 @@ def plot_confusion_matrix(
     beside = ["tp", "fp", "fn", "tn"] if one_vs_rest is not None and count <= MOST_SINGLE_CELLS else []
     wide = width + len(beside)
     if ax is None:
-        side = float(np.clip((0.55 if steep else max(0.55, 0.1 + 0.085 * longest)) * count, 1.1, 12.0))
-        margin = 0.35 + 0.075 * longest
-        ax = new_axes(side * wide / count + margin, side + (margin if steep else 0.6))
-        cell = 72 * side / count
+        ax, cell = _axes_for(count, wide, longest, steep=steep)
     else:
         inches_wide, inches_high = inches(ax)
         cell = 72 * min(inches_wide / wide, inches_high / count)
@@ -89,7 +86,7 @@ def plot_confusion_matrix(
     ax.set_ylabel("ground truth", fontsize=max(size, TEXT), weight="bold", labelpad=6)
     name_plot(ax, "Confusion matrix")
     quiet(ax)
-    if background or width > count:  # the last column is no label
+    if background or width > count:  # the last column is not a label
         ax.axvline(width - 1.5, color=INK, linewidth=1)
         _slanted(ax.get_xticklabels()[width - 1 : width] if step == 1 else ())
     if background:
@@ -107,6 +104,13 @@ def plot_confusion_matrix(
 def _slanted(texts: Sequence[Text]) -> None:
     for text in texts:
         text.set_fontstyle("italic")
+
+
+def _axes_for(count: int, wide: int, longest: int, *, steep: bool) -> tuple[Axes, float]:
+    """Create axes for rows, columns and names of ``longest`` characters, and return them with the size of a cell."""
+    side = float(np.clip((0.55 if steep else max(0.55, 0.1 + 0.085 * longest)) * count, 1.1, 12.0))
+    margin = 0.35 + 0.075 * longest
+    return new_axes(side * wide / count + margin, side + (margin if steep else 0.6)), 72 * side / count
 
 
 def _ground(ax: Axes, count: int, width: int) -> None:

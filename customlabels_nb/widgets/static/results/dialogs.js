@@ -1,7 +1,7 @@
 // Dialogs of the results screen: facts and code, advice, comparison, and moving images to the training set.
 
 import { element, setText } from "../shared/dom.js";
-import { MOST_CONFIDENT } from "./engine.js";
+import { CROSS_VALIDATED, MOST_CONFIDENT, ONE } from "./engine.js";
 import {
   certainSign,
   deltaText,
@@ -184,7 +184,11 @@ export function openVersions(panel, names, { compare, current }) {
 
 // Create the bar with the changes since another version, or null without a comparison.
 export function comparisonBar(comparison, { onEnd }) {
-  const isTop = comparison.position.mode === MOST_CONFIDENT;
+  const rules = {
+    [MOST_CONFIDENT]: "by the most confident label",
+    [CROSS_VALIDATED]: "with cross-validated thresholds",
+    [ONE]: `with the threshold ${comparison.position.one}`,
+  };
   const figures = comparison.summary.map(({ metric, before, after, delta, low, high }) =>
     element(
       "span",
@@ -208,10 +212,10 @@ export function comparisonBar(comparison, { onEnd }) {
       "Compared with ",
       element("bdi", { text: comparison.names[0] }),
       ` on ${imagesText(comparison.test_images)}, ` +
-        (isTop ? "by the most confident label" : "each at its own thresholds"),
+        (rules[comparison.position.mode] ?? "each with its own thresholds"),
       element("span", {
         class: "elsewhere",
-        text: ", not as chosen above, where there is no Δ F1",
+        text: ", unlike the metrics above",
         hidden: true,
       }),
       ":",

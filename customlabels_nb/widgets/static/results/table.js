@@ -152,7 +152,7 @@ export class LabelTable {
   _showDelta(cell, change, isCompared) {
     const isShown = isCompared && change && change.delta !== null;
     setText(cell, isShown ? deltaText(change.delta) : isCompared ? "" : "–");
-    cell.title = isCompared ? "" : "Not compared as chosen above";
+    cell.title = isCompared ? "" : "Compared at other thresholds than those above";
     const sign = isShown ? certainSign(change) : 0;
     if (isShown)
       cell.title =
