@@ -108,6 +108,7 @@ class ModelConfig:
         )
         good = all(isinstance(color, str) and _COLOR.fullmatch(color) for color in self.colors)
         _require(good and len(self.colors) == len(self.labels), "colors", self.colors, "must be one #rrggbb per label")
+        self._check_decision()
         self._check_network()
         size = self.input_size
         sized = isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= MOST_INPUT_SIZE
@@ -119,7 +120,6 @@ class ModelConfig:
         hashed = isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256) is not None
         _require(hashed, "sha256", self.sha256, "must be 64 hexadecimal digits")
         _require(isinstance(self.training, dict), "training", self.training, "must be a dict")
-        self._check_decision()
 
     def _check_decision(self) -> None:
         _require(self.decision in DECISIONS, "decision", self.decision, f"must be one of {', '.join(DECISIONS)}")
