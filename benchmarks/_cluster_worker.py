@@ -17,7 +17,7 @@ import psutil
 
 import customlabels_nb as cl
 from customlabels_nb.events import Events, Progress
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 
 def cpu_seconds(*, cluster: bool) -> float:

@@ -26,7 +26,7 @@ from customlabels_nb.inference.detection import detect
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.models.artifact import load_artifact
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 BATCH, ONNX_BATCH = 32, 8
 _KEPT_DECODED = 512  # number of images to time the network alone on, since all of them would fill the memory

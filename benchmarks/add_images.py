@@ -19,7 +19,7 @@ from _measure import alternate, bound, figure, heading, ratio, seconds, spread, 
 from PIL import Image
 
 import customlabels_nb as cl
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 COUNT = 10_000
 PER_FOLDER = 250

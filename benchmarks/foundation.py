@@ -32,7 +32,7 @@ from customlabels_nb.labeling.outliner import Outliner
 from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter
 from customlabels_nb.models.pretrained.weights import find_weights
 from customlabels_nb.remote.content_cache import ContentCache
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 MEGA = 1e6
 SIZE = (1600, 1200)
@@ -49,7 +49,7 @@ import torch
 from PIL import Image
 from customlabels_nb.labeling.outliner import Outliner
 from customlabels_nb.remote.content_cache import ContentCache
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 
 class StandIn:

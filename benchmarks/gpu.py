@@ -49,11 +49,11 @@ from customlabels_nb.models.detector_shape import TRANSFORMERS_DETECTORS
 from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter
 from customlabels_nb.models.pretrained.weights import find_weights
-from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import parse_budget
 from customlabels_nb.training.detection_data import DetectionOptions
 from customlabels_nb.training.detection_learner import truth_table
 from customlabels_nb.training.detector_recipe import predict_boxes, train_detector
+from customlabels_nb.user_settings import settings
 
 sys.path.insert(0, str(ROOT))
 

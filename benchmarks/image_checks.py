@@ -19,7 +19,7 @@ from _measure import alternate, figure, heading, ratio, seconds, spread, start
 from PIL import Image
 
 from customlabels_nb.datasets.formats.json_file import measured
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 COUNT = 5_000
 KINDS = 20

@@ -32,8 +32,8 @@ from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
 from customlabels_nb.project.location import ProjectLocation
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, create_store
+from customlabels_nb.user_settings import settings
 
 sys.path.insert(0, str(ROOT))
 from tests import provision

@@ -23,7 +23,7 @@ import catalogue
 from _measure import cores, last_json
 
 import customlabels_nb as cl
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 CHUNK = 500  # images of a part, and an entry of the journal

@@ -41,6 +41,7 @@ __all__ = [
     "read_dataset",
     "read_evaluation_snapshot",
     "read_evaluation_summary",
+    "settings",
     "teaching",
     "unpack_project",
     "validate_manifest",
@@ -73,6 +74,7 @@ _HOMES = {
     "read_dataset": "datasets.loading",
     "read_evaluation_snapshot": "evaluation.evaluation_snapshots",
     "read_evaluation_summary": "evaluation.summary",
+    "settings": "user_settings",
     "validate_manifest": "datasets.loading",
     "whoami": "jobs.identity",
 }
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
     from customlabels_nb.project.runnable import load_model
     from customlabels_nb.training.mlflow import MLflowListener
     from customlabels_nb.training.tensorboard import TensorBoardListener
+    from customlabels_nb.user_settings import settings
 
 
 def __getattr__(name: str) -> Any:

@@ -255,7 +255,7 @@ def _serve(options: argparse.Namespace) -> int:
     from customlabels_nb.endpoints.project_folders import HOSTED, RELAXED, Quotas, ServingOptions
     from customlabels_nb.endpoints.rekognition.access_keys import parse_key
     from customlabels_nb.endpoints.server import PORT, EndpointServer
-    from customlabels_nb.settings import bucket_folder
+    from customlabels_nb.user_settings import bucket_folder
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = EndpointServer(

@@ -16,6 +16,7 @@ Class tree (all errors derive from :class:`CustomLabelsError`)::
     │   ├── ArchiveError                 a zip file cannot be unpacked safely
     │   ├── ManifestError                a manifest file cannot be read at all (has a code)
     │   └── TableError                   a DataFrame lacks columns or contains invalid values
+    ├── UnknownNameError (AttributeError) an object has no such attribute: names the nearest one
     ├── ProjectError
     │   ├── ProjectNameError (ValueError)
     │   ├── ProjectExistsError
@@ -195,6 +196,10 @@ class ManifestError(InputError):
 
 class TableError(InputError):
     """A DataFrame lacks columns or contains invalid values."""
+
+
+class UnknownNameError(CustomLabelsError, AttributeError):
+    """An object has no attribute of that name. The message names the nearest one."""
 
 
 class ProjectError(CustomLabelsError):

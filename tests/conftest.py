@@ -18,7 +18,7 @@ import hypothesis
 import pandas as pd
 import pytest
 
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests import provision
 from tests.s3_server import _client, _s3, bucket
 from tests.tiers import THOROUGH

@@ -111,7 +111,7 @@ def main(address: str, *modules: str) -> None:
     import pandas as pd
     from ipykernel.kernelapp import IPKernelApp
 
-    from customlabels_nb.settings import Settings, settings
+    from customlabels_nb.user_settings import Settings, settings
 
     pd.set_option("display.max_columns", 20)  # unlimited if pandas is imported outside of a kernel
     vars(settings).update(vars(Settings()))

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests import __main__ as runner
 from tests import conftest, environments, provision
 

@@ -48,6 +48,7 @@ def test_exported_names_are_pinned() -> None:
         "read_dataset",
         "read_evaluation_snapshot",
         "read_evaluation_summary",
+        "settings",
         "teaching",
         "unpack_project",
         "validate_manifest",
@@ -87,7 +88,7 @@ ALL = [*HEAVY, "pandas", "numpy", "sqlalchemy", "ipywidgets", "anywidget", "PIL"
 
 
 def test_importing_the_package_loads_nothing_heavy(tmp_path: Path) -> None:
-    code = f"sys.path.insert(0, {str(ROOT)!r}); import customlabels_nb as cl; dir(cl); cl.errors; cl.CustomLabelsError"
+    code = f"sys.path.insert(0, {str(ROOT)!r}); import customlabels_nb as cl; dir(cl); cl.errors; cl.settings.threads"
     assert loaded_after(code, ALL, cwd=tmp_path) == []
 
 

@@ -30,8 +30,8 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.labeling import change_signal
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.background import BackgroundRunner
 
 if TYPE_CHECKING:

@@ -50,8 +50,8 @@ from customlabels_nb.models.pretrained.weights import (
     get_weights,
 )
 from customlabels_nb.remote.content_cache import project_cache
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.embedding import embed_with
 from customlabels_nb.workers.spreading import check_workers
 

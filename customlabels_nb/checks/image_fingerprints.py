@@ -22,7 +22,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import read_in_batches
 from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.remote.content_cache import content_key
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Part of the cache key of fingerprints. Increase it whenever :func:`fingerprint` returns other values.
 VERSION = 1

@@ -26,7 +26,7 @@ from customlabels_nb.errors import ImageError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import content_hash, header_size, measure, read_bytes
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 _PART = 256
 _INPUT = 224  # side in pixels of a classifier's square input

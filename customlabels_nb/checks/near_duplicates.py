@@ -34,7 +34,7 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.splitting import groups_of_pairs
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Columns of a table of near-duplicates.
 _PAIR_COLUMNS = {

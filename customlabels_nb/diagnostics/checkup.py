@@ -26,8 +26,8 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, find_weights
-from customlabels_nb.settings import settings
 from customlabels_nb.store.network_disks import warning_for
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,9 +13,9 @@ from customlabels_nb.endpoints.project_folders import ProjectFolder, Served
 from customlabels_nb.errors import ProjectNameError
 from customlabels_nb.project.location import check_name
 from customlabels_nb.project.model import Model
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training.status import settle_orphans
+from customlabels_nb.user_settings import settings
 
 TRAINING, COPYING = "TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"
 #: Statuses that change by themselves.

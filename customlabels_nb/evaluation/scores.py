@@ -26,7 +26,7 @@ from customlabels_nb.evaluation.input_tables import (
     some_images,
 )
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 _WORTH_THREADS = 1_000_000  # minimum number of confidences for which threads pay off
 _LABELS_AT_ONCE = 8  # adjacent columns copied from the matrix together

@@ -20,7 +20,7 @@ from customlabels_nb._utils.arguments import check_integer, check_random_state, 
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import InputError
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from customlabels_nb.examples._drawing import Picture

@@ -36,7 +36,7 @@ from customlabels_nb.inference.result_writing import FolderWriting, WrittenDetec
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.models.artifact import model_identity
 from customlabels_nb.remote.remote_files import NOT_THERE
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
 from customlabels_nb.workers.spreading import FAILED, check_workers, open_workers, process_tasks, worker_options
 

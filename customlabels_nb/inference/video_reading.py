@@ -23,7 +23,7 @@ from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.errors import MissingDependencyError, NotAVideoError, TruncatedVideoError, VideoError
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.remote.remote_files import download
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 Item = TypeVar("Item")
 

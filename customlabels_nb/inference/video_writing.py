@@ -17,7 +17,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.box_drawing import SIDE, BoxPicture, LabelledBox, ink_on, plain_font
 from customlabels_nb.inference.video_reading import VideoFile, prefetch, require_av
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Limits of the longest side in pixels. Small videos are enlarged to make space for labels.
 LONGEST, LEAST = 1920, SIDE

@@ -17,7 +17,7 @@ from customlabels_nb.images.reading import ImageFacts, examine, hashed, read_byt
 from customlabels_nb.ingest.sources import Incoming
 from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.remote.memory_budget import image_memory
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 # work that a thread takes at a time: several small images, or one large image
 _PART_IMAGES = 8

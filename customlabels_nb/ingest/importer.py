@@ -32,9 +32,9 @@ from customlabels_nb.ingest.image_facts import FactsReader, pixel_column
 from customlabels_nb.ingest.image_identity import Decision, Identification
 from customlabels_nb.ingest.merging import Merge, quoted
 from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.writing import ImportPart
+from customlabels_nb.user_settings import settings
 
 __all__ = ["ImportReport", "import_images"]
 

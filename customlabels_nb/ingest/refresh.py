@@ -24,8 +24,8 @@ from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents, find_again
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile
-from customlabels_nb.settings import settings
 from customlabels_nb.store import SqlStore
+from customlabels_nb.user_settings import settings
 
 Description = Mapping[str, Any]
 

@@ -26,8 +26,8 @@ from customlabels_nb.jobs.leases import (
     name_key,
     run,
 )
-from customlabels_nb.settings import find_user, is_nobody, settings
 from customlabels_nb.store import SqlStore
+from customlabels_nb.user_settings import find_user, is_nobody, settings
 
 #: Roles, each with the rights of those before it.
 ROLES = ("labeler", "reviewer", "manager")
@@ -63,7 +63,7 @@ def whoami(project: Any) -> Identity:
     """Return the name under which you work with a project, where it comes from, and your role in each labelling job.
 
     The name is the environment variable ``CUSTOMLABELS_NB_USER``, else ``JUPYTERHUB_USER``, else the login name.
-    ``customlabels_nb.settings.settings.user`` changes it. If the project's database is PostgreSQL and you have a role
+    ``cl.settings.user`` changes it. If the project's database is PostgreSQL and you have a role
     of your own there, the name is that role.
 
     Parameters

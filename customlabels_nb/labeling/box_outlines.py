@@ -25,8 +25,8 @@ from customlabels_nb.images.reading import open_hashed
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.outliner import encode_cached
 from customlabels_nb.remote.content_cache import ContentCache, content_key, project_cache
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.user_settings import settings
 
 _LEAST_IOU = 0.5  # of the box around an outline with the box that it was found in
 _SURE = 0.999  # of labels by models: people are certain

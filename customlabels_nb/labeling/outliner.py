@@ -27,7 +27,7 @@ from customlabels_nb.images.outlining import (
 )
 from customlabels_nb.models.pretrained.weights import describe_download, find_weights
 from customlabels_nb.remote.content_cache import ContentCache, content_key
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,11 +50,6 @@ EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
 def choose_segmenter(engine: Any, *, report: Callable[[str], None], download: bool = True) -> Segmenter | None:
     """Return the model that an outline engine names, or None for GrabCut, and ``report`` what takes long."""
     if not isinstance(engine, str):
-        if any(not hasattr(engine, name) for name in ("name", "version", "encode", "mask")):
-            raise InputError(
-                f"settings.outline_engine={engine!r} must be 'auto', 'grabcut', 'sam2', a folder, 'hf://user/name', or "
-                "an object with name, version, encode(…) and mask(…)."
-            )
         return cast(Segmenter, engine)
     if engine == _GRABCUT:
         return None

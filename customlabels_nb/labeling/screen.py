@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.user_settings import settings
 
 #: Number of steps that a screen can undo.
 UNDO_STEPS = 200

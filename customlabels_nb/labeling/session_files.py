@@ -31,7 +31,7 @@ from customlabels_nb.images.thumbnails import (
 )
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.outliner import Outliner
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from customlabels_nb.datasets.dataset import Dataset

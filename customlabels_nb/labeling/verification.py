@@ -41,8 +41,8 @@ from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import Revisions, is_whole
 from customlabels_nb.labeling.session import EditResult
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, create_store, open_store
+from customlabels_nb.user_settings import settings
 
 _RANDOM = "random"  # tag of the images that were drawn uniformly
 _JUDGED = ("labelled", "needs_review")

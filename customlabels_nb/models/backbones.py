@@ -24,7 +24,7 @@ from customlabels_nb.errors import InputError, MissingDependencyError, ModelErro
 from customlabels_nb.events import Events
 from customlabels_nb.models import timm_backbones, torchvision_backbones
 from customlabels_nb.models.backbone import PACKAGED, TIMM, TORCHVISION, Backbone, load_exactly
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch.nn import functional
 
-from customlabels_nb.settings import CpuShare, settings
+from customlabels_nb.user_settings import CpuShare, settings
 
 _SECONDS = 0.3
 _WORTH_IT = 1.1  # required speed-up over a single thread

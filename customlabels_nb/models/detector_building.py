@@ -37,7 +37,7 @@ from customlabels_nb.models.detector_shape import (
 from customlabels_nb.models.half_precision import compute_in_half, half_copy, has_bfloat16
 from customlabels_nb.models.transformers_detector import build_transformers_detector
 from customlabels_nb.models.weights_file import is_intact
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 _MOST_CELLS = 64  # per side of the finest feature map. On larger maps, matrix products are slower than point sampling
 

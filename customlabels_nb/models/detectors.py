@@ -13,7 +13,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.models.backbones import DETECTOR_PASSES, largest_in_time
 from customlabels_nb.models.detector_shape import AUTO, COCO_DETECTORS, OWN, TRANSFORMERS_DETECTORS
 from customlabels_nb.models.pretrained.weights import absolute_name, describe_download, find_weights, get_weights
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,7 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.transforms import TRANSFORM_VERSION
 from customlabels_nb.remote.content_cache import caches_of, content_key, tag_cache
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Rows of float16.
 Rows = npt.NDArray[np.float16]

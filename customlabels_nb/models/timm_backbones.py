@@ -15,7 +15,7 @@ from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableErr
 from customlabels_nb.models.backbone import PACKAGED, TIMM, Backbone
 from customlabels_nb.models.pretrained.weights import download_files
 from customlabels_nb.models.weights_file import damaged_files
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,7 +14,7 @@ from customlabels_nb.errors import ModelError
 from customlabels_nb.models.backbone import PACKAGED, TORCHVISION, Backbone, load_exactly
 from customlabels_nb.models.timm_backbones import unavailable, unknown
 from customlabels_nb.models.weights_file import is_intact
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     import torch

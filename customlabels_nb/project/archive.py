@@ -31,9 +31,9 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.project.auto_refresh import interval, set_interval
 from customlabels_nb.project.location import DATABASE, ProjectLocation, check_name, new_project_folder
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord, open_store
 from customlabels_nb.training.kept_files import relocated_files
+from customlabels_nb.user_settings import settings
 
 _ABOUT = "customlabels.json"
 _FORMAT = "1.0"

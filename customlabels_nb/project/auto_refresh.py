@@ -17,9 +17,9 @@ from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.refresh import refresh_dataset
 from customlabels_nb.project.location import ProjectLocation
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us
+from customlabels_nb.user_settings import settings
 
 _SETTING = "auto refresh"
 _PATIENCE_SECONDS = 2.0  # for which a screen waits for the new images

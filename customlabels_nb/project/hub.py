@@ -22,8 +22,8 @@ from customlabels_nb.errors import ArtifactError, InputError, ModelError, NotAll
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS, ModelConfig, load_config
 from customlabels_nb.models.pretrained.weights import HUB, download_files, hub_reason, parse_hub_name
 from customlabels_nb.project.model_card import METRICS, USE, Block, Code, ModelCard, Text, is_number, to_markdown
-from customlabels_nb.settings import settings
 from customlabels_nb.store import VersionRecord
+from customlabels_nb.user_settings import settings
 
 _README = "README.md"
 _LIBRARY = "customlabels-nb"

@@ -21,8 +21,8 @@ from customlabels_nb._utils.rendering import TEMPLATES, render
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError
 from customlabels_nb.jobs.personal_links import ADDRESS, find_person, hash_secret
 from customlabels_nb.project.projects import load_project
-from customlabels_nb.settings import settings
 from customlabels_nb.store.network_disks import refuse_network_disk
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from customlabels_nb.jobs.job import LabellingJob

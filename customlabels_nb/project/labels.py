@@ -15,8 +15,8 @@ from customlabels_nb.labeling import change_signal
 from customlabels_nb.project import screens
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from customlabels_nb.widgets.label_manager import LabelManager

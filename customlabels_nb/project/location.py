@@ -30,8 +30,8 @@ from customlabels_nb.errors import (
     ProjectNotFoundError,
     StoreError,
 )
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, create_store, open_store
+from customlabels_nb.user_settings import settings
 
 POINTER = "project.json"
 DATABASE = "project.db"

@@ -34,10 +34,10 @@ from customlabels_nb.project.location import ProjectLocation, check_description,
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.runnable import Runnable
 from customlabels_nb.project.tags import Tags
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import Heartbeat, check_resumable, is_settled, remove_folder, this_process
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     import pandas as pd

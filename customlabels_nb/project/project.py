@@ -63,9 +63,9 @@ from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.snapshots import Snapshots
 from customlabels_nb.project.tags import Tags
 from customlabels_nb.remote.download_cache import CONNECTIONS, fetch_all
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, ProjectRecord, SqlStore, Statistics
 from customlabels_nb.store.records import DESCRIPTION
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.comparison.comparing import Comparison

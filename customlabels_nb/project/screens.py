@@ -34,8 +34,8 @@ from customlabels_nb.project.auto_refresh import refresh_if_due
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.project.progress_display import can_show_widgets
-from customlabels_nb.settings import is_nobody, settings
 from customlabels_nb.training.plan import describe_plan
+from customlabels_nb.user_settings import is_nobody, settings
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.assistant import Assist

@@ -11,8 +11,8 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.project.location import storable_text
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.user_settings import settings
 
 _LONGEST = 256
 _SHOWN = 20

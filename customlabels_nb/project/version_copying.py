@@ -18,11 +18,11 @@ from customlabels_nb.images.locations import is_remote, local_path, to_path, to_
 from customlabels_nb.models.artifact import load_config
 from customlabels_nb.project.location import ProjectLocation, new_version_name, open_project_store
 from customlabels_nb.project.model_card import CARD
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, VersionRecord
 from customlabels_nb.training.kept_files import has_predictions, relocated_files
 from customlabels_nb.training.recipe import CHECKPOINTS
 from customlabels_nb.training.status import COPYING, honest_status, remove_folder, settle_orphans, this_process
+from customlabels_nb.user_settings import settings
 
 EVALUATION = "evaluation"
 _CHUNK = 1 << 20

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from customlabels_nb._utils.files import replacing
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: File that makes backup programs skip the cache folder (Cache Directory Tagging Specification, bford.info/cachedir).
 TAG_NAME = "CACHEDIR.TAG"

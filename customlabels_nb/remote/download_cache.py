@@ -30,7 +30,7 @@ from customlabels_nb.remote.remote_files import (
     read,
     size_in,
 )
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Number of concurrent requests. Threads that wait for the network use no processor.
 CONNECTIONS = 16

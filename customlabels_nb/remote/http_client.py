@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from customlabels_nb.remote.public_addresses import RedirectRefusedError, is_private_name, is_public
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 _WHOLE_ANSWER_SECONDS = 300.0
 #: Maximum size of an answer that fsspec reads whole, such as a page of links or a part of a large file, in bytes.

@@ -37,7 +37,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.remote.memory_budget import Hold
 from customlabels_nb.remote.public_addresses import RedirectRefusedError
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Protocols of object stores, whose clients are thread-safe and read an entire object with one request.
 _S3 = frozenset({"s3", "s3a"})

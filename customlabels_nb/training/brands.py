@@ -24,11 +24,11 @@ from customlabels_nb.errors import ImageError, InputError, NotEnoughDataError
 from customlabels_nb.events import Events
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.remote.download_cache import connections
-from customlabels_nb.settings import settings
 from customlabels_nb.training.backdrops import Pixels, Rng, draw_backdrop, draw_shape, shuffle_pieces
 from customlabels_nb.training.pasting import Color, Logo, Sticker, compose
 from customlabels_nb.training.scene_sources import SceneSource, TrainingScene
 from customlabels_nb.training.trimming import Ground, describe_grounds, read_cutout
+from customlabels_nb.user_settings import settings
 
 #: Scenes per epoch.
 EPOCH = 512

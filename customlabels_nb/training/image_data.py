@@ -23,7 +23,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.models.transforms import Pixels, to_pixels
 from customlabels_nb.remote.download_cache import connections
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     import torch

@@ -42,9 +42,9 @@ from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelE
 from customlabels_nb.events import Events
 from customlabels_nb.models.compute_threads import fastest_threads
 from customlabels_nb.models.half_precision import half_type
-from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import Budget
 from customlabels_nb.training.data_parallel import Losses, Peers, usable_ranks
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.ranks import LostRankError, Ranks, RankTask
 
 STATE = "state.json"

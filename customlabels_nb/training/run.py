@@ -41,7 +41,6 @@ from customlabels_nb.models.detector_shape import OWN, DetectorShape, check_mask
 from customlabels_nb.models.detectors import choose_detector, fetch_detector
 from customlabels_nb.remote.download_cache import look_up_all, was_looked_up
 from customlabels_nb.remote.remote_files import RemoteFile
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training.kept_files import (
     CROSS_FITTED,
@@ -59,6 +58,7 @@ from customlabels_nb.training.recipe import Base, TrainingJob, TrainingResult
 from customlabels_nb.training.status import honest_status, resuming, this_process
 from customlabels_nb.training.stored import stored_evaluation
 from customlabels_nb.training.tasks import TaskChoice, choose_task
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.ranks import Ranks
 
 COMPLETED = "The model is ready to run."

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotFoundError, NotAllowedError
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
+from customlabels_nb.user_settings import settings
 
 HEARTBEAT_SECONDS = 15
 #: A training run without a heartbeat for this long is considered dead, on any machine.

@@ -12,7 +12,7 @@ import traitlets
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.jobs.identity import check_person
 from customlabels_nb.jobs.labeler_session import DONE
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets._pages import ImagePages
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html

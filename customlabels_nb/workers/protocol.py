@@ -20,18 +20,13 @@ from customlabels_nb._utils.installing import OURS, installed_version
 from customlabels_nb.errors import ImageError, InputError, ModelError
 from customlabels_nb.images.locations import is_remote, located, to_path
 from customlabels_nb.images.reading import content_hash, read_bytes
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Without a worker that becomes ready. Cluster autoscalers take minutes.
 START_SECONDS = 900.0
 _MOST_PROBES = 8
 _MOST_TRIES = 8  # of each bucket, because an image can be missing
 _PACKAGES = (OURS, "torch", "torchvision", "pillow")
-#: Settings that are not JSON values.
-_FROM_JSON: dict[str, Callable[[Any], Any]] = {
-    "cache_dir": Path,
-    "buckets": lambda folders: {name: Path(folder) for name, folder in folders.items()},
-}
 
 
 def own_versions() -> dict[str, str]:
@@ -67,7 +62,7 @@ class WorkerJob:
     def prepare(self) -> Callable[..., Any]:
         """Prepare this process, a worker, and return the function that it calls with each task and its events."""
         for name, value in self.options.items():
-            setattr(settings, name, _FROM_JSON.get(name, lambda plain: plain)(value))
+            setattr(settings, name, value)
         _check_versions(self.versions)
         for name, digest in self.probes:
             _check_readable(name, digest)

@@ -32,7 +32,7 @@ import psutil
 from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import HelperError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.protocol import START_SECONDS, WorkerJob, Workers, readable_everywhere
 from customlabels_nb.workers.spreading import open_workers, worker_options
 

@@ -25,7 +25,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import HelperError, InputError, MissingDependencyError
 from customlabels_nb.events import Events
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.helper_process import failure
 from customlabels_nb.workers.protocol import START_SECONDS, TaskOutcome, WorkerJob, own_name
 

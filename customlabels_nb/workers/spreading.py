@@ -13,7 +13,7 @@ from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
 from customlabels_nb.events import Events
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.local_workers import LocalWorkers
 from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob, Workers
 

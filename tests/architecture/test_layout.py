@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "customlabels_nb"
-TOP_LEVEL = {"__init__", "cli", "quickstart", "errors", "events", "settings"}
+TOP_LEVEL = {"__init__", "cli", "quickstart", "errors", "events", "user_settings"}
 
 #: Number of module names that may occur more than once. Only ever lower this.
 MOST_REPEATED_NAMES = 6

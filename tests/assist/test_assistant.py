@@ -31,9 +31,9 @@ from customlabels_nb.events import Events
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.detector import DetectedBoxes, to_table
 from customlabels_nb.project.project import Project
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers import helper_process
 from customlabels_nb.workers.background import RunnerRecord, change_record
 from tests.facts import tells

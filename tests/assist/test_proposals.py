@@ -26,8 +26,8 @@ from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models.detector_shape import DetectorShape, ZeroShot
 from customlabels_nb.models.pretrained import zero_shot
 from customlabels_nb.project.project import Project
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.user_settings import settings
 from tests.assist.test_assistant import InProcess
 from tests.labeling.color_segmenter import ColorSegmenter
 from tests.models.tiny_zero_shot import write_fake_owlv2

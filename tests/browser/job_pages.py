@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, TimeoutError, expect
 
 import customlabels_nb as cl
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.browser.jupyter import SLOW
 
 COMMAND = [sys.executable, "-m", "customlabels_nb.cli", "label"]

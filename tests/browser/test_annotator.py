@@ -275,7 +275,7 @@ class Slow(ColorSegmenter):
         go.wait(120)
         return super().encode(image)
 
-cl.settings.settings.outline_engine = Slow()
+cl.settings.outline_engine = Slow()
 """
 
 

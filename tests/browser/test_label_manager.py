@@ -162,7 +162,7 @@ def test_open_screens_update_at_once(lab: Lab) -> None:
     manager.type("Zwetschge")
     page.kernel_client().execute(
         "import subprocess, sys; subprocess.run([sys.executable, '-c', '''import customlabels_nb as cl\n"
-        "from customlabels_nb.settings import settings\nsettings.user = \"ben\"\n"
+        "from customlabels_nb.user_settings import settings\nsettings.user = \"ben\"\n"
         "cl.load_project(\"things\").labels.rename(\"plum\", \"prune\")'''], check=True)",
         reply=True, timeout=60,
     )  # fmt: skip

@@ -92,7 +92,7 @@ CLASSES = {
         "events.Events",
         "training.tensorboard.TensorBoardListener",
         "training.mlflow.MLflowListener",
-        "settings.Settings",
+        "user_settings.Settings",
     ),
 }
 #: Internal methods between a widget and its page, or between parts of the package.

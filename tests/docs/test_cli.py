@@ -15,7 +15,7 @@ import customlabels_nb as cl
 from customlabels_nb import quickstart
 from customlabels_nb.cli import main
 from customlabels_nb.quickstart import QUICKSTART, notebooks_folder
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.project.conftest import draw
 
 

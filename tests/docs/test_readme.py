@@ -14,7 +14,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.conftest import ROOT
 from tests.inference.videos import write_video
 from tests.project.conftest import draw

@@ -28,7 +28,7 @@ from customlabels_nb.errors import (
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 from customlabels_nb.images.reading import READ_SUFFIXES, inspect, open_image, read_bytes, thumbnail
 from customlabels_nb.ingest.importer import ImportReport
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.images.pictures import encoded, jpeg, picture, png_chunk, tiff, unreadable
 from tests.ingest.reading import codes
 

@@ -14,7 +14,7 @@ from PIL import Image
 from customlabels_nb.errors import ImageNotFoundError
 from customlabels_nb.images.reading import content_hash
 from customlabels_nb.images.thumbnails import ContentCache, project_cache, thumbnail_of
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.images.pictures import jpeg, tree, unreadable
 
 

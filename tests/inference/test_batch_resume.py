@@ -37,7 +37,7 @@ from customlabels_nb.models.artifact import (
     save_artifact,
     update_config,
 )
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.facts import tells
 from tests.inference.forms import FORMS
 

@@ -13,7 +13,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.project.runnable import load_model
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.facts import tells
 from tests.remote.conftest import Web, web
 from tests.s3_server import Bucket

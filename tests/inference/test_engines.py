@@ -21,7 +21,7 @@ from customlabels_nb.models.artifact import ModelConfig, load_artifact, save_art
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.project.runnable import load_model
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.conftest import AllowedSkip
 from tests.fake_clock import FakeClock
 

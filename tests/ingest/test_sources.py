@@ -26,7 +26,7 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.images.locations import to_path
 from customlabels_nb.ingest.importer import ImportReport
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.images.pictures import jpeg, tree, write_folder
 from tests.ingest.reading import codes, labels
 

@@ -15,8 +15,8 @@ from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
 from customlabels_nb.jobs.leases import run
 from customlabels_nb.project.location import ProjectLocation
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, create_store, open_store
+from customlabels_nb.user_settings import settings
 
 ACTION = Action("import", "meg")
 

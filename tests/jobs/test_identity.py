@@ -23,7 +23,7 @@ from customlabels_nb.jobs import identity, leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.leases import name_key
 from customlabels_nb.jobs.worker import Worker
-from customlabels_nb.settings import find_user, is_nobody, settings
+from customlabels_nb.user_settings import find_user, is_nobody, settings
 from tests.jobs.conftest import Place, check
 
 Create = Callable[..., LabellingJob]

@@ -19,8 +19,8 @@ from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
 from customlabels_nb.jobs.personal_links import find_person, hash_secret, refuse_linked_name
 from customlabels_nb.jobs.worker import Worker
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.user_settings import settings
 from tests.jobs.conftest import ACTION, Place, check
 from tests.jobs.test_leases import answer_all
 

@@ -20,9 +20,9 @@ from customlabels_nb.jobs import consolidation, job_results, leases
 from customlabels_nb.jobs import worker as worker_module
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.worker import Worker
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.store.database import record
+from customlabels_nb.user_settings import settings
 from tests.jobs.conftest import Place, check
 from tests.jobs.test_leases import answer_all
 

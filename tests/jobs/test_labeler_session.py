@@ -16,7 +16,7 @@ from customlabels_nb.jobs import labeler_session, leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.labeler_session import DONE, LabelerSession
 from customlabels_nb.labeling.drawing import Shape
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.fake_clock import FakeClock
 from tests.jobs.conftest import ACTION, Place, check
 

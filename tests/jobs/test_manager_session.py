@@ -16,8 +16,8 @@ from customlabels_nb.jobs import manager_session
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.manager_session import STATES, ManagerSession, describe_pace
 from customlabels_nb.jobs.worker import Worker
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.user_settings import settings
 from tests.fake_clock import FakeClock
 from tests.jobs.conftest import Place
 

@@ -14,8 +14,8 @@ from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.reviewer_session import BoxSession, JobReviewQuery, ReviewerSession
 from customlabels_nb.labeling.drawing import Shape
 from customlabels_nb.labeling.session import Conflict
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.user_settings import settings
 from tests.fake_clock import FakeClock
 from tests.jobs.conftest import Place, check
 

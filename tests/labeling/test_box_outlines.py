@@ -14,7 +14,7 @@ from customlabels_nb.core.polygons import area
 from customlabels_nb.errors import InputError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.labeling.color_segmenter import ColorSegmenter, shapes_picture
 
 DISC, SQUARE = (9, 9, 43, 43), (69, 19, 32, 42)

@@ -35,7 +35,7 @@ from customlabels_nb.models.feature_file import SUFFIX, FeatureCache
 from customlabels_nb.models.pretrained.weights import get_weights
 from customlabels_nb.models.torchvision_backbones import cache_file, described, torchvision_names
 from customlabels_nb.models.transforms import to_batch, to_pixels
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.models.fake_hub import use_hub
 from tests.models.pictures import gradient, save_blots
 

@@ -11,7 +11,7 @@ import torch
 
 from customlabels_nb.models import compute_threads
 from customlabels_nb.models.compute_threads import fastest_threads, torch_threads
-from customlabels_nb.settings import CpuShare, cpu_share, settings
+from customlabels_nb.user_settings import CpuShare, cpu_share, settings
 
 
 @pytest.fixture(autouse=True)

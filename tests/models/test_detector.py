@@ -43,7 +43,7 @@ from customlabels_nb.models.detector_shape import (
     check_max_boxes,
 )
 from customlabels_nb.models.transforms import to_batch
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.models.pictures import gradient
 from tests.threads import one_thread  # noqa: F401
 

@@ -10,7 +10,7 @@ from customlabels_nb.events import Events, Message
 from customlabels_nb.models import detectors
 from customlabels_nb.models.detector_shape import OWN, TRANSFORMERS_DETECTORS, check_detector
 from customlabels_nb.models.detectors import choose_detector
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 
 @pytest.fixture

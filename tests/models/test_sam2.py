@@ -20,7 +20,7 @@ from customlabels_nb.images.outlining import Click
 from customlabels_nb.models.pretrained import weights
 from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter, load_sam2
 from customlabels_nb.models.pretrained.weights import fetch_weights, find_weights, get_weights
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.models.fake_hub import COMMIT, FakeHub, serve_hub, use_hub
 from tests.models.tiny_sam2 import SIDE, tiny_config, write_tiny_sam2
 

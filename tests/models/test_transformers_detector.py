@@ -18,8 +18,8 @@ from customlabels_nb.errors import Cancelled, InputError, ModelError
 from customlabels_nb.events import Events, Progress
 from customlabels_nb.models.artifact import load_artifact, load_config
 from customlabels_nb.models.detector_shape import TransformersShape, shape_from_dict, with_box_limit
-from customlabels_nb.settings import settings
 from customlabels_nb.training.budget import Budget
+from customlabels_nb.user_settings import settings
 from tests.models.tiny_detectors import SIDES, tiny_config, write_tiny_detector
 from tests.threads import one_thread  # noqa: F401
 from tests.training.drawn import COLORS, drawn_squares

@@ -19,7 +19,7 @@ from customlabels_nb import Project
 from customlabels_nb.events import Events
 from customlabels_nb.examples import circuit_boards, rooms
 from customlabels_nb.examples._drawing import Picture
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.helper_process import HelperProcess
 
 _train = Project.train

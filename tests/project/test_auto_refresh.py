@@ -13,8 +13,8 @@ import customlabels_nb as cl
 from customlabels_nb.errors import InputError
 from customlabels_nb.project import auto_refresh
 from customlabels_nb.project.auto_refresh import refresh_if_due
-from customlabels_nb.settings import settings
 from customlabels_nb.store import SqlStore
+from customlabels_nb.user_settings import settings
 from tests.fake_clock import FakeClock
 from tests.images.pictures import jpeg, write_folder
 from tests.remote.conftest import Web, web

@@ -18,7 +18,7 @@ from customlabels_nb.errors import (
     StaleEditError,
     TableError,
 )
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.facts import facts, tells
 from tests.images.pictures import write_folder
 from tests.other_kernels import before_next_write

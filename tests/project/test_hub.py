@@ -14,7 +14,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError, ModelError, NotAllowedError, WeightsUnavailableError
 from customlabels_nb.project.model import Model
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.models.fake_hub import FakeHub, front_matter, serve_hub, use_hub
 
 FILES = ["config.json", "model.safetensors", "README.md"]

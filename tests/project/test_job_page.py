@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.browser.job_pages import COMMAND, JobProject, environment
 from tests.browser.jupyter import free_port, stop
 

@@ -39,13 +39,13 @@ from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.models.artifact import load_config
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training import plan, run
 from customlabels_nb.training.kept_files import CROSS_FITTED, read_predictions
 from customlabels_nb.training.recipe import TrainingJob, TrainingResult
 from customlabels_nb.training.run import TrainingOptions, recipe_for, resume_version, train_version
 from customlabels_nb.training.status import SILENT, settle_orphans, this_process
+from customlabels_nb.user_settings import settings
 from tests.facts import tells
 from tests.models.pictures import save_blots
 from tests.project.conftest import HOSTILE, draw

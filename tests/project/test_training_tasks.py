@@ -24,11 +24,11 @@ from customlabels_nb.models.detector_building import build_detector
 from customlabels_nb.models.detector_shape import DetectorShape
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.settings import settings
 from customlabels_nb.store import SqlStore
 from customlabels_nb.training import run
 from customlabels_nb.training.loop import Checkpoints
 from customlabels_nb.training.options import TrainingOptions
+from customlabels_nb.user_settings import settings
 from tests.facts import tells
 from tests.models.test_backbones import keep_timm_weights
 

@@ -17,7 +17,7 @@ import customlabels_nb as cl
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.models.artifact import load_config
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.released import write
 
 RELEASES = sorted(path for path in write.FOLDER.iterdir() if (path / "interface.json").is_file())

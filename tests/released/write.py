@@ -40,7 +40,7 @@ from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector_building import build_detector, normalisation
 from customlabels_nb.models.detector_shape import OWN, DetectorShape, TransformersShape, ZeroShot
 from customlabels_nb.models.transformers_detector import build_transformers_detector
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.docs import reference
 from tests.models.tiny_detectors import SIDES, tiny_config
 

@@ -9,7 +9,7 @@ import pytest
 from customlabels_nb.errors import ImageNotFoundError
 from customlabels_nb.images.reading import open_image
 from customlabels_nb.remote.remote_files import list_files, look_up, open_system, path_in_bucket, read
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.images.pictures import jpeg
 
 

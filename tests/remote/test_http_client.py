@@ -21,7 +21,7 @@ from customlabels_nb.errors import ImageNotFoundError, InputError
 from customlabels_nb.images.reading import read_bytes
 from customlabels_nb.inference.inputs import expand_sources
 from customlabels_nb.remote.remote_files import list_web, read
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.images.pictures import jpeg
 from tests.remote.conftest import Web
 

@@ -31,8 +31,8 @@ from customlabels_nb.remote import download_cache as remote
 from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.remote.download_cache import fetch, fetch_all
 from customlabels_nb.remote.remote_files import is_identity
-from customlabels_nb.settings import settings
 from customlabels_nb.training.run import with_current_hashes
+from customlabels_nb.user_settings import settings
 from tests.images.pictures import jpeg
 from tests.ingest.reading import codes, labels
 from tests.s3_server import Bucket

@@ -24,7 +24,7 @@ from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.remote import http_client
 from customlabels_nb.remote.memory_budget import image_memory
 from customlabels_nb.remote.remote_files import download, is_chain, is_identity, list_web, open_system, read
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.conftest import AllowedSkip
 from tests.images.pictures import jpeg
 from tests.ingest.reading import codes

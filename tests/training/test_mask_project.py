@@ -7,7 +7,7 @@ import pandas as pd
 import customlabels_nb as cl
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.models.artifact import load_config
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.training.test_mask_data import LABELS, triangles
 
 

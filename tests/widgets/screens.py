@@ -22,7 +22,7 @@ from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.labeling.quick_test import QuickTestSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets._requests import MalformedError, _read
 from customlabels_nb.widgets.name_question import NameQuestion
 from customlabels_nb.widgets.quick_test import QuickTest

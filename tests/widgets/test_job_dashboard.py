@@ -12,7 +12,7 @@ import pytest
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.project.project import Project
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets.job_dashboard import JobDashboard
 from customlabels_nb.widgets.job_review import JobReview
 from tests.fake_clock import FakeClock

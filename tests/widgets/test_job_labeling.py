@@ -17,8 +17,8 @@ from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.project.job_page import show_job
 from customlabels_nb.project.project import Project
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
 from customlabels_nb.widgets.name_question import NameQuestion
 from tests.labeling.conftest import photos, project  # noqa: F401

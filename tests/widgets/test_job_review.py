@@ -14,7 +14,7 @@ import pytest
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.project.project import Project
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets.job_review import JobReview
 from tests.fake_clock import FakeClock
 from tests.labeling.conftest import photos, project  # noqa: F401

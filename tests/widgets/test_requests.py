@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from customlabels_nb import widgets
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets import label_manager
 from customlabels_nb.widgets._base import MessageHandler
 from customlabels_nb.widgets._requests import MalformedError, arguments_of

@@ -26,7 +26,6 @@ from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.settings import settings
 from customlabels_nb.training import detector_recipe, fine_tuning
 from customlabels_nb.training.boxes_data import Photos
 from customlabels_nb.training.brands import BrandScenes, MixedScenes
@@ -38,6 +37,7 @@ from customlabels_nb.training.detector_recipe import TrainedDetector, train_dete
 from customlabels_nb.training.fine_tuning import TuningOptions, fine_tune
 from customlabels_nb.training.image_data import ImagePixels
 from customlabels_nb.training.loop import Checkpoints, LoopOptions, LoopState, train
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.ranks import KEY, Ranks, RankTask, _plain, launched_rank, ranks
 from tests.threads import one_thread  # noqa: F401
 from tests.training.drawn import drawn_squares

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from customlabels_nb.errors import InputError
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.protocol import readable_everywhere
 from tests.s3_server import Bucket
 

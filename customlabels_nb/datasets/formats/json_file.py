@@ -25,7 +25,7 @@ from customlabels_nb.core.tables import check_label, storable
 from customlabels_nb.datasets.formats.base import ImageFinder, NotImported
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import header_size
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 Loaded = TypeVar("Loaded", dict[str, Any], list[Any])
 

@@ -16,7 +16,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.images.reading import ImageHeader, read_header
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 _SLICE = 64  # images per task of a thread
 _BOXES = list(t.BOX_COLUMNS)

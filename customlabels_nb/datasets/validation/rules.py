@@ -36,7 +36,7 @@ from customlabels_nb.errors import ImageError, ImageNotFoundError, InputError, M
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import ImageHeader, read_header
 from customlabels_nb.remote.download_cache import connections, forget_answers
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Codes that prevent a line from being imported when a dataset is created.
 _TERMINAL = frozenset({"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "ERROR_INVALID_SOURCE_REF_FORMAT"})

@@ -10,8 +10,8 @@ from customlabels_nb.endpoints.custom_vision.domains import DETECTION, GENERAL, 
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.errors import ServiceError
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.user_settings import settings
 
 MULTICLASS, MULTILABEL = "Multiclass", "Multilabel"
 REGULAR, NEGATIVE, PRODUCT = "Regular", "Negative", "GeneralProduct"

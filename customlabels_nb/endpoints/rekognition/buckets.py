@@ -13,7 +13,7 @@ from customlabels_nb._utils.files import write_whole
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.remote.remote_files import open_system, path_in_bucket, why
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 
 @dataclass(frozen=True)

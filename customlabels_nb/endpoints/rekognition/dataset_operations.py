@@ -23,8 +23,8 @@ from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
 from customlabels_nb.endpoints.served_versions import TRAINING, versions_of
 from customlabels_nb.errors import NotEnoughDataError, ServiceError
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
+from customlabels_nb.user_settings import settings
 
 _TEST_FRACTION = 0.2
 _TOO_MANY_BAD = 0.5

@@ -39,7 +39,7 @@ from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, Wor
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.project.copy_policies import ACCOUNT_FILE
 from customlabels_nb.project.location import STATE_FOLDER
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 Operation: TypeAlias = Callable[[RekognitionCall, dict[str, Any]], dict[str, Any]]
 

@@ -39,10 +39,10 @@ from customlabels_nb.datasets.validation.written_files import dumped, is_warning
 from customlabels_nb.endpoints.ledger import Entry
 from customlabels_nb.endpoints.rekognition.workspace import READY, RekognitionProject, other_split
 from customlabels_nb.errors import ManifestError, OutdatedError, TableError
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.store.frames import annotation_keys
 from customlabels_nb.store.writing import ImportPart
+from customlabels_nb.user_settings import settings
 
 #: Lines that become entries, with their source-refs.
 Lines = Sequence[tuple[str, bytes]]

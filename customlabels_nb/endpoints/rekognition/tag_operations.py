@@ -10,9 +10,9 @@ from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, find_version
 from customlabels_nb.endpoints.served_versions import change_facts
 from customlabels_nb.errors import ServiceError
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.store.records import DESCRIPTION
+from customlabels_nb.user_settings import settings
 
 _MOST = 200
 

@@ -37,7 +37,7 @@ from customlabels_nb.images.locations import is_remote, to_path
 from customlabels_nb.project.location import STATE_FOLDER
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.detached_process import run_detached
 
 

@@ -30,7 +30,7 @@ from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_th
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import read_header
 from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES, BrowserImage, full_view_of, project_cache, thumbnail_of
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

@@ -36,7 +36,7 @@ from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.detector import DetectedBoxes, ImageDetector
 from customlabels_nb.models.half_precision import has_bfloat16
 from customlabels_nb.models.transforms import to_pixels
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 #: Largest accepted difference in confidence (between 0 and 1) from PyTorch on synthetic images. Rounding errors are
 #: larger on them than on photos: when bfloat16 changes the confidences by 0.02 on synthetic images, it changes them by

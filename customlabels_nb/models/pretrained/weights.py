@@ -18,7 +18,7 @@ from customlabels_nb._utils.text import first_line
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.detector_shape import TRANSFORMERS_DETECTORS
 from customlabels_nb.models.weights_file import damaged_files, read_regular, sha256_of
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     import pandas as pd

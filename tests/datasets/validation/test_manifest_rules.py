@@ -18,7 +18,7 @@ from customlabels_nb.datasets.formats.manifest_lines import ManifestLines
 from customlabels_nb.datasets.validation.manifest_findings import CheckedManifest
 from customlabels_nb.datasets.validation.rules import check_manifests
 from customlabels_nb.errors import InputError
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.datasets.formats.test_ground_truth import BOX_LINE, LABEL_LINE, changed, write
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.iterations import Iteration
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.endpoints.custom_vision.vision_service import VisionService
 from tests.endpoints.rekognition.conftest import service
 

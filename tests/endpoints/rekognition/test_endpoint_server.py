@@ -38,7 +38,7 @@ from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
 from customlabels_nb.endpoints.rekognition.service_model import service_model
 from customlabels_nb.endpoints.served_versions import add_version, change_facts
 from customlabels_nb.errors import InputError, ServiceError
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.conftest import ROOT
 from tests.endpoints.rekognition.service import KEY, Service
 from tests.endpoints.rekognition.test_detect_operation import fake_predictor

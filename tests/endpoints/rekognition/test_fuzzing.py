@@ -15,9 +15,9 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.service_model import service_model
-from customlabels_nb.settings import settings
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
+from customlabels_nb.user_settings import settings
 from tests.endpoints.rekognition.service import Service, boxed, classified, declared_errors
 from tests.endpoints.rekognition.test_detect_operation import fake_predictor
 from tests.endpoints.rekognition.test_policy_operations import document, statement

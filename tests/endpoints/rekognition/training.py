@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from customlabels_nb.endpoints.rekognition import version_training
 from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.project.project import Project
-from customlabels_nb.settings import settings
+from customlabels_nb.user_settings import settings
 from tests.endpoints.rekognition.service import boxed, classified
 
 OUTPUT = {"S3Bucket": "photos", "S3KeyPrefix": "out"}
