@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,6 +12,9 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.tables import TEXT
+
+if TYPE_CHECKING:
+    from customlabels_nb.core.tables import Split
 
 #: "error": training would fail or learn something wrong; "warning": the result will suffer; "note": information.
 SEVERITIES = ("error", "warning", "note")
@@ -105,7 +109,7 @@ class CheckReport:
         empty = pd.DataFrame(columns=list(_ROW_COLUMNS))
         return pd.concat([empty, *parts], ignore_index=True).astype(_ROW_COLUMNS)
 
-    def images_with(self, code: str, split: str | None = None) -> list[str]:
+    def images_with(self, code: str, split: Split | None = None) -> list[str]:
         """Return the images affected by findings with the given code, in both datasets or only in ``split``.
 
         Examples
@@ -125,7 +129,7 @@ class CheckReport:
         images: list[str] = table.loc[chosen, "image"].drop_duplicates().tolist()
         return images
 
-    def images_of(self, position: int, split: str | None = None) -> list[str]:
+    def images_of(self, position: int, split: Split | None = None) -> list[str]:
         """Return the images affected by the finding at a row of :attr:`issues`, in both datasets or only in ``split``.
 
         Examples

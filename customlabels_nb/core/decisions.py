@@ -7,12 +7,17 @@ threshold of its label, which was chosen on the test set or set by a person.
 
 from __future__ import annotations
 
+from typing import Final, Literal, TypeAlias, get_args
+
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import InputError
 
-MOST_CONFIDENT = "most confident"
-ASSUMED = "assumed"
-DECISIONS = (MOST_CONFIDENT, ASSUMED)
+Decision: TypeAlias = Literal["most confident", "assumed"]
+#: Decisions that evaluations know beside those of models.
+EvaluationDecision: TypeAlias = Decision | Literal["best", "cross-validated"]
+MOST_CONFIDENT: Final = "most confident"
+ASSUMED: Final = "assumed"
+DECISIONS: tuple[str, ...] = get_args(Decision)
 
 
 def default_decision(task: str) -> str:

@@ -8,6 +8,7 @@ checking a dataset before it is uploaded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from customlabels_nb.errors import InputError
 
@@ -83,6 +84,9 @@ REKOGNITION = Limits(
     max_invalid_line_share=0.2,
     min_label_overlap=0.5,
 )
+
+
+Profile: TypeAlias = Literal["local", "rekognition"]
 
 
 def profile(name: str) -> Limits:

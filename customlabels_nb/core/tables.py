@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,10 @@ from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.polygons import polygon_of, rings_of
 from customlabels_nb.errors import InputError, LabelError, TableError
 
-TRAIN, TEST = "train", "test"
-SPLITS = (TRAIN, TEST)
+Split: TypeAlias = Literal["train", "test"]
+TRAIN: Final = "train"
+TEST: Final = "test"
+SPLITS: tuple[Split, ...] = get_args(Split)
 #: Names of splits in other programs. Images for validation become test images.
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -47,10 +50,15 @@ SPLIT_NAMES = {
 LABEL_NAMES = ("class", "class_name", "category", "category_name", "tag", "name")
 _LISTS = (list, tuple, set, frozenset, np.ndarray)
 _BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True), **dict.fromkeys(("false", "no", "0", "0.0"), False)}
-STATUSES = ("unlabelled", "labelled", "skipped", "needs_review")
-SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS = "single-label", "multi-label", "boxes", "polygons"
+Status: TypeAlias = Literal["unlabelled", "labelled", "skipped", "needs_review"]
+STATUSES: tuple[str, ...] = get_args(Status)
+SINGLE_LABEL: Final = "single-label"
+MULTI_LABEL: Final = "multi-label"
+BOXES: Final = "boxes"
+POLYGONS: Final = "polygons"
 #: Tasks of projects, models and evaluations.
-TASKS = (SINGLE_LABEL, MULTI_LABEL, BOXES, POLYGONS)
+Task: TypeAlias = Literal["single-label", "multi-label", "boxes", "polygons"]
+TASKS: tuple[str, ...] = get_args(Task)
 #: Tasks with image-level labels, and tasks with drawn objects.
 CLASSIFICATION_TASKS, DRAWN_TASKS = TASKS[:2], TASKS[2:]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,11 @@ from customlabels_nb.images.locations import absolute_uri
 from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 if TYPE_CHECKING:
+    from datasets import Dataset as HuggingFaceDataset
+    from supervision import ClassificationDataset, DetectionDataset
+
+    from customlabels_nb.core.limits import Profile
+    from customlabels_nb.datasets.formats.format_detection import FormatName
     from customlabels_nb.datasets.import_reports import RefreshReport
     from customlabels_nb.datasets.interop.torch_dataset import TorchDataset
     from customlabels_nb.datasets.validation.subjects import DatasetTables
@@ -388,7 +393,7 @@ class Dataset:
         images = t.settle_statuses(self._images, annotations, changed=self._annotations.loc[touched, "image"])
         return self._derived(images, annotations)
 
-    def with_status(self, status: str, where: Where | None = None) -> Dataset:
+    def with_status(self, status: t.Status, where: Where | None = None) -> Dataset:
         """Set the status of all images, or only of those for which ``where`` holds, for example to "needs_review".
 
         Examples
@@ -473,7 +478,12 @@ class Dataset:
 
     # -- files --------------------------------------------------------------------------------------
     def to(
-        self, format: str, path: str | os.PathLike[str], *, copy_images: bool = False, escape_formulas: bool = False
+        self,
+        format: FormatName,
+        path: str | os.PathLike[str],
+        *,
+        copy_images: bool = False,
+        escape_formulas: bool = False,
     ) -> ExportReport:
         """Write the dataset to files in an annotation format.
 
@@ -521,7 +531,7 @@ class Dataset:
         return write(self._contents(), format, path, root=self.root, **options)
 
     def validate(
-        self, profile: str = "local", *, test: Dataset | None = None, check_images: bool = True
+        self, profile: Profile = "local", *, test: Dataset | None = None, check_images: bool = True
     ) -> ValidationReport[Dataset]:
         """Validate the dataset as if it were written to a manifest.
 
@@ -561,7 +571,7 @@ class Dataset:
         self,
         transform: Callable[[Any], Any] | None = None,
         *,
-        task: str | None = None,
+        task: t.Task | None = None,
         transforms: Callable[[Any, Any], Any] | None = None,
     ) -> TorchDataset:
         """Convert the dataset to a PyTorch dataset of (image, target) pairs.
@@ -613,7 +623,7 @@ class Dataset:
 
         return TorchDataset(self._contents(), root=self.root, task=task, transform=transform, transforms=transforms)
 
-    def to_supervision(self, *, task: str | None = None) -> Any:
+    def to_supervision(self, *, task: t.Task | None = None) -> DetectionDataset | ClassificationDataset:
         """Convert the dataset to a dataset of the supervision package, which opens images on access.
 
         The polygon, crowd flag, annotator, job and time of each box are stored in ``Detections.data``. Items that
@@ -644,9 +654,12 @@ class Dataset:
         """
         from customlabels_nb.datasets.interop.supervision_datasets import to_supervision
 
-        return to_supervision(self._contents(), root=self.root, task=task)
+        result: DetectionDataset | ClassificationDataset = to_supervision(self._contents(), root=self.root, task=task)
+        return result
 
-    def to_huggingface(self, *, task: str | None = None) -> Any:
+    def to_huggingface(
+        self, *, task: Literal["single-label", "multi-label", "boxes"] | None = None
+    ) -> HuggingFaceDataset:
         """Convert the dataset to a Hugging Face ``datasets.Dataset``.
 
         The columns are ``image`` (a reference to the file, decoded on access), ``width``, ``height``, your own columns
@@ -681,7 +694,7 @@ class Dataset:
 
         return to_huggingface(self._contents(), root=self.root, task=task)
 
-    def to_ipyannotations(self, *, task: str | None = None) -> dict[str, Any]:
+    def to_ipyannotations(self, *, task: t.Task | Literal["points"] | None = None) -> dict[str, Any]:
         """Convert the annotations of each image to the ``data`` format of the ipyannotations widgets.
 
         The data of an image is a class, a list of classes, or a list of dicts
@@ -746,8 +759,8 @@ class Dataset:
         n: int = 9,
         *,
         augmented: bool = True,
-        task: str | None = None,
-        recipe: str | None = None,
+        task: t.Task | None = None,
+        recipe: Literal["brands"] | None = None,
         random_state: int = 0,
     ) -> ContactSheet:
         """Show images as the model sees them during training, with their boxes or labels.

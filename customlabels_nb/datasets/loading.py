@@ -17,16 +17,23 @@ from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.images.locations import is_remote, local_path
 
 if TYPE_CHECKING:
+    import datasets
+    from supervision import ClassificationDataset, DetectionDataset
+
+    from customlabels_nb.core.limits import Profile
+    from customlabels_nb.datasets.formats.format_detection import FormatName
+    from customlabels_nb.datasets.interop.huggingface import Notation
     from customlabels_nb.datasets.validation.validation_report import ValidationReport
+    from customlabels_nb.images.listing import LabelsFrom
 
 
 def read_dataset(
     path: str | os.PathLike[str],
-    format: str | None = None,
+    format: FormatName | None = None,
     *,
     images: str | os.PathLike[str] | None = None,
     relocate: Mapping[str, str] | None = None,
-    labels_from: str | None = None,
+    labels_from: LabelsFrom | None = None,
     **options: Any,
 ) -> Dataset:
     """Read a dataset from annotation files.
@@ -82,7 +89,7 @@ def validate_manifest(
     train: str | os.PathLike[str],
     test: str | os.PathLike[str] | None = None,
     *,
-    profile: str = "rekognition",
+    profile: Profile = "rekognition",
     images: str | os.PathLike[str] | None = None,
     relocate: Mapping[str, str] | None = None,
     check_images: bool = True,
@@ -126,7 +133,7 @@ def _manifest(path: str | os.PathLike[str], argument: str) -> str:
     return plain_url(path) if isinstance(path, str) and is_remote(path) else os.fspath(local_path(path, argument))
 
 
-def from_supervision(dataset: Any) -> Dataset:
+def from_supervision(dataset: DetectionDataset | ClassificationDataset) -> Dataset:
     """Convert a supervision dataset to a Dataset without copying the images.
 
     Parameters
@@ -191,13 +198,13 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Dataset:
 
 
 def from_huggingface(
-    dataset: Any,
+    dataset: datasets.Dataset | datasets.IterableDataset,
     folder: str | os.PathLike[str] | None = None,
     *,
     image: str = "image",
     label: str | None = None,
     objects: str | None = None,
-    boxes: str = "xywh",
+    boxes: Notation = "xywh",
 ) -> Dataset:
     """Convert a Hugging Face ``datasets.Dataset`` to a Dataset.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb.core.tables import Split
 from customlabels_nb.errors import StoreError
 
 _FORMAT = "1.0"
@@ -51,7 +52,7 @@ _TABLES = (
 class DatasetState:
     """Status of a dataset as the endpoint reports it. ``digits`` ends its ARN, ``created`` is in seconds since 1970."""
 
-    split: str
+    split: Split
     digits: int
     created: float
     status: str
@@ -153,7 +154,7 @@ class Ledger:
         rows = self.rows(f"SELECT {columns} FROM datasets ORDER BY split = 'test'")
         return {row[0]: DatasetState(*row) for row in rows}
 
-    def add_dataset(self, split: str, status: str, message: str, *, created: float | None = None) -> DatasetState:
+    def add_dataset(self, split: Split, status: str, message: str, *, created: float | None = None) -> DatasetState:
         with self.writing() as connection:
             created = time.time() if created is None else created
             taken = {state.digits for state in self.datasets().values()} | {self.fact("last_dataset", 0)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,10 @@ from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NORMALISATIONS = (None, "truth", "predicted")
+    from customlabels_nb.evaluation.plots.style import Theme
+
+Normalize: TypeAlias = Literal["truth", "predicted"]
+NORMALISATIONS = (None, *get_args(Normalize))
 
 #: Name of the last row and column of a detector's matrix, in brackets if a label has the same name.
 BACKGROUND = "background"
@@ -73,7 +76,7 @@ class ConfusionMatrix:
         more = self.counts.shape[1] - len(self.labels)
         return (*self.labels, *[unused_name(NO_ANSWER, self.labels)] * more)
 
-    def values(self, normalize: str | None = None) -> FloatArray:
+    def values(self, normalize: Normalize | None = None) -> FloatArray:
         """Return the cells as an array, in the shape of :attr:`counts`.
 
         Parameters
@@ -101,7 +104,7 @@ class ConfusionMatrix:
             return counts / np.maximum(self.predicted_counts, 1)[None, :]
         return counts
 
-    def to_frame(self, normalize: str | None = None) -> pd.DataFrame:
+    def to_frame(self, normalize: Normalize | None = None) -> pd.DataFrame:
         """Return the cells as a table.
 
         Parameters
@@ -188,7 +191,7 @@ class ConfusionMatrix:
         table = {"label": self.labels, "tp": tp, "fp": fp, "fn": fn, "tn": self.images - tp - fp - fn}
         return pd.DataFrame(table).astype({"label": TEXT})
 
-    def plot(self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, normalize: Normalize | None = None, *, theme: Theme | None = None) -> Axes:
         """Draw the matrix with matplotlib: correct cells in blue, mistakes in red, and numbers where they fit.
 
         Rows are ground truth, columns are predicted. The last row and column of a detector's matrix, separated by a

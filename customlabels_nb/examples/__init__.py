@@ -23,6 +23,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
+    from customlabels_nb.core.tables import Split
     from customlabels_nb.examples._drawing import Picture
     from customlabels_nb.project.project import Project
 
@@ -236,7 +237,8 @@ def create(
         raise
     for label in example.LABELS:
         project.labels.add(label)
-    for split, photo_folder in (("train", photos.train), ("test", photos.test)):
+    folders: dict[Split, Path] = {"train": photos.train, "test": photos.test}
+    for split, photo_folder in folders.items():
         if example.FILES[split] == "folders":
             project.add_images(photo_folder, split=split, labels_from="folders", progress=False)
         else:

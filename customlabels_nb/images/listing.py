@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb.core import tables as t
@@ -23,6 +23,8 @@ from customlabels_nb.remote.remote_files import RemoteFile, is_chain, is_web, li
 _PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
 _IMAGE_FOLDERS = frozenset({"images", "img", "data", "photos"})
 _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
+
+LabelsFrom: TypeAlias = Literal["folders"]
 
 
 @dataclass

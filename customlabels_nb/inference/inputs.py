@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,17 @@ from customlabels_nb.errors import InputError, NotAnImageError
 from customlabels_nb.images.listing import list_folder, list_pattern
 from customlabels_nb.images.locations import Location
 from customlabels_nb.images.reading import open_image, read_bytes
+
+if TYPE_CHECKING:
+    import torch
+
+    from customlabels_nb.datasets.dataset import Dataset
+
+#: An image, and images, that models take.
+ImageInput: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray | torch.Tensor"
+)
+ImageSource: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame | Dataset"
 
 _ROUNDING = 1e-3  # tolerance for float pixels below 0 or above 1
 

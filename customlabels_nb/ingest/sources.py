@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -27,10 +27,14 @@ from customlabels_nb.datasets.formats.format_detection import issues_beside
 from customlabels_nb.datasets.formats.image_folder import folders_as_splits
 from customlabels_nb.datasets.formats.zip_files import other_members, unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
-from customlabels_nb.images.listing import FoundFiles, list_folder, list_pattern, read_folder
+from customlabels_nb.images.listing import FoundFiles, LabelsFrom, list_folder, list_pattern, read_folder
 from customlabels_nb.images.locations import Location, is_remote, relative_name, to_path, to_uri
 from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
+
+OnLeak: TypeAlias = Literal["report", "keep"]
+Duplicates: TypeAlias = Literal["skip", "keep"]
+OnKnown: TypeAlias = Literal["fill", "replace", "skip"]
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ class ImportOptions:
     def __post_init__(self) -> None:
         for argument, allowed in (
             ("split", t.SPLITS),
-            ("labels_from", (None, "folders")),
-            ("on_leak", ("report", "keep")),
-            ("duplicates", ("skip", "keep")),
-            ("on_known", ("fill", "replace", "skip")),
+            ("labels_from", (None, *get_args(LabelsFrom))),
+            ("on_leak", get_args(OnLeak)),
+            ("duplicates", get_args(Duplicates)),
+            ("on_known", get_args(OnKnown)),
         ):
             value = getattr(self, argument)
             if value not in allowed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,11 @@ def job_labels(connection: Connection, job: int) -> dict[str, int]:
     return {name: id_ for id_, name in (label for label in entries if label is not None)}
 
 
-def encode_answer(answer: Any, task: str, labels: Mapping[str, int]) -> str:
+#: A label, labels or boxes, or None if there is nothing to label.
+Answer: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | set[str] | pd.DataFrame | None
+
+
+def encode_answer(answer: Answer, task: str, labels: Mapping[str, int]) -> str:
     """Check an answer and convert it to its stored form.
 
     ``answer`` is a label, a list of labels, or a list of boxes (dicts with label, left, top, width, height, and

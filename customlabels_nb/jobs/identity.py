@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from sqlalchemy import Connection
 
@@ -30,7 +30,8 @@ from customlabels_nb.store import SqlStore
 from customlabels_nb.user_settings import find_user, is_nobody, settings
 
 #: Roles, each with the rights of those before it.
-ROLES = ("labeler", "reviewer", "manager")
+Role: TypeAlias = Literal["labeler", "reviewer", "manager"]
+ROLES: tuple[str, ...] = get_args(Role)
 _LONGEST = 100
 _OVERRIDES = frozenset("\u202d\u202e")  # LEFT-TO-RIGHT OVERRIDE and RIGHT-TO-LEFT OVERRIDE
 _TYPED = ("CUSTOMLABELS_NB_USER", "settings.user")
@@ -59,7 +60,14 @@ class Identity:
         return f"{one_line(self.name)} (from {self.source}): {roles}"
 
 
-def whoami(project: Any) -> Identity:
+class StoredProject(Protocol):
+    """Project, as functions see it that are below projects."""
+
+    @property
+    def _store(self) -> SqlStore: ...
+
+
+def whoami(project: StoredProject) -> Identity:
     """Return the name under which you work with a project, where it comes from, and your role in each labelling job.
 
     The name is the environment variable ``CUSTOMLABELS_NB_USER``, else ``JUPYTERHUB_USER``, else the login name.
@@ -76,7 +84,7 @@ def whoami(project: Any) -> Identity:
     >>> cl.whoami(project).roles
     {}
     """
-    store: SqlStore = project._store
+    store = project._store
     name, source = _name_and_source(store)
     roles = {}
     with store.reading() as connection:

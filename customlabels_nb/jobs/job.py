@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
 from sqlalchemy import Connection, Row
@@ -21,20 +21,26 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.jobs import job_results, job_tasks, leases
 from customlabels_nb.jobs.agreement import Agreement, describe_people, measure_agreement
-from customlabels_nb.jobs.answer_format import encode_answer, job_labels, read_answers
+from customlabels_nb.jobs.answer_format import Answer, encode_answer, job_labels, read_answers
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, RESOLVED, Consensus
-from customlabels_nb.jobs.identity import ROLES, check_person, current_person, find_role, merge_names
+from customlabels_nb.jobs.identity import ROLES, Role, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
 from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks, Seen
 from customlabels_nb.jobs.leases import MERGED, fetch_one, look_key, name_in, read_job, run
 from customlabels_nb.jobs.personal_links import LinkTable, create_link, revoke_link
 from customlabels_nb.jobs.worker import Worker
+from customlabels_nb.labeling.view import MODES, Mode
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us, record, update_rows
 from customlabels_nb.store.frames import moment, times
 from customlabels_nb.store.schema import jobs as jobs_table
 from customlabels_nb.store.writing import ensure_labels
 
+if TYPE_CHECKING:
+    from customlabels_nb.jobs.job_screens import DashboardScreen, LabelScreen, NameScreen, ReviewScreen
+    from customlabels_nb.jobs.job_tasks import Gold, JobImages
+
+OldAnswers: TypeAlias = Literal["keep", "ask_again", "discard"]
 _REASONS = {"keep": "", "ask_again": leases.ASKED_AGAIN, "discard": leases.DISCARDED}
 _LONGEST_INSTRUCTIONS = 100_000
 
@@ -315,7 +321,7 @@ class LabellingJob:
         most: int | None = None,
         agreement: float | None = None,
         labels: Sequence[str] | None = None,
-        answers: str = "keep",
+        answers: OldAnswers = "keep",
         instructions: str | None = None,
         lease: str | float | None = None,
         members: str | Iterable[str] | None = None,
@@ -374,7 +380,7 @@ class LabellingJob:
             shown = {"job": before["name"], **{name: before[name] for name in changes}}
             record(connection, Action("update labelling job", person, before["name"]), before=shown, after=after)
 
-    def add_images(self, images: Any = None, *, gold: Any = None) -> int:
+    def add_images(self, images: JobImages | None = None, *, gold: Gold | None = None) -> int:
         """Add images of the project to the job, and return the number of those that it did not have yet.
 
         Parameters
@@ -416,7 +422,7 @@ class LabellingJob:
         job_results.settle(self._store, self._id, again=True)
         return job_results.write_results(self._store, self._id, person)
 
-    def decide(self, image: str, answer: Any) -> None:
+    def decide(self, image: str, answer: Answer) -> None:
         """Decide the result of an image instead of its labelers. ``answer`` is that of :meth:`Worker.submit`.
 
         Examples
@@ -427,7 +433,7 @@ class LabellingJob:
         """
         self.decide_many({image: answer})
 
-    def decide_many(self, answers: Mapping[str, Any], *, seen: Seen | None = None) -> dict[str, int]:
+    def decide_many(self, answers: Mapping[str, Answer], *, seen: Seen | None = None) -> dict[str, int]:
         """Decide the results of several images at once, and return the number of each decision.
 
         Parameters
@@ -498,7 +504,7 @@ class LabellingJob:
             self._note(connection, "return to queue", person, {"images": list(tasks.values())}, number)
             return number
 
-    def review(self, *, page_size: int = 24) -> Any:
+    def review(self, *, page_size: int = 24) -> ReviewScreen | NameScreen:
         """Open the screen in which reviewers decide the images on which people disagree, the least certain first.
 
         The answers are shown as A, B and C, with names after the decision. Every decision is stored immediately. Images
@@ -526,9 +532,10 @@ class LabellingJob:
         0
         >>> screen.close()
         """
-        return self._open_screen(self, mode="review", page_size=page_size)
+        screen: ReviewScreen | NameScreen = self._open_screen(self, mode="review", page_size=page_size)
+        return screen
 
-    def dashboard(self) -> Any:
+    def dashboard(self) -> DashboardScreen:
         """Open the dashboard of the job: states of the images, rate, people, agreement, and whether to pause or close.
 
         It follows the job while people label. Numbers open the images that they count. Only for managers.
@@ -551,7 +558,8 @@ class LabellingJob:
         >>> dashboard.close()
         """
         self._allow("open the dashboard of", "manager")
-        return self._open_screen(self, mode="dashboard", page_size=24)
+        screen: DashboardScreen = self._open_screen(self, mode="dashboard", page_size=24)
+        return screen
 
     def disputed(self) -> DisputedTasks:
         """Return the tasks that need a decision or have one, with skipped ones. Only for reviewers and managers.
@@ -594,7 +602,7 @@ class LabellingJob:
         return write_job_output(output, Path(folder))
 
     # -- people -------------------------------------------------------------------------------------
-    def invite(self, people: str | Iterable[str], *, role: str = "labeler") -> pd.DataFrame:
+    def invite(self, people: str | Iterable[str], *, role: Role = "labeler") -> pd.DataFrame:
         """Let people take part, or give members another role. Removed and stopped people may label again.
 
         Each person gets a link to the page that ``customlabels-nb label`` serves. Whoever opens it labels with that
@@ -754,7 +762,7 @@ class LabellingJob:
         exact = name is None and current_person(self._store)[1]
         return Worker(self._store, self._id, chosen, exact=exact)
 
-    def label(self, *, mode: str = "single", page_size: int = 24, ask: bool | None = None) -> Any:
+    def label(self, *, mode: Mode = "single", page_size: int = 24, ask: bool | None = None) -> LabelScreen | NameScreen:
         """Open the screen in which you answer the tasks of the job, without seeing anybody else's answers.
 
         Tasks are leased as you need them, and released when the screen is closed. Each answer is stored immediately.
@@ -788,9 +796,10 @@ class LabellingJob:
         10
         >>> screen.close()
         """
-        if mode not in ("single", "grid"):
+        if mode not in MODES:
             raise InputError(f"mode={mode!r} must be 'single' or 'grid'.")
-        return self._open_screen(self, mode=mode, page_size=page_size, ask=ask)
+        screen: LabelScreen | NameScreen = self._open_screen(self, mode=mode, page_size=page_size, ask=ask)
+        return screen
 
     # -- single images ------------------------------------------------------------------------------
     def reject(self, answer: int) -> None:

@@ -14,7 +14,16 @@ from customlabels_nb.jobs.identity import check_person, current_person
 from customlabels_nb.jobs.job import LabellingJob, check_settings, encoded_gold, label_ids
 from customlabels_nb.jobs.job_output import check_job_name
 from customlabels_nb.jobs.job_results import PROGRAM
-from customlabels_nb.jobs.job_tasks import ProjectPlace, add_tasks, follow_images, followed_images, gold_of, images_of
+from customlabels_nb.jobs.job_tasks import (
+    Gold,
+    JobImages,
+    ProjectPlace,
+    add_tasks,
+    follow_images,
+    followed_images,
+    gold_of,
+    images_of,
+)
 from customlabels_nb.jobs.leases import DEFAULT_LEASE, add_member, fetch_one, read_job, run
 from customlabels_nb.store import Action
 from customlabels_nb.store.database import insert_rows, now_us, record, take_ids
@@ -46,17 +55,17 @@ class LabellingJobs:
     def create(
         self,
         name: str,
-        images: Any = None,
+        images: JobImages | None = None,
         *,
         annotators: int = 1,
         most: int | None = None,
         agreement: float = 0.7,
         labels: Sequence[str] | None = None,
-        task: str | None = None,
+        task: t.Task | None = None,
         instructions: str | None = None,
         lease: str | float = DEFAULT_LEASE,
         members: str | Iterable[str] = "open",
-        gold: Any = None,
+        gold: Gold | None = None,
     ) -> LabellingJob:
         """Create a labelling job, which you manage.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
 from sqlalchemy import Connection, select
@@ -16,6 +16,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import Location
+from customlabels_nb.jobs.answer_format import Answer
 from customlabels_nb.jobs.consolidation import OPEN
 from customlabels_nb.jobs.leases import (
     ACCEPTED,
@@ -38,6 +39,10 @@ from customlabels_nb.store.schema import OPEN_SLOT
 MOST_ANNOTATORS = 9
 _FOLLOWED = "images of job"  # start of the names of settings
 _WANTED = """SELECT count(*) FROM job_slots n WHERE n.task = t.id AND n.slot > 0"""
+
+#: Images of a job, and images with known answers.
+JobImages: TypeAlias = Dataset | pd.DataFrame | str | Sequence[str]
+Gold: TypeAlias = Dataset | pd.DataFrame | Mapping[str, Answer]
 
 
 class ProjectPlace(Protocol):

@@ -19,7 +19,7 @@ from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.tables import storable
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
 from customlabels_nb.jobs import leases
-from customlabels_nb.jobs.answer_format import LabelNames, as_passed, encode_answer, job_labels
+from customlabels_nb.jobs.answer_format import Answer, LabelNames, as_passed, encode_answer, job_labels
 from customlabels_nb.jobs.job_results import finish, settle, stop_by_gold
 from customlabels_nb.jobs.leases import Acknowledgement, Lease, run
 from customlabels_nb.store import SqlStore
@@ -186,7 +186,7 @@ class Worker:
     def submit(
         self,
         task: LeasedTask,
-        answer: Any,
+        answer: Answer,
         *,
         seconds: float | None = None,
         key: str | None = None,

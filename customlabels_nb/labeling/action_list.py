@@ -59,7 +59,9 @@ class ActionList(ProjectScreen):
         numbers = self._store.outline_images(actions["images"].iloc[0])["number"].tolist()
         names = self._store.image_names(numbers)
         side = actions["split"].iloc[0]
-        by_split = {split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS}
+        by_split: dict[str, list[str]] = {
+            split: names.loc[names["split"] == split, "image"].tolist() for split in t.SPLITS
+        }
         # a name that is in both datasets refers to the action's dataset
         return {split: kept for split, kept in by_split.items() if kept and (side == split or side not in t.SPLITS or
                                                                          not by_split.get(str(side)))}  # fmt: skip

@@ -191,7 +191,9 @@ class DashboardSession(ProjectScreen):
             return None
         last = ready[-1]
         changes, first = self._store.changes_since(last.created)
-        since = {split: len(progress.numbers_of(outline, split, since=last.created)) for split in t.SPLITS}
+        since: dict[str, int] = {
+            split: len(progress.numbers_of(outline, split, since=last.created)) for split in t.SPLITS
+        }
         f1 = last.metrics.get("f1")
         return LastVersion(last.name, last.created, None if f1 is None else float(f1), changes, first, since)
 

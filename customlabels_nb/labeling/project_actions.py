@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.decisions import MOST_CONFIDENT
+from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
 from customlabels_nb.labeling import change_signal
@@ -40,7 +40,7 @@ class ProjectActions(ProjectScreen):
         version: str,
         config: ModelConfig,
         *,
-        keep_thresholds: Callable[[Mapping[str, float] | str], None],
+        keep_thresholds: Callable[[Mapping[str, float] | Decision], None],
         open_images: Callable[[Sequence[str]], Any],
         open_map: Callable[[Exploration, str, int], Any],
     ) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from customlabels_nb.store import SqlStore
 
 #: Values of ``ReviewQuery.show``. "disagrees" are images to review for which the model predicts a different label.
-SHOWN = ("to_review", "disagrees", "needs_review", "reviewed", "all")
-SORTS = ("doubt", "name", "newest", "added", "random")
+ReviewShow: TypeAlias = Literal["to_review", "disagrees", "needs_review", "reviewed", "all"]
+SHOWN = get_args(ReviewShow)
+ReviewSort: TypeAlias = Literal["doubt", "name", "newest", "added", "random"]
+SORTS = get_args(ReviewSort)
+ReviewQueue: TypeAlias = Literal["suspect"]
 #: ``ReviewQuery.label`` for reviewable images without a label.
 NO_LABEL = ""
 # statuses of images that can be reviewed
@@ -56,7 +59,7 @@ class ReviewQuery(Query):
     sort: str = "doubt"
     shown: ClassVar[tuple[str, ...]] = SHOWN
     sorts: ClassVar[tuple[str, ...]] = SORTS
-    queues: ClassVar[tuple[str, ...]] = ("suspect",)
+    queues: ClassVar[tuple[str, ...]] = get_args(ReviewQueue)
 
 
 @dataclass

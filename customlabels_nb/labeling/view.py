@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 from pandas.util import hash_array
@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 
 #: Values of ``Query.show``: "all", "errors" and the statuses of images.
 SHOWN = ("all", "unlabelled", "labelled", "skipped", "needs_review", "errors")
-SORTS = ("random", "name", "added", "uncertainty", "similarity", "text")
+Sort: TypeAlias = Literal["random", "name", "added", "uncertainty", "similarity"]
+SORTS = (*get_args(Sort), "text")
 #: Values of ``Query.queue``, beside None. "suspect" is one of reviews.
-QUEUES = ("assist", "manual", "clustered", "prelabelled")
+Queue: TypeAlias = Literal["assist", "manual", "clustered", "prelabelled"]
+QUEUES = get_args(Queue)
+#: Pages of thumbnails, or one image at a time.
+Mode: TypeAlias = Literal["grid", "single"]
+MODES = get_args(Mode)
 PAGE_SIZES = (4, 6, 9, 24, 48, 100)
 
 _DIGITS = re.compile(r"(\d+)")

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import escaped, one_line
-from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision, require_single_label
+from customlabels_nb.core.decisions import (
+    ASSUMED,
+    MOST_CONFIDENT,
+    Decision,
+    EvaluationDecision,
+    default_decision,
+    require_single_label,
+)
 from customlabels_nb.errors import (
     ArtifactError,
     Cancelled,
@@ -44,8 +51,11 @@ if TYPE_CHECKING:
 
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.evaluation import Evaluation
+    from customlabels_nb.inference.engines.names import EngineName
     from customlabels_nb.inference.exporting.export import Exported
+    from customlabels_nb.inference.exporting.formats import ExportFormat
     from customlabels_nb.inference.predictor import Predictor
+    from customlabels_nb.jobs.identity import StoredProject
     from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.labeling.quick_test import QuickTestModel, QuickTestSession
     from customlabels_nb.models.artifact import ModelConfig
@@ -243,7 +253,7 @@ class Model(Runnable):
         self._write_card()
 
     # -- running ------------------------------------------------------------------------------------
-    def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None) -> None:
+    def set_thresholds(self, thresholds: float | Mapping[str, float] | Decision | None) -> None:
         """Store the decision of the version. ``detect`` follows it from now on, even in a running model.
 
         Parameters
@@ -332,7 +342,7 @@ class Model(Runnable):
         self,
         device: str | None = None,
         *,
-        engine: str | None = None,
+        engine: EngineName | None = None,
         idle_stop: str | float | None = None,
         views: int | None = None,
     ) -> Model:
@@ -397,7 +407,7 @@ class Model(Runnable):
                 raise NotAllowedError(f"{self.name!r} is running in another kernel ({where}). Stop it there.")
             self._end("STOPPED", "The model has stopped running.")
 
-    def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
+    def export(self, format: ExportFormat, path: str | os.PathLike[str] | None = None) -> Exported:
         self._require_ready()
         return super().export(format, path)
 
@@ -406,7 +416,7 @@ class Model(Runnable):
         self,
         data: Dataset | pd.DataFrame | None = None,
         *,
-        thresholds: float | Mapping[str, float] | str | None = None,
+        thresholds: float | Mapping[str, float] | EvaluationDecision | None = None,
         progress: bool = True,
         events: Events | None = None,
     ) -> Report:
@@ -512,7 +522,7 @@ class Model(Runnable):
 
     def copy_to(
         self,
-        target: Any,
+        target: StoredProject | str | os.PathLike[str],
         name: str | None = None,
         *,
         progress: bool = True,

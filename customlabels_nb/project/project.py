@@ -48,7 +48,7 @@ from customlabels_nb.ingest.missing_images import (
     refuse_missing_sources,
     remove_missing_images,
 )
-from customlabels_nb.ingest.sources import ImportOptions, Source, contents_of_tables
+from customlabels_nb.ingest.sources import Duplicates, ImportOptions, OnKnown, OnLeak, Source, contents_of_tables
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.models.backbone import FEATURES, PACKAGED
@@ -71,9 +71,23 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.comparison.comparing import Comparison
     from customlabels_nb.evaluation.comparison.several import VersionsComparison
     from customlabels_nb.images.image_grid import ContactSheet
+    from customlabels_nb.images.listing import LabelsFrom
     from customlabels_nb.inference.detection import Detection
+    from customlabels_nb.inference.result_writing import WrittenDetections
     from customlabels_nb.jobs.job_list import LabellingJobs
     from customlabels_nb.labeling.box_outlines import BoxOutlines
+    from customlabels_nb.labeling.review import ReviewQueue, ReviewShow, ReviewSort
+    from customlabels_nb.labeling.view import Mode, Queue, Sort
+    from customlabels_nb.project.runnable import LoadedModel
+    from customlabels_nb.training.tasks import Recipe
+    from customlabels_nb.widgets.annotator import Annotator
+    from customlabels_nb.widgets.dashboard import Dashboard
+    from customlabels_nb.widgets.gallery import Gallery
+    from customlabels_nb.widgets.history import HistoryPanel
+    from customlabels_nb.widgets.map import ProjectMap
+    from customlabels_nb.widgets.review import Review
+    from customlabels_nb.widgets.verify import Verify
+    from customlabels_nb.workers.spreading import Backend
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _DATASET_COLUMNS = (
@@ -137,12 +151,12 @@ class Project:
         return self._record.name
 
     @property
-    def task(self) -> str | None:
+    def task(self) -> t.Task | None:
         """Task: "single-label", "multi-label", "boxes" or "polygons", or None if not chosen yet. Can be set."""
         return self._record.task
 
     @task.setter
-    def task(self, task: str | None) -> None:
+    def task(self, task: t.Task | None) -> None:
         self._store.set_project(self._action("set task"), task=check_task(task))
 
     @property
@@ -251,14 +265,14 @@ class Project:
         self,
         source: Source,
         *,
-        split: str = t.TRAIN,
-        labels_from: str | None = None,
+        split: t.Split = t.TRAIN,
+        labels_from: LabelsFrom | None = None,
         label: str | None = None,
         copy: bool = False,
-        on_leak: str = "report",
-        duplicates: str = "skip",
+        on_leak: OnLeak = "report",
+        duplicates: Duplicates = "skip",
         verify: bool = False,
-        on_known: str = "fill",
+        on_known: OnKnown = "fill",
         progress: bool = True,
         events: Events | None = None,
     ) -> ImportReport:
@@ -324,12 +338,12 @@ class Project:
         self,
         dataset: Dataset,
         *,
-        split: str | None = None,
+        split: t.Split | None = None,
         copy: bool = False,
-        on_leak: str = "report",
-        duplicates: str = "skip",
+        on_leak: OnLeak = "report",
+        duplicates: Duplicates = "skip",
         verify: bool = False,
-        on_known: str = "fill",
+        on_known: OnKnown = "fill",
         progress: bool = True,
     ) -> ImportReport:
         """Import the images and annotations of a dataset from ``cl.read_dataset`` or from another project.
@@ -373,7 +387,7 @@ class Project:
         return reports[0] if len(reports) == 1 else reports[0] + reports[1]
 
     def refresh(
-        self, split: str | None = None, *, progress: bool = True, events: Events | None = None
+        self, split: t.Split | None = None, *, progress: bool = True, events: Events | None = None
     ) -> RefreshReport:
         """Scan the sources of one or both datasets again, add new images and report changed or missing ones.
 
@@ -426,7 +440,7 @@ class Project:
             set_interval(self._store, every)
         return interval(self._store)
 
-    def fetch(self, split: str | None = None, *, workers: int = CONNECTIONS, progress: bool = True) -> pd.DataFrame:
+    def fetch(self, split: t.Split | None = None, *, workers: int = CONNECTIONS, progress: bool = True) -> pd.DataFrame:
         """Download remote images into the cache with ``workers`` connections and return a table of failed downloads.
 
         If interrupted, the next call continues where this one stopped. ``settings.cache_gb`` limits the size of the
@@ -446,7 +460,7 @@ class Project:
             issues = fetch_all(remote["image"].tolist(), known=known, workers=workers, events=stream)
         return issues_to_frame(issues)
 
-    def update(self, split: str, value: Dataset | pd.DataFrame, *, note: str = "") -> int:
+    def update(self, split: t.Split, value: Dataset | pd.DataFrame, *, note: str = "") -> int:
         """Store edited annotations as one action and return the number of changed images. Other images are not changed.
 
         Parameters
@@ -505,10 +519,10 @@ class Project:
 
     def update_entries(
         self,
-        split: str,
+        split: t.Split,
         entries: Entries,
         *,
-        on_known: str = "replace",
+        on_known: OnKnown = "replace",
         note: str = "",
         progress: bool = True,
         events: Events | None = None,
@@ -554,7 +568,9 @@ class Project:
                 self._store, self.root, t.check_split(split), entries, action, on_known=on_known, events=stream
             )
 
-    def add_predictions(self, frame: pd.DataFrame | Detection, *, model: Any, note: str = "") -> int:
+    def add_predictions(
+        self, frame: pd.DataFrame | Detection, *, model: Model | LoadedModel | str, note: str = ""
+    ) -> int:
         """Store predictions alongside the labels. The gallery and annotator draw them dashed until they are accepted.
 
         Unlabelled test images show none, unless :meth:`.Assist.start` was called with ``test=True``.
@@ -612,7 +628,7 @@ class Project:
         action = self._action("add predictions", note)
         return self._store.replace_predictions(model.strip(), predictions, action, images=replaced).count
 
-    def remove(self, split: str, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
+    def remove(self, split: t.Split, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
         """Remove images and their annotations from a dataset and return the number of images removed.
 
         Image files are never deleted.
@@ -749,7 +765,7 @@ class Project:
 
     def near_duplicates(
         self,
-        split: str | None = None,
+        split: t.Split | None = None,
         *,
         threshold: float = SIMILARITY_THRESHOLD,
         progress: bool = True,
@@ -793,7 +809,7 @@ class Project:
         action = self._action("remove missing images", note)
         return remove_missing_images(self._store, self.root, missing, action).count
 
-    def delete_dataset(self, split: str, *, confirm: bool = False) -> int:
+    def delete_dataset(self, split: t.Split, *, confirm: bool = False) -> int:
         """Delete the training or test set, but not its image files, and return the number of images.
 
         Asks for confirmation unless ``confirm=True``.
@@ -842,15 +858,43 @@ class Project:
         return self._store.undo(action_id, self._action("undo", note)).count
 
     # -- labelling ----------------------------------------------------------------------------------
+    @overload
     def label(
         self,
-        split: str = t.TRAIN,
+        split: t.Split = t.TRAIN,
         *,
-        mode: str = "grid",
+        mode: Mode = "grid",
         page_size: int = 24,
-        sort: str = "random",
+        sort: Sort = "random",
         random_state: int = 0,
-        queue: str | None = None,
+        queue: Queue | None = None,
+        search: str | None = None,
+        widget: None = None,
+    ) -> Gallery: ...
+
+    @overload
+    def label(
+        self,
+        split: t.Split = t.TRAIN,
+        *,
+        mode: Mode = "grid",
+        page_size: int = 24,
+        sort: Sort = "random",
+        random_state: int = 0,
+        queue: Queue | None = None,
+        search: str | None = None,
+        widget: object,
+    ) -> Any: ...
+
+    def label(
+        self,
+        split: t.Split = t.TRAIN,
+        *,
+        mode: Mode = "grid",
+        page_size: int = 24,
+        sort: Sort = "random",
+        random_state: int = 0,
+        queue: Queue | None = None,
         search: str | None = None,
         widget: Any = None,
     ) -> Any:
@@ -898,7 +942,7 @@ class Project:
             location, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
         )
 
-    def map(self, split: str = t.TRAIN, *, random_state: int = 0) -> Any:
+    def map(self, split: t.Split = t.TRAIN, *, random_state: int = 0) -> ProjectMap:
         """Open a map on which every image is a point beside similar ones. Select points with the lasso and label them.
 
         The images need features, see :meth:`embed`. Until the layout has been computed, the map shows the first two
@@ -927,13 +971,13 @@ class Project:
 
     def annotate(
         self,
-        split: str = t.TRAIN,
+        split: t.Split = t.TRAIN,
         *,
-        sort: str = "added",
+        sort: Sort = "added",
         random_state: int = 0,
-        queue: str | None = None,
+        queue: Queue | None = None,
         search: str | None = None,
-    ) -> Any:
+    ) -> Annotator:
         """Open the annotator to draw boxes and polygons. Each annotation is stored immediately.
 
         Parameters
@@ -964,7 +1008,7 @@ class Project:
         return screens.open_annotator(self._location, t.check_split(split), query, assist=self.assist)
 
     def boxes_to_polygons(
-        self, split: str = t.TRAIN, *, progress: bool = True, events: Events | None = None
+        self, split: t.Split = t.TRAIN, *, progress: bool = True, events: Events | None = None
     ) -> BoxOutlines:
         """Turn the boxes of a dataset into polygons with SAM 2, as one action that can be undone.
 
@@ -1002,7 +1046,7 @@ class Project:
         with progress_bars(events or Events(), show=progress) as stream:
             return outline_boxes(self._store, self.root, split, partial(get_segmenter, stream.message), stream)
 
-    def dashboard(self) -> Any:
+    def dashboard(self) -> Dashboard:
         """Show the dashboard of labelling progress: label counts, annotator speed, open work, training checks, export.
 
         The dashboard follows changes made in other cells and by other people. Clicking a bar opens a gallery below it
@@ -1023,7 +1067,7 @@ class Project:
             self._location, check=lambda events: self.check(progress=False, events=events), assist=self.assist
         )
 
-    def history_panel(self) -> Any:
+    def history_panel(self) -> HistoryPanel:
         """Show the project's history as a widget in which actions can be undone.
 
         ``project.history`` contains the same actions as a table.
@@ -1036,14 +1080,14 @@ class Project:
 
     def review(
         self,
-        split: str = t.TRAIN,
+        split: t.Split = t.TRAIN,
         *,
         label: str | None = None,
-        show: str = "to_review",
-        sort: str = "doubt",
+        show: ReviewShow = "to_review",
+        sort: ReviewSort = "doubt",
         page_size: int = 24,
-        queue: str | None = None,
-    ) -> Any:
+        queue: ReviewQueue | None = None,
+    ) -> Review:
         """Review labelled images: approve (Enter), correct (1–9) or reject (Delete). Decisions are stored immediately.
 
         Tiles and previews show boxes and polygons. H hides them. Approved and corrected images get the tag "reviewed"
@@ -1083,14 +1127,14 @@ class Project:
 
     def verify(
         self,
-        predictions: Any,
+        predictions: Source | WrittenDetections,
         *,
         model: Model | str | None = None,
         sample: int = 200,
         test_share: float = 0.0,
         random_state: int = 0,
         page_size: int = 24,
-    ) -> Any:
+    ) -> Verify:
         """Judge a model's predictions for new images: right, wrong or another label. They become training data.
 
         Half of the sample is drawn uniformly at random, and measures the precision in the field. The other half are the
@@ -1156,8 +1200,8 @@ class Project:
         self,
         name: str | None = None,
         *,
-        task: str | None = None,
-        recipe: str | None = None,
+        task: t.Task | None = None,
+        recipe: Recipe | None = None,
         budget: str | float | None = None,
         steps: int | None = None,
         base: str | None = None,
@@ -1169,7 +1213,7 @@ class Project:
         device: str | None = None,
         machine_labels: bool = False,
         workers: int | None = None,
-        backend: str | None = None,
+        backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool | str = True,
         events: Events | Listener | None = None,
@@ -1305,8 +1349,8 @@ class Project:
         folds: int | None = 5,
         *,
         repeats: int = 1,
-        task: str | None = None,
-        recipe: str | None = None,
+        task: t.Task | None = None,
+        recipe: Recipe | None = None,
         budget: str | float | None = None,
         steps: int | None = None,
         backbone: str | None = None,
@@ -1316,7 +1360,7 @@ class Project:
         random_state: int = 0,
         device: str | None = None,
         workers: int | None = None,
-        backend: str | None = None,
+        backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
@@ -1382,11 +1426,11 @@ class Project:
 
     def embed(
         self,
-        split: str | None = None,
+        split: t.Split | None = None,
         *,
         model: str | None = None,
         workers: int | None = None,
-        backend: str | None = None,
+        backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
@@ -1452,7 +1496,7 @@ class Project:
         text: str | None = None,
         *,
         image: str | os.PathLike[str] | None = None,
-        split: str | None = None,
+        split: t.Split | None = None,
         limit: int | None = 100,
     ) -> pd.DataFrame:
         """Find the images that a text describes, or that are similar to an image.
@@ -1501,7 +1545,7 @@ class Project:
 
     def map_layout(
         self,
-        split: str = t.TRAIN,
+        split: t.Split = t.TRAIN,
         *,
         random_state: int = 0,
         again: bool = False,

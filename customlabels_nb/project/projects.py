@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -29,12 +29,15 @@ from customlabels_nb.store import SqlStore
 from customlabels_nb.store.network_disks import warning_for
 from customlabels_nb.training.status import settle_orphans
 
+if TYPE_CHECKING:
+    from customlabels_nb.core.tables import Task
+
 
 def create_project(
     name: str,
     folder: str | os.PathLike[str] = ".",
     *,
-    task: str | None = None,
+    task: Task | None = None,
     store: str | None = None,
     tags: dict[str, str] | None = None,
     exist_ok: bool = False,

@@ -28,13 +28,18 @@ from customlabels_nb.images.locations import local_path
 from customlabels_nb.labeling import change_signal
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
+    from customlabels_nb.core.decisions import EvaluationDecision
+    from customlabels_nb.core.tables import Task
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.evaluation.advice import Advice
     from customlabels_nb.evaluation.comparison.comparing import Comparison
+    from customlabels_nb.evaluation.confusion import Normalize
     from customlabels_nb.evaluation.evaluation_snapshots import Snapshot
     from customlabels_nb.evaluation.exploring import Exploration
+    from customlabels_nb.evaluation.plots.style import Theme
     from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.widgets.map import ProjectMap
     from customlabels_nb.widgets.results import About, Results
@@ -146,7 +151,7 @@ class Report(Evaluation):
     def advise(
         self,
         *,
-        features: Mapping[str, Any] | pd.DataFrame | Any | None = None,
+        features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
         training: Mapping[str, int] | None = None,
     ) -> Advice:
         """Return suggestions as in :attr:`advice`, but take additional information into account.
@@ -346,7 +351,7 @@ class Report(Evaluation):
 
     # -- plots and files: theme="paper" draws in black on white -------------------------------------
     def plot_by(
-        self, column: str, ax: Axes | None = None, *, bins: int | None = None, theme: str | None = None
+        self, column: str, ax: Axes | None = None, *, bins: int | None = None, theme: Theme | None = None
     ) -> Axes:
         """Plot F1 in each slice of the test images, with ``column`` and ``bins`` as in :meth:`by`.
 
@@ -363,7 +368,7 @@ class Report(Evaluation):
         table = self.by(column, bins=bins).rename(columns={"slice": column}).assign(version=self.name)
         return plot_versions(table, ax, by=column, theme=theme)
 
-    def plot_per_label(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
+    def plot_per_label(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the F1 of each label as a bar, with the label's metrics next to it.
 
         ``theme="paper"`` draws in black on white.
@@ -376,7 +381,7 @@ class Report(Evaluation):
 
         return plot_per_label(self, ax, theme=theme)
 
-    def plot_curves(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
+    def plot_curves(self, ax: Axes | None = None, label: str | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the F1 of each label against the threshold. With ``label``, also plot that label's precision and recall.
 
         ``theme="paper"`` draws in black on white.
@@ -390,7 +395,7 @@ class Report(Evaluation):
         return plot_curves(self, ax, label=label, theme=theme)
 
     def plot_precision_recall(
-        self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None
+        self, ax: Axes | None = None, label: str | None = None, *, theme: Theme | None = None
     ) -> Axes:
         """Plot precision against recall for each label, or only for ``label``, with the average precision.
 
@@ -406,7 +411,7 @@ class Report(Evaluation):
 
         return plot_precision_recall(self, ax, label=label, theme=theme)
 
-    def plot_roc(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
+    def plot_roc(self, ax: Axes | None = None, label: str | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the ROC curve of each label of a classifier, or only of ``label``, with the area under it.
 
         ``theme="paper"`` draws in black on white.
@@ -422,7 +427,7 @@ class Report(Evaluation):
         return plot_roc(self, ax, label=label, theme=theme)
 
     def plot_confusion_matrix(
-        self, ax: Axes | None = None, normalize: str | None = None, *, theme: str | None = None
+        self, ax: Axes | None = None, normalize: Normalize | None = None, *, theme: Theme | None = None
     ) -> Axes:
         """Plot the confusion matrix as counts, or as fractions with ``normalize="truth"`` or ``"prediction"``.
 
@@ -434,7 +439,7 @@ class Report(Evaluation):
         """
         return self.confusion_matrix.plot(ax, normalize, theme=theme)
 
-    def plot_confidences(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
+    def plot_confidences(self, ax: Axes | None = None, label: str | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the confidences of correct and wrong predictions, or only those for ``label``, with its threshold.
 
         ``theme="paper"`` draws in black on white.
@@ -448,7 +453,7 @@ class Report(Evaluation):
         return plot_confidences(self, ax, label=label, theme=theme)
 
     def plot_calibration(
-        self, ax: Axes | None = None, label: str | None = None, bins: int = 10, *, theme: str | None = None
+        self, ax: Axes | None = None, label: str | None = None, bins: int = 10, *, theme: Theme | None = None
     ) -> Axes:
         """Plot a calibration curve: accuracy in ``bins`` ranges of confidence, for all labels or only for ``label``.
 
@@ -462,7 +467,7 @@ class Report(Evaluation):
 
         return plot_calibration(self, ax, label=label, bins=bins, theme=theme)
 
-    def plot_support(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
+    def plot_support(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the number of test images and, if known, training images of each label.
 
         ``theme="paper"`` draws in black on white.
@@ -475,7 +480,7 @@ class Report(Evaluation):
 
         return plot_support(self, ax, training=self._training_images(), theme=theme)
 
-    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None, *, theme: str | None = None) -> Axes:
+    def plot_box_sizes(self, ax: Axes | None = None, label: str | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot detected, missed and false boxes by size, for all labels or only for ``label``.
 
         ``theme="paper"`` draws in black on white.
@@ -667,8 +672,8 @@ def evaluate(
     images: Iterable[str] | pd.DataFrame | None = None,
     *,
     labels: Iterable[str] | pd.DataFrame | None = None,
-    thresholds: float | Mapping[str, float] | str | None = None,
-    task: str | None = None,
+    thresholds: float | Mapping[str, float] | EvaluationDecision | None = None,
+    task: Task | None = None,
     iou_threshold: float = IOU_THRESHOLD,
     random_state: int = 0,
     name: str = "",

@@ -29,15 +29,19 @@ from customlabels_nb.models.pretrained.weights import HUB
 from customlabels_nb.project.location import DATABASE
 
 if TYPE_CHECKING:
+    from customlabels_nb.core.decisions import Decision, EvaluationDecision
     from customlabels_nb.inference.detection import Detection
-    from customlabels_nb.inference.engines.names import EngineChoice
+    from customlabels_nb.inference.engines.names import EngineChoice, EngineName
     from customlabels_nb.inference.exporting.export import Exported
+    from customlabels_nb.inference.exporting.formats import ExportFormat
+    from customlabels_nb.inference.inputs import ImageInput, ImageSource
     from customlabels_nb.inference.predictor import Predictor
     from customlabels_nb.inference.result_writing import WrittenDetections
     from customlabels_nb.inference.video import VideoDetection
     from customlabels_nb.labeling.quick_test import QuickTestModel, QuickTestSession
     from customlabels_nb.project.report import Report
     from customlabels_nb.widgets.quick_test import QuickTest
+    from customlabels_nb.workers.spreading import Backend
 
 _MOST_RATIO = 20  # weights hardly compress
 _CHUNK = 1 << 20
@@ -58,7 +62,7 @@ class Runnable(ABC):
         self,
         device: str | None = None,
         *,
-        engine: str | None = None,
+        engine: EngineName | None = None,
         idle_stop: str | float | None = None,
         views: int | None = None,
     ) -> Self:
@@ -133,7 +137,7 @@ class Runnable(ABC):
         return None if self._predictor is None else self._predictor.engine
 
     @contextmanager
-    def started(self, device: str | None = None, *, engine: str | None = None) -> Iterator[Self]:
+    def started(self, device: str | None = None, *, engine: EngineName | None = None) -> Iterator[Self]:
         """Start the model for a ``with`` block and stop it at the end, even after an error.
 
         ``device`` and ``engine`` are described in :meth:`start`.
@@ -151,7 +155,10 @@ class Runnable(ABC):
             self.stop()
 
     def detect(
-        self, image: Any, threshold: float | Mapping[str, float] | str | None = None, max_results: int | None = None
+        self,
+        image: ImageInput,
+        threshold: float | Mapping[str, float] | Decision | None = None,
+        max_results: int | None = None,
     ) -> Detection:
         """Predict the labels, or detect the objects, of one image.
 
@@ -189,15 +196,15 @@ class Runnable(ABC):
     @overload
     def detect_many(
         self,
-        images: Any,
-        threshold: float | Mapping[str, float] | str | None = None,
+        images: ImageSource,
+        threshold: float | Mapping[str, float] | Decision | None = None,
         max_results: int | None = None,
         *,
         to: None = None,
         resume: bool = False,
         batch_size: int | None = None,
         workers: int | None = None,
-        backend: str | None = None,
+        backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
@@ -206,15 +213,15 @@ class Runnable(ABC):
     @overload
     def detect_many(
         self,
-        images: Any,
-        threshold: float | Mapping[str, float] | str | None = None,
+        images: ImageSource,
+        threshold: float | Mapping[str, float] | Decision | None = None,
         max_results: int | None = None,
         *,
         to: str | os.PathLike[str],
         resume: bool = False,
         batch_size: int | None = None,
         workers: int | None = None,
-        backend: str | None = None,
+        backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
@@ -222,15 +229,15 @@ class Runnable(ABC):
 
     def detect_many(
         self,
-        images: Any,
-        threshold: float | Mapping[str, float] | str | None = None,
+        images: ImageSource,
+        threshold: float | Mapping[str, float] | Decision | None = None,
         max_results: int | None = None,
         *,
         to: str | os.PathLike[str] | None = None,
         resume: bool = False,
         batch_size: int | None = None,
         workers: int | None = None,
-        backend: str | None = None,
+        backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | None = None,
@@ -322,7 +329,7 @@ class Runnable(ABC):
         self,
         data: Dataset | pd.DataFrame,
         *,
-        thresholds: float | Mapping[str, float] | str | None = None,
+        thresholds: float | Mapping[str, float] | EvaluationDecision | None = None,
         progress: bool = True,
         events: Events | None = None,
     ) -> Report:
@@ -413,7 +420,7 @@ class Runnable(ABC):
         details = {"data": data.name} | ({"left out, as they could not be read": len(unread)} if unread else {})
         return Report(result, name=self.name, details=details, root=labelled.root)
 
-    def export(self, format: str, path: str | os.PathLike[str] | None = None) -> Exported:
+    def export(self, format: ExportFormat, path: str | os.PathLike[str] | None = None) -> Exported:
         """Export the model to ONNX or PyTorch format, with a small script that runs it without this package.
 
         Thresholds, labels, colors and the image preprocessing are stored in the file's metadata. The exported model is
@@ -491,7 +498,7 @@ class Runnable(ABC):
         self,
         video: str | os.PathLike[str],
         every: str | int = "1s",
-        threshold: float | Mapping[str, float] | str | None = None,
+        threshold: float | Mapping[str, float] | Decision | None = None,
         max_results: int | None = None,
         *,
         to: str | os.PathLike[str] | None = None,
@@ -665,7 +672,7 @@ class LoadedModel(Runnable):
         self,
         device: str | None = None,
         *,
-        engine: str | None = None,
+        engine: EngineName | None = None,
         idle_stop: str | float | None = None,
         views: int | None = None,
     ) -> LoadedModel:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from customlabels_nb.core.tables import Task
+
 #: Statuses of versions, named as in Rekognition Custom Labels.
 VERSION_STATUSES = (
     "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "FAILED",
@@ -39,7 +41,7 @@ class ProjectRecord:
     """Properties of the project. Times are UTC, and ``instructions`` are shown to annotators."""
 
     name: str
-    task: str | None
+    task: Task | None
     status: str
     status_message: str
     created: datetime

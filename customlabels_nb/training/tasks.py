@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import pandas as pd
 
@@ -20,7 +21,8 @@ from customlabels_nb.errors import InputError
 
 #: Recipe for a detector whose training images each show nothing but the logo of one brand.
 BRANDS = "brands"
-RECIPES = (BRANDS,)
+Recipe: TypeAlias = Literal["brands"]
+RECIPES = get_args(Recipe)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import anywidget
 import pandas as pd
@@ -21,6 +21,9 @@ from customlabels_nb.labeling.view import PAGE_SIZES, Query, View
 from customlabels_nb.widgets._base import ChangeListener, Handler, MessageHandler
 from customlabels_nb.widgets._requests import arguments_of
 from customlabels_nb.widgets.static_fallback import display_with_fallback, redraw, static_picture
+
+if TYPE_CHECKING:
+    from customlabels_nb.datasets.dataset import Where
 
 #: First and last positions in a view.
 Ranges: TypeAlias = Sequence[tuple[int, int]]
@@ -134,7 +137,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self.selection = tuple(images)
         self.send({"push": "select", "images": list(images)})
 
-    def set_filter(self, where: Any = None, **change: Any) -> None:
+    def set_filter(self, where: Where | None = None, **change: Any) -> None:
         """Filter the images that are shown.
 
         Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import anywidget
 import ipywidgets
@@ -23,6 +23,11 @@ from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.history import history_handlers
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
+
+if TYPE_CHECKING:
+    from customlabels_nb.widgets.annotator import Annotator
+    from customlabels_nb.widgets.gallery import Gallery
+    from customlabels_nb.widgets.review import Review
 
 _MOST_ISSUES = 50
 _PATIENCE = 0.3  # seconds to wait before the page shows partial totals
@@ -62,11 +67,13 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
     seen = traitlets.Int(0)
 
-    def __init__(self, session: DashboardSession, gallery: Callable[[str, Query], Any]) -> None:
+    def __init__(
+        self, session: DashboardSession, gallery: Callable[[str, Query], Gallery | Annotator | Review]
+    ) -> None:
         super().__init__()
         self.session = session
         self._new_gallery = gallery
-        self._galleries: dict[_Place, Any] = {}
+        self._galleries: dict[_Place, Gallery | Annotator | Review] = {}
         self._shown: _Place | None = None
         self._unit, self._offset = "hour", timedelta()
         self._box = ipywidgets.VBox([self])
@@ -105,11 +112,11 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return self.session.totals(self._unit, offset=self._offset)
 
     @property
-    def gallery(self) -> Any:
+    def gallery(self) -> Gallery | Annotator | Review | None:
         """Gallery that is open below, or None. For a queue, it may be an annotator or a review."""
         return None if self._shown is None else self._galleries[self._shown]
 
-    def show_images(self, split: str = t.TRAIN, **link: Any) -> Any:
+    def show_images(self, split: t.Split = t.TRAIN, **link: Any) -> Gallery | Annotator | Review:
         """Open a gallery below with the images that a number of the dashboard counts.
 
         The queues of ``project.assist`` open as in :meth:`.Project.label`, :meth:`.Project.annotate` for boxes, and
@@ -256,7 +263,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         self._unit = unit
         return {"figures": self._totals()}
 
-    def _open(self, split: str, link: _Link) -> Any:
+    def _open(self, split: t.Split, link: _Link) -> Any:
         return {"total": len(self.show_images(split, **link).session.view)}
 
     def _close(self) -> Any:

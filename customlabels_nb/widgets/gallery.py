@@ -10,11 +10,9 @@ from typing import Any
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
-from customlabels_nb.labeling.view import Query
+from customlabels_nb.labeling.view import MODES, Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._pages import EditedPages, Near, Operation, Ranges, check_page_size
-
-MODES = ("grid", "single")
 
 #: Query, page size and first image shown by the last gallery of each call in this process.
 _LAST_PLACES: dict[tuple[Any, ...], tuple[Query, int, str]] = {}

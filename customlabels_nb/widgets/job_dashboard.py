@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import anywidget
 import ipywidgets
@@ -13,6 +13,10 @@ from customlabels_nb.jobs.manager_session import ManagerSession
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, ChangeListener, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
+
+if TYPE_CHECKING:
+    from customlabels_nb.widgets.gallery import Gallery
+    from customlabels_nb.widgets.job_review import JobReview
 
 _PATIENCE = 0.3  # seconds to wait for people and agreement before the page shows the rest
 
@@ -44,10 +48,10 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
     _esm = join_modules(STATIC / "job_dashboard.js")
     _css = join_styles("shared/base.css", "dashboard.css", "job_dashboard.css")
 
-    opened: Any = None
+    opened: Gallery | JobReview | None = None
 
     def __init__(
-        self, session: ManagerSession, gallery: Callable[[str, Query], Any], review: Callable[[], Any]
+        self, session: ManagerSession, gallery: Callable[[str, Query], Gallery], review: Callable[[], JobReview]
     ) -> None:
         super().__init__()
         self.session = session
@@ -77,7 +81,7 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self.session.measuring.wait()
         return self.session.figures
 
-    def show_images(self, **link: Any) -> Any:
+    def show_images(self, **link: Any) -> Gallery:
         """Open a gallery below with the images that a number of the dashboard counts.
 
         Parameters

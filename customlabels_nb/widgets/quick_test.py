@@ -73,7 +73,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         self.observe(self._threshold_moved, "threshold")
 
     # -- for other cells ----------------------------------------------------------------------------
-    def ask(self, image: Any) -> Any:
+    def ask(self, image: object) -> Any:
         """Run the model on an image, show the image in the page and return the detection.
 
         Parameters
@@ -116,7 +116,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         """Name of the selected model."""
         return self.session.model
 
-    def add(self, split: str = t.TRAIN, labels: Sequence[str] | None = None) -> AddedImageReport:
+    def add(self, split: t.Split = t.TRAIN, labels: Sequence[str] | None = None) -> AddedImageReport:
         """Add the shown photo to the dataset.
 
         Parameters

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import anywidget
 import ipywidgets
@@ -24,7 +24,7 @@ from markupsafe import Markup
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.files import expand_home, write_errors, write_whole
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb.core.decisions import MOST_CONFIDENT
+from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
@@ -43,6 +43,7 @@ from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
 
 if TYPE_CHECKING:  # loads SQLAlchemy, which evaluations without a project do not need
+    from customlabels_nb.evaluation.confusion import ConfusionMatrix
     from customlabels_nb.labeling.project_actions import ProjectActions
 
 _STILL_IMAGES = 16
@@ -158,7 +159,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return self.exploration.per_label
 
     @property
-    def confusion_matrix(self) -> Any:
+    def confusion_matrix(self) -> ConfusionMatrix:
         """Confusion matrix at the current thresholds."""
         return self.exploration.confusion_matrix
 
@@ -201,7 +202,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
         self.selection = tuple(self._known(images))
         self.send({"push": "select", "images": list(self.selection)})
 
-    def set_thresholds(self, thresholds: float | Mapping[str, float] | str | None = None) -> None:
+    def set_thresholds(
+        self, thresholds: float | Mapping[str, float] | Decision | Literal["cross-validated"] | None = None
+    ) -> None:
         """Set the confidence thresholds.
 
         Parameters

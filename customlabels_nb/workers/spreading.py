@@ -6,7 +6,7 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from customlabels_nb import errors
 from customlabels_nb._utils.arguments import check_integer
@@ -19,6 +19,7 @@ from customlabels_nb.workers.protocol import TaskOutcome, WorkerJob, Workers
 
 Task = TypeVar("Task")
 
+Backend: TypeAlias = Literal["ray"]
 #: Code of an image that no worker could process, see :data:`customlabels_nb.core.issues.CODES`.
 FAILED = "IMAGE_UNUSABLE"
 _ATTEMPTS = {"failed": 3, "lost": 5}  # many workers are lost for reasons of their machines
@@ -29,7 +30,7 @@ _WAIT_SECONDS = 0.5
 
 def check_workers(workers: int | None, backend: str | None) -> int | None:
     """Return the number of processes to share work, or raise InputError if an argument is invalid."""
-    if backend not in (None, "ray"):
+    if backend not in (None, *get_args(Backend)):
         raise InputError(
             f"backend={backend!r} is unknown. Use backend='ray', or leave it out for processes on this machine."
         )

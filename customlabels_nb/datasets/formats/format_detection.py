@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Literal, TypeAlias
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import CODES, Issue
@@ -42,6 +43,10 @@ from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.listing import read_folder
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
+FormatName: TypeAlias = Literal[
+    "ground_truth", "coco", "custom_vision", "label_studio", "label_studio_min", "yolo", "cvat", "voc", "labelme",
+    "csv", "yolo_classify", "image_folder",
+]  # fmt: skip
 #: Formats by name, in the order in which format detection tries them.
 FORMATS: dict[str, Format] = {
     format_.name: format_

@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,8 @@ from customlabels_nb.images.reading import content_hash
 
 _IMAGE, _LABEL, _LABELS, _OBJECTS = "image", "label", "labels", "objects"
 _BOX_KEYS, _CATEGORY_KEYS = ("bbox", "boxes"), ("category", "categories", "category_id", "label", "labels")
-_NOTATIONS = ("xywh", "xyxy")
+Notation: TypeAlias = Literal["xywh", "xyxy"]
+_NOTATIONS = get_args(Notation)
 _NOT_EXTRA = frozenset({*t.IMAGE_COLUMNS, _LABEL, _LABELS, _OBJECTS})
 
 

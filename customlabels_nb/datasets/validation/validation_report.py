@@ -113,7 +113,7 @@ class ValidationReport(Generic[Fixed]):
         """Content of ``manifest_summary.json``: statistics and errors of each manifest and of both together."""
         return written_files.summary(self._checked)
 
-    def entries(self, split: str = t.TRAIN) -> Iterator[dict[str, Any]]:
+    def entries(self, split: t.Split = t.TRAIN) -> Iterator[dict[str, Any]]:
         """Yield the lines as Rekognition lists the entries of a dataset, with ``cl-errors`` and ``cl-metadata``.
 
         Raises
@@ -161,7 +161,7 @@ class ValidationReport(Generic[Fixed]):
             target.mkdir(parents=True, exist_ok=True)
             return written_files.write_outputs(self._checked, target)
 
-    def fix(self, *names: str, split: str = t.TRAIN) -> Fixed:
+    def fix(self, *names: str, split: t.Split = t.TRAIN) -> Fixed:
         """Repair the lines with findings and return them as a new dataset.
 
         Parameters

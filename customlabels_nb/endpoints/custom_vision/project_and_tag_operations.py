@@ -136,7 +136,7 @@ def _described(served: ServedProject) -> dict[str, Any]:
     }
 
 
-def _task(domain: dict[str, Any], kind: str) -> str:
+def _task(domain: dict[str, Any], kind: str) -> t.Task:
     return t.BOXES if domain["type"] == DETECTION else t.SINGLE_LABEL if kind == MULTICLASS else t.MULTI_LABEL
 
 

@@ -34,7 +34,7 @@ _UNUSABLE = "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"
 def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     """Implement CreateDataset. A manifest is read in a job."""
     served = call.workspace.find_project(request["ProjectArn"])
-    split = request["DatasetType"].lower()
+    split: t.Split = request["DatasetType"].lower()
     source = request.get("DatasetSource")
     if source is not None and len(source) != 1:
         raise ServiceError(INVALID, "DatasetSource needs either GroundTruthManifest or DatasetArn.")

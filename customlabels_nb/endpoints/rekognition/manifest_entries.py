@@ -173,7 +173,7 @@ def _existing(served: RekognitionProject) -> list[str]:
     return [split for split in t.SPLITS if served.project._store.dataset(split) is not None]
 
 
-def _refresh_dataset(served: RekognitionProject, split: str) -> None:
+def _refresh_dataset(served: RekognitionProject, split: t.Split) -> None:
     store, ledger = served.project._store, served.ledger
     record, state = store.dataset(split), ledger.datasets().get(split)
     if record is None:

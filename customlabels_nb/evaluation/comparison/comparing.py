@@ -33,6 +33,8 @@ from customlabels_nb.evaluation.thresholded import Thresholded
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from customlabels_nb.evaluation.plots.style import Theme
+
 
 _NAMED = 5
 #: Maximum number of labels in a sentence, and of images in a list.
@@ -120,7 +122,7 @@ class Comparison:
         noun = "image" if self.task == SINGLE_LABEL else "label"
         return [_of_f1(self.metric("f1")), _of_images(self.fixed, self.broken, noun), *labels]
 
-    def plot(self, ax: Axes | None = None, *, theme: str | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """Draw the change in F1 of each label. See :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`.
 
         Examples

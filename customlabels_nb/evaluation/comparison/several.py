@@ -21,6 +21,8 @@ from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_a
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from customlabels_nb.evaluation.plots.style import Theme
+
 
 @dataclass(frozen=True, eq=False)
 class VersionsComparison:
@@ -77,7 +79,7 @@ class VersionsComparison:
         return pd.concat(tables, ignore_index=True)
 
     def plot(
-        self, ax: Axes | None = None, *, by: str = "label", bins: int | None = None, theme: str | None = None
+        self, ax: Axes | None = None, *, by: str = "label", bins: int | None = None, theme: Theme | None = None
     ) -> Axes:
         """Draw the F1 of each version in one chart, by label or by a column of the test images.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, get_args
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,7 +41,8 @@ TEXT, SMALLEST_TEXT, SMALLEST_ROW = 9.5, 5.0, 7.0
 MARKS = "osD^vp<>Xh"
 VERSION_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 #: Themes of plots. None has grey text on a transparent background, for light and dark pages.
-THEMES = (None, "paper")
+Theme: TypeAlias = Literal["paper"]
+THEMES = (None, *get_args(Theme))
 #: In points: space between a plot and its title, and with column headings or a number in between.
 CLOSE_TITLE, HIGH_TITLE = 8.0, 22.0
 MOST_STEPS = 6  # maximum number of tick intervals on a count axis

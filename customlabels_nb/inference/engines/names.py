@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
 
 from customlabels_nb.errors import InputError
 
 AUTO, TORCH, BFLOAT16, ONNX = "auto", "torch", "bfloat16", "onnx"
-ENGINES = (AUTO, TORCH, BFLOAT16, ONNX)
+EngineName: TypeAlias = Literal["auto", "torch", "bfloat16", "onnx"]
+ENGINES = get_args(EngineName)
 
 
 @dataclass(frozen=True)

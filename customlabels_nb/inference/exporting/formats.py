@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias, get_args
+
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.errors import InputError, MissingDependencyError
 
-FORMATS = ("onnx", "pt2")
+ExportFormat: TypeAlias = Literal["onnx", "pt2"]
+FORMATS = get_args(ExportFormat)
 
 
 def check_format(name: object) -> str:
