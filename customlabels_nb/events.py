@@ -293,3 +293,10 @@ class Events:
         >>> events.samples(10, [sample])
         """
         self.emit(Samples(step, tuple(samples), of))
+
+
+def stream_of(events: Events | Listener | None) -> Events:
+    """Return the stream that the argument ``events`` stands for: itself, a new one of a listener, or a new one."""
+    if isinstance(events, Events):
+        return events
+    return Events() if events is None else Events(events)

@@ -7,15 +7,16 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from customlabels_nb.errors import show_in_one_line
-from customlabels_nb.events import Event, Events, Message, Metrics, Progress
+from customlabels_nb.events import Event, Events, Listener, Message, Metrics, Progress, stream_of
 
 
 @contextmanager
-def progress_bars(events: Events, *, show: bool = True) -> Iterator[Events]:
+def progress_bars(events: Events | Listener | None, *, show: bool = True) -> Iterator[Events]:
     """Show one tqdm progress bar per phase with the latest metrics, and print messages between the bars."""
+    stream = stream_of(events)
     try:
-        with _bars(events) if show else nullcontext():
-            yield events
+        with _bars(stream) if show else nullcontext():
+            yield stream
     except KeyboardInterrupt as error:
         show_in_one_line(error, "Stopped by you. Finished work is saved. Call the method again to continue.")
         raise

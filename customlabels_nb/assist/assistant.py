@@ -28,7 +28,7 @@ from customlabels_nb.errors import (
     StaleEditError,
     TableError,
 )
-from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.events import Event, Events, Listener, Progress
 from customlabels_nb.labeling import change_signal
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.user_settings import settings
@@ -264,7 +264,7 @@ class Assist:
         self._store.change_setting(_SETTINGS, change, Action(what, settings.user))
 
     # -- training -----------------------------------------------------------------------------------
-    def train(self, *, progress: bool = True, events: Events | None = None) -> dict[str, Any]:
+    def train(self, *, progress: bool = True, events: Events | Listener | None = None) -> dict[str, Any]:
         """Train now, wait, and return the run as a dict: run, steps, promise, needed, missing, advice and more.
 
         Raises
@@ -281,7 +281,7 @@ class Assist:
         ['featurization', 'training', 'validation', 'inference']
         """
         self._closed = False
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return self._run(stream)
 
     @property
@@ -597,7 +597,7 @@ class Assist:
         *,
         dry_run: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> AutoLabels:
         """Label the unlabelled training images whose predictions can be trusted, as one action that can be undone.
 
@@ -625,7 +625,7 @@ class Assist:
         images = images[images["status"] == "unlabelled"]
         revisions = dict(zip(images["image"], images["revision"].tolist(), strict=True))
         self._closed = False
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             labels = AutoLabels(self, self._run(stream, target=target), revisions)
         if not dry_run:
             labels.apply()
@@ -640,7 +640,7 @@ class Assist:
         threshold: float | None = None,
         workers: int | None = None,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> Proposals:
         """Propose labels or boxes from descriptions, before anything was labelled or trained.
 
@@ -688,7 +688,7 @@ class Assist:
         if self._store.read_only:
             raise NotAllowedError("The project is read-only, so assist cannot store anything. Copy it to your folder.")
         self._closed = False
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             proposals = propose(
                 self._store,
                 self._location.root,

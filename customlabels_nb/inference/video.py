@@ -28,7 +28,7 @@ from customlabels_nb._utils.text import file_name, one_line
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import Events
+from customlabels_nb.events import Events, Listener, stream_of
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox
 from customlabels_nb.images.locations import Location, is_remote, local_path
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, Prepared, api_entries, joined
@@ -74,7 +74,7 @@ def detect_video(
     max_results: int | None = None,
     to: str | os.PathLike[str] | None = None,
     allow_damaged: bool = False,
-    events: Events | None = None,
+    events: Events | Listener | None = None,
 ) -> VideoDetection:
     """Run a started model on the frames of a video, keeping only a few frames in memory at a time.
 
@@ -82,7 +82,7 @@ def detect_video(
     the file, or a number of frames. ``allow_damaged`` processes a truncated file up to its last readable frame, and
     says so in the notes. After an interrupt, the result has the frames processed so far, and nothing is written.
     """
-    postprocessor, stream = Postprocessor(predictor, threshold, max_results), events or Events()
+    postprocessor, stream = Postprocessor(predictor, threshold, max_results), stream_of(events)
     takes = _pace(every)
     if not isinstance(video, str | os.PathLike):
         raise InputError(f"video has type {type(video).__name__}. Pass a path or URL.")
@@ -340,7 +340,7 @@ class VideoDetection:
         return {"CustomLabels": [{**entry, "Timestamp": ms} for entry, ms in zip(entries, moments, strict=True)]}
 
     def to(
-        self, path: str | os.PathLike[str], *, progress: bool = True, events: Events | None = None
+        self, path: str | os.PathLike[str], *, progress: bool = True, events: Events | Listener | None = None
     ) -> VideoDetection:
         """Write the predictions, the annotated video, or both.
 
@@ -369,19 +369,12 @@ class VideoDetection:
         >>> found = model.detect_video("street.mp4", every="1s")  # doctest: +SKIP
         >>> found.to("street.annotated.mp4")  # doctest: +SKIP
         """
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             self.write(target_of(path, self.name), stream)
         return self
 
     def write(self, target: _Target, events: Events) -> None:
-        """Write the outputs that ``target`` names, see :meth:`to`.
-
-        Examples
-        --------
-        >>> from customlabels_nb.inference.video import target_of
-        >>> found = model.detect_video("street.mp4")  # doctest: +SKIP
-        >>> found.write(target_of("street.json", found.name), cl.Events())  # doctest: +SKIP
-        """
+        """Write the outputs that ``target`` names, see :meth:`to`."""
         if target.answers is not None:
             with write_errors(f"to={str(target.answers)!r}"):
                 write_whole(target.answers, orjson.dumps(self.response["CustomLabels"], option=orjson.OPT_INDENT_2))

@@ -45,15 +45,15 @@ class FactsReader:
     They are identified by their hash if they are copied, and otherwise as the server reports.
     """
 
-    def __init__(self, root: Path, events: Events | None, *, verify: bool, copy: bool) -> None:
-        self._root, self._events, self._verify, self._copy = root, events, verify, copy
+    def __init__(self, root: Path, events: Events | None, *, check_images: bool, copy: bool) -> None:
+        self._root, self._events, self._check_images, self._copy = root, events, check_images, copy
         self._read: dict[str, ImageFacts | ImageError] = {}
 
     def read(self, incoming: Incoming, wanted: Sequence[int]) -> dict[int, Facts | ImageError]:
         """Return the metadata of the images at the positions ``wanted``, or why they cannot be used."""
         names: list[str] = incoming.images["image"].tolist()
         facts: dict[int, Facts | ImageError] = {}
-        if not (self._copy or self._verify):
+        if not (self._copy or self._check_images):
             facts |= _stated_facts(incoming, [index for index in wanted if is_remote(names[index])])
         to_read = [index for index in wanted if index not in facts]
         self._read_all(names, incoming, [index for index in to_read if names[index] not in self._read])

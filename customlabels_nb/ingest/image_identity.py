@@ -152,7 +152,7 @@ class Identification:
         stored = self._stored[name]
         if not is_remote(image):
             return stat is not None and stored.stat != stat
-        return self._options.verify or (content is not None and stored.sha256 not in (None, content))
+        return self._options.check_images or (content is not None and stored.sha256 not in (None, content))
 
     def _fate(
         self, image: str, name: str | None, leak: str | None, facts: Facts | ImageError | None
@@ -184,7 +184,7 @@ class Identification:
         self, image: str, content: str, size: int | None
     ) -> tuple[str | None, str, bool, Issue | None]:
         """Apply the rules from 5 on."""
-        keeps_content = self._options.duplicates == "keep"
+        keeps_content = self._options.on_duplicate == "keep"
         own_copy = self._names.find(name_of_copy(image, content)) if self._options.copy else None
         same = self._contents.find(image, content, size)
         if own_copy or (same and same not in self._named and not keeps_content):

@@ -57,13 +57,13 @@ def import_images(
     for which other writers have to wait, except those that an iterator of tables names.
     """
     with ExitStack() as stack:
-        if not (options.copy or options.verify):  # reading local files creates no reference cycles
+        if not (options.copy or options.check_images):  # reading local files creates no reference cycles
             stack.enter_context(collection_paused())
         tables = _Tables.of(source, options, root)
         if tables.streamed:  # but an iterator of the user may
             stack.close()
         options = replace(options, label=None)  # the tables have it
-        reader = FactsReader(root, events, verify=options.verify, copy=options.copy)
+        reader = FactsReader(root, events, check_images=options.check_images, copy=options.copy)
         via = root
         if options.copy or options.copies:
             with write_errors(f"copy=True: {str(root / 'images')!r}"):

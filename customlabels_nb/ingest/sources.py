@@ -33,7 +33,7 @@ from customlabels_nb.remote.download_cache import look_up_all
 from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, is_identity, is_web
 
 OnLeak: TypeAlias = Literal["report", "keep"]
-Duplicates: TypeAlias = Literal["skip", "keep"]
+OnDuplicate: TypeAlias = Literal["skip", "keep"]
 OnKnown: TypeAlias = Literal["fill", "replace", "skip"]
 
 
@@ -52,8 +52,8 @@ class ImportOptions:
     label: str | None = None
     copy: bool = False
     on_leak: str = "report"
-    duplicates: str = "skip"
-    verify: bool = False
+    on_duplicate: str = "skip"
+    check_images: bool = False
     on_known: str = "fill"
     follow: bool = False
     exact: bool = False
@@ -66,7 +66,7 @@ class ImportOptions:
             ("split", t.SPLITS),
             ("labels_from", (None, *get_args(LabelsFrom))),
             ("on_leak", get_args(OnLeak)),
-            ("duplicates", get_args(Duplicates)),
+            ("on_duplicate", get_args(OnDuplicate)),
             ("on_known", get_args(OnKnown)),
         ):
             value = getattr(self, argument)

@@ -132,10 +132,11 @@ class LabellingJob:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings as :meth:`update` takes them: annotators, most, agreement, instructions, lease, members."""
+        """Settings, as in :meth:`update`: annotators, max_annotators, agreement, instructions, members and lease."""
         row = self._row
-        names = ("annotators", "most", "agreement", "instructions", "members")
-        return {**{name: getattr(row, name) for name in names}, "lease": row.lease / 1e6}
+        names = ("annotators", "agreement", "instructions", "members")
+        settings = {name: getattr(row, name) for name in names}
+        return {**settings, "max_annotators": row.most, "lease": row.lease / 1e6}
 
     @property
     def members(self) -> pd.DataFrame:
@@ -318,7 +319,7 @@ class LabellingJob:
         self,
         *,
         annotators: int | None = None,
-        most: int | None = None,
+        max_annotators: int | None = None,
         agreement: float | None = None,
         labels: Sequence[str] | None = None,
         answers: OldAnswers = "keep",
@@ -330,7 +331,7 @@ class LabellingJob:
 
         Parameters
         ----------
-        annotators, most, agreement, instructions, lease, members
+        annotators, max_annotators, agreement, instructions, lease, members
             As in :meth:`LabellingJobs.create`. With fewer annotators, answers that count already keep counting. Names
             of members are added, and nobody is removed.
         labels : list of str, optional
@@ -356,12 +357,13 @@ class LabellingJob:
             raise InputError(f"answers={answers!r} is unknown. Choose 'keep', 'ask_again' or 'discard'.")
         with self._acting("manager", "change") as (connection, person):
             before = dict(read_job(connection, self._id)._mapping)
-            if annotators is not None and most is None:
-                most = max(before["most"], check_integer("annotators", annotators, 1))
-            given = {"annotators": annotators, "most": most, "agreement": agreement, "instructions": instructions,
-                     "lease": lease, "members": members}  # fmt: skip
-            chosen = {name: value for name, value in given.items() if value is not None}
-            values = check_settings({**before, "lease": before["lease"] / 1e6, **chosen})
+            if annotators is not None and max_annotators is None:
+                max_annotators = max(before["most"], check_integer("annotators", annotators, 1))
+            arguments = {"annotators": annotators, "max_annotators": max_annotators, "agreement": agreement,
+                         "instructions": instructions, "lease": lease, "members": members}  # fmt: skip
+            chosen = {name: value for name, value in arguments.items() if value is not None}
+            stored = {**before, "max_annotators": before["most"], "lease": before["lease"] / 1e6}
+            values = check_settings({**stored, **chosen})
             if members is not None and not isinstance(members, str):
                 sql = "SELECT who FROM job_members WHERE job = :job AND state = 'active'"
                 active = {row.who for row in run(connection, sql, job=self._id)}  # who keep their roles
@@ -409,8 +411,8 @@ class LabellingJob:
         """Combine the answers, and write the results to the datasets as one action, which can be undone.
 
         This also happens when the last answer of the job is in. Images on which people disagree get more answers, up to
-        the job's ``most``, and then wait for :meth:`decide`. Images that somebody labelled outside of the job since it
-        was created keep their labels.
+        the job's ``max_annotators``, and then wait for :meth:`decide`. Images that somebody labelled outside of the job
+        since it was created keep their labels.
 
         Examples
         --------
@@ -543,7 +545,7 @@ class LabellingJob:
         Returns
         -------
         JobDashboard
-            Widget that other cells can read and control with ``figures`` and ``show_images``.
+            Widget that other cells can read and control with ``totals`` and ``show_images``.
 
         Raises
         ------
@@ -553,7 +555,7 @@ class LabellingJob:
         Examples
         --------
         >>> dashboard = job.dashboard()
-        >>> dashboard.figures["left"]
+        >>> dashboard.totals["left"]
         12
         >>> dashboard.close()
         """
@@ -572,7 +574,7 @@ class LabellingJob:
         self._allow("review")
         return job_results.read_decided(self._store, self._id, partial(job_results.read_disputed, self._store))
 
-    def export(self, folder: str | os.PathLike[str]) -> Path:
+    def to(self, folder: str | os.PathLike[str]) -> Path:
         """Write the job to ``<folder>/<name>`` in the layout of SageMaker Ground Truth, also midway.
 
         An earlier output is replaced as a whole. Return its folder.
@@ -584,7 +586,7 @@ class LabellingJob:
 
         Examples
         --------
-        >>> job.export("out").name
+        >>> job.to("out").name
         'rooms-1'
         """
         final, row = self._final("export", "manager"), self._row
@@ -824,19 +826,25 @@ class LabellingJob:
             leases.reject(connection, answer)
             self._note(connection, "reject answer", person, {"answer": answer})
 
-    def ask_one_more(self, images: str | Iterable[str], *, most: int | None = None, seen: Seen | None = None) -> int:
-        """Ask one more person about these images, up to ``most`` (by default the job's), and return their number.
+    def ask_one_more(
+        self, images: str | Iterable[str], *, max_annotators: int | None = None, seen: Seen | None = None
+    ) -> int:
+        """Ask one more person about these images, and return their number.
+
+        An image with ``max_annotators`` people (by default the job's) stays as it is.
 
         With ``seen``, StaleEditError is raised as in :meth:`decide_many`.
 
         Examples
         --------
-        >>> job.update(most=2)
+        >>> job.update(max_annotators=2)
         >>> job.ask_one_more(project.train_set.images["image"][:2])
         2
         """
         with self._acting("reviewer", "ask more people in") as (connection, person):
-            limit = read_job(connection, self._id).most if most is None else check_integer("most", most, 1)
+            if max_annotators is None:
+                max_annotators = read_job(connection, self._id).most
+            limit = check_integer("max_annotators", max_annotators, 1)
             tasks = self._tasks(connection, images)
             job_results.refuse_changed(connection, tasks, seen or {})
             number = sum([job_tasks.ask_one_more(connection, task, limit) for task in tasks])
@@ -987,10 +995,10 @@ def _refuse_screens(*_: Any, **__: Any) -> Any:
 def check_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Check the settings of a job, and return them as they are stored."""
     stored: dict[str, Any] = {}
-    for name in ("annotators", "most"):
-        stored[name] = check_integer(name, given[name], 1, job_tasks.MOST_ANNOTATORS)
+    for name, column in (("annotators", "annotators"), ("max_annotators", "most")):
+        stored[column] = check_integer(name, given[name], 1, job_tasks.MOST_ANNOTATORS)
     if stored["most"] < stored["annotators"]:
-        raise InputError(f"most={stored['most']} must be at least annotators={stored['annotators']}.")
+        raise InputError(f"max_annotators={stored['most']} must be at least annotators={stored['annotators']}.")
     limit, members = given["lease"], given["members"]
     agreement = check_fraction("agreement", given["agreement"])
     seconds = read_seconds(limit)

@@ -58,7 +58,7 @@ class LabellingJobs:
         images: JobImages | None = None,
         *,
         annotators: int = 1,
-        most: int | None = None,
+        max_annotators: int | None = None,
         agreement: float = 0.7,
         labels: Sequence[str] | None = None,
         task: t.Task | None = None,
@@ -78,7 +78,7 @@ class LabellingJobs:
             table with the column ``image``, or names. By default the unlabelled training images.
         annotators : int
             Number of people who label each image, 1 to 9.
-        most : int, optional
+        max_annotators : int, optional
             Most people to ask about an image on which the first do not agree. By default ``annotators``.
         agreement : float
             Least confidence of a consensus, between 0 and 1.
@@ -107,7 +107,7 @@ class LabellingJobs:
 
         Examples
         --------
-        >>> job = project.jobs.create("leaves-1", images=project.train_set, annotators=3, most=5)
+        >>> job = project.jobs.create("leaves-1", images=project.train_set, annotators=3, max_annotators=5)
         >>> job.progress.left
         36
         """
@@ -119,8 +119,8 @@ class LabellingJobs:
         if task not in t.TASKS:
             raise InputError(f"task={task!r} is not a known task. Use one of {t.TASKS!r}.")
         values = check_settings(
-            {"annotators": annotators, "most": annotators if most is None else most, "agreement": agreement,
-             "lease": lease, "members": members,
+            {"annotators": annotators, "max_annotators": annotators if max_annotators is None else max_annotators,
+             "agreement": agreement, "lease": lease, "members": members,
              "instructions": project.instructions if instructions is None else instructions}
         )  # fmt: skip
         people = [] if isinstance(members, str) else [check_person(person) for person in members]

@@ -65,7 +65,7 @@ class DashboardScreen(JobScreen, Protocol):
     """Dashboard of a job."""
 
     @property
-    def figures(self) -> dict[str, Any]:
+    def totals(self) -> dict[str, Any]:
         """Current numbers of the job."""
 
     def show_images(self, **link: Any) -> LabelScreen:

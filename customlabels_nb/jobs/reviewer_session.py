@@ -270,7 +270,7 @@ class ReviewerSession(ReviewSession):
         """
 
         def ask(names: Sequence[str], *, seen: Seen) -> None:
-            if not self._job.ask_one_more(names, most=MOST_ANNOTATORS, seen=seen):
+            if not self._job.ask_one_more(names, max_annotators=MOST_ANNOTATORS, seen=seen):
                 raise NotAllowedError(f"{MOST_ANNOTATORS} people are asked about these images already. Decide them.")
 
         with self._lock:

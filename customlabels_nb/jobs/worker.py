@@ -297,8 +297,8 @@ class Worker:
             self._settle()
             return number
 
-    def answered(self, limit: int = 20) -> list[LeasedTask]:
-        """Return this person's last answered tasks, at most ``limit``, the latest first, to change their answers.
+    def answered(self, max_results: int = 20) -> list[LeasedTask]:
+        """Return this person's last answered tasks, at most ``max_results``, the latest first, to change their answers.
 
         Examples
         --------
@@ -306,7 +306,7 @@ class Worker:
         >>> worker.answered()[0].answer
         'garden'
         """
-        return self._own_tasks("a.id IS NOT NULL ORDER BY a.submitted DESC LIMIT :limit", limit=limit)
+        return self._own_tasks("a.id IS NOT NULL ORDER BY a.submitted DESC LIMIT :limit", limit=max_results)
 
     def find(self, numbers: Sequence[int]) -> list[LeasedTask]:
         """Return tasks by their numbers, with this person's answers, for example those of another notebook.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,14 @@ from customlabels_nb.errors import ImageError, InputError, ModelNotFoundError, N
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 from customlabels_nb.images.reading import open_image, read_bytes, thumbnail
 from customlabels_nb.labeling.feedback import AddedImageReport, Feedback
+
+if TYPE_CHECKING:
+    from customlabels_nb.inference.detection import Detection
+    from customlabels_nb.inference.inputs import ImageInput
+
+    # for widgets, which do not import inference
+    ShownDetection: TypeAlias = Detection
+    AnyImage: TypeAlias = ImageInput
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class QuickTestAnswer:
     """All predictions of a model for an image, in ``detection``, which omits the image. ``seconds`` is the run time."""
 
     model: str
-    detection: Any
+    detection: Detection
     facts: Facts
     seconds: float
 
@@ -75,7 +83,7 @@ class QuickTestAnswer:
         by_label = dict(zip(self.facts.labels, self.facts.thresholds, strict=True))
         return np.array([by_label[label] for label in self.table["label"]], dtype=np.float64)
 
-    def counted(self, threshold: float | None) -> Any:
+    def counted(self, threshold: float | None) -> Detection:
         """Return the detections that reach their threshold, as ``model.detect(…, threshold)`` does."""
         table, limits = self.table, self.limits(threshold)
         nearest = None
@@ -203,7 +211,7 @@ class QuickTestSession:
         self._current = number
         return trial
 
-    def detection(self, threshold: float | None) -> Any:
+    def detection(self, threshold: float | None) -> Detection | None:
         """Return the detections in the current image that reach the threshold, or None if there is no image."""
         trial, answer = self.current, self.answer
         if trial is None or answer is None:

@@ -628,7 +628,7 @@ class LabellingSession(ProjectScreen):
         named = pd.DataFrame({"image": pd.Series([image], dtype=t.TEXT)})  # as it is stored, also if it is a copy
         listed = SourceContents(named, t.empty(t.ANNOTATION_COLUMNS), {"kind": "files", "name": image})
         report = import_images(
-            self._store, self.root, listed, ImportOptions(self.split, duplicates="keep", records=False)
+            self._store, self.root, listed, ImportOptions(self.split, on_duplicate="keep", records=False)
         )
         if not report.added and not report.known:
             raise InputError(f"{image!r} cannot be added again: {report.issues['message'].iat[0]}")

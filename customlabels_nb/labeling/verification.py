@@ -71,7 +71,7 @@ class Verification(DrawingSession):
     """Session in which a person judges predictions. Every verdict is stored when the method returns.
 
     ``path`` is the database of the sample from :func:`draw_sample`, ``project`` the store to which images are
-    submitted, the share ``test_share`` of the random ones to test. ``test_precision`` returns the precision of the
+    submitted, the share ``test_fraction`` of the random ones to test. ``test_precision`` returns the precision of the
     model on the test set.
     """
 
@@ -81,11 +81,11 @@ class Verification(DrawingSession):
         folder: Path,
         path: Path,
         *,
-        test_share: float = 0.0,
+        test_fraction: float = 0.0,
         test_precision: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._project, self._folder = project, folder
-        self._test_share, self._test_precision = test_share, test_precision
+        self._test_fraction, self._test_precision = test_fraction, test_precision
         store = open_store(str(path))
         known = set(store.labels()["label"])
         new = [pair for pair in project.labels()[["label", "color"]].itertuples(index=False) if pair[0] not in known]
@@ -217,7 +217,7 @@ class Verification(DrawingSession):
             for name in images.loc[judged & there, "image"]
         ]
         drawn = new.loc[has_tag(new, _RANDOM), "image"].tolist()
-        to_test = new["image"].isin(drawn[: round(self._test_share * len(drawn))])
+        to_test = new["image"].isin(drawn[: round(self._test_fraction * len(drawn))])
         reports: dict[str, ImportReport] = {}
         for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
             plain = part.assign(tags=[[] for _ in range(len(part))])

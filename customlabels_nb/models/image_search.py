@@ -127,11 +127,11 @@ def _products(rows: Rows, vector: npt.NDArray[np.float32]) -> Scores:
 
 
 def search_images(
-    root: Path, features: str, images: pd.DataFrame, *, text: str | None, image: str | None, limit: int | None
+    root: Path, features: str, images: pd.DataFrame, *, text: str | None, image: str | None, max_results: int | None
 ) -> pd.DataFrame:
-    """Return the best images (image, sha256) with their score, at most ``limit``. Those without vectors are left out.
+    """Return the best images (image, sha256) with their score, at most ``max_results``.
 
-    So are those of them without a file.
+    Images without vectors are left out, and so are those of the best without a file.
     """
     model = text_model(features) if text is not None else features
     search = open_search(root, model)
@@ -145,7 +145,9 @@ def search_images(
         are = "was" if missing == 1 else "were"
         say(f"{counted(missing, 'image')} without vectors {are} left out. project.embed(model={model!r}) adds them.")
     found = pd.DataFrame({"image": images["image"], "score": scores}).dropna()
-    found = found.sort_values("score", ascending=False, kind="stable").head(len(found) if limit is None else limit)
+    found = found.sort_values("score", ascending=False, kind="stable").head(
+        len(found) if max_results is None else max_results
+    )
     gone = missing_files(found["image"].tolist(), root)
     if gone.any():
         say(f"{counted(int(gone.sum()), 'image')} without a file left out. project.remove_missing() removes them.")

@@ -418,7 +418,7 @@ class Model(Runnable):
         *,
         thresholds: float | Mapping[str, float] | EvaluationDecision | None = None,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> Report:
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.project.report import Report
@@ -522,11 +522,11 @@ class Model(Runnable):
 
     def copy_to(
         self,
-        target: StoredProject | str | os.PathLike[str],
+        project: StoredProject | str | os.PathLike[str],
         name: str | None = None,
         *,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> Model:
         """Copy the version with all its files to another project, where it is ready to run.
 
@@ -538,7 +538,7 @@ class Model(Runnable):
 
         Parameters
         ----------
-        target : Project or path
+        project : Project or path
             Project or project folder to copy to. It may be the same project, for a copy with a different name.
         name : str, optional
             Name of the copy. By default the name of the version.
@@ -546,7 +546,7 @@ class Model(Runnable):
         Raises
         ------
         NotAllowedError, ProjectNameError, ProjectNotFoundError, InputError
-            If the name is already used or not valid, ``target`` is not a project, or a policy of the project does not
+            If the name is already used or not valid, ``project`` is not a project, or a policy of the project does not
             allow the copy. Nothing is written.
         ArtifactError
             If the version's folder is damaged, or the copy cannot be written.
@@ -562,17 +562,22 @@ class Model(Runnable):
         from customlabels_nb.project.version_copying import location_of
 
         self._require_ready()
-        location = location_of(target)
+        location = location_of(project)
         require_permission(self._root, self.name, location.root)
         return self._copy_to(location, name, progress=progress, events=events)
 
     def _copy_to(
-        self, location: ProjectLocation, name: str | None, *, progress: bool = True, events: Events | None = None
+        self,
+        location: ProjectLocation,
+        name: str | None,
+        *,
+        progress: bool = True,
+        events: Events | Listener | None = None,
     ) -> Model:
         """Copy the version without asking the policies of the project."""
         from customlabels_nb.project.version_copying import copy_version
 
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             copy = Model(location, copy_version(self._location, self.record, location, name, stream))
         copy.write_results()
         return copy

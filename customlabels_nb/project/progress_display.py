@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb.errors import Cancelled, InputError
-from customlabels_nb.events import DONE, FAILED, STOPPED, Ended, Events, Listener
+from customlabels_nb.events import DONE, FAILED, STOPPED, Ended, Events, Listener, stream_of
 
 if TYPE_CHECKING:
     from customlabels_nb.widgets.training_view import TrainingView
@@ -32,7 +32,7 @@ def watch(
     """
     if not isinstance(show, bool) and show != BARS:
         raise InputError(f"progress={show!r} is not valid. Use True, False or 'bars'.")
-    stream = events if isinstance(events, Events) else Events(*([] if events is None else [events]))
+    stream = stream_of(events)
     with ExitStack() as stack:
         view = _shown_view(stream, title, colors) if show is True and can_show_widgets() else None
         if view is None:

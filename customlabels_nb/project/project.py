@@ -48,7 +48,7 @@ from customlabels_nb.ingest.missing_images import (
     refuse_missing_sources,
     remove_missing_images,
 )
-from customlabels_nb.ingest.sources import Duplicates, ImportOptions, OnKnown, OnLeak, Source, contents_of_tables
+from customlabels_nb.ingest.sources import ImportOptions, OnDuplicate, OnKnown, OnLeak, Source, contents_of_tables
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.models.backbone import FEATURES, PACKAGED
@@ -270,11 +270,11 @@ class Project:
         label: str | None = None,
         copy: bool = False,
         on_leak: OnLeak = "report",
-        duplicates: Duplicates = "skip",
-        verify: bool = False,
+        on_duplicate: OnDuplicate = "skip",
+        check_images: bool = False,
         on_known: OnKnown = "fill",
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> ImportReport:
         """Add images from a folder, glob pattern, file, zip file, URL, a list of these, or one or several DataFrames.
 
@@ -301,10 +301,10 @@ class Project:
             Copy the files to ``images/`` in the project's folder.
         on_leak : {"report", "keep"}
             Report and skip an image whose content is already in the other split (train or test), or keep it.
-        duplicates : {"skip", "keep"}
+        on_duplicate : {"skip", "keep"}
             Report and skip an image with the same content as another one of the source, or keep it. With "keep",
             images with the content of a stored image are added, too.
-        verify : bool
+        check_images : bool
             Download and check remote images now. (Local images are always checked.) Otherwise, remote images are not
             downloaded until they are used: buckets are only listed, only the size of URLs is requested, and tables and
             datasets are not checked.
@@ -330,8 +330,8 @@ class Project:
         >>> project.train_set.label_counts.to_dict()
         {'bathroom': 3, 'bedroom': 3, 'garden': 3}
         """
-        options = ImportOptions(split, labels_from, label, copy, on_leak, duplicates, verify, on_known)
-        with progress_bars(events or Events(), show=progress) as stream:
+        options = ImportOptions(split, labels_from, label, copy, on_leak, on_duplicate, check_images, on_known)
+        with progress_bars(events, show=progress) as stream:
             return import_images(self._store, self.root, source, options, events=stream)
 
     def import_dataset(
@@ -341,10 +341,11 @@ class Project:
         split: t.Split | None = None,
         copy: bool = False,
         on_leak: OnLeak = "report",
-        duplicates: Duplicates = "skip",
-        verify: bool = False,
+        on_duplicate: OnDuplicate = "skip",
+        check_images: bool = False,
         on_known: OnKnown = "fill",
         progress: bool = True,
+        events: Events | Listener | None = None,
     ) -> ImportReport:
         """Import the images and annotations of a dataset from ``cl.read_dataset`` or from another project.
 
@@ -366,10 +367,12 @@ class Project:
             raise InputError(f"{given} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
         images, annotations, reports = dataset.images, dataset.annotations, list[ImportReport]()
         own = [name for name in t.SPLITS if (images["split"] == name).any()] or [t.TRAIN]
-        options = ImportOptions(copy=copy, on_leak=on_leak, duplicates=duplicates, verify=verify, on_known=on_known)
+        options = ImportOptions(
+            copy=copy, on_leak=on_leak, on_duplicate=on_duplicate, check_images=check_images, on_known=on_known
+        )
         if split is None and own == [t.TRAIN]:
             options = replace(options, follow=True)
-        with progress_bars(Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             for name in own if split is None else [split]:
                 chosen = images if split is not None else images[images["split"] == name]
                 contents = contents_of_tables(
@@ -387,7 +390,7 @@ class Project:
         return reports[0] if len(reports) == 1 else reports[0] + reports[1]
 
     def refresh(
-        self, split: t.Split | None = None, *, progress: bool = True, events: Events | None = None
+        self, split: t.Split | None = None, *, progress: bool = True, events: Events | Listener | None = None
     ) -> RefreshReport:
         """Scan the sources of one or both datasets again, add new images and report changed or missing ones.
 
@@ -403,7 +406,7 @@ class Project:
         ['split', 'image', 'what']
         """
         splits = [name for name in t.SPLITS if self._store.dataset(name)] if split is None else [t.check_split(split)]
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return refresh_sources(self._location, splits, events=stream)
 
     def auto_refresh(self, every: str | float | EllipsisType | None = ...) -> float | None:
@@ -440,7 +443,14 @@ class Project:
             set_interval(self._store, every)
         return interval(self._store)
 
-    def fetch(self, split: t.Split | None = None, *, workers: int = CONNECTIONS, progress: bool = True) -> pd.DataFrame:
+    def fetch(
+        self,
+        split: t.Split | None = None,
+        *,
+        workers: int = CONNECTIONS,
+        progress: bool = True,
+        events: Events | Listener | None = None,
+    ) -> pd.DataFrame:
         """Download remote images into the cache with ``workers`` connections and return a table of failed downloads.
 
         If interrupted, the next call continues where this one stopped. ``settings.cache_gb`` limits the size of the
@@ -456,18 +466,18 @@ class Project:
         images = self._store.images(split)
         remote = images[images["image"].map(is_remote).astype(bool)]
         known = [content if isinstance(content, str) else None for content in remote["sha256"]]
-        with progress_bars(Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             issues = fetch_all(remote["image"].tolist(), known=known, workers=workers, events=stream)
         return issues_to_frame(issues)
 
-    def update(self, split: t.Split, value: Dataset | pd.DataFrame, *, note: str = "") -> int:
+    def update(self, split: t.Split, data: Dataset | pd.DataFrame, *, note: str = "") -> int:
         """Store edited annotations as one action and return the number of changed images. Other images are not changed.
 
         Parameters
         ----------
         split : {"train", "test"}
             Dataset to update.
-        value : Dataset or DataFrame
+        data : Dataset or DataFrame
             A dataset derived from ``train_set`` or ``test_set``, a dataset from ``cl.read_dataset`` whose images the
             project has, or a table ``image, label`` (and box columns). Afterwards, the images in a table have exactly
             the annotations in that table. A missing label means no annotations. A dataset from a file replaces
@@ -481,7 +491,7 @@ class Project:
             If someone else has changed an image that you edited since the dataset was read. Nothing is written. (A
             plain table does not record when it was read, unless it has a column ``revision``.)
         InputError
-            If ``value`` is neither a dataset nor a table.
+            If ``data`` is neither a dataset nor a table.
 
         Examples
         --------
@@ -492,14 +502,14 @@ class Project:
         2
         """
         t.check_split(split)
-        if not isinstance(value, Dataset | pd.DataFrame):
+        if not isinstance(data, Dataset | pd.DataFrame):
             raise InputError(
-                f"value must be a Dataset or a DataFrame with columns image and label, not {type(value).__name__}."
+                f"data must be a Dataset or a DataFrame with columns image and label, not {type(data).__name__}."
             )
         action = self._action("update", note)
-        if isinstance(value, Dataset) and value.origin is None and not value.images["revision"].any():
-            return self._update_from_file(split, value, action)
-        dataset = value if isinstance(value, Dataset) else _edited(self._store, self.root, split, value, action.who)
+        if isinstance(data, Dataset) and data.origin is None and not data.images["revision"].any():
+            return self._update_from_file(split, data, action)
+        dataset = data if isinstance(data, Dataset) else _edited(self._store, self.root, split, data, action.who)
         images, annotations = t.settle_statuses(dataset.images, dataset.annotations), dataset.annotations
         if dataset.origin is not None:  # compare with the state when it was read, and store only the differences
             edited = _edits(dataset.origin, images, annotations)
@@ -525,7 +535,7 @@ class Project:
         on_known: OnKnown = "replace",
         note: str = "",
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> EntriesReport:
         """Replace the annotations of the images that manifest lines refer to, as one action.
 
@@ -563,13 +573,13 @@ class Project:
         1
         """
         action = self._action("update entries", note)
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return update_entries(
                 self._store, self.root, t.check_split(split), entries, action, on_known=on_known, events=stream
             )
 
     def add_predictions(
-        self, frame: pd.DataFrame | Detection, *, model: Model | LoadedModel | str, note: str = ""
+        self, predictions: pd.DataFrame | Detection, *, model: Model | LoadedModel | str, note: str = ""
     ) -> int:
         """Store predictions alongside the labels. The gallery and annotator draw them dashed until they are accepted.
 
@@ -577,7 +587,7 @@ class Project:
 
         Parameters
         ----------
-        frame : DataFrame or Detection
+        predictions : DataFrame or Detection
             Table with columns image, label and confidence (between 0 and 1), and for boxes the four box columns, as
             returned by ``model.detect_many``. It replaces all earlier predictions of this model. A ``model.detect``
             result for an image of the project replaces the model's predictions for that image only.
@@ -594,7 +604,7 @@ class Project:
         Raises
         ------
         InputError
-            If ``frame`` is neither a table nor a detection, or ``model`` has no name.
+            If ``predictions`` is neither a table nor a detection, or ``model`` has no name.
 
         Examples
         --------
@@ -604,15 +614,16 @@ class Project:
         2
         """
         model = getattr(model, "name", model)
-        image, table = getattr(frame, "name", None), getattr(frame, "table", None)
+        image, table = getattr(predictions, "name", None), getattr(predictions, "table", None)
         replaced: set[str] | None = None
-        if isinstance(frame, pd.DataFrame):
-            rows = frame
+        if isinstance(predictions, pd.DataFrame):
+            rows = predictions
         elif isinstance(image, str) and isinstance(table, pd.DataFrame):
             rows, replaced = table.assign(image=image), {image, Location.of(image).uri}
         else:
             raise InputError(
-                f"frame must be a DataFrame with columns image, label and confidence, not {type(frame).__name__}."
+                "predictions must be a DataFrame with columns image, label and confidence, not "
+                f"{type(predictions).__name__}."
             )
         if not isinstance(model, str) or not model.strip():
             raise InputError(
@@ -621,12 +632,12 @@ class Project:
         t.check_flat(rows, "predictions")
         if "image" in rows.columns and rows["image"].notna().all():
             rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
-        predictions = t.normalise_annotations(rows)
-        if isinstance(frame, pd.DataFrame):
-            predictions = _in_pixels(self._store, predictions, rows)
-        predictions = predictions.assign(model=model.strip())
+        annotations = t.normalise_annotations(rows)
+        if isinstance(predictions, pd.DataFrame):
+            annotations = _in_pixels(self._store, annotations, rows)
+        annotations = annotations.assign(model=model.strip())
         action = self._action("add predictions", note)
-        return self._store.replace_predictions(model.strip(), predictions, action, images=replaced).count
+        return self._store.replace_predictions(model.strip(), annotations, action, images=replaced).count
 
     def remove(self, split: t.Split, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
         """Remove images and their annotations from a dataset and return the number of images removed.
@@ -736,7 +747,7 @@ class Project:
         return Distribution(len(train) - len(moved), len(moved), issues)
 
     def check(
-        self, *, near_duplicates: bool | None = None, progress: bool = True, events: Events | None = None
+        self, *, near_duplicates: bool | None = None, progress: bool = True, events: Events | Listener | None = None
     ) -> CheckReport:
         """Check the datasets for problems that limit training: labels, files, boxes and leaks between train and test.
 
@@ -758,7 +769,7 @@ class Project:
         True
         """
         datasets, (files, _) = (self.train_set, self.test_set), self._store.files()
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return check_datasets(
                 *datasets, task=self.task, files=files, near_duplicates=near_duplicates, events=stream
             )
@@ -769,7 +780,7 @@ class Project:
         *,
         threshold: float = SIMILARITY_THRESHOLD,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> pd.DataFrame:
         """Find pairs of images that show the same photo, re-encoded, resized, brightened or slightly cropped.
 
@@ -785,7 +796,7 @@ class Project:
         ['image', 'other', 'similarity', 'split', 'other_split', 'labels', 'other_labels']
         """
         chosen = [self._location.dataset(name) for name in (t.SPLITS if split is None else [t.check_split(split)])]
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return find_near_duplicates(chosen, files=self._store.files()[0], threshold=threshold, events=stream)
 
     def remove_missing(self, *, confirm: bool = False, note: str = "") -> int:
@@ -1008,7 +1019,7 @@ class Project:
         return screens.open_annotator(self._location, t.check_split(split), query, assist=self.assist)
 
     def boxes_to_polygons(
-        self, split: t.Split = t.TRAIN, *, progress: bool = True, events: Events | None = None
+        self, split: t.Split = t.TRAIN, *, progress: bool = True, events: Events | Listener | None = None
     ) -> BoxOutlines:
         """Turn the boxes of a dataset into polygons with SAM 2, as one action that can be undone.
 
@@ -1043,7 +1054,7 @@ class Project:
         from customlabels_nb.labeling.outliner import get_segmenter
 
         t.check_split(split)
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return outline_boxes(self._store, self.root, split, partial(get_segmenter, stream.message), stream)
 
     def dashboard(self) -> Dashboard:
@@ -1131,7 +1142,7 @@ class Project:
         *,
         model: Model | str | None = None,
         sample: int = 200,
-        test_share: float = 0.0,
+        test_fraction: float = 0.0,
         random_state: int = 0,
         page_size: int = 24,
     ) -> Verify:
@@ -1155,7 +1166,7 @@ class Project:
             Model that made the predictions, or that runs on the images of a folder, or the name of a version.
         sample : int
             Number of images to judge. Images that the project already has are left out.
-        test_share : float
+        test_fraction : float
             Share (0 to 1) of the randomly drawn images that is submitted to test.
         random_state : int
             Seed of the sample.
@@ -1191,7 +1202,7 @@ class Project:
         version = self.model(model) if isinstance(model, str) else model
         tested = version._test_precision if isinstance(version, Model) else lambda: None
         return screens.open_verification(
-            self._location, predictions, version, sample=sample, test_share=test_share, random_state=random_state,
+            self._location, predictions, version, sample=sample, test_fraction=test_fraction, random_state=random_state,
             page_size=page_size, test_precision=tested,
         )  # fmt: skip
 
@@ -1363,7 +1374,7 @@ class Project:
         backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> pd.DataFrame:
         """Train on all folds of the training set but one, test on that one, and return the metrics of each fold.
 
@@ -1418,7 +1429,7 @@ class Project:
         parts = [{}] if folds is None else [{"fold": fold} for fold in range(folds)]
         seeds = [(options.random_state + number) % 2**32 for number in range(repeats)]
         trials = [{**part, "random_state": seed} for part in parts for seed in seeds]
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return run_trials(
                 train, test, options, trials, folds=dealt, task=self.task, root=self.root, workers=workers,
                 backend=backend, shared_filesystem=shared_filesystem, events=stream,
@@ -1433,7 +1444,7 @@ class Project:
         backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> pd.DataFrame:
         """Compute the features of all images that have none yet, and return a table of images that cannot be read.
 
@@ -1445,7 +1456,7 @@ class Project:
         split : {"train", "test"}, optional
             Dataset. By default both.
         model : str, optional
-            Network that computes them. By default that of :attr:`features`. "siglip2" makes the images searchable, see
+            Network that computes them. By default :attr:`embedding_model`. "siglip2" makes the images searchable, see
             :meth:`search`. It is downloaded if it is not on this machine.
         workers : int, optional
             Number of processes that share the work. By default this process does it.
@@ -1468,24 +1479,24 @@ class Project:
         images = self._store.images(split)
         refuse_missing_sources(self._store, self.root, images)
         keys = [content if isinstance(content, str) else None for content in images["sha256"]]
-        name = self.features if model is None else get_features(model)
+        name = self.embedding_model if model is None else get_features(model)
         shares: dict[str, Any] = {"workers": workers, "backend": backend, "shared_filesystem": shared_filesystem}
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return issues_to_frame(
                 embed_with(images["image"].tolist(), keys, self.root, model=name, **shares, events=stream)
             )
 
     @property
-    def features(self) -> str:
-        """Features that assist and similarity use, "efficientnet_lite0" by default. Can be set.
+    def embedding_model(self) -> str:
+        """Network whose features assist and similarity use, "efficientnet_lite0" by default. Can be set.
 
         It may be "siglip2", the folder of a SigLIP model, ``"hf://user/name"``, or a backbone such as
         "timm/resnet18.a1_in1k". Missing weights are downloaded.
         """
         return str(self._store.setting(FEATURES) or PACKAGED)
 
-    @features.setter
-    def features(self, name: str) -> None:
+    @embedding_model.setter
+    def embedding_model(self, name: str) -> None:
         from customlabels_nb.models.embeddings import get_features
 
         chosen = get_features(name)
@@ -1497,12 +1508,12 @@ class Project:
         *,
         image: str | os.PathLike[str] | None = None,
         split: t.Split | None = None,
-        limit: int | None = 100,
+        max_results: int | None = 100,
     ) -> pd.DataFrame:
         """Find the images that a text describes, or that are similar to an image.
 
-        ``project.embed(model="siglip2")`` makes images searchable. If :attr:`features` is a model that reads texts, its
-        features are searched instead.
+        ``project.embed(model="siglip2")`` makes images searchable. If :attr:`embedding_model` reads texts, its features
+        are searched instead.
 
         Parameters
         ----------
@@ -1512,7 +1523,7 @@ class Project:
             Image of the project, or any other image.
         split : {"train", "test"}, optional
             Dataset. By default both.
-        limit : int, optional
+        max_results : int, optional
             Maximum number of images. None for all of them.
 
         Returns
@@ -1531,17 +1542,17 @@ class Project:
 
         Examples
         --------
-        >>> project.search("a bed with a red blanket", limit=10)  # doctest: +SKIP
+        >>> project.search("a bed with a red blanket", max_results=10)  # doctest: +SKIP
         """
         from customlabels_nb.models.image_search import search_images
 
         if (text is None) == (image is None):
             raise InputError("Pass either a text, like project.search('a red screw'), or image='photo.jpg'.")
         images = self._store.images(None if split is None else t.check_split(split))
-        if limit is not None:
-            limit = check_integer("limit", limit, 1, otherwise="None for all")
+        if max_results is not None:
+            max_results = check_integer("max_results", max_results, 1, otherwise="None for all")
         like = None if image is None else str(image)
-        return search_images(self.root, self.features, images, text=text, image=like, limit=limit)
+        return search_images(self.root, self.embedding_model, images, text=text, image=like, max_results=max_results)
 
     def map_layout(
         self,
@@ -1550,7 +1561,7 @@ class Project:
         random_state: int = 0,
         again: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> pd.DataFrame:
         """Return the places of images on a plane, on which similar images are close.
 
@@ -1593,10 +1604,10 @@ class Project:
         refuse_missing_sources(self._store, self.root, images)
         gone = missing_files(images["image"].tolist(), self.root)
         contents = [content if isinstance(content, str) else None for content in images["sha256"].where(~gone)]
-        layouts = MapLayouts(self.root, self.features, split, random_state)
+        layouts = MapLayouts(self.root, self.embedding_model, split, random_state)
         found = None if again else layouts.read(contents)
         if found is None:
-            with progress_bars(events or Events(), show=progress) as stream:
+            with progress_bars(events, show=progress) as stream:
                 lay_out(layouts, contents, stream)
             found = layouts.read(contents)
         if found is None:
@@ -1686,7 +1697,7 @@ class Project:
         images: bool = True,
         versions: bool = True,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> PackReport:
         """Write the project to a zip file, for example to share or archive it. ``cl.unpack_project`` opens it again.
 
@@ -1707,7 +1718,7 @@ class Project:
         (18, 0)
         """
         target = local_path(path, "path").absolute()
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             return pack(self._location, target, images=images, versions=versions, events=stream)
 
     def rename(self, name: str) -> None:

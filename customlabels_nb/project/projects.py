@@ -172,9 +172,9 @@ def _warn_of_network_disk(root: Path, store: SqlStore) -> None:
 
 
 def unpack_project(
-    path: str | os.PathLike[str], into: str | os.PathLike[str] = ".", *, name: str | None = None
+    path: str | os.PathLike[str], folder: str | os.PathLike[str] = ".", *, name: str | None = None
 ) -> Project:
-    """Unpack a zip file written by ``project.pack`` into a new folder ``<into>/<name>`` and open the project.
+    """Unpack a zip file written by ``project.pack`` into a new folder ``<folder>/<name>`` and open the project.
 
     Assist and automatic refreshes are switched off in it, so that no training starts and no URL is requested by itself.
 
@@ -182,7 +182,7 @@ def unpack_project(
     ----------
     path : path
         Zip file to unpack.
-    into : path
+    folder : path
         Folder to create the project's folder in. By default the current folder.
     name : str, optional
         Name of the unpacked project. By default its original name.
@@ -200,7 +200,7 @@ def unpack_project(
     >>> cl.unpack_project("rooms.zip", name="rooms-copy")
     Project('rooms-copy': train 12, test 6 images; 3 labels; 0 versions)
     """
-    return load_project(unpack(path, Path(into).expanduser().absolute(), name))
+    return load_project(unpack(path, Path(folder).expanduser().absolute(), name))
 
 
 def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:

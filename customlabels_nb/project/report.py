@@ -218,12 +218,12 @@ class Report(Evaluation):
         return compare(baseline, self, common=common, names=names, random_state=random_state)
 
     # -- results screen -----------------------------------------------------------------------------
-    def show(self, compare: Report | None = None) -> Results:
+    def show(self, baseline: Report | None = None) -> Results:
         """Show the results screen: metrics, curves and test images, updated as confidence and IoU thresholds change.
 
         Parameters
         ----------
-        compare : Report, optional
+        baseline : Report, optional
             Report of an earlier version to compare with, shown next to this one. Differences are this report's metrics
             minus its, both by its decision, as in :meth:`compare`.
 
@@ -241,7 +241,7 @@ class Report(Evaluation):
         from customlabels_nb.widgets.results import Results
 
         actions = None if self._actions is None else self._actions()
-        results = Results(self._exploration(compare), self._about(), actions)
+        results = Results(self._exploration(baseline), self._about(), actions)
         results.observe(self._move_maps, "position")
         return results
 
@@ -293,7 +293,7 @@ class Report(Evaluation):
             change_signal.notify(self.root)
 
     def to_html(
-        self, path: str | os.PathLike[str], *, images: int = 100, pixels: int = 320, compare: Report | None = None
+        self, path: str | os.PathLike[str], *, max_images: int = 100, pixels: int = 320, baseline: Report | None = None
     ) -> Path:
         """Write the results screen to one interactive HTML file that any browser opens without a network connection.
 
@@ -301,29 +301,30 @@ class Report(Evaluation):
         ----------
         path : path
             File to write. An existing file is replaced.
-        images : int
+        max_images : int
             Number of test images included as thumbnails, the most confident mistakes first.
         pixels : int
             Longest side of the thumbnails.
-        compare : Report, optional
+        baseline : Report, optional
             Report of an earlier version to compare with, shown next to this one. Differences are this report's metrics
             minus its, both by its decision, as in :meth:`compare`.
 
         Examples
         --------
-        >>> report.to_html("report.html", images=6).name
+        >>> report.to_html("report.html", max_images=6).name
         'report.html'
         """
         from customlabels_nb.widgets.results import write_results_file
 
-        return write_results_file(path, self._exploration(compare), self._about(), images=images, pixels=pixels)
+        exploration = self._exploration(baseline)
+        return write_results_file(path, exploration, self._about(), max_images=max_images, pixels=pixels)
 
-    def _exploration(self, compare: Report | None) -> Exploration:
+    def _exploration(self, baseline: Report | None) -> Exploration:
         from customlabels_nb.evaluation.exploring import Exploration
 
         exploration = Exploration(self, name=self.name)
-        if compare is not None:
-            exploration.compare_with(compare, compare.name)
+        if baseline is not None:
+            exploration.compare_with(baseline, baseline.name)
         return exploration
 
     def _about(self) -> About:

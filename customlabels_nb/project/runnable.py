@@ -22,7 +22,7 @@ from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, NotEnoughDataError
-from customlabels_nb.events import Events
+from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.locations import local_path
 from customlabels_nb.models.artifact import CONFIG, MOST_CONFIG_BYTES, WEIGHTS, load_config
 from customlabels_nb.models.pretrained.weights import HUB
@@ -207,7 +207,7 @@ class Runnable(ABC):
         backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -224,7 +224,7 @@ class Runnable(ABC):
         backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> WrittenDetections: ...
 
     def detect_many(
@@ -240,7 +240,7 @@ class Runnable(ABC):
         backend: Backend | None = None,
         shared_filesystem: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> pd.DataFrame | WrittenDetections:
         """Predict the labels, or detect the objects, of many images in batches.
 
@@ -309,7 +309,7 @@ class Runnable(ABC):
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
         arguments = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             result = detect_many(
                 self._running(),
                 sources,
@@ -331,7 +331,7 @@ class Runnable(ABC):
         *,
         thresholds: float | Mapping[str, float] | EvaluationDecision | None = None,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> Report:
         """Run the model on labelled images and compare its predictions with the labels.
 
@@ -504,7 +504,7 @@ class Runnable(ABC):
         to: str | os.PathLike[str] | None = None,
         allow_damaged: bool = False,
         progress: bool = True,
-        events: Events | None = None,
+        events: Events | Listener | None = None,
     ) -> VideoDetection:
         """Detect labels in the frames of a video: MP4, MOV and other formats supported by FFmpeg.
 
@@ -539,7 +539,7 @@ class Runnable(ABC):
 
         root = self._root if self._root is not None and _lies_in(self._root, video) else None
         options: dict[str, Any] = {"every": every, "threshold": threshold, "max_results": max_results, "to": to}
-        with progress_bars(events or Events(), show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
             detection = detect_video(
                 self._running(), video, root=root, allow_damaged=allow_damaged, events=stream, **options
             )

@@ -243,7 +243,7 @@ def open_verification(
     model: Any,
     *,
     sample: int,
-    test_share: float,
+    test_fraction: float,
     random_state: int,
     page_size: int,
     test_precision: Callable[[], float | None],
@@ -253,7 +253,7 @@ def open_verification(
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.verify import Verify
 
-    test_share = check_fraction("test_share", test_share)
+    test_fraction = check_fraction("test_fraction", test_fraction)
     images, predict, key = _predictions_in(predictions, model, location.root)
     name = "predictions" if model is None else model.name
     path = draw_sample(
@@ -261,7 +261,9 @@ def open_verification(
     )
 
     def session() -> Verification:
-        return Verification(location.store, location.root, path, test_share=test_share, test_precision=test_precision)
+        return Verification(
+            location.store, location.root, path, test_fraction=test_fraction, test_precision=test_precision
+        )
 
     def refuse(files: list[str], split: str, label: str | None, on_known: str) -> ImportReport:
         raise NotAllowedError("The sample to verify is fixed. Add images with project.add_images().")

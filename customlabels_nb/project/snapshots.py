@@ -40,7 +40,7 @@ class Snapshots:
         """Table of snapshots, oldest first: name, created, who, split (NaN for both), images, annotations (counts)."""
         return self._store.snapshots()
 
-    def take(self, name: str, split: t.Split | None = None) -> int:
+    def take(self, name: str, *, split: t.Split | None = None) -> int:
         """Take a snapshot of the current datasets and return its number of images.
 
         Parameters

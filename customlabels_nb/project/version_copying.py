@@ -28,14 +28,14 @@ EVALUATION = "evaluation"
 _CHUNK = 1 << 20
 
 
-def location_of(target: object) -> ProjectLocation:
+def location_of(project: object) -> ProjectLocation:
     """Return the location of a project, given the project or its folder."""
-    location = getattr(target, "_location", None)
+    location = getattr(project, "_location", None)
     if isinstance(location, ProjectLocation):
         return location
-    if not isinstance(target, str | os.PathLike):
-        raise InputError(f"target={target!r} is not a project. Pass a project or its folder.")
-    root = local_path(target, "target").absolute()
+    if not isinstance(project, str | os.PathLike):
+        raise InputError(f"project={project!r} is not a project. Pass a project or its folder.")
+    root = local_path(project, "project").absolute()
     store = open_project_store(root)
     settle_orphans(store)
     return ProjectLocation(root, store)

@@ -69,7 +69,7 @@ class HandoutReport:
 
 
 def write_handout(
-    out: str | os.PathLike[str], notebooks: Iterable[str | os.PathLike[str]] = ()
+    folder: str | os.PathLike[str], notebooks: Iterable[str | os.PathLike[str]] = ()
 ) -> tuple[HandoutReport, ...]:
     """Write a student's copy and a solution copy of lab notebooks to a new folder, which is a course of nbgrader.
 
@@ -78,7 +78,7 @@ def write_handout(
 
     Parameters
     ----------
-    out : path
+    folder : path
         Folder to create, for ``student/NAME/NAME.ipynb`` and ``solution/NAME/NAME.ipynb``.
     notebooks : iterable of path
         Lab notebooks with tagged cells, as :mod:`customlabels_nb.teaching.handout` describes. By default, the labs of
@@ -92,8 +92,8 @@ def write_handout(
     Raises
     ------
     InputError
-        If ``out`` exists and is not empty, or cannot be written, or if a notebook cannot be read, has no exercises, or
-        lacks cells. Nothing is written then.
+        If ``folder`` exists and is not empty, or cannot be written, or if a notebook cannot be read, has no exercises
+        or lacks cells. Nothing is written then.
 
     Examples
     --------
@@ -105,10 +105,12 @@ def write_handout(
     """
     import nbformat
 
-    target = local_path(out, "out")
-    with write_errors(f"out={os.fspath(out)!r}"):
+    target = local_path(folder, "folder")
+    with write_errors(f"folder={os.fspath(folder)!r}"):
         if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
-            raise InputError(f"out={os.fspath(out)!r} is a file, or a folder that is not empty. Choose a new folder.")
+            raise InputError(
+                f"folder={os.fspath(folder)!r} is a file, or a folder that is not empty. Choose a new folder."
+            )
         labs = [(path.stem, notebook, _exercises(notebook, path)) for path, notebook in _chosen(notebooks).items()]
         target.mkdir(parents=True, exist_ok=True)
         written = []

@@ -37,7 +37,7 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
     """Dashboard of a labelling job, created by ``job.dashboard()``.
 
     It follows the job while people label. A click on a number opens a gallery below with exactly the images that it
-    counts, or the review. Other cells can read and control it with ``figures``, ``show_images`` and ``opened``.
+    counts, or the review. Other cells can read and control it with ``totals``, ``show_images`` and ``opened``.
 
     Attributes
     ----------
@@ -69,12 +69,12 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
         self.on_msg(self.answer)
 
     @property
-    def figures(self) -> dict[str, Any]:
+    def totals(self) -> dict[str, Any]:
         """Current numbers: the job's settings, ``states`` of its images, ``people``, ``agreement`` and more.
 
         Examples
         --------
-        >>> job.dashboard().figures["states"]
+        >>> job.dashboard().totals["states"]
         {'done': 0, 'review': 0, 'working': 0, 'waiting': 12, 'skipped': 0}
         """
         self.session.refresh()
@@ -120,9 +120,9 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return widget
 
     def _ipython_display_(self) -> None:
-        figures = self.figures
-        states = ", ".join(f"{number:,} {state}" for state, number in figures["states"].items() if number)
-        text = f"{figures['name']}: {states or 'no images'}. Run this cell to see the current state."
+        totals = self.totals
+        states = ", ".join(f"{number:,} {state}" for state, number in totals["states"].items() if number)
+        text = f"{totals['name']}: {states or 'no images'}. Run this cell to see the current state."
         display_with_fallback(self._box, still_html(text))
 
     def _push(self) -> None:

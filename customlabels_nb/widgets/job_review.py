@@ -68,7 +68,7 @@ class JobReview(Review):
 
         Examples
         --------
-        >>> job.update(annotators=2, most=2)
+        >>> job.update(annotators=2, max_annotators=2)
         >>> for name, label in [("ben", "garden"), ("carl", "bedroom")]:
         ...     other = job.worker(name)
         ...     for task in other.lease(12):

@@ -6,7 +6,7 @@ import io
 import math
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import pandas as pd
@@ -20,6 +20,9 @@ from customlabels_nb.labeling.feedback import AddedImageReport
 from customlabels_nb.labeling.quick_test import QuickTestAnswer, QuickTestImage, QuickTestSession
 from customlabels_nb.widgets._base import STATIC, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import StillPicture, display_with_fallback, redraw, still_html
+
+if TYPE_CHECKING:
+    from customlabels_nb.labeling.quick_test import AnyImage, ShownDetection
 
 _MOST_FILES_AT_ONCE = 4
 _MOST_BYTES = 256 * 2**20
@@ -73,12 +76,12 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         self.observe(self._threshold_moved, "threshold")
 
     # -- for other cells ----------------------------------------------------------------------------
-    def ask(self, image: object) -> Any:
+    def ask(self, image: AnyImage) -> ShownDetection:
         """Run the model on an image, show the image in the page and return the detection.
 
         Parameters
         ----------
-        image : object
+        image : path, URL, bytes, PIL image, array or tensor
             Image in any form that ``model.detect`` accepts.
 
         Returns
@@ -96,10 +99,12 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         trial = self.session.ask(image)
         self._image_added(trial)
         self._push()
-        return self.detection
+        detection = self.detection
+        assert detection is not None
+        return detection
 
     @property
-    def detection(self) -> Any:
+    def detection(self) -> ShownDetection | None:
         """Result for the shown photo, as of ``model.detect``. None before the first photo."""
         return self.session.detection(self.threshold)
 

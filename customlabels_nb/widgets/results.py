@@ -520,15 +520,15 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
 
 def write_results_file(
-    path: str | os.PathLike[str], exploration: Exploration, about: About, *, images: int = 100, pixels: int = 320
+    path: str | os.PathLike[str], exploration: Exploration, about: About, *, max_images: int = 100, pixels: int = 320
 ) -> Path:
     """Write the widget with its data, its code and images of the worst mistakes to one HTML file.
 
-    An existing file is replaced atomically. At most ``images`` images are written, most confident mistakes first, whose
-    longest side is ``pixels``, rounded up to 160, 320 or 640. InputError is raised if one of them is out of range, or
-    ``path`` is a folder.
+    An existing file is replaced atomically. At most ``max_images`` images are written, most confident mistakes first,
+    whose longest side is ``pixels``, rounded up to 160, 320 or 640. InputError is raised if one of them is out of
+    range, or ``path`` is a folder.
     """
-    for name, value, most in (("images", images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
+    for name, value, most in (("max_images", max_images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
         check_integer(name, value, 0, most)
     target = Path(path)
     if target.is_dir():
@@ -538,7 +538,7 @@ def write_results_file(
         "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers],
         "training": about.training_counts(),
         "advice": _advice_as_json(exploration),
-        "pictures": _pictures(exploration, about, images, pixels),
+        "pictures": _pictures(exploration, about, max_images, pixels),
     }
     text = render(
         "results.html",

@@ -580,7 +580,7 @@ def test_projects_without_labels_and_finished_ones_show_the_next_step(lab: Lab) 
 
 
 MODEL = f"""{inspect.getsource(tiny_siglip).partition("annotations")[2]}
-project.features = str(Path("tiny").absolute()) if write_tiny_siglip(Path("tiny")) else ""
+project.embedding_model = str(Path("tiny").absolute()) if write_tiny_siglip(Path("tiny")) else ""
 project.embed(progress=False)
 Image.new("RGB", (120, 90), "red").save("photos/new.png")
 project.add_images("photos/new.png", progress=False)

@@ -313,7 +313,7 @@ def test_the_file_opens_offline_and_its_sliders_live(
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     for kind in ("classifier", "detector"):
         report = scope[kind]()
-        page.goto(report.to_html(tmp_path / f"{kind}.html", images=9).as_uri())
+        page.goto(report.to_html(tmp_path / f"{kind}.html", max_images=9).as_uri())
         screen = ResultsScreen(page, page.locator(".clnb-results")).ready()
         overlap = report.evaluation.outcomes.iou_threshold if kind == "detector" else None
         for value in (0.05, 0.75):
@@ -342,7 +342,7 @@ def _reports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen:
     """Open the exported file of a report."""
     page = browser.new_page(viewport={"width": 1200, "height": 1200})
-    page.goto(report.to_html(folder / "report.html", images=0).as_uri())
+    page.goto(report.to_html(folder / "report.html", max_images=0).as_uri())
     return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)
 
 

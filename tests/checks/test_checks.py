@@ -355,7 +355,7 @@ def test_copies_are_reported_by_split_and_labels(copied: Project, pictures: Path
 def test_copies_with_different_labels_are_reported(project: Project, shapes: Path, tmp_path: Path) -> None:
     twin = tmp_path / "twin.png"
     twin.write_bytes((shapes / "disc" / "0.png").read_bytes())
-    project.add_images([twin], label="stripes", duplicates="keep", progress=False)
+    project.add_images([twin], label="stripes", on_duplicate="keep", progress=False)
     report = project.check(progress=False)
     assert report.images_with("DUPLICATE_CONTENT") == [str(twin)]
     assert set(report.images_with("LABELS_DIFFER_ON_SAME_PICTURE")) == {str(twin), str(shapes / "disc" / "0.png")}

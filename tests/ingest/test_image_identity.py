@@ -74,11 +74,11 @@ def test_name_comes_before_content(project: cl.Project, add: Add, tmp_path: Path
 def test_first_of_several_stored_copies_counts(project: cl.Project, add: Add, tmp_path: Path) -> None:
     for name in ("b.jpg", "a.jpg", "c.jpg"):
         (tmp_path / name).write_bytes(jpeg(0))
-    add([tmp_path / "b.jpg", tmp_path / "a.jpg"], duplicates="keep")
+    add([tmp_path / "b.jpg", tmp_path / "a.jpg"], on_duplicate="keep")
     report = add(tmp_path / "c.jpg", label="apple")
     assert (report.added, report.known, report.labelled) == (0, 1, 1)
     assert labels(project.train_set) == {"a.jpg": [], "b.jpg": ["apple"]}
-    assert add(tmp_path / "c.jpg", duplicates="keep").added == 1, "the content decides nothing"
+    assert add(tmp_path / "c.jpg", on_duplicate="keep").added == 1, "the content decides nothing"
 
 
 def test_images_of_a_file_without_splits_stay_in_their_split(project: cl.Project, add: Add, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ THE_STORE = (SqlStore.__module__, "SqlStore.add_parts")
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"split": "both"}, {"labels_from": "names"}, {"on_leak": "drop"}, {"duplicates": "drop"}]
+    "wrong", [{"split": "both"}, {"labels_from": "names"}, {"on_leak": "drop"}, {"on_duplicate": "drop"}]
 )
 def test_unknown_options_are_refused(wrong: dict[str, Any]) -> None:
     (name, value) = next(iter(wrong.items()))

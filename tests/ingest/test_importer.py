@@ -147,7 +147,7 @@ def test_folder_without_images_gives_a_message(add: Add, tmp_path: Path) -> None
     [
         ({"split": "valid"}, InputError, "split='valid'"),
         ({"on_leak": "ignore"}, InputError, "on_leak='ignore'"),
-        ({"duplicates": "merge"}, InputError, "duplicates='merge'"),
+        ({"on_duplicate": "merge"}, InputError, "on_duplicate='merge'"),
         ({"label": "x", "labels_from": "folders"}, InputError, "not both"),
         ({"label": ""}, LabelError, "1 to 256"),
     ],
@@ -202,7 +202,7 @@ def test_the_same_content_under_another_name_is_reported(project: cl.Project, ad
     assert (report.added, report.known, codes(report)) == (0, 1, [])
     report = add([tmp_path / "third.jpg", folder])
     assert codes(report) == [("DUPLICATE_CONTENT", "third.jpg"), ("DUPLICATE_CONTENT", "again.jpg")]
-    kept = add(tmp_path / "third.jpg", duplicates="keep")
+    kept = add(tmp_path / "third.jpg", on_duplicate="keep")
     assert (kept.added, codes(kept)) == (1, [("DUPLICATE_CONTENT", "third.jpg")])
 
 

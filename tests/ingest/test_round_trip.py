@@ -74,7 +74,7 @@ def make_project(case: Case, folder: Path, bucket: Bucket) -> cl.Project:
     if case.stored == "remote":
         for number, path in enumerate(files):
             bucket.put(f"{folder.name}/{number}.jpg", path.read_bytes())
-        project.add_images(f"{bucket.url}/{folder.name}/", verify=True, progress=False)
+        project.add_images(f"{bucket.url}/{folder.name}/", check_images=True, progress=False)
     elif case.stored == "uploaded":
         session = session_files(project._location)
         upload = session.begin_upload()

@@ -333,9 +333,9 @@ def test_a_killed_import_leaves_no_partial_copies(project: cl.Project, tmp_path:
 def test_copies_of_equal_files_get_different_names(project: cl.Project, add: Add, tmp_path: Path) -> None:
     for name in ("a.jpg", "b.JPEG", "c"):
         (tmp_path / name).write_bytes(jpeg(1))
-    report = add([tmp_path / "a.jpg", tmp_path / "b.JPEG", tmp_path / "c"], copy=True, duplicates="keep")
+    report = add([tmp_path / "a.jpg", tmp_path / "b.JPEG", tmp_path / "c"], copy=True, on_duplicate="keep")
     assert report.added == len(set(project.train_set.images["image"])) == 3
-    assert add([tmp_path / "a.jpg", tmp_path / "b.JPEG"], copy=True, duplicates="keep").added == 0
+    assert add([tmp_path / "a.jpg", tmp_path / "b.JPEG"], copy=True, on_duplicate="keep").added == 0
 
 
 @pytest.mark.parametrize(("name", "copied"), [

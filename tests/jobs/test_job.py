@@ -42,7 +42,7 @@ BOX = {"label": "lemon", "left": 1, "top": 2.5, "width": 30, "height": 40}
         ({"annotators": 0}, "annotators=0"),
         ({"annotators": True}, "annotators=True"),
         ({"annotators": 10}, "annotators=10"),
-        ({"annotators": 3, "most": 2}, "most=2 must be at least annotators=3"),
+        ({"annotators": 3, "max_annotators": 2}, "max_annotators=2 must be at least annotators=3"),
         ({"agreement": 70}, "agreement=70"),
         ({"lease": "soon"}, "lease='soon'"),
         ({"lease": 0}, "lease=0"),
@@ -81,7 +81,7 @@ def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None
     second = jobs["leaves-2"]
     assert (second.name, second.task, second.labels) == ("leaves-2", "multi-label", ["lime", "quince"])
     assert second.settings == {
-        "annotators": 1, "most": 1, "agreement": 0.7, "instructions": "", "lease": 90.0, "members": "open",
+        "annotators": 1, "max_annotators": 1, "agreement": 0.7, "instructions": "", "lease": 90.0, "members": "open",
     }  # fmt: skip
     assert second.summary["people"] == ["meg"]
     assert place.store.labels()["label"].tolist() == ["lemon", "lime", "quince"]
@@ -204,9 +204,9 @@ def test_more_and_fewer_annotators(place: Place, create: Create) -> None:
     assert ben.submit(late, "lime").reason == "late"
     job.update(annotators=3)
     assert job.answers["counted"].all()
-    assert (job.progress.done, job.progress.left, job.settings["most"]) == (1, 33, 3)
+    assert (job.progress.done, job.progress.left, job.settings["max_annotators"]) == (1, 33, 3)
     check(place, 3)
-    job.update(annotators=1, most=1)
+    job.update(annotators=1, max_annotators=1)
     assert (job.progress.done, job.progress.left, job.progress.answers) == (1, 11, 3)
     assert sorted([ann.submit(held, "lemon").counted, *(cem.submit(each, None).counted for each in cem.held)]).count(
         True
@@ -216,13 +216,13 @@ def test_more_and_fewer_annotators(place: Place, create: Create) -> None:
 
 
 def test_ask_one_more_stops_at_the_maximum(place: Place, create: Create) -> None:
-    job = create(annotators=1, most=2)
+    job = create(annotators=1, max_annotators=2)
     answer_all(job.worker("ann"))
     assert job.state == "completed"
     assert job.ask_one_more("00.jpg") == 1
     assert job.ask_one_more(["00.jpg", "01.jpg"]) == 1
     assert (job.progress.left, answer_all(job.worker("ben")), job.ask_one_more("00.jpg")) == (2, 2, 0)
-    assert sum(job.ask_one_more("00.jpg", most=99) for _ in range(9)) == 7  # until there are nine
+    assert sum(job.ask_one_more("00.jpg", max_annotators=99) for _ in range(9)) == 7  # until there are nine
     with pytest.raises(InputError, match=r"'99\.jpg'"):
         job.ask_one_more("99.jpg")
     check(place, 2)
@@ -463,7 +463,7 @@ def test_a_task_that_everybody_skipped_waits_for_the_manager(place: Place, creat
     assert job.skipped.empty
     meg.skip(meg.lease(1)[0], HOSTILE)
     assert job.skipped["reason"].tolist() == ["dark", HOSTILE]
-    assert job.ask_one_more("00.jpg", most=9) == 0
+    assert job.ask_one_more("00.jpg", max_annotators=9) == 0
     assert (job.accept_skipped("00.jpg"), job.accept_skipped()) == (1, 0)
     with pytest.raises(NotAllowedError, match="not among the skipped"):
         job.return_skipped("00.jpg")
@@ -544,7 +544,7 @@ def test_a_packed_project_takes_its_jobs_along(tmp_path: Path) -> None:
     meg = job.worker()
     meg.submit(meg.lease(1)[0], "lemon")
     project.pack(tmp_path / "leaves.zip", images=False, progress=False)
-    again = cl.unpack_project(tmp_path / "leaves.zip", name="again", into=tmp_path)
+    again = cl.unpack_project(tmp_path / "leaves.zip", name="again", folder=tmp_path)
     assert again.jobs["leaves-1"].answers["label"].tolist() == ["lemon"]
     assert cl.whoami(again).roles == {"leaves-1": "manager"}
     again.close()

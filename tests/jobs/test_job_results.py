@@ -63,7 +63,7 @@ def label_outside(place: Place, image: str, label: str, who: str = "olga") -> No
 # -- a class ----------------------------------------------------------------------------------------
 def test_a_class_labels_until_the_job_is_completed(place: Place, create: Create) -> None:
     truth = {f"{number:02}.jpg": ("lemon", "lime")[number % 2] for number in range(12)}
-    job = create(annotators=3, most=5, agreement=0.7, gold={"11.jpg": truth["11.jpg"]})
+    job = create(annotators=3, max_annotators=5, agreement=0.7, gold={"11.jpg": truth["11.jpg"]})
     pupils = [job.worker(f"pupil {number}") for number in range(9)]
     random_state = random.Random(3)
     while job.state != "completed":
@@ -121,7 +121,7 @@ def test_a_class_draws_boxes(place: Place, create: Create) -> None:
 
 # -- states -----------------------------------------------------------------------------------------
 def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: Create) -> None:
-    job = create(images=["00.jpg"], annotators=2, most=3)
+    job = create(images=["00.jpg"], annotators=2, max_annotators=3)
     for who, label in [("ann", "lemon"), ("ben", "lime")]:
         answer(job.worker(who), "00.jpg", label)
     assert (states_of(place), job.progress.left, job.state) == ({"00.jpg": "open"}, 1, "running")
@@ -161,7 +161,7 @@ def test_weights_alone_resolve_no_image_but_those_resolved_before_stay_until_con
 ) -> None:
     for module in (job_results, consolidation):
         monkeypatch.setattr(module, "FEW_ANSWERS", 5)
-    job = create(annotators=2, most=3)
+    job = create(annotators=2, max_annotators=3)
     ann, ben, cem = (job.worker(name) for name in ("ann", "ben", "cem"))
     others = [f"{number:02}.jpg" for number in range(1, 11)]
     for worker in (ann, cem):
@@ -240,16 +240,16 @@ def test_more_and_fewer_annotators_reopen_and_finish_tasks(place: Place, create:
 
 
 def test_fewer_people_at_most_end_a_task_that_nobody_else_can_answer(place: Place, create: Create) -> None:
-    job = create(images=["00.jpg"], annotators=2, most=3, members=["ann", "ben"])
+    job = create(images=["00.jpg"], annotators=2, max_annotators=3, members=["ann", "ben"])
     for who, label in [("ann", "lemon"), ("ben", "lime")]:
         answer(job.worker(who), "00.jpg", label)
     assert (states_of(place), job.state) == ({"00.jpg": "needs_review"}, "completed")  # nobody is left
     job.invite("carl")
     job.consolidate()
     assert (states_of(place), job.progress.left, job.progress.alone) == ({"00.jpg": "open"}, 1, 0)
-    job.update(most=2)
+    job.update(max_annotators=2)
     assert (states_of(place), job.state) == ({"00.jpg": "needs_review"}, "completed")
-    job.update(most=3)
+    job.update(max_annotators=3)
     assert (states_of(place), job.progress.left) == ({"00.jpg": "open"}, 1)
 
 
@@ -401,7 +401,7 @@ def test_a_box_that_a_person_deleted_does_not_come_back(place: Place, create: Cr
 def test_a_reopened_image_without_labels_is_unlabelled_again(place: Place, create: Create) -> None:
     before = place.store.images("train").query("image == '01.jpg'").assign(status="labelled")
     place.store.update_images("train", before, t.empty(t.ANNOTATION_COLUMNS), Action("label", "olga"))
-    job = create(images=["00.jpg", "01.jpg"], annotators=2, most=2)
+    job = create(images=["00.jpg", "01.jpg"], annotators=2, max_annotators=2)
     for name in ("ann", "ben"):
         answer(job.worker(name), "00.jpg", None)
     answer(job.worker("ann"), "01.jpg", "lemon")
@@ -584,7 +584,7 @@ def test_an_answer_that_changes_while_a_task_is_decided_is_not_overlooked(
 
 
 def test_requeue_removes_the_reviewer_decision(place: Place, create: Create) -> None:
-    job = create(images=["00.jpg", "01.jpg"], most=2)
+    job = create(images=["00.jpg", "01.jpg"], max_annotators=2)
     job.decide("00.jpg", "lime")
     assert (states_of(place), job.progress.left) == ({"00.jpg": "reviewed", "01.jpg": "open"}, 1)
     assert job.ask_one_more("00.jpg") == 1
@@ -669,7 +669,7 @@ def test_labeler_sees_no_answers_of_others(place: Place, create: Create) -> None
     for name in ("results", "agreement", "people", "gold", "skipped"):
         with pytest.raises(NotAllowedError, match=r"'anna' is a labeler .* Ask 'meg'"):
             getattr(job, name)
-    for call in (job.consolidate, lambda: job.export(place.root), lambda: job.decide("00.jpg", "lime")):
+    for call in (job.consolidate, lambda: job.to(place.root), lambda: job.decide("00.jpg", "lime")):
         with pytest.raises(NotAllowedError, match="'anna' is a labeler"):
             call()
     history = place.store.history()
@@ -707,7 +707,7 @@ def test_an_export_reads_back_equal(place: Place, create: Create, tmp_path: Path
     job.consolidate()
     both = t.normalise_images(pd.DataFrame({"image": ["00.jpg"]}))
     place.store.add_images("test", both, t.empty(t.ANNOTATION_COLUMNS), Action("import", "meg"))
-    folder = job.export(tmp_path / "out")
+    folder = job.to(tmp_path / "out")
     manifest = folder / "manifests" / "output" / "output.manifest"
     assert folder == tmp_path / "out" / "leaves-1"
     found = read_manifest(manifest)
@@ -729,7 +729,7 @@ def test_an_export_reads_back_equal(place: Place, create: Create, tmp_path: Path
     assert (folder / "annotation-tool" / "instructions.txt").read_text() == "Only ripe ones."
     for task in tasks[6:]:
         ben.submit(task, "lemon")
-    assert job.export(tmp_path / "out") == folder
+    assert job.to(tmp_path / "out") == folder
     assert len(read_manifest(manifest).annotations) == 10
     assert cl.read_dataset(manifest).annotations["label"].nunique() == 1
 

@@ -160,7 +160,7 @@ def test_an_answer_or_another_label_is_taken(create: Create, open_review: Open) 
 
 
 def test_empty_answer_can_be_chosen(create: Create, open_review: Open) -> None:
-    job = create(annotators=2, most=2)
+    job = create(annotators=2, max_annotators=2)
     answer(job, {"02.jpg": [None, "lime"]}, PEOPLE[:2])
     session = open_review(job)
     answers = [one["labels"] for one in session.row("02.jpg")["answers"]]
@@ -498,7 +498,7 @@ def test_images_that_changed_since_the_reviewer_saw_them_stay(
     hers = next(task for task in anna.answered() if task.image == "03.jpg")
     changes: dict[str, Callable[[], object]] = {
         "decided": lambda: job.decide("03.jpg", "lemon"), "answered": lambda: anna.submit(hers, "lime"),
-        "resolved": lambda: job.update(agreement=0.6), "asked": lambda: job.ask_one_more("03.jpg", most=4),
+        "resolved": lambda: job.update(agreement=0.6), "asked": lambda: job.ask_one_more("03.jpg", max_annotators=4),
         "returned": lambda: job.requeue("03.jpg"),
     }  # fmt: skip
     changes[change]()
@@ -527,7 +527,7 @@ def test_an_accepted_skip_is_a_conflict_with_a_decision(place: Place, create: Cr
 
 
 def test_boxes_that_another_reviewer_decided_are_a_conflict(create: Create, open_review: Open) -> None:
-    job = create(annotators=2, most=2, task="boxes")
+    job = create(annotators=2, max_annotators=2, task="boxes")
     answer(job, {"05.jpg": [[BOX], []]}, PEOPLE[:2])
     ann, bob = open_review(job), open_review(job)
     boxes = BoxSession(bob)

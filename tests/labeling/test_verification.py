@@ -118,7 +118,7 @@ def test_verdicts_become_training_data_in_one_action(project: Project, found: pd
 
 
 def test_a_share_of_the_random_half_goes_to_test(project: Project, found: pd.DataFrame) -> None:
-    session = opened(project, found, test_share=0.2)
+    session = opened(project, found, test_fraction=0.2)
     session.confirm(session.table.names)
     done = session.send()
     assert (done.train, done.test) == (18, 2)
@@ -287,8 +287,8 @@ def test_refusals_are_typed_errors(project: Project, found: pd.DataFrame, field:
         {"sample": 0},
         {"sample": True},
         {"random_state": -1},
-        {"test_share": 1.5},
-        {"test_share": "a"},
+        {"test_fraction": 1.5},
+        {"test_fraction": "a"},
         {"page_size": 7},
     ):
         with pytest.raises(InputError, match=next(iter(options))):

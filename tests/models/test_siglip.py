@@ -85,7 +85,7 @@ def test_images_are_found_by_a_text_and_by_an_image(
     project: Project, tiny: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = str(tiny[0])
-    project.features = model
+    project.embedding_model = model
     with pytest.raises(NotAllowedError, match=r"No image has vectors .* project\.embed\(model="):
         project.search("a red screw")
     assert project.embed(progress=False).empty
@@ -96,7 +96,7 @@ def test_images_are_found_by_a_text_and_by_an_image(
     expected = pd.DataFrame({"image": names, "score": cosines}).sort_values("score", ascending=False)
     assert found["image"].tolist() == expected["image"].tolist()
     assert found["score"].tolist() == pytest.approx(expected["score"].tolist(), abs=1e-3)
-    assert len(project.search("a red screw", limit=2)) == 2
+    assert len(project.search("a red screw", max_results=2)) == 2
     alike = project.search(image=names[3])
     assert (alike["image"].iat[0], alike["score"].iat[0]) == (names[3], pytest.approx(1, abs=1e-3))
     shutil.copy(names[3], tmp_path / "elsewhere.png")
@@ -105,7 +105,7 @@ def test_images_are_found_by_a_text_and_by_an_image(
 
 
 def test_screens_open_in_the_order_of_a_description(project: Project, tiny: tuple[Path, Any]) -> None:
-    project.features = str(tiny[0])
+    project.embedding_model = str(tiny[0])
     project.embed(progress=False)
     best = project.search("a red screw")["image"].tolist()
     for screen in (project.label(search="a red screw"), project.annotate(search="a red screw")):
@@ -129,7 +129,7 @@ def test_screens_open_in_the_order_of_a_description(project: Project, tiny: tupl
 def test_images_without_vectors_are_left_out_and_counted(
     project: Project, tiny: tuple[Path, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project.features = str(tiny[0])
+    project.embedding_model = str(tiny[0])
     project.embed(progress=False)
     Image.new("RGB", (20, 20), "red").save(tmp_path / "new.png")
     project.add_images(tmp_path / "new.png", progress=False)
@@ -138,13 +138,13 @@ def test_images_without_vectors_are_left_out_and_counted(
 
 
 def test_vectors_of_another_revision_are_not_used(project: Project, tiny: tuple[Path, Any], tmp_path: Path) -> None:
-    project.features = str(tiny[0])
+    project.embedding_model = str(tiny[0])
     project.embed(progress=False)
     order = SimilarityOrder(project.root, lambda: str(tmp_path / "other"))
     images = project.train_set.images
     given = images["image"].tolist(), images["sha256"].tolist()
     shutil.copytree(tiny[0], tmp_path / "other")
-    project.features = str(tmp_path / "other")
+    project.embedding_model = str(tmp_path / "other")
     project.embed(progress=False)
     assert len(sorted_by(order, *given)) == 6
     write_tiny_siglip(tmp_path / "other", random_state=1)
@@ -166,15 +166,15 @@ def sorted_by(order: SimilarityOrder, *images: list[str]) -> list[int]:
 @pytest.mark.parametrize("name", [None, 7, "sam2", "resnet"])
 def test_unknown_features_are_refused(project: Project, name: Any) -> None:
     with pytest.raises(InputError, match=repr(name)):
-        project.features = name
+        project.embedding_model = name
 
 
 def test_a_folder_of_features_is_stored_as_an_absolute_path(
     project: Project, tiny: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tiny[0].parent)
-    project.features = tiny[0].name
-    assert project.features == str(tiny[0])
+    project.embedding_model = tiny[0].name
+    assert project.embedding_model == str(tiny[0])
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_screens_refuse_searches_without_meaning(project: Project, arguments: di
 
 
 def test_several_processes_compute_the_same_vectors(project: Project, tiny: tuple[Path, Any]) -> None:
-    project.features = str(tiny[0])
+    project.embedding_model = str(tiny[0])
     project.embed(workers=2, progress=False)
     found = project.search("a red screw")
     names = project.train_set.images["image"].tolist()
@@ -208,13 +208,13 @@ def test_several_processes_compute_the_same_vectors(project: Project, tiny: tupl
         ({"text": "a", "image": "b.png"}, "Pass either a text"),
         ({"image": "no.txt"}, r"image='.*no.txt' cannot be used"),
         ({"text": "a", "split": "validation"}, "split='validation'"),
-        ({"text": "a", "limit": 0}, "limit=0 must be"),
+        ({"text": "a", "max_results": 0}, "max_results=0 must be"),
     ],
 )
 def test_impossible_searches_are_refused(
     project: Project, tiny: tuple[Path, Any], tmp_path: Path, arguments: dict[str, Any], words: str
 ) -> None:
-    project.features = str(tiny[0])
+    project.embedding_model = str(tiny[0])
     project.embed(progress=False)
     (tmp_path / "no.txt").write_text("no image")
     if "image" in arguments and "text" not in arguments:

@@ -190,7 +190,7 @@ def test_groups_and_equal_contents_stay_on_one_side(project: cl.Project, tmp_pat
     table = pd.DataFrame({"image": [*paths, twin]})
     table["label"] = [path.parent.name for path in paths] + ["apple"]
     table["day"] = [index % 6 for index in range(24)] + [99]
-    project.add_images(table, duplicates="keep", progress=False)
+    project.add_images(table, on_duplicate="keep", progress=False)
     project.distribute(0.3, groups="day")
     train, test = project.train_set.images, project.test_set.images
     assert len(test) > 0

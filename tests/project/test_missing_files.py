@@ -108,7 +108,7 @@ def test_single_files_that_were_deleted_are_left_out_even_with_their_folder(
 ) -> None:
     (tmp_path / "up").mkdir()
     shutil.copy(next(folder.rglob("*.jpg")), tmp_path / "up" / "x.jpg")
-    project.add_images(tmp_path / "up" / "x.jpg", duplicates="keep", progress=False)
+    project.add_images(tmp_path / "up" / "x.jpg", on_duplicate="keep", progress=False)
     shutil.rmtree(tmp_path / "up")
     assert project.embed(progress=False)["where"].tolist() == [str(tmp_path / "up" / "x.jpg")]
     assert project.remove_missing(confirm=True) == 1

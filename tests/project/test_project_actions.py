@@ -150,7 +150,7 @@ def test_versions_are_compared_on_the_screen(page: Page, project: Project) -> No
     assert page.ask("compare", name=None) == {"comparison": None, "groups": {}}
     with pytest.raises(RuntimeError, match="'v3'"):
         page.ask("compare", name="v3")
-    shown = project.model("v2").evaluate().show(compare=project.model("v1").evaluate())
+    shown = project.model("v2").evaluate().show(baseline=project.model("v1").evaluate())
     assert shown.exploration.comparison is not None
     assert shown.exploration.comparison.names == ("v1", "v2")
 

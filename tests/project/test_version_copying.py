@@ -146,7 +146,7 @@ def test_uncopyable_version_is_refused_before_writing(
         model.copy_to(other, "../v2")
     with pytest.raises(ProjectNotFoundError):
         model.copy_to(tmp_path)
-    with pytest.raises(InputError, match="target=3"):
+    with pytest.raises(InputError, match="project=3"):
         model.copy_to(3)
     (model.folder / "weights").symlink_to(tmp_path)
     with pytest.raises(ArtifactError, match=r"'weights' .* is a link"):

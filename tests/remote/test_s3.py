@@ -115,7 +115,7 @@ def test_another_etag_is_another_content(project: cl.Project, add: Add, photos: 
 
 def test_verifying_fetches_and_checks_all(project: cl.Project, add: Add, photos: Bucket) -> None:
     photos.put("photos/text.jpg", b"Dear sir")
-    report = add(f"{photos.url}/photos/", verify=True)
+    report = add(f"{photos.url}/photos/", check_images=True)
     assert (report.added, codes(report)) == (4, [("IMAGE_NOT_AN_IMAGE", "text.jpg")])
     assert len(photos.fetched()) == 5
     images = project.train_set.images
@@ -125,7 +125,7 @@ def test_verifying_fetches_and_checks_all(project: cl.Project, add: Add, photos:
     assert photos.asked() == []
     photos.put("later/1.jpg", jpeg(20, (60, 40)))
     for verify, widths in ((False, 0), (True, 60)):
-        report = add(f"{photos.url}/later/", verify=verify)
+        report = add(f"{photos.url}/later/", check_images=verify)
         assert len(report.issues) == 0
         assert project.train_set.images["width"].fillna(0).iloc[-1] == widths
     assert project.train_set.images["revision"].tolist() == [1] * 5
@@ -438,7 +438,7 @@ def test_a_table_of_urls_is_taken_as_it_is(project: cl.Project, add: Add, photos
     images = project.train_set.images
     assert images["width"].fillna(0).tolist() == [48, 0, 0]
     assert images["height"].fillna(0).tolist() == [0, 32, 7]
-    report = add(frame, verify=True)
+    report = add(frame, check_images=True)
     assert (report.known, codes(report)) == (3, [("IMAGE_NOT_FOUND", "9.jpg")])
     images = project.train_set.images
     assert images["width"].tolist()[:2] == [48, 48]

@@ -231,7 +231,7 @@ def test_files_of_equal_size_and_time_are_distinguished(project: cl.Project, add
 
 def test_verify_reports_files_that_are_no_images(add: Add, web: Web) -> None:
     (web.root / "page.html").write_text("<html>")
-    report = add([f"{web.url}/page.html", f"{web.url}/"], verify=True)
+    report = add([f"{web.url}/page.html", f"{web.url}/"], check_images=True)
     assert report.added == 0
     assert set(report.issues["code"]) == {"IMAGE_NOT_AN_IMAGE"}
 

@@ -97,7 +97,7 @@ def write_outputs(project: Project, out: Path) -> None:
     writers: dict[str, Callable[[], object]] = {
         "handout": lambda: cl.teaching.write_handout(out / "course"),
         "example": lambda: cl.examples.write_photos("rooms", out / "photos", train=9, test=9),
-        "job": lambda: job.export(out),
+        "job": lambda: job.to(out),
         "report": lambda: report.to(out / "report"),
         "validation": lambda: project.train_set.validate().to(out / "validation"),
         "card": lambda: model.card.to(out / "card.html"),

@@ -121,12 +121,12 @@ def test_a_lab_that_lacks_cells_is_refused_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("out", "notebooks", "message"),
     [
-        ("lab.ipynb", ["lab.ipynb"], "out='lab.ipynb' is a file"),
-        (".", ["lab.ipynb"], "out='.' is a file, or a folder that is not empty"),
-        ("lab.ipynb/course", ["lab.ipynb"], "out='lab.ipynb/course' cannot be written: Not a directory"),
-        ("x" * 300, ["lab.ipynb"], "out='xxx.*' cannot be written: File name too long"),
-        ("a\0b", ["lab.ipynb"], r"out='a\\x00b' is not a valid path"),
-        (None, ["lab.ipynb"], "out=None is not a path"),
+        ("lab.ipynb", ["lab.ipynb"], "folder='lab.ipynb' is a file"),
+        (".", ["lab.ipynb"], "folder='.' is a file, or a folder that is not empty"),
+        ("lab.ipynb/course", ["lab.ipynb"], "folder='lab.ipynb/course' cannot be written: Not a directory"),
+        ("x" * 300, ["lab.ipynb"], "folder='xxx.*' cannot be written: File name too long"),
+        ("a\0b", ["lab.ipynb"], r"folder='a\\x00b' is not a valid path"),
+        (None, ["lab.ipynb"], "folder=None is not a path"),
         ("course", None, "notebooks=None must be a list of paths"),
         ("course", "lab.ipynb", "notebooks='lab.ipynb' must be a list of paths"),
         ("course", [3], "notebooks=3 is not a path"),
@@ -197,7 +197,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_course(tmp_path: Path, monkeypa
 
     original = Staged.write
     monkeypatch.setattr(Staged, "write", write)
-    with pytest.raises(InputError, match=r"out='.*course' cannot be written: the disk is full\. Free some space"):
+    with pytest.raises(InputError, match=r"folder='.*course' cannot be written: the disk is full\. Free some space"):
         write_handout(tmp_path / "course", [lab])
     assert list((tmp_path / "course").iterdir()) == []
 

@@ -35,7 +35,7 @@ REACH: dict[str, dict[str, str]] = {
         "show": "split query.show query.sort query.queue query.reason", "edit": "op split status",
         "save": "split status", "add again": "split", "task": "task",
         "labels change": "op", "unit": "unit", "act": "action", "add": "split",
-        "pick": "split", "point": "split", "open": "split screen link.show link.queue link.state link.work",
+        "pick": "split", "point": "split", "open": "screen link.show link.queue link.state link.work",
         "export": "format include splits what",
         "filter": "filter.show filter.sort", "moved": "position.mode", "keep": "position.mode",
         "intervals": "position.mode",

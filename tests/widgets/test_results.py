@@ -163,7 +163,7 @@ def content_of(path: Path) -> dict[str, Any]:
 
 
 def test_exported_file_is_complete_and_escapes_names(report: Report, tmp_path: Path) -> None:
-    path = report.to_html(tmp_path / "results.html", images=4, pixels=160)
+    path = report.to_html(tmp_path / "results.html", max_images=4, pixels=160)
     text, content = path.read_text("utf-8"), content_of(path)
     assert text.count("<script") == 2
     assert text.count("</script") == 2
@@ -180,9 +180,9 @@ def test_exported_file_is_complete_and_escapes_names(report: Report, tmp_path: P
 
 def test_the_file_is_written_whole_or_not_at_all(report: Report, tmp_path: Path) -> None:
     (tmp_path / "there.html").write_text("before")
-    assert report.to_html(tmp_path / "there.html", images=0) == tmp_path / "there.html"
+    assert report.to_html(tmp_path / "there.html", max_images=0) == tmp_path / "there.html"
     assert content_of(tmp_path / "there.html")["pictures"] == []
-    for wrong in ({"images": -1}, {"images": 2.5}, {"pixels": 9000}, {"images": True}):
+    for wrong in ({"max_images": -1}, {"max_images": 2.5}, {"pixels": 9000}, {"max_images": True}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             report.to_html(tmp_path / "new.html", **wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="folder"):
@@ -199,8 +199,8 @@ def test_report_of_another_task_is_not_compared(report: Report) -> None:
     boxes = pd.DataFrame({"image": ["a"], "label": ["x"], "left": [0], "top": [0], "width": [9], "height": [9]})
     other = cl.evaluate(boxes, boxes.assign(confidence=0.9))
     with pytest.raises(InputError, match="compared"):
-        report.show(compare=other)
-    exploration = report.show(compare=report).exploration
+        report.show(baseline=other)
+    exploration = report.show(baseline=report).exploration
     kept = exploration.comparison
     with pytest.raises(InputError, match="compared"):
         exploration.compare_with(other.evaluation)

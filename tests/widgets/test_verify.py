@@ -50,7 +50,7 @@ def test_two_datasets_are_two_actions_and_a_damaged_version_is_no_error(
     def damaged() -> float:
         raise NotAllowedError("The version's files are damaged.")
 
-    widget = project.verify(found, sample=20, test_share=0.5)
+    widget = project.verify(found, sample=20, test_fraction=0.5)
     widget.session._test_precision = damaged
     page = Page(widget, monkeypatch)
     page.edit("right", widget.images)

@@ -51,7 +51,7 @@ def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> Non
     files = REFUSED[layout][1]
     project = cl.create_project("any", tmp_path / "project")
     report = project.add_images(
-        make(tmp_path / "photos", files), labels_from="folders", duplicates="keep", progress=False
+        make(tmp_path / "photos", files), labels_from="folders", on_duplicate="keep", progress=False
     )
     assert report.added == sum(name.endswith((".jpg", ".png")) for name in files)
     assert "ENTRY_UNREADABLE" in set(report.issues["code"])
