@@ -107,13 +107,13 @@ def decode(rle: Mapping[str, Any]) -> Mask:
     return np.repeat(np.arange(len(runs), dtype=np.uint8) % 2, runs).reshape(width, height).T
 
 
-def as_rle(given: object) -> Rle:
+def as_rle(raw_rle: object) -> Rle:
     """Check an RLE from a file and return it compressed. ValueError (or OutlineTooLongError) if it is not usable."""
-    if not isinstance(given, Mapping) or not isinstance(size := given.get("size"), list | tuple) or len(size) != 2:
+    if not isinstance(raw_rle, Mapping) or not isinstance(size := raw_rle.get("size"), list | tuple) or len(size) != 2:
         raise ValueError("An RLE needs size: [height, width] and counts.")
     if not all(type(side) is int and side > 0 for side in size) or size[0] * size[1] > MOST_PIXELS:
         raise ValueError(f"The size {list(size)!r} of the mask is invalid.")
-    counts = given.get("counts")
+    counts = raw_rle.get("counts")
     if isinstance(counts, str | bytes | list) and len(counts) > MOST_EDGES * (1 if isinstance(counts, list) else 4):
         raise OutlineTooLongError(f"The mask has {len(counts):,} counts. Its outline would be too long.")
     runs = _runs(counts) if isinstance(counts, str | bytes) else counts

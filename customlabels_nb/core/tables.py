@@ -273,8 +273,8 @@ def with_boxes(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     elif columns >= {"xmin", "ymin", "width", "height"}:
         return frame.rename(columns={"xmin": "left", "ymin": "top"})
-    elif names and (given := _boxes_of_column(frame, names[0])) is not None:
-        boxes, used = given, [names[0]]
+    elif names and (boxes_of_column := _boxes_of_column(frame, names[0])) is not None:
+        boxes, used = boxes_of_column, [names[0]]
     else:
         return frame
     rest = frame.drop(columns=used).rename(columns={old: new for old, new in sizes.items() if new not in columns})
@@ -333,14 +333,14 @@ def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):
         raise LabelError(f"The labels {names!r} contain a duplicate.")
-    given = list(frame["color"]) if "color" in frame.columns else [None] * len(names)
-    colors = [c if isinstance(c, str) and c else label_color(i) for i, c in enumerate(given)]
+    colors_given = list(frame["color"]) if "color" in frame.columns else [None] * len(names)
+    colors = [c if isinstance(c, str) and c else label_color(i) for i, c in enumerate(colors_given)]
     return pd.DataFrame({"label": names, "color": colors}, columns=list(LABEL_COLUMNS)).astype(LABEL_COLUMNS)
 
 
-def labels_in_order(annotations: pd.DataFrame, known: Iterable[str] = ()) -> list[str]:
-    """Return the ``known`` labels, then the other labels used in the annotations in alphabetical order."""
-    first = list(known)
+def labels_in_order(annotations: pd.DataFrame, known_labels: Iterable[str] = ()) -> list[str]:
+    """Return the ``known_labels``, then the other labels used in the annotations in alphabetical order."""
+    first = list(known_labels)
     seen = set(first)
     return first + sorted(name for name in annotations["label"].unique() if name not in seen)
 
@@ -367,7 +367,7 @@ def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> Non
         check_flat(frame, what)
     for name in needed:
         if name not in frame.columns:
-            other = next((known for known in LABEL_NAMES if name == "label" and known in frame.columns), None)
+            other = next((column for column in LABEL_NAMES if name == "label" and column in frame.columns), None)
             advice = f" Rename {other!r} to 'label' if it has the labels." if other else ""
             raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.{advice}")
     if not frame.columns.map(str).is_unique:
@@ -483,8 +483,8 @@ def _starts_with_point(polygon: object) -> bool:
 
 def _check_boxes(frame: pd.DataFrame) -> None:
     boxes = frame[list(BOX_COLUMNS)].to_numpy()
-    given = ~np.isnan(boxes)
-    partial = given.any(axis=1) & ~given.all(axis=1)
+    present = ~np.isnan(boxes)
+    partial = present.any(axis=1) & ~present.all(axis=1)
     if partial.any():
         image = frame.loc[partial, "image"].iloc[0]
         raise TableError(f"A box of image {str(image)!r} lacks a value for left, top, width or height.")

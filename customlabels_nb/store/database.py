@@ -385,8 +385,8 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     quote = connection.dialect.identifier_preparer.quote
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     names = ", ".join(quote(name) for name in columns)
-    marks = ", ".join([mark] * len(columns))
-    connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})", rows)
+    placeholders = ", ".join([mark] * len(columns))
+    connection.exec_driver_sql(f"INSERT INTO {quote(table.name)} ({names}) VALUES ({placeholders})", rows)
 
 
 def update_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Rows, *, key: str = "id") -> None:

@@ -24,15 +24,15 @@ _INFERRED = "object"  # the dtype is inferred from the values, for example becau
 
 def remember_dtypes(connection: Connection, images: pd.DataFrame, *, new_only: bool = False) -> None:
     """Store dtypes of user-defined columns, or remove conflicting ones. After edits, only ``new_only`` count."""
-    given = {name: _spec(images[name]) for name in images.columns if name not in t.IMAGE_COLUMNS}
-    if not given:
+    new = {name: _spec(images[name]) for name in images.columns if name not in t.IMAGE_COLUMNS}
+    if not new:
         return
-    known = dtypes(connection)
-    merged = {**given, **known} if new_only else {**known, **{n: _merged(known.get(n), s) for n, s in given.items()}}
-    if merged == known:
+    stored = dtypes(connection)
+    merged = {**new, **stored} if new_only else {**stored, **{n: _merged(stored.get(n), s) for n, s in new.items()}}
+    if merged == stored:
         return
     text = json.dumps(merged, ensure_ascii=False)
-    if known:
+    if stored:
         connection.execute(update(schema.meta).where(schema.meta.c.key == _KEY).values(value=text))
     else:
         insert_rows(connection, schema.meta, ("key", "value"), [(_KEY, text)])
@@ -55,13 +55,13 @@ def _spec(column: pd.Series) -> Any:
     return str(dtype)
 
 
-def _merged(known: Any, given: Any) -> Any:
-    if known is None or known == given:
-        return given
-    if isinstance(known, dict) and isinstance(given, dict) and known["ordered"] == given["ordered"]:
-        added = [value for value in given["categories"] if value not in known["categories"]]
-        if not (added and known["ordered"]):  # the order of added categories is unknown
-            return {**known, "categories": [*known["categories"], *added]}
+def _merged(stored: Any, new: Any) -> Any:
+    if stored is None or stored == new:
+        return new
+    if isinstance(stored, dict) and isinstance(new, dict) and stored["ordered"] == new["ordered"]:
+        added = [value for value in new["categories"] if value not in stored["categories"]]
+        if not (added and stored["ordered"]):  # the order of added categories is unknown
+            return {**stored, "categories": [*stored["categories"], *added]}
     return _INFERRED
 
 

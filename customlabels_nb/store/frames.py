@@ -62,11 +62,11 @@ def read_tables(
     ids, table = read_images_and_ids(connection, split, images)
     names = table["image"].array
     if images is None:
-        marks = read_marks_of(connection, split, ids, names)
+        annotations = read_marks_of(connection, split, ids, names)
     else:
         where = among(connection, schema.annotations.c.image_id, ids.tolist())
-        marks = _read_marks(connection, schema.annotations, [where], ids, names)
-    return dict(zip(names.to_numpy(dtype=object), ids.tolist(), strict=True)), table, marks
+        annotations = _read_marks(connection, schema.annotations, [where], ids, names)
+    return dict(zip(names.to_numpy(dtype=object), ids.tolist(), strict=True)), table, annotations
 
 
 def read_marks_of(
@@ -165,8 +165,8 @@ def _read_marks(
     kinds = "ii" + "".join(_MARK_KINDS.get(columns[name], "s") for name in fields)
     statement = select(c.image_id, c.label_id, *(c[name] for name in fields)).where(*where)
     image_ids, label_ids, *values = fetch_columns(connection, statement.order_by(c.image_id, c.id), kinds, go_on)
-    known, labels = fetch_columns(connection, _LABELS, "io")
-    data = {"image": named(image_ids, ids, images), "label": named(label_ids, known, labels)}
+    known_ids, labels = fetch_columns(connection, _LABELS, "io")
+    data = {"image": named(image_ids, ids, images), "label": named(label_ids, known_ids, labels)}
     for name, column in zip(fields, values, strict=True):
         data[name] = _mark_column(columns[name], column)
     return pd.DataFrame(data)
@@ -182,9 +182,9 @@ def _mark_column(dtype: str, values: Array) -> Any:
     return values.astype(bool) if dtype == "bool" else values if dtype == "float64" else pd.array(values, dtype=dtype)
 
 
-def named(ids: Array, known: Array, names: Any) -> Any:
-    """Map ids to names, given the ascending ids ``known`` and their ``names``. Equal names share memory."""
-    return pd.array(names, dtype=t.TEXT).take(np.searchsorted(known, ids))
+def named(ids: Array, known_ids: Array, names: Any) -> Any:
+    """Map ids to names, given the ascending ids ``known_ids`` and their ``names``. Equal names share memory."""
+    return pd.array(names, dtype=t.TEXT).take(np.searchsorted(known_ids, ids))
 
 
 def image_columns(

@@ -62,12 +62,12 @@ def read_content(connection: Connection, split: str | None) -> Content:
     """Read the current content of one dataset, or of both if ``split`` is None."""
     i, a, names = schema.images.c, schema.annotations.c, schema.labels.c
     images = select(i.id, i.revision, *(i[name] for name in _IMAGES)).order_by(i.id)
-    marks = select(a.image_id, a.label_id, *(a[name] for name in _MARKS)).order_by(a.image_id, a.id)
+    annotation_query = select(a.image_id, a.label_id, *(a[name] for name in _MARKS)).order_by(a.image_id, a.id)
     if split is not None:
         images = images.where(i.split == split)
-        marks = marks.where(a.image_id.in_(select(i.id).where(i.split == split)))
+        annotation_query = annotation_query.where(a.image_id.in_(select(i.id).where(i.split == split)))
     ids, revisions, *columns = _columns(fetch(connection, images), len(_IMAGES) + 2)
-    image_ids, label_ids, *values = fetch_columns(connection, marks, "ii" + _KINDS)
+    image_ids, label_ids, *values = fetch_columns(connection, annotation_query, "ii" + _KINDS)
     labels = fetch(connection, select(names.id, names.label, names.color).order_by(names.id))
     annotations = {
         "image": np.searchsorted(np.asarray(ids, dtype=np.int64), image_ids),
@@ -141,8 +141,8 @@ def save(connection: Connection, name: str, content: Content, data: bytes, actio
     if connection.scalar(select(c.id).where(c.name == name)) is not None:
         raise NotAllowedError(f"Snapshot {name!r} already exists. Choose a different name, or delete that snapshot.")
     id_ = take_ids(connection, schema.snapshots, 1)[0]
-    marks = len(content.annotations["image"])
-    row = (id_, name, now_us(), action.who, content.split, len(content), marks, data)
+    annotations = len(content.annotations["image"])
+    row = (id_, name, now_us(), action.who, content.split, len(content), annotations, data)
     insert_rows(connection, schema.snapshots, [column.name for column in schema.snapshots.columns], [row])
     return record(connection, action, split=content.split, count=len(content), after={"snapshot": name})
 
@@ -212,14 +212,14 @@ def _insert_marks(connection: Connection, content: Content, ids: Mapping[int, in
     """Insert the annotations of the images in ``ids`` (position to id), and any missing labels."""
     chosen = _positions(content, ids)
     c = schema.labels.c
-    known: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
+    label_ids: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
     for number in np.unique(content.annotations["label"][chosen]).tolist():
         label, color = content.labels[number]
-        if label not in known:
-            known[label] = insert_label(connection, label, color)
+        if label not in label_ids:
+            label_ids[label] = insert_label(connection, label, color)
     if not len(chosen):
         return
-    labels = [known.get(label) for label, _ in content.labels]
+    labels = [label_ids.get(label) for label, _ in content.labels]
     columns: dict[str, Any] = {
         "id": take_ids(connection, schema.annotations, len(chosen)),
         "image_id": [ids[position] for position in content.annotations["image"][chosen].tolist()],
@@ -271,8 +271,8 @@ def _hashed(values: Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
     if values.dtype != object:
         values = values + 0  # converts -0.0 to 0.0
         return np.asarray(pd.util.hash_array(values))
-    codes, known = pd.factorize(values)  # -1 for null, which is treated as an empty string
-    hashes = np.asarray(pd.util.hash_array(np.array(["", *known], dtype=object), categorize=False))
+    codes, uniques = pd.factorize(values)  # -1 for null, which is treated as an empty string
+    hashes = np.asarray(pd.util.hash_array(np.array(["", *uniques], dtype=object), categorize=False))
     return np.asarray(hashes[np.where(codes >= 0, codes + 1, 0)])
 
 
@@ -281,7 +281,7 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
     pairs = matched(before, after)
     sums = mark_sums(before), mark_sums(after)
     differing = [(i, j) for i, j in pairs if i is None or j is None or sums[0][i] != sums[1][j]]
-    marks = (
+    annotations = (
         _marks_of(before, {i for i, _ in differing if i is not None}),
         _marks_of(after, {j for _, j in differing if j is not None}),
     )
@@ -289,7 +289,7 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
     for i, j in pairs:
         if i is None or j is None:
             content, side, position = (before, 0, i) if i is not None else (after, 1, j or 0)
-            labels = [label for label, *_ in marks[side].get(position, [])]
+            labels = [label for label, *_ in annotations[side].get(position, [])]
             head = content.images["image"][position], content.images["split"][position]
             rows.append((*head, "removed", labels, None) if side == 0 else (*head, "added", None, labels))
             continue
@@ -302,7 +302,7 @@ def differences(before: Content, after: Content) -> pd.DataFrame:
         if any(old[name] != new[name] for name in _DETAILS) and _details(old) != _details(new):
             rows.append((*head, "details", _details(old), _details(new)))
         if sums[0][i] != sums[1][j]:
-            was, is_ = marks[0].get(i, []), marks[1].get(j, [])
+            was, is_ = annotations[0].get(i, []), annotations[1].get(j, [])
             labels_was, labels_is = [label for label, *_ in was], [label for label, *_ in is_]
             relabelled = labels_was != labels_is
             rows.append((*head, "relabelled", labels_was, labels_is) if relabelled else (*head, "redrawn", was, is_))

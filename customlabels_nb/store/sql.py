@@ -379,9 +379,9 @@ class SqlStore:
         pairs = select(i.id, i.image, a.label_id).join(schema.images, i.id == a.image_id).where(i.split == split)
         with self._database.read() as connection:
             ids, images, label_ids = fetch_columns(connection, pairs.order_by(a.image_id, a.id), "isi")
-            known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
+            known_ids, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
         first = ~pd.DataFrame({"image": ids, "label": label_ids}).duplicated().to_numpy()
-        label = frames.named(label_ids[first], known, labels)
+        label = frames.named(label_ids[first], known_ids, labels)
         return pd.DataFrame({"image": images[first], "label": label}, dtype=t.TEXT)
 
     def files(self) -> tuple[pd.DataFrame, int]:
@@ -449,16 +449,16 @@ class SqlStore:
         Columns: number (of the image), label, annotator (categories, may be missing), created (datetime).
         """
         a, names = schema.annotations.c, schema.labels.c
-        marks = select(a.image_id, a.label_id, a.annotator, a.created)
+        annotations = select(a.image_id, a.label_id, a.annotator, a.created)
         with self._database.read() as connection:
             if numbers is not None:
-                marks = marks.where(among(connection, a.image_id, numbers))
-            of, label_ids, people, created = fetch_columns(connection, marks, "iisi")
-            known, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
+                annotations = annotations.where(among(connection, a.image_id, numbers))
+            of, label_ids, people, created = fetch_columns(connection, annotations, "iisi")
+            known_ids, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
         return pd.DataFrame(
             {
                 "number": of,
-                "label": _categories(np.searchsorted(known, label_ids), labels),
+                "label": _categories(np.searchsorted(known_ids, label_ids), labels),
                 "annotator": _categories(*pd.factorize(people)),
                 "created": frames.times(created),
             }
@@ -633,14 +633,14 @@ class SqlStore:
         with self._database.write() as connection:
             trace, before = Trace(connection), dict[str, Any]()
             for part_split, part in parts:
-                ids, stored, marks = read_named(connection, str(part_split), part)
+                ids, stored, annotations = read_named(connection, str(part_split), part)
                 gone = part["image"].tolist()
-                refuse_stale(gone, part, stored["revision"].to_dict(), marks, marks.head(0))
+                refuse_stale(gone, part, stored["revision"].to_dict(), annotations, annotations.head(0))
                 removed = [ids[name] for name in gone]
                 keep_images(trace, removed)
                 delete_with(connection, schema.images, removed)
                 touch_dataset(connection, str(part_split))
-                before |= states(gone, stored["status"].to_dict(), frames.annotation_keys(marks))
+                before |= states(gone, stored["status"].to_dict(), frames.annotation_keys(annotations))
             note_image_change(connection)
             return record(connection, action, split=split, count=len(images), before=before, undo=trace.payload())
 
@@ -656,9 +656,9 @@ class SqlStore:
             chosen = (c.split == split, among(connection, c.image, facts["image"].tolist()))
             rows = fetch(connection, select(c.image, c.id, c.sha256).where(*chosen))
             stored = {image: (id_, sha256) for image, id_, sha256 in rows}
-            given = [row for row in frames.plain_rows(facts, ["image", *names]) if row[0] in stored]
-            update_rows(connection, schema.images, names, [(*row[1:], stored[row[0]][0]) for row in given])
-            changed = [row[0] for row in given if row[1] != stored[row[0]][1]]
+            rows_in_store = [row for row in frames.plain_rows(facts, ["image", *names]) if row[0] in stored]
+            update_rows(connection, schema.images, names, [(*row[1:], stored[row[0]][0]) for row in rows_in_store])
+            changed = [row[0] for row in rows_in_store if row[1] != stored[row[0]][1]]
             if not changed:
                 return WriteResult()
             _bump_revisions(connection, [stored[name][0] for name in changed])
@@ -847,15 +847,15 @@ class SqlStore:
             before = dict(zip(LABEL_FIELDS, trace.keep(schema.labels, [id_], gone=True)[0], strict=True))
             count, carriers = 0, set()
             for table in MARKS:
-                marks = _marks_with(connection, table, id_)
+                annotations = _marks_with(connection, table, id_)
                 if table is schema.annotations:
-                    count, carriers = len(marks), {row[1] for row in marks}
-                doubled = _doubled(connection, table, marks, target)
+                    count, carriers = len(annotations), {row[1] for row in annotations}
+                doubled = _doubled(connection, table, annotations, target)
                 trace.keep(table, doubled, gone=True)
                 delete_with(connection, table, doubled)
                 # for annotations whose label is all that changes, store only the label
                 columns = ("id", "image_id", "label_id", *(["model"] if "model" in table.c else []))
-                rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in marks if row[0] not in doubled]
+                rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in annotations if row[0] not in doubled]
                 trace.keep_known(table, columns, rows)
                 connection.execute(update(table).where(table.c.label_id == id_).values(label_id=target))
             images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
@@ -879,12 +879,12 @@ class SqlStore:
             note_gone(connection, id_, None)
             trace = Trace(connection)
             _, _, color, position = trace.keep(schema.labels, [id_], gone=True)[0]
-            marks = fetch(connection, select(a).where(a.c.label_id == id_))
+            annotations = fetch(connection, select(a).where(a.c.label_id == id_))
             for table in MARKS:
                 rows = fetch(connection, select(table.c.id).where(table.c.label_id == id_))
                 trace.keep(table, [int(row[0]) for row in rows], gone=True)
                 connection.execute(delete(table).where(table.c.label_id == id_))
-            carriers = {int(row[1]) for row in marks}
+            carriers = {int(row[1]) for row in annotations}
             images = trace.keep(schema.images, carriers, ("image", "status", "revision"))
             _bump_revisions(connection, carriers)
             connection.execute(delete(schema.labels).where(schema.labels.c.id == id_))
@@ -892,7 +892,7 @@ class SqlStore:
             kept = {row[0] for row in rows_with(connection, a, ("image_id",), labelled, key="image_id")}
             update_with(connection, schema.images, "status = 'unlabelled'", set(labelled) - kept)
             before: dict[str, Any] = {"label": label, "color": color, "position": position}
-            before |= {"annotations": [list(row) for row in marks], "images": [row[1] for row in images]}
+            before |= {"annotations": [list(row) for row in annotations], "images": [row[1] for row in images]}
             return record(connection, action, count=count, before=before, undo=trace.payload())
 
     def reorder_labels(self, labels: Sequence[str], action: Action) -> WriteResult:
@@ -996,9 +996,9 @@ class SqlStore:
             _delete_predictions(connection, model, images)
             if len(predictions):
                 labels = ensure_labels(connection, predictions["label"].unique())
-                known = image_ids(connection, predictions["image"].unique().tolist())
+                ids_by_image = image_ids(connection, predictions["image"].unique().tolist())
                 try:
-                    columns = frames.mark_columns(predictions, known, labels)
+                    columns = frames.mark_columns(predictions, ids_by_image, labels)
                 except KeyError as error:
                     raise TableError(f"Predictions refer to {error.args[0]!r}, which is not in the project.") from error
                 ids = take_ids(connection, schema.predictions, len(predictions))
@@ -1077,9 +1077,9 @@ def _bump_revisions(connection: Connection, ids: Iterable[int]) -> None:
 
 def _pack_dataset(connection: Connection, split: str) -> tuple[list[int], bytes | None]:
     """Return the ids and packed states of a dataset's images. Call this first to limit memory use."""
-    ids, stored, marks = frames.read_tables(connection, split)
+    ids, stored, annotations = frames.read_tables(connection, split)
     statuses = dict(zip(stored["image"], stored["status"], strict=True))
-    return list(ids.values()), pack(states(list(statuses), statuses, frames.annotation_keys(marks)))
+    return list(ids.values()), pack(states(list(statuses), statuses, frames.annotation_keys(annotations)))
 
 
 def _position(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[Any]:
@@ -1149,9 +1149,9 @@ def _marks_with(connection: Connection, table: Table, label_id: int) -> Rows:
     return fetch(connection, select(c.id, c.image_id, c["left"].is_(None), model).where(c.label_id == label_id))
 
 
-def _doubled(connection: Connection, table: Table, marks: Rows, target: int) -> set[int]:
-    """Return the ids of image-level labels in ``marks`` whose image already has the label ``target``."""
-    whole = [row for row in marks if row[2]]
+def _doubled(connection: Connection, table: Table, annotations: Rows, target: int) -> set[int]:
+    """Return the ids of image-level labels in ``annotations`` whose image already has the label ``target``."""
+    whole = [row for row in annotations if row[2]]
     if not whole:
         return set()
     there = {(row[1], row[3]) for row in _marks_with(connection, table, target) if row[2]}

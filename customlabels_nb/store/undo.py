@@ -307,8 +307,8 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
     for part in _parts(payload, schema.labels):
         ids = [row[0] for row in part["rows"]]
         if part["columns"] == ["id", "position"]:
-            known = all(id_ in there for id_ in ids)
-            if not known or sorted(ids, key=order_after.__getitem__) != sorted(ids, key=lambda id_: there[id_][2]):
+            all_exist = all(id_ in there for id_ in ids)
+            if not all_exist or sorted(ids, key=order_after.__getitem__) != sorted(ids, key=lambda id_: there[id_][2]):
                 raise NotAllowedError(f"{what} cannot be undone: labels have been reordered or removed since then.")
             continue
         for id_ in ids:

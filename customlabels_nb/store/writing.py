@@ -181,14 +181,14 @@ def insert_images(
     Of new ``labels``, used ones come first. ``issues`` and ``lines`` may be filled while parts are made.
     """
     ensure_dataset(connection, split, source, trace)
-    known, c = {name for (name,) in fetch(connection, select(schema.labels.c.label))}, schema.images.c
-    added = {label: color for label, color in vocabulary if label not in known}
+    stored_labels, c = {name for (name,) in fetch(connection, select(schema.labels.c.label))}, schema.images.c
+    added = {label: color for label, color in vocabulary if label not in stored_labels}
     for label, color in added.items():
         insert_label(connection, label, color)
-    known |= added.keys()
-    given, used, names = set(labels) - known, set[str](), PackedNames()
+    stored_labels |= added.keys()
+    new_labels, used, names = set(labels) - stored_labels, set[str](), PackedNames()
     before, after = dict[str, Any](), dict[str, Any]()
-    ensure_labels(connection, given)
+    ensure_labels(connection, new_labels)
     is_empty = connection.scalar(select(c.id).where(c.split == split).limit(1)) is None
     for part in parts:
         image_names = part.images["image"].tolist()
@@ -209,7 +209,7 @@ def insert_images(
             used.update(key[0] for state in new.values() for key in state["annotations"])
     if names.count:
         note_image_change(connection)
-    if unused := given - used:
+    if unused := new_labels - used:
         connection.execute(delete(schema.labels).where(among(connection, schema.labels.c.label, unused)))
     findings: Rows = [(i.code, i.message, i.where, i.source, i.line) for i in issues]
     fields = ("code", "message", "where", "source", "line")
@@ -230,12 +230,12 @@ def _insert_image_rows(connection: Connection, images: pd.DataFrame, files: pd.D
 def _edit_known(
     connection: Connection, split: str, names: Sequence[str], edit: EditKnown, trace: Trace
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    _, stored, marks = frames.read_tables(connection, split, names)
-    edited = edit(stored, marks, leased_images(connection, names))
+    _, stored, annotations = frames.read_tables(connection, split, names)
+    edited = edit(stored, annotations, leased_images(connection, names))
     if edited[0].empty:
         return {}, {}
     chosen = edited[0]["image"]
-    before = stored[stored["image"].isin(chosen)], marks[marks["image"].isin(chosen)]
+    before = stored[stored["image"].isin(chosen)], annotations[annotations["image"].isin(chosen)]
     return change_images(connection, split, Edit(*edited, *before), trace)
 
 
@@ -269,8 +269,8 @@ def _add_new(connection: Connection, table: Table, split: str, fields: Sequence[
     """Store the rows of a dataset that are not stored yet, and return how many were added."""
     if not rows:
         return 0
-    known = set(fetch(connection, select(*(table.c[name] for name in fields)).where(table.c.split == split)))
-    fresh = [row for row in rows if row not in known]
+    stored = set(fetch(connection, select(*(table.c[name] for name in fields)).where(table.c.split == split)))
+    fresh = [row for row in rows if row not in stored]
     if fresh:
         ids = take_ids(connection, table, len(fresh))
         values = [(id_, split, *row, *more.values()) for id_, row in zip(ids, fresh, strict=True)]
@@ -347,13 +347,13 @@ def read_named(
 
 def refuse_stale(
     names: Sequence[str],
-    given: pd.DataFrame,
+    images: pd.DataFrame,
     current: Mapping[str, int],
     stored_annotations: pd.DataFrame,
     annotations: pd.DataFrame,
 ) -> None:
-    """Raise StaleEditError if the stored revision of one of these images differs from ``given``."""
-    revisions = _revisions(given)
+    """Raise StaleEditError if the stored revision of one of these images differs from ``images``."""
+    revisions = _revisions(images)
     stale = [name for name in names if revisions[name] != current[name]]
     if stale:
         raise StaleEditError(
@@ -380,16 +380,16 @@ def keep_images(trace: Trace, ids: Sequence[int]) -> None:
 def ensure_labels(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     """Add missing labels in alphabetical order, and map the names of all labels to their ids."""
     c = schema.labels.c
-    known = {name: int(id_) for name, id_ in fetch(connection, select(c.label, c.id))}
-    for name in sorted(set(names) - known.keys()):
-        known[name] = insert_label(connection, name, None)
-    return known
+    ids = {name: int(id_) for name, id_ in fetch(connection, select(c.label, c.id))}
+    for name in sorted(set(names) - ids.keys()):
+        ids[name] = insert_label(connection, name, None)
+    return ids
 
 
 def refuse_unknown(connection: Connection, names: Collection[str]) -> None:
-    known = {name for (name,) in fetch(connection, select(schema.labels.c.label))} if names else set()
+    stored_labels = {name for (name,) in fetch(connection, select(schema.labels.c.label))} if names else set()
     for name in names:
-        if name not in known:
+        if name not in stored_labels:
             raise LabelError(f"Label {name!r} no longer exists: somebody renamed, merged or removed it.")
 
 
