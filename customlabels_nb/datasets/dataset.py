@@ -118,16 +118,16 @@ class Dataset:
         if annotations is not None and "created" not in annotations.columns:  # a table that somebody has written
             self._marks, adjusted = in_pixels(self._images, self._annotations, name)
             self.found += adjusted
-        given = predictions is not None and len(predictions) > 0
-        self._predictions = t.normalise_predictions(predictions) if given else t.empty(t.PREDICTION_COLUMNS)
+        has_predictions = predictions is not None and len(predictions) > 0
+        self._predictions = t.normalise_predictions(predictions) if has_predictions else t.empty(t.PREDICTION_COLUMNS)
         for what, table in (("annotations", self._annotations), ("predictions", self._predictions)):
             stray = table.loc[~t.is_among(table["image"], self._images["image"]), "image"]
             if len(stray):
                 raise TableError(f"Image {stray.iloc[0]!r} has {what} but is missing from the images table.")
-        known = t.normalise_labels([] if labels is None else labels)
-        used = t.labels_in_order(self._annotations, known["label"])
+        labels_table = t.normalise_labels([] if labels is None else labels)
+        used = t.labels_in_order(self._annotations, labels_table["label"])
         self._labels = t.normalise_labels(
-            pd.DataFrame({"label": used, "color": [*known["color"], *[None] * (len(used) - len(known))]})
+            pd.DataFrame({"label": used, "color": [*labels_table["color"], *[None] * (len(used) - len(labels_table))]})
         )
         self.name = name
         self.root = root
@@ -452,14 +452,14 @@ class Dataset:
         if isinstance(groups, pd.Series):
             groups = self._aligned(groups, "groups")
         try:
-            given: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
-            set(given)
+            values: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
+            set(values)
         except TypeError as error:
             raise InputError(f"groups must contain values that can be compared and hashed ({error}).") from error
-        if len(given) != len(self):
-            raise InputError(f"groups has {len(given)} values for {len(self)} images. Pass one value per image.")
-        alone = pd.isna(np.fromiter(given, dtype=object, count=len(given)))
-        return join_groups([("alone", i) if alone[i] else group for i, group in enumerate(given)], content)
+        if len(values) != len(self):
+            raise InputError(f"groups has {len(values)} values for {len(self)} images. Pass one value per image.")
+        alone = pd.isna(np.fromiter(values, dtype=object, count=len(values)))
+        return join_groups([("alone", i) if alone[i] else group for i, group in enumerate(values)], content)
 
     def _seen_from(self, root: Path | None) -> Dataset:
         """Return this dataset with image paths that are valid from the folder ``root``."""

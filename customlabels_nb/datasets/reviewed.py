@@ -48,7 +48,7 @@ def forget_where_changed(
     from customlabels_nb.store.frames import annotation_keys
 
     names = set(images.loc[was_reviewed, "image"])
-    keys, old_keys = (annotation_keys(marks[marks["image"].isin(names)]) for marks in (annotations, old_annotations))
+    keys, old_keys = (annotation_keys(table[table["image"].isin(names)]) for table in (annotations, old_annotations))
     changed = [
         name in names and (status != was[name] or keys.get(name) != old_keys.get(name))
         for name, status in zip(images["image"], images["status"], strict=True)

@@ -145,7 +145,7 @@ def join_groups(first: Sequence[object], second: Sequence[object]) -> list[objec
     """Merge two groupings: images that share a group in either grouping share a group in the result."""
     joined = [(("given", a), ("content", b)) for a, b in zip(first, second, strict=True)]
     find = _union(joined)
-    return [find(given) for given, _ in joined]
+    return [find(group) for group, _ in joined]
 
 
 def groups_of_pairs(pairs: pd.DataFrame, images: Sequence[str]) -> list[object]:

@@ -90,8 +90,8 @@ def _read_local(
     chosen, files = (named, {source: None}) if named else detect(source)
     for name, value in options.items():
         if name not in chosen.options:
-            known = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
-            raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {known}.")
+            hint = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
+            raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {hint}.")
     parts = [_read_file(chosen, file, images, relocate, options) for file in files]
     if named is image_folder.FORMAT:
         found = read_folder(source)

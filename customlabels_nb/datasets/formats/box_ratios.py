@@ -93,8 +93,8 @@ def in_pixels(images: pd.DataFrame, annotations: pd.DataFrame, source: str) -> t
             "in pixels like the other boxes."
         )
         return annotations, [Issue("ENTRY_ADJUSTED", message, names[alike].iloc[0], source)]
-    known = images.reindex(columns=["image", *_SIZE]).dropna()
-    sizes: dict[str, tuple[int, int] | None] = {image: (*size,) for image, *size in known.itertuples(index=False)}
+    with_size = images.reindex(columns=["image", *_SIZE]).dropna()
+    sizes: dict[str, tuple[int, int] | None] = {image: (*size,) for image, *size in with_size.itertuples(index=False)}
     unknown = fill_sizes(sizes, names[drawn].unique())
     issues = [Issue("IMAGE_NOT_LISTED", message, image, source) for image, message in unknown.items()]
     kept = ~drawn | names.isin(sizes).to_numpy()

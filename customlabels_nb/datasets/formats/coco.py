@@ -164,9 +164,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
 def _count_others(data: dict[str, Any], others: NotImported) -> None:
     """Count what the file has and the reader does not import."""
     count_others([data], _KEYS, "the file", "file", others)
-    for key, (known, what) in _KEYS_OF.items():
+    for key, (read_keys, what) in _KEYS_OF.items():
         entries = [entry for entry in as_list(data.get(key)) if isinstance(entry, dict)]
-        count_others(entries, known, what, key, others)
+        count_others(entries, read_keys, what, key, others)
 
 
 def _info(data: dict[str, Any], others: NotImported) -> dict[str, Any]:
@@ -274,8 +274,8 @@ def _read_images(
             continue
         size = size_of(entry.get("width"), entry.get("height"))
         if size is None and (entry.get("width") or entry.get("height")):
-            given = f"{shown(entry.get('width'))} × {shown(entry.get('height'))}"
-            findings.adjusted(f"images[{number}]", f"Its size {given} is invalid and was ignored.")
+            size_text = f"{shown(entry.get('width'))} × {shown(entry.get('height'))}"
+            findings.adjusted(f"images[{number}]", f"Its size {size_text} is invalid and was ignored.")
         if licences and isinstance(entry.get("license"), _AN_ID) and entry["license"] in licences:
             result.licences[uri] = licences[entry["license"]]
         result.sizes[uri] = size
@@ -353,12 +353,12 @@ def _read_annotations(
     return t.normalise_annotations(frame)
 
 
-def _references(entries: list[Any], key: str, known: dict[Any, int], findings: Findings) -> _Indices:
+def _references(entries: list[Any], key: str, indices_by_id: dict[Any, int], findings: Findings) -> _Indices:
     """Look up the index of the item that each entry refers to, or -1, adding a finding for each unknown id."""
     values = [entry.get(key) for entry in entries]
     if not set(map(type, values)) <= {int, str, float, bool, NoneType}:  # other types may not be hashable
         values = [value if isinstance(value, int | str | float) else None for value in values]
-    indices = np.array([known.get(value, -1) for value in values], dtype=np.int64)
+    indices = np.array([indices_by_id.get(value, -1) for value in values], dtype=np.int64)
     what = key.removesuffix("_id")
     missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(indices < 0)).most_common()
     for value, count in missing[:_MOST_NAMED]:
@@ -407,14 +407,14 @@ class _Doubts:
         self, numbers: _Indices, bounds: _Floats, areas: _Floats, polygons: dict[int, Polygon], sizes: _Floats
     ) -> None:
         """Settle and report entries whose box contradicts their polygon, which is right if the area is that of it."""
-        given, around = self.boxes[numbers], bounds[numbers]
+        boxes, around = self.boxes[numbers], bounds[numbers]
         stated = [number_or_none(self.entries[number].get("area")) for number in numbers]
         with np.errstate(invalid="ignore", over="ignore"):
             difference = np.abs(np.array(stated, dtype=np.float64) - areas[numbers])
             fitting = difference <= _AREA_APART * areas[numbers]
-        verdicts = contradictions(given, around, xyxy_to_ltwh(given), sizes, fitting)
+        verdicts = contradictions(boxes, around, xyxy_to_ltwh(boxes), sizes, fitting)
         for row, verdict in verdicts.items():
-            number, box, outline = int(numbers[row]), given[row].tolist(), around[row].tolist()
+            number, box, outline = int(numbers[row]), boxes[row].tolist(), around[row].tolist()
             self._add(number, f"bbox is {shown(box)}, but its polygon spans {shown(outline)}. {verdict}")
             if verdict == BOX_OF_POLYGON:
                 self.boxes[number] = around[row]
@@ -451,7 +451,7 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
 
     An entry is unreadable if it has a segmentation, but neither a readable polygon or mask nor a box.
     """
-    shapes = {number: given for number, entry in enumerate(entries) if (given := entry.get("segmentation"))}
+    shapes = {number: shape for number, entry in enumerate(entries) if (shape := entry.get("segmentation"))}
     plain, outlines, around = plain_polygons(shapes)
     polygons: dict[int, Polygon] = dict(plain)
     squares, bounds = np.full(len(entries), np.nan), np.full((len(entries), 4), np.nan)
@@ -460,16 +460,16 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
     long: list[int] = []
     readable = np.ones(len(entries), dtype=bool)
     for number in shapes.keys() - plain.keys():
-        entry, given = entries[number], shapes[number]
+        entry, shape = entries[number], shapes[number]
         parts = 1
-        if isinstance(given, dict):
+        if isinstance(shape, dict):
             try:
-                polygon, squares[number] = _of_mask(given, entry.get(_RINGS))
+                polygon, squares[number] = _of_mask(shape, entry.get(_RINGS))
             except OutlineTooLongError:
                 polygon = None
                 long.append(number)
         else:
-            rings, parts = as_rings(given)
+            rings, parts = as_rings(shape)
             polygon, whole = _of_parts(rings)
             cut += not whole
             squares[number] = np.nan if polygon is None else area(polygon)
@@ -525,11 +525,11 @@ def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float
         raise
     except ValueError:
         return None, np.nan
-    known, parts = as_rings(rings)
-    if known and len(known) == parts:
+    outline, parts = as_rings(rings)
+    if outline and len(outline) == parts:
         height, width = rle["size"]
-        if polygon_to_rle(known, (width, height))["counts"] == rle["counts"]:  # the mask has not been edited since
-            return known, area(known)
+        if polygon_to_rle(outline, (width, height))["counts"] == rle["counts"]:  # the mask has not been edited since
+            return outline, area(outline)
     polygon = rle_to_polygon(rle)
     return polygon, np.nan if polygon is None else float(areas_of_masks([rle])[0])
 
@@ -580,9 +580,9 @@ def _compare_areas(entries: list[Any], areas: _Floats, keep: _Bools, findings: F
     values = [entry.get("area") for entry in entries]
     if not set(map(type, values)) <= {float, NoneType}:
         values = [number_or_none(value) for value in values]
-    given = np.array(values, dtype=np.float64)  # NaN for None
+    stated = np.array(values, dtype=np.float64)  # NaN for None
     with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(given - areas) > np.maximum(_AREA_APART * areas, 1)
+        apart = np.abs(stated - areas) > np.maximum(_AREA_APART * areas, 1)
     if count := int((apart & keep).sum()):
         findings.adjusted("annotations", f"{count:,} annotations have an area that differs from their polygon or box.")
 

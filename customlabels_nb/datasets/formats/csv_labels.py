@@ -389,10 +389,10 @@ class _Cells:
             raise unusable(path, f"line {self._row.line}: {unstated(header.box_name)}")
         return self._checked(to_ltwh(header.notation, numbers)[0].tolist(), text)
 
-    def _checked(self, numbers: list[float], given: object) -> Box:
+    def _checked(self, numbers: list[float], raw: object) -> Box:
         left, top, width, height = numbers
         if not (0 <= width < math.inf and 0 <= height < math.inf):
-            raise UnreadableError(f"The box {shown(given)} has an invalid size.")
+            raise UnreadableError(f"The box {shown(raw)} has an invalid size.")
         return left, top, width, height
 
     def crowd(self) -> bool:

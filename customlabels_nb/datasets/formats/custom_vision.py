@@ -126,15 +126,13 @@ def _settle(ratios: _Floats, keep: _Bools, sizes: _Floats, tags: _Tags, findings
         beyond = np.flatnonzero(keep & ((ratios > _LARGEST_RATIO) | (ratios < 1 - _LARGEST_RATIO)).any(axis=1))
     for number in beyond.tolist():
         file, tag = tags.places[number]
-        given = ltwh_to_ratios(ratios[number], sizes[number])[0]
-        pixels = (
-            ratios[number].max() > _FEWEST_PIXELS and given.min() >= 0 and ltwh_to_xyxy(given).max() <= _LARGEST_RATIO
-        )
+        box = ltwh_to_ratios(ratios[number], sizes[number])[0]
+        pixels = ratios[number].max() > _FEWEST_PIXELS and box.min() >= 0 and ltwh_to_xyxy(box).max() <= _LARGEST_RATIO
         how = "They are pixels, and were read as such." if pixels else "They were read as ratios beyond the image."
         what = f"left, top, width and height are {shown(tags.boxes[number])}, not between 0 and 1. {how}"
         findings.adjusted(f"files[{file}].tags[{tag}]", what)
         if pixels:
-            ratios[number] = given
+            ratios[number] = box
 
 
 class _Places:
@@ -161,7 +159,7 @@ def _read_files(
     """Return the images in file order, with their sizes (None if not given), and the tags."""
     sizes: dict[str, tuple[int, int] | None] = {}
     numbers: dict[str, int] = {}
-    known: dict[str, str] = {}
+    labels: dict[str, str] = {}
     tags = _Tags()
     for number, entry in enumerate(entries):
         where = f"files[{number}]"
@@ -179,28 +177,28 @@ def _read_files(
         else:
             numbers[uri] = len(numbers)
             sizes[uri] = size_of(entry.get("width"), entry.get("height"))
-        given = entry.get("tags")
-        if isinstance(given, list):
-            _add_tags(given, number, numbers[uri], tags, known, findings)
-        elif given is not None:
-            findings.unreadable(f"{where}.tags", f"It is {shown(given)}, not an array.")
+        tag_entries = entry.get("tags")
+        if isinstance(tag_entries, list):
+            _add_tags(tag_entries, number, numbers[uri], tags, labels, findings)
+        elif tag_entries is not None:
+            findings.unreadable(f"{where}.tags", f"It is {shown(tag_entries)}, not an array.")
     return sizes, tags
 
 
 def _add_tags(
-    entries: list[Any], file: int, owner: int, tags: _Tags, known: dict[str, str], findings: Findings
+    entries: list[Any], file: int, owner: int, tags: _Tags, labels: dict[str, str], findings: Findings
 ) -> None:
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict):
             findings.unreadable(f"files[{file}].tags[{number}]", f"It is {shown(entry)}, not an object.")
             continue
         name = entry.get("tag")
-        label = known.get(name) if isinstance(name, str) else None
+        label = labels.get(name) if isinstance(name, str) else None
         if label is None:
             label = label_or_none(name, findings, f"files[{file}].tags[{number}]")
             if label is None:
                 continue
-            known[str(name)] = label
+            labels[str(name)] = label
         box = [entry.get(side) for side in t.BOX_COLUMNS]
         tags.owners.append(owner)
         tags.labels.append(label)

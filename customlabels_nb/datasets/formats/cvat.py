@@ -190,9 +190,9 @@ class _Reader:
                 count(f"<{child.tag[:50]}> of an object", where)
         self._count_marks(entry, _OBJECT_MARKS, "an object", where)
 
-    def _count_marks(self, element: Element, known: Mapping[str, str | None], of: str, where: str) -> None:
+    def _count_marks(self, element: Element, defaults: Mapping[str, str | None], of: str, where: str) -> None:
         for what, value in element.items():
-            nothing = known.get(what, "")
+            nothing = defaults.get(what, "")
             if nothing is not None and value not in ("", nothing):
                 named = f"source {shown(value)}" if what == "source" else f"mark {shown(what)}"
                 self._collected.not_imported.add(f"{named} of {of}", where)

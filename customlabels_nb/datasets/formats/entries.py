@@ -103,14 +103,14 @@ class Collector:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
-    def columns(self, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
+    def columns(self, values: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
         """Return the texts and numbers among the facts about an image that can be columns, and count the others.
 
         Without ``where``, the caller counts them.
         """
         lost = self.not_imported.add if where is not None else lambda *_: None
         facts: dict[str, Any] = {}
-        for name, value in given.items():
+        for name, value in values.items():
             if value in _NOTHING:
                 continue
             text = name if isinstance(value, int | float) else f"{name}{value}"
@@ -123,9 +123,9 @@ class Collector:
             facts[name] = value
         return facts
 
-    def count_others(self, given: Mapping[str, Any], known: frozenset[str], of: str, where: str) -> None:
-        """Count the values, except empty ones, of keys of one entry that are not ``known``."""
-        count_others([given], known, of, [where], self.not_imported)
+    def count_others(self, entry: Mapping[str, Any], read_keys: frozenset[str], of: str, where: str) -> None:
+        """Count the values, except empty ones, of keys of one entry that are not in ``read_keys``."""
+        count_others([entry], read_keys, of, [where], self.not_imported)
 
     def plausible(
         self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any
@@ -133,15 +133,15 @@ class Collector:
         """Return a box and its polygon in pixels, with an issue if they were ratios, do not fit, or have no area."""
         outline = box if polygon is None else box_around(polygon)
         unclear = [_is_in_ratios(box), _is_in_ratios(outline)]
-        known = dict(measured([uri]))[uri] if any(unclear) and size is None else size
+        frame = dict(measured([uri]))[uri] if any(unclear) and size is None else size
         if all(unclear):
-            if known is None or isinstance(known, str):
-                raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {known}")
-            was, box, outline = box, _scaled(box, known), _scaled(outline, known)
-            polygon = scaled_polygon(polygon, known)
+            if frame is None or isinstance(frame, str):
+                raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {frame}")
+            was, box, outline = box, _scaled(box, frame), _scaled(outline, frame)
+            polygon = scaled_polygon(polygon, frame)
             self._in_ratios.append((f"{_text_of(was)}, which was read as {_text_of(box)}", origin))
         if box != outline:
-            around, of_image = np.array([outline]), np.array([known if isinstance(known, tuple) else (np.nan, np.nan)])
+            around, of_image = np.array([outline]), np.array([frame if isinstance(frame, tuple) else (np.nan, np.nan)])
             verdict = contradictions(np.array([box]), around, ltwh_to_xyxy(box), of_image).get(0)
             if verdict is not None:
                 what = f"Its box ({_text_of(box)}) does not fit its polygon ({_text_of(outline)})."
@@ -192,18 +192,18 @@ class Collector:
         if read and not any(read):
             self.images[uri]["status"] = "unlabelled"
 
-    def confidence(self, value: float | None, given: object, *, what: str = "confidence", **origin: Any) -> float:
-        """Return ``value``, or add an issue that quotes ``given`` and return 1 if it is not between 0 and 1."""
+    def confidence(self, value: float | None, quoted: object, *, what: str = "confidence", **origin: Any) -> float:
+        """Return ``value``, or add an issue that shows ``quoted`` and return 1 if it is not between 0 and 1."""
         if value is not None and 0 <= value <= 1:
             return value
-        self.adjusted(f"The {what} {shown(given)} is not between 0 and 1. It was read as 1.", **origin)
+        self.adjusted(f"The {what} {shown(quoted)} is not between 0 and 1. It was read as 1.", **origin)
         return 1.0
 
-    def box_of_corners(self, corners: list[float], given: object, **origin: Any) -> list[float]:
+    def box_of_corners(self, corners: list[float], quoted: object, **origin: Any) -> list[float]:
         """Convert two opposite corners to left, top, width and height, adding an issue if their order is wrong."""
         ordered = [*map(min, corners[:2], corners[2:]), *map(max, corners[:2], corners[2:])]
         if ordered != corners:
-            self.adjusted(f"The corners {shown(given)} were in the wrong order.", **origin)
+            self.adjusted(f"The corners {shown(quoted)} were in the wrong order.", **origin)
         with np.errstate(over="ignore"):
             box: list[float] = xyxy_to_ltwh(ordered)[0].tolist()
         return box
@@ -249,13 +249,13 @@ class Places:
 
     def find(self, name: str, *urls: str) -> str:
         """Return the URI of an image, or raise InputError if the name is not allowed or cannot be stored."""
-        known = self._known.get((name, *urls))
-        if known is None:
-            known = self._finder.find(name, *urls)
-            if not t.storable(known):
+        uri = self._known.get((name, *urls))
+        if uri is None:
+            uri = self._finder.find(name, *urls)
+            if not t.storable(uri):
                 raise InputError(f"The image name {shown(name)} contains characters that cannot be stored.")
-            self._known[(name, *urls)] = known
-        return known
+            self._known[(name, *urls)] = uri
+        return uri
 
     def beside(self, name: str, folders: Sequence[Path], *urls: str, endings: tuple[str, ...] = ()) -> str:
         """Return the URI of an image as :meth:`find` does, or of the first file of this name in one of the folders.
@@ -394,8 +394,8 @@ def sizes_of_drawn(contents: Contents, error: str, *, predicted: bool = True) ->
 
     ``error`` is the message for a size that cannot be read, with ``{uri!r}`` and ``{reason}``.
     """
-    known = contents.images.dropna(subset=["width", "height"])
-    columns = (known[name].tolist() for name in ("image", "width", "height"))
+    with_size = contents.images.dropna(subset=["width", "height"])
+    columns = (with_size[name].tolist() for name in ("image", "width", "height"))
     sizes = {image: (int(width), int(height)) for image, width, height in zip(*columns, strict=True)}
     for rows in (contents.annotations, contents.predictions) if predicted else (contents.annotations,):
         drawn = rows.loc[rows["left"].notna() | rows["polygon"].notna(), "image"].unique()

@@ -218,11 +218,11 @@ class _Rows:
 
 
 def _sizes(images: pd.DataFrame) -> list[dict[str, int]]:
-    known = images[["width", "height"]].notna().all(axis=1).tolist()
+    has_size = images[["width", "height"]].notna().all(axis=1).tolist()
     sides = images[["width", "height"]].fillna(0).to_numpy(dtype="int64").tolist()
     return [
         {"width": width, "height": height, "depth": 3} if there else {}
-        for there, (width, height) in zip(known, sides, strict=True)
+        for there, (width, height) in zip(has_size, sides, strict=True)
     ]
 
 
@@ -288,12 +288,12 @@ def _with_sizes(images: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame
     empty = (images["status"] == "labelled") & ~t.is_among(images["image"], annotations["image"])
     lacking &= images["image"].isin(boxed) | empty
     places = [path for path in images.loc[lacking, "image"].tolist() if not is_remote(path)]
-    known = {path: seen for path, seen in zip(places, headers(places), strict=True) if isinstance(seen, ImageHeader)}
-    if not known:
+    sizes = {path: seen for path, seen in zip(places, headers(places), strict=True) if isinstance(seen, ImageHeader)}
+    if not sizes:
         return images
-    images, rows = images.copy(), images["image"].isin(known)
+    images, rows = images.copy(), images["image"].isin(sizes)
     for side in ("width", "height"):
-        images.loc[rows, side] = [getattr(known[path], side) for path in images.loc[rows, "image"]]
+        images.loc[rows, side] = [getattr(sizes[path], side) for path in images.loc[rows, "image"]]
     return images
 
 

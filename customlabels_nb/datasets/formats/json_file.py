@@ -257,18 +257,18 @@ def size_of(width: object, height: object) -> tuple[int, int] | None:
 
 def count_others(
     entries: Sequence[Mapping[str, Any]],
-    known: frozenset[str],
+    read_keys: frozenset[str],
     what: str,
     places: Sequence[str] | str,
     counter: NotImported,
     *,
     noun: str = "value of the key",
 ) -> None:
-    """Count the values, except empty ones, of keys that are not ``known``.
+    """Count the values, except empty ones, of keys that are not in ``read_keys``.
 
     ``what`` has the keys, for example "an annotation", and ``places`` are those of the entries, or their common start.
     """
-    others = sorted(set().union(*entries) - known, key=lambda key: (key not in _NAMED, key))
+    others = sorted(set().union(*entries) - read_keys, key=lambda key: (key not in _NAMED, key))
     for key in others:
         values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
         if key in _UNLESS_SET:
@@ -303,9 +303,9 @@ def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]
 def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Convert boxes to an array (n, 4), NaN where they are missing or invalid, and flag the invalid ones."""
     values = _all_at_once(raw)
-    given = np.ones(len(raw), dtype=bool)
+    present = np.ones(len(raw), dtype=bool)
     if values is None:
-        given = np.array([box is not None and box != [] for box in raw], dtype=bool)
+        present = np.array([box is not None and box != [] for box in raw], dtype=bool)
         listed = [box for box in raw if box is not None and box != []]
         values = _all_at_once(listed)
         if values is None:
@@ -313,9 +313,9 @@ def as_boxes(raw: list[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bo
     bad_values = ~np.isfinite(values).all(axis=1) | (values[:, 2:] < 0).any(axis=1)
     values[bad_values] = np.nan
     boxes = np.full((len(raw), 4), np.nan)
-    boxes[given] = values
+    boxes[present] = values
     bad = np.zeros(len(raw), dtype=bool)
-    bad[given] = bad_values
+    bad[present] = bad_values
     return boxes, bad
 
 

@@ -310,9 +310,9 @@ class _Reader:
     def contents(self) -> Contents:
         images, waiting = self.collected.images, set[str]()
         for drawn in self._drawn:
-            known = _given_size(drawn.result, drawn.value)
-            if known is not None and images[drawn.uri]["width"] is None:
-                images[drawn.uri]["width"], images[drawn.uri]["height"] = known
+            image_size = _given_size(drawn.result, drawn.value)
+            if image_size is not None and images[drawn.uri]["width"] is None:
+                images[drawn.uri]["width"], images[drawn.uri]["height"] = image_size
         waiting = {drawn.uri for drawn in self._drawn if images[drawn.uri]["width"] is None}
         unknown: dict[str, str] = {}
         for uri, size in measured(sorted(waiting)):
@@ -352,22 +352,22 @@ class _Reader:
         self.collected.count_missing(self._finder)
         return self.collected.contents([])
 
-    def _image(self, given: str, where: str) -> str:
+    def _image(self, image: str, where: str) -> str:
         """Return the URI of an image, which may be a file that Label Studio serves."""
-        if given.startswith("data:"):
+        if image.startswith("data:"):
             raise UnreadableError("The image is embedded in the file, which is not supported.")
         folders = [self._base, self._base / "images"]
-        upload = _UPLOAD.search(given)
+        upload = _UPLOAD.search(image)
         if upload is None:
-            name = unquote(given.partition(_LOCAL)[2].partition("&")[0]) if _LOCAL in given else given
-            return self._places.beside(name, folders, given)
+            name = unquote(image.partition(_LOCAL)[2].partition("&")[0]) if _LOCAL in image else image
+            return self._places.beside(name, folders, image)
         name = unquote(upload[1])
-        uri = self._places.beside(name, folders, given)
+        uri = self._places.beside(name, folders, image)
         plain = _UPLOAD_PREFIX.sub("", name)
         if is_remote(uri) or is_here(uri):
             return uri
         if plain != name:
-            other = self._places.beside(plain, folders, given)
+            other = self._places.beside(plain, folders, image)
             if is_here(other):
                 self._places.not_missing(name)
                 return other
@@ -379,10 +379,10 @@ class _Reader:
 
     def _chosen(self, task: dict[str, Any], where: str) -> tuple[dict[str, Any] | None, str]:
         """Return the annotation of a task that counts, or None, and the status of the image."""
-        given = task.get("annotations", task.get("completions"))
-        annotations = [entry for entry in as_list(given) if isinstance(entry, dict)]
-        if len(annotations) < len(as_list(given)) or not isinstance(given, list | None):
-            self.collected.unreadable(f"Some of its annotations are not objects: {shown(given)}.", where=where)
+        listed = task.get("annotations", task.get("completions"))
+        annotations = [entry for entry in as_list(listed) if isinstance(entry, dict)]
+        if len(annotations) < len(as_list(listed)) or not isinstance(listed, list | None):
+            self.collected.unreadable(f"Some of its annotations are not objects: {shown(listed)}.", where=where)
         finished = [entry for entry in annotations if entry.get("was_cancelled") is not True]
         if cancelled := sum(len(as_list(e.get("result"))) for e in annotations if e.get("was_cancelled") is True):
             self.collected.not_imported.add("result of a cancelled annotation", where, cancelled)
@@ -459,8 +459,8 @@ class _Reader:
             raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
         labels = [collected.label(name) for name in names]
         if "score" in facts:
-            given = facts["score"] if entry.get("score") is None else entry["score"]
-            confidence = collected.confidence(number_or_none(given), given, what="score", where=where)
+            score = facts["score"] if entry.get("score") is None else entry["score"]
+            confidence = collected.confidence(number_or_none(score), score, what="score", where=where)
             facts = {name: fact for name, fact in facts.items() if name != "score"} | {"confidence": confidence}
         for fields in (entry, value):
             collected.count_others(fields, _RESULT_FIELDS, "a result", where)
@@ -506,9 +506,9 @@ def _left_out(entry: object, labelled: set[str]) -> str | None:
 
 def _texts(value: object) -> list[str]:
     """Return a text or a list of texts as a list, which is empty for any other value."""
-    given = value if isinstance(value, list) else [value]
-    texts = [text for text in given if isinstance(text, str) and text]
-    return texts if len(texts) == len(given) else []
+    values = value if isinstance(value, list) else [value]
+    texts = [text for text in values if isinstance(text, str) and text]
+    return texts if len(texts) == len(values) else []
 
 
 def _is_image(text: str) -> bool:
@@ -634,12 +634,12 @@ def encode_brush(mask: Mask) -> bytes:
     """Encode a mask, shape (height, width), as Label Studio stores it."""
     parts = [f"{4 * mask.size:032b}{7:05b}", *(f"{bits - 1:04b}" for bits in _RUN_BITS)]
     for number, run in enumerate(row_runs(mask)):
-        left = 4 * run
-        while left:
-            length = min(left, 1 << _RUN_BITS[-1])
+        remaining = 4 * run
+        while remaining:
+            length = min(remaining, 1 << _RUN_BITS[-1])
             kind = next(k for k, bits in enumerate(_RUN_BITS) if length <= 1 << bits)
             parts.append(f"1{kind:02b}{length - 1:0{_RUN_BITS[kind]}b}{255 * (number % 2):08b}")
-            left -= length
+            remaining -= length
     bits = "".join(parts)
     bits += "0" * (-len(bits) % 8)
     return int(bits, 2).to_bytes(len(bits) // 8)

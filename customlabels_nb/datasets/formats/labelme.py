@@ -126,26 +126,26 @@ def _load(file: Path) -> dict[str, Any]:
 
 def _image(data: dict[str, Any], file: Path, base: Path, places: Places) -> tuple[str, str]:
     """Return the image name given in the file, relative to ``base``, and the URI of the image."""
-    given = data.get("imagePath")
-    if not isinstance(given, str) or not given:
+    image_path = data.get("imagePath")
+    if not isinstance(image_path, str) or not image_path:
         inside = " Its imageData is not read. Save the image next to the file." if data.get("imageData") else ""
-        raise UnreadableError(f"Its imagePath is {shown(given)}, which is not the name of an image.{inside}")
-    name = _from_base(given, PurePosixPath(file.parent.relative_to(base).as_posix()))
-    uri = places.find(name, given)
-    beside = to_uri(file.parent / PurePosixPath(given.replace("\\", "/")).name)
+        raise UnreadableError(f"Its imagePath is {shown(image_path)}, which is not the name of an image.{inside}")
+    name = _from_base(image_path, PurePosixPath(file.parent.relative_to(base).as_posix()))
+    uri = places.find(name, image_path)
+    beside = to_uri(file.parent / PurePosixPath(image_path.replace("\\", "/")).name)
     if uri != beside and not is_remote(uri) and not is_here(uri) and is_here(beside):
         places.not_missing(name)
         return name, beside
     return name, uri
 
 
-def _from_base(given: str, folder: PurePosixPath) -> str:
+def _from_base(path: str, folder: PurePosixPath) -> str:
     """Convert a path relative to ``folder`` to a path relative to the top folder, leaving other paths unchanged."""
-    plain = given.replace("\\", "/")
-    if is_remote(given) or plain.startswith(("/", "file:")) or ":" in plain[:3] or "\0" in plain:
-        return given
+    plain = path.replace("\\", "/")
+    if is_remote(path) or plain.startswith(("/", "file:")) or ":" in plain[:3] or "\0" in plain:
+        return path
     if ".." not in plain and not folder.parts:
-        return given
+        return path
     return os.path.normpath(folder / plain).replace("\\", "/")
 
 
@@ -240,11 +240,11 @@ def _outline_of_mask(text: object, left: float, top: float) -> Polygon | None:
     return polygon_of(ring + np.array([left, top]) for ring in rings)
 
 
-def _points(given: object) -> list[list[float]]:
-    if not isinstance(given, list):
-        raise UnreadableError(f"Its points are {shown(given)}, not an array.")
+def _points(entries: object) -> list[list[float]]:
+    if not isinstance(entries, list):
+        raise UnreadableError(f"Its points are {shown(entries)}, not an array.")
     points = []
-    for point in given:
+    for point in entries:
         sides = [number_or_none(value) for value in point] if isinstance(point, list) and len(point) == 2 else [None]
         whole = [side for side in sides if side is not None and abs(side) <= _FARTHEST]
         if len(whole) != 2:

@@ -375,8 +375,8 @@ class _Attribute:
         """Report invalid labels, or collect the attribute's labels if all are valid."""
         if self.kind is None:
             return
-        given = self.classes if self.kind == BOXES else [self.facts.get("class-name", "")]
-        names = {name: label_or_none(name, self.limits) for name in given}
+        class_names = self.classes if self.kind == BOXES else [self.facts.get("class-name", "")]
+        names = {name: label_or_none(name, self.limits) for name in class_names}
         if None in names.values():
             self.usable = False
             add(finding("ERROR_INVALID_LABEL_NAME_LENGTH", place=(self.key + METADATA,)))
@@ -386,11 +386,11 @@ class _Attribute:
         job, annotator = origin_of(named, self.facts.get("human-annotated"))
         created = moment(self.facts.get("creation-date"))
         if self.kind == IMAGE_LEVEL:
-            self.labels = [Label(str(names[given[0]]), self.confidences[0], job, created, annotator=annotator)]
+            self.labels = [Label(str(names[class_names[0]]), self.confidences[0], job, created, annotator=annotator)]
             return
         self.labels = [
             Label(str(names[name]), sure, job, created, box_of(box), annotator, is_crowd(box))
-            for name, sure, box in zip(given, self.confidences, self.boxes, strict=True)
+            for name, sure, box in zip(class_names, self.confidences, self.boxes, strict=True)
         ]
 
     def check_boxes(self, add: _Add, frame: tuple[int, int] | None) -> None:

@@ -28,16 +28,16 @@ def fit_to_images(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.D
     Boxes are transformed if the sizes differ by a scale factor, by the image's EXIF rotation, or by both. If the aspect
     ratio differs for another reason, only the size is corrected.
     """
-    known = np.flatnonzero(images["width"].notna().to_numpy())
-    names = images["image"].to_numpy(dtype=object)[known]
+    index = np.flatnonzero(images["width"].notna().to_numpy())
+    names = images["image"].to_numpy(dtype=object)[index]
     here = np.array([_is_here(name) for name in names], dtype=bool)
-    known, names = known[here], names[here]
-    given = images[["width", "height"]].to_numpy(dtype="float64")[known]
+    index, names = index[here], names[here]
+    stated = images[["width", "height"]].to_numpy(dtype="float64")[index]
     issues: list[Issue] = []
     sizes: dict[int, tuple[int, int]] = {}
     boxes: pd.DataFrame | None = None
     rows_of: dict[str, npt.NDArray[np.intp]] = {}
-    for row, name, (width, height), header in zip(known.tolist(), names, given.tolist(), headers(names), strict=True):
+    for row, name, (width, height), header in zip(index.tolist(), names, stated.tolist(), headers(names), strict=True):
         if not isinstance(header, ImageHeader) or (width, height) == (header.width, header.height):
             continue
         if boxes is None:
@@ -75,9 +75,9 @@ def headers(names: Sequence[str]) -> Iterator[ImageHeader | ImageError]:
         yield from part
 
 
-def can_be_fitted(given: tuple[int, int], header: ImageHeader) -> bool:
-    """Check whether boxes drawn for the ``given`` size (width, height) can be fitted to the actual image size."""
-    return _fitted(np.empty((0, 4)), given, header) is not None
+def can_be_fitted(drawn_size: tuple[int, int], header: ImageHeader) -> bool:
+    """Check whether boxes drawn for ``drawn_size`` (width, height) can be fitted to the actual image size."""
+    return _fitted(np.empty((0, 4)), drawn_size, header) is not None
 
 
 def _header(name: str) -> ImageHeader | ImageError:
@@ -97,19 +97,19 @@ def _is_here(name: str) -> bool:
 
 
 def _fitted(
-    boxes: npt.NDArray[np.float64], given: tuple[float, float], header: ImageHeader
+    boxes: npt.NDArray[np.float64], drawn_size: tuple[float, float], header: ImageHeader
 ) -> npt.NDArray[np.float64] | None:
-    """Convert boxes from the ``given`` size to pixels of the image, or return None if the sizes do not match."""
+    """Convert boxes from ``drawn_size`` to pixels of the image, or return None if the sizes do not match."""
     size = (header.width, header.height)
-    turned = header.orientation >= 5 and given[::-1] == size  # a nearly square image also has the same shape
-    if _same_shape(given, size) and not turned:
-        scale = np.array([size[0] / given[0], size[1] / given[1]] * 2)
+    turned = header.orientation >= 5 and drawn_size[::-1] == size  # a nearly square image also has the same shape
+    if _same_shape(drawn_size, size) and not turned:
+        scale = np.array([size[0] / drawn_size[0], size[1] / drawn_size[1]] * 2)
         scaled: npt.NDArray[np.float64] = boxes * scale
         return scaled
-    if header.orientation < 5 or not _same_shape(given[::-1], size):
+    if header.orientation < 5 or not _same_shape(drawn_size[::-1], size):
         return None
     # boxes before EXIF rotation: orientations 5 to 8 swap the axes, and 6 to 8 then mirror one or both
-    corners = ltwh_to_xyxy(boxes) * ([size[1] / given[0], size[0] / given[1]] * 2)
+    corners = ltwh_to_xyxy(boxes) * ([size[1] / drawn_size[0], size[0] / drawn_size[1]] * 2)
     x, y = corners[:, [1, 3]], corners[:, [0, 2]]
     if header.orientation in (6, 7):
         x = size[0] - x[:, ::-1]

@@ -305,8 +305,8 @@ class ManifestReader:
         sources = np.empty(len(numbers), dtype=object)
         sources[:] = [*chain.from_iterable(p.sources for p in plain), *(parsed.source_ref for _, parsed in exact)]
         labelled = np.concatenate([*(p.labelled for p in plain), np.array([p.looked_at for _, p in exact], dtype=bool)])
-        known = _ints(side for _, parsed in exact for side in parsed.size or (0, 0)).reshape(-1, 2)
-        sizes = np.concatenate([*(p.sizes for p in plain), known])
+        exact_sizes = _ints(side for _, parsed in exact for side in parsed.size or (0, 0)).reshape(-1, 2)
+        sizes = np.concatenate([*(p.sizes for p in plain), exact_sizes])
         order = self._order(numbers, len(exact))
         labels, boxes = self._rows(exact, boxed=False), self._rows(exact, boxed=True)
         # a stable sort keeps image-level labels first within a line
@@ -523,9 +523,9 @@ class Codes:
             self._start = f"s3://{bucket}/"
 
 
-def _have_only(entries: list[Any], fewest: int, known: frozenset[str]) -> bool:
-    """Check that dicts have no other keys than the ``known`` ones. Only those with more than ``fewest`` can have."""
-    return set(map(len, entries)) <= {*range(fewest + 1)} or set().union(*entries) <= known
+def _have_only(entries: list[Any], fewest: int, read_keys: frozenset[str]) -> bool:
+    """Check that dicts have no other keys than ``read_keys``. Only those with more than ``fewest`` can have."""
+    return set(map(len, entries)) <= {*range(fewest + 1)} or set().union(*entries) <= read_keys
 
 
 def gather(

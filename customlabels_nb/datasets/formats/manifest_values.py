@@ -166,11 +166,11 @@ def others_of(value: dict[str, Any]) -> list[str]:
     return others
 
 
-def _unknown(entries: object, known: frozenset[str], what: str) -> list[str]:
+def _unknown(entries: object, read_keys: frozenset[str], what: str) -> list[str]:
     return [
         f"value of the key {shown(key)} of {what}"
         for entry in as_list(entries) if isinstance(entry, dict)
-        for key in entry if key not in known and entry[key] is not None
+        for key in entry if key not in read_keys and entry[key] is not None
     ]  # fmt: skip
 
 
@@ -178,8 +178,8 @@ def unpaired_of(value: Iterable[str]) -> list[str]:
     """List the keys of a line that belong to no label attribute, and are neither predictions nor of a validation."""
     keys = dict.fromkeys(value)
     pairs = [key for key in keys if key + METADATA in keys]
-    known = {SOURCE, *pairs, *(key + METADATA for key in pairs)}
-    return [key for key in keys if key not in known and not is_ignored(key)]
+    paired = {SOURCE, *pairs, *(key + METADATA for key in pairs)}
+    return [key for key in keys if key not in paired and not is_ignored(key)]
 
 
 def expand_multi_label(value: dict[str, Any]) -> dict[str, Any]:

@@ -114,9 +114,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     return folder.contents()
 
 
-def _count_others(element: Element, known: frozenset[str], of: str, collected: Collector, where: str) -> None:
+def _count_others(element: Element, read_tags: frozenset[str], of: str, collected: Collector, where: str) -> None:
     for child in element:
-        if child.tag not in known and (len(child) or (child.text or "").strip().lower() not in _NOTHING):
+        if child.tag not in read_tags and (len(child) or (child.text or "").strip().lower() not in _NOTHING):
             collected.not_imported.add(f"<{child.tag[:50]}> of {of}", where)
 
 
@@ -145,8 +145,8 @@ def _read_object(
         return False
     if polygon is None and entry.find("polygon") is not None:
         collected.adjusted("Its polygon cannot be read. Only the box was read.", **origin)
-    given = _text(entry, "confidence") or _text(entry, "score")
-    confidence = collected.confidence(finite(given) if given else 1.0, given, **origin)
+    confidence_text = _text(entry, "confidence") or _text(entry, "score")
+    confidence = collected.confidence(finite(confidence_text) if confidence_text else 1.0, confidence_text, **origin)
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
     return True
 

@@ -115,10 +115,10 @@ def describes_folders(file: Path) -> bool:
         labels = names.values() if isinstance(names, dict) else names if isinstance(names, list) else ()
     else:
         labels = [_NUMBERED.sub("", line) for _, line in islice(_lines(file), _MOST_CLASSES)]
-    given = {label for label in labels if isinstance(label, str)} - {_IMAGES, _LABELS, *t.SPLIT_NAMES}
+    class_names = {label for label in labels if isinstance(label, str)} - {_IMAGES, _LABELS, *t.SPLIT_NAMES}
     folders = (set(names) for parent, names, _ in islice(os.walk(file.parent), _MOST_FOLDERS))
-    found = set[str]().union(*(given & names for names in folders))
-    return bool(found) and len(found) * 2 >= len(given) and not _has_boxes(_base_of(file))
+    found = set[str]().union(*(class_names & names for names in folders))
+    return bool(found) and len(found) * 2 >= len(class_names) and not _has_boxes(_base_of(file))
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -197,8 +197,8 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, 
     values = [number for number in numbers if number is not None]
     if len(values) < len(words):
         raise ValueError(f"{shown(words[numbers.index(None)])} is not a number.")
-    known = layout.names.get(int(values[0])) if values[0] == int(values[0]) else None
-    if known is None:
+    label = layout.names.get(int(values[0])) if values[0] == int(values[0]) else None
+    if label is None:
         raise ValueError(f"The class {shown(words[0])} is not in names.")
     rest = values[1:]
     if layout.keypoints and len(rest) >= 4 + layout.keypoints:
@@ -216,14 +216,14 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, 
         raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
     if len(rest) == 4 and min(rest[2:]) < 0:
         raise ValueError(f"The box {shown(rest)} has a negative size.")
-    return known, rest, confidence, others
+    return label, rest, confidence, others
 
 
 def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Collector) -> None:
     """Convert the shapes to pixels and add them, using the actual image size or else the size in the index."""
     sizes: dict[str, Size | str] = {}
-    known = {uri for uri in pending if collected.images[uri]["width"] is not None and not is_here(uri)}
-    sizes.update(measured(uri for uri in pending if uri not in known))
+    with_size = {uri for uri in pending if collected.images[uri]["width"] is not None and not is_here(uri)}
+    sizes.update(measured(uri for uri in pending if uri not in with_size))
     for uri, (shapes, file) in pending.items():
         facts = collected.images[uri]
         size = sizes.get(uri, "")
@@ -248,12 +248,12 @@ def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Coll
 def _settled(numbers: list[float], size: Size, collected: Collector, file: Path, line: int) -> list[float]:
     """Report numbers that are no ratios of the image size, and convert them if they are pixels."""
     sides = list(size) * (len(numbers) // 2)
-    given = np.array(numbers) / sides
-    pixels = max(numbers) > _FEWEST_PIXELS and given.min() >= 0 and given.max() <= _LARGEST_RATIO
+    ratios = np.array(numbers) / sides
+    pixels = max(numbers) > _FEWEST_PIXELS and ratios.min() >= 0 and ratios.max() <= _LARGEST_RATIO
     how = "They are pixels, and were read as such." if pixels else "They were read as ratios beyond the image."
     message = f"The numbers {shown(numbers)} are not all between 0 and 1, as ratios of the image size are. {how}"
     collected.adjusted(message, source=to_uri(file), line=line)
-    return given.tolist() if pixels else numbers
+    return ratios.tolist() if pixels else numbers
 
 
 def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, Polygon | None]:

@@ -39,7 +39,7 @@ def chosen_task(task: str | None, annotations: pd.DataFrame, *, polygons: bool =
         if has_place(annotations).any():
             return t.BOXES
         return t.MULTI_LABEL if annotations["image"].duplicated().any() else t.SINGLE_LABEL
-    tasks = [known for known in t.TASKS if polygons or known != t.POLYGONS]
+    tasks = [name for name in t.TASKS if polygons or name != t.POLYGONS]
     if task not in tasks:
         raise InputError(f"task={task!r} is unknown. Choose one of {tasks!r}.")
     return task
@@ -61,9 +61,9 @@ def boxes_of(annotations: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]
 def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Select the images that are labelled, also as empty, and return an issue about the others."""
     images = contents.images
-    known = images["image"].isin(annotations["image"]) | (images["status"] == "labelled")
-    others = images.loc[~known, "image"]
-    return images[known], left_out(others.tolist(), "images are not labelled") if len(others) else []
+    labelled = images["image"].isin(annotations["image"]) | (images["status"] == "labelled")
+    others = images.loc[~labelled, "image"]
+    return images[labelled], left_out(others.tolist(), "images are not labelled") if len(others) else []
 
 
 def left_out(what: list[str], why: str) -> list[Issue]:

@@ -149,8 +149,8 @@ def from_huggingface(
     for argument, column in (("image", image), ("label", label), ("objects", objects)):
         if column is not None and column not in features:
             raise InputError(f"{argument}={column!r} is not a column of the dataset. Choose one of {list(features)}.")
-    given = {image, label, objects} | _NOT_EXTRA
-    extra = [name for name, kind in features.items() if isinstance(kind, hf.Value) and name not in given]
+    used_columns = {image, label, objects} | _NOT_EXTRA
+    extra = [name for name, kind in features.items() if isinstance(kind, hf.Value) and name not in used_columns]
     of_images, of_objects = (_class_names(hf, features[name]) if name else [] for name in (label, objects))
     keeper = _Keeper(folder)
     rows = dataset.with_format(None)
@@ -174,8 +174,8 @@ def from_huggingface(
         annotations += annotation_rows
     table = pd.DataFrame(images, columns=["image", "status", *extra]).drop_duplicates("image")
     marks = t.normalise_annotations(pd.DataFrame(annotations)) if annotations else t.empty(t.ANNOTATION_COLUMNS)
-    known = list(dict.fromkeys([*of_images, *of_objects]))
-    return Contents(t.normalise_images(table), marks, t.labels_in_order(marks, known), keeper.issues)
+    class_names = list(dict.fromkeys([*of_images, *of_objects]))
+    return Contents(t.normalise_images(table), marks, t.labels_in_order(marks, class_names), keeper.issues)
 
 
 def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:

@@ -93,8 +93,8 @@ def _of_box(xyxy: Any) -> dict[str, Any]:
     return _sides(xyxy_to_ltwh([min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)])[0].tolist())
 
 
-def _of_polygon(given: Any) -> dict[str, Any]:
-    points = [[_finite(x), _finite(y)] for x, y in given]
+def _of_polygon(polygon: Any) -> dict[str, Any]:
+    points = [[_finite(x), _finite(y)] for x, y in polygon]
     if len(points) > 1 and points[0] == points[-1]:
         points.pop()
     if len(points) < 3:

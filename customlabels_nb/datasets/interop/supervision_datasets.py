@@ -88,8 +88,8 @@ def from_supervision(dataset: Any) -> Contents:
     """Implement :func:`customlabels_nb.datasets.loading.from_supervision`."""
     sv = imported("supervision", "from_supervision")
     if not isinstance(dataset, sv.DetectionDataset | sv.ClassificationDataset):
-        given = type(dataset).__name__
-        raise InputError(f"dataset is of type {given}, but must be a DetectionDataset or ClassificationDataset.")
+        type_name = type(dataset).__name__
+        raise InputError(f"dataset is of type {type_name}, but must be a DetectionDataset or ClassificationDataset.")
     classes = [t.check_label(name) for name in dataset.classes]
     uris = {path: to_uri(path) for path in dataset.image_paths}
     issues = [

@@ -77,10 +77,10 @@ def check_manifests(
         raise InputError(f"stage={stage!r} must be 'training' or 'creation'.")
     forget_answers()  # an image may just have been replaced
     sides = []
-    for given, more in ((train, list(extra_lines)), *([] if test is None else [(test, [])])):
-        base = Path(given).parent if isinstance(given, str | os.PathLike) else Path()
+    for source, more in ((train, list(extra_lines)), *([] if test is None else [(test, [])])):
+        base = Path(source).parent if isinstance(source, str | os.PathLike) else Path()
         finder = ImageFinder(base, images=images, relocate=relocate)
-        sides.append(_check(given, limits, finder, more, check_images=check_images))
+        sides.append(_check(source, limits, finder, more, check_images=check_images))
     checked = CheckedManifests(sides[0].manifest, None if test is None else sides[1].manifest)
     if stage == "creation":
         for side in sides:
@@ -103,12 +103,12 @@ class _Both:
 
 
 def _check(
-    given: ManifestLike, limits: Limits, finder: ImageFinder, more: Sequence[bytes], *, check_images: bool
+    subject: ManifestLike, limits: Limits, finder: ImageFinder, more: Sequence[bytes], *, check_images: bool
 ) -> _ManifestSide:
     try:
-        source: LineSource = ManifestFile(given) if isinstance(given, str | os.PathLike) else given
+        source: LineSource = ManifestFile(subject) if isinstance(subject, str | os.PathLike) else subject
     except ManifestError as error:
-        manifest = CheckedManifest(os.fspath(given) if isinstance(given, str | os.PathLike) else given.name)
+        manifest = CheckedManifest(os.fspath(subject) if isinstance(subject, str | os.PathLike) else subject.name)
         return _stopped(manifest, error.code, str(error))
     manifest = CheckedManifest(source.name)
     if isinstance(source, ManifestFile):

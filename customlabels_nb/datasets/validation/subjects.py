@@ -70,11 +70,11 @@ class ManifestOnDisk(Generic[Fixed]):
         keep = _main_bucket(sources) if "keep_one_bucket" in names else None
         finder = ImageFinder(Path(), images=self._images, relocate=self._relocate)
 
-        def real_size(source_ref: str, given: Size) -> tuple[Size | None, bool]:
+        def real_size(source_ref: str, drawn_size: Size) -> tuple[Size | None, bool]:
             path = finder.relocated(source_ref)
             if (header := _header(path)) is None:
                 return None, False
-            return (header.width, header.height), not is_remote(path) and can_be_fitted(given, header)
+            return (header.width, header.height), not is_remote(path) and can_be_fitted(drawn_size, header)
 
         for number, raw, line in paired_lines(manifest):
             mended, changed = (raw, []) if line is None else repair_line(line, names, limits, real_size)
