@@ -81,8 +81,8 @@ class FactsReader:
         for index in part:
             try:
                 if is_remote(names[index]):
-                    known = incoming.contents[index]
-                    answers[index] = _remote_facts(names[index], known, hashes=self._copy)
+                    content = incoming.contents[index]
+                    answers[index] = _remote_facts(names[index], content, hashes=self._copy)
                 else:
                     data[index] = read_bytes(names[index], self._root)
             except ImageError as error:
@@ -132,8 +132,8 @@ def _parts(indexes: Sequence[int], stats: Sequence[tuple[int, int] | None]) -> I
         yield part
 
 
-def _remote_facts(image: str, known: str | None, *, hashes: bool) -> ImageFacts:
+def _remote_facts(image: str, content_id: str | None, *, hashes: bool) -> ImageFacts:
     """Read a remote image, and return its metadata with its hash, or with what identifies it on its server."""
     with image_memory.share() as hold:
-        data, content = read_content(image, known=known, hold=hold)
+        data, content = read_content(image, known=content_id, hold=hold)
         return hashed(data, examine(data, image), None if hashes else content)

@@ -223,8 +223,8 @@ def _known(files: pd.DataFrame) -> dict[str, _Known]:
     hashes, *stats = (
         files[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")
     )
-    known = map(_Known, hashes, zip(*stats, strict=True))
-    return dict(zip(files["image"].tolist(), known, strict=True))
+    stored_files = map(_Known, hashes, zip(*stats, strict=True))
+    return dict(zip(files["image"].tolist(), stored_files, strict=True))
 
 
 class _Contents:
@@ -249,8 +249,8 @@ class _Contents:
 
     @cached_property
     def _by_hash(self) -> dict[str, str]:
-        known = self._files[self._files["sha256"].notna()].drop_duplicates("sha256")
-        return dict(zip(known["sha256"].tolist(), known["image"].tolist(), strict=True))
+        hashed = self._files[self._files["sha256"].notna()].drop_duplicates("sha256")
+        return dict(zip(hashed["sha256"].tolist(), hashed["image"].tolist(), strict=True))
 
     @cached_property
     def _remote_by_size(self) -> dict[int, list[tuple[str, str]]]:

@@ -211,10 +211,10 @@ class _Import:
         fates = decided.fates
         if (fates["fate"] == "duplicate").any():
             contents = _with_labels_of_duplicates(contents, fates)
-        known, adding = fates["fate"].isin(["known", "changed"]).to_numpy(), fates["stays"].to_numpy(bool)
-        self._note(contents, decided, known)
-        compared = self._options.on_known != "skip" and known.any()
-        names = self._to_compare(contents, _known_once(fates[known])) if compared else {}
+        is_known, adding = fates["fate"].isin(["known", "changed"]).to_numpy(), fates["stays"].to_numpy(bool)
+        self._note(contents, decided, is_known)
+        compared = self._options.on_known != "skip" and is_known.any()
+        names = self._to_compare(contents, _known_once(fates[is_known])) if compared else {}
         for start in range(0, max(len(fates), 1), _PART):
             rows = range(start, min(start + _PART, len(fates)))
             added = [row for row in rows if adding[row]]
@@ -223,17 +223,17 @@ class _Import:
             of_part = {image: names[image] for image in here if image in names}
             yield replace(new, **self._known(contents, of_part)) if of_part else new
 
-    def _note(self, contents: SourceContents, decided: Decision, known: np.ndarray[Any, Any]) -> None:
+    def _note(self, contents: SourceContents, decided: Decision, is_known: np.ndarray[Any, Any]) -> None:
         """Collect what the report contains about a listing, and the images that are known in the other split."""
         fates, totals = decided.fates, self._totals
-        if self._options.only_known and not known.all():
-            first, count = fates["image"].tolist()[int(np.argmin(known))], int((~known).sum())
+        if self._options.only_known and not is_known.all():
+            first, count = fates["image"].tolist()[int(np.argmin(is_known))], int((~is_known).sum())
             raise InputError(
                 f"{counted(count, 'image')} {'is' if count == 1 else 'are'} not in the {self._options.split} set, for "
                 f"example {first!r}. To add new images and replace the annotations of known ones, use "
                 "project.import_dataset with on_known='replace'."
             )
-        totals.known += int((known | ((fates["fate"] == "unreadable") & fates["known_as"].notna())).sum())
+        totals.known += int((is_known | ((fates["fate"] == "unreadable") & fates["known_as"].notna())).sum())
         totals.ignored += contents.ignored
         totals.lines += contents.lines
         totals.issues += [*contents.issues, *self._reasons(decided)]
@@ -308,36 +308,36 @@ class _Import:
         """
         if self._options.exact:
             return names
-        given, images = _labels_by_image(contents.annotations), contents.images
+        labels, images = _labels_by_image(contents.annotations), contents.images
         rows = zip(images["image"].tolist(), images["status"].tolist(), strict=True) if "status" in images else ()
         stated = {image: status for image, status in rows if status != "unlabelled"}
-        names = {image: name for image, name in names.items() if image in given or image in stated}
+        names = {image: name for image, name in names.items() if image in labels or image in stated}
         if not names or contents.annotations["left"].notna().any():
             return names
         if self._labels is None:
             self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
-        return _with_other_labels(names, given, stated, self._labels)
+        return _with_other_labels(names, labels, stated, self._labels)
 
     def _known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
         """Return the known images whose annotations may change, and the function that changes them."""
         images = contents.images[["image"]].assign(status=contents.images.get("status", "unlabelled"))
-        images, marks = (table[table["image"].isin(names)] for table in (images, contents.annotations))
-        images, marks = (
+        images, annotations = (table[table["image"].isin(names)] for table in (images, contents.annotations))
+        images, annotations = (
             table.assign(image=table["image"].map(names).astype(t.TEXT)).reset_index(drop=True)
-            for table in (images, marks)
+            for table in (images, annotations)
         )
-        return {"known": images["image"].tolist(), "edit": partial(self._merge.edit, images, marks)}
+        return {"known": images["image"].tolist(), "edit": partial(self._merge.edit, images, annotations)}
 
 
 def _with_other_labels(
     names: Mapping[str, str],
-    given: Mapping[str, tuple[str, ...]],
+    labels: Mapping[str, tuple[str, ...]],
     stated: Mapping[str, str],
     stored: Mapping[str, tuple[str, ...]],
 ) -> dict[str, str]:
     """Return the images whose labels in the source are not the stored ones, or that have another status there."""
-    others = {image for image, status in stated.items() if status != "labelled" or image not in given}
-    pairs = ((image, name, given.get(image, ()), stored.get(name, ())) for image, name in names.items())
+    others = {image for image, status in stated.items() if status != "labelled" or image not in labels}
+    pairs = ((image, name, labels.get(image, ()), stored.get(name, ())) for image, name in names.items())
     return {
         image: name
         for image, name, theirs, mine in pairs
@@ -356,7 +356,7 @@ def _known_once(fates: pd.DataFrame) -> dict[str, str]:
 
 def _with_labels_of_duplicates(contents: SourceContents, fates: pd.DataFrame) -> SourceContents:
     """Give the annotations of skipped duplicates to the image that they repeat, or say in ``fates`` what differs."""
-    marks, labels = contents.annotations, _labels_by_image(contents.annotations)
+    annotations, labels = contents.annotations, _labels_by_image(contents.annotations)
     heirs: dict[str, str] = {}
     for row in fates[fates["fate"] == "duplicate"].itertuples():
         mine, theirs = labels.get(row.image, ()), labels.get(row.known_as, ())
@@ -366,9 +366,9 @@ def _with_labels_of_duplicates(contents: SourceContents, fates: pd.DataFrame) ->
             fates.at[row.Index, "reason"] = replace(row.reason, message=text)
         elif mine and not theirs and not row.stays:
             heirs[row.image], labels[row.known_as] = row.known_as, mine
-    given = marks[marks["image"].isin(heirs)]
-    given = given.assign(image=given["image"].map(heirs).astype(t.TEXT))
-    return replace(contents, annotations=pd.concat([marks, given], ignore_index=True)) if heirs else contents
+    inherited = annotations[annotations["image"].isin(heirs)]
+    inherited = inherited.assign(image=inherited["image"].map(heirs).astype(t.TEXT))
+    return replace(contents, annotations=pd.concat([annotations, inherited], ignore_index=True)) if heirs else contents
 
 
 def _other_sizes(new: SourceContents, sizes: Sequence[tuple[int | None, int | None]], source: str) -> Iterator[Issue]:

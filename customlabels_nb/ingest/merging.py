@@ -56,21 +56,21 @@ class Merge:
         ``images`` and ``annotations`` are those of the source, under the names of the ``stored`` ones. ``leased`` maps
         images to the labelling jobs in which somebody is labelling them.
         """
-        given = dict(zip(images["image"].tolist(), images["status"].tolist(), strict=True))
-        marks = _Pairing(stored_annotations, annotations, self.rounding)
-        same = _identical_images(stored_annotations, annotations) if self.exact else marks.same_images()
+        stated = dict(zip(images["image"].tolist(), images["status"].tolist(), strict=True))
+        pairs = _Pairing(stored_annotations, annotations, self.rounding)
+        same = _identical_images(stored_annotations, annotations) if self.exact else pairs.same_images()
         mine, theirs = _by_whom(stored_annotations), _by_whom(annotations)
         verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": []}
         for image, status in zip(stored["image"].tolist(), stored["status"].tolist(), strict=True):
             verdict = self._verdict(
-                status, mine.get(image), given[image], theirs.get(image), same=image in same, leased=image in leased
+                status, mine.get(image), stated[image], theirs.get(image), same=image in same, leased=image in leased
             )
             verdicts[verdict].append(image)
-        self.issues += self._reasons(verdicts["keep"], stored, marks, leased)
+        self.issues += self._reasons(verdicts["keep"], stored, pairs, leased)
         self.filled += verdicts["fill"]
         self.replaced += verdicts["replace"]
         self.kept += verdicts["keep"]
-        kept, new = ([], []) if self.exact else marks.replaced(verdicts["replace"])
+        kept, new = ([], []) if self.exact else pairs.replaced(verdicts["replace"])
         whole = [*verdicts["fill"], *(verdicts["replace"] if self.exact else ())]
         parts = [
             stored_annotations.iloc[kept], annotations.iloc[new], annotations[annotations["image"].isin(whole)]
@@ -78,14 +78,14 @@ class Merge:
         result = pd.concat([part for part in parts if len(part)] or [annotations.head(0)], ignore_index=True)
         edited = stored[stored["image"].isin({*verdicts["fill"], *verdicts["replace"]})].reset_index(drop=True)
         statuses = [
-            _status(status, given[image], annotated=image in theirs)
+            _status(status, stated[image], annotated=image in theirs)
             for image, status in zip(edited["image"], edited["status"], strict=True)
         ]
         edited = edited.assign(status=statuses)
         return forget_where_changed(edited, result, stored, stored_annotations), result
 
     def _verdict(
-        self, status: str, by: str | None, given: str, given_by: str | None, *, same: bool, leased: bool
+        self, status: str, by: str | None, stated: str, given_by: str | None, *, same: bool, leased: bool
     ) -> str:
         """Return what happens to the annotations of an image. The first rule counts.
 
@@ -98,14 +98,14 @@ class Merge:
         5. The source only has another status of an image with labels: nothing.
         6. Keep the annotations, and report it.
         """
-        is_same, has_answer = same or by is given_by is None, given_by is not None or given == "labelled"
+        is_same, has_answer = same or by is given_by is None, given_by is not None or stated == "labelled"
         if self.exact:
-            settled = is_same and status == _status(status, given, annotated=given_by is not None)
+            settled = is_same and status == _status(status, stated, annotated=given_by is not None)
             return "nothing" if settled else "keep" if leased else "replace"
         replacing = self.on_known == "replace"
-        agrees = is_same and (given == status or (by is not None and (given == "labelled" or not replacing)))
+        agrees = is_same and (stated == status or (by is not None and (stated == "labelled" or not replacing)))
         rules = {
-            "nothing": agrees or not (has_answer or given != "unlabelled"),
+            "nothing": agrees or not (has_answer or stated != "unlabelled"),
             "keep": replacing and leased,
             "fill": _is_open(status, by, answered=has_answer) or (by, given_by) == ("model", "person"),
             "replace": replacing,
@@ -113,7 +113,7 @@ class Merge:
         return next((verdict for verdict, holds in rules.items() if holds), "keep" if has_answer else "nothing")
 
     def _reasons(
-        self, kept: Collection[str], stored: pd.DataFrame, marks: _Pairing, leased: Mapping[str, str]
+        self, kept: Collection[str], stored: pd.DataFrame, pairs: _Pairing, leased: Mapping[str, str]
     ) -> Iterator[Issue]:
         """Yield an issue for each image whose annotations were kept."""
         statuses = dict(zip(stored["image"], stored["status"], strict=True)) if kept else {}
@@ -121,7 +121,7 @@ class Merge:
             reason = (
                 f"{leased[image]} is labelling the image now, so its labels were kept. Import it again later."
                 if self.on_known == "replace"
-                else f"{marks.difference(image, statuses[image])} Pass on_known='replace' to take them from the source."
+                else f"{pairs.difference(image, statuses[image])} Pass on_known='replace' to take them from the source."
             )
             yield Issue("LABEL_KEPT", reason, image, self.source)
 
@@ -131,13 +131,13 @@ def _is_open(status: str, by: str | None, *, answered: bool) -> bool:
     return by is None and (status == "unlabelled" or (answered and status != "labelled"))
 
 
-def _status(status: str, given: str, *, annotated: bool) -> str:
-    """Return the status of an image after its annotations were taken from a source that gives it the status ``given``.
+def _status(status: str, stated: str, *, annotated: bool) -> str:
+    """Return the status of an image after its annotations were taken from a source that gives it the status ``stated``.
 
     ``status`` is the stored one.
     """
-    if given != "unlabelled":
-        return given
+    if stated != "unlabelled":
+        return stated
     if annotated:
         return "labelled"
     return "unlabelled" if status == "labelled" else status
@@ -161,8 +161,8 @@ class _Marks:
 class _Pairing:
     """Pairing of stored annotations with those of a source."""
 
-    def __init__(self, stored: pd.DataFrame, given: pd.DataFrame, rounding: float) -> None:
-        self._mine, self._theirs, self._rounding = _Marks(stored), _Marks(given), rounding + 1e-9
+    def __init__(self, stored: pd.DataFrame, source: pd.DataFrame, rounding: float) -> None:
+        self._mine, self._theirs, self._rounding = _Marks(stored), _Marks(source), rounding + 1e-9
         self._paired: dict[str, dict[int, int]] = {}  # by image, because it is needed for two questions
 
     def same_images(self) -> set[str]:
@@ -191,8 +191,8 @@ class _Pairing:
         mine, theirs = self._mine.at(image), self._theirs.at(image)
         if np.isnan(self._mine.edges[mine]).all() and np.isnan(self._theirs.edges[theirs]).all():
             here, there = (
-                quoted(marks.labels[at]) if at else "as empty"
-                for marks, at in ((self._mine, mine), (self._theirs, theirs))
+                quoted(side.labels[at]) if at else "as empty"
+                for side, at in ((self._mine, mine), (self._theirs, theirs))
             )
             is_now = "needs to be reviewed and is labelled" if status == "needs_review" and mine else "is labelled"
             return f"The image {is_now} {here}, but {there} in the source. Its labels were kept."
@@ -252,18 +252,18 @@ def _each_once(mine: Sequence[int], theirs: Sequence[int], test: Test) -> dict[i
     return pairs
 
 
-def _identical_images(stored: pd.DataFrame, given: pd.DataFrame) -> set[str]:
+def _identical_images(stored: pd.DataFrame, source: pd.DataFrame) -> set[str]:
     """Return the images whose annotations are the same in all fields that a person can edit."""
     from customlabels_nb.store.frames import annotation_keys
 
-    keys, others = annotation_keys(stored), annotation_keys(given)
+    keys, others = annotation_keys(stored), annotation_keys(source)
     return {image for image, key in keys.items() if others.get(image) == key}
 
 
-def _same_outline(stored: object, given: object, rounding: float) -> bool:
+def _same_outline(stored: object, source: object, rounding: float) -> bool:
     if stored is None:
         return False
-    first, second = rings_of(stored), rings_of(given)
+    first, second = rings_of(stored), rings_of(source)
     return [len(ring) for ring in first] == [len(ring) for ring in second] and all(
         bool((np.abs(a - b) <= rounding).all()) for a, b in zip(first, second, strict=True)
     )

@@ -185,12 +185,12 @@ def _known_elsewhere(
     """Return the found images that, or whose ``copies``, are in the other split, and those of a zip that are known."""
     files = store.files()[0]
     others = set(files.loc[files["split"] != split, "image"])
-    known = {image for image in listed.images["image"] if copies.get(image, image) in others}
+    elsewhere = {image for image in listed.images["image"] if copies.get(image, image) in others}
     if listed.description.get("kind") == "zip":
         new = listed.images.loc[~listed.images["image"].isin(files["image"]), "image"]
         contents = set(files["sha256"].dropna())
-        known |= {image for content, image in _contents(new, root).items() if content in contents}
-    return known
+        elsewhere |= {image for content, image in _contents(new, root).items() if content in contents}
+    return elsewhere
 
 
 def _contents(images: Iterable[str], root: Path) -> dict[str, str]:

@@ -120,11 +120,11 @@ class SourceContents:
 
     def part(self, rows: Sequence[int]) -> SourceContents:
         """Return the images at these positions with their annotations, without issues, lines and ignored files."""
-        images, marks = self.images.iloc[rows].reset_index(drop=True), self.annotations
+        images, annotations = self.images.iloc[rows].reset_index(drop=True), self.annotations
         if len(images) < len(self.images):
-            marks = marks[t.is_among(marks["image"], images["image"])]
+            annotations = annotations[t.is_among(annotations["image"], images["image"])]
         stats, contents = [self.stats[i] for i in rows], [self.contents[i] for i in rows]
-        part = replace(self, images=images, annotations=marks, stats=stats, contents=contents)
+        part = replace(self, images=images, annotations=annotations, stats=stats, contents=contents)
         return replace(part, issues=[], ignored=0, lines=[])
 
 
@@ -140,17 +140,17 @@ def contents_of_tables(
     rounding: float = ROUNDING,
 ) -> SourceContents:
     """Convert a dataset's tables to source contents, with relative paths resolved against ``root``."""
-    plain, marks = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
+    plain, renamed = images.drop(columns=["split", "revision", "sha256", "source"]), annotations
     places = [Location(image, None if is_remote(image) else to_path(image, root)) for image in images["image"].tolist()]
     uris = {place.name: place.uri for place in places}
     if list(uris) != list(uris.values()):
-        plain, marks = (table.assign(image=table["image"].map(uris)) for table in (plain, annotations))
+        plain, renamed = (table.assign(image=table["image"].map(uris)) for table in (plain, annotations))
     stats = [_stat(place.path) for place in places]
     contents = [content if is_identity(content) else None for content in images["sha256"].tolist()]
     notes = {key: dict(value) for key, value in images.attrs.items() if isinstance(value, Notes)}
     description = {"kind": "dataset", "name": name, **({"notes": notes} if notes else {})}
     return SourceContents(
-        plain, marks, description, stats, list(issues), lines=list(lines), contents=contents, labels=_chosen(labels),
+        plain, renamed, description, stats, list(issues), lines=list(lines), contents=contents, labels=_chosen(labels),
         rounding=rounding,
     )  # fmt: skip
 
@@ -421,8 +421,8 @@ def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
     not_imported = NotImported()
     first = images.set_index("image").reindex(rows["image"]).reset_index()
     for name in (name for name in rows.columns if name in images.columns and name != "image"):
-        given = rows[name].reset_index(drop=True)
-        other = given.notna() & (given.astype(str) != first[name].astype(str))
+        values = rows[name].reset_index(drop=True)
+        other = values.notna() & (values.astype(str) != first[name].astype(str))
         if other.any():
             not_imported.add(f"value of the column {name!r}", str(first.loc[other, "image"].iloc[0]), int(other.sum()))
     return not_imported.issues("the table")

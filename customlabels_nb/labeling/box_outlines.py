@@ -93,19 +93,19 @@ def outlines_in(
     image: str, content: Any, boxes: list[Box], root: Path, segmenter: Segmenter, cache: ContentCache
 ) -> list[tuple[Any, float, str]]:
     """Return a polygon (or None), its score and the reason if None for each box, cached by the hash ``content``."""
-    known = content if isinstance(content, str) else None
-    key = f"{content_key(known, segmenter.name, segmenter.version, _RULES, boxes)}-polygons.json" if known else None
+    sha256 = content if isinstance(content, str) else None
+    key = f"{content_key(sha256, segmenter.name, segmenter.version, _RULES, boxes)}-polygons.json" if sha256 else None
     if key is not None and (data := cache.get(key)) is not None:
         return [(polygon, score, reason) for polygon, score, reason in json.loads(data)]
     opened: list[str] = []
 
     def decode() -> tuple[Any, str]:
-        picture, content = open_hashed(image, root, known=known)
+        picture, content = open_hashed(image, root, known=sha256)
         opened.append(content)
         return picture, content
 
     try:
-        encoded, size = encode_cached(segmenter, known, decode, cache, keep=False)
+        encoded, size = encode_cached(segmenter, sha256, decode, cache, keep=False)
     except ImageError as error:
         return [(None, 0.0, str(error))] * len(boxes)
     results = []
@@ -117,7 +117,7 @@ def outlines_in(
         if not reason and iou_of_pairs([polygon_to_ltwh(polygon)], [box])[0] < _LEAST_IOU:
             reason = "The outline does not fit the box."
         results.append((None if reason else polygon, float(np.nan_to_num(score)), reason))
-    if key is not None and opened in ([], [known]):  # the file may have changed since it was hashed
+    if key is not None and opened in ([], [sha256]):  # the file may have changed since it was hashed
         cache.put(key, json.dumps(results).encode())
     return results
 
@@ -143,11 +143,11 @@ def _store(
             rows.loc[index, list(t.BOX_COLUMNS)] = polygon_to_ltwh(polygon)
         rows["confidence"] = table["score"].clip(0, _SURE)
         rows = rows.assign(annotator=annotator, created=pd.Timestamp.now(tz="UTC"))
-        given = images[images["image"].isin(rows["image"])]
+        changed = images[images["image"].isin(rows["image"])]
         others = annotations[annotations["image"].isin(rows["image"]) & ~annotations.index.isin(rows.index)]
-        marks = pd.concat([others, rows]).sort_index().reset_index(drop=True)
+        annotated = pd.concat([others, rows]).sort_index().reset_index(drop=True)
         try:
-            store.update_images(split, given, marks, action)
+            store.update_images(split, changed, annotated, action)
         except StaleEditError as error:
             revisions = {image: revision for image, revision in revisions.items() if image not in set(error.images)}
         except TableError:  # images were removed meanwhile

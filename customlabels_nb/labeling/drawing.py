@@ -81,8 +81,8 @@ class DrawingSession(LabellingSession):
         self.reread([image])
         if self.table.position[image] in self.table.gone:
             raise InputError(f"Image {image!r} has been removed from the {self.split} set.")
-        _, marks, _ = self._store.tables(self.split, images=[image])
-        whole = is_whole(marks)
+        _, annotations, _ = self._store.tables(self.split, images=[image])
+        whole = is_whole(annotations)
         width, height = self.table.sizes[self.table.position[image]] or (None, None)
         row = self.row(image)
         predictions = self._predicted([image])
@@ -90,8 +90,8 @@ class DrawingSession(LabellingSession):
             **{key: row[key] for key in ("name", "short", "status", "revision", "predicted", "predicted_drawn")},
             "width": width,
             "height": height,
-            "labels": marks.loc[whole, "label"].tolist(),
-            "shapes": shape_dicts(marks[~whole]),
+            "labels": annotations.loc[whole, "label"].tolist(),
+            "shapes": shape_dicts(annotations[~whole]),
             "predictions": shape_dicts(predictions[~is_whole(predictions)]),
         }
 

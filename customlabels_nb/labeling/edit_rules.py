@@ -67,8 +67,8 @@ def set_labels_of(wanted: Mapping[str, Sequence[str]], *, annotator: str) -> Cha
                     missing.setdefault(label, []).append(image)
         new = [t.label_images(names, label, annotator) for label, names in missing.items()]
         kept = annotations[stays]
-        marks = pd.concat([part for part in (kept, *new) if len(part)] or [kept], ignore_index=True)
-        return _unlabelled_if_bare(images.assign(status="labelled"), marks), marks
+        edited = pd.concat([part for part in (kept, *new) if len(part)] or [kept], ignore_index=True)
+        return _unlabelled_if_bare(images.assign(status="labelled"), edited), edited
 
     return change
 

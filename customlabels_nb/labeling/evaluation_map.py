@@ -90,9 +90,9 @@ class EvaluationSession(LabellingSession):
         if split != t.TEST:
             raise InputError(f"split={split!r} is not shown: an evaluation has only test images.")
         images = self.exploration.evaluation.images
-        known = images[["image", *(name for name in ("sha256", "width", "height") if name in images)]]
+        columns = images[["image", *(name for name in ("sha256", "width", "height") if name in images)]]
         table = self.table_type()
-        table.put(t.normalise_images(known, split=t.TEST).assign(status="labelled"), self._truth)
+        table.put(t.normalise_images(columns, split=t.TEST).assign(status="labelled"), self._truth)
         return table
 
     def _annotations_of(self, images: Sequence[str]) -> pd.DataFrame:

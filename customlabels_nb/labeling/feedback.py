@@ -75,11 +75,11 @@ class Feedback(ProjectScreen):
         for side in t.SPLITS:
             if len(self._store.tables(side, [uri])[0]):
                 raise NotAllowedError(f"{to_path(uri).name!r} is already in the {side} set. Label it there.")
-        marks = t.normalise_annotations(annotations.assign(image=uri), annotator=self.user)
+        labelled = t.normalise_annotations(annotations.assign(image=uri), annotator=self.user)
         images = pd.DataFrame({"image": [uri], "status": ["labelled"]})
         status = to_path(uri).stat()
         description = {"kind": "quick test", "name": f"quick test of {model}"}
-        contents = SourceContents(images, marks, description, [(status.st_size, status.st_mtime_ns)])
+        contents = SourceContents(images, labelled, description, [(status.st_size, status.st_mtime_ns)])
         before = self._store.last_action()
         report = import_images(self._store, self.root, contents, ImportOptions(split, on_known="skip"))
         if not report.added:
@@ -91,7 +91,7 @@ class Feedback(ProjectScreen):
             for action, what, images in zip(actions["id"], actions["what"], actions["images"], strict=True)
             if what == "import" and uri in images
         ]
-        added = AddedImageReport(uri, split, tuple(dict.fromkeys(marks["label"].tolist())), int(mine[-1]))
+        added = AddedImageReport(uri, split, tuple(dict.fromkeys(labelled["label"].tolist())), int(mine[-1]))
         change_signal.notify(self.root)
         return added
 

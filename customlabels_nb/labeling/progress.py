@@ -69,18 +69,18 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
     with the images are not counted. ``offset`` is that of the time zone in which hours and days begin.
     """
     length, most = _unit(unit)
-    marks = outline.annotations[outline.annotations["later"]]
-    if marks.empty:
+    annotations = outline.annotations[outline.annotations["later"]]
+    if annotations.empty:
         return pd.DataFrame({"start": pd.Series(dtype=t.CREATED_DTYPE), t.TRAIN: 0, t.TEST: 0}).astype(
             {t.TRAIN: "int64", t.TEST: "int64"}
         )
-    slots = _slots(marks["created"], length, offset)
+    slots = _slots(annotations["created"], length, offset)
     last = int(slots.max())
     first = max(int(slots.min()), last - most + 1)
     shown = slots >= first
-    marks, slots = marks[shown], slots[shown]
-    once = ~_repeated(marks["number"], slots - first)
-    splits = marks["split"].cat.codes.to_numpy()
+    annotations, slots = annotations[shown], slots[shown]
+    once = ~_repeated(annotations["number"], slots - first)
+    splits = annotations["split"].cat.codes.to_numpy()
     counts = [np.bincount(slots[once & (splits == split)] - first, minlength=last - first + 1) for split in range(2)]
     starts = np.arange(first, last + 1) * _us(length) - _us(offset)
     moments = pd.Series(starts.view("datetime64[us]")).dt.tz_localize("UTC")
@@ -112,7 +112,7 @@ def numbers_of(
     since: datetime | None = None,
 ) -> Numbers:
     """Return the numbers of a dataset's images in a count: a :data:`QUEUE`, a unit of :func:`work`, or ``since``."""
-    images, marks = outline.images, outline.annotations
+    images, annotations = outline.images, outline.annotations
     chosen = images["split"] == t.check_split(split)
     if queue is not None:
         if queue not in QUEUE:
@@ -123,20 +123,20 @@ def numbers_of(
     if work is not None:
         start, unit = work
         length, _ = _unit(unit)
-        given = marks["later"] & (marks["created"] >= start) & (marks["created"] < start + length)
-        chosen &= images["number"].isin(marks.loc[given, "number"])
+        in_unit = annotations["later"] & (annotations["created"] >= start) & (annotations["created"] < start + length)
+        chosen &= images["number"].isin(annotations.loc[in_unit, "number"])
     if since is not None:
-        chosen &= images["number"].isin(marks.loc[marks["created"] > since, "number"])
+        chosen &= images["number"].isin(annotations.loc[annotations["created"] > since, "number"])
     numbers: Numbers = images.loc[chosen, "number"].to_numpy(dtype=np.int64)
     return numbers
 
 
-def _images_by(marks: pd.DataFrame, column: str) -> pd.DataFrame:
+def _images_by(annotations: pd.DataFrame, column: str) -> pd.DataFrame:
     """Count the images of each dataset (columns) with each value of a category (rows)."""
-    values, names = marks[column].cat.codes.to_numpy().astype(np.int64), marks[column].cat.categories
+    values, names = annotations[column].cat.codes.to_numpy().astype(np.int64), annotations[column].cat.categories
     sides = len(t.SPLITS)
-    cells = values * sides + marks["split"].cat.codes.to_numpy()
-    counted = (values >= 0) & ~_repeated(marks["number"], values + 1)
+    cells = values * sides + annotations["split"].cat.codes.to_numpy()
+    counted = (values >= 0) & ~_repeated(annotations["number"], values + 1)
     counts = np.bincount(cells[counted], minlength=sides * len(names)).reshape(-1, sides)
     return pd.DataFrame(counts, index=names.astype(t.TEXT), columns=list(t.SPLITS)).astype("int64")
 
@@ -149,21 +149,21 @@ def _repeated(numbers: pd.Series, codes: Any) -> npt.NDArray[np.bool_]:
     return repeated
 
 
-def _paces(marks: pd.DataFrame) -> dict[str, float]:
+def _paces(annotations: pd.DataFrame) -> dict[str, float]:
     """Compute images per hour by annotator, without pauses and the first image of each stretch of work."""
-    people = marks["annotator"].cat.codes.to_numpy()
-    given = np.flatnonzero(marks["later"].to_numpy() & (people >= 0))
-    if not len(given):
+    people = annotations["annotator"].cat.codes.to_numpy()
+    timed = np.flatnonzero(annotations["later"].to_numpy() & (people >= 0))
+    if not len(timed):
         return {}
-    people, moments = people[given], marks["created"].astype("int64").to_numpy()[given]
+    people, moments = people[timed], annotations["created"].astype("int64").to_numpy()[timed]
     order = np.argsort(people.astype(np.int64) * _FAR + moments)  # by person, then by time; faster than two keys
-    people, moments, numbers = people[order], moments[order], marks["number"].to_numpy()[given[order]]
+    people, moments, numbers = people[order], moments[order], annotations["number"].to_numpy()[timed[order]]
     # of consecutive boxes by one person on one image, the last counts, because it finished the image
     last = np.append((np.diff(numbers) != 0) | (np.diff(people) != 0), True)
     people, moments = people[last], moments[last]
     steps = np.diff(moments)
     goes_on = (np.diff(people) == 0) & (steps <= _us(PAUSE))
-    names = marks["annotator"].cat.categories
+    names = annotations["annotator"].cat.categories
     images = np.bincount(people[1:][goes_on], minlength=len(names))
     took = np.bincount(people[1:][goes_on], weights=steps[goes_on], minlength=len(names))
     per_hour = images * _us(timedelta(hours=1)) / np.maximum(took, 1)

@@ -29,10 +29,10 @@ class ProjectCounts:
     def of(cls, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
         """Combine two tables from the store, dropping annotations of images that are not in ``images``."""
         positions = np.searchsorted(images["number"], annotations["number"])
-        known = positions < len(images)
-        known[known] = images["number"].to_numpy()[positions[known]] == annotations["number"].to_numpy()[known]
-        if not known.all():  # images were added or removed between the two queries
-            annotations, positions = annotations[known].reset_index(drop=True), positions[known]
+        present = positions < len(images)
+        present[present] = images["number"].to_numpy()[positions[present]] == annotations["number"].to_numpy()[present]
+        if not present.all():  # images were added or removed between the two queries
+            annotations, positions = annotations[present].reset_index(drop=True), positions[present]
         splits = pd.Categorical.from_codes(
             images["split"].cat.codes.to_numpy()[positions], images["split"].cat.categories
         )
@@ -52,12 +52,12 @@ class ProjectCounts:
     def with_changed(self, images: pd.DataFrame, annotations: pd.DataFrame) -> ProjectCounts:
         """Return a copy in which these images and all their annotations replace the previous ones."""
         kept = self.images[~self.images["number"].isin(images["number"])]
-        marks = self.annotations[~self.annotations["number"].isin(images["number"])]
+        unchanged = self.annotations[~self.annotations["number"].isin(images["number"])]
         joined = pd.concat([kept, images], ignore_index=True).sort_values("number", kind="stable", ignore_index=True)
         columns = {
-            name: union_categoricals([marks[name], annotations[name]])
+            name: union_categoricals([unchanged[name], annotations[name]])
             if isinstance(annotations[name].dtype, pd.CategoricalDtype)
-            else pd.concat([marks[name], annotations[name]], ignore_index=True)
+            else pd.concat([unchanged[name], annotations[name]], ignore_index=True)
             for name in annotations.columns
         }
         return ProjectCounts.of(joined, pd.DataFrame(columns))

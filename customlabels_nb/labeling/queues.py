@@ -167,7 +167,7 @@ def tag_answers(
     names, tags = images["image"].tolist(), images["tags"].tolist()
     if not any(name in prelabels or PRELABELLED in image_tags for name, image_tags in zip(names, tags, strict=True)):
         return images
-    given, earlier = _answers(annotations), _answers(before)
+    answers, earlier = _answers(annotations), _answers(before)
     new_tags = []
     for name, image_tags, status in zip(names, tags, images["status"], strict=True):
         offered = [mark[:2] for mark in prelabels.get(name, ())] or (PRELABELLED in image_tags and earlier.get(name))
@@ -175,7 +175,7 @@ def tag_answers(
         if offered:
             image_tags = [tag for tag in image_tags if tag not in (PRELABELLED, CORRECTED)]
             if status == "labelled":
-                image_tags.append(PRELABELLED if _same(given.get(name, []), offered) else CORRECTED)
+                image_tags.append(PRELABELLED if _same(answers.get(name, []), offered) else CORRECTED)
         new_tags.append(image_tags)
     return images.assign(tags=pd.Series(new_tags, index=images.index, dtype=object))
 

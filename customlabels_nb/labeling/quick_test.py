@@ -201,13 +201,13 @@ class QuickTestSession:
         """Show an earlier image, running the selected model on it if necessary."""
         with self._lock:
             trial = self._trial(number)
-        candidate, known = self.candidate(), trial.answers.get(self.model)
-        if known is None:
+        candidate, earlier = self.candidate(), trial.answers.get(self.model)
+        if earlier is None:
             answer, picture = self._answer(_named(trial.data, trial.name))
             trial.answers[answer.model] = answer
             self._picture = (number, picture)
         elif candidate.device() is not None:  # thresholds may have changed
-            trial.answers[self.model] = replace(known, facts=candidate.facts())
+            trial.answers[self.model] = replace(earlier, facts=candidate.facts())
         self._current = number
         return trial
 
@@ -239,11 +239,11 @@ class QuickTestSession:
             if trial.added is not None:
                 raise NotAllowedError(f"This image is already in the {trial.added.split} set. Use undo to remove it.")
             model = self.model if model is None else model
-            marks = _accepted(trial.answers.get(model), rows, labels)
-            if self.feedback.one_label and marks["left"].isna().sum() > 1:
+            confirmed = _accepted(trial.answers.get(model), rows, labels)
+            if self.feedback.one_label and confirmed["left"].isna().sum() > 1:
                 raise NotAllowedError("Images in this project have a single label. Choose one label.")
             location = trial.place or (str(trial.kept) if trial.kept is not None and trial.kept.is_file() else None)
-            added = self.feedback.add(trial.data, trial.name, location, marks, split, model=model)
+            added = self.feedback.add(trial.data, trial.name, location, confirmed, split, model=model)
             trial.added, trial.kept = added, None if trial.place else to_path(added.image)
             self._undo.append(trial)
         return added

@@ -245,9 +245,9 @@ class ReviewSession(LabellingSession):
         with self._lock:
             for name in self._known(images):
                 labels = list(self.table.labels[self.table.position[name]])
-                for _, given, suggested, drawn in self.suspects(name):
+                for _, doubted, suggested, drawn in self.suspects(name):
                     if not drawn:
-                        labels = [label for label in labels if label != given] + ([suggested] if suggested else [])
+                        labels = [label for label in labels if label != doubted] + ([suggested] if suggested else [])
                         wanted[name] = labels
         for label in {label for labels in wanted.values() for label in labels}:
             self.check_known(label)
@@ -303,9 +303,9 @@ def _correct(label: str, *, annotator: str, alone: bool, instead_of: str | None 
         _, added = edit_rules.add_label(label, annotator=annotator, alone=False)(
             lacking, kept[kept["image"].isin(lacking["image"])]
         )
-        marks = pd.concat([kept[~kept["image"].isin(lacking["image"])], added], ignore_index=True)
+        edited = pd.concat([kept[~kept["image"].isin(lacking["image"])], added], ignore_index=True)
         every = pd.Series(True, index=images.index)
-        return with_review(images.assign(status="labelled"), every), marks
+        return with_review(images.assign(status="labelled"), every), edited
 
     return change
 

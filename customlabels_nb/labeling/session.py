@@ -490,8 +490,8 @@ class LabellingSession(ProjectScreen):
             names = list(images)
             if not names:
                 return
-            rows, marks, _ = self._store.tables(self.split, images=names)
-            self.table.put(rows, marks)
+            rows, annotations, _ = self._store.tables(self.split, images=names)
+            self.table.put(rows, annotations)
             if len(rows) < len(names):
                 self.table.drop(set(names) - set(rows["image"]))
 
@@ -520,9 +520,9 @@ class LabellingSession(ProjectScreen):
             if everything:
                 self._seen = self._store.last_action()
                 self._tables = {self.split: self.table}
-                rows, marks, _ = self._store.tables(self.split)
+                rows, annotations, _ = self._store.tables(self.split)
                 self.table.drop(set(self.table.names) - set(rows["image"]))
-                self.table.put(rows, marks)  # at the same positions, so that views stay valid
+                self.table.put(rows, annotations)  # at the same positions, so that views stay valid
                 self._predictions = {self.split: self._read_predictions(self.split)}
                 return None
             self._seen = int(actions["id"].max())
@@ -575,9 +575,9 @@ class LabellingSession(ProjectScreen):
             self._check_here(images)
             offered = {name for name in images if self.prelabels(name)}
 
-        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        def change(rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             rejected = rows["image"].isin(offered) & (rows["status"] == "unlabelled")
-            return edit_rules.clear_labels(with_review(rows, rejected, REJECTED), marks)
+            return edit_rules.clear_labels(with_review(rows, rejected, REJECTED), annotations)
 
         return self._edit(images, change, "clear labels", revisions)
 
@@ -660,22 +660,22 @@ class LabellingSession(ProjectScreen):
             conflicts: list[Conflict] = []
             written = WriteResult()
             while wanted:
-                rows, marks, _ = self._store.tables(self.split, images=wanted)
+                rows, annotations, _ = self._store.tables(self.split, images=wanted)
                 wanted = rows["image"].tolist()  # without images that have been removed
                 if not wanted:
                     break
-                after, after_marks = change(rows, marks)
+                after, after_marks = change(rows, annotations)
                 if adopts:
                     after_marks = edit_rules.adopt(after, after_marks, self.user)
                 if not looked_through:
-                    after = forget_where_changed(after, after_marks, rows, marks)
+                    after = forget_where_changed(after, after_marks, rows, annotations)
                 prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}
-                after = tag_answers(after, after_marks, marks, prelabels)
-                given = after.assign(revision=[based_on[name] for name in wanted])
+                after = tag_answers(after, after_marks, annotations, prelabels)
+                revised = after.assign(revision=[based_on[name] for name in wanted])
                 try:
-                    action, labels = self._action(what), {*self._given, *marks["label"]}
+                    action, labels = self._action(what), {*self._given, *annotations["label"]}
                     written = self._store.update_images(
-                        self.split, given, after_marks, action, (rows, marks), labels=labels
+                        self.split, revised, after_marks, action, (rows, annotations), labels=labels
                     )
                 except LabelError:  # renamed, merged or removed meanwhile
                     for label in self._given:
@@ -683,13 +683,13 @@ class LabellingSession(ProjectScreen):
                     continue
                 except StaleEditError as error:
                     stale = set(error.images)
-                    conflicts += _conflicts(stale, marks, after_marks)
-                    self.table.put(rows, marks)
+                    conflicts += _conflicts(stale, annotations, after_marks)
+                    self.table.put(rows, annotations)
                     wanted = [name for name in wanted if name not in stale]
                     continue
                 break
             if written.count == len(named):
-                self.table.put(given.assign(revision=given["revision"] + 1), after_marks)
+                self.table.put(revised.assign(revision=revised["revision"] + 1), after_marks)
             else:
                 self.reread(named)
             gone = tuple(name for name in named if self.table.position[name] in self.table.gone)

@@ -125,9 +125,9 @@ class SessionFiles:
                 self._large = (image, self._open(image, None)[0])
             return self._large[1]
 
-    def _open(self, image: str, known: str | None) -> tuple[Image.Image, str]:
+    def _open(self, image: str, content_id: str | None) -> tuple[Image.Image, str]:
         """Open an image, whose content hash may be known, and return it with the hash of its content."""
-        return open_hashed(image, self.root, known=known)
+        return open_hashed(image, self.root, known=content_id)
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions, also relative to the project, as a JPEG of at most 800 pixels."""
@@ -180,9 +180,9 @@ class SessionFiles:
         return replace(report, issues=report.issues.assign(where=pd.Series(where, report.issues.index, dtype=TEXT)))
 
     def _remove_unused(self, files: Sequence[Path], split: str) -> None:
-        known = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}
+        used_paths = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}
         for path in files:
-            if str(path) not in known and path.suffix.lower() != ".zip":
+            if str(path) not in used_paths and path.suffix.lower() != ".zip":
                 path.unlink(missing_ok=True)
 
     def cancel_upload(self, batch: str) -> None:

@@ -87,8 +87,8 @@ class Verification(DrawingSession):
         self._project, self._folder = project, folder
         self._test_fraction, self._test_precision = test_fraction, test_precision
         store = open_store(str(path))
-        known = set(store.labels()["label"])
-        new = [pair for pair in project.labels()[["label", "color"]].itertuples(index=False) if pair[0] not in known]
+        stored = set(store.labels()["label"])
+        new = [pair for pair in project.labels()[["label", "color"]].itertuples(index=False) if pair[0] not in stored]
         store.add_labels([(str(name), str(color)) for name, color in new], Action("add label", settings.user))
         rows = store.predictions(t.TRAIN)
         self._shown = {str(image): image_rows for image, image_rows in rows.groupby("image", sort=False)}
@@ -106,9 +106,9 @@ class Verification(DrawingSession):
 
     @property
     def notes(self) -> list[str]:
-        issues, known = self._store.issues(), int(self.record().tags["known"])
+        issues, count = self._store.issues(), int(self.record().tags["known"])
         words = "is left out, because the project already has it", "are left out, because the project already has them"
-        left_out = [f"{counted(known, 'image ' + words[0], 'images ' + words[1])}."] if known else []
+        left_out = [f"{counted(count, 'image ' + words[0], 'images ' + words[1])}."] if count else []
         return left_out + [
             f"{where}: {message}" for where, message in zip(issues["where"], issues["message"], strict=True)
         ]
@@ -141,10 +141,10 @@ class Verification(DrawingSession):
         """Give images another label, or in a multi-label task add or remove one. Predicted boxes get the label."""
         name = t.check_label(label)
 
-        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        def change(rows: pd.DataFrame, before: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             waiting = rows["status"] != "labelled"
-            _, guessed = self._guessed(rows[waiting], marks.head(0))
-            stated = pd.concat([marks[~marks["image"].isin(rows.loc[waiting, "image"])], guessed], ignore_index=True)
+            _, guessed = self._guessed(rows[waiting], before.head(0))
+            stated = pd.concat([before[~before["image"].isin(rows.loc[waiting, "image"])], guessed], ignore_index=True)
             if self.draws:
                 stated = stated.drop(columns=["annotator", "created"]).assign(label=name)
                 stated = t.normalise_annotations(stated, annotator=self.user)
@@ -152,13 +152,13 @@ class Verification(DrawingSession):
                 alone = self.task == t.SINGLE_LABEL
                 stated = stated[~stated["image"].isin(rows["image"])] if alone else stated[stated["label"] != name]
                 if on:
-                    given = t.label_images(rows["image"].tolist(), name, self.user)
-                    stated = pd.concat([stated, given], ignore_index=True)
+                    added = t.label_images(rows["image"].tolist(), name, self.user)
+                    stated = pd.concat([stated, added], ignore_index=True)
             return rows.assign(status="labelled"), stated
 
         return self._edit(images, change, f"correct to {name}", revisions)
 
-    def _guessed(self, rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _guessed(self, rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Edit the images so that they have exactly the predicted labels."""
         guesses = self._guesses(rows["image"].tolist())[["image", "label", *t.BOX_COLUMNS]]
         return rows.assign(status="labelled"), t.normalise_annotations(guesses, annotator=self.user)
@@ -166,13 +166,13 @@ class Verification(DrawingSession):
     # -- results ------------------------------------------------------------------------------------
     def judged(self) -> pd.DataFrame:
         """Return judged predictions of the uniformly drawn images, one box each because boxes are not independent."""
-        images, marks, _ = self._store.tables(self.split)
+        images, annotations, _ = self._store.tables(self.split)
         names = images.loc[has_tag(images, _RANDOM) & images["status"].isin(_JUDGED), "image"].tolist()
         guesses = self._guesses(names)
         if self.draws:
-            return check_boxes(guesses[~is_whole(guesses)], marks[~is_whole(marks)], names)
+            return check_boxes(guesses[~is_whole(guesses)], annotations[~is_whole(annotations)], names)
         right = pd.MultiIndex.from_frame(guesses[["image", "label"]]).isin(
-            list(marks[["image", "label"]].itertuples(index=False, name=None))
+            list(annotations[["image", "label"]].itertuples(index=False, name=None))
         )
         return guesses[["image", "label", "confidence"]].assign(right=right)
 
@@ -206,8 +206,8 @@ class Verification(DrawingSession):
         """Add the judged images to the project with their labels, one action per dataset, unless a label has gone."""
         if self._project.read_only:
             raise NotAllowedError(f"Project {self.project!r} is read-only, so nothing can be added.")
-        images, marks, _ = self._store.tables(self.split)
-        gone = sorted(set(marks["label"]) - set(self._project.labels()["label"]))
+        images, annotations, _ = self._store.tables(self.split)
+        gone = sorted(set(annotations["label"]) - set(self._project.labels()["label"]))
         if gone:
             raise LabelError(f"The project no longer has the labels {gone!r}. Add them, or correct these images.")
         there, judged = in_project(self._project, images), images["status"].isin(_JUDGED)
@@ -221,7 +221,7 @@ class Verification(DrawingSession):
         reports: dict[str, ImportReport] = {}
         for split, part in ((t.TRAIN, new[~to_test]), (t.TEST, new[to_test])):
             plain = part.assign(tags=[[] for _ in range(len(part))])
-            part_marks = marks[marks["image"].isin(part["image"])]
+            part_marks = annotations[annotations["image"].isin(part["image"])]
             if len(part):
                 contents = contents_of_tables(plain, part_marks, f"feedback of {self.model}", root=None)
                 reports[split] = import_images(
@@ -295,13 +295,13 @@ def draw_sample(
         contents = contents_of_tables(drawn, predictions.head(0), f"feedback of {model}", root=None)
         report = import_images(store, folder, contents, ImportOptions())
         kept = store.images(t.TRAIN)
-        known = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count
+        left_out = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count
         unlabelled = store.images(t.TRAIN)["image"]
         if unlabelled.empty:
             reasons = report.issues["message"].tolist() or ["The project already has them."]
             raise NotEnoughDataError(f"None of the {len(uris):,} images can be verified: {reasons[0]}")
         store.replace_predictions(model, predictions[predictions["image"].isin(unlabelled)].assign(model=model), action)
-        store.set_project(action, tags={"model": model, "known": str(known)})
+        store.set_project(action, tags={"model": model, "known": str(left_out)})
         store.close()
         new.replace(path)
     return path
@@ -318,8 +318,8 @@ def _drawn(images: np.ndarray[Any, Any], predictions: pd.DataFrame, sample: int,
 
 def in_project(project: SqlStore, images: pd.DataFrame) -> pd.Series:
     """Return a mask of the images that the project has, by name or content."""
-    known = project.files()[0]
-    return images["image"].isin(known["image"]) | images["sha256"].isin(known["sha256"].dropna())
+    files = project.files()[0]
+    return images["image"].isin(files["image"]) | images["sha256"].isin(files["sha256"].dropna())
 
 
 def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

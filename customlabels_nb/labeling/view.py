@@ -117,9 +117,9 @@ def order_of(
     if query.label is not None:
         positions = [i for i in positions if query.label in table.labels[i] or query.label in table.box_labels[i]]
     if query.predicted is not None or query.confidence:
-        known = {i: p for i in positions if (p := predictions.get(table.names[i])) is not None}
-        positions = [i for i, p in known.items() if query.predicted in (None, p.label)]
-        positions = [i for i in positions if known[i].confidence >= query.confidence]
+        predicted = {i: p for i in positions if (p := predictions.get(table.names[i])) is not None}
+        positions = [i for i, p in predicted.items() if query.predicted in (None, p.label)]
+        positions = [i for i in positions if predicted[i].confidence >= query.confidence]
     if query.annotator is not None:
         positions = [i for i in positions if query.annotator in table.annotators[i]]
     if query.search.strip():
