@@ -109,8 +109,8 @@ def measure_agreement(answers: pd.DataFrame, task: str, labels: Sequence[str] = 
     scaled = csr_array((np.round(apart * _SCALE).astype(np.int64), (cells.row, cells.col)), shape=cells.shape)
 
     def alpha(sums: FloatArray) -> FloatArray:
-        given, disagreed, number = np.split(sums, [cells.shape[1], 2 * cells.shape[1]], axis=1)
-        expected = given * (number - given) / np.maximum(number - 1, 1)
+        assigned, disagreed, number = np.split(sums, [cells.shape[1], 2 * cells.shape[1]], axis=1)
+        expected = assigned * (number - assigned) / np.maximum(number - 1, 1)
         return 1 - _ratio(_with_sum(disagreed / _SCALE), _with_sum(expected))
 
     rows = csr_array(hstack([counts, scaled, csr_array(size[:, None])], format="csr"))
@@ -141,15 +141,15 @@ def _box_agreement(votes: Votes, compared: dict[str, IntArray], pairs: pd.DataFr
     rows = csr_array(hstack([matched, boxes], format="csr"))
     codes = pairs["person"].to_numpy() * len(votes.people) + pairs["other"].to_numpy()
     pair = pd.Index(codes).get_indexer(person[first] * len(votes.people) + person[second])
-    known = pair >= 0
+    listed = pair >= 0
     answer = pd.MultiIndex.from_frame(votes.answers[["task_at", "person_at"]])
     number = np.bincount(answer.get_indexer(pd.MultiIndex.from_arrays([task, person])), minlength=len(answer))
     of_both = np.bincount(compared["pair"], number[compared["first"]] + number[compared["second"]], len(pairs))
-    shared, right = (np.bincount(pair[known], part[known], len(pairs)) for part in (np.ones(len(pair)), same))
+    shared, right = (np.bincount(pair[listed], part[listed], len(pairs)) for part in (np.ones(len(pair)), same))
     pairs["f1"] = _ratio(2 * right, of_both)
-    pairs["mean_iou"] = _ratio(np.bincount(pair[known], iou[known], len(pairs)), shared)
+    pairs["mean_iou"] = _ratio(np.bincount(pair[listed], iou[listed], len(pairs)), shared)
     result = _with_intervals(rows, f1, votes, np.bincount(value, minlength=many[1]))
-    mixed = _confusions(votes, pairs, pair[known], value[first][known], value[second][known])
+    mixed = _confusions(votes, pairs, pair[listed], value[first][listed], value[second][listed])
     return Agreement("F1", *result, _named(pairs, votes), mixed)
 
 
@@ -158,10 +158,10 @@ def _members(votes: Votes, task: str) -> csr_array:
     rows, shape = votes.answers, (len(votes.answers), len(votes.labels))
     if task == "single-label":
         return csr_array((np.ones(shape[0], dtype=np.int64), (np.arange(shape[0]), votes.value)), shape=shape)
-    given = votes.value > 0
+    voted = votes.value > 0
     answer = pd.MultiIndex.from_frame(rows[["task_at", "person_at"]])
-    index = answer.get_indexer(pd.MultiIndex.from_arrays([votes.item_task[votes.item[given]], votes.person[given]]))
-    return csr_array((np.ones(len(index), dtype=np.int64), (index, votes.value[given])), shape=shape)
+    index = answer.get_indexer(pd.MultiIndex.from_arrays([votes.item_task[votes.item[voted]], votes.person[voted]]))
+    return csr_array((np.ones(len(index), dtype=np.int64), (index, votes.value[voted])), shape=shape)
 
 
 def _with_intervals(
@@ -212,9 +212,9 @@ def _kappa_of_one(compared: dict[str, IntArray], votes: Votes, pairs: int) -> Fl
 def _kappa_of_several(compared: dict[str, IntArray], members: csr_array, pairs: int) -> FloatArray:
     """Return Cohen's kappa of all decisions for or against a label."""
     pair, earlier, later = compared["pair"], members[compared["first"]], members[compared["second"]]
-    given = [np.bincount(pair, each.sum(axis=1), pairs) for each in (earlier, later, earlier.multiply(later))]
+    totals = [np.bincount(pair, each.sum(axis=1), pairs) for each in (earlier, later, earlier.multiply(later))]
     decisions = np.bincount(pair, minlength=pairs) * (members.shape[1] - 1)
-    first, second, both = (part / decisions for part in given)
+    first, second, both = (part / decisions for part in totals)
     expected = first * second + (1 - first) * (1 - second)
     return _ratio(1 - first - second + 2 * both - expected, 1 - expected)
 
@@ -395,25 +395,25 @@ def find_wrong_gold(
 def _gold_answers(answers: pd.DataFrame, task: str, gold: pd.DataFrame) -> pd.DataFrame:
     """Return ``image``, ``person`` and ``right`` of the answers to gold tasks."""
     rows = answers[answers["image"].isin(gold["image"])].reset_index(drop=True)
-    known = gold.set_index("image").loc[rows["image"]].reset_index(drop=True)
+    golden = gold.set_index("image").loc[rows["image"]].reset_index(drop=True)
     if task == "single-label":
-        right = rows["label"].fillna("").eq(known["label"].fillna("")).tolist()
+        right = rows["label"].fillna("").eq(golden["label"].fillna("")).tolist()
     elif task == "multi-label":
-        sets = [(set(given), set(correct)) for given, correct in zip(rows["labels"], known["labels"], strict=True)]
-        right = [_reaches(len(given & correct), len(given) + len(correct)) for given, correct in sets]
+        sets = [(set(labels), set(correct)) for labels, correct in zip(rows["labels"], golden["labels"], strict=True)]
+        right = [_reaches(len(labels & correct), len(labels) + len(correct)) for labels, correct in sets]
     else:
-        both = pd.concat([drawn_boxes(known["boxes"]).assign(person=0), drawn_boxes(rows["boxes"]).assign(person=1)])
+        both = pd.concat([drawn_boxes(golden["boxes"]).assign(person=0), drawn_boxes(rows["boxes"]).assign(person=1)])
         both = both.sort_values(["answer_at", "person"], kind="stable")
         row, person, label = both["answer_at"].to_numpy(), both["person"].to_numpy(), pd.factorize(both["label"])[0]
         first, second, _ = match_boxes(row, person, label, both[[*t.BOX_COLUMNS]].to_numpy())
         common = np.bincount(row[first], label[first] == label[second], len(rows)).tolist()
         right = [
-            _reaches(int(given), all_)
-            for given, all_ in zip(common, np.bincount(row, minlength=len(rows)).tolist(), strict=True)
+            _reaches(int(matches), all_)
+            for matches, all_ in zip(common, np.bincount(row, minlength=len(rows)).tolist(), strict=True)
         ]
     return rows[["image", "person"]].assign(right=np.array(right, dtype=np.bool_))
 
 
-def _reaches(common: int, given: int) -> bool:
-    """Check whether ``common`` equal labels or boxes, of ``given`` on both sides, make an answer right."""
-    return 2 * common >= GOLD_F1 * given
+def _reaches(common: int, total: int) -> bool:
+    """Check whether ``common`` equal labels or boxes, of ``total`` on both sides, make an answer right."""
+    return 2 * common >= GOLD_F1 * total

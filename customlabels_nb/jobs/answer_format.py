@@ -75,7 +75,7 @@ def encode_answer(answer: Answer, task: str, labels: Mapping[str, int]) -> str:
     polygon), as the task requires. None or an empty list means "nothing here". ``labels`` has the id of each label.
     """
 
-    def known(label: Any) -> list[Any]:
+    def pair_of(label: Any) -> list[Any]:
         name = t.check_label(label)
         if name not in labels:
             raise LabelError(f"Label {name!r} is not one of the job's labels. Choose one of {list(labels)[:20]!r}.")
@@ -83,14 +83,14 @@ def encode_answer(answer: Answer, task: str, labels: Mapping[str, int]) -> str:
 
     if isinstance(answer, pd.DataFrame):
         answer = answer.to_dict("records") if task in ("boxes", "polygons") else answer["label"].tolist()
-    given = [] if answer is None else [answer] if isinstance(answer, str | dict) else answer
-    if not isinstance(given, Sequence | set | frozenset) or isinstance(given, bytes) or len(given) > _MANY:
+    values = [] if answer is None else [answer] if isinstance(answer, str | dict) else answer
+    if not isinstance(values, Sequence | set | frozenset) or isinstance(values, bytes) or len(values) > _MANY:
         raise InputError(
             f"answer={plain_repr(answer)} must be a label, a list, or None for an image with nothing to label."
         )
     if task in ("boxes", "polygons"):
-        return json.dumps([[*known(box["label"]), *_box(box)] for box in map(_as_dict, given)], ensure_ascii=False)
-    labels_given = list(dict.fromkeys(tuple(known(label)) for label in given))
+        return json.dumps([[*pair_of(box["label"]), *_box(box)] for box in map(_as_dict, values)], ensure_ascii=False)
+    labels_given = list(dict.fromkeys(tuple(pair_of(label)) for label in values))
     if task == "single-label" and len(labels_given) > 1:
         raise InputError(
             f"answer={plain_repr(answer)} has {len(labels_given)} labels, but each image of this job has at most one."
@@ -155,10 +155,10 @@ def read_answers(connection: Connection, job: Row[Any], only: str = "TRUE", **va
     ids, tasks, images, people, payloads, submitted, accepted, seconds, counted, gold = (
         zip(*rows, strict=True) if rows else [()] * 10
     )
-    known = {payload: decode_answer(payload, job.task, names) for payload in set(payloads)}
+    decoded = {payload: decode_answer(payload, job.task, names) for payload in set(payloads)}
     columns: dict[str, Any] = {"answer": ids, "task": tasks, "image": images, "person": people}
     for name in ("label", "labels", "boxes"):
-        columns[name] = [known[payload][name] for payload in payloads]
+        columns[name] = [decoded[payload][name] for payload in payloads]
     columns |= {"submitted": times(submitted), "accepted": times(accepted), "seconds": seconds}
     columns |= {"counted": [bool(value) for value in counted], "gold": [bool(value) for value in gold]}
     return pd.DataFrame({name: pd.Series(columns[name], dtype=dtype) for name, dtype in ANSWER_COLUMNS.items()})

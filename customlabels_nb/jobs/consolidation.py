@@ -167,14 +167,14 @@ def collect_votes(answers: pd.DataFrame, task: str, labels: Sequence[str] = ()) 
     rows = rows.assign(task_at=task_index, person_at=person)
     drawn = drawn_boxes(rows["boxes"] if task in t.TASKS[2:] else rows["boxes"].head(0))
     if task == "single-label":
-        owner, given = np.arange(len(rows)), rows["label"].to_numpy(dtype=object, na_value=None)
+        owner, voted = np.arange(len(rows)), rows["label"].to_numpy(dtype=object, na_value=None)
     elif task == "multi-label":
         exploded = rows["labels"].explode().dropna()
-        owner, given = exploded.index.to_numpy(dtype=np.int64), exploded.to_numpy(dtype=object)
+        owner, voted = exploded.index.to_numpy(dtype=np.int64), exploded.to_numpy(dtype=object)
     else:
-        owner, given = drawn.pop("answer_at").to_numpy(dtype=np.int64), drawn.pop("label").to_numpy(dtype=object)
-    names: list[str | None] = [None, *labels, *sorted({*given.tolist(), None}.difference(labels) - {None})]
-    value = pd.Index(names[1:], dtype=object).get_indexer(given).astype(np.int64) + 1
+        owner, voted = drawn.pop("answer_at").to_numpy(dtype=np.int64), drawn.pop("label").to_numpy(dtype=object)
+    names: list[str | None] = [None, *labels, *sorted({*voted.tolist(), None}.difference(labels) - {None})]
+    value = pd.Index(names[1:], dtype=object).get_indexer(voted).astype(np.int64) + 1
     facts = rows, np.asarray(tasks, dtype=np.int64), [*map(str, people)], names
     if task == "single-label":
         options = max(len(names) - int((value > 0).all()), 2)
@@ -190,9 +190,9 @@ def collect_votes(answers: pd.DataFrame, task: str, labels: Sequence[str] = ()) 
 
 def drawn_boxes(boxes: pd.Series) -> pd.DataFrame:
     """Return the boxes of answers as a table: ``answer_at`` (position of the answer), label, sides and polygon."""
-    given = boxes.tolist()
-    flat = list(chain.from_iterable(given))
-    columns: dict[str, object] = {"answer_at": np.repeat(np.arange(len(given)), list(map(len, given)))}
+    per_answer = boxes.tolist()
+    flat = list(chain.from_iterable(per_answer))
+    columns: dict[str, object] = {"answer_at": np.repeat(np.arange(len(per_answer)), list(map(len, per_answer)))}
     columns["label"] = np.array([box["label"] for box in flat], dtype=object)
     columns |= {side: np.array([box[side] for box in flat], dtype=np.float64) for side in t.BOX_COLUMNS}
     polygons = np.empty(len(flat), dtype=object)
@@ -248,18 +248,18 @@ def weigh_votes(votes: Votes, accuracy: Mapping[str, float] | None = None) -> We
         whole = np.bincount(item, relative, minlength=len(start)) + unlisted * np.exp(-top)
         return np.asarray(relative / whole[item])
 
-    known = estimate()
+    estimated = estimate()
     if accuracy is not None:
         usual = PRIOR[0] / sum(PRIOR)
-        known = np.clip([accuracy.get(name, usual) for name in votes.people], 0.001, 0.999)
-        probability = update(known)
+        estimated = np.clip([accuracy.get(name, usual) for name in votes.people], 0.001, 0.999)
+        probability = update(estimated)
     elif len(votes.answers) > FEW_ANSWERS:
         for _ in range(_ROUNDS):
-            before, probability = probability, update(known)
-            known = estimate()
+            before, probability = probability, update(estimated)
+            estimated = estimate()
             if np.abs(probability - before).max(initial=0) < _PRECISION:
                 break
-    return WeightedVotes(item, value, count, np.where(total[item] == 1, 1.0, probability), pair, known)
+    return WeightedVotes(item, value, count, np.where(total[item] == 1, 1.0, probability), pair, estimated)
 
 
 def _best(weighed: WeightedVotes, pairs: IntArray, items: int) -> tuple[IntArray, BoolArray]:
@@ -274,7 +274,7 @@ def _best(weighed: WeightedVotes, pairs: IntArray, items: int) -> tuple[IntArray
 
 def _label_results(votes: Votes, weighed: WeightedVotes, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the agreement on each item, the labels with votes, and if more than half voted for the likeliest."""
-    given = np.flatnonzero(weighed.value)
+    labelled = np.flatnonzero(weighed.value)
     sure, share = weighed.probability, 2 * weighed.count / np.bincount(votes.item)[weighed.item]
     if task == "single-label":
         best, tie = _best(weighed, np.arange(len(sure)), len(votes.item_task))
@@ -284,11 +284,11 @@ def _label_results(votes: Votes, weighed: WeightedVotes, task: str) -> tuple[pd.
         kept = (best[weighed.item] == np.arange(len(sure))) & ~tie[weighed.item]
     else:  # each item has one pair for its label
         kept = np.where(share == 1, sure >= 0.5, share > 1)
-        agreement = np.where(kept, sure, 1 - sure)[given]
-        tie = (np.abs(sure - 0.5) < _TIE)[given]
-        majority = (share != 1)[given] & (agreement >= 0.5 - _TIE)
+        agreement = np.where(kept, sure, 1 - sure)[labelled]
+        tie = (np.abs(sure - 0.5) < _TIE)[labelled]
+        majority = (share != 1)[labelled] & (agreement >= 0.5 - _TIE)
     items = pd.DataFrame({"task_at": votes.item_task, "agreement": agreement, "tie": tie, "majority": majority})
-    return items, _annotations(votes, weighed.item[given], weighed.value[given], sure[given], kept[given])
+    return items, _annotations(votes, weighed.item[labelled], weighed.value[labelled], sure[labelled], kept[labelled])
 
 
 def _drawn_results(votes: Votes, weighed: WeightedVotes) -> tuple[pd.DataFrame, pd.DataFrame]:

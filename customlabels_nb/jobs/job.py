@@ -181,12 +181,12 @@ class LabellingJob:
             WHERE t.job = :job AND t.gold IS NULL AND {ALONE} AND {THERE}"""
         with self._store.reading() as connection:
             counts = run(connection, tasks, job=self._id)[0]
-            given = run(connection, answers, job=self._id)[0].number
+            number = run(connection, answers, job=self._id)[0].number
             is_open = read_job(connection, self._id).members == "open"
             stuck = 0 if is_open else run(connection, alone, job=self._id)[0].number
         done = counts.images - counts.skipped - counts.unfinished
         return JobProgress(
-            counts.images, done, counts.skipped, given, int(counts.slots), int(counts.held), stuck, counts.review
+            counts.images, done, counts.skipped, number, int(counts.slots), int(counts.held), stuck, counts.review
         )
 
     @property
@@ -235,11 +235,11 @@ class LabellingJob:
         final, boxes = self._final("see the results of"), [*t.BOX_COLUMNS, "polygon"]
         shown = final.tasks[final.tasks["state"].isin([RESOLVED, NEEDS_REVIEW])]
         disputed = shown.loc[shown["state"] == NEEDS_REVIEW, "task"]
-        marks = final.annotations[final.annotations["kept"] | final.annotations["task"].isin(disputed)]
-        marks = marks[["task", "label", *(boxes if self.task in t.TASKS[2:] else []), "confidence"]]
-        table = shown.rename(columns={"annotator": "annotators"}).merge(marks, on="task", how="left")
+        annotations = final.annotations[final.annotations["kept"] | final.annotations["task"].isin(disputed)]
+        annotations = annotations[["task", "label", *(boxes if self.task in t.TASKS[2:] else []), "confidence"]]
+        table = shown.rename(columns={"annotator": "annotators"}).merge(annotations, on="task", how="left")
         table["confidence"] = table["confidence"].fillna(table["agreement"])
-        columns = ["image", *marks.columns[1:], "annotators", "state"]
+        columns = ["image", *annotations.columns[1:], "annotators", "state"]
         return table.sort_values("image", kind="stable", ignore_index=True)[columns]
 
     @property
@@ -396,10 +396,10 @@ class LabellingJob:
         6
         """
         names = [] if images is None and gold is not None else job_tasks.images_of(self._location, images)
-        known = job_tasks.gold_of(self._location, gold, self.task)
+        gold_answers = job_tasks.gold_of(self._location, gold, self.task)
         with self._acting("manager", "add images to") as (connection, person):
             row = read_job(connection, self._id)
-            answers = encoded_gold(connection, self._id, known, row.task)
+            answers = encoded_gold(connection, self._id, gold_answers, row.task)
             added = job_tasks.add_tasks(connection, self._id, names, answers, row.annotators)
             self._note(connection, "add images to labelling job", person, {}, added)
         if names:
@@ -694,8 +694,8 @@ class LabellingJob:
         with self._acting("manager", f"remove {person!r} from") as (connection, me):
             person = name_in(connection, self._id, person)
             if not leases.stop(connection, self._id, person, "removed"):
-                known = self.members.query("state != 'removed'")["person"].tolist()
-                raise InputError(f"person={person!r} is not a member of the job. Members: {known[:20]!r}.")
+                members = self.members.query("state != 'removed'")["person"].tolist()
+                raise InputError(f"person={person!r} is not a member of the job. Members: {members[:20]!r}.")
             revoke_link(connection, self._id, person)
             self._check_managers(connection)
             self._note(connection, "remove from labelling job", me, {"person": person})
@@ -724,10 +724,10 @@ class LabellingJob:
         ['anna']
         """
         with self._acting("manager", "merge people of") as (connection, me):
-            known = self.members["person"].tolist()
+            names = self.members["person"].tolist()
             for argument, name in (("person", person), ("into", into)):
-                if name not in known or person == into:
-                    raise InputError(f"{argument}={name!r} must be another member of the job. Members: {known[:20]!r}.")
+                if name not in names or person == into:
+                    raise InputError(f"{argument}={name!r} must be another member of the job. Members: {names[:20]!r}.")
             merge_names(connection, self._id, person, into)
             self._check_managers(connection)
             self._note(connection, "merge people of labelling job", me, {"person": person, "into": into})
@@ -992,19 +992,19 @@ def _refuse_screens(*_: Any, **__: Any) -> Any:
     raise NotAllowedError("This job has no screens. Open it with load_project(…).jobs[name].")
 
 
-def check_settings(given: dict[str, Any]) -> dict[str, Any]:
+def check_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Check the settings of a job, and return them as they are stored."""
     stored: dict[str, Any] = {}
     for name, column in (("annotators", "annotators"), ("max_annotators", "most")):
-        stored[column] = check_integer(name, given[name], 1, job_tasks.MOST_ANNOTATORS)
+        stored[column] = check_integer(name, settings[name], 1, job_tasks.MOST_ANNOTATORS)
     if stored["most"] < stored["annotators"]:
         raise InputError(f"max_annotators={stored['most']} must be at least annotators={stored['annotators']}.")
-    limit, members = given["lease"], given["members"]
-    agreement = check_fraction("agreement", given["agreement"])
+    limit, members = settings["lease"], given["members"]
+    agreement = check_fraction("agreement", settings["agreement"])
     seconds = read_seconds(limit)
     if seconds is None or not leases.SHORTEST_LEASE <= seconds <= leases.LONGEST_LEASE:
         raise InputError(f"lease={plain_repr(limit)} must be a duration from 1 s to 7 days, such as '5min'.")
-    words = given["instructions"]
+    words = settings["instructions"]
     if not isinstance(words, str) or len(words) > _LONGEST_INSTRUCTIONS or not t.storable(words):
         raise InputError(
             f"instructions={str(words)[:50]!r} must be a text of at most {_LONGEST_INSTRUCTIONS:,} characters."
@@ -1027,11 +1027,11 @@ def label_ids(connection: Connection, labels: Sequence[str] | None) -> str | Non
     if isinstance(labels, str) or not labels:
         raise InputError(f"labels={labels!r} must be a list of at least one name.")
     names = [t.check_label(name) for name in dict.fromkeys(labels)]
-    known = ensure_labels(connection, names)
-    return json.dumps([known[name] for name in names])
+    ids = ensure_labels(connection, names)
+    return json.dumps([ids[name] for name in names])
 
 
 def encoded_gold(connection: Connection, job: int, gold: dict[str, Any], task: str) -> dict[str, str]:
     """Convert the known answers of gold images to stored form."""
-    known = job_labels(connection, job)
-    return {image: encode_answer(answer, task, known) for image, answer in gold.items()}
+    ids = job_labels(connection, job)
+    return {image: encode_answer(answer, task, ids) for image, answer in gold.items()}

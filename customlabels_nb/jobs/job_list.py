@@ -124,7 +124,7 @@ class LabellingJobs:
              "instructions": project.instructions if instructions is None else instructions}
         )  # fmt: skip
         people = [] if isinstance(members, str) else [check_person(person) for person in members]
-        known = gold_of(self._location, gold, task)
+        gold_answers = gold_of(self._location, gold, task)
         names = images_of(self._location, images)
         manager = check_person(current_person(store)[0])
         with store.writing() as connection:
@@ -142,7 +142,7 @@ class LabellingJobs:
             add_member(connection, id_, manager, "manager", exact=True)
             for person in people:
                 add_member(connection, id_, person)
-            count = add_tasks(connection, id_, names, encoded_gold(connection, id_, known, task), annotators)
+            count = add_tasks(connection, id_, names, encoded_gold(connection, id_, gold_answers, task), annotators)
             after = {"job": name, **values}
             record(connection, Action("create labelling job", manager, name), count=count, after=after)
         follow_images(store, id_, images)

@@ -141,8 +141,8 @@ def _write_files(output: JobOutput, top: Path) -> None:
     _write(tool / "instructions.txt", [output.instructions.encode()])
     _write(top / "answers.csv", [_answers_csv(output)])
     if output.task == "polygons":
-        known = output.annotations["image"].isin(results.keys() & sizes.keys())
-        shapes = output.annotations[known].reset_index(drop=True)
+        has_result = output.annotations["image"].isin(results.keys() & sizes.keys())
+        shapes = output.annotations[has_result].reset_index(drop=True)
         images = t.normalise_images(output.images[["image", "width", "height"]])
         coco.FORMAT.write(Contents(images, shapes[[*t.ANNOTATION_COLUMNS]], labels), top / "coco.json")
     _write(top / SUMMARY, [_pretty(dict(output.summary))])
@@ -151,8 +151,8 @@ def _write_files(output: JobOutput, top: Path) -> None:
 def _own_keys(output: JobOutput) -> Iterator[tuple[str, _Object]]:
     """Yield each image with the values of its other columns."""
     table = output.images.drop(columns=["width", "height", output.job, output.job + METADATA], errors="ignore")
-    for row, known in zip(table.to_dict("records"), table.notna().to_numpy().tolist(), strict=True):
-        values = {str(name): value for (name, value), there in zip(row.items(), known, strict=True) if there}
+    for row, present in zip(table.to_dict("records"), table.notna().to_numpy().tolist(), strict=True):
+        values = {str(name): value for (name, value), there in zip(row.items(), present, strict=True) if there}
         yield values.pop("image"), values
 
 
@@ -167,21 +167,21 @@ def _results(output: JobOutput, labels: list[str], sizes: Mapping[str, _Object])
     for row in output.annotations.sort_values("label", key=lambda names: names.map(number), kind="stable").itertuples():
         rows.setdefault(row.image, []).append(row)
     for image, created in zip(done["image"].tolist(), done["created"], strict=True):
-        marks = rows.get(image, [])
+        answer = rows.get(image, [])
         facts: _Object = {"job-name": job_name(job), "human-annotated": "yes", "creation-date": _moment(created)}
-        if output.task == "single-label" and marks:
-            facts |= {"class-name": marks[0].label, "confidence": marks[0].confidence, "type": IMAGE_LEVEL}
-            yield image, {job: number[marks[0].label], job + METADATA: facts}
+        if output.task == "single-label" and answer:
+            facts |= {"class-name": answer[0].label, "confidence": answer[0].confidence, "type": IMAGE_LEVEL}
+            yield image, {job: number[answer[0].label], job + METADATA: facts}
             continue
-        facts["class-map"] = {str(number[row.label]): row.label for row in marks}
+        facts["class-map"] = {str(number[row.label]): row.label for row in answer}
         if output.task == "multi-label":
-            facts |= {"confidence-map": {str(number[row.label]): row.confidence for row in marks}, "type": MULTI_LABEL}
-            yield image, {job: [number[row.label] for row in marks], job + METADATA: facts}
+            facts |= {"confidence-map": {str(number[row.label]): row.confidence for row in answer}, "type": MULTI_LABEL}
+            yield image, {job: [number[row.label] for row in answer], job + METADATA: facts}
             continue
         boxes = [
-            {"class_id": number[row.label], **{side: getattr(row, side) for side in t.BOX_COLUMNS}} for row in marks
+            {"class_id": number[row.label], **{side: getattr(row, side) for side in t.BOX_COLUMNS}} for row in answer
         ]
-        facts |= {"objects": [{"confidence": row.confidence} for row in marks], "type": BOXES}
+        facts |= {"objects": [{"confidence": row.confidence} for row in answer], "type": BOXES}
         yield image, {job: {"image_size": [sizes.get(image, {})], "annotations": boxes}, job + METADATA: facts}
 
 
@@ -236,8 +236,8 @@ def _contents(answers: Iterable[_Object]) -> list[_Object]:
 
 def _answers_csv(output: JobOutput) -> bytes:
     """Return the answers as CSV, with ``'`` in front of text that a spreadsheet program would run as a formula."""
-    given = {"single-label": "label", "multi-label": "labels"}.get(output.task, "boxes")
-    names = ["task", "image", "person", given, "accepted", "submitted", "seconds", "counted", "gold"]
+    column = {"single-label": "label", "multi-label": "labels"}.get(output.task, "boxes")
+    names = ["task", "image", "person", column, "accepted", "submitted", "seconds", "counted", "gold"]
     cells = output.answers.sort_values("answer")[names].astype(object).map(_cell)
     return str(cells.to_csv(index=False, lineterminator="\r\n")).encode()
 

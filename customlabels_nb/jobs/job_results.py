@@ -123,14 +123,14 @@ def read_disputed(store: SqlStore, connection: Connection, row: Row[Any]) -> Dis
     names = ["task", "image", "width", "height", "sha256", "state", "latest"]
     table = pd.DataFrame([tuple(task) for task in run(connection, sql, job=row.id)], columns=names)
     table = table.drop_duplicates("task", ignore_index=True)  # an image can be in both datasets
-    known = store.setting(f"accuracies of job {row.id}") or {"accuracy": None}
-    final = combine(connection, row, known["accuracy"], only)
+    settled = store.setting(f"accuracies of job {row.id}") or {"accuracy": None}
+    final = combine(connection, row, settled["accuracy"], only)
     agreement = table["task"].map(final.tasks.set_index("task")["agreement"]).fillna(1.0)
     answers = read_answers(connection, row, f"{only} AND a.counted = 1")
     states = table.pop("state")
     table = table.assign(decided=states == REVIEWED, accepted=states == ACCEPTED, agreement=agreement)
-    given = [tuple(skip) for skip in run(connection, skips, job=row.id)]
-    return DisputedTasks(table, final.annotations, answers, pd.DataFrame(given, columns=["task", "person", "reason"]))
+    skipped = [tuple(skip) for skip in run(connection, skips, job=row.id)]
+    return DisputedTasks(table, final.annotations, answers, pd.DataFrame(skipped, columns=["task", "person", "reason"]))
 
 
 def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, int]:
@@ -230,15 +230,15 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
     with store.reading() as connection:
         if not _is_undecided(connection, job):
             return False
-    known = store.setting(key) or {"newest": 0, "answers": 0, "accuracy": None}
+    settled = store.setting(key) or {"newest": 0, "answers": 0, "accuracy": None}
     counts = f"""SELECT t.id, count(a.id) AS answers, max(a.id) AS latest FROM job_tasks t
         LEFT JOIN job_answers a ON a.task = t.id AND a.counted = 1
         WHERE t.job = :job AND {waiting} GROUP BY t.id ORDER BY t.id"""
     with store.reading() as connection:
         row = read_job(connection, job)
         newest = newest_answer(connection)
-        all_ = again or newest - known["newest"] >= _GROWTH * known["answers"]
-        consensus = combine(connection, row) if all_ else combine(connection, row, known["accuracy"], waiting)
+        all_ = again or newest - settled["newest"] >= _GROWTH * settled["answers"]
+        consensus = combine(connection, row) if all_ else combine(connection, row, settled["accuracy"], waiting)
         before = {task.id: (task.answers, task.latest) for task in run(connection, counts, job=job)}
     number = int(consensus.tasks["answers"].sum())
     if all_ and number > FEW_ANSWERS:
@@ -309,7 +309,7 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
         empty = before_empty = set(read_setting(connection, without) or ())
         row, newest = read_job(connection, job), newest_answer(connection, job)
         consensus = final_results(connection, row)
-        known = set(LabelNames(connection).names.values())
+        labels = set(LabelNames(connection).names.values())
         sql = "SELECT id, image, revision, state FROM job_tasks WHERE job = :job AND gold IS NULL"
         tasks = {task.image: task for task in run(connection, sql, job=job)}
         sql = f"""SELECT t.image FROM job_answers a JOIN job_tasks t ON t.id = a.task
@@ -319,33 +319,33 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
     waiting = {image for image, task in tasks.items() if task.state == ANSWERED}
     kept = consensus.annotations[consensus.annotations["kept"] & consensus.annotations["image"].isin(done)]
     kept = kept[[*t.ANNOTATION_COLUMNS]]
-    unknown = set(kept.loc[~kept["label"].isin(known), "image"])
+    unknown = set(kept.loc[~kept["label"].isin(labels), "image"])
     edits, left_out = {}, []
     for split in t.SPLITS:
         names = store.images(split)["image"]
-        stored, marks, _ = store.tables(split, names[names.isin(tasks)].tolist())
-        of_job = marks["job"] == job_name(row.name)
-        meanwhile = ~t.by_machine(marks) & ~of_job & (marks["created"] >= moment(row.created))
-        name, bare = stored["image"], ~stored["image"].isin(marks["image"])
+        stored, existing, _ = store.tables(split, names[names.isin(tasks)].tolist())
+        of_job = existing["job"] == job_name(row.name)
+        meanwhile = ~t.by_machine(existing) & ~of_job & (existing["created"] >= moment(row.created))
+        name, bare = stored["image"], ~stored["image"].isin(existing["image"])
         touched = stored["revision"] != name.map({image: task.revision for image, task in tasks.items()})
         is_ours = name.isin(before_empty) & (name.isin(fresh) | ~name.isin(kept["image"]))  # as when it was only moved
         marked_empty = bare & touched & (stored["status"] == "labelled") & ~is_ours
-        blocked = name.isin(marks.loc[meanwhile, "image"]) | marked_empty
+        blocked = name.isin(existing.loc[meanwhile, "image"]) | marked_empty
         final = name.isin(done)
-        old = set(name[final & touched]).intersection(marks.loc[of_job, "image"]) - fresh
-        mine, result = (annotation_keys(part[part["image"].isin(old)]) for part in (marks[of_job], kept))
+        old = set(name[final & touched]).intersection(existing.loc[of_job, "image"]) - fresh
+        mine, result = (annotation_keys(part[part["image"].isin(old)]) for part in (existing[of_job], kept))
         blocked |= name.isin([image for image in old if mine[image] != result.get(image)])
         left_out += name[final & (blocked | name.isin(unknown))].tolist()
         write = final & ~blocked & ~name.isin(unknown)
-        undone = name.isin(marks.loc[of_job, "image"]) | (bare & ~touched & name.isin(empty))
+        undone = name.isin(existing.loc[of_job, "image"]) | (bare & ~touched & name.isin(empty))
         undone &= ~final & ~blocked & ~name.isin(waiting)
         empty = empty - (set(name) - waiting) | set(name[write & ~name.isin(kept["image"])])
         images = stored[write | undone].reset_index(drop=True)
-        others = marks[marks["image"].isin(name[undone]) & ~of_job]
+        others = existing[existing["image"].isin(name[undone]) & ~of_job]
         images["status"] = np.where(images["image"].isin(done | set(others["image"])), "labelled", "unlabelled")
         new = pd.concat([kept[kept["image"].isin(name[write])], others], ignore_index=True)
-        chosen = name.isin(images["image"]), marks["image"].isin(images["image"])
-        edits[split] = Edit(images, new, *(part[only] for part, only in zip((stored, marks), chosen, strict=True)))
+        chosen = name.isin(images["image"]), existing["image"].isin(images["image"])
+        edits[split] = Edit(images, new, *(part[only] for part, only in zip((stored, existing), chosen, strict=True)))
     with store.writing() as connection:
         if counter(connection, writes) != number:
             raise OutdatedError("Somebody else has written results of the job. Nothing was written. Try again.")

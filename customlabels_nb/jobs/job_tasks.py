@@ -61,16 +61,16 @@ def images_of(location: ProjectPlace, images: Any) -> list[str]:
     column ``image``, or names of images. None selects the unlabelled training images.
     InputError is raised if there are none, or one is not in the project.
     """
-    given, images = images, _chosen(location, images)
+    argument, images = images, _chosen(location, images)
     if isinstance(images, Dataset):
         images = images.images
     if isinstance(images, pd.DataFrame):
         images = images.get("image", ())
     if not isinstance(images, Iterable):
-        raise InputError(f"images={given!r} must be a dataset, a query, a table or a list of images.")
+        raise InputError(f"images={argument!r} must be a dataset, a query, a table or a list of images.")
     names = list(dict.fromkeys(images))
     if not names:
-        shown = f"images={str(given)[:200]!r} is empty" if given is not None else "There are no unlabelled images"
+        shown = f"images={str(argument)[:200]!r} is empty" if argument is not None else "There are no unlabelled images"
         raise InputError(f"{shown}. Pass images=project.train_set, or another dataset with images.")
     return _stored(location.store, names, "images")
 
@@ -100,9 +100,9 @@ def followed_images(location: ProjectPlace, job: int) -> list[str]:
 
 def _stored(store: SqlStore, names: list[Any], argument: str) -> list[str]:
     """Return names as the project stores them, or raise InputError for those that it does not have."""
-    known = set(store.images()["image"])
-    stored = [name if name in known else Location.of(name).uri for name in map(str, names)]
-    missing = [name for name, uri in zip(names, stored, strict=True) if uri not in known]
+    stored_images = set(store.images()["image"])
+    stored = [name if name in stored_images else Location.of(name).uri for name in map(str, names)]
+    missing = [name for name, uri in zip(names, stored, strict=True) if uri not in stored_images]
     if missing:
         raise InputError(
             f"{argument}: {len(missing):,} images are not in the project, for example {str(missing[0])!r}. Add them "
@@ -118,10 +118,10 @@ def gold_of(location: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
     if isinstance(gold, Mapping):
         answers = dict(gold)
     elif isinstance(gold, Dataset | pd.DataFrame):
-        marks = gold.annotations if isinstance(gold, Dataset) else t.normalise_annotations(gold)
+        annotations = gold.annotations if isinstance(gold, Dataset) else t.normalise_annotations(gold)
         names = gold.images["image"].tolist() if isinstance(gold, Dataset) else list(dict.fromkeys(gold["image"]))
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-        for row in marks.to_dict("records"):
+        for row in annotations.to_dict("records"):
             rows[row["image"]].append(row)
         boxes = task in ("boxes", "polygons")
         answers = {name: row_list if boxes else [row["label"] for row in row_list] for name, row_list in rows.items()}
@@ -135,8 +135,8 @@ def gold_of(location: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
 def add_tasks(connection: Connection, job: int, images: Sequence[str], gold: Mapping[str, str], annotators: int) -> int:
     """Add a task for each new image in random order, and return their number. ``gold`` has encoded answers."""
     c = schema.job_tasks.c
-    known = {row[0] for row in fetch(connection, select(c.image).where(c.job == job))}
-    new = [image for image in dict.fromkeys([*images, *gold]) if image not in known]
+    in_job = {row[0] for row in fetch(connection, select(c.image).where(c.job == job))}
+    new = [image for image in dict.fromkeys([*images, *gold]) if image not in in_job]
     if not new:
         return 0
     random.shuffle(new)

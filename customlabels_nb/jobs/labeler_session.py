@@ -172,12 +172,12 @@ class LabelerSession(DrawingSession):
             return
         ids = self._worker.label_ids
         colors = self._project.labels().set_index("label")["color"]
-        known = set(self._store.labels()["label"])
+        labels = set(self._store.labels()["label"])
         for name, id_ in ids.items():
             before = self._names.get(id_)
-            if name not in known and before in known:
+            if name not in labels and before in labels:
                 self._store.rename_label(str(before), name, self._action("rename label"))
-            elif name not in known:
+            elif name not in labels:
                 self._store.add_labels([(name, colors.get(name))], self._action("add label"))
             self._names[id_] = name
         table = pd.DataFrame({"label": list(ids), "color": [colors.get(name) for name in ids]})
@@ -278,14 +278,14 @@ class LabelerSession(DrawingSession):
             rows = run(connection, sql, each=[task.image for task in new.values()])
         facts = {row.image: (row.width, row.height, row.sha256) for row in rows}
         lines: list[tuple[Any, ...]] = []
-        marks: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         for name, task in new.items():
             status = "labelled" if task.is_answered else "unlabelled"
             lines.append((name, status, *facts.get(task.image, (None, None, None))))
-            given = [task.answer] if isinstance(task.answer, str) else task.answer or []
-            marks += [{"image": name, **({"label": mark} if isinstance(mark, str) else mark)} for mark in given]
+            shapes = [task.answer] if isinstance(task.answer, str) else task.answer or []
+            entries += [{"image": name, **({"label": mark} if isinstance(mark, str) else mark)} for mark in shapes]
         images = pd.DataFrame(lines, columns=["image", "status", "width", "height", "sha256"])
-        table = t.normalise_annotations(pd.DataFrame(marks), annotator=self.user) if marks else t.empty(
+        table = t.normalise_annotations(pd.DataFrame(entries), annotator=self.user) if entries else t.empty(
             t.ANNOTATION_COLUMNS
         )  # fmt: skip
         self._store.add_images(self.split, t.normalise_images(images), table, self._action("lease"))
@@ -337,8 +337,8 @@ class LabelerSession(DrawingSession):
     ) -> EditResult:
         """Edit images, and return when the answers are stored. Of this person's pages, the last one wins."""
 
-        def checked(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-            after, after_marks = change(rows, marks)
+        def checked(rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            after, after_marks = change(rows, annotations)
             if (after["status"] == "needs_review").any():
                 raise InputError("Images of a labelling job cannot be marked for review. Skip them with a reason.")
             return after, after_marks
@@ -372,9 +372,9 @@ class LabelerSession(DrawingSession):
                 except StoreError:
                     raise
                 except CustomLabelsError as error:
-                    refused, known = error, self._worker.find([task.number])
+                    refused, tasks = error, self._worker.find([task.number])
                     self._drop([name])
-                    self._add(known)
+                    self._add(tasks)
                     continue
                 self._acknowledged[name] = state
                 more = (state[0] == "labelled") - (before[0] == "labelled")
@@ -391,12 +391,12 @@ class LabelerSession(DrawingSession):
         if status == "skipped":
             self._worker.skip(task, self._reasons.get(name, ""))
         elif status == "labelled":
-            given = json.loads(answer)
-            receipt = self._worker.submit(task, given, patience=_PATIENCE_SECONDS)
+            shapes = json.loads(answer)
+            receipt = self._worker.submit(task, shapes, patience=_PATIENCE_SECONDS)
             if receipt.reason == CHANGED:  # another kernel of this person has answered meanwhile
                 self._elsewhere = task.image.rstrip("/").rpartition("/")[2]
-                known = self._tasks[name] = self._worker.find([task.number])[0]
-                receipt = self._worker.submit(known, given, patience=_PATIENCE_SECONDS)
+                renewed = self._tasks[name] = self._worker.find([task.number])[0]
+                receipt = self._worker.submit(renewed, shapes, patience=_PATIENCE_SECONDS)
             if not receipt.counted:
                 self._late.add(name)
 
@@ -404,8 +404,8 @@ class LabelerSession(DrawingSession):
         """Return the status of an image and its answer as JSON."""
         index = self.table.position[name]
         if self.task in ("boxes", "polygons"):
-            marks = self._store.tables(self.split, images=[name])[1]
-            return self.table.statuses[index], json.dumps(shape_dicts(marks[~is_whole(marks)]))
+            annotations = self._store.tables(self.split, images=[name])[1]
+            return self.table.statuses[index], json.dumps(shape_dicts(annotations[~is_whole(annotations)]))
         return self.table.statuses[index], json.dumps(self.table.labels[index])
 
 
@@ -438,9 +438,9 @@ class JobFiles(SessionFiles):
         with self._without_folders(image) as source:
             return super().drawing_view(source, content, pixels)
 
-    def _open(self, image: str, known: str | None) -> tuple[Image.Image, str]:
+    def _open(self, image: str, content_id: str | None) -> tuple[Image.Image, str]:
         with self._without_folders(image) as source:
-            return super()._open(source, known)
+            return super()._open(source, content_id)
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions. Errors do not tell which files exist."""

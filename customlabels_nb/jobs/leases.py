@@ -264,9 +264,9 @@ def add_member(connection: Connection, job: int, name: str, role: str = "labeler
     run(connection, "SELECT t.id FROM jobs t WHERE t.id = :job {lock_task}", job=job)  # other spellings have to wait
     who = name_in(connection, job, name, exact=exact)
     active = "SELECT who FROM job_members WHERE job = :job AND state <> 'removed' ORDER BY id"
-    known = [row.who for row in run(connection, active, job=job)]
-    twin = next((member for member in known if look_key(member) == look_key(who)), None)
-    if not exact and twin is not None and who not in known:
+    members = [row.who for row in run(connection, active, job=job)]
+    twin = next((member for member in members if look_key(member) == look_key(who)), None)
+    if not exact and twin is not None and who not in members:
         raise NotAllowedError(
             f"{who!r} looks like the name {twin!r} of another person, but has a {other_letter(who, twin)}. "
             "Type it with the usual keyboard layout, or use a different name."
@@ -417,10 +417,10 @@ def submit(
         earlier = f"""SELECT id, key, slot, edit, counted, reason FROM job_answers
             WHERE key = :key OR (task = :task AND who = :who AND reason IN ('', '{LATE}'))"""
         answers = run(connection, earlier, key=key, task=lease.task, who=who)
-        for known in answers:
-            if known.key == key:
-                return Acknowledgement(known.id, bool(known.counted), known.reason)
-        before = next((known for known in answers if known.counted), None)
+        for answer in answers:
+            if answer.key == key:
+                return Acknowledgement(answer.id, bool(answer.counted), answer.reason)
+        before = next((answer for answer in answers if answer.counted), None)
         slot: int | None = None
         reason = LATE
         if before is not None and edit <= before.edit:
@@ -430,7 +430,7 @@ def submit(
         else:
             slot = _free_slot(connection, task, lease, who) if before is None else before.slot
             reason = LATE if slot is None else ""
-        if replaced := [known.id for known in answers if not reason or known.reason == reason]:
+        if replaced := [answer.id for answer in answers if not reason or answer.reason == reason]:
             uncount(connection, CHANGED, "id IN :each", each=replaced)
         values = {"key": key, "task": lease.task, "slot": slot, "who": who, "edit": edit, "accepted": lease.since}
         values |= {"seconds": seconds, "payload": payload, "counted": int(not reason), "reason": reason}

@@ -134,9 +134,9 @@ class ManagerSession:
 
     def _people(self) -> list[dict[str, Any]]:
         """Describe the labelers by name, and other members who have answered or skipped something."""
-        known, members = self.job.people.set_index("person"), self.job.members.set_index("person")
+        labelers, members = self.job.people.set_index("person"), self.job.members.set_index("person")
         invited = members[(members["role"] == "labeler") & (members["state"] != "removed")].index
-        table = known.reindex(known.index.union(invited).sort_values())
+        table = labelers.reindex(labelers.index.union(invited).sort_values())
         facts = table.astype(object).where(table.notna(), None).to_dict("index")
         return [
             {
@@ -205,9 +205,9 @@ class ManagerSession:
             hints.append(_hint(parts, link, f"Show {row.times:,}"))
         if not single:
             return hints
-        given = self._labelled(answers).drop_duplicates(["image", "label"])
-        of_label = given.groupby("label")["image"].agg(set)
-        both = given.merge(given, on="image")
+        labelled = self._labelled(answers).drop_duplicates(["image", "label"])
+        of_label = labelled.groupby("label")["image"].agg(set)
+        both = labelled.merge(labelled, on="image")
         both = both[both["label_x"] < both["label_y"]].groupby(["label_x", "label_y"]).size()
         for labels, times in both[both >= FEWEST_MIXED].nlargest(_MOST_MIXED).items():
             first, second = map(_label, labels)
@@ -250,13 +250,13 @@ class ManagerSession:
             return [row.image for row in rows]
         if not self._measured:
             self.measuring.wait()
-        given = self._labelled(self._answers)
+        labelled = self._labelled(self._answers)
         if kind != "mixed":
-            return list(dict.fromkeys(given.loc[given[kind] == value, "image"]))
+            return list(dict.fromkeys(labelled.loc[labelled[kind] == value, "image"]))
         label, other, *people = value
-        given = given[given["label"].isin([label or "", other or ""])]
-        given = given[given["person"].isin(people)] if all(people) else given
-        different = given.groupby("image")["label"].nunique() == 2
+        labelled = labelled[labelled["label"].isin([label or "", other or ""])]
+        labelled = labelled[labelled["person"].isin(people)] if all(people) else labelled
+        different = labelled.groupby("image")["label"].nunique() == 2
         return list(different.index[different])
 
     def datasets_of(self, images: Iterable[str]) -> list[str]:

@@ -161,22 +161,22 @@ class ReviewerSession(ReviewSession):
         tasks = tasks[~tasks["image"].isin(list(self._facts))]
         if tasks.empty:
             return
-        given = disputed.answers[disputed.answers["task"].isin(tasks["task"])]
-        reasons, objects = find_disagreements(given, self._job.task)
-        answers, skips = given.groupby("task").groups, disputed.skips.groupby("task").groups
+        votes = disputed.answers[disputed.answers["task"].isin(tasks["task"])]
+        reasons, objects = find_disagreements(votes, self._job.task)
+        answers, skips = votes.groupby("task").groups, disputed.skips.groupby("task").groups
         waiting = self._job.skipped["image"].value_counts()
         alone = set(waiting.index[waiting < SKIPS_TO_REVIEW])
         skipped = {task for task, rows in skips.items() if len(rows) >= SKIPS_TO_REVIEW}
         shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]  # no consensus on skipped images
-        marks = disputed.annotations[disputed.annotations["image"].isin(shown)]
+        results = disputed.annotations[disputed.annotations["image"].isin(shown)]
         if self._job.task == t.TASKS[0]:  # weights alone are no consensus
             tied = {task for task, why in reasons.items() if ("tie",) in why} - set(tasks.loc[tasks["decided"], "task"])
-            marks = marks.assign(kept=marks["kept"] & ~marks["task"].isin(tied))
-        of_image = marks.groupby("image").groups
+            results = results.assign(kept=results["kept"] & ~results["task"].isin(tied))
+        of_image = results.groupby("image").groups
         tags = []
         for task in tasks.itertuples(index=False):
-            candidates = marks.loc[of_image.get(task.image, []), ["label", "confidence", "kept"]].to_numpy().tolist()
-            people_answers = [_answer(row, objects) for row in given.loc[answers.get(task.task, [])].to_dict("records")]
+            candidates = results.loc[of_image.get(task.image, []), ["label", "confidence", "kept"]].to_numpy().tolist()
+            people_answers = [_answer(row, objects) for row in votes.loc[answers.get(task.task, [])].to_dict("records")]
             skippers = disputed.skips.loc[skips.get(task.task, []), ["person", "reason"]].to_dict("records")
             for people in (people_answers, skippers):
                 random.Random(task.task).shuffle(people)  # otherwise A would be whoever answers fastest
@@ -193,7 +193,7 @@ class ReviewerSession(ReviewSession):
         images = tasks[["image", "width", "height", "sha256"]].reset_index(drop=True)
         images["status"] = np.where(tasks["decided"] | tasks["accepted"], "labelled", "needs_review")
         images["tags"] = pd.Series(tags, dtype=object)
-        kept = marks.loc[marks["kept"].to_numpy(dtype=np.bool_), ["image", *_SHAPE]]
+        kept = results.loc[results["kept"].to_numpy(dtype=np.bool_), ["image", *_SHAPE]]
         table = t.normalise_annotations(kept) if len(kept) else t.empty(t.ANNOTATION_COLUMNS)
         self._store.add_images(t.TRAIN, t.normalise_images(images), table, self._action("read job"))
         self.reread(images["image"].tolist())
@@ -206,8 +206,8 @@ class ReviewerSession(ReviewSession):
             self._drop(list(self._facts))
         table = pd.DataFrame({"label": labels, "color": [colors.get(label) for label in labels]})
         self._label_table = table.astype(t.LABEL_COLUMNS)
-        known = set(self._store.labels()["label"])
-        if new := [(label, colors.get(label)) for label in labels if label not in known]:
+        stored = set(self._store.labels()["label"])
+        if new := [(label, colors.get(label)) for label in labels if label not in stored]:
             self._store.add_labels(new, self._action("add label"))
         if settings["instructions"] != self.instructions:
             self._store.set_project(self._action("set instructions"), instructions=settings["instructions"])
@@ -234,8 +234,8 @@ class ReviewerSession(ReviewSession):
                 f"The answers to {tied[0]!r} have no majority. Take one of them with its letter, or choose a label."
             )
 
-        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-            return with_review(_decided(rows), rows["image"].isin(accepted), ACCEPTED), marks
+        def change(rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            return with_review(_decided(rows), rows["image"].isin(accepted), ACCEPTED), annotations
 
         return self._edit(images, change, "approve", revisions, looked_through=True)
 
@@ -252,12 +252,12 @@ class ReviewerSession(ReviewSession):
             chosen[name] = [{key: shape[key] for key in _SHAPE} for shape in shapes] or [
                 {"label": marks_of_image} for marks_of_image in answers[number - 1]["labels"]
             ]
-        marks = pd.DataFrame(
+        taken = pd.DataFrame(
             [{"image": name, **mark} for name, marks_of_image in chosen.items() for mark in marks_of_image]
         )
-        new = t.normalise_annotations(marks, annotator=self.user) if len(marks) else t.empty(t.ANNOTATION_COLUMNS)
+        new = t.normalise_annotations(taken, annotator=self.user) if len(taken) else t.empty(t.ANNOTATION_COLUMNS)
 
-        def change(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        def change(rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             return _decided(rows), new[new["image"].isin(rows["image"])].reset_index(drop=True)
 
         return self._edit(images, change, f"take answer {LETTERS[number - 1]}", revisions, looked_through=True)
@@ -306,8 +306,8 @@ class ReviewerSession(ReviewSession):
     def _states_shown(self, images: Iterable[str], revisions: Revisions) -> dict[str, tuple[int, bool]]:
         """Return the state of images as in ``job.disputed()``, an impossible one if the page shows an older one."""
         now = {name: self.table.revisions[self.table.position[name]] for name in images}
-        known = now | dict(revisions or {})
-        return {name: self._facts[name]["seen"] if known[name] == now[name] else (-1, False) for name in now}
+        on_page = now | dict(revisions or {})
+        return {name: self._facts[name]["seen"] if on_page[name] == now[name] else (-1, False) for name in now}
 
     def _send_back(self, images: Sequence[str], seen: Seen, send: Callable[..., object], what: str) -> EditResult:
         """Send images back to the labelers. Those that have changed since they were seen are conflicts instead."""
@@ -333,11 +333,11 @@ class ReviewerSession(ReviewSession):
     ) -> EditResult:
         """Edit images and store decisions in the job, or nothing. Those that others changed are conflicts."""
 
-        def undecided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        def undecided(rows: pd.DataFrame, answers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             every = pd.Series(True, index=rows.index)
-            rows, marks = change(without_review(rows, every, ACCEPTED), marks)
+            rows, answers = change(without_review(rows, every, ACCEPTED), answers)
             is_open = ~is_reviewed(rows)
-            return without_review(rows.assign(status=rows["status"].mask(is_open, "needs_review")), is_open), marks
+            return without_review(rows.assign(status=rows["status"].mask(is_open, "needs_review")), is_open), answers
 
         with self._lock:
             before = self._undo[-1:]
@@ -411,11 +411,11 @@ class ReviewerSession(ReviewSession):
 
     def _state(self, name: str) -> tuple[bool, str]:
         """Return whether an image is decided, and its answer as JSON."""
-        rows, marks, _ = self._store.tables(t.TRAIN, images=[name])
+        rows, decided, _ = self._store.tables(t.TRAIN, images=[name])
         if has_tag(rows, ACCEPTED).any():
             return True, _SKIP
-        shapes = [dict(zip(_SHAPE, mark, strict=True)) for mark in marks[[*_SHAPE]].to_numpy(dtype=object).tolist()]
-        answer = shapes if self.draws else marks["label"].tolist()
+        shapes = [dict(zip(_SHAPE, mark, strict=True)) for mark in decided[[*_SHAPE]].to_numpy(dtype=object).tolist()]
+        answer = shapes if self.draws else decided["label"].tolist()
         return self.table.reviewed[self.table.position[name]], json.dumps(answer)
 
 
@@ -429,9 +429,9 @@ class BoxSession(DrawingSession):
     def _edit(
         self, images: Sequence[str], change: Change, what: str, revisions: Revisions, **options: Any
     ) -> EditResult:
-        def decided(rows: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-            rows, marks = change(rows, marks)
-            return _decided(rows), marks
+        def decided(rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            rows, annotations = change(rows, annotations)
+            return _decided(rows), annotations
 
         with self._reviewer.giving(*self._given):
             outcome = self._reviewer._edit(images, decided, what, revisions, looked_through=True)

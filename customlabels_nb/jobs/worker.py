@@ -350,9 +350,9 @@ class Worker:
                 lease = Lease(
                     self._job, row.id, row.image, row.token or "", row.accepted or row.since or 0, row.until or 0
                 )
-                known = LeasedTask(lease.token, row.image, moment(lease.until), _lease=lease, _edit=row.edit or 0)
-                known.answer = None if row.payload is None else as_passed(row.payload, row.job_task, names)
-                tasks.append(known)
+                task = LeasedTask(lease.token, row.image, moment(lease.until), _lease=lease, _edit=row.edit or 0)
+                task.answer = None if row.payload is None else as_passed(row.payload, row.job_task, names)
+                tasks.append(task)
             return tasks
 
     def __repr__(self) -> str:

@@ -138,8 +138,8 @@ def _version_files(
             for name in sorted(files):
                 path = Path(parent, name)
                 inside = path.relative_to(root).as_posix()
-                known = path.parent == folder and name in changed
-                if not known and not path.is_symlink() and path.is_file() and _is_plain(inside):
+                handled = path.parent == folder and name in changed
+                if not handled and not path.is_symlink() and path.is_file() and _is_plain(inside):
                     yield path, inside
 
 

@@ -67,8 +67,8 @@ def refresh_if_due(location: ProjectLocation, *, clock: Callable[[], int] = now_
     """
     store, now = location.store, clock()
 
-    def is_due(known: dict[str, Any]) -> bool:
-        return known["every"] is not None and abs(now - known["looked"]) >= known["every"] * 1e6
+    def is_due(setting: dict[str, Any]) -> bool:
+        return setting["every"] is not None and abs(now - setting["looked"]) >= setting["every"] * 1e6
 
     if store.read_only or not is_due(store.setting(_SETTING) or {"every": None}):
         return

@@ -114,8 +114,8 @@ class Labels:
             pairs: list[tuple[str, str | None]] = list(source._store.labels().itertuples(index=False, name=None))
         else:
             pairs = labels_in(source)
-        known = set(self)
-        new = [(label, color) for label, color in pairs if label not in known]
+        existing = set(self)
+        new = [(label, color) for label, color in pairs if label not in existing]
         self._store.add_labels(new, Action("add labels", settings.user), review=review)
         change_signal.notify(self._location.root)
         return [label for label, _ in new]

@@ -294,9 +294,9 @@ class CardFacts:
 
     @cached_property
     def training_images(self) -> dict[str, int]:
-        known = self.record.statistics.get("training_images_per_label")
-        if isinstance(known, dict):
-            return {str(label): int(count) for label, count in known.items()}
+        counts = self.record.statistics.get("training_images_per_label")
+        if isinstance(counts, dict):
+            return {str(label): int(count) for label, count in counts.items()}
         return {} if self.train is None else _images_by_label(self.train)
 
     @cached_property
@@ -340,8 +340,8 @@ def _place(image: str) -> str:
 
 def _images_by_label(dataset: Dataset) -> dict[str, int]:
     ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
-    marks = dataset.annotations[dataset.annotations["image"].isin(ready)].drop_duplicates(["image", "label"])
-    return {str(label): int(count) for label, count in marks["label"].value_counts().items()}
+    annotations = dataset.annotations[dataset.annotations["image"].isin(ready)].drop_duplicates(["image", "label"])
+    return {str(label): int(count) for label, count in annotations["label"].value_counts().items()}
 
 
 def _evaluation(
@@ -424,13 +424,13 @@ def _labels_by_models(facts: CardFacts) -> Iterator[Block]:
     """Name the models that assigned training labels, with their licences if known."""
     if facts.train is None:
         return
-    marks = facts.train.annotations
-    counts = marks.loc[by_machine(marks), "annotator"].str.removeprefix(MACHINE).value_counts().sort_index()
+    labels = facts.train.annotations
+    counts = labels.loc[by_machine(labels), "annotator"].str.removeprefix(MACHINE).value_counts().sort_index()
     if len(counts):
         models = [
             f"{name} ({', '.join(filter(None, (licence_of(name), f'{count:,}')))})" for name, count in counts.items()
         ]
-        yield Text(f"Of {len(marks):,} training labels, {counts.sum():,} were assigned by models: {_listed(models)}.")
+        yield Text(f"Of {len(labels):,} training labels, {counts.sum():,} were assigned by models: {_listed(models)}.")
 
 
 def _recipe(facts: CardFacts) -> Iterator[Block]:
@@ -472,8 +472,8 @@ def _network(facts: CardFacts) -> str:
         licence = shape.licence or "licence unknown, see the source of its weights"
         return f"{shape.architecture} from transformers ({licence}, revision {shape.revision[:12]})"
     if shape is not None and shape.architecture != OWN:
-        known = COCO_DETECTORS[shape.architecture]
-        return f"{known.name} from torchvision ({known.licence}, {known.parameters:g} million parameters)"
+        detector = COCO_DETECTORS[shape.architecture]
+        return f"{detector.name} from torchvision ({detector.licence}, {detector.parameters:g} million parameters)"
     try:
         backbone = backbone_named(name)
         about = f" ({backbone.licence}, {backbone.parameters / 1e6:.1f} million parameters)"
@@ -522,13 +522,13 @@ def _results(facts: CardFacts) -> Iterator[Block]:
 
 def _per_label(facts: CardFacts) -> Table:
     assert facts.evaluation is not None
-    boxes, known = facts.evaluation.task in DRAWN_TASKS, facts.config.labels
+    boxes, labels = facts.evaluation.task in DRAWN_TASKS, facts.config.labels
     objects = "test boxes" if facts.evaluation.task == BOXES else "test objects"
     columns: dict[str, Callable[[Any], str]] = {  # a row of per_label → the text of a cell
         "F1": lambda row: _metric(row.f1, row.test_images),
         "precision": lambda row: _metric(row.precision, row.test_images),
         "recall": lambda row: _metric(row.recall, row.test_images),
-        "threshold": lambda row: _metric(row.threshold, row.label in known),
+        "threshold": lambda row: _metric(row.threshold, row.label in labels),
         "AP": lambda row: _metric(row.average_precision, row.test_images),
         "test images": lambda row: f"{row.test_images:,}",
         objects: lambda row: f"{row.support:,}",
@@ -543,8 +543,8 @@ def _per_label(facts: CardFacts) -> Table:
     return Table(("label", *shown), tuple(rows), frozenset(range(1, len(shown) + 1)))
 
 
-def _metric(value: float, known: Any) -> str:
-    return f"{value:.3f}" if known else "—"
+def _metric(value: float, is_trained: Any) -> str:
+    return f"{value:.3f}" if is_trained else "—"
 
 
 def _use(facts: CardFacts) -> Iterator[Block]:

@@ -363,8 +363,8 @@ class Project:
         9
         """
         if not isinstance(dataset, Dataset):
-            given = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset of type {type(dataset).__name__}"
-            raise InputError(f"{given} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
+            passed = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset of type {type(dataset).__name__}"
+            raise InputError(f"{passed} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
         images, annotations, reports = dataset.images, dataset.annotations, list[ImportReport]()
         own = [name for name in t.SPLITS if (images["split"] == name).any()] or [t.TRAIN]
         options = ImportOptions(
@@ -465,9 +465,9 @@ class Project:
         workers = check_integer("workers", workers, 1)
         images = self._store.images(split)
         remote = images[images["image"].map(is_remote).astype(bool)]
-        known = [content if isinstance(content, str) else None for content in remote["sha256"]]
+        hashes = [content if isinstance(content, str) else None for content in remote["sha256"]]
         with progress_bars(events, show=progress) as stream:
-            issues = fetch_all(remote["image"].tolist(), known=known, workers=workers, events=stream)
+            issues = fetch_all(remote["image"].tolist(), known=hashes, workers=workers, events=stream)
         return issues_to_frame(issues)
 
     def update(self, split: t.Split, data: Dataset | pd.DataFrame, *, note: str = "") -> int:
@@ -666,8 +666,8 @@ class Project:
         rows = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)})
         rows = rows[["image", *(["revision"] if "revision" in rows else [])]].drop_duplicates("image")
         if "revision" not in rows:
-            known = self._store.tables(split, rows["image"].tolist())[0].set_index("image")["revision"]
-            rows = rows.assign(revision=rows["image"].map(known))
+            revisions = self._store.tables(split, rows["image"].tolist())[0].set_index("image")["revision"]
+            rows = rows.assign(revision=rows["image"].map(revisions))
         action = self._action("remove images", note)
         return self._store.remove_images(split, rows.reset_index(drop=True), action).count
 
@@ -1682,9 +1682,9 @@ class Project:
         if name == "latest" and not matches:
             matches = [version.name for version in versions if not version.status.startswith(_UNFINISHED)][-1:]
         if not matches:
-            known = ", ".join(f"{version.name!r} ({version.status})" for version in versions[-5:]) or "none"
+            choices = ", ".join(f"{version.name!r} ({version.status})" for version in versions[-5:]) or "none"
             raise ModelNotFoundError(
-                f"No version matches {name!r}. Versions: {known}. project.train() creates a version, and "
+                f"No version matches {name!r}. Versions: {choices}. project.train() creates a version, and "
                 "project.model(name).resume() continues a stopped training run."
             )
         return matches[0]
@@ -1827,8 +1827,8 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
     from customlabels_nb.store.frames import annotation_keys, row_keys
 
     rows, old_rows = row_keys(images), row_keys(origin.images)
-    marks, old_marks = annotation_keys(annotations), annotation_keys(origin.annotations)
-    return {name for name in rows if rows[name] != old_rows.get(name) or marks.get(name) != old_marks.get(name)}
+    states, old_marks = annotation_keys(annotations), annotation_keys(origin.annotations)
+    return {name for name in rows if rows[name] != old_rows.get(name) or states.get(name) != old_marks.get(name)}
 
 
 def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
@@ -1865,9 +1865,9 @@ def _stored_names(store: SqlStore, root: Path, splits: Sequence[str], images: pd
     written = {name: Location.of(name).uri for name in images.unique().tolist()}
     names: dict[Any, str] = {}
     for split in splits:
-        known = set(store.tables(split, [*map(str, written), *written.values()])[0]["image"])
+        in_project = set(store.tables(split, [*map(str, written), *written.values()])[0]["image"])
         for name, uri in written.items():
-            if here := next((each for each in (str(name), uri) if each in known), None):
+            if here := next((each for each in (str(name), uri) if each in in_project), None):
                 names.setdefault(name, here)
     if len(names) < len(written):  # under other spellings, for which all names are read
         stored = StoredNames(pd.concat([store.images(split)["image"] for split in splits]), root)

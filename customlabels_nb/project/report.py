@@ -286,8 +286,8 @@ class Report(Evaluation):
     def _move_maps(self, change: Mapping[str, Any]) -> None:
         """Move the thresholds of the maps to those of a results screen."""
         position = Position.from_dict(change["new"])
-        known = set(self.outcomes.labels)  # a results screen that judged again may have others
-        self._position = replace(position, own={name: value for name, value in position.own.items() if name in known})
+        labels = set(self.outcomes.labels)  # a results screen that judged again may have others
+        self._position = replace(position, own={name: value for name, value in position.own.items() if name in labels})
         if self._mapped is not None and self.root is not None:
             self._mapped.move_to(self._position)
             change_signal.notify(self.root)
@@ -582,8 +582,8 @@ class Report(Evaluation):
 
     @cached_property
     def _training(self) -> Training | None:
-        given = self._given_training
-        return given() if callable(given) else given
+        training = self._given_training
+        return training() if callable(training) else training
 
     def _drawings(self) -> dict[str, Callable[[], Axes]]:
         drawings: dict[str, Callable[[], Axes]] = {

@@ -698,8 +698,8 @@ class LoadedModel(Runnable):
 
     @property
     def _predictor(self) -> Predictor | None:
-        known = self._running_here
-        return known if known is not None and known.running else None
+        predictor = self._running_here
+        return predictor if predictor is not None and predictor.running else None
 
     def __repr__(self) -> str:
         return f"LoadedModel({one_line(self.name)!r}, {self._task}, {len(self._labels):,} labels, {self._state})"

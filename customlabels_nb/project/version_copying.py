@@ -116,8 +116,8 @@ def _files(folder: Path) -> Iterator[PurePosixPath]:
 def _relocated(folder: Path, source: Path, target: Path) -> dict[str, bytes]:
     """Return new contents for the files that contain image names, with the image names in the target project."""
     try:
-        known = json.loads((folder / "images.json").read_text("utf-8")) if (folder / "images.json").is_file() else {}
-        names = {image: _name_in_target(image, source, target) for images in known.values() for image in images}
+        listed = json.loads((folder / "images.json").read_text("utf-8")) if (folder / "images.json").is_file() else {}
+        names = {image: _name_in_target(image, source, target) for images in listed.values() for image in images}
         moved = {image: new for image, new in names.items() if new != image}
         return relocated_files(folder, moved) if moved else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
