@@ -101,9 +101,9 @@ class Ledger:
                 connection.execute(statement)
             if is_new:
                 self.set_facts(format=_FORMAT)
-            if (given := self.fact("format")) != _FORMAT:
+            if (other := self.fact("format")) != _FORMAT:
                 raise StoreError(
-                    f"{str(path)!r} has the format {given!r}, but this release reads {_FORMAT!r}. Use the release that "
+                    f"{str(path)!r} has the format {other!r}, but this release reads {_FORMAT!r}. Use the release that "
                     "wrote it, or delete it: images and models stay, with new ARNs and without policies."
                 )
 
@@ -188,20 +188,20 @@ class Ledger:
             by_image: dict[str, int] = {}
             for number, source, image in self.rows("SELECT id, source, image FROM entries WHERE split = ?", split):
                 by_source[source] = by_image[image] = number
-            known = set(by_source.values())
+            numbers = set(by_source.values())
             last = self.rows("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'entries'")[0][0]
-            rows, marks = [], []
+            rows, links = [], []
             for entry in entries:
                 number = by_source.get(entry.source) or by_image.get(entry.image) or (last := last + 1)
                 findings = json.dumps(entry.findings) if entry.findings else None
                 rows.append(
                     (number, split, entry.image, entry.source, entry.line, entry.labelled, findings, entry.state)
                 )
-                marks += [(number, labels.setdefault(name, len(labels) + 1), on) for name, on in entry.labels.items()]
-            self.remove_entries([row[0] for row in rows if row[0] in known])
+                links += [(number, labels.setdefault(name, len(labels) + 1), on) for name, on in entry.labels.items()]
+            self.remove_entries([row[0] for row in rows if row[0] in numbers])
             connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany("INSERT OR IGNORE INTO labels (label, id) VALUES (?, ?)", labels.items())
-            connection.executemany("INSERT INTO entry_labels VALUES (?, ?, ?)", marks)
+            connection.executemany("INSERT INTO entry_labels VALUES (?, ?, ?)", links)
 
     def move_entries(self, ids: Sequence[int], split: str) -> None:
         with self.writing() as connection:
@@ -218,8 +218,8 @@ class Ledger:
         images: dict[str, str] = {}
         for start in range(0, len(sources), 500):
             part = sources[start : start + 500]
-            marks = ", ".join("?" * len(part))
-            images |= dict(self.rows(f"SELECT source, image FROM entries WHERE source IN ({marks})", *part))
+            placeholders = ", ".join("?" * len(part))
+            images |= dict(self.rows(f"SELECT source, image FROM entries WHERE source IN ({placeholders})", *part))
         return images
 
 

@@ -130,11 +130,11 @@ class ProjectFolder(Generic[Served]):
     def projects(self) -> list[Served]:
         """Return the projects, newest first. Those that are new in the folder are opened."""
         with self.lock:
-            marks = {folder: mark for folder in self._folders() if (mark := _mark(folder)) is not None}
+            identities = {folder: mark for folder in self._folders() if (mark := _mark(folder)) is not None}
             for folder, served in list(self._open.items()):
-                if marks.get(folder) != served.mark:  # deleted, renamed or replaced by another
+                if identities.get(folder) != served.mark:  # deleted, renamed or replaced by another
                     del self._open[folder]  # not closed, as another thread may still read it
-            for folder, mark in marks.items():
+            for folder, mark in identities.items():
                 tried, until = self._broken.get(folder, (None, 0.0))
                 if folder not in self._open and (tried != mark or until < time.monotonic()):
                     self._try_to_open(folder, mark)

@@ -60,9 +60,9 @@ class ServedVersion(Generic[Served]):
 
     @property
     def created(self) -> datetime:
-        given = self.facts.get("created")
-        if given is not None:
-            return datetime.fromtimestamp(given, UTC)
+        created = self.facts.get("created")
+        if created is not None:
+            return datetime.fromtimestamp(created, UTC)
         return self.record.created if self.record else datetime.fromtimestamp(self.digits / 1000, UTC)
 
     @property
@@ -88,14 +88,14 @@ def versions_of(served: Served) -> list[ServedVersion[Served]]:
                 connection.execute("DELETE FROM versions WHERE name = ? AND digits = ?", (name, rows.pop(name)[0]))
     if new := [record for record in records.values() if record.name not in rows]:
         with ledger.writing() as connection:
-            known = _rows(ledger)  # another thread may have added them
+            numbered = _rows(ledger)  # another thread may have added them
             for record in new:
-                if record.name not in known:
-                    digits = unused_digits(record.created.timestamp(), [digits for digits, _ in known.values()])
-                    known[record.name] = digits, {"record": record.created.isoformat()}
-                    row = record.name, digits, json.dumps(known[record.name][1])
+                if record.name not in numbered:
+                    digits = unused_digits(record.created.timestamp(), [digits for digits, _ in numbered.values()])
+                    numbered[record.name] = digits, {"record": record.created.isoformat()}
+                    row = record.name, digits, json.dumps(numbered[record.name][1])
                     connection.execute("INSERT INTO versions VALUES (?, ?, ?)", row)
-                rows[record.name] = known[record.name]
+                rows[record.name] = numbered[record.name]
     versions = [ServedVersion(served, name, digits, facts, records.get(name)) for name, (digits, facts) in rows.items()]
     return sorted(versions, key=lambda version: -version.digits)
 
@@ -151,8 +151,8 @@ def change_facts(ledger: Ledger, local: str, **changes: Any) -> dict[str, Any]:
 def end_job(store: SqlStore, ledger: Ledger, local: str, status: str, message: str, **facts: Any) -> None:
     """Store the final status of a version, and its tags unless a notebook has changed them meanwhile."""
     with ledger.writing():
-        now, known = datetime.now(UTC), change_facts(ledger, local)
-        tags, first = known.get("tags", {}), known.get("first_tags", {})
+        now, stored_facts = datetime.now(UTC), change_facts(ledger, local)
+        tags, first = stored_facts.get("tags", {}), stored_facts.get("first_tags", {})
         action = Action(status.lower().replace("_", " "), settings.user, local)
 
         def ended(record: VersionRecord) -> dict[str, Any]:

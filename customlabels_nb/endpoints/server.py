@@ -129,10 +129,10 @@ class EndpointServer:
                 if only == REKOGNITION:  # iterations that were being trained are not left
                     go_on(self.rekognition.folder)
             if only != REKOGNITION:
-                given = None if key is None else key.secret_key
+                secret = None if key is None else key.secret_key
                 folder = None if self.rekognition is None else self.rekognition.folder
                 self.custom_vision = CustomVisionEndpoint(
-                    self.root, options, key=given, folder=folder, scheme="https" if self._tls else "http"
+                    self.root, options, key=secret, folder=folder, scheme="https" if self._tls else "http"
                 )
         except BaseException:
             self._close()

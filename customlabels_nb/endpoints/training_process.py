@@ -52,10 +52,10 @@ def run_training(version: ServedVersion[Any], start_process: Callable[[ServedVer
 
 def _wait_for(version: ServedVersion[Any]) -> bool:
     """Wait for the process that trains the version, and return False if there was none."""
-    known = change_facts(version.served.ledger, version.local).get("process")
-    while known is not None and is_alive(*known):
+    process = change_facts(version.served.ledger, version.local).get("process")
+    while process is not None and is_alive(*process):
         time.sleep(_POLL_SECONDS)
-    return known is not None
+    return process is not None
 
 
 def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Ledger], None]) -> None:

@@ -169,9 +169,9 @@ class Call:
 
     def files(self) -> list[bytes]:
         """Return the files in the body: the parts of a multipart body, whatever its type, else all of the body."""
-        given = re.search(r'boundary="?([^";]{1,200})', self.content_type, re.IGNORECASE)
+        header = re.search(r'boundary="?([^";]{1,200})', self.content_type, re.IGNORECASE)
         found = _BOUNDARY.match(self.body)
-        boundary = given[1].strip().encode("latin-1", "replace") if given else found[1].rstrip() if found else None
+        boundary = header[1].strip().encode("latin-1", "replace") if header else found[1].rstrip() if found else None
         if boundary is None or b"--" + boundary not in self.body:
             return [self.body] if self.body else []
         parts = (b"\r\n" + self.body).split(b"\r\n--" + boundary)[1:]
@@ -184,8 +184,8 @@ class Call:
 
     def signed_project(self, *parts: str) -> ServedProject:
         """Return the project of a file, or raise ServiceError unless the address is one that ``address`` returned."""
-        given = self.path.text("signature") or ""
-        if not hmac.compare_digest(_signature(self.secret, *parts).encode(), given.encode("utf-8", "replace")):
+        signature = self.path.text("signature") or ""
+        if not hmac.compare_digest(_signature(self.secret, *parts).encode(), signature.encode("utf-8", "replace")):
             raise ServiceError("NotFoundImage", "There is no such file.")
         return self.project()
 
@@ -227,5 +227,5 @@ def _id_in_path(value: str | None) -> str:
 
 
 def moment(time: datetime | float) -> str:
-    given = datetime.fromtimestamp(time, UTC) if isinstance(time, float | int) else time.astimezone(UTC)
-    return given.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = datetime.fromtimestamp(time, UTC) if isinstance(time, float | int) else time.astimezone(UTC)
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

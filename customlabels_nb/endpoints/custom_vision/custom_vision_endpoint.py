@@ -104,8 +104,8 @@ class CustomVisionEndpoint:
 
     def failure(self, error: Exception) -> Answer:
         """Return the answer for an error. Unexpected errors are logged and not shown."""
-        known = _translated(error)
-        code, message = known.code, str(known)
+        translated = _translated(error)
+        code, message = translated.code, str(translated)
         if code == "Unauthorized":
             return json_answer({"error": {"code": "401", "message": message}}, 401, "Access Denied")
         status = 404 if code.startswith("NotFound") else 400 if code.startswith("BadRequest") else 500
@@ -125,8 +125,8 @@ class CustomVisionEndpoint:
         if match is None:
             return False
         kind = match[1].lower()
-        given, key = headers.get(_HEADERS[kind], ""), self.keys.get(kind)
-        if not key or not hmac.compare_digest(given.encode("utf-8", "replace"), key.encode("utf-8", "replace")):
+        sent, key = headers.get(_HEADERS[kind], ""), self.keys.get(kind)
+        if not key or not hmac.compare_digest(sent.encode("utf-8", "replace"), key.encode("utf-8", "replace")):
             message = f"The header {_HEADERS[kind]} has no valid key for this endpoint. The server printed it."
             raise ServiceError("Unauthorized", message)
         return True
@@ -140,8 +140,8 @@ class CustomVisionEndpoint:
         operation, values = find_route(method, f"/{part}{rest.rstrip('/')}")
         host = headers.get("Host", "")
         base = f"{self._scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
-        given = {name: ",".join(texts) for name, texts in parse_qs(query).items()}
-        fields = RequestFields({name: unquote(value) for name, value in values.items()}), RequestFields(given)
+        decoded = {name: ",".join(texts) for name, texts in parse_qs(query).items()}
+        fields = RequestFields({name: unquote(value) for name, value in values.items()}), RequestFields(decoded)
         call = Call(self.folder, self._secret, base, *fields, headers.get("Content-Type", ""), body)
         try:
             result = operation(call)

@@ -45,8 +45,8 @@ def export_iteration(call: Call) -> dict[str, Any]:
     except MissingDependencyError as error:
         raise invalid(str(error), "BadRequestExportValidationFailed") from error
     with served.version_lock:
-        known = change_facts(served.ledger, version.local)
-        flavors = [*known.get("exports", []), *([flavor] if flavor not in known.get("exports", []) else [])]
+        stored = change_facts(served.ledger, version.local)
+        flavors = [*stored.get("exports", []), *([flavor] if flavor not in stored.get("exports", []) else [])]
         facts = change_facts(served.ledger, version.local, exports=flavors)
         if _status(version, facts) == "Failed":
             _running.add(_file(version))

@@ -198,14 +198,14 @@ def _add_prepared(served: ServedProject, call: Call, uploads: Sequence[Upload], 
     with served.lock:
         store, root = served.project._store, served.project.root
         files = store.files()[0]
-        known = dict(zip(files["sha256"], files["image"], strict=True))
-        rows, marks = [], []
+        by_hash = dict(zip(files["sha256"], files["image"], strict=True))
+        rows, annotations = [], []
         for upload, found in zip(uploads, facts, strict=True):
             if found is None:
                 continue
-            upload.status = "OKDuplicate" if found.sha256 in known else "OK"
+            upload.status = "OKDuplicate" if found.sha256 in by_hash else "OK"
             assert upload.file is not None
-            upload.image = known.setdefault(found.sha256, f"images/{found.sha256[:32]}{upload.file.suffix}")
+            upload.image = by_hash.setdefault(found.sha256, f"images/{found.sha256[:32]}{upload.file.suffix}")
             if upload.status == "OKDuplicate":
                 continue
             path = root / upload.image
@@ -215,16 +215,16 @@ def _add_prepared(served: ServedProject, call: Call, uploads: Sequence[Upload], 
             source = (upload.url or "Custom Vision endpoint")[:1000]
             facts_of_file = found.bytes, path.stat().st_mtime_ns
             rows.append((upload.image, status, found.width, found.height, found.sha256, source, *facts_of_file))
-            marks += [{"image": upload.image, "label": tag.name} for tag in upload.tags if not tag.is_negative]
+            annotations += [{"image": upload.image, "label": tag.name} for tag in upload.tags if not tag.is_negative]
             size = found.width, found.height
             drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
-            marks += [mark_of(upload.image, tag, shares, size) for tag, shares in drawn]
+            annotations += [mark_of(upload.image, tag, shares, size) for tag, shares in drawn]
         if rows:
             columns = ["image", "status", "width", "height", "sha256", "source", "bytes", "mtime_ns"]
             table = pd.DataFrame(rows, columns=columns)
             images = t.normalise_images(table[columns[:6]], split=t.TRAIN)
             files = table[["image", "bytes", "mtime_ns"]]
-            store.add_images(t.TRAIN, images, marks_table(marks), action("add images"), files=files)
+            store.add_images(t.TRAIN, images, marks_table(annotations), action("add images"), files=files)
         names = list(dict.fromkeys(upload.image for upload in uploads if upload.image))
         described = dict(zip(names, ImageList(served, names).describe(call, names), strict=True))
     results = [
@@ -235,10 +235,10 @@ def _add_prepared(served: ServedProject, call: Call, uploads: Sequence[Upload], 
     return json_answer({"isBatchSuccessful": fine, "images": results}, 200 if fine else 207)
 
 
-def marks_table(marks: list[dict[str, Any]]) -> pd.DataFrame:
+def marks_table(annotations: list[dict[str, Any]]) -> pd.DataFrame:
     """Return annotations by the person who runs the server."""
     columns = ["image", "label", *t.BOX_COLUMNS]
-    return t.normalise_annotations(pd.DataFrame(marks, columns=columns), annotator=action("").who)
+    return t.normalise_annotations(pd.DataFrame(annotations, columns=columns), annotator=action("").who)
 
 
 def mark_of(image: str, tag: ProjectTag, shares: Sequence[float], size: Sequence[float]) -> dict[str, Any]:
@@ -327,7 +327,7 @@ def create_image_tags(call: Call) -> dict[str, Any]:
         pairs = [(images.find([e.id("imageId")])[0], images.find_tags([e.id("tagId")])[0]) for e in entries]
         most = 1 if task_of(served) == t.SINGLE_LABEL else _MOST_IMAGE_TAGS if limited else None
         by_image = images.marks.groupby("image")["label"].agg(set).to_dict()
-        marks, negatives = [], []
+        annotations, negatives = [], []
         for entry, (name, tag) in zip(entries, pairs, strict=True):
             item = {"imageId": entry.id("imageId"), "tagId": tag.id}
             labels, is_negative = by_image.setdefault(name, set()), name in images.negatives or name in negatives
@@ -344,8 +344,8 @@ def create_image_tags(call: Call) -> dict[str, Any]:
                     negatives.append(name)
                 else:
                     labels.add(tag.name)
-                    marks.append({"image": name, "label": tag.name})
-        add_marks(served, marks_table(marks), negatives)
+                    annotations.append({"image": name, "label": tag.name})
+        add_marks(served, marks_table(annotations), negatives)
     return answer
 
 
@@ -364,7 +364,7 @@ def untag(images: ImageList, names: set[str], tags: Sequence[ProjectTag]) -> Non
     """Remove tags from images that have them."""
     labels = [tag.name for tag in tags if not tag.is_negative]
     chosen = [name for name in names if name in images.with_tags(tags)]
-    remove_marks(images.served, chosen, lambda marks: marks["label"].isin(labels))
+    remove_marks(images.served, chosen, lambda annotations: annotations["label"].isin(labels))
 
 
 def create_image_regions(call: Call) -> dict[str, Any]:
@@ -376,7 +376,7 @@ def create_image_regions(call: Call) -> dict[str, Any]:
         raise ServiceError("BadRequestImageRegions", "regions is empty. Pass at least one region.")
     answer: dict[str, list[Any]] = {"created": [], "duplicated": [], "exceeded": []}
     with served.lock:
-        images, marks = ImageList(served), []
+        images, annotations = ImageList(served), []
         sizes = images.images.set_index("image")[["width", "height"]]
         drawn = set(images.marks[_KEY].itertuples(index=False, name=None))
         count = images.marks.loc[images.marks["left"].notna(), "image"].value_counts().to_dict()
@@ -398,10 +398,10 @@ def create_image_regions(call: Call) -> dict[str, Any]:
             else:
                 drawn.add(key)
                 count[name] = count.get(name, 0) + 1
-                marks.append(mark)
+                annotations.append(mark)
                 id_ = region_id(project_id(served), name, tag.id, 0, *key[2:])
                 answer["created"].append({**item, "regionId": id_, "tagName": tag.name, "created": moment(time.time())})
-        add_marks(served, marks_table(marks))
+        add_marks(served, marks_table(annotations))
     return answer
 
 
@@ -414,7 +414,7 @@ def delete_image_regions(call: Call) -> None:
         drawn = ImageList(served).drawn()
         gone = drawn[drawn["id"].isin(ids)]
         keys = pd.MultiIndex.from_frame(gone[_KEY])
-        remove_marks(served, gone["image"].unique().tolist(), lambda marks: marks.set_index(_KEY).index.isin(keys))
+        remove_marks(served, gone["image"].unique().tolist(), lambda table: table.set_index(_KEY).index.isin(keys))
 
 
 # -- deleting and files ---------------------------------------------------------------------------------
@@ -451,9 +451,9 @@ def get_file(call: Call) -> Answer:
                 mime = PIL.Image.MIME.get(image.format or "", "application/octet-stream")
         else:
             sha256 = images.images.loc[images.images["image"] == name, "sha256"].item()
-            known = None if pd.isna(sha256) else str(sha256)
+            content = None if pd.isna(sha256) else str(sha256)
             data = thumbnail_of(
-                name, root=root, sha256=known, size=SIDES[parts[2]], cache=project_cache(root, "thumbnails")
+                name, root=root, sha256=content, size=SIDES[parts[2]], cache=project_cache(root, "thumbnails")
             )
             mime = "image/jpeg"
     except ImageError as error:

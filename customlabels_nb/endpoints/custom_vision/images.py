@@ -79,11 +79,11 @@ class ImageList:
         return [self.by_id[id_] for id_ in ids]
 
     def find_tags(self, ids: Sequence[str], code: str = "BadRequestInvalidIds") -> list[ProjectTag]:
-        known = {tag.id: tag for tag in self.tags}
+        by_id = {tag.id: tag for tag in self.tags}
         for id_ in ids:
-            if id_ not in known:
+            if id_ not in by_id:
                 raise ServiceError(code, f"There is no tag {id_} in the project.")
-        return [known[id_] for id_ in ids]
+        return [by_id[id_] for id_ in ids]
 
     def drawn(self, names: Collection[str] | None = None) -> pd.DataFrame:
         """Return the boxes in pixels with the size of their image, the tag, and an id for the tag and the place."""
@@ -163,11 +163,11 @@ def change_images(served: ServedProject, names: Sequence[str], what: str, edit: 
     store = served.project._store
     for split in t.SPLITS:
         for attempt in range(_ATTEMPTS):
-            images, marks, _ = store.tables(split, list(names))
+            images, annotations, _ = store.tables(split, list(names))
             if images.empty:
                 break
-            after = edit(images.copy(), marks)
-            images_after = forget_where_changed(*after, images, marks)
+            after = edit(images.copy(), annotations)
+            images_after = forget_where_changed(*after, images, annotations)
             try:
                 store.update_images(split, images_after, after[1], action(what))
                 break
@@ -176,16 +176,16 @@ def change_images(served: ServedProject, names: Sequence[str], what: str, edit: 
                     raise
 
 
-def add_marks(served: ServedProject, marks: pd.DataFrame, negatives: Sequence[str] = ()) -> None:
+def add_marks(served: ServedProject, annotations: pd.DataFrame, negatives: Sequence[str] = ()) -> None:
     """Add annotations to images, which are labelled then, and label the ``negatives`` as empty."""
 
     def edit(images: pd.DataFrame, stored: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        new = marks[marks["image"].isin(images["image"])]
+        new = annotations[annotations["image"].isin(images["image"])]
         labelled = images["image"].isin(new["image"]) | images["image"].isin(negatives)
         after = pd.concat([stored, new], ignore_index=True) if len(new) else stored
         return images.assign(status=images["status"].mask(labelled, "labelled")), after
 
-    names = [*dict.fromkeys(marks["image"].tolist()), *negatives]
+    names = [*dict.fromkeys(annotations["image"].tolist()), *negatives]
     change_images(served, names, "add tags", edit)
 
 

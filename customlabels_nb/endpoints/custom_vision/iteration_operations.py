@@ -195,23 +195,23 @@ def _state(images: ImageList, domain: str, task: str) -> str:
     """Return a digest of what an iteration is trained on."""
     used = images.images.loc[images.images["status"] == "labelled", ["image", "sha256"]].sort_values("image")
     columns = ["image", "label", *t.BOX_COLUMNS]
-    marks = images.marks.loc[images.marks["image"].isin(used["image"]), columns].sort_values(columns)
-    text = f"{domain}\n{task}\n{used.to_csv()}\n{marks.to_csv(index=False)}"
+    annotations = images.marks.loc[images.marks["image"].isin(used["image"]), columns].sort_values(columns)
+    text = f"{domain}\n{task}\n{used.to_csv()}\n{annotations.to_csv(index=False)}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _check_tags(images: ImageList, task: str) -> None:
     """Raise ServiceError unless each tag has enough images or boxes."""
     ready = images.images.loc[images.images["status"] == "labelled", "image"]
-    marks = images.marks[images.marks["image"].isin(ready)]
+    annotations = images.marks[images.marks["image"].isin(ready)]
     is_detector = task in t.DRAWN_TASKS
     if is_detector:
-        marks = marks[marks["left"].notna()]
+        annotations = annotations[annotations["left"].notna()]
     else:
-        marks = marks[marks["left"].isna()].drop_duplicates(["image", "label"])
+        annotations = annotations[annotations["left"].isna()].drop_duplicates(["image", "label"])
         if task == t.SINGLE_LABEL:
-            marks = marks[~marks["image"].duplicated(keep=False)]
-    counts, least = marks["label"].value_counts(), LEAST_BOXES if is_detector else LEAST_IMAGES
+            annotations = annotations[~annotations["image"].duplicated(keep=False)]
+    counts, least = annotations["label"].value_counts(), LEAST_BOXES if is_detector else LEAST_IMAGES
     labels = [tag.name for tag in images.tags if not tag.is_negative]
     has_negatives = task == t.MULTI_LABEL and len(images.negatives & set(ready)) >= LEAST_IMAGES
     fewest = 1 if is_detector or has_negatives else 2
@@ -256,7 +256,7 @@ def get_iteration_performance(call: Call) -> dict[str, Any]:
     def shares(chosen: list[int]) -> dict[str, float]:
         whole, *measured = (_precision_recall(part, threshold, chosen) for part in (outcomes, *parts))
         deviations = [
-            float(np.std(known)) if (known := [x for x in column if x is not None]) else 0.0
+            float(np.std(values)) if (values := [x for x in column if x is not None]) else 0.0
             for column in zip(*measured, strict=True)
         ]
         average = [outcomes.average_precision(position) for position in chosen]

@@ -74,10 +74,10 @@ def create_project(call: Call) -> dict[str, Any]:
 def update_project(call: Call) -> dict[str, Any]:
     """Change the name, the description and the settings of a project."""
     served, body = call.project(), call.json()
-    given = body.part("settings")
+    settings = body.part("settings")
     with served.lock:
         chosen = read_settings(served)
-        domain = find_domain(given.text("domainId") or chosen.domain)
+        domain = find_domain(settings.text("domainId") or chosen.domain)
         before = find_domain(chosen.domain)
         if domain["type"] != before["type"]:
             code = "BadRequestProjectUnsupportedDomainTypeChange"
@@ -87,11 +87,11 @@ def update_project(call: Call) -> dict[str, Any]:
             name=_name(body) if "name" in body else chosen.name,
             description=body.text("description", chosen.description) or "",
             domain=domain["id"],
-            platforms=_platforms(given) if "targetExportPlatforms" in given else chosen.platforms,
+            platforms=_platforms(settings) if "targetExportPlatforms" in settings else chosen.platforms,
             modified=time.time(),
         )
-        if "classificationType" in given and not is_detection(served):
-            served.project.task = _task(domain, given.choice("classificationType", MULTILABEL, MULTICLASS))
+        if "classificationType" in settings and not is_detection(served):
+            served.project.task = _task(domain, settings.choice("classificationType", MULTILABEL, MULTICLASS))
         served.ledger.set_facts(**settings_fact(chosen))
     return _described(served)
 
@@ -149,12 +149,12 @@ def _name(fields: RequestFields) -> str:
 
 def _platforms(fields: RequestFields) -> list[str]:
     names = {name.lower(): name for name in _PLATFORMS}
-    given = fields.texts("targetExportPlatforms")
-    for name in given:
+    platforms = fields.texts("targetExportPlatforms")
+    for name in platforms:
         if name.lower() not in names:
             message = f"{name[:100]!a} is not a platform. Use one of {', '.join(_PLATFORMS)}."
             raise ServiceError("BadRequestProjectUnsupportedExportPlatform", message)
-    return [names[name.lower()] for name in given]
+    return [names[name.lower()] for name in platforms]
 
 
 # -- tags ------------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def create_tag(call: Call) -> dict[str, Any]:
     kind = call.query.choice("type", REGULAR, NEGATIVE, PRODUCT)
     description = call.query.text("description") or ""
     with served.lock:
-        tags, known = read_tags(served), tag_facts(served)
+        tags, facts = read_tags(served), tag_facts(served)
         _check_name(tags, name)
         _change_label(lambda: t.check_label(name))
         if kind != REGULAR and any(tag.type == kind for tag in tags):
@@ -185,46 +185,46 @@ def create_tag(call: Call) -> dict[str, Any]:
             raise ServiceError("BadRequestExceedTagPerProjectLimit", f"A project may have {_MOST_TAGS} tags.")
         if kind != NEGATIVE:
             _change_label(lambda: served.project._store.add_labels([(name, None)], action("add label")))
-        known[name] = {"id": str(uuid4()), "description": description, "type": kind}
-        store_tag_facts(served, known)
-        return _described_tag(ProjectTag(name=name, **known[name]), {})
+        facts[name] = {"id": str(uuid4()), "description": description, "type": kind}
+        store_tag_facts(served, facts)
+        return _described_tag(ProjectTag(name=name, **facts[name]), {})
 
 
 def update_tag(call: Call) -> dict[str, Any]:
     """Change the name, the description and the type of a tag."""
     served, body = call.project(), call.json()
     with served.lock:
-        tag, known = find_tag(served, call.path.text("tagId")), tag_facts(served)
+        tag, facts = find_tag(served, call.path.text("tagId")), tag_facts(served)
         name = body.need("name") if "name" in body else tag.name
         kind = body.choice("type", tag.type, REGULAR, NEGATIVE, PRODUCT)
         if (kind == NEGATIVE) != tag.is_negative:
             message = f"The tag is {tag.type} and cannot become {kind}. Create another tag."
             raise ServiceError("BadRequestTagType", message)
-        known[name] = {"id": tag.id, "description": body.text("description", tag.description) or "", "type": kind}
+        facts[name] = {"id": tag.id, "description": body.text("description", tag.description) or "", "type": kind}
         if name != tag.name:
             _check_name(read_tags(served), name, but=tag)
             _change_label(lambda: t.check_label(name))
-        store_tag_facts(served, known)  # first, so that the tag keeps its id if the server is killed
+        store_tag_facts(served, facts)  # first, so that the tag keeps its id if the server is killed
         if name != tag.name:
             if not tag.is_negative:
                 _change_label(lambda: served.project._store.rename_label(tag.name, name, action("rename label")))
-            known.pop(tag.name, None)
-            store_tag_facts(served, known)
-    return _described_tag(ProjectTag(name=name, **known[name]), list_images(served).counts)
+            facts.pop(tag.name, None)
+            store_tag_facts(served, facts)
+    return _described_tag(ProjectTag(name=name, **facts[name]), list_images(served).counts)
 
 
 def delete_tag(call: Call) -> None:
     """Delete a tag, and remove it from its images."""
     served = call.project()
     with served.lock:
-        tag, known = find_tag(served, call.path.text("tagId")), tag_facts(served)
+        tag, facts = find_tag(served, call.path.text("tagId")), tag_facts(served)
         if tag.is_negative:
             images = ImageList(served)
             untag(images, images.with_tags([tag]), [tag])
         else:
             served.project._store.remove_label(tag.name, action("remove label"), with_annotations=True)
-        known.pop(tag.name, None)
-        store_tag_facts(served, known)
+        facts.pop(tag.name, None)
+        store_tag_facts(served, facts)
 
 
 def _described_tag(tag: ProjectTag, counts: dict[str, int]) -> dict[str, Any]:

@@ -49,11 +49,11 @@ class ProjectTag:
 def read_settings(served: ServedProject) -> ProjectSettings:
     """Return the settings of a project. Notebooks may have made it, or changed its name or its task."""
     record = served.project._store.project()
-    known = served.ledger.fact(_SETTINGS)
-    if known is None:
+    stored = served.ledger.fact(_SETTINGS)
+    if stored is None:
         chosen = ProjectSettings(record.name, record.name, "", GENERAL, [], record.updated.timestamp())
     else:
-        chosen = ProjectSettings(**known)
+        chosen = ProjectSettings(**stored)
     if chosen.local != record.name:
         chosen = replace(chosen, name=record.name, local=record.name)
     if (find_domain(chosen.domain)["type"] == DETECTION) != is_detection(served):
@@ -74,23 +74,23 @@ def task_of(served: ServedProject) -> str:
     task = served.project.task
     if task is not None:
         return task
-    marks = served.project._store.annotations()
-    if marks["left"].notna().any():
+    annotations = served.project._store.annotations()
+    if annotations["left"].notna().any():
         return t.BOXES
-    return t.MULTI_LABEL if marks["image"].duplicated().any() else t.SINGLE_LABEL
+    return t.MULTI_LABEL if annotations["image"].duplicated().any() else t.SINGLE_LABEL
 
 
 def read_tags(served: ServedProject) -> list[ProjectTag]:
     """Return the tags of a project: its labels, and negative tags, which only the ledger knows."""
-    project, known = project_id(served), tag_facts(served)
+    project, all_facts = project_id(served), tag_facts(served)
     labels = [str(label) for label in served.project._store.labels()["label"]]
-    tags = [_tag(project, name, known) for name in labels]
-    negative = (_tag(project, name, known) for name, facts in known.items() if facts["type"] == NEGATIVE)
+    tags = [_tag(project, name, all_facts) for name in labels]
+    negative = (_tag(project, name, all_facts) for name, facts in all_facts.items() if facts["type"] == NEGATIVE)
     return tags + [tag for tag in negative if tag.name not in labels]
 
 
-def _tag(project: str, name: str, known: dict[str, Any]) -> ProjectTag:
-    return ProjectTag(**{"id": id_in_project(project, "tag", name), "name": name, **known.get(name, {})})
+def _tag(project: str, name: str, all_facts: dict[str, Any]) -> ProjectTag:
+    return ProjectTag(**{"id": id_in_project(project, "tag", name), "name": name, **all_facts.get(name, {})})
 
 
 def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
@@ -102,12 +102,12 @@ def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
 
 def tag_facts(served: ServedProject) -> dict[str, Any]:
     """Return what the ledger knows of tags by their names. The caller holds the lock of the project."""
-    known: dict[str, Any] = served.ledger.fact(_TAGS, {})
-    return known
+    facts: dict[str, Any] = served.ledger.fact(_TAGS, {})
+    return facts
 
 
-def store_tag_facts(served: ServedProject, known: dict[str, Any]) -> None:
-    served.ledger.set_facts(**{_TAGS: known})
+def store_tag_facts(served: ServedProject, facts: dict[str, Any]) -> None:
+    served.ledger.set_facts(**{_TAGS: facts})
 
 
 def action(what: str) -> Action:

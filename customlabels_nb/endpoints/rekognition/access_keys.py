@@ -69,14 +69,14 @@ def parse_key(text: str) -> AccessKey:
     return AccessKey(name, secret)
 
 
-def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str] = (ACCOUNT,)) -> KeyFile:
+def load_keys(path: Path, only_key: AccessKey | None = None, accounts: Iterable[str] = (ACCOUNT,)) -> KeyFile:
     """Read the key file, which only its owner can read, with new keys for accounts that have none.
 
-    ``given`` replaces all keys. Raises InputError if the file is damaged, or other users may read or change it.
+    ``only_key`` replaces all keys. Raises InputError if the file is damaged, or other users may read or change it.
     """
     try:
-        known = read_private(path)
-        content: dict[str, Any] = {"secret": secrets.token_hex(32), "keys": []} if known is None else known
+        stored = read_private(path)
+        content: dict[str, Any] = {"secret": secrets.token_hex(32), "keys": []} if stored is None else stored
         keys = [AccessKey(**each) for each in content["keys"]]
         made = [
             AccessKey(
@@ -89,8 +89,8 @@ def load_keys(path: Path, given: AccessKey | None = None, accounts: Iterable[str
             content["keys"] = [asdict(key) for key in (*keys, *made)]
             write_private(path, content)
         secret = parse_secret(content["secret"])
-        if given:
-            return KeyFile({given.access_key: given}, secret)
+        if only_key:
+            return KeyFile({only_key.access_key: only_key}, secret)
         by_id = {key.access_key: key for key in (*keys, *made)}
         usable = usable_keys(path, {name: key.secret_key for name, key in by_id.items()})
         return KeyFile({name: by_id[name] for name in usable}, secret, made)

@@ -148,8 +148,8 @@ def list_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict
         where.append("INSTR(source, ?) > 0")
         values.append(request["SourceRefContains"])
     if "ContainsLabels" in request:
-        marks = ", ".join("?" * len(request["ContainsLabels"]))
-        labels = f"SELECT id FROM labels WHERE label IN ({marks})"
+        placeholders = ", ".join("?" * len(request["ContainsLabels"]))
+        labels = f"SELECT id FROM labels WHERE label IN ({placeholders})"
         where.append(f"id IN (SELECT entry FROM entry_labels WHERE label IN ({labels}))")
         values += request["ContainsLabels"]
     columns = f"SELECT id, line, labelled, findings FROM entries WHERE {' AND '.join(where)}"

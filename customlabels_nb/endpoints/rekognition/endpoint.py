@@ -91,12 +91,12 @@ class Endpoint:
             roots[name] = folder.absolute()
         self._buckets: dict[str, Path] = {}
         owners: dict[str, set[str]] = {}
-        for given, folder in (buckets or {}).items():
-            *_, account, name = f"{ACCOUNT}:{given}".split(":")
+        for bucket, folder in (buckets or {}).items():
+            *_, account, name = f"{ACCOUNT}:{bucket}".split(":")
             if account not in roots:
-                raise InputError(f"bucket={given!r} is for an account that is not served. Add the account, too.")
+                raise InputError(f"bucket={bucket!r} is for an account that is not served. Add the account, too.")
             if self._buckets.setdefault(name, folder) != folder:
-                raise InputError(f"bucket={given!r} stands for another folder already. Choose another name.")
+                raise InputError(f"bucket={bucket!r} stands for another folder already. Choose another name.")
             owners.setdefault(name, set()).add(account)
         owners = {name: {ACCOUNT} for name in settings.buckets} | owners
         for name, folder in roots.items():
@@ -193,9 +193,9 @@ class Endpoint:
         name = headers.get("X-Amz-Target", "").removeprefix(TARGET)
         operation = OPERATIONS.get(name)
         if operation is None or method != "POST":
-            known = ", ".join(OPERATIONS)
+            available = ", ".join(OPERATIONS)
             raise ServiceError(
-                "UnknownOperationException", f"{name[:100]!a} is not available here. Available: {known}."
+                "UnknownOperationException", f"{name[:100]!a} is not available here. Available: {available}."
             )
         workspace = self._workspaces.get(key.account)
         if workspace is None:

@@ -80,14 +80,14 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
     """Check lines of images, or all of one ``image``, and return entries with tables of images and annotations."""
     reader = ManifestReader(ManifestLines("manifest", [raw for _, raw in lines]), limits)
     reader.read()
-    images, marks = reader.table().frames()
+    images, annotations = reader.table().frames()
     read = set(images["image"])
     unread = pd.DataFrame({"image": [source for source, _ in lines if source not in read]}, dtype=t.TEXT)
     images = pd.concat([images, t.normalise_images(unread)]) if len(unread) else images
     order = {source: number for number, (source, _) in enumerate(lines)}
     images = images.iloc[np.argsort([order[source] for source in images["image"]])].reset_index(drop=True)
     findings = {note.number: note.parsed for note in reader.notes()}
-    labels = _labels_by_image(marks)
+    labels = _labels_by_image(annotations)
     entries = []
     for number, (source, raw) in enumerate(lines, 1):
         checked = findings.get(number)
@@ -97,7 +97,7 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
         errors = [] if checked is None else [each for each in checked.findings if not is_warning(each)]
         listed = [{"code": each.code, "message": each.message, "place": each.place} for each in errors]
         entries.append(Entry(source, source, raw, labelled, listed, labels.get(source, {})))
-    return entries, images, marks
+    return entries, images, annotations
 
 
 def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str) -> None:
@@ -106,18 +106,18 @@ def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str)
     With too many labels, nothing is stored.
     """
     store = served.project._store
-    entries, images, marks = read_entries(lines, served.folder.limits)
+    entries, images, annotations = read_entries(lines, served.folder.limits)
     most = served.folder.limits.max_labels
-    if most is not None and marks["label"].nunique() > most:
+    if most is not None and annotations["label"].nunique() > most:
         raise manifest_error("ERROR_MANIFEST_TOO_MANY_LABELS")
     names = {source: source for source, _ in lines} | served.ledger.images_of([source for source, _ in lines])
     images = images.assign(image=images["image"].map(names).astype(t.TEXT))
-    marks = marks.assign(image=marks["image"].map(names).astype(t.TEXT))
+    annotations = annotations.assign(image=annotations["image"].map(names).astype(t.TEXT))
     action = Action(what, settings.user, "Rekognition endpoint")
     for attempt in range(_ATTEMPTS):
         stored = store.tables(split, images["image"].tolist())[0]
         try:
-            store.add_parts(split, [_part(images, marks, stored["image"].tolist())], action)
+            store.add_parts(split, [_part(images, annotations, stored["image"].tolist())], action)
             break
         except (OutdatedError, TableError):  # a notebook has added some of the images meanwhile
             if attempt == _ATTEMPTS - 1:
@@ -127,16 +127,16 @@ def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str)
     served.ledger.put_entries(split, placed)
 
 
-def _part(images: pd.DataFrame, marks: pd.DataFrame, known: Sequence[str]) -> ImportPart:
-    """Return the images to add, and how to replace the annotations of the ``known`` ones."""
-    is_known, of_known = t.is_among(images["image"], known), t.is_among(marks["image"], known)
-    new = images[~is_known].reset_index(drop=True), marks[~of_known].reset_index(drop=True)
+def _part(images: pd.DataFrame, annotations: pd.DataFrame, stored_names: Sequence[str]) -> ImportPart:
+    """Return the images to add, and how to replace the annotations of those in ``stored_names``."""
+    is_known, of_known = t.is_among(images["image"], stored_names), t.is_among(annotations["image"], stored_names)
+    new = images[~is_known].reset_index(drop=True), annotations[~of_known].reset_index(drop=True)
 
     def replaced(stored: pd.DataFrame, old: pd.DataFrame, _: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-        given = marks[t.is_among(marks["image"], stored["image"])].reset_index(drop=True)
-        return forget_where_changed(_with_statuses(stored, images), given, stored, old), given
+        changed = annotations[t.is_among(annotations["image"], stored["image"])].reset_index(drop=True)
+        return forget_where_changed(_with_statuses(stored, images), changed, stored, old), changed
 
-    return ImportPart(*new, known=known, edit=replaced if known else None)
+    return ImportPart(*new, known=stored_names, edit=replaced if stored_names else None)
 
 
 def refresh_entries(served: RekognitionProject) -> None:
@@ -182,27 +182,27 @@ def _refresh_dataset(served: RekognitionProject, split: t.Split) -> None:
         return
     if state is None:
         ledger.add_dataset(split, record.status, READY, created=record.created.timestamp())
-    images, marks, _ = store.tables(split)
-    states = _states(images, marks)
+    images, annotations, _ = store.tables(split)
+    states = _states(images, annotations)
     rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", split)
-    known = {image: (number, digest) for image, number, digest in rows}
-    if known.keys() != states.keys():
+    entries = {image: (number, digest) for image, number, digest in rows}
+    if entries.keys() != states.keys():
         others = set(store.images(other_split(split))["image"])
         rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", other_split(split))
         came = {image: (number, digest) for image, number, digest in rows if image in states and image not in others}
-        ledger.move_entries([number for image, (number, _) in came.items() if image not in known], split)
-        known = came | known
+        ledger.move_entries([number for image, (number, _) in came.items() if image not in entries], split)
+        entries = came | entries
         # entries of images that are now in the other dataset are moved when it is refreshed
-        gone = [number for image, (number, _) in known.items() if image not in states and image not in others]
+        gone = [number for image, (number, _) in entries.items() if image not in states and image not in others]
         ledger.remove_entries(gone)
-    changed = [image for image, digest in states.items() if known.get(image, (0, ""))[1] != digest]
+    changed = [image for image, digest in states.items() if entries.get(image, (0, ""))[1] != digest]
     if changed:
-        chosen, marks = images[images["image"].isin(changed)], marks[marks["image"].isin(changed)]
-        _rewrite(served, split, chosen, marks, states)
+        chosen, annotations = images[images["image"].isin(changed)], annotations[annotations["image"].isin(changed)]
+        _rewrite(served, split, chosen, annotations, states)
 
 
 def _rewrite(
-    served: RekognitionProject, split: str, images: pd.DataFrame, marks: pd.DataFrame, states: Mapping[str, str]
+    served: RekognitionProject, split: str, images: pd.DataFrame, annotations: pd.DataFrame, states: Mapping[str, str]
 ) -> None:
     """Write the lines of images whose annotations have changed, or that have none yet."""
     rows = served.ledger.rows("SELECT image, source, line FROM entries WHERE split = ?", split)
@@ -216,7 +216,7 @@ def _rewrite(
             named[source := buckets.external(image)] = image
         sources[image] = source
     lines = manifest_lines(
-        images.assign(image=images["image"].map(sources)), marks.assign(image=marks["image"].map(sources))
+        images.assign(image=images["image"].map(sources)), annotations.assign(image=annotations["image"].map(sources))
     )
     written = [
         (source, _merged(line, old[image][1] if image in old else None))
@@ -278,27 +278,27 @@ def _placed(entry: Entry, image: str, states: Mapping[str, str]) -> Entry:
     return Entry(image, entry.source, entry.line, entry.labelled, entry.findings, entry.labels, states.get(image, ""))
 
 
-def _labels_by_image(marks: pd.DataFrame) -> dict[str, dict[str, bool]]:
+def _labels_by_image(table: pd.DataFrame) -> dict[str, dict[str, bool]]:
     """Map each image to its labels, and each of these to whether it is on a box."""
     labels: dict[str, dict[str, bool]] = {}
-    for image, label, boxed in zip(marks["image"], marks["label"], marks["left"].notna(), strict=True):
+    for image, label, boxed in zip(table["image"], table["label"], table["left"].notna(), strict=True):
         of_image = labels.setdefault(image, {})
         of_image[label] = of_image.get(label, False) or bool(boxed)
     return labels
 
 
-def _with_statuses(stored: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+def _with_statuses(stored: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Return the stored images with the statuses of the lines, and the lines' sizes where the sizes are unknown."""
-    rows = given.set_index("image")
+    rows = images.set_index("image")
     result = stored.assign(status=stored["image"].map(rows["status"]).astype(t.TEXT))
     for side in ("width", "height"):
         result[side] = result[side].fillna(stored["image"].map(rows[side]).astype("Int64"))
     return result
 
 
-def _states(images: pd.DataFrame, marks: pd.DataFrame) -> dict[str, str]:
+def _states(images: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, str]:
     """Return a digest of the status and the annotations of each image."""
-    keys = annotation_keys(marks)
+    keys = annotation_keys(annotations)
     return {
         image: hashlib.md5(repr((status, keys.get(image))).encode(), usedforsecurity=False).hexdigest()
         for image, status in zip(images["image"], images["status"], strict=True)

@@ -27,13 +27,13 @@ def put_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[s
         raise ServiceError("MalformedPolicyDocumentException", str(error)) from error
     revision, now = secrets.token_hex(16), time.time()
     with served.ledger.writing() as connection:
-        known = dict(served.ledger.rows("SELECT name, revision FROM policies"))
-        if name in known and "PolicyRevisionId" not in request:
+        revisions = dict(served.ledger.rows("SELECT name, revision FROM policies"))
+        if name in revisions and "PolicyRevisionId" not in request:
             message = f"The policy {name!a} already exists. Give its PolicyRevisionId to replace it."
             raise ServiceError("ResourceAlreadyExistsException", message)
-        _check_revision(request, known.get(name))
-        if name not in known:
-            call.workspace.options.quotas.check("policies_per_project", len(known) + 1)
+        _check_revision(request, revisions.get(name))
+        if name not in revisions:
+            call.workspace.options.quotas.check("policies_per_project", len(revisions) + 1)
         connection.execute(
             "INSERT INTO policies (name, revision, document, created, updated) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET (revision, document, updated) = "
@@ -44,9 +44,9 @@ def put_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[s
 
 
 def _check_revision(request: dict[str, Any], newest: str | None) -> None:
-    given = request.get("PolicyRevisionId")
-    if given is not None and given.lower() != newest:
-        message = f"PolicyRevisionId={given!a} is not the newest revision of {request['PolicyName']!a}."
+    revision = request.get("PolicyRevisionId")
+    if revision is not None and revision.lower() != newest:
+        message = f"PolicyRevisionId={revision!a} is not the newest revision of {request['PolicyName']!a}."
         raise ServiceError("InvalidPolicyRevisionIdException", message)
 
 
@@ -74,10 +74,10 @@ def list_project_policies(call: RekognitionCall, request: dict[str, Any]) -> dic
 def delete_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     served, name = call.workspace.find_project(request["ProjectArn"]), request["PolicyName"]
     with served.ledger.writing() as connection:
-        known = dict(served.ledger.rows("SELECT name, revision FROM policies"))
-        if name not in known:
+        revisions = dict(served.ledger.rows("SELECT name, revision FROM policies"))
+        if name not in revisions:
             raise ServiceError("ResourceNotFoundException", f"The project has no policy {name!a}.")
-        _check_revision(request, known[name])
+        _check_revision(request, revisions[name])
         connection.execute("DELETE FROM policies WHERE name = ?", (name,))
     return {}
 

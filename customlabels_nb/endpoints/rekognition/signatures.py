@@ -30,10 +30,10 @@ def read_claim(
     keys: Mapping[str, AccessKey], uri: str, headers: Mapping[str, str], now: datetime
 ) -> tuple[AccessKey, str, list[str], str]:
     """Return the key, region, signed headers and signature of a request whose body has not been read yet."""
-    given = headers.get("Authorization", "")
-    if given.partition(" ")[0] != _ALGORITHM:
+    authorization = headers.get("Authorization", "")
+    if authorization.partition(" ")[0] != _ALGORITHM:
         raise ServiceError("MissingAuthenticationTokenException", f"The request is not signed with {_ALGORITHM}.")
-    fields = dict(_FIELD.findall(given))
+    fields = dict(_FIELD.findall(authorization))
     scope = fields.get("Credential", "").split("/")
     signed = fields.get("SignedHeaders", "").lower().split(";")
     if len(fields) < 3 or len(scope) != 5 or scope[4] != "aws4_request":

@@ -178,10 +178,10 @@ def _described(version: ServedVersion) -> dict[str, Any]:
         return {"Assets": [{"GroundTruthManifest": s3_object}]} if (s3_object := _object(output, files, role)) else None
 
     data: dict[str, dict[str, Any]] = {}
-    for split, given in (("train", "training"), ("test", "testing")):
+    for split, key in (("train", "training"), ("test", "testing")):
         inputs = assets(f"input_{split}")
         if "training" in facts:
-            manifest = facts.get(given)
+            manifest = facts.get(key)
             inputs = None if manifest is None else {"Assets": [{"GroundTruthManifest": {"S3Object": manifest}}]}
         if split == "test" and inputs is None and "output" in facts and "source" not in facts:
             inputs = {"AutoCreate": True}

@@ -35,8 +35,8 @@ class RekognitionProject(ServedProject):
     def name(self) -> str:
         """Name of the project in its ARN: as created by a client, or its name in Python as far as an ARN allows."""
         name = self.project.name
-        given, folder = self.ledger.fact("name", (None, None))
-        return str(given) if given is not None and folder == name else name_in_arn(name, self.digits)
+        client_name, folder = self.ledger.fact("name", (None, None))
+        return str(client_name) if client_name is not None and folder == name else name_in_arn(name, self.digits)
 
     def dataset_arn(self, state: DatasetState) -> ResourceName:
         return self.arn.dataset(state.split, state.digits)
