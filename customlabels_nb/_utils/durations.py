@@ -16,14 +16,14 @@ _UNITS = {
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 
-def read_seconds(given: object) -> float | None:
+def read_seconds(duration: object) -> float | None:
     """Convert a number of seconds, or a text with one or more parts, into seconds, or return None if it is invalid."""
-    if is_number(given):
-        return float(given)
-    if not isinstance(given, str):
+    if is_number(duration):
+        return float(duration)
+    if not isinstance(duration, str):
         return None
     total, end = 0.0, 0
-    lower = given.strip().lower()
+    lower = duration.strip().lower()
     while end < len(lower):
         part = _PART.match(lower, end)
         if part is None or part[2] not in _UNITS:

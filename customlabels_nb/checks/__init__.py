@@ -86,10 +86,10 @@ def find_near_duplicates(
     return near_duplicate_pairs(pictures, prints, threshold=threshold, events=events)
 
 
-def _files_of(datasets: Sequence[Dataset], known: pd.DataFrame | None, events: Events | None) -> list[Files]:
+def _files_of(datasets: Sequence[Dataset], stored_files: pd.DataFrame | None, events: Events | None) -> list[Files]:
     seen = []
     for dataset in datasets:
-        of_dataset = None if known is None else known[known["split"] == dataset.name]
+        of_dataset = None if stored_files is None else stored_files[stored_files["split"] == dataset.name]
         seen.append(inspect_files(dataset, of_dataset, events=events, phase=f"files of {dataset.name}"))
     return seen
 

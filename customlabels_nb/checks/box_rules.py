@@ -59,8 +59,8 @@ def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
     shorter, longest = np.minimum(width, height), np.fmax(across, down)
     empty = shorter <= 0
     off = (left < -_OFF) | (top < -_OFF) | (left + width > across + _OFF) | (top + height > down + _OFF)
-    known = np.isfinite(longest)
-    side, _ = choose_input_size(boxes.loc[known, t.BOX_COLUMNS].to_numpy(), boxes.loc[known, ["across", "down"]])
+    has_size = np.isfinite(longest)
+    side, _ = choose_input_size(boxes.loc[has_size, t.BOX_COLUMNS].to_numpy(), boxes.loc[has_size, ["across", "down"]])
     seen = shorter * np.minimum(1, side / longest)
     rules = (
         (

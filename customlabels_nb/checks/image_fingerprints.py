@@ -103,8 +103,8 @@ def fingerprints(
         raise InputError(
             f"contents has {len(contents)} entries for {len(images)} images. Pass one entry per image, or None."
         )
-    known: Sequence[str | None] = [None] * len(images) if contents is None else contents
-    kept = kept_fingerprints(known, cache)
+    hashes: Sequence[str | None] = [None] * len(images) if contents is None else contents
+    kept = kept_fingerprints(hashes, cache)
     prints, readable, issues = kept.prints, kept.readable, kept.issues
     missing = np.flatnonzero(~readable).tolist()
     if events is not None:
@@ -122,7 +122,7 @@ def fingerprints(
         missing,
         prepare,
         root=root,
-        known=known,
+        known=hashes,
         at_least=_DECODED,
         threads=settings.threads,
         batch_size=_BATCH,

@@ -55,7 +55,7 @@ class Files:
 
 
 def inspect_files(
-    dataset: Dataset, known: pd.DataFrame | None, *, events: Events | None = None, phase: str = "checking files"
+    dataset: Dataset, stored_files: pd.DataFrame | None, *, events: Events | None = None, phase: str = "checking files"
 ) -> Files:
     """Check in worker threads that the files of a dataset exist and are unchanged.
 
@@ -67,8 +67,8 @@ def inspect_files(
     contents = [value if isinstance(value, str) and value else None for value in images["sha256"]]
     width, height = (images[side].to_numpy(dtype=np.float64, na_value=np.nan) for side in ("width", "height"))
     stats: dict[str, tuple[int, int]] = {}
-    if known is not None:
-        facts = known[["image", "bytes", "mtime_ns"]].dropna()
+    if stored_files is not None:
+        facts = stored_files[["image", "bytes", "mtime_ns"]].dropna()
         pairs = zip(facts["bytes"].astype("int64").tolist(), facts["mtime_ns"].astype("int64").tolist(), strict=True)
         stats = dict(zip(facts["image"].tolist(), pairs, strict=True))
     result = Files(contents, width, height, remote=sum(map(is_remote, names)))
@@ -86,16 +86,16 @@ def inspect_files(
     return result
 
 
-def _look(image: str, root: Path | None, known: tuple[int, int] | None) -> _Seen | ImageError:
+def _look(image: str, root: Path | None, stored_stat: tuple[int, int] | None) -> _Seen | ImageError:
     """Return the size and content hash of a file, None if they were not read, or the error."""
     try:
         if is_remote(image):
             return None, None
-        if known is None:
+        if stored_stat is None:
             return header_size(image, root), None
         try:
             status = os.stat(to_path(image, root))
-            if stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == known:
+            if stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == stored_stat:
                 return None, None
         except (OSError, ValueError):
             pass  # reading the file raises a precise error

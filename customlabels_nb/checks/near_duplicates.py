@@ -264,8 +264,8 @@ class Pictures:
     @property
     def distinct(self) -> npt.NDArray[np.int64]:
         """Positions of the images that are not duplicates of an earlier image in the same split."""
-        known = self.images["content"].notna()
-        return np.flatnonzero(~(known & self.images.duplicated(["split", "content"])))
+        hashed = self.images["content"].notna()
+        return np.flatnonzero(~(hashed & self.images.duplicated(["split", "content"])))
 
 
 def near_duplicate_pairs(
@@ -297,8 +297,8 @@ def check_copies(pictures: Pictures, pairs: pd.DataFrame | None) -> Iterator[Fin
 
 
 def _equal(images: pd.DataFrame) -> Iterator[Finding]:
-    known = images[images["content"].notna()]
-    twins = known[known.duplicated("content", keep=False)]
+    hashed = images[images["content"].notna()]
+    twins = hashed[hashed.duplicated("content", keep=False)]
     if twins.empty:
         return
     first = twins.drop_duplicates(["split", "content"]).set_index(["split", "content"])["image"]

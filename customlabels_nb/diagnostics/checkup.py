@@ -214,11 +214,11 @@ def database(folder: Path | None = None, mounts: str | None = None) -> Diagnosti
 
 def pretrained() -> Iterator[DiagnosticLine]:
     """Yield a line for each pretrained model that helps to label: where it is, or how to download it."""
-    for name, known in KNOWN_MODELS.items():
+    for name, model in KNOWN_MODELS.items():
         found = find_weights(name)
-        facts = f"{known.purpose}, {known.licence}"
+        facts = f"{model.purpose}, {model.licence}"
         if found is None:
-            advice = f"To download {known.megabytes} MB: customlabels-nb fetch {name}"
+            advice = f"To download {model.megabytes} MB: customlabels-nb fetch {name}"
             yield DiagnosticLine("pretrained models", name, NOTE, f"not downloaded ({facts})", advice)
         else:
             text = f"revision {found.revision[:12]} in {found.folder} ({facts})"

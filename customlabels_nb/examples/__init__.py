@@ -175,16 +175,16 @@ def _write_annotations(example: Any, target: Path, split: str, pictures: dict[Pa
     from customlabels_nb.datasets.dataset import Dataset
 
     rows: list[tuple[Any, ...]] = []
-    marks: list[tuple[Any, ...]] = []
+    table_rows: list[tuple[Any, ...]] = []
     for path, picture in pictures.items():
         if path.parent == target / split:
             image = f"{split}/{path.name}"
             rows.append((image, "labelled", *picture.image.size))
-            marks += [(image, label, None, None, None, None) for label in picture.labels]
-            marks += [(image, box.label, box.left, box.top, box.width, box.height) for box in picture.boxes]
+            table_rows += [(image, label, None, None, None, None) for label in picture.labels]
+            table_rows += [(image, box.label, box.left, box.top, box.width, box.height) for box in picture.boxes]
     dataset = Dataset(
         pd.DataFrame(rows, columns=["image", "status", "width", "height"]),
-        pd.DataFrame(marks, columns=["image", "label", "left", "top", "width", "height"]).assign(created=_CREATED),
+        pd.DataFrame(table_rows, columns=["image", "label", "left", "top", "width", "height"]).assign(created=_CREATED),
         example.LABELS,
         name=split,
         root=target,

@@ -166,9 +166,9 @@ def plain_font(size: int) -> ImageFont.FreeTypeFont:
     return default
 
 
-def _arranged(marks: Sequence[LabelledBox], corners: FloatArray, size: tuple[int, int]) -> Iterator[Tag | None]:
+def _arranged(boxes: Sequence[LabelledBox], corners: FloatArray, size: tuple[int, int]) -> Iterator[Tag | None]:
     taken = np.empty((0, 4))
-    for position, mark in enumerate(marks):
+    for position, mark in enumerate(boxes):
         tag = None
         for label in (_shortened(one_line(mark.label)), ""):
             if not (label or mark.value):

@@ -101,16 +101,16 @@ class Detection:
         colors = [self.colors.get(label, "#888888") for label in self.table["label"]]
         confidences, boxes = self.table["confidence"].tolist(), self.table[list(BOX_COLUMNS)].to_numpy(np.float64)
         polygons = self.table.get("polygon", [None] * len(labels))
-        marks = [
+        drawn = [
             LabelledBox(tuple(box.tolist()), label, color, f"{confidence:.2f}", polygon)
             for box, label, color, confidence, polygon in zip(boxes, labels, colors, confidences, polygons, strict=True)
             if not np.isnan(box).any()
         ]
         chips = [_Chip(*values) for values in zip(labels, confidences, colors, strict=True)]
         sentence = one_line(self._sentence())
-        if not (marks or self.from_detector):
+        if not (drawn or self.from_detector):
             return _Drawing(self.image, one_line(self.name), chips, sentence)
-        picture = BoxPicture(self.image, marks)
+        picture = BoxPicture(self.image, drawn)
         return _Drawing(self.image, one_line(self.name), _by_label(chips), sentence, picture)
 
     def _sentence(self) -> str:

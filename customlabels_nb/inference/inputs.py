@@ -104,8 +104,8 @@ def expand_sources(
     return list(chain.from_iterable(_expand(location, root, issues) for location in _locations(sources)))
 
 
-def _locations(given: Iterable[object]) -> Iterator[Location]:
-    for position, source in enumerate(given):
+def _locations(sources: Iterable[object]) -> Iterator[Location]:
+    for position, source in enumerate(sources):
         if not isinstance(source, str | os.PathLike):
             raise InputError(f"images[{position}] has type {type(source).__name__}. Pass paths or URLs.")
         yield Location.of(source)
@@ -153,14 +153,14 @@ def _channels_last(tensor: Any) -> np.ndarray[Any, Any]:
 
 
 def _from_array(array: np.ndarray[Any, Any], what: str) -> Image.Image:
-    given = array.shape
+    shape = array.shape
     if array.ndim == 4 and array.shape[0] == 1:
         array = array[0]
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
         raise InputError(
-            f"image is {'an' if what == 'array' else 'a'} {what} of shape {given}. "
+            f"image is {'an' if what == 'array' else 'a'} {what} of shape {shape}. "
             "It must be (height, width) or (height, width, 1, 3 or 4), without empty dimensions, or a batch of one."
         )
     return open_image(Image.fromarray(np.ascontiguousarray(_to_bytes(array))), name=what)

@@ -274,11 +274,11 @@ class ParquetParts:
         """Begin without writing anything, because each step is a file."""
 
     def go_on(self, marks: Sequence[Mark], images: Iterable[str]) -> None:
-        known, there = set(map(str, marks)), self.folder.sizes()
+        journaled, there = set(map(str, marks)), self.folder.sizes()
         self.folder.remove(
-            name for name in there if _CUT_OFF.fullmatch(name) or (_PART.fullmatch(name) and name not in known)
+            name for name in there if _CUT_OFF.fullmatch(name) or (_PART.fullmatch(name) and name not in journaled)
         )
-        if lost := [name for name in known if not _PART.fullmatch(name) or name not in there]:
+        if lost := [name for name in journaled if not _PART.fullmatch(name) or name not in there]:
             raise InputError(
                 f"to={str(self.path)!r} is missing the file {min(lost)!r}, which an earlier step wrote. "
                 "Empty the folder to start again, or pass a different `to`."

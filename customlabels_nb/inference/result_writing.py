@@ -136,8 +136,8 @@ class Writing:
         self._since = time.monotonic()
         to = str(output.path)
         with write_errors(f"to={to!r}"):
-            known, there = output.has_journal(), output.there()
-            if known and not resume and not there:
+            has_journal, there = output.has_journal(), output.there()
+            if has_journal and not resume and not there:
                 raise InputError(
                     f"to={to!r} does not exist, but a journal from an earlier run does "
                     f"({output.journal!r}). Delete the journal, or choose a different name."
@@ -146,7 +146,7 @@ class Writing:
                 raise InputError(
                     f"to={to!r} already exists. Use resume=True to continue that run, or choose a different name."
                 )
-            if resume and not known and there:
+            if resume and not has_journal and there:
                 raise InputError(
                     f"resume=True cannot continue to={to!r}, because its journal {output.journal!r} "
                     "does not exist or is empty. Pass a different `to`."

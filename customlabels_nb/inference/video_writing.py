@@ -109,22 +109,22 @@ def _written_size(size: tuple[int, int]) -> tuple[int, int]:
 class _Overlay:
     """Layer of marks that is drawn once and composited onto each frame, with boxes scaled from the source video."""
 
-    def __init__(self, marks: Marks, given: tuple[int, int], size: tuple[int, int]) -> None:
+    def __init__(self, marks: Marks, frame_size: tuple[int, int], size: tuple[int, int]) -> None:
         # drawing the marks on black and on white gives both their color and their transparency
-        self._added, white = (_drawn_on(ground, marks, given, size) for ground in (0, 255))
+        self._added, white = (_drawn_on(ground, marks, frame_size, size) for ground in (0, 255))
         self._let_through = ImageChops.subtract(white, self._added)
 
     def on(self, picture: Image.Image) -> Image.Image:
         return ImageChops.add(ImageChops.multiply(picture, self._let_through), self._added)
 
 
-def _drawn_on(grey: int, marks: Marks, given: tuple[int, int], size: tuple[int, int]) -> Image.Image:
+def _drawn_on(grey: int, marks: Marks, frame_size: tuple[int, int], size: tuple[int, int]) -> Image.Image:
     ground = (grey, grey, grey)
     if not marks.boxes:
         page = Image.new("RGB", size, ground)
         _draw_chips(page, marks.chips)
         return page
-    boxes = BoxPicture(Image.new("RGB", given, ground), marks.boxes)
+    boxes = BoxPicture(Image.new("RGB", frame_size, ground), marks.boxes)
     return boxes.to_picture(max(size) / max(boxes.size)).resize(size)
 
 

@@ -289,8 +289,8 @@ def load_config(folder: Path) -> ModelConfig:
             f"{str(path)!r} has the format {content['format']!r}, but this release reads {FORMAT!r}. "
             "Update customlabels_nb."
         )
-    known = {entry.name for entry in fields(ModelConfig)}
-    for names, words in ((content.keys() - known, "unknown"), (known - content.keys() - {*_OPTIONAL}, "missing")):
+    keys = {entry.name for entry in fields(ModelConfig)}
+    for names, words in ((content.keys() - keys, "unknown"), (keys - content.keys() - {*_OPTIONAL}, "missing")):
         if names:
             raise ArtifactError(f"{str(path)!r} has {words} keys: {', '.join(map(repr, sorted(names)))}. {_ADVICE}")
     try:

@@ -50,12 +50,12 @@ def detectors() -> pd.DataFrame:
 
     rows: list[list[object]] = [[OWN, "packaged", None, 6.0, 17.0, "Apache-2.0", True]]
     for name, facts in TRANSFORMERS_DETECTORS.items():
-        known = [facts.box_ap, facts.parameters, facts.megabytes, facts.licence]
-        rows.append([name, "transformers", *known, find_weights(name) is not None])
+        numbers = [facts.box_ap, facts.parameters, facts.megabytes, facts.licence]
+        rows.append([name, "transformers", *numbers, find_weights(name) is not None])
     for name, facts in COCO_DETECTORS.items():
         file = Path(get_dir()) / "checkpoints" / str(get_model_weights(name).DEFAULT.url).rsplit("/", 1)[-1]
-        known = [facts.box_ap, facts.parameters, facts.megabytes, facts.licence]
-        rows.append([name, "torchvision", *known, file.is_file()])
+        numbers = [facts.box_ap, facts.parameters, facts.megabytes, facts.licence]
+        rows.append([name, "torchvision", *numbers, file.is_file()])
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 

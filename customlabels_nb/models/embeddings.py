@@ -83,14 +83,14 @@ def embed(
     if batch_size is not None:
         batch_size = check_integer("batch_size", batch_size, 1)
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
-    given: list[str | None] = [None] * len(images) if keys is None else list(keys)
+    contents: list[str | None] = [None] * len(images) if keys is None else list(keys)
     file = None if cache is None else cache.of(facts)
     issues: list[Issue] = []
     if file is None:
         missing = list(range(len(images)))
     else:
-        known = [None if key is None else feature_key(key) for key in given]
-        stored = file.read(known, features)
+        feature_keys = [None if key is None else feature_key(key) for key in contents]
+        stored = file.read(feature_keys, features)
         gone = missing_files(images, root)
         features[gone] = np.nan
         issues += [Issue("IMAGE_NOT_FOUND", where=images[index]) for index in np.flatnonzero(stored & gone).tolist()]
@@ -110,7 +110,7 @@ def embed(
             missing,
             lambda image, content: (to_pixels(image, facts.input_size), content),
             root=root,
-            known=given,
+            known=contents,
             at_least=facts.input_size,
             threads=decode_threads(chosen),
             batch_size=batches.size,
@@ -218,12 +218,12 @@ def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Position
     this one, which comes first.
     """
     rows = _checked_features(features)
-    known = ~np.isnan(rows[:, :1]).any(axis=1)
-    without = np.flatnonzero(~known)
+    has_features = ~np.isnan(rows[:, :1]).any(axis=1)
+    without = np.flatnonzero(~has_features)
     if to is not None:
         return np.concatenate([[to], most_similar(rows, to)[0], without])
     order: list[int] = []
-    small, positions = _main_directions(rows, np.flatnonzero(known)), np.flatnonzero(known)
+    small, positions = _main_directions(rows, np.flatnonzero(has_features)), np.flatnonzero(has_features)
     for block in _blocks(small, np.arange(len(small))):
         # continue from the end of the previous block
         last = small[order[-1]] if order else small[block].mean(axis=0)

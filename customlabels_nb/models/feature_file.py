@@ -64,9 +64,9 @@ class FeatureFile:
     def read(self, keys: Sequence[bytes | None], into: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
         """Copy the features of the keys to ``into``, shape (keys, width), and return a mask of the rows that exist."""
         positions, rows = self.lookup(keys)
-        known = np.flatnonzero(positions >= 0)
-        for start in range(0, len(known), _BLOCK):
-            part = known[start : start + _BLOCK]
+        stored = np.flatnonzero(positions >= 0)
+        for start in range(0, len(stored), _BLOCK):
+            part = stored[start : start + _BLOCK]
             into[part] = rows[positions[part]]
         return positions >= 0
 
@@ -114,14 +114,14 @@ class FeatureFile:
                     self._forget()
                 if count == len(self._records) or file.read(_HEADER_BYTES) != self._header:
                     return
-                known, self._inode = len(self._records), inode
+                begin, self._inode = len(self._records), inode
                 # an array on the mapping, because every access to a memmap object is slow
                 mapped = np.memmap(file, dtype=self._record, mode="r", offset=_HEADER_BYTES, shape=(count,))
                 self._records = np.asarray(mapped)
         except (OSError, ValueError):  # no file, or it was truncated just now
             self._forget()
             return
-        for start in range(known, count, _BLOCK):
+        for start in range(begin, count, _BLOCK):
             block = self._records[start : start + _BLOCK]
             sound = _checksums(block) == block["check"]
             keys = block["key"].tolist()

@@ -40,8 +40,8 @@ def has_bfloat16(device: str = "cpu") -> bool:
     if device != "cpu":
         return False
     capabilities: Callable[[], dict[str, bool]] | None = getattr(torch.cpu, "get_capabilities", None)
-    known = capabilities() if capabilities is not None else {}
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    flags = capabilities() if capabilities is not None else {}
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
 
 
 def half_type(device: str) -> torch.dtype:

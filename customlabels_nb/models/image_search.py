@@ -72,8 +72,8 @@ class ImageSearch:
         unit = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
         products = _products(rows, unit) / np.maximum(lengths, np.float32(1e-12))
         found = np.full(len(keys), np.nan, dtype=np.float32)
-        known = positions >= 0
-        found[known] = products[positions[known]]
+        has_features = positions >= 0
+        found[has_features] = products[positions[has_features]]
         return found
 
     def vector_of(self, key: str | None) -> npt.NDArray[np.float32] | None:
@@ -103,8 +103,8 @@ def similarities(root: Path, model: str, keys: Sequence[str | None], vectors: Sc
     hashed = [None if key is None else feature_key(key) for key in keys]
     positions, rows = project_features(root).of(describe_features(model)).lookup(hashed)
     result = np.full((len(keys), len(vectors)), np.nan, dtype=np.float32)
-    known = np.flatnonzero(positions >= 0)
-    for block in (known[start : start + _BLOCK] for start in range(0, len(known), _BLOCK)):
+    with_features = np.flatnonzero(positions >= 0)
+    for block in (with_features[start : start + _BLOCK] for start in range(0, len(with_features), _BLOCK)):
         part = rows[positions[block]].astype(np.float32)
         lengths = np.maximum(np.linalg.norm(part, axis=1, keepdims=True), np.float32(1e-12))
         result[block] = part @ vectors.T / lengths

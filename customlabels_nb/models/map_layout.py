@@ -96,15 +96,15 @@ class MapLayouts:
         if new:
             fresh = sorted(new)
             positions, rows = self._file.lookup(fresh)
-            known = [key for key, position in zip(fresh, positions.tolist(), strict=True) if position >= 0]
-            if known:
+            placeable = [key for key, position in zip(fresh, positions.tolist(), strict=True) if position >= 0]
+            if placeable:
                 xy = _place(stored, _main(stored, rows, positions[positions >= 0]))
-                old, grown = stored, _keys_of(known)
+                old, grown = stored, _keys_of(placeable)
                 stored = _Stored(
                     old.mean, old.components, old.anchors,
                     np.concatenate([old.keys, grown]), np.concatenate([old.xy, xy]),
                 )  # fmt: skip
-                index.update(zip(known, range(len(old.keys), len(stored.keys)), strict=True))
+                index.update(zip(placeable, range(len(old.keys), len(stored.keys)), strict=True))
                 if self._stamp() == stamp:  # otherwise it was laid out again meanwhile
                     self._write(stored)
                 self._stored = self._stamp() or stamp, stored, index
@@ -119,11 +119,11 @@ class MapLayouts:
         keys = [None if content is None else feature_key(content) for content in contents]
         positions, rows = self._file.lookup(keys)
         fit = _fit(rows, self._sample(contents), self._file)
-        known = positions >= 0
+        has_features = positions >= 0
         result = np.full((len(keys), 2), np.nan, dtype=np.float32)
         first = replace(fit, components=fit.components[:, :2])
-        result[known] = _scaled(_main(first, rows, positions[known]))
-        return MapLayout(result, int(known.sum()), 0, is_final=False)
+        result[has_features] = _scaled(_main(first, rows, positions[has_features]))
+        return MapLayout(result, int(has_features.sum()), 0, is_final=False)
 
     def compute(self, contents: Sequence[str | None], events: Events) -> int:
         """Lay out a sample of the images, store the result, and return their number."""
@@ -146,17 +146,17 @@ class MapLayouts:
         """Choose the images to lay out together, the same ones whatever the order of the images."""
         keys = sorted({feature_key(content) for content in contents if content is not None})
         positions, _ = self._file.lookup(keys)
-        known = [key for key, position in zip(keys, positions.tolist(), strict=True) if position >= 0]
-        if not known:
+        usable = [key for key, position in zip(keys, positions.tolist(), strict=True) if position >= 0]
+        if not usable:
             raise NotAllowedError(no_vectors(self._model))
-        if len(known) < FEWEST:
+        if len(usable) < FEWEST:
             raise NotEnoughDataError(
-                f"A map needs at least {FEWEST} different images with features, and there are {len(known)}."
+                f"A map needs at least {FEWEST} different images with features, and there are {len(usable)}."
             )
-        if len(known) > LAID_OUT:
-            chosen = np.random.default_rng(self._random_state).choice(len(known), LAID_OUT, replace=False)
-            known = [known[index] for index in np.sort(chosen).tolist()]
-        return known
+        if len(usable) > LAID_OUT:
+            chosen = np.random.default_rng(self._random_state).choice(len(usable), LAID_OUT, replace=False)
+            usable = [usable[index] for index in np.sort(chosen).tolist()]
+        return usable
 
     def stamp(self) -> tuple[Any, int]:
         """Return a value that changes when the stored layout or the features change."""

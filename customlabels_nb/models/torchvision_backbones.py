@@ -42,10 +42,10 @@ def described(name: str) -> tuple[str, Any]:
     names = models.list_models(module=models)
     if architecture not in names:
         raise unknown(TORCHVISION, name, names)
-    known = models.get_model_weights(architecture)
-    if tag and tag not in known.__members__:
-        raise unknown(TORCHVISION, name, [f"{architecture}.{member}" for member in known.__members__])
-    return architecture, known[tag] if tag else known.DEFAULT
+    members = models.get_model_weights(architecture)
+    if tag and tag not in members.__members__:
+        raise unknown(TORCHVISION, name, [f"{architecture}.{member}" for member in members.__members__])
+    return architecture, members[tag] if tag else members.DEFAULT
 
 
 def torchvision_backbone(name: str) -> Backbone:

@@ -126,14 +126,14 @@ def pretrained_transformers_detector(
             f"The weights of {name!r} have changed since the start, from {shape.revision[:12]} to "
             f"{weights.revision[:12]}."
         )
-    known = load_part(_classes(shape)[1], weights).state_dict()
+    state_of_weights = load_part(_classes(shape)[1], weights).state_dict()
     with usable(f"The weights in {str(weights.folder)!r}"):
-        build_empty(lambda: build_transformers_detector(shape, n_labels), known)
+        build_empty(lambda: build_transformers_detector(shape, n_labels), state_of_weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
         detector = build_transformers_detector(shape, n_labels)
     state = detector.network.state_dict()
-    taken = {key: known.get(key) for key in state if not any(part in key for part in LABEL_LAYERS)}
+    taken = {key: state_of_weights.get(key) for key in state if not any(part in key for part in LABEL_LAYERS)}
     wrong = [key for key, value in taken.items() if value is None or value.shape != state[key].shape]
     if wrong:
         raise ModelError(f"The weights in {str(weights.folder)!r} do not fit their configuration: {wrong[0]}.")

@@ -63,13 +63,13 @@ def show_batch(
 
 
 def _photos(dataset: Dataset) -> Photos:
-    images, marks = dataset.images, boxed(dataset)
+    images, boxes = dataset.images, boxed(dataset)
     empty = (images["status"] == "labelled") & ~images["image"].isin(dataset.annotations["image"])
-    usable = images[images["image"].isin(marks["image"]) | empty]
-    if marks.empty:
+    usable = images[images["image"].isin(boxes["image"]) | empty]
+    if boxes.empty:
         raise NotEnoughDataError("No image has a box, so there is nothing to show for a detector.")
-    side = 2 * _size_of_photos(usable, marks)  # leaves room for scaling up
-    return Photos(make_examples(usable, marks, _names(dataset)), root=dataset.root, side=side)
+    side = 2 * _size_of_photos(usable, boxes)  # leaves room for scaling up
+    return Photos(make_examples(usable, boxes, _names(dataset)), root=dataset.root, side=side)
 
 
 def _logo_scenes(dataset: Dataset, random_state: int) -> BrandScenes:
@@ -154,9 +154,9 @@ def _as_in_use(scene: TrainingScene, size: int, fill: Sequence[int]) -> Training
     return TrainingScene(canvas.pixels.transpose(1, 2, 0).copy(), scene.boxes * scale, scene.labels)
 
 
-def _size_of_photos(images: pd.DataFrame, marks: pd.DataFrame) -> int:
+def _size_of_photos(images: pd.DataFrame, boxes: pd.DataFrame) -> int:
     """Choose the input size that suits the boxes, using only the images whose size is known."""
-    rows = with_boxes(marks).merge(images[["image", "width", "height"]], on="image", suffixes=("", "_of_image"))
+    rows = with_boxes(boxes).merge(images[["image", "width", "height"]], on="image", suffixes=("", "_of_image"))
     frames = rows[["width_of_image", "height_of_image"]].to_numpy(dtype=np.float64, na_value=0)
     return choose_input_size(rows[BOX].to_numpy(dtype=np.float64), frames)[0]
 

@@ -106,12 +106,12 @@ def parse_budget(budget: str | float | None = None, steps: int | None = None, *,
         if budget is not None:
             raise InputError(f"budget={plain_repr(budget)} and steps={steps} exclude each other. Pass only one.")
         return Budget(steps=steps)
-    given = default if budget is None else budget
-    if isinstance(given, str) and given.strip().lower() == BEST:
+    limit = default if budget is None else budget
+    if isinstance(limit, str) and limit.strip().lower() == BEST:
         return Budget()
-    seconds = read_seconds(given)
+    seconds = read_seconds(limit)
     if seconds is None:
-        raise InputError(f"budget={given!r} is not a duration. {_HOW}.")
+        raise InputError(f"budget={limit!r} is not a duration. {_HOW}.")
     if not math.isfinite(seconds) or not 1 <= seconds <= _MOST_SECONDS:
-        raise InputError(f"budget={plain_repr(given)} must be between 1 second and 30 days.")
+        raise InputError(f"budget={plain_repr(limit)} must be between 1 second and 30 days.")
     return Budget(seconds=seconds)

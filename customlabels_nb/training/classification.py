@@ -248,9 +248,9 @@ def _cross_validate(
 
 def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, random_state: int, notes: list[str]) -> FittedHead:
     """Add out-of-fold metrics to the head, and a temperature if it improves held-out confidences."""
-    known = ~np.isnan(held_out[:, 0])
+    predicted = ~np.isnan(held_out[:, 0])
     logs = np.log(np.clip(held_out, np.finfo(np.float64).tiny, 1))
-    temperature = fit_temperature(logs[known], y[known], random_state=random_state)
+    temperature = fit_temperature(logs[predicted], y[predicted], random_state=random_state)
     if temperature.kept:
         notes = [*notes, temperature_note(temperature.value, temperature.before, temperature.after)]
         powers = np.exp(logs / temperature.value)
@@ -260,7 +260,7 @@ def _calibrated(head: FittedHead, held_out: FloatArray, y: IntArray, random_stat
         weight=(head.weight / temperature.value).astype(np.float32),
         bias=(head.bias / temperature.value).astype(np.float32),
         log_loss=temperature.after,
-        accuracy=float((held_out[known].argmax(axis=1) == y[known]).mean()),
+        accuracy=float((held_out[predicted].argmax(axis=1) == y[predicted]).mean()),
         out_of_fold=held_out,
         temperature=temperature.value,
         notes=tuple(notes),

@@ -100,8 +100,8 @@ def _embed(work: TrainingJob, part: UsableImages, split: str) -> tuple[UsableIma
             phase=phase,
         )
     images = part.images[embeddings.readable].reset_index(drop=True)
-    marks = part.marks[part.marks["image"].isin(images["image"])].reset_index(drop=True)
-    return UsableImages(images, marks), embeddings.features[embeddings.readable], embeddings.issues
+    annotations = part.marks[part.marks["image"].isin(images["image"])].reset_index(drop=True)
+    return UsableImages(images, annotations), embeddings.features[embeddings.readable], embeddings.issues
 
 
 def _hashes(part: UsableImages) -> list[str | None]:
@@ -179,9 +179,9 @@ def _cross_fitted(train: UsableImages, names: list[str], head: FittedHead) -> Pr
     """Return the predictions of the heads of the cross-validation, each for the images it was not fitted on."""
     if head.out_of_fold is None:
         return None
-    known = ~np.isnan(head.out_of_fold).any(axis=1)
-    images = train.images.loc[known, "image"].tolist()
-    return Predictions(images, prediction_frame(images, names, head.out_of_fold[known]))
+    predicted = ~np.isnan(head.out_of_fold).any(axis=1)
+    images = train.images.loc[predicted, "image"].tolist()
+    return Predictions(images, prediction_frame(images, names, head.out_of_fold[predicted]))
 
 
 def _predicted(

@@ -196,9 +196,9 @@ def frames_of_scenes(source: SceneSource, most: int) -> _Frames:
 
 
 def _input_size(
-    known: _Frames, options: DetectionOptions, pretrained: TransformersShape | None, note: Callable[[str], None]
+    frames: _Frames, options: DetectionOptions, pretrained: TransformersShape | None, note: Callable[[str], None]
 ) -> tuple[int, float]:
-    chosen, smallest = choose_input_size(*known)
+    chosen, smallest = choose_input_size(*frames)
     least = _COCO_SIZE if options.detector != OWN and "320" not in options.detector else INPUT_SIZES[0]
     least = pretrained.best_size if pretrained is not None else least
     share = smallest / chosen

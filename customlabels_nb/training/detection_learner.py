@@ -271,10 +271,10 @@ class Turns:
         if order is None:
             rng = np.random.default_rng([self._seed, epoch])
             # systematic sampling: each image occurs as often as its weight requires, rounded up or down at random
-            marks = (np.arange(len(self)) + rng.random()) * (self._ends[-1] / len(self))
-            order = np.minimum(np.searchsorted(self._ends, marks, side="right"), len(self._ends) - 1)
+            spaced = (np.arange(len(self)) + rng.random()) * (self._ends[-1] / len(self))
+            order = np.minimum(np.searchsorted(self._ends, spaced, side="right"), len(self._ends) - 1)
             order = rng.permutation(order).astype(np.int64)
-            former = {number: known for number, known in self._orders.items() if abs(number - epoch) == 1}
+            former = {number: former_order for number, former_order in self._orders.items() if abs(number - epoch) == 1}
             self._orders = {**former, epoch: order}  # a batch may span two epochs
         return order
 

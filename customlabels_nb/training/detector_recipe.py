@@ -65,8 +65,8 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     if work.plan.recipe == BRANDS:
         source, notes, issues = _scenes(work, names, masks)
     else:
-        marks, issues = usable_polygons(work.plan.train.marks) if masks else (work.plan.train.marks, [])
-        source, notes = make_examples(work.plan.train.images, marks, names, masks=masks), []
+        annotations, issues = usable_polygons(work.plan.train.marks) if masks else (work.plan.train.marks, [])
+        source, notes = make_examples(work.plan.train.images, annotations, names, masks=masks), []
     options = work.options
     trained = train_detector(
         source,
@@ -112,27 +112,27 @@ def train_boxes(work: TrainingJob) -> TrainingResult:
     return TrainingResult(trained.network, config, train, test, facts)
 
 
-def usable_polygons(marks: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+def usable_polygons(annotations: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Remove the polygons that enclose nothing, so that only their boxes are trained, and return an issue for each."""
-    polygons, issues = marks["polygon"].copy(), []
+    polygons, issues = annotations["polygon"].copy(), []
     for row in np.flatnonzero(polygons.notna()).tolist():
         if (code := emptiness(polygons.iat[row])) is not None:
-            label, left, top = (marks[name].iat[row] for name in ("label", "left", "top"))
+            label, left, top = (annotations[name].iat[row] for name in ("label", "left", "top"))
             what = f"The polygon of {label!r} at ({left:g}, {top:g}) encloses nothing. Training used only its box."
-            issues.append(Issue(code, what, where=marks["image"].iat[row]))
+            issues.append(Issue(code, what, where=annotations["image"].iat[row]))
             polygons.iat[row] = None
-    return marks.assign(polygon=polygons), issues
+    return annotations.assign(polygon=polygons), issues
 
 
 def _scenes(work: TrainingJob, names: Sequence[str], masks: bool) -> tuple[SceneSource, list[str], list[Issue]]:
     """Create scenes from the logos, mix in the training images that have boxes, and return notes and issues."""
-    part, marks = work.plan.train, work.plan.train.marks
-    boxed = marks["left"].notna()
-    logos = list(zip(marks.loc[~boxed, "image"], marks.loc[~boxed, "label"], strict=True))
+    part, annotations = work.plan.train, work.plan.train.marks
+    boxed = annotations["left"].notna()
+    logos = list(zip(annotations.loc[~boxed, "image"], annotations.loc[~boxed, "label"], strict=True))
     scenes = BrandScenes(
         logos,
         names,
-        backgrounds=part.images.loc[~part.images["image"].isin(marks["image"]), "image"].tolist(),
+        backgrounds=part.images.loc[~part.images["image"].isin(annotations["image"]), "image"].tolist(),
         root=work.root,
         random_state=work.options.random_state,
         events=work.events,
@@ -142,8 +142,8 @@ def _scenes(work: TrainingJob, names: Sequence[str], masks: bool) -> tuple[Scene
         work.events.message(note)
     if not boxed.any():
         return scenes, scenes.notes, scenes.issues
-    images = part.images[part.images["image"].isin(marks.loc[boxed, "image"])]
-    shapes, unusable = usable_polygons(marks[boxed]) if masks else (marks[boxed], [])
+    images = part.images[part.images["image"].isin(annotations.loc[boxed, "image"])]
+    shapes, unusable = usable_polygons(annotations[boxed]) if masks else (annotations[boxed], [])
     real = Photos(make_examples(images, shapes, names, masks=masks), root=work.root)
     return MixedScenes(scenes, real), scenes.notes, [*scenes.issues, *unusable, *real.issues]
 
@@ -168,9 +168,9 @@ def _ask(
 ) -> Predictions:
     images = part.images["image"].tolist()
     table, readable, unread = predict_boxes(trained, images, names, root=work.root, events=work.events)
-    known = {(issue.where, issue.code) for issue in issues}
+    reported = {(issue.where, issue.code) for issue in issues}
     return Predictions(
-        readable, table, [*issues, *(problem for problem in unread if (problem.where, problem.code) not in known)]
+        readable, table, [*issues, *(problem for problem in unread if (problem.where, problem.code) not in reported)]
     )
 
 
@@ -370,14 +370,14 @@ def predict_boxes(
 def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLearner, notes: list[str]) -> None:
     """Copy the weights of a trained detector if it performs well on the new labels."""
     fresh = {key: value.clone() for key, value in learner.network.state_dict().items()}
-    known = copy_known_labels(base[0], base[1], learner.network, learner.labels)
-    ap50 = learner.validate(learner.network.eval()).get("ap50") if known else None
-    if known and (ap50 is None or ap50 >= _USEFUL_BASE):
+    count = copy_known_labels(base[0], base[1], learner.network, learner.labels)
+    ap50 = learner.validate(learner.network.eval()).get("ap50") if count else None
+    if count and (ap50 is None or ap50 >= _USEFUL_BASE):
         judged = "" if ap50 is None else f" and reaches an AP50 of {ap50:.2f} on held-out images"
-        notes.append(f"Started from the earlier detector, which knows {known} of {len(learner.labels)} labels{judged}.")
+        notes.append(f"Started from the earlier detector, which knows {count} of {len(learner.labels)} labels{judged}.")
         return
     learner.network.load_state_dict(fresh)
-    if known:
+    if count:
         why = f"its AP50 on held-out images is {ap50:.2f}"
     elif OWN in (base[0].shape.architecture, learner.network.shape.architecture):
         why = "it knows none of the labels or has a different architecture"

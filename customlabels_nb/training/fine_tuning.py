@@ -152,9 +152,9 @@ def forward_all(
             width = network(torch.zeros(1, 3, images.side, images.side, device=device)).shape[1]
         else:
             width = len(parts[0][1])
-    known = dict(parts)
+    output_of = dict(parts)
     nothing = np.full(width, np.nan)
-    return np.array([known.get(index, nothing) for index in wanted], dtype=np.float64).reshape(len(wanted), width)
+    return np.array([output_of.get(index, nothing) for index in wanted], dtype=np.float64).reshape(len(wanted), width)
 
 
 def unfreeze_last_stages(backbone: nn.Module, frozen: float = FROZEN) -> list[nn.Parameter]:
@@ -248,10 +248,10 @@ class _Learner:
         if not len(self.held_out):
             return {}
         logits = forward_all(network, self.images, self.held_out, self.backbone, self.options.device)
-        known = np.isfinite(logits).all(axis=1)
-        if not known.any():
+        readable = np.isfinite(logits).all(axis=1)
+        if not readable.any():
             return {}
-        loss = float(losses(logits[known], self.truth[self.held_out[known]]).mean())
+        loss = float(losses(logits[readable], self.truth[self.held_out[readable]]).mean())
         return {"held_out_log_loss": loss, METRIC: float(np.exp(-loss))}
 
     def _readable(self, start: int) -> tuple[int, Pixels]:

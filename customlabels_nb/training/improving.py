@@ -182,8 +182,8 @@ class _Work:
         features = forward_all(
             network.backbone, self.pixels, range(len(self.truth)), self.backbone, self.options.device, self.events
         ).astype(np.float32)
-        known = np.isfinite(features).all(axis=1)
-        if not known.all():
+        readable = np.isfinite(features).all(axis=1)
+        if not readable.all():
             self.notes.append(f"Did not start from version {former.name!r}: an image can no longer be read.")
             return
         other = self._fit(features)
@@ -216,13 +216,13 @@ class _Work:
             checkpoints=self.checkpoints,
         )
         logits = forward_all(network, self.pixels, held_out, self.backbone, self.options.device)
-        known = np.isfinite(logits).all(axis=1)
+        readable = np.isfinite(logits).all(axis=1)
         tuned_losses, temperature = np.full(len(held_out), np.nan), 1.0
-        if known.any():
+        if readable.any():
             softened = fit_temperature(
-                logits[known], self.truth[held_out][known], random_state=self.options.random_state
+                logits[readable], self.truth[held_out][readable], random_state=self.options.random_state
             )
-            tuned_losses[known], temperature = softened.losses, softened.value
+            tuned_losses[readable], temperature = softened.losses, softened.value
         network.set_head(*(p.detach().cpu().numpy() / temperature for p in (network.head.weight, network.head.bias)))
         self._compare(_Option(TUNED_NAME, tuned_losses, lambda: network), "fine_tuning")
         self.notes += state.notes
@@ -238,23 +238,23 @@ class _Work:
             forward_all(network, self.pixels, held_out, self.backbone, self.options.device, mirrored=value)
             for value in (False, True)
         )
-        known = np.isfinite(plain).all(axis=1)
-        if not known.any():
+        readable = np.isfinite(plain).all(axis=1)
+        if not readable.any():
             return True
-        truth = self.truth[held_out][known]
-        worse = losses(mirrored[known], truth) - losses(plain[known], truth)
+        truth = self.truth[held_out][readable]
+        worse = losses(mirrored[readable], truth) - losses(plain[readable], truth)
         harmless = worse.mean() <= max(_MIRRORED_WORSE, 2 * standard_error(worse))
         if not harmless:
             self.notes.append("Training images are not mirrored, because mirroring would change their labels.")
         return bool(harmless)
 
     def _compare(self, other: _Option, topic: str) -> None:
-        known = ~(np.isnan(self.best.losses) | np.isnan(other.losses))
-        if not known.any():
+        comparable = ~(np.isnan(self.best.losses) | np.isnan(other.losses))
+        if not comparable.any():
             self.notes.append(f"Kept {self.best.name}: none of the held-out images can still be read.")
             self.facts[topic] = {"kept": False}
             return
-        first, other_losses = self.best.losses[known], other.losses[known]
+        first, other_losses = self.best.losses[comparable], other.losses[comparable]
         kept, reason = choose_start((self.best.name, other.name), first, other_losses)
         self.notes.append(reason)
         self.facts[topic] = {

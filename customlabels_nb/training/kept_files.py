@@ -73,8 +73,8 @@ def check_snapshots(folder: Path) -> None:
     """Raise ArtifactError if a file of the snapshots was changed or deleted since the training began."""
     if not (folder / _DIGESTS).is_file():  # written by an earlier release
         return
-    known, now = json.loads((folder / _DIGESTS).read_text("utf-8")), _digests(folder, {})
-    for name, digest in known.items():
+    digests, now = json.loads((folder / _DIGESTS).read_text("utf-8")), _digests(folder, {})
+    for name, digest in digests.items():
         if now.get(name) != digest:
             raise ArtifactError(
                 f"{str(folder / name)!r} has been changed since the training began, so the training cannot be "
@@ -93,12 +93,12 @@ def _polygons_of(annotations: pd.DataFrame) -> dict[str, list[Any]]:
 
 def _with_polygons(annotations: pd.DataFrame, polygons: Mapping[str, list[Any]]) -> pd.DataFrame:
     """Return annotations with the polygons that :func:`_polygons_of` returned."""
-    known: dict[tuple[Any, ...], deque[Any]] = {}  # several shapes may have the same label and box
+    by_shape: dict[tuple[Any, ...], deque[Any]] = {}  # several shapes may have the same label and box
     for image, shapes in polygons.items():
         for *shape, polygon in shapes:
-            known.setdefault((image, *shape), deque()).append(polygon)
+            by_shape.setdefault((image, *shape), deque()).append(polygon)
     keys = zip(*(annotations[name].tolist() for name in ("image", *_SHAPE)), strict=True)
-    matched = [known[key].popleft() if known.get(key) else None for key in keys]
+    matched = [by_shape[key].popleft() if by_shape.get(key) else None for key in keys]
     return annotations.assign(polygon=pd.Series(matched, annotations.index, dtype=object))
 
 

@@ -408,12 +408,12 @@ class _Loop:
         options = replace(self.options, expect=None, ranks=None)
         facts = {"learner": recipe.facts, "options": options, "state": state.facts}
         task = RankTask(recipe.function, facts, {**recipe.tensors, **state.tensors})
-        known = -1
+        shown = -1
 
         def report_ready(ready: int) -> None:
-            nonlocal known
-            if ready != known or self.events.is_cancelled:
-                known = ready
+            nonlocal shown
+            if ready != shown or self.events.is_cancelled:
+                shown = ready
                 self.events.progress("starting workers", ready, size - 1, unit="workers")
 
         try:

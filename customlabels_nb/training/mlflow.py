@@ -125,9 +125,9 @@ class MLflowListener:
             run = self._client.create_run(self._experiment, tags={_VERSION: identity}, run_name=event.name)
             self._logged_step = -1
         self._run, self._folder = run.info.run_id, event.folder
-        known = run.data.params
-        given = {name: value for name, value in event.parameters.items() if value is not None and name not in known}
-        params = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in given.items()]
+        logged = run.data.params
+        new = {name: value for name, value in event.parameters.items() if value is not None and name not in logged}
+        params = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in new.items()]
         self._client.log_batch(self._run, params=params)
 
     def _log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:

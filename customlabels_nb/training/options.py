@@ -73,6 +73,6 @@ class TrainingOptions:
         return self.budget is not None or self.steps is not None
 
 
-def options_from(**given: Any) -> TrainingOptions:
+def options_from(**arguments: Any) -> TrainingOptions:
     """Create options from a user's arguments, replacing None by the defaults."""
-    return TrainingOptions(**{name: value for name, value in given.items() if value is not None})
+    return TrainingOptions(**{name: value for name, value in arguments.items() if value is not None})

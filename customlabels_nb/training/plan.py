@@ -112,21 +112,21 @@ def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableI
     columns = ["image", "sha256", "width", "height"]
     ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
     if task in DRAWN_TASKS:
-        marks = boxed(dataset)
-        known = set(marks["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # unannotated
+        annotations = boxed(dataset)
+        usable = set(annotations["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # unannotated
     else:
-        marks = dataset.annotations.loc[whole_labels(dataset).index]
-        known = set(marks["image"])
+        annotations = dataset.annotations.loc[whole_labels(dataset).index]
+        usable = set(annotations["image"])
         if task == SINGLE_LABEL:  # an image with two labels does not fit a single-label classifier
-            known -= set(marks.loc[marks["image"].duplicated(), "image"])
+            usable -= set(annotations.loc[annotations["image"].duplicated(), "image"])
         else:
-            known |= set(ready["image"]) - set(dataset.annotations["image"])
+            usable |= set(ready["image"]) - set(dataset.annotations["image"])
         if brands:  # images with boxes are used as they are, and images without annotations as backgrounds
             shapes = boxed(dataset)
-            marks = pd.concat([marks[~marks["image"].isin(shapes["image"])], shapes])
-            known |= set(shapes["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))
-    images = ready[ready["image"].isin(known)].reset_index(drop=True)
-    return UsableImages(images, marks[marks["image"].isin(images["image"])].reset_index(drop=True))
+            annotations = pd.concat([annotations[~annotations["image"].isin(shapes["image"])], shapes])
+            usable |= set(shapes["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))
+    images = ready[ready["image"].isin(usable)].reset_index(drop=True)
+    return UsableImages(images, annotations[annotations["image"].isin(images["image"])].reset_index(drop=True))
 
 
 def _require_enough(

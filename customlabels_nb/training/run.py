@@ -307,12 +307,12 @@ def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
 def _statistics(plan: TrainingPlan, trained: TrainingResult | None = None) -> dict[str, Any]:
     """Count the labels and images planned for training, or actually used if the run is complete."""
     used = set(plan.train.images["image"] if trained is None else trained.train.images)
-    marks = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])
+    annotations = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])
     return {
         "labels": plan.labels["label"].tolist(),
         "training_images": len(used),
         "test_images": len(plan.test.images) if trained is None else len(trained.test.images),
-        "training_images_per_label": {str(k): int(v) for k, v in marks["label"].value_counts().items()},
+        "training_images_per_label": {str(k): int(v) for k, v in annotations["label"].value_counts().items()},
     }
 
 
@@ -334,16 +334,16 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
     are only queried for files that were imported without one, and for those that this process has read, which may have
     changed since.
     """
-    known = {row.image: row for row in store.files()[0].itertuples(index=False)}
-    return [_with_current_hashes(store, known, dataset, events) for dataset in datasets]
+    stored = {row.image: row for row in store.files()[0].itertuples(index=False)}
+    return [_with_current_hashes(store, stored, dataset, events) for dataset in datasets]
 
 
-def _with_current_hashes(store: SqlStore, known: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
+def _with_current_hashes(store: SqlStore, stored: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
     images, hashes, changed = dataset.images, [], []
     unknown = images.loc[images["sha256"].isna() | images["image"].map(was_looked_up).astype(bool), "image"]
     answers = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
-        row = known.get(image)
+        row = stored.get(image)
         now = sha256
         if is_remote(image):
             answer = answers.get(image)

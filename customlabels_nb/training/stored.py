@@ -47,11 +47,11 @@ def stored_evaluation(
     if columns is not None:
         extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
         now = columns.set_index("image")
-        known = {
+        filled = {
             name: images[name].where(images[name].notna(), images["image"].map(now[name]).astype(images[name].dtype))
             for name in ("width", "height", "source")
         }
-        images = images.assign(**known).drop(columns="tags").merge(extra, on="image", how="left")
+        images = images.assign(**filled).drop(columns="tags").merge(extra, on="image", how="left")
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
     return evaluate(

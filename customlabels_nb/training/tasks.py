@@ -132,7 +132,7 @@ def without_labels(dataset: Dataset) -> pd.Series:
 
 
 def _of_labelled(dataset: Dataset, *, shapes: bool) -> pd.DataFrame:
-    images, marks = dataset.images, dataset.annotations
+    images, annotations = dataset.images, dataset.annotations
     ready = images.loc[images["status"] == "labelled", "image"]
-    is_shape = marks["left"].notna() | marks["polygon"].notna()
-    return marks[marks["image"].isin(ready) & (is_shape if shapes else ~is_shape)]
+    is_shape = annotations["left"].notna() | annotations["polygon"].notna()
+    return annotations[annotations["image"].isin(ready) & (is_shape if shapes else ~is_shape)]

@@ -95,8 +95,8 @@ def _drawn(sample: Sample) -> np.ndarray:
     pen = ImageDraw.Draw(image)
     scale = image.width / sample.size[0], image.height / sample.size[1]
     line = 0
-    for marks, color in ((sample.true, _TRUE), (sample.predicted, _PREDICTED)):
-        for mark in marks:
+    for boxes, color in ((sample.true, _TRUE), (sample.predicted, _PREDICTED)):
+        for mark in boxes:
             words = mark.label if mark.confidence is None else f"{mark.label} {mark.confidence:.2f}"
             if mark.box is None:
                 pen.text((4, 4 + 14 * line), words, fill=color, stroke_width=2, stroke_fill="white")

@@ -60,9 +60,9 @@ def _collect(path: Path, parts: dict[Path, str], above: tuple[Path, ...]) -> Non
             raise ValueError(f"In {path.name}, {match[0].strip()!r} cannot be bundled: names cannot be changed.")
         _collect((path.parent / match["path"]).resolve(), parts, (*above, path))
     parts[path] = _IMPORT.sub("", source)
-    left = _LEFT_OVER.search(parts[path])
-    if left:
-        raise ValueError(f'In {path.name}, {left[0]!r} cannot be bundled: use only import {{ a }} from "./b.js";')
+    unbundled = _LEFT_OVER.search(parts[path])
+    if unbundled:
+        raise ValueError(f'In {path.name}, {unbundled[0]!r} cannot be bundled: use only import {{ a }} from "./b.js";')
 
 
 def join_styles(*names: str) -> str:

@@ -398,8 +398,8 @@ class EditedPages(ImagePages):
         if op not in self.operations:
             raise InputError(f"op={op!r} is not an operation. Choose one of {sorted(self.operations)!r}.")
         undoable, forget = not content.get("guest"), content.get("forget", False)
-        given = [content["label"]] if op in self.giving else []
-        with session.visiting(content["split"], undoable=undoable, forget=forget), session.giving(*given):
+        labels = [content["label"]] if op in self.giving else []
+        with session.visiting(content["split"], undoable=undoable, forget=forget), session.giving(*labels):
             names = images = content.get("images")
             if names is None:
                 names = session.images_at(content["ranges"], session.view_numbered(content["view"]))

@@ -102,8 +102,8 @@ def label_handlers(editing: LabelEditing, labels_in: LabelsIn) -> Mapping[str, H
                 raise InputError(f"Cannot read {source!r}: {error}") from error
         if len(found) > _MOST_IMPORTED:
             raise InputError(f"{source!r} has {len(found):,} labels. At most {_MOST_IMPORTED:,} can be imported.")
-        known = set(editing.labels()["label"])
-        return {"total": len(found), "labels": [[name, color] for name, color in found if name not in known]}
+        existing = set(editing.labels()["label"])
+        return {"total": len(found), "labels": [[name, color] for name, color in found if name not in existing]}
 
     return {
         "labels": labels,

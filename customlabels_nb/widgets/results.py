@@ -295,8 +295,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
             if self.exploration.position.mode == MOST_CONFIDENT:
                 actions.keep_thresholds(MOST_CONFIDENT)
             else:
-                known = actions.model_labels
-                actions.keep_thresholds({label: value for label, value in self.thresholds.items() if label in known})
+                labels = actions.model_labels
+                actions.keep_thresholds({label: value for label, value in self.thresholds.items() if label in labels})
 
     def judge_again(self) -> list[str]:
         """Evaluate again with the project's current ground truth and return the test images where it changed.
@@ -579,11 +579,11 @@ def _advice_as_json(exploration: Exploration) -> dict[str, Any]:
 
 def _pictures(exploration: Exploration, about: About, images: int, pixels: int) -> list[list[object]]:
     """Return position, data URI and size of the first images. Unreadable images are left out."""
-    known = TestPictures(exploration.evaluation.images, about.root)
+    pictures = TestPictures(exploration.evaluation.images, about.root)
     worst = exploration.choose(Filter("all"))[:images].tolist()
-    thumbnails = known.thumbnails(worst, pixels)
+    thumbnails = pictures.thumbnails(worst, pixels)
     return [
-        [position, data_url(data), known.size(position)]
+        [position, data_url(data), pictures.size(position)]
         for position, data in zip(worst, thumbnails, strict=True)
         if isinstance(data, bytes)
     ]

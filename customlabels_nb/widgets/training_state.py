@@ -195,7 +195,7 @@ class TrainingProgress:
 
     def _receive_progress(self, event: Progress) -> None:
         now = self.seconds
-        phase = next((known for known in self.phases if known.name == event.phase), None)
+        phase = next((earlier for earlier in self.phases if earlier.name == event.phase), None)
         if phase is None:
             phase = Phase(event.phase, event.unit, event.done, event.total, started=now, heard=now)
         else:

@@ -371,8 +371,8 @@ def _drawn(sample: Sample, color: Callable[[str], str]) -> bytes | Exception:
         return error
     pen = ImageDraw.Draw(image)
     scale = image.width / sample.size[0], image.height / sample.size[1]
-    for marks, width in ((sample.true, 4), (sample.predicted, 2)):
-        for mark in marks:
+    for boxes, width in ((sample.true, 4), (sample.predicted, 2)):
+        for mark in boxes:
             if mark.box is not None:
                 x, y, w, h = (value * scale[axis % 2] for axis, value in enumerate(mark.box))
                 pen.rectangle((x, y, x + max(1, w), y + max(1, h)), outline=color(mark.label), width=width)

@@ -182,7 +182,7 @@ def _compare(outputs: Any, truth: Any, name: str, config: ModelConfig) -> None:
     allowed = (BOX_TOLERANCES if config.is_detector else TOLERANCES)[name]
     if config.is_detector:
         pairs = list(zip(outputs, truth, strict=True))
-        apart = max(_boxes_apart(given, other, config.input_size, allowed) for given, other in pairs)
+        apart = max(_boxes_apart(output, other, config.input_size, allowed) for output, other in pairs)
     else:
         apart = _confidences_apart(outputs, truth, allowed)
     if not apart <= allowed:  # also true for NaN

@@ -110,8 +110,8 @@ def find_weights(name: str, revision: str | None = None) -> Weights | None:
         return None
     if not all((folder / file).is_file() for file in _FILES):
         return None
-    known = KNOWN_MODELS.get(name.partition("@")[0])
-    return Weights(repository.rpartition("/")[2], folder, folder.name, known.licence if known else "")
+    model = KNOWN_MODELS.get(name.partition("@")[0])
+    return Weights(repository.rpartition("/")[2], folder, folder.name, model.licence if model else "")
 
 
 def get_weights(name: str, revision: str | None = None, *, download: bool = True) -> Weights:
@@ -175,13 +175,13 @@ def absolute_name(name: str) -> str:
 
 def describe_download(name: str) -> str:
     """Return the repository, size and licence of a model, for people who wait for its download."""
-    known = KNOWN_MODELS.get(name.partition("@")[0])
-    return f"{known.repository}, {known.megabytes} MB, {known.licence}" if known else name
+    model = KNOWN_MODELS.get(name.partition("@")[0])
+    return f"{model.repository}, {model.megabytes} MB, {model.licence}" if model else name
 
 
 def licence_of(name: str) -> str:
     """Return the licence of the weights with this :attr:`Weights.name`, or an empty string if it is unknown."""
-    return next((known.licence for known in KNOWN_MODELS.values() if known.repository.endswith(f"/{name}")), "")
+    return next((model.licence for model in KNOWN_MODELS.values() if model.repository.endswith(f"/{name}")), "")
 
 
 def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
@@ -228,9 +228,9 @@ def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
 
 def _parse(name: str, revision: str | None = None) -> tuple[str | None, str | None]:
     """Return the repository and the revision, or (None, None) for a folder."""
-    short, _, given = name.partition("@")
+    short, _, tag = name.partition("@")
     if short in KNOWN_MODELS:
-        return KNOWN_MODELS[short].repository, given or revision
+        return KNOWN_MODELS[short].repository, tag or revision
     if name.startswith(HUB):
         repository, named = parse_hub_name(name)
         return repository, named or revision
