@@ -717,10 +717,10 @@ class Assist:
         if images.empty:
             return 0
         rows = rows.assign(confidence=rows["confidence"].clip(0, 0.999))
-        marks = t.normalise_annotations(rows, annotator=annotator)
+        labelled = t.normalise_annotations(rows, annotator=annotator)
         try:
             done = self._store.update_images(
-                t.TRAIN, t.settle_statuses(images, marks), marks, Action("auto-label", settings.user, annotator)
+                t.TRAIN, t.settle_statuses(images, labelled), labelled, Action("auto-label", settings.user, annotator)
             )
         except (StaleEditError, TableError):  # a person was faster: leave that image out
             if not attempts:
@@ -747,8 +747,8 @@ class Assist:
         if last == self._seen or not self.on or self._runner.is_elsewhere:
             return
         done, latest, basis = self._latest("done"), self._latest(), self._basis()
-        known = latest and (latest["state"], latest["basis"], latest["labels"], latest["boxes"])
-        failed = known == ("failed", basis, *self._store.labelled_by_people(t.TRAIN))  # it would fail again
+        latest_run = latest and (latest["state"], latest["basis"], latest["labels"], latest["boxes"])
+        failed = latest_run == ("failed", basis, *self._store.labelled_by_people(t.TRAIN))  # it would fail again
         missing = done is None or done["basis"] != basis or stamp(self._location.root) is None
         if not failed and (missing or self._left()[0] == 0):
             with contextlib.suppress(Cancelled, HelperError, NotAllowedError):  # the run has the reason

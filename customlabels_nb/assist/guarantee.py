@@ -163,15 +163,15 @@ def labels_needed(
     if find_guarantee(confidence, right, target, copies=copies).shown:
         return 0
     ok = _surest_first(confidence, right, copies)[1]
-    known, more = len(ok) if checked is None else checked, fewest_items(target)
+    count, more = len(ok) if checked is None else checked, fewest_items(target)
     if len(ok):
         growth = np.unique(np.append(np.geomspace(1, _MOST_GROWTH, 200), max(more / len(ok), 1)))
         size, wrong = np.arange(1, len(ok) + 1)[:, None], np.cumsum(~ok)[:, None]
         enough = (lower_bound(np.floor((size - wrong) * growth + 1e-6), size * growth) >= target - 1e-9).any(axis=0)
         if not enough.any():
             return None
-        more = max(1, ceil(known * (growth[enough][0] - 1) - 1e-6))
-    first = min(more, max(MANY_CHECKED - known, 0))
+        more = max(1, ceil(count * (growth[enough][0] - 1) - 1e-6))
+    first = min(more, max(MANY_CHECKED - count, 0))
     return round(first / FIRST_SHARE + (more - first) / LATER_SHARE)
 
 

@@ -79,14 +79,14 @@ def count_on_check_images(
     rank[order] = np.arange(n)
     sizes = np.unique(np.ceil(np.array(SHARES) * n).astype(np.int64))
     several, single = truth.ndim == 2, np.eye(k, dtype=np.bool_)
-    known = truth[check].astype(np.bool_) if several else single[truth[check].astype(np.int64)]
+    actual = truth[check].astype(np.bool_) if several else single[truth[check].astype(np.int64)]
     predicted = np.zeros((len(sizes), len(check), k), dtype=np.bool_)
     for i, size in enumerate(sizes):
         for number in np.unique(fold[check]):
             train, held_out = np.flatnonzero((fold != number) & (rank < size)), np.flatnonzero(fold[check] == number)
             probabilities = predict_others(rows[train], truth[train], rows[check[held_out]], head)
             predicted[i, held_out] = probabilities >= 0.5 if several else single[probabilities.argmax(axis=1)]
-    return Counts(sizes, predicted & known, predicted, known)
+    return Counts(sizes, predicted & actual, predicted, actual)
 
 
 def forecast(counts: Counts, *, more: int = MORE) -> Forecast | None:
@@ -106,15 +106,15 @@ def forecast(counts: Counts, *, more: int = MORE) -> Forecast | None:
     f1 = f1[:, usable]
     if len(f1[0]) < _RESAMPLES // 2:
         return None
-    known = ~np.isnan(f1[0, 0])
-    mean = np.nanmean(f1[:, :, known], axis=2)
+    measured = ~np.isnan(f1[0, 0])
+    mean = np.nanmean(f1[:, :, measured], axis=2)
     gains = _gain(counts.sizes, mean, more, images)
     of_label = np.zeros(f1.shape[2])
-    of_label[known] = _gain(counts.sizes, f1[:, 0, known], more, images)
+    of_label[measured] = _gain(counts.sizes, f1[:, 0, measured], more, images)
     low, high = np.percentile(gains[1:], [2.5, 97.5])
     gain = float(np.clip(gains[0], low, high))
     best = int(of_label.argmax())
-    most = best if known.sum() > 1 and of_label[best] > 1.5 * of_label[known].mean() else None
+    most = best if measured.sum() > 1 and of_label[best] > 1.5 * of_label[measured].mean() else None
     return Forecast(more, float(mean[-1, 0]), gain, float(low), float(high), most)
 
 

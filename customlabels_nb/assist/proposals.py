@@ -87,8 +87,8 @@ class Proposals:
         if len(self.errors):
             text += f" {counted(len(self.errors), 'image')} could not be read, see .errors."
         if self.remaining:
-            left = counted(self.remaining, "image is", "images are")
-            text += f" Stopped: {left} left. The same call continues with them."
+            remaining = counted(self.remaining, "image is", "images are")
+            text += f" Stopped: {remaining} left. The same call continues with them."
         return text
 
 
@@ -227,13 +227,13 @@ def _classify(
     except (KeyboardInterrupt, Cancelled):
         stopped = True
     cosines = similarities(root, name, keys, vectors)
-    known = np.flatnonzero(~np.isnan(cosines[:, 0]))
-    probabilities = match_probabilities(name, cosines[known], several=several)
-    best = np.arange(len(known)), probabilities.argmax(axis=1)
+    usable = np.flatnonzero(~np.isnan(cosines[:, 0]))
+    probabilities = match_probabilities(name, cosines[usable], several=several)
+    best = np.arange(len(usable)), probabilities.argmax(axis=1)
     row, label = np.nonzero(np.ones_like(probabilities)) if several else best
-    found = pd.DataFrame({"image": names[known[row]], "label": labels[label], "confidence": probabilities[row, label]})
+    found = pd.DataFrame({"image": names[usable[row]], "label": labels[label], "confidence": probabilities[row, label]})
     errors = issues_to_frame(issues).rename(columns={"where": "image"})[["image", "code", "message"]]
-    return found, errors, len(images) - len(known) if stopped else 0
+    return found, errors, len(images) - len(usable) if stopped else 0
 
 
 def _detect(
@@ -280,12 +280,12 @@ def _detect(
         if not isinstance(event, Progress) or len(times) > _SAMPLE:
             return
         times.append(time.monotonic())
-        left = (event.total or 0) - event.done
-        if len(times) > _SAMPLE and left:
+        count = (event.total or 0) - event.done
+        if len(times) > _SAMPLE and count:
             seconds = (times[-1] - times[0]) / _SAMPLE
-            rest = _describe(left * seconds / (workers or 1))
+            rest = _describe(count * seconds / (workers or 1))
             events.message(
-                f"{weights.name} takes {_describe(seconds)} an image: about {rest} for {counted(left, 'more image')}. "
+                f"{weights.name} takes {_describe(seconds)} an image: about {rest} for {counted(count, 'more image')}. "
                 "If stopped, the same call continues."
             )
             if workers is not None:

@@ -70,31 +70,31 @@ def suspect_labels(
     return _table([(*row, model, *_NO_BOX) for row in rows])
 
 
-def swapped_labels(probabilities: FloatArray, given: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+def swapped_labels(probabilities: FloatArray, labels: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Return the images whose single label is probably another one, this other label, and how much likelier it is."""
     n, k = probabilities.shape
-    counts = np.bincount(given, minlength=k)
-    self_confidence = probabilities[np.arange(n), given]
-    least = STRICTNESS * np.bincount(given, self_confidence, minlength=k) / np.maximum(counts, 1)
+    counts = np.bincount(labels, minlength=k)
+    self_confidence = probabilities[np.arange(n), labels]
+    least = STRICTNESS * np.bincount(labels, self_confidence, minlength=k) / np.maximum(counts, 1)
     reached = np.where((probabilities >= least) & (counts >= FEWEST), probabilities, -1.0)
     suggested = reached.argmax(axis=1)
     score = reached[np.arange(n), suggested] - self_confidence
-    swapped = np.flatnonzero((suggested != given) & (score > 0) & (counts[given] >= FEWEST))
+    swapped = np.flatnonzero((suggested != labels) & (score > 0) & (counts[labels] >= FEWEST))
     swapped = swapped[np.argsort(-score[swapped], kind="stable")]
     return swapped, suggested[swapped], score[swapped]
 
 
-def doubtful_labels(probabilities: FloatArray, given: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
+def doubtful_labels(probabilities: FloatArray, has_label: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Return the images and labels that are probably missing or wrong, and how far given and predicted differ."""
-    having, lacking = given.sum(axis=0), (~given).sum(axis=0)
-    high = (probabilities * given).sum(axis=0) / np.maximum(having, 1)
-    low = (probabilities * ~given).sum(axis=0) / np.maximum(lacking, 1)
+    having, lacking = has_label.sum(axis=0), (~has_label).sum(axis=0)
+    high = (probabilities * has_label).sum(axis=0) / np.maximum(having, 1)
+    low = (probabilities * ~has_label).sum(axis=0) / np.maximum(lacking, 1)
     separable = high > low
     high, low = STRICTNESS * high, 1 - STRICTNESS * (1 - low)
-    doubted = np.where(given, probabilities <= low, probabilities >= high)
+    doubted = np.where(has_label, probabilities <= low, probabilities >= high)
     doubted &= (having >= FEWEST) & (lacking >= FEWEST) & separable
     image, label = np.nonzero(doubted)
-    score = np.abs(given - probabilities)[image, label]
+    score = np.abs(has_label - probabilities)[image, label]
     order = np.argsort(-score, kind="stable")
     return image[order], label[order], score[order]
 
@@ -105,11 +105,11 @@ def suspect_boxes(annotations: pd.DataFrame, predictions: pd.DataFrame, *, model
     The index of ``annotations`` identifies the given boxes. ``predictions`` are those of detectors that were trained on
     other images, from low confidences on and after non-maximum suppression. Return a table with :data:`COLUMNS`.
     """
-    given, predicted = annotations[annotations["left"].notna()], predictions[predictions["left"].notna()]
-    parts, guesses = given.groupby("image", sort=False).indices, predicted.groupby("image", sort=False).indices
+    annotated, predicted = annotations[annotations["left"].notna()], predictions[predictions["left"].notna()]
+    parts, guesses = annotated.groupby("image", sort=False).indices, predicted.groupby("image", sort=False).indices
     none = np.empty(0, dtype=np.int64)
     cases = [
-        _Case(image, given.iloc[parts.get(image, none)], predicted.iloc[guesses.get(image, none)])
+        _Case(image, annotated.iloc[parts.get(image, none)], predicted.iloc[guesses.get(image, none)])
         for image in dict.fromkeys([*parts, *guesses])
     ]
     names = np.concatenate([np.empty(0, object), *(case.label for case in cases)])
@@ -124,20 +124,20 @@ def suspect_boxes(annotations: pd.DataFrame, predictions: pd.DataFrame, *, model
     return _table([(*row[:6], model, *row[6]) for case in cases for row in case.suspects(sure, recall)])
 
 
-def is_still_there(given: str | None, suggested: str | None, drawn: bool, labels: Container[str]) -> bool:
+def is_still_there(label: str | None, suggested: str | None, drawn: bool, labels: Container[str]) -> bool:
     """Return True if an image with these labels, of itself and its shapes, still has what is suspected."""
-    return given in labels if given is not None else drawn or suggested not in labels
+    return label in labels if label is not None else drawn or suggested not in labels
 
 
 def still_there(suspects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
     """Return the suspects that are still there, with the current indices of their annotations."""
-    marks = dict(iter(annotations.groupby("image", sort=False)))
+    by_image = dict(iter(annotations.groupby("image", sort=False)))
     kept, indices = [], []
     for row in suspects.itertuples():
-        annotated, drawn = marks.get(row.image, annotations.head(0)), not pd.isna(row.left)
-        given = None if pd.isna(row.given) else row.given
-        if is_still_there(given, row.suggested, drawn, set(annotated["label"])):
-            same = annotated[(annotated["label"] == given) & (annotated["left"].notna() == drawn)]
+        annotated, drawn = by_image.get(row.image, annotations.head(0)), not pd.isna(row.left)
+        label = None if pd.isna(row.given) else row.given
+        if is_still_there(label, row.suggested, drawn, set(annotated["label"])):
+            same = annotated[(annotated["label"] == label) & (annotated["left"].notna() == drawn)]
             overlap = iou(
                 np.array([[getattr(row, side) for side in BOX_COLUMNS]]), same[[*BOX_COLUMNS]].to_numpy(float)
             )
@@ -149,12 +149,12 @@ def still_there(suspects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFra
 class _Case:
     """Compare the given and the predicted boxes of one image."""
 
-    def __init__(self, image: str, given: pd.DataFrame, predicted: pd.DataFrame) -> None:
-        boxes, guesses = (frame[[*BOX_COLUMNS]].to_numpy(np.float64) for frame in (given, predicted))
-        crowd = given["crowd"].to_numpy(np.bool_) if "crowd" in given.columns else np.zeros(len(given), np.bool_)
+    def __init__(self, image: str, shapes: pd.DataFrame, predicted: pd.DataFrame) -> None:
+        boxes, guesses = (frame[[*BOX_COLUMNS]].to_numpy(np.float64) for frame in (shapes, predicted))
+        crowd = shapes["crowd"].to_numpy(np.bool_) if "crowd" in shapes.columns else np.zeros(len(shapes), np.bool_)
         free = iou(guesses, boxes[crowd]).max(axis=1, initial=0) == 0
-        self.image, self.index = image, given.index.to_numpy()[~crowd]
-        self.label, self.box = given["label"].to_numpy(object)[~crowd], boxes[~crowd]
+        self.image, self.index = image, shapes.index.to_numpy()[~crowd]
+        self.label, self.box = shapes["label"].to_numpy(object)[~crowd], boxes[~crowd]
         self.found_label, self.found_box = predicted["label"].to_numpy(object)[free], guesses[free]
         self.confidence = predicted["confidence"].to_numpy(np.float64)[free]
         self.iou = iou(self.box, self.found_box)

@@ -146,22 +146,22 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
         raise NotEnoughDataError("The training set has no images. Add some with project.add_images(…).")
     count = len(data.table)
     with steps.phase("featurization", count):
-        known = _read_features(data, root, events)
-        images = data.part.images[known[data.at]].reset_index(drop=True)
-        marks = data.part.marks[data.part.marks["image"].isin(images["image"])]
-        data.part, data.at = UsableImages(images, marks), data.at[known[data.at]]
+        readable = _read_features(data, root, events)
+        images = data.part.images[readable[data.at]].reset_index(drop=True)
+        annotations = data.part.marks[data.part.marks["image"].isin(images["image"])]
+        data.part, data.at = UsableImages(images, annotations), data.at[readable[data.at]]
         data.copies = _copies(data, root, store, events)
     labelled = np.zeros(count, dtype=np.bool_)
     labelled[data.at] = True
     size = data.table["width"].astype("float64").fillna(0) * data.table["height"].astype("float64").fillna(0)
-    data.waiting &= known
+    data.waiting &= readable
     to_label = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
     to_label &= ~np.isin(data.copies, data.copies[labelled])
     places = check_places(data.table["sha256"].fillna(data.table["image"]).tolist())
     drawn = ~is_packed(places, arguments["earlier"]) & (np.arange(count) < data.in_train)
-    end, ahead = check_images(places, drawn & (to_label | (data.by_machine & known)), arguments["reserved"])
+    end, ahead = check_images(places, drawn & (to_label | (data.by_machine & readable)), arguments["reserved"])
     data.check = np.flatnonzero(drawn & labelled & (places <= max(end, 0)))
-    answered = known & ~labelled & ~data.by_machine & np.asarray(data.table["status"] != "unlabelled")
+    answered = readable & ~labelled & ~data.by_machine & np.asarray(data.table["status"] != "unlabelled")
     data.refused = np.flatnonzero(drawn & answered & (places <= max(end, 0)))
     upcoming = drawn & to_label & np.isin(places, np.array(ahead, dtype=np.uint64))
     data.reserved = np.isin(data.copies, data.copies[upcoming])
@@ -332,21 +332,21 @@ def _judged(
 
 def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
     """Train a detector on each half of the images to predict the other half, and half of the images without labels."""
-    images, marks, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
-    if marks["image"].nunique() < FEWEST_IMAGES or len(marks) < FEWEST_BOXES:
+    images, boxes, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
+    if boxes["image"].nunique() < FEWEST_IMAGES or len(boxes) < FEWEST_BOXES:
         return _nothing(steps, n)
     from customlabels_nb.training.boxes_data import make_examples
     from customlabels_nb.training.budget import Budget, parse_budget
     from customlabels_nb.training.detection_data import DetectionOptions
     from customlabels_nb.training.detector_recipe import TrainedDetector, predict_boxes, train_detector
 
-    names, given = [name for name in data.names if (marks["label"] == name).any()], parse_budget(budget)
+    names, limit = [name for name in data.names if (boxes["label"] == name).any()], parse_budget(budget)
 
     def trained(chosen: BoolArray) -> TrainedDetector:
-        part = Budget(given.seconds and given.seconds / 2, given.steps)
+        part = Budget(limit.seconds and limit.seconds / 2, limit.steps)
         relay = _relay(steps.events, "training")
         return train_detector(
-            make_examples(images[chosen], marks, names), names, DetectionOptions(part), relay, root=root
+            make_examples(images[chosen], boxes, names), names, DetectionOptions(part), relay, root=root
         )
 
     def predicted(images: pd.Series, half: BoolArray, phase: str) -> pd.DataFrame:
@@ -357,9 +357,9 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
         )
 
     half = split_groups(data.copies[data.at])
-    if any(not marks["image"].isin(images.loc[part_of, "image"]).any() for part_of in (half, ~half)):
+    if any(not boxes["image"].isin(images.loc[part_of, "image"]).any() for part_of in (half, ~half)):
         return _nothing(steps, n)
-    with steps.phase("training", len(marks), "boxes"):
+    with steps.phase("training", len(boxes), "boxes"):
         detectors = [trained(half), trained(~half)]
     with steps.phase("validation", len(data.check), "check images"):
         crossed = predicted(images["image"], half, "validation")
@@ -408,10 +408,10 @@ def _judge_proposals(data: _Images, proposed: pd.DataFrame, result: _Found) -> _
         rows = proposed.assign(sure=proposed["confidence"])
     else:  # all labels of an image are right, or it is wrong
         rows = proposed.assign(sure=proposed.groupby("image")["confidence"].transform("min"))
-        given = truth.groupby("image")["label"].agg(frozenset)
+        true_labels = truth.groupby("image")["label"].agg(frozenset)
         labels = rows[rows["image"].isin(checked)].groupby("image")["label"].agg(frozenset)
         checks = rows.drop_duplicates("image").set_index("image").loc[labels.index, ["label_at", "sure"]].reset_index()
-        right = [labels[image] == given.get(image, frozenset()) for image in checks["image"]]
+        right = [labels[image] == true_labels.get(image, frozenset()) for image in checks["image"]]
         checks = checks.assign(label=0 if data.task == MULTI_LABEL else checks["label_at"], right=right)
     group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
     checks = checks.assign(copies=group[checks["image"]].to_numpy())
@@ -428,14 +428,14 @@ def _surest_label(data: _Images, proposed: pd.DataFrame) -> IntArray:
 
 def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     """Return predictions for the open near-duplicates of labelled images: their labels, where these agree."""
-    given = data.part.marks.groupby("image")["label"].agg(frozenset)
-    label_sets = data.part.images["image"].map(lambda name: given.get(name, frozenset()))
+    labels_of = data.part.marks.groupby("image")["label"].agg(frozenset)
+    label_sets = data.part.images["image"].map(lambda name: labels_of.get(name, frozenset()))
     labels = label_sets.groupby(data.copies[data.at]).agg(["first", "nunique"])
-    known = labels.loc[labels["nunique"] == 1, "first"]
+    agreed = labels.loc[labels["nunique"] == 1, "first"]
     rows = [
         (position, data.names.index(name))
-        for position in np.flatnonzero(data.waiting & np.isin(data.copies, known.index)).tolist()
-        for name in sorted(known[data.copies[position]])
+        for position in np.flatnonzero(data.waiting & np.isin(data.copies, agreed.index)).tolist()
+        for name in sorted(agreed[data.copies[position]])
     ]
     positions, label = np.array(rows, dtype=np.int64).reshape(-1, 2).T
     return pd.DataFrame({

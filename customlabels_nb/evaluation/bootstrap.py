@@ -57,11 +57,11 @@ def resampled_sums(
 def middle_95(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Compute the 2.5th and 97.5th percentiles of each column, ignoring NaN. An all-NaN column gives NaN."""
     result = np.full((2, values.shape[1]), np.nan)
-    known: BoolArray = ~np.isnan(values)
-    whole = known.all(axis=0)
+    present: BoolArray = ~np.isnan(values)
+    whole = present.all(axis=0)
     result[:, whole] = np.percentile(values[:, whole], [2.5, 97.5], axis=0)
-    for column in np.flatnonzero(~whole & known.any(axis=0)):
-        result[:, column] = np.percentile(values[known[:, column], column], [2.5, 97.5])
+    for column in np.flatnonzero(~whole & present.any(axis=0)):
+        result[:, column] = np.percentile(values[present[:, column], column], [2.5, 97.5])
     return result[0], result[1]
 
 

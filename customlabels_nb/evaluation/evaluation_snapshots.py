@@ -141,12 +141,12 @@ def truth_snapshot(
 # -- classifiers ----------------------------------------------------------------------------------------
 def _score_lines(scores: Scores, thresholds: FloatArray, date: str, longest: int) -> Iterator[bytes]:
     """Yield the lines of a classifier, leaving out true negatives from lines of more than ``longest`` bytes."""
-    known = np.flatnonzero(scores.known)
-    all_kinds = (2 * scores.truth.astype(np.int8) + scores.accepted(thresholds))[:, known]
-    is_listed = (scores.given | scores.truth)[:, known]
+    columns = np.flatnonzero(scores.known)
+    all_kinds = (2 * scores.truth.astype(np.int8) + scores.accepted(thresholds))[:, columns]
+    is_listed = (scores.given | scores.truth)[:, columns]
     texts = [_text(label) for label in scores.labels]
     facts = _metadata(IMAGE_LEVEL, "no", f"{EVALUATION}-job", date)
-    classes = [{"class-name": texts[column], **facts} for column in known.tolist()]
+    classes = [{"class-name": texts[column], **facts} for column in columns.tolist()]
 
     def line(head: dict[str, Any], confidences: list[float], kinds: list[int], chosen: Iterable[int]) -> bytes:
         value = dict(head)
@@ -157,7 +157,7 @@ def _score_lines(scores: Scores, thresholds: FloatArray, date: str, longest: int
         return orjson.dumps(value)
 
     for row, image in enumerate(scores.images):
-        confidences, kinds = scores.confidence[row, known].tolist(), all_kinds[row].tolist()
+        confidences, kinds = scores.confidence[row, columns].tolist(), all_kinds[row].tolist()
         head = {SOURCE: _text(image)} | _true_labels(texts, date, np.flatnonzero(scores.truth[row]).tolist())
         listed = np.flatnonzero(is_listed[row]).tolist()
         negatives = [(confidences[n], n) for n in listed if not kinds[n]]
@@ -312,8 +312,8 @@ def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple
     """Return the size of each image, and the number of those estimated from the extent of boxes in row ``image``."""
     sides = np.zeros((len(images), 2))
     if {"width", "height"} <= set(images.columns):
-        given = [pd.to_numeric(images[side], errors="coerce") for side in ("width", "height")]
-        sides = np.stack([side.to_numpy(dtype=np.float64, na_value=np.nan) for side in given], axis=1)
+        sizes_in_table = [pd.to_numeric(images[side], errors="coerce") for side in ("width", "height")]
+        sides = np.stack([side.to_numpy(dtype=np.float64, na_value=np.nan) for side in sizes_in_table], axis=1)
         sides[~((sides >= 1) & (sides <= LARGEST_SIZE)).all(axis=1)] = 0
     unknown = np.flatnonzero(sides[:, 0] == 0)
     names = images["image"].to_numpy(dtype=object)
@@ -326,10 +326,10 @@ def image_sizes(images: pd.DataFrame, image: IntArray, box: FloatArray) -> tuple
         ends = np.full_like(sides, REKOGNITION.min_side_pixels)  # Rekognition rejects smaller images
         np.maximum.at(ends, image, np.ceil(box[:, :2] + box[:, 2:]))
         sides = np.where(estimated[:, None], np.minimum(ends, LARGEST_SIZE), sides)
-    known: list[list[int]] = sides.astype(np.int64).tolist()
+    size_rows: list[list[int]] = sides.astype(np.int64).tolist()
     manifest_sizes: list[Size] = [
         {"width": width, "height": height, "depth": 3, **({ESTIMATED: True} if guess else {})}
-        for (width, height), guess in zip(known, estimated.tolist(), strict=True)
+        for (width, height), guess in zip(size_rows, estimated.tolist(), strict=True)
     ]
     return manifest_sizes, int(estimated.sum())
 
@@ -394,8 +394,8 @@ def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
             entries += _taken(line, f"{str(file)!r}, line {number}")
             truth.append(raw if line is None else orjson.dumps(line))
         manifest = manifest_of(ManifestLines(source.name, truth), str(file))
-        known = set(manifest.images["image"])
-        rows = [(image, *row) for image, predictions in entries if image in known for row in predictions]
+        in_manifest = set(manifest.images["image"])
+        rows = [(image, *row) for image, predictions in entries if image in in_manifest for row in predictions]
     if not entries:
         raise InputError(f"path={str(file)!r} contains no predictions (rekognition-custom-labels-evaluation-0, …).")
     columns = ["image", "label", "confidence", *BOX_COLUMNS]

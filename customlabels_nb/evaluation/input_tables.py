@@ -80,14 +80,14 @@ def choose_test_images(
     if images is None:
         _require_common("truth", named["truth"], "predictions", named["predictions"])
         return _some_image(seen.to_numpy(dtype=object)), tuple(_about_similar(*named.items()))
-    given, notes = pd.Index(_given_images(images)), []
-    others = seen[~seen.isin(given)]
+    chosen, notes = pd.Index(_given_images(images)), []
+    others = seen[~seen.isin(chosen)]
     if len(others):
         notes.append(f"Ignored because they are not test images: {some_images(others)} in truth or predictions.")
     for name, mentioned in named.items():
-        _require_common(name, mentioned, "images", given)
-        notes += _about_similar((name, mentioned), ("images", given))
-    return _some_image(given.to_numpy(dtype=object)), tuple(notes)
+        _require_common(name, mentioned, "images", chosen)
+        notes += _about_similar((name, mentioned), ("images", chosen))
+    return _some_image(chosen.to_numpy(dtype=object)), tuple(notes)
 
 
 def first_names(names: Iterable[str]) -> str:
@@ -192,13 +192,13 @@ def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:
         if not names.is_unique:
             raise TableError(f"images has two columns {names[names.duplicated()][0]!r}. Drop or rename one of them.")
         images = images["image"]
-    given = pd.Series(list(images), dtype="object")
-    if given.isna().any():
+    listed = pd.Series(list(images), dtype="object")
+    if listed.isna().any():
         raise TableError("images has missing values. Every test image needs a path or URL.")
-    given = as_text(given).astype("object")
-    if given.duplicated().any():
-        raise TableError(f"images contains {str(given[given.duplicated()].iloc[0])!r} twice. List each image once.")
-    return given
+    listed = as_text(listed).astype("object")
+    if listed.duplicated().any():
+        raise TableError(f"images contains {str(listed[listed.duplicated()].iloc[0])!r} twice. List each image once.")
+    return listed
 
 
 def _some_image(names: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
@@ -408,8 +408,8 @@ def canvas_sizes(test_images: npt.NDArray[np.object_], images: object, *tables: 
     index = pd.Index(test_images)
     sizes = np.full((len(index), 2), np.nan)
     if isinstance(images, pd.DataFrame) and {"width", "height"} <= set(images.columns):
-        known = images.drop_duplicates("image").set_index("image")[["width", "height"]].reindex(index)
-        sizes = known.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        sides = images.drop_duplicates("image").set_index("image")[["width", "height"]].reindex(index)
+        sizes = sides.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     needed = np.ones((len(index), 2))
     for table in tables:
         indices = _positions(table.rows["image"], index)

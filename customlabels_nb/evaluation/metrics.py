@@ -210,11 +210,11 @@ def row_of(metric: str, summary: pd.DataFrame, task: str) -> pd.Series:
     names, name = summary["metric"].tolist(), str(metric).lower().replace("-", "_").replace(" ", "_")
     if metric in names:
         return summary.set_index("metric").loc[metric]
-    known = _ALSO_NAMED.get(name, name.removeprefix("macro_"))
-    if known in _ONLY_FOR and known not in names:
-        hint = f"{known} is for {_ONLY_FOR[known]}, and the task of this evaluation is {task!r}. "
+    column = _ALSO_NAMED.get(name, name.removeprefix("macro_"))
+    if column in _ONLY_FOR and column not in names:
+        hint = f"{column} is for {_ONLY_FOR[column]}, and the task of this evaluation is {task!r}. "
     else:
-        hint = "".join(f"Did you mean {near!r}? " for near in get_close_matches(known, names, 1, 0.3))
+        hint = "".join(f"Did you mean {near!r}? " for near in get_close_matches(column, names, 1, 0.3))
     raise InputError(f"metric={metric!r} does not exist. {hint}The metrics are {', '.join(names)}.")
 
 

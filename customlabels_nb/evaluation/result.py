@@ -397,7 +397,7 @@ class Evaluation:
         """Suggestions for improving the model, largest estimated gain first."""
         return self._advise()
 
-    def _advise(self, **known: Any) -> Advice:
+    def _advise(self, **facts: Any) -> Advice:
         from customlabels_nb.evaluation.advice import advise
 
         return advise(
@@ -406,7 +406,7 @@ class Evaluation:
             per_label=self._per_label,
             per_image=self._per_image,
             labels=self.labels,
-            **known,
+            **facts,
         )
 
 
@@ -438,8 +438,8 @@ def evaluate(
         truth, predictions, images, labels=labels, named=named, task=task, iou_threshold=iou_threshold,
         max_boxes=max_boxes,
     )  # fmt: skip
-    known = {*normalise_labels([] if labels is None else labels)["label"]}
-    left_out = [*left_out, *_about_names(outcomes, [name for name in named if name not in known])]
+    table_labels = {*normalise_labels([] if labels is None else labels)["label"]}
+    left_out = [*left_out, *_about_names(outcomes, [name for name in named if name not in table_labels])]
     if thresholds is None:
         thresholds = default_decision(outcomes.task)
     elif isinstance(thresholds, str) and thresholds == "best":
@@ -505,7 +505,7 @@ def make_outcomes(
 
     ``named`` are labels of the evaluation even if no table has them.
     """
-    given, task = task, task_of(truth, predictions) if task is None else task
+    argument, task = task, task_of(truth, predictions) if task is None else task
     if task not in TASKS:
         raise InputError(f"task={task!r} cannot be evaluated. Use one of {', '.join(TASKS)}, or None.")
     iou_threshold = check_fraction("iou_threshold", iou_threshold, exclude=(0,))
@@ -515,7 +515,7 @@ def make_outcomes(
             masks=task == POLYGONS, max_boxes=max_boxes,
         )  # fmt: skip
     scores = make_scores(truth, predictions, images, labels=labels, named=named, task=task)
-    if given is None and (scores.in_test_set | scores.known).sum() == 1:  # it would always be the most confident one
+    if argument is None and (scores.in_test_set | scores.known).sum() == 1:  # it would always be the most confident one
         return replace(scores, task=MULTI_LABEL)
     return scores
 
@@ -536,12 +536,12 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 
 
 def evaluation_notes(
-    outcomes: Outcomes, per_label: pd.DataFrame, given: float | Mapping[str, float] | str
+    outcomes: Outcomes, per_label: pd.DataFrame, decision: float | Mapping[str, float] | str
 ) -> list[str]:
-    notes = [*_about_thresholds(outcomes, given, per_label["threshold"].to_numpy())]
+    notes = [*_about_thresholds(outcomes, decision, per_label["threshold"].to_numpy())]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)
-    never = "no image has {} as its most confident label." if given == MOST_CONFIDENT else _NEVER_REACHED
+    never = "no image has {} as its most confident label." if decision == MOST_CONFIDENT else _NEVER_REACHED
     notes += [sentence[0].upper() + sentence[1:] for sentence in _about_labels(outcomes, per_label, never)]
     notes += _about_images(outcomes)
     tested = outcomes.in_test_set
@@ -561,15 +561,15 @@ def flawless_note(images: int, who: str = "The model") -> str:
 
 
 def _about_thresholds(
-    outcomes: Outcomes, given: float | Mapping[str, float] | str, thresholds: FloatArray
+    outcomes: Outcomes, decision: float | Mapping[str, float] | str, thresholds: FloatArray
 ) -> Iterator[str]:
-    chosen = isinstance(given, Mapping) and np.array_equal(thresholds, assumed_thresholds(outcomes))
-    if given == ASSUMED or chosen or (isinstance(given, Mapping) and len(given) < len(outcomes.labels)):
+    chosen = isinstance(decision, Mapping) and np.array_equal(thresholds, assumed_thresholds(outcomes))
+    if decision == ASSUMED or chosen or (isinstance(decision, Mapping) and len(decision) < len(outcomes.labels)):
         yield (
             "The thresholds were chosen on this test set to maximise the F1 of each label. Expect slightly lower "
             "metrics on new images."
         )
-    elif given == "cross-validated":
+    elif decision == "cross-validated":
         yield (
             "The thresholds were cross-validated: for each fold of the test images, they were chosen on the other "
             "folds, so the metrics are not biased by the choice of thresholds. The threshold shown for each label is "
@@ -595,16 +595,16 @@ _NEVER_REACHED = "no prediction of {} reaches the threshold."
 
 
 def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame, never: str) -> Iterator[str]:
-    names, tested, known = np.array(outcomes.labels, dtype=object), outcomes.in_test_set, outcomes.known
+    names, tested, predicted = np.array(outcomes.labels, dtype=object), outcomes.in_test_set, outcomes.known
     tp, fp = per_label["tp"].to_numpy(), per_label["fp"].to_numpy()
     unknown = "the model does not predict {}. All test images with it count as missed."
     if isinstance(outcomes, Boxes):
         unknown = "there are no predictions of {}. All true boxes with it count as missed."
     for which, text in (
         (~tested, "no test image has {}, so it does not count towards the averages."),
-        (tested & ~known, unknown),
-        (tested & known & (tp + fp == 0), f"{never} Precision and F1 are 0/0, shown as 0."),
-        (tested & known & (tp == 0) & (fp > 0), "no prediction of {} is correct. F1 is 0/0, shown as 0."),
+        (tested & ~predicted, unknown),
+        (tested & predicted & (tp + fp == 0), f"{never} Precision and F1 are 0/0, shown as 0."),
+        (tested & predicted & (tp == 0) & (fp > 0), "no prediction of {} is correct. F1 is 0/0, shown as 0."),
     ):
         if which.any():
             yield text.format(_listed(list(names[which])))

@@ -74,8 +74,8 @@ class Scores(Outcomes):
             part = slice(start, start + _LABELS_AT_ONCE)
             by_label = (np.ascontiguousarray(matrix[:, part].T) for matrix in (self.truth, self.confidence, self.given))
             return [
-                Steps.of(*((truth, confidence) if given.all() else (truth[given], confidence[given])), targets)
-                for truth, confidence, given, targets in zip(*by_label, self.test_images[part].tolist(), strict=True)
+                Steps.of(*((truth, confidence) if has.all() else (truth[has], confidence[has])), targets)
+                for truth, confidence, has, targets in zip(*by_label, self.test_images[part].tolist(), strict=True)
             ]
 
         workers = settings.threads if self.truth.size >= _WORTH_THREADS else 1
@@ -190,8 +190,8 @@ class Scores(Outcomes):
 
     def most_confident(self) -> Self:
         """Keep only the prediction of each image's most confident label. Only for single-label tasks."""
-        given = np.arange(len(self.labels)) == self.predicted_label[:, None]
-        return replace(self, given=given)
+        is_best = np.arange(len(self.labels)) == self.predicted_label[:, None]
+        return replace(self, given=is_best)
 
 
 def make_scores(
@@ -219,15 +219,15 @@ def make_scores(
 
     axes = pd.Index(test_images), pd.Index(names)
     is_true = find_pairs(truth, "truth", *axes).has
-    given = find_pairs(predictions, "predictions", *axes)
+    predicted = find_pairs(predictions, "predictions", *axes)
     scores = Scores(
         task,
         test_images,
         tuple(names),
         tuple(colors),
         is_true,
-        given.matrix(confidence),
-        given.has,
+        predicted.matrix(confidence),
+        predicted.has,
         left_out=left_out,
     )
     return _without_second_labels(scores) if task == SINGLE_LABEL else scores

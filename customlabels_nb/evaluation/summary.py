@@ -225,11 +225,11 @@ class _Reading:
 
     def _per_label(self) -> pd.DataFrame:
         rows = []
-        for number, given in enumerate(
+        for number, value in enumerate(
             self._list(self._content.get("LabelEvaluationResults"), "LabelEvaluationResults")
         ):
             where = f"LabelEvaluationResults[{number}]"
-            entry = self._object(given, where)
+            entry = self._object(value, where)
             given_metrics = self._object(entry.get("Metrics"), f"{where}.Metrics")
             metrics = {name: self._number(given_metrics, key, f"{where}.Metrics") for key, name in _METRICS.items()}
             images = self._count(entry, "NumberOfTestingImages")
@@ -243,8 +243,8 @@ class _Reading:
         index, columns = pd.Index(labels, name="ground truth"), pd.Index(labels, name="predicted")
         matrix = pd.DataFrame(0.0, index=index, columns=columns)
         position = {label: number for number, label in enumerate(labels)}
-        for number, given in enumerate(self._list(cells, "ConfusionMatrix")):
-            cell = self._object(given, f"ConfusionMatrix[{number}]")
+        for number, value in enumerate(self._list(cells, "ConfusionMatrix")):
+            cell = self._object(value, f"ConfusionMatrix[{number}]")
             row, column = (self._label(cell.get(key)) for key in ("GroundTruthLabel", "PredictedLabel"))
             if row not in position or column not in position:
                 raise self._wrong(f"ConfusionMatrix[{number}] has a label that is not in EvaluationDetails.Labels")

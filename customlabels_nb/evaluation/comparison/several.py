@@ -168,5 +168,5 @@ def _part(whole: Evaluation, positions: IntArray, images: pd.DataFrame) -> Evalu
     """Evaluate the images at some positions. If these are all, the metrics are known, with their intervals."""
     if not np.array_equal(positions, np.arange(len(whole.images))):
         return evaluation_of(whole.applied.only(positions), images, rule_of(whole.applied))
-    known = whole.summary, whole.per_label, whole.per_image, whole.confusion_matrix
-    return Evaluation(whole.applied, images, *known, whole.labels, whole.notes)
+    tables = whole.summary, whole.per_label, whole.per_image, whole.confusion_matrix
+    return Evaluation(whole.applied, images, *tables, whole.labels, whole.notes)

@@ -299,8 +299,8 @@ _TRUTH = ["image", "label", *BOX_COLUMNS, "crowd", "polygon"]
 def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Convert outcomes back to tables of ground truth and predictions."""
     if isinstance(outcomes, Scores):
-        (row, column), given = np.nonzero(outcomes.truth), np.nonzero(outcomes.given)
-        rows = _rows(outcomes, given[0], given[1]).assign(confidence=outcomes.confidence[given])
+        (row, column), predicted = np.nonzero(outcomes.truth), np.nonzero(outcomes.given)
+        rows = _rows(outcomes, predicted[0], predicted[1]).assign(confidence=outcomes.confidence[predicted])
         return _rows(outcomes, row, column), rows
     assert isinstance(outcomes, Boxes)
     truth = _rows(outcomes, outcomes.truth_image, outcomes.truth_label, outcomes.truth_box)
@@ -322,10 +322,10 @@ def judged_by(
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)
-    known, here = _usable(evaluation, images, truth)
+    names, here = _usable(evaluation, images, truth)
     tested = evaluation.images[~evaluation.images["image"].isin(set(left_out))].reset_index(drop=True)
     before, predictions = (rows[rows["image"].isin(tested["image"])] for rows in (before, predictions))
-    truth = pd.concat([before[~before["image"].isin(known)], here], ignore_index=True)
+    truth = pd.concat([before[~before["image"].isin(names)], here], ignore_index=True)
     occurring = {*truth["label"], *predictions["label"]}  # a corrected label may be gone
     rule = rule_of(evaluation.applied)
     if isinstance(rule, dict):
@@ -347,9 +347,9 @@ def changed_images(
 ) -> list[str]:
     """List the test images whose ground truth has changed. Takes the same arguments as :func:`judged_by`."""
     before, _ = tables_of(evaluation.outcomes)
-    known, here = _usable(evaluation, images, truth)
+    usable, here = _usable(evaluation, images, truth)
     masks = evaluation.task == POLYGONS
-    sides = [_by_image(before[before["image"].isin(known)], masks=masks), _by_image(here, masks=masks)]
+    sides = [_by_image(before[before["image"].isin(usable)], masks=masks), _by_image(here, masks=masks)]
     names: list[str] = evaluation.outcomes.images.tolist()
     without = set(left_out)
     return [name for name in names if name in without or sides[0].get(name) != sides[1].get(name)]
@@ -357,16 +357,16 @@ def changed_images(
 
 def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> tuple[set[str], pd.DataFrame]:
     """Select the test images among ``images``, and the rows of ``truth`` for them that the task uses."""
-    known = set(images) & set(evaluation.outcomes.images.tolist())
-    here = truth[truth["image"].isin(known)]
+    names = set(images) & set(evaluation.outcomes.images.tolist())
+    here = truth[truth["image"].isin(names)]
     if isinstance(evaluation.outcomes, Scores):
-        return known, here[["image", "label"]].dropna().drop_duplicates()
+        return names, here[["image", "label"]].dropna().drop_duplicates()
     here = here[[name for name in _TRUTH if name in here.columns]]
     here = here.astype({name: "float64" for name in BOX_COLUMNS if name in here.columns})
     drawn = here["left"].notna()
     if "polygon" in here.columns:
         drawn = drawn | here["polygon"].notna()
-    return known, here[drawn & here["label"].notna()]
+    return names, here[drawn & here["label"].notna()]
 
 
 def _by_image(rows: pd.DataFrame, *, masks: bool) -> dict[str, list[tuple[object, ...]]]:

@@ -191,12 +191,12 @@ def _natural(name: str) -> list[Any]:
 def _judged_scores(applied: Thresholded, scores: Scores, label: int | None) -> ImageOutcomes:
     of_image = applied.of_images()
     part = slice(None) if label is None else slice(label, label + 1)
-    truth, given = scores.truth[:, part], scores.given[:, part]
+    truth, predicted = scores.truth[:, part], scores.given[:, part]
     confidence, thresholds = scores.confidence[:, part], of_image[:, part]
-    accepted = (confidence >= thresholds) & given
+    accepted = (confidence >= thresholds) & predicted
     hits, alarms, misses = truth & accepted, ~truth & accepted, truth & ~accepted
     alarm, miss, hit = (np.where(some, confidence, -1.0).max(axis=1) for some in (alarms, misses, hits))
-    margin = np.where(given, np.abs(confidence - thresholds), np.inf).min(axis=1)
+    margin = np.where(predicted, np.abs(confidence - thresholds), np.inf).min(axis=1)
     bits = TP * hits.any(axis=1) + FP * alarms.any(axis=1) + FN * misses.any(axis=1)
     return ImageOutcomes(bits.astype(np.uint8), _score(alarm, miss, hit), margin)
 

@@ -162,8 +162,8 @@ def summary_as_json(
     if details.get("training_images"):
         lines.append(["training images", f"{int(details['training_images']):,}"])
     lines += [[str(name), str(value)] for name, value in facts.items()]
-    known = ("evaluated", "training_images", "project_version_arn")
-    lines += [[str(name), str(value)] for name, value in details.items() if name not in known]
+    shown_elsewhere = ("evaluated", "training_images", "project_version_arn")
+    lines += [[str(name), str(value)] for name, value in details.items() if name not in shown_elsewhere]
     return {
         "name": exploration.name,
         "project": project,

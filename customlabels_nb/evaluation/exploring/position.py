@@ -62,8 +62,8 @@ class Position:
             if len(folds) < 2:
                 raise NotEnoughDataError("Cannot cross-validate thresholds on a single test image. Add more images.")
             return chosen_on_folds(outcomes, folds)
-        given: dict[str, float | Mapping[str, float]] = {ONE: self.one, PER_LABEL: self.own}
-        return apply_thresholds(given.get(self.mode, self.mode), outcomes)
+        by_mode: dict[str, float | Mapping[str, float]] = {ONE: self.one, PER_LABEL: self.own}
+        return apply_thresholds(by_mode.get(self.mode, self.mode), outcomes)
 
     def matched(self, outcomes: Outcomes) -> Outcomes:
         """Match the boxes again at the IoU threshold of this position, if it is set."""

@@ -78,8 +78,8 @@ def _metrics_beside(rows: PlotRows, table: pd.DataFrame, columns: dict[str, tupl
     ends = zip(table["f1_low"], table["f1_high"], strict=True)
     table = table.assign(interval=[f"[{low:.2f}, {high:.2f}]" if low == low else "—" for low, high in ends])
     for column, (head, x, form) in columns.items():
-        known = table["here"] | (column in ("threshold", "test_images"))
-        texts = [form.format(value) if has else "—" for value, has in zip(table[column], known, strict=True)]
+        has_value = table["here"] | (column in ("threshold", "test_images"))
+        texts = [form.format(value) if has else "—" for value, has in zip(table[column], has_value, strict=True)]
         rows.column(head, x, texts, bold=column == "f1")
 
 
