@@ -122,7 +122,7 @@ MISTAKES = [
         'if by == "person" and given_by == "model":',
         "ingest",
     ),
-    Bug("jobs/agreement.py", "return 2 * common >= GOLD_F1 * given", "return common >= GOLD_F1 * given", "jobs"),
+    Bug("jobs/agreement.py", "return 2 * common >= GOLD_F1 * total", "return common >= GOLD_F1 * total", "jobs"),
     Bug("models/artifact.py", 'content["format"] != FORMAT', 'content["format"] == "0.9"', "models"),
     Bug(
         "remote/content_cache.py",
