@@ -117,7 +117,11 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"customlabels_nb.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'customlabels_nb' has no attribute {name!r}")
+    if name.startswith("_"):  # of Python, pytest and notebooks
+        raise AttributeError(f"module 'customlabels_nb' has no attribute {name!r}")
+    from customlabels_nb._utils.unknown_names import unknown_name
+
+    raise unknown_name("module 'customlabels_nb'", name, __all__, ["cl"])
 
 
 def __dir__() -> list[str]:

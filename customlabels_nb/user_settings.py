@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import math
 import os
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from customlabels_nb._utils.arguments import check_integer, is_number, plain_repr
 from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.unknown_names import unknown_name
 from customlabels_nb.errors import InputError, UnknownNameError
 
 LOGIN = "the login name"
@@ -232,9 +232,7 @@ class Settings:
             raise self._unknown(name)
 
     def _unknown(self, name: str) -> UnknownNameError:
-        near = difflib.get_close_matches(name, _ABOUT, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Its fields are: {', '.join(_ABOUT)}."
-        return UnknownNameError(f"settings has no field {name!r}. {hint}", obj=self)
+        return unknown_name("settings", name, _ABOUT, kind="field", other=f"Its fields are: {', '.join(_ABOUT)}.")
 
     def _sources(self) -> dict[str, str]:
         """Return where the value of each field comes from: "default", an environment variable, or "set here"."""

@@ -21,6 +21,7 @@ import pandas as pd
 from customlabels_nb._utils.arguments import check_fraction, check_integer, check_random_state
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
@@ -55,7 +56,7 @@ _IN_TEXT = 20
 _IN_HTML = 40
 
 
-class Dataset:
+class Dataset(NameHints):
     """Images with their annotations and labels.
 
     Parameters

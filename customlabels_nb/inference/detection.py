@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import file_name, one_line
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.images.box_drawing import SIDE, BoxPicture, LabelledBox, plain_font
 from customlabels_nb.images.reading import thumbnail
@@ -28,7 +29,7 @@ _MOST_CHIPS = 12
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Detection:
+class Detection(NameHints):
     """Predictions for one image, displayed in a notebook as the image with its boxes and labels.
 
     Attributes

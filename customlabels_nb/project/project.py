@@ -18,6 +18,7 @@ from customlabels_nb._utils.arguments import check_fraction, check_integer
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, escaped, one_line
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
@@ -110,7 +111,7 @@ class Distribution:
         return f"{self.train:,} training images, {self.test:,} test images.{notes}"
 
 
-class Project:
+class Project(NameHints):
     """Datasets, labels and model versions of one task, stored in one folder.
 
     Create a project with :func:`create_project` or open it with :func:`load_project`. Every change is one transaction

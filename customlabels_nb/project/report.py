@@ -17,6 +17,7 @@ from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring.position import Position, position_of
@@ -69,7 +70,7 @@ _ESTIMATED = (
 )
 
 
-class Report(Evaluation):
+class Report(NameHints, Evaluation):
     """Evaluation that displays itself in notebooks and writes plots and files.
 
     Parameters

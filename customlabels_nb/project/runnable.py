@@ -19,6 +19,7 @@ import pandas as pd
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, NotEnoughDataError
@@ -47,7 +48,7 @@ _MOST_RATIO = 20  # weights hardly compress
 _CHUNK = 1 << 20
 
 
-class Runnable(ABC):
+class Runnable(NameHints, ABC):
     """Base class of models that can be started, used for predictions and stopped."""
 
     name: str

@@ -1,0 +1,135 @@
+"""Tell what to use instead of a name that does not exist: the nearest one, or ours for that of another library."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from customlabels_nb.errors import UnknownNameError
+
+#: What people type first who know fastai, FiftyOne, Ultralytics, supervision, scikit-learn or pandas: for each class,
+#: our expression, and the names of the other libraries that it replaces. "cl" is the package, "Runnable" all models.
+SYNONYMS = {
+    "cl": {
+        "cl.load_model(folder)": "YOLO load_learner",
+        "cl.read_dataset(path)": "ClassificationDataset DetectionDataset ImageDataLoaders load_dataset",
+        "cl.list_projects()": "list_datasets",
+        "cl.evaluate(truth, predictions)": "MeanAveragePrecision",
+        "cl.examples.create(name)": "load_zoo_dataset untar_data",
+        "project.train()": "Learner cnn_learner vision_learner",
+        "project.label()": "launch_app",
+        "project.distribute()": "train_test_split",
+        "report.confusion_matrix": "ConfusionMatrix confusion_matrix",
+        "report.per_label": "classification_report",
+        "report.summary": "accuracy_score error_rate f1_score",
+        "report.show()": "ClassificationInterpretation Interpretation",
+        "model.detect(image).draw()": "BoundingBoxAnnotator BoxAnnotator LabelAnnotator",
+        "model.detect(image).table": "Detections",
+    },
+    "Project": {
+        "project.add_images(folder)": "add_dir add_images_dir add_sample add_samples",
+        "project.distribute()": "random_split split train_test_split",
+        "project.label()": "launch_app show view",
+        "project.labels": "classes classes_ names",
+        "project.model().detect(image)": "detect predict",
+        "project.model().evaluate()": "evaluate score val",
+        "project.remove(split, images)": "delete_samples",
+        "project.train()": "fine_tune fit",
+        "project.train_set.images": "images",
+        "project.train_set.plot()": "plot",
+        "project.train_set.show_batch()": "show_batch",
+        "project.train_set.to(format, path)": "export to",
+        "project.versions": "models",
+    },
+    "Dataset": {
+        "cl.evaluate(truth, predictions)": "evaluate_classifications evaluate_detections",
+        "dataset.concat(other)": "add_samples merge merge_samples",
+        "dataset.filter(where)": "exclude filter_labels match match_labels match_tags query select where",
+        "dataset.images": "compute_metadata data df to_dataframe to_pandas view",
+        "dataset.images.columns": "columns get_field_schema",
+        "dataset.images.head()": "first head",
+        "dataset.images.sample(frac=1)": "shuffle",
+        "dataset.images.shape": "shape",
+        "dataset.images.sort_values(by)": "sort_by sort_values",
+        "dataset.label_counts": "count_values value_counts",
+        "dataset.labels": "classes distinct names",
+        "dataset.sample(n)": "take",
+        "dataset.show_batch()": "show",
+        "dataset.split()": "random_split train_test_split",
+        "dataset.to(format, path)": "as_coco as_folder_structure as_pascal_voc as_yolo export save to_csv to_json",
+        "len(dataset)": "count",
+        "model.detect_many(dataset)": "apply_model",
+    },
+    "Report": {
+        "report.confusion_matrix.confusions()": "most_confused",
+        "report.curve(label)": "f1_curve",
+        "report.metric('f1')": "f1 f1_score",
+        "report.metric('mean_average_precision')": "mAP map50",
+        "report.metric('precision')": "mp precision",
+        "report.metric('recall')": "mr recall",
+        "report.per_label": "ap_class_index class_result classification_report maps print_report report",
+        "report.plot_precision_recall()": "plot_pr_curve plot_pr_curves",
+        "report.plot_roc()": "plot_roc_curve",
+        "report.show()": "plot_results plot_top_losses show_results top_losses",
+        "report.summary": "accuracy box metrics results results_dict score",
+        "report.to(folder)": "export save to_csv",
+    },
+    "Runnable": {
+        "cl.load_model(folder)": "load load_state_dict",
+        "list(model.thresholds)": "classes classes_ names",
+        "model.detect(image)": "predict",
+        "model.detect(image, threshold=0)": "predict_proba",
+        "model.detect_many(images)": "get_preds predict_many transform",
+        "model.detect_video(video)": "track",
+        "model.evaluate()": "score val validate",
+        "model.evaluate().confusion_matrix": "confusion_matrix",
+        "model.evaluate().show()": "show_results",
+        "model.export(format, path)": "save save_pretrained",
+        "model.start(device)": "cpu cuda eval to",
+        "project.train()": "fine_tune fit fit_one_cycle lr_find train",
+    },
+    "Detection": {
+        "detection.draw()": "annotate plot show",
+        "detection.draw().save(path)": "save",
+        "detection.image": "orig_img",
+        "detection.name": "path",
+        "detection.response": "to_json tojson",
+        "detection.table": "boxes class_id confidence labels masks names probs summary to_df xyxy",
+    },
+}  # fmt: skip
+
+
+def unknown_name(
+    subject: str,
+    name: str,
+    known: Iterable[str],
+    synonyms: Iterable[str] = (),
+    *,
+    kind: str = "attribute",
+    other: str = "",
+) -> UnknownNameError:
+    """Return the error for a name that ``subject`` does not have.
+
+    It names our expression for that of another library, from the first of the ``synonyms`` (keys of :data:`SYNONYMS`)
+    that has it, or the nearest ``known`` name, or says ``other``.
+    """
+    pairs = (pair for key in synonyms for pair in SYNONYMS.get(key, {}).items())
+    hint = next((f"Use {ours}." for ours, theirs in pairs if name in theirs.split()), None)
+    if hint is None:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else other
+    return UnknownNameError(f"{subject} has no {kind} {name!r}. {hint}".rstrip())
+
+
+class NameHints:
+    """Base class of objects whose unknown attributes raise an error that names what to use instead."""
+
+    if not TYPE_CHECKING:  # for editors, an unknown attribute is an error
+
+        def __getattr__(self, name: str) -> Any:
+            own = type(self)
+            if name.startswith("_") or hasattr(own, name):  # of Python and notebooks, or a property failed: its error
+                return object.__getattribute__(self, name)
+            known = (known for known in dir(self) if not known.startswith("_"))
+            raise unknown_name(own.__name__, name, known, [base.__name__ for base in own.__mro__])
