@@ -17,7 +17,7 @@ from customlabels_nb.evaluation.arrays import FloatArray, IntArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from customlabels_nb.evaluation.plots.style import Theme
+    from customlabels_nb._utils.plotting.style import Theme
 
 Normalize: TypeAlias = Literal["truth", "predicted"]
 NORMALISATIONS = (None, *get_args(Normalize))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.axes import Axes
 
+    from customlabels_nb._utils.plotting.style import Theme
     from customlabels_nb.core.decisions import EvaluationDecision
     from customlabels_nb.core.tables import Task
     from customlabels_nb.datasets.dataset import Dataset
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.confusion import Normalize
     from customlabels_nb.evaluation.evaluation_snapshots import Snapshot
     from customlabels_nb.evaluation.exploring import Exploration
-    from customlabels_nb.evaluation.plots.style import Theme
     from customlabels_nb.labeling.project_actions import ProjectActions
     from customlabels_nb.widgets.map import ProjectMap
     from customlabels_nb.widgets.results import About, Results

@@ -14,13 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib_inline.backend_inline import _fetch_figure_metadata
 
+from customlabels_nb._utils.plotting import fonts
+from customlabels_nb._utils.plotting.style import INK, INK_LIGHT, plain
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.evaluation import Evaluation, evaluate, fonts
+from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.comparison.comparing import Comparison
 from customlabels_nb.evaluation.plots.bars import plot_box_sizes, plot_per_label, plot_support
 from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
 from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall, plot_roc
-from customlabels_nb.evaluation.plots.style import INK, INK_LIGHT, plain
 from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
 from tests.evaluation.drawing import (

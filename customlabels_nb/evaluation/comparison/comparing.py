@@ -33,7 +33,7 @@ from customlabels_nb.evaluation.thresholded import Thresholded
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from customlabels_nb.evaluation.plots.style import Theme
+    from customlabels_nb._utils.plotting.style import Theme
 
 
 _NAMED = 5

@@ -21,7 +21,7 @@ from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_a
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from customlabels_nb.evaluation.plots.style import Theme
+    from customlabels_nb._utils.plotting.style import Theme
 
 
 @dataclass(frozen=True, eq=False)

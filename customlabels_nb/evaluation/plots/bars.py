@@ -10,9 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from customlabels_nb.core.colors import RIGHT, WRONG
-from customlabels_nb.evaluation.plots.rows import PlotRows
-from customlabels_nb.evaluation.plots.style import (
+from customlabels_nb._utils.plotting.rows import PlotRows
+from customlabels_nb._utils.plotting.style import (
     FAINTER,
     INK,
     NARROW,
@@ -27,6 +26,7 @@ from customlabels_nb.evaluation.plots.style import (
     plot,
     quiet,
 )
+from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.evaluation.result import Evaluation
 
 #: Metric columns to the right of the bars: heading, right edge on the x axis (bars are at most 1 long), format.

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from customlabels_nb.core.colors import RIGHT, WRONG
-from customlabels_nb.evaluation.plots.rows import PlotRows
-from customlabels_nb.evaluation.plots.style import (
+from customlabels_nb._utils.plotting.rows import PlotRows
+from customlabels_nb._utils.plotting.style import (
     INK,
     MARK,
     NARROW,
@@ -20,6 +19,7 @@ from customlabels_nb.evaluation.plots.style import (
     plot,
     quiet,
 )
+from customlabels_nb.core.colors import RIGHT, WRONG
 
 #: Style of each kind of change. A change is better or worse if its entire confidence interval is above or below 0.
 CHANGES: dict[str, dict[str, Any]] = {

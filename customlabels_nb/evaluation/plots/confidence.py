@@ -7,10 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from customlabels_nb.core.colors import RIGHT, WRONG
-from customlabels_nb.evaluation.arrays import FloatArray, IntArray
-from customlabels_nb.evaluation.calibration import answers
-from customlabels_nb.evaluation.plots.style import (
+from customlabels_nb._utils.plotting.style import (
     FAINT,
     INK,
     MARK,
@@ -28,6 +25,9 @@ from customlabels_nb.evaluation.plots.style import (
     quiet,
     unit_square,
 )
+from customlabels_nb.core.colors import RIGHT, WRONG
+from customlabels_nb.evaluation.arrays import FloatArray, IntArray
+from customlabels_nb.evaluation.calibration import answers
 from customlabels_nb.evaluation.result import Evaluation
 
 BINS = 20

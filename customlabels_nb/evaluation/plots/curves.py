@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from customlabels_nb.evaluation.arrays import FloatArray
-from customlabels_nb.evaluation.plots.style import (
+from customlabels_nb._utils.plotting.style import (
     FAINTER,
     INK,
     MARK,
@@ -23,6 +22,7 @@ from customlabels_nb.evaluation.plots.style import (
     plot,
     unit_square,
 )
+from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.result import Evaluation
 
 #: Dashes and markers, so that lines differ in more than color.

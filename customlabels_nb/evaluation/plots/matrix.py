@@ -13,8 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.text import Text
 
-from customlabels_nb.evaluation.arrays import FloatArray
-from customlabels_nb.evaluation.plots.style import (
+from customlabels_nb._utils.plotting.style import (
     FAINT,
     FAINTER,
     INK,
@@ -28,6 +27,7 @@ from customlabels_nb.evaluation.plots.style import (
     quiet,
     readable,
 )
+from customlabels_nb.evaluation.arrays import FloatArray
 
 #: Colors from a low to a high share. Cells also grow with their share, because pale cells would otherwise stand out on
 #: a dark page.

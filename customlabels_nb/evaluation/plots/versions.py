@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from customlabels_nb.evaluation.plots.rows import PlotRows
-from customlabels_nb.evaluation.plots.style import MARK, MARKS, TEXT, VERSION_COLORS, legend, plain, plot, quiet
+from customlabels_nb._utils.plotting.rows import PlotRows
+from customlabels_nb._utils.plotting.style import MARK, MARKS, TEXT, VERSION_COLORS, legend, plain, plot, quiet
 
 #: Height of one version in a row, as a fraction of the row height, and the largest height of all.
 SPREAD, MOST_SPREAD = 0.22, 0.66

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
-from customlabels_nb.evaluation.plots.style import INK, inches, new_axes, plain, readable
+from customlabels_nb._utils.plotting.style import INK, inches, new_axes, plain, readable
 
 #: In inches: row height, row height if there are many rows, and the maximum figure height for each of the two. If rows
 #: are even closer together, only some of them have a name.

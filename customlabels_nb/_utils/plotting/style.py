@@ -21,8 +21,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb, to_rgba_array
 from matplotlib.legend import Legend
 
+from customlabels_nb._utils.plotting.fonts import add_further_fonts, drawable
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.fonts import add_further_fonts, drawable
 
 INK = "#7f7f7f"
 #: The grey just lighter than mid-grey, for x-axis ticks. Jupyter's inline backend puts a white background under a

@@ -1,0 +1,76 @@
+"""Tests of the hints for names that an object does not have."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from functools import cached_property
+
+import pandas as pd
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+import customlabels_nb as cl
+from customlabels_nb._utils.unknown_names import SYNONYMS, NameHints
+from customlabels_nb.errors import UnknownNameError
+
+
+class Report(NameHints):
+    """Object with the synonyms of a report, an attribute that fails and one that is set later."""
+
+    def evaluate(self) -> None: ...
+
+    @property
+    def broken(self) -> int:
+        return self._later  # type: ignore[attr-defined,no-any-return]
+
+    @cached_property
+    def cached(self) -> int:
+        return [].missing  # type: ignore[attr-defined,no-any-return]
+
+
+class OwnReport(Report):
+    """Class of a user."""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("accuracy", "OwnReport has no attribute 'accuracy'. Use report.summary."),
+        ("evaluat", "OwnReport has no attribute 'evaluat'. Did you mean 'evaluate'?"),
+        ("zzz", "OwnReport has no attribute 'zzz'."),
+        ("_later", "'OwnReport' object has no attribute '_later'"),
+        ("broken", "'OwnReport' object has no attribute '_later'"),  # the error of the property, not of its name
+        ("cached", "'list' object has no attribute 'missing'"),
+    ],
+)
+def test_the_message_names_what_to_use(name: str, message: str) -> None:
+    report = OwnReport()
+    assert not hasattr(report, name)
+    with pytest.raises(AttributeError) as caught:
+        getattr(report, name)
+    assert str(caught.value) == message
+    assert isinstance(caught.value, UnknownNameError) == message.startswith("OwnReport")
+
+
+def test_objects_that_are_not_initialised_do_not_recurse() -> None:
+    for made in (OwnReport.__new__(OwnReport), cl.Dataset.__new__(cl.Dataset), cl.Report.__new__(cl.Report)):
+        assert not hasattr(made, "_images")
+        assert not hasattr(made, "accuracy")
+
+
+def test_datasets_and_reports_are_copied_pickled_and_shown_as_before() -> None:
+    tables = pd.DataFrame({"image": ["a.jpg", "b.jpg"], "label": ["cat", "dog"], "confidence": 1.0})
+    dataset = cl.Dataset(tables[["image"]], tables[["image", "label"]])
+    report = cl.evaluate(dataset, tables, tables["image"])
+    for value in (dataset, report):
+        for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301
+            assert repr(again) == repr(value)
+        shown, _ = DisplayFormatter().format(value)
+        assert {"text/plain", "text/html"} <= set(shown)
+
+
+def test_no_name_is_listed_twice_for_a_class() -> None:
+    for name, synonyms in SYNONYMS.items():
+        foreign = " ".join(synonyms.values()).split()
+        assert len(foreign) == len(set(foreign)), name
