@@ -16,6 +16,9 @@ from customlabels_nb.core.polygons import box_polygon, rings_of
 
 FloatArray = npt.NDArray[np.float64]
 
+#: COCO box sizes, and the area in square pixels at which each begins.
+BOX_SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
+
 
 def _as_boxes(boxes: npt.ArrayLike) -> FloatArray:
     return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)

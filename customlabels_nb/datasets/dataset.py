@@ -35,8 +35,10 @@ from customlabels_nb.images.thumbnails import project_cache, thumbnail_of
 
 if TYPE_CHECKING:
     from datasets import Dataset as HuggingFaceDataset
+    from matplotlib.axes import Axes
     from supervision import ClassificationDataset, DetectionDataset
 
+    from customlabels_nb._utils.plotting.style import Theme
     from customlabels_nb.core.limits import Profile
     from customlabels_nb.datasets.formats.format_detection import FormatName
     from customlabels_nb.datasets.import_reports import RefreshReport
@@ -804,6 +806,21 @@ class Dataset(NameHints):
             self, n=n, augmented=augmented, task=task, recipe=recipe, random_state=random_state
         )
         return sheet
+
+    def plot(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
+        """Plot the number of images with each label, and beside it the numbers of small, medium and large boxes.
+
+        Boxes are small below 32² pixels and large from 96² pixels on. ``theme="paper"`` draws in black on white.
+
+        Examples
+        --------
+        >>> ax = boxes.train_set.plot()
+        >>> ax.get_title()
+        'Images and boxes per label of train'
+        """
+        from customlabels_nb.datasets.plots import plot_labels
+
+        return plot_labels(self, ax, theme=theme)
 
     def _stored_one(self, advice: str) -> Dataset:
         """Return the dataset that this one was read from, or raise NotAllowedError if it is not in a project."""

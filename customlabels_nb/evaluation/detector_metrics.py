@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.core.geometry import BOX_SIZES
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.coco_metrics import IOU_THRESHOLDS
-
-#: COCO box sizes, and the area in square pixels at which each begins.
-SIZES = {"small": 0.0, "medium": 32.0**2, "large": 96.0**2}
 
 
 def mean_average_precision(boxes: Boxes) -> float:
@@ -37,13 +35,13 @@ def coco_map(boxes: Boxes) -> float:
 
 def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
     """Compute the ``Report.by_box_size`` table. ``accepted``, shape (p,), is a mask of the accepted predictions."""
-    k, edges = len(boxes.labels), list(SIZES.values())[1:]
+    k, edges = len(boxes.labels), list(BOX_SIZES.values())[1:]
     hit, wrong = np.flatnonzero(accepted & (boxes.match >= 0)), np.flatnonzero(accepted & (boxes.match < 0))
     missed = np.flatnonzero(boxes.missed(accepted))
 
     def counted(label: IntArray, area: FloatArray) -> IntArray:
-        cell = label * len(SIZES) + np.digitize(area, edges)
-        counts = np.bincount(cell, minlength=k * len(SIZES)).reshape(k, len(SIZES))
+        cell = label * len(BOX_SIZES) + np.digitize(area, edges)
+        counts = np.bincount(cell, minlength=k * len(BOX_SIZES)).reshape(k, len(BOX_SIZES))
         return np.concatenate([counts.sum(axis=0, keepdims=True), counts]).ravel().astype(np.int64)
 
     truth_area, area = boxes.areas()
@@ -52,8 +50,8 @@ def by_box_size(boxes: Boxes, accepted: BoolArray) -> pd.DataFrame:
     fn = counted(boxes.truth_label[missed], truth_area[missed])
     table = pd.DataFrame(
         {
-            "label": np.repeat(np.array([None, *boxes.labels], dtype=object), len(SIZES)),
-            "size": [*SIZES] * (k + 1),
+            "label": np.repeat(np.array([None, *boxes.labels], dtype=object), len(BOX_SIZES)),
+            "size": [*BOX_SIZES] * (k + 1),
             "tp": tp,
             "fp": fp,
             "fn": fn,

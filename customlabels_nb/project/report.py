@@ -352,6 +352,25 @@ class Report(NameHints, Evaluation):
         return About(self.name, self.project, self.details, self._training_images, self.root, writers)
 
     # -- plots and files: theme="paper" draws in black on white -------------------------------------
+    def plot(self, *, theme: Theme | None = None) -> tuple[Axes, Axes, Axes]:
+        """Plot F1 per label, the confusion matrix and the precision-recall curves in one figure.
+
+        ``theme="paper"`` draws in black on white. The methods ``plot_…`` draw one plot each, also on your own axes.
+
+        Returns
+        -------
+        tuple of Axes
+            Axes of :meth:`plot_per_label`, :meth:`plot_confusion_matrix` and :meth:`plot_precision_recall`.
+
+        Examples
+        --------
+        >>> bars, matrix, curves = report.plot()
+        >>> bars.figure.savefig("report.png")
+        """
+        from customlabels_nb.evaluation.plots.overview import plot_overview
+
+        return plot_overview(self, theme=theme)
+
     def plot_by(
         self, column: str, ax: Axes | None = None, *, bins: int | None = None, theme: Theme | None = None
     ) -> Axes:

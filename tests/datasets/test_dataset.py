@@ -47,7 +47,7 @@ METHODS: dict[str, Callable[[Dataset], Any]] = {
     "concat with itself": lambda d: d.concat(d),
     "labels of images": lambda d: d.labels_of_images(),
     "groups": lambda d: d.groups_of_images(["x"] * len(d)),
-    "show": lambda d: (repr(d), d._repr_html_(), d.label_counts),
+    "show": lambda d: (repr(d), d._repr_html_(), d.label_counts, d.plot()),
 }
 
 

@@ -22,6 +22,7 @@ from customlabels_nb.evaluation.comparison.comparing import Comparison
 from customlabels_nb.evaluation.plots.bars import plot_box_sizes, plot_per_label, plot_support
 from customlabels_nb.evaluation.plots.confidence import plot_calibration, plot_confidences
 from customlabels_nb.evaluation.plots.curves import plot_curves, plot_precision_recall, plot_roc
+from customlabels_nb.evaluation.plots.overview import plot_overview
 from customlabels_nb.project.report import Report
 from tests.evaluation.cases import HOSTILE, random_tables
 from tests.evaluation.drawing import (
@@ -154,6 +155,35 @@ def test_hostile_names_are_plain_text(name: str) -> None:
 def test_a_label_that_is_not_there_is_named_and_leaves_no_figure(plot: Callable[..., Axes]) -> None:
     with pytest.raises(LabelError, match="pear"):
         plot(detected(3), label="pear")
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("make", "count"), [(classified, 2), (detected, 5), pytest.param(classified, 100, marks=pytest.mark.thorough)]
+)
+def test_one_figure_has_bars_matrix_and_curves(make: Callable[..., Evaluation], count: int) -> None:
+    axes = Report(make(count)).plot()
+    figure = drawn(axes[0])
+    assert plt.get_fignums() == [figure.number]
+    assert figure.axes == [*axes]
+    assert [ax.get_title() for ax in axes] == ["F1 per label", "Confusion matrix", "Precision and recall"]
+    assert max(figure.get_size_inches()) <= 24
+    for ax in axes:
+        for texts in (ax.get_xticklabels(), ax.get_yticklabels(), ax.texts):
+            assert_apart(texts)
+    bars, _, curves = axes
+    assert len(bars.get_yticks()) == count
+    assert curves.get_legend().get_window_extent().x0 >= curves.get_window_extent().x1
+    assert figure.get_facecolor()[3] == curves.get_facecolor()[3] == 0
+
+
+def test_the_one_figure_is_black_on_white_on_paper() -> None:
+    axes = plot_overview(detected(3, labels=("a" * 60, "b", "c")), theme="paper")
+    assert {ax.get_facecolor() for ax in axes} == {drawn(axes[0]).get_facecolor()} == {(1, 1, 1, 1)}
+    assert not {to_hex(text.get_color()) for text in shown_texts(drawn(axes[0]))} & {INK, INK_LIGHT}
+    plt.close("all")
+    with pytest.raises(InputError, match=r"dark.*paper"):
+        plot_overview(detected(3), theme="dark")  # type: ignore[arg-type]
     assert not plt.get_fignums()
 
 

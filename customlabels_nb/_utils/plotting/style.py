@@ -30,6 +30,7 @@ INK = "#7f7f7f"
 INK_LIGHT = "#808080"
 FAINT = "#8888884d"
 FAINTER = "#88888822"
+PALE = 0.4  # opacity of bars of training images beside those of test images
 
 QUARTERS, QUARTER_NAMES = (0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1")
 #: Markers have a light edge that separates them from lines and from each other.
@@ -55,8 +56,7 @@ def plot(function: Callable[..., Axes]) -> Callable[..., Axes]:
 
     @wraps(function)
     def themed(*args: Any, theme: str | None = None, **kwargs: Any) -> Axes:
-        if theme not in THEMES:
-            raise InputError(f"theme={theme!r} is not a theme. Use None or 'paper'.")
+        check_theme(theme)
         ax = function(*args, **kwargs)
         add_further_fonts(ax)
         if theme == "paper":
@@ -64,6 +64,11 @@ def plot(function: Callable[..., Axes]) -> Callable[..., Axes]:
         return ax
 
     return themed
+
+
+def check_theme(theme: str | None) -> None:
+    if theme not in THEMES:
+        raise InputError(f"theme={theme!r} is not a theme. Use None or 'paper'.")
 
 
 def draw_on_paper(ax: Axes) -> None:

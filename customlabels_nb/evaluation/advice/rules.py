@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.text import counted
+from customlabels_nb.core.geometry import BOX_SIZES
 from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TEXT
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes, limit_note
-from customlabels_nb.evaluation.detector_metrics import SIZES
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
@@ -632,7 +632,7 @@ def size_advice(case: Case) -> Iterator[AdviceItem]:
 
 def _sizes_of(rows: pd.DataFrame) -> pd.Series:
     area = rows["truth_width"] * rows["truth_height"]
-    names, edges = np.array(list(SIZES), dtype=object), list(SIZES.values())[1:]
+    names, edges = np.array(list(BOX_SIZES), dtype=object), list(BOX_SIZES.values())[1:]
     return pd.Series(names[np.digitize(area, edges)], index=rows.index)
 
 

@@ -15,6 +15,7 @@ from customlabels_nb._utils.plotting.style import (
     FAINTER,
     INK,
     NARROW,
+    PALE,
     TEXT,
     colors_of,
     count_ticks,
@@ -39,7 +40,6 @@ BESIDE_BARS = {
     "test_images": ("test", 2.33, "{:,d}"),
 }
 NARROW_END = 1.22
-PALE = 0.4
 
 
 @plot

@@ -72,6 +72,7 @@ def plot_confusion_matrix(
     else:
         inches_wide, inches_high = inches(ax)
         cell = 72 * min(inches_wide / wide, inches_high / count)
+        steep |= 6 * longest > cell
     right = np.eye(count, width, dtype=bool)
     _ground(ax, count, width)
     cells = _cells(ax, values > 0, shares, right)
