@@ -16,7 +16,7 @@ Class tree (all errors derive from :class:`CustomLabelsError`)::
     │   ├── ArchiveError                 a zip file cannot be unpacked safely
     │   ├── ManifestError                a manifest file cannot be read at all (has a code)
     │   └── TableError                   a DataFrame lacks columns or contains invalid values
-    ├── UnknownNameError (AttributeError) an object has no such attribute: names the nearest one
+    ├── UnknownNameError (AttributeError) an object has no such attribute: names what to use instead
     ├── ProjectError
     │   ├── ProjectNameError (ValueError)
     │   ├── ProjectExistsError
@@ -199,7 +199,7 @@ class TableError(InputError):
 
 
 class UnknownNameError(CustomLabelsError, AttributeError):
-    """An object has no attribute of that name. The message names the nearest one."""
+    """An object has no attribute of that name. The message names what to use instead, if there is such a thing."""
 
 
 class ProjectError(CustomLabelsError):

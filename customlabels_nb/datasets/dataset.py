@@ -820,7 +820,7 @@ class Dataset(NameHints):
         """
         from customlabels_nb.datasets.plots import plot_labels
 
-        return plot_labels(self, ax, theme=theme)
+        return plot_labels(self._images, self._annotations, self._labels, self.name, ax, theme=theme)
 
     def _stored_one(self, advice: str) -> Dataset:
         """Return the dataset that this one was read from, or raise NotAllowedError if it is not in a project."""

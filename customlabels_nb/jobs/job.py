@@ -999,7 +999,7 @@ def check_settings(settings: dict[str, Any]) -> dict[str, Any]:
         stored[column] = check_integer(name, settings[name], 1, job_tasks.MOST_ANNOTATORS)
     if stored["most"] < stored["annotators"]:
         raise InputError(f"max_annotators={stored['most']} must be at least annotators={stored['annotators']}.")
-    limit, members = settings["lease"], given["members"]
+    limit, members = settings["lease"], settings["members"]
     agreement = check_fraction("agreement", settings["agreement"])
     seconds = read_seconds(limit)
     if seconds is None or not leases.SHORTEST_LEASE <= seconds <= leases.LONGEST_LEASE:
