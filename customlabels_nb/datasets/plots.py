@@ -7,19 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from customlabels_nb._utils.plotting import style
 from customlabels_nb._utils.plotting.rows import PlotRows
-from customlabels_nb._utils.plotting.style import (
-    INK,
-    NARROW,
-    PALE,
-    count_ticks,
-    inches,
-    legend,
-    name_plot,
-    plain,
-    plot,
-    quiet,
-)
 from customlabels_nb.core.geometry import BOX_SIZES
 from customlabels_nb.core.tables import SPLITS
 
@@ -27,7 +16,7 @@ from customlabels_nb.core.tables import SPLITS
 COLUMN = 0.19
 
 
-@plot
+@style.plot
 def plot_labels(
     images: pd.DataFrame, annotations: pd.DataFrame, labels: pd.DataFrame, name: str, ax: Axes | None = None
 ) -> Axes:
@@ -49,26 +38,26 @@ def plot_labels(
     rows = PlotRows.of(len(table), ax, width=9.6)
     ax = rows.ax
     splits = [name for name in SPLITS if table[name].any()]
-    alphas = [PALE, 1.0][-len(splits) :]
+    alphas = [style.PALE, 1.0][-len(splits) :]
     start = np.zeros(len(table))
     for part, alpha in zip(splits, alphas, strict=False):
         ax.barh(table.index, table[part], left=start, height=0.56, color=table["color"], linewidth=0, alpha=alpha)
         start += table[part].to_numpy()
     most = max(table["images"].tolist(), default=0) or 1
-    columns = ["images", *(BOX_SIZES if len(boxes) and inches(ax)[0] >= NARROW else ())]
+    columns = ["images", *(BOX_SIZES if len(boxes) and style.inches(ax)[0] >= style.NARROW else ())]
     for place, column in enumerate(columns, 1):
         texts = [f"{count:,}" for count in table[column]]
         rows.column(column, most * (1 + COLUMN * place), texts, bold=column == "images")
     rows.name(table["label"].to_list())
     end = 1.01 + COLUMN * len(columns)
     ax.set_xlim(0, most * end)
-    count_ticks(ax, "x", 0, most)
+    style.count_ticks(ax, "x", 0, most)
     ax.tick_params(axis="x", labelsize=rows.size)
     ax.set_xlabel("images", fontsize=rows.size, x=0.5 / end)
     what = "Images and boxes" if len(columns) > 1 else "Images"
-    name_plot(ax, f"{what} per label of {plain(name, 28)}", up="label", high=True)
-    quiet(ax, grid="x")
+    style.name_plot(ax, f"{what} per label of {style.plain(name, 28)}", up="label", high=True)
+    style.quiet(ax, grid="x")
     if len(splits) > 1:
-        handles = [Patch(color=INK, alpha=alpha, linewidth=0) for alpha in alphas]
-        legend(ax, "", beside=beside, handles=handles, names=splits)
+        handles = [Patch(color=style.INK, alpha=alpha, linewidth=0) for alpha in alphas]
+        style.legend(ax, "", beside=beside, handles=handles, names=splits)
     return ax

@@ -89,7 +89,7 @@ FIRST_CALLS = {
         "report.confusion_matrix": None,
         "dataset.plot()": None,
         "dataset.head": "dataset.images.head()",
-        "dataset.shape": "dataset.images.shape",
+        "dataset.shape": "dataset.images",
         "dataset.to_csv": "dataset.to(format, path)",
     },
 }
