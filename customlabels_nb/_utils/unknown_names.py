@@ -67,7 +67,7 @@ SYNONYMS = {
         "report.to(folder)": "export save to_csv",
     },
     "Runnable": {
-        "list(model.thresholds)": "classes classes_ names",
+        "model.labels": "classes classes_ names",
         "model.detect(image)": "predict",
         "model.detect(image, threshold=0)": "predict_proba",
         "model.detect_many(images)": "get_preds predict_many transform",

@@ -137,6 +137,22 @@ class Model(Runnable):
         return self._root / self.record.folder
 
     @property
+    def task(self) -> str:
+        """Task of the model: "single-label", "multi-label", "boxes" or "polygons"."""
+        from customlabels_nb.models.artifact import load_config
+
+        self._require_ready()
+        return load_config(self.folder).task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the model, in the order of its outputs."""
+        from customlabels_nb.models.artifact import load_config
+
+        self._require_ready()
+        return load_config(self.folder).labels
+
+    @property
     def thresholds(self) -> dict[str, float]:
         """Confidence threshold of each label. By default, the threshold with the label's highest F1 on the test set.
 

@@ -138,11 +138,6 @@ class Report(NameHints, Evaluation):
         self._position = position_of(evaluation)
         self._mapped: Exploration | None = None  # of all maps
 
-    @property
-    def evaluation(self) -> Evaluation:
-        """Evaluation of the report, which is the report itself."""
-        return self
-
     # -- advice -------------------------------------------------------------------------------------
     @cached_property
     def advice(self) -> Advice:

@@ -9,7 +9,7 @@ from pathlib import Path
 import customlabels_nb
 
 PACKAGE = Path(customlabels_nb.__file__).parent
-INTERFACE = Path(__file__).parents[1] / "released" / "before-1.0" / "interface.json"
+INTERFACE = Path(__file__).parents[1] / "released" / "1.0.0" / "interface.json"
 ERRORS = {"InputError", "LabelError", "NotAllowedError", "NotEnoughDataError", "TableError"}
 ARGUMENT = re.compile(r"([a-z_]+)(?:=| (?:has|must|contains|is)\b)")
 

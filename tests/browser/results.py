@@ -59,7 +59,7 @@ def detector(seed=1, **options):
 
 def expected(report, position):
     from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
-    there = Exploration(report.evaluation)
+    there = Exploration(report)
     there.move_to(Position.from_dict(position))
     table = there.per_label.set_index("label")
     top = position["mode"] == "most confident"

@@ -89,7 +89,7 @@ def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> Non
     expect_same(screen, page, "report", {**start, "mode": "per label", "own": {"pear": 0.8}})
     # a cell shows exactly its images, and from a cell of the notebook
     screen.mode("most confident")
-    rows = "report.evaluation.per_image.drop_duplicates('image').set_index(['truth', 'predicted'])['image']"
+    rows = "report.per_image.drop_duplicates('image').set_index(['truth', 'predicted'])['image']"
     wanted = page.value(f"{rows}.get([('apple', 'apple')]).tolist()")
     screen.cell("apple", "apple").click()
     assert sorted(screen.names()) == sorted(wanted)
@@ -315,7 +315,7 @@ def test_the_file_opens_offline_and_its_sliders_live(
         report = scope[kind]()
         page.goto(report.to_html(tmp_path / f"{kind}.html", max_images=9).as_uri())
         screen = ResultsScreen(page, page.locator(".clnb-results")).ready()
-        overlap = report.evaluation.outcomes.iou_threshold if kind == "detector" else None
+        overlap = report.outcomes.iou_threshold if kind == "detector" else None
         for value in (0.05, 0.75):
             screen.move("threshold", value)
             said = screen.said()
@@ -352,7 +352,7 @@ def test_cell_count_equals_its_images_under_any_filter(
 ) -> None:
     report = _reports(tmp_path, monkeypatch)[kind]()
     screen = _file_of(browser, report, tmp_path)
-    exploration = Exploration(report.evaluation)
+    exploration = Exploration(report)
     search, chip = screen.root.locator(".filterbar .search"), screen.root.locator(".narrowing")
     screen.row("pear").click()
     search.fill("01")
@@ -381,7 +381,7 @@ def test_a_label_replaces_a_cell_and_the_matrix_is_one_tab_stop(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = _reports(tmp_path, monkeypatch)["detector"]()
-    exploration = Exploration(report.evaluation)
+    exploration = Exploration(report)
     screen = _file_of(browser, report, tmp_path)
     keyboard, chip = screen.page.keyboard, screen.root.locator(".narrowing")
     # a label row leaves the cell, and "all" counts what it shows

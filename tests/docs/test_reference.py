@@ -111,7 +111,7 @@ def test_documented_columns_are_those_of_the_tables() -> None:
             "Report.per_label": report.per_label,
             "Report.per_image": report.per_image.drop(columns=["truth_top", "truth_width"], errors="ignore"),
             "Report.by": report.by("camera"),
-            "Evaluation.by": report.evaluation.by("camera"),
+            "Evaluation.by": report.by("camera"),
             "Report.calibration": report.calibration(),
             "Report.precision_recall": report.precision_recall("a"),
             "ConfusionMatrix.confusions": report.confusion_matrix.confusions(),

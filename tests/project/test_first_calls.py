@@ -59,7 +59,7 @@ FIRST_CALLS = {
         "model.train": "project.train()",
         "model.val": "model.evaluate(dataset)",
         "model.track": "model.detect_video(video)",
-        "loaded.names": "list(model.thresholds)",
+        "loaded.names": "model.labels",
         "detection.boxes": "detection.table",
         "detection.probs": "detection.table",
         "detection.show": "detection.draw()",
@@ -82,7 +82,7 @@ FIRST_CALLS = {
         "project.fit": "project.train()",
         "loaded.predict_proba": "model.detect(image, threshold=0)",
         "model.score": "model.evaluate(dataset)",
-        "model.classes_": "list(model.thresholds)",
+        "model.classes_": "model.labels",
         "report.accuracy": "report.summary",
         "report.f1_score": "report.metric('f1')",
         "report.plot()": None,
@@ -146,7 +146,7 @@ def test_what_is_suggested_exists(known: dict[str, Any]) -> None:
     with known["model"].started("cpu", engine="torch"), known["loaded"].started("cpu", engine="torch"):
         for ours in sorted({ours for synonyms in SYNONYMS.values() for ours in synonyms}):
             check_call(ours, known)
-            if ours.startswith(("model.", "list(model.")):  # a model without a project, too
+            if ours.startswith("model."):  # a model without a project, too
                 check_call(ours, known | {"model": known["loaded"]})
 
 

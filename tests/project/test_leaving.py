@@ -20,6 +20,7 @@ def test_zipped_model_gives_the_same_results_elsewhere(trained_copy: Project, tm
     elsewhere = cl.load_model(archive)
     assert elsewhere.name == "v1"
     assert elsewhere.thresholds == version.thresholds
+    assert (elsewhere.task, elsewhere.labels) == (version.task, version.labels)
     images = trained_copy.test_set.images["image"].tolist()
     with version.started("cpu"), elsewhere.started("cpu"):
         ours, theirs = (model.detect_many(images, threshold=0, progress=False) for model in (version, elsewhere))

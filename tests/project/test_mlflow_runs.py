@@ -71,7 +71,7 @@ def test_a_resumed_training_continues_its_run(database: str, project: Project) -
     expected = {"random_state": "3", "task": "single-label", "training_images": "18", "backbone": "efficientnet_lite0"}
     assert expected.items() <= run.data.params.items()
     report = model.evaluate()
-    assert run.data.metrics["test/f1"] == pytest.approx(report.evaluation.metric("f1"))
+    assert run.data.metrics["test/f1"] == pytest.approx(report.metric("f1"))
     for row in report.per_label.itertuples():
         assert run.data.metrics[f"per_label/f1/{row.label}"] == pytest.approx(row.f1)
     files = {path.relative_to(model.folder).as_posix() for path in model.folder.rglob("*") if path.is_file()}

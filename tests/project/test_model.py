@@ -581,7 +581,7 @@ def test_unknown_labels_are_missed_and_unreadable_images_left_out(
     truth.loc[truth.index[0], "label"] = "square"
     report = model.evaluate(truth, progress=False)
     assert report.details["left out, as they could not be read"] == 1
-    assert len(report.evaluation.images) == len(test)
+    assert len(report.images) == len(test)
     assert report.per_label.set_index("label").loc["square", "fn"] == 1
     assert not any("chosen on this test set" in note for note in report.notes)
     with pytest.raises(NotEnoughDataError):

@@ -83,7 +83,7 @@ def test_html_of_a_detector_shows_its_metrics() -> None:
     for head, metric in (
         ("mAP", "mean_average_precision"), ("mAR", "mean_average_recall"), ("COCO mAP", "coco_map"),
     ):  # fmt: skip
-        assert f"· {head} {report.evaluation.metric(metric):.3f}" in text
+        assert f"· {head} {report.metric(metric):.3f}" in text
     matrix = report.confusion_matrix
     for row, label in enumerate(matrix.labels):
         cells = " ".join(str(count) if count else "·" for count in matrix.counts[row].tolist())

@@ -26,7 +26,7 @@ def test_slices_use_current_columns_and_tags(project: Project) -> None:
     assert report.by("camera")["slice"].tolist() == ["left", "right"]
     assert report.by("camera")["test_images"].sum() == count
     assert report.by("tags")["slice"].tolist() == ["dark", "(none)"]
-    kept = report.evaluation.images.set_index("image")[columns]
+    kept = report.images.set_index("image")[columns]
     now = project.test_set.images.set_index("image")[columns]
     pd.testing.assert_frame_equal(kept.sort_index(), now.sort_index())
     pd.testing.assert_frame_equal(report.per_label, before.per_label)
@@ -61,4 +61,4 @@ def test_cross_validated_thresholds_on_request(project: Project) -> None:
     project.distribute(test_fraction=0.4)
     report = project.train(progress=False).evaluate(thresholds="cross-validated")
     assert any("cross-validated" in note for note in report.notes)
-    assert len(report.evaluation.applied.folds) == 5
+    assert len(report.applied.folds) == 5

@@ -92,9 +92,9 @@ def test_detector_is_trained_and_evaluated(boxed: Project) -> None:
     assert record.statistics["training_images"] == 10
     assert record.statistics["test_images"] == 4
     report = model.evaluate()
-    assert report.evaluation.task == "boxes"
+    assert report.task == "boxes"
     assert set(report.per_label["label"]) == {"square", "disc"}
-    assert record.metrics["coco_map"] == pytest.approx(report.evaluation.metric("coco_map"))
+    assert record.metrics["coco_map"] == pytest.approx(report.metric("coco_map"))
     assert json.loads((model.folder / "config.json").read_text())["training"]["steps"] == 2
     names = {path.name for path in model.folder.rglob("*")}
     assert "checkpoints" not in names

@@ -1,7 +1,4 @@
-"""Tests of the files of every release: later versions read them, and keep the names and arguments of its interface.
-
-``before-1.0`` has files from shortly before 1.0.0, which are read as those of a release. Only the listed names changed.
-"""
+"""Tests of the files of every release: later versions read them, and keep the names and arguments of its interface."""
 
 from __future__ import annotations
 
@@ -21,13 +18,6 @@ from customlabels_nb.user_settings import settings
 from tests.released import write
 
 RELEASES = sorted(path for path in write.FOLDER.iterdir() if (path / "interface.json").is_file())
-#: Public names and arguments of a release that were changed on purpose.
-CHANGED: dict[str, list[str]] = {
-    "before-1.0": [
-        "Comparison.figure", "ConfusionMatrix.multi_label", "Dashboard.figures", "Evaluation.figure", "Report.figure",
-        "Results.figures", "most_confident of ConfusionMatrix", "the arguments of Report.compare",
-    ],
-}  # fmt: skip
 
 
 @pytest.fixture(params=RELEASES, ids=lambda path: path.name)
@@ -42,7 +32,7 @@ def expected(release: Path) -> Any:
 
 def test_public_names_and_arguments_are_kept(release: Path) -> None:
     before, now = json.loads((release / "interface.json").read_text("utf-8")), write.interface()
-    assert lost(before, now) == CHANGED.get(release.name, [])
+    assert lost(before, now) == []
 
 
 def lost(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

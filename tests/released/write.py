@@ -189,7 +189,7 @@ def content(project: cl.Project) -> dict[str, Any]:
     """Return what the project contains, without times and paths."""
     job, model = project.jobs["again"], project.model("first")
     sets = {"train": project.train_set, "test": project.test_set}
-    metrics = model.evaluate().per_label[["label", "f1", "precision", "recall", "threshold"]].round(4)
+    metrics = model.evaluate().per_label[["label", "f1", "precision", "recall"]].round(4)
     return {
         "labels": {split: sorted(data.annotations["label"]) for split, data in sets.items()},
         "history": project.history["what"].tolist(),
@@ -197,6 +197,7 @@ def content(project: cl.Project) -> dict[str, Any]:
         "tags": dict(project.tags),
         "answers": job.answers[["person", "label"]].to_numpy().tolist(),
         "metrics": metrics.to_dict("records"),
+        "thresholds": {label: round(value, 4) for label, value in model.thresholds.items()},
     }
 
 

@@ -148,7 +148,7 @@ def test_a_saved_notebook_shows_a_picture(report: Report, monkeypatch: pytest.Mo
     report.show()._ipython_display_()
     assert "data:image/webp;base64," in shown[0]
     assert len(shown[0]) < 100_000
-    assert f"F1 {report.evaluation.metric('f1'):.3f}" in shown[0]
+    assert f"F1 {report.metric('f1'):.3f}" in shown[0]
     assert "<img src=x" not in shown[0].replace('<img alt="', "")
 
 
@@ -173,7 +173,7 @@ def test_exported_file_is_complete_and_escapes_names(report: Report, tmp_path: P
     for at, uri, size in content["pictures"]:
         assert base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"))[:2] == b"\xff\xd8"
         assert size == [60 + at, 40]
-    assert content["facts"]["images"] == report.evaluation.outcomes.images.tolist()
+    assert content["facts"]["images"] == report.outcomes.images.tolist()
     assert "training" in content
     assert content["advice"]["items"] is not None
 
@@ -203,5 +203,5 @@ def test_report_of_another_task_is_not_compared(report: Report) -> None:
     exploration = report.show(baseline=report).exploration
     kept = exploration.comparison
     with pytest.raises(InputError, match="compared"):
-        exploration.compare_with(other.evaluation)
+        exploration.compare_with(other)
     assert exploration.comparison is kept is not None
