@@ -114,12 +114,12 @@ class Dataset(NameHints):
         unread: Sequence[UnreadLine] = (),
     ) -> None:
         self._images = t.normalise_images(images)
-        self._marks: pd.DataFrame | Callable[[], pd.DataFrame] = (
+        self._annotation_source: pd.DataFrame | Callable[[], pd.DataFrame] = (
             t.empty(t.ANNOTATION_COLUMNS) if annotations is None else t.normalise_annotations(annotations)
         )
         self.found = list(issues)
         if annotations is not None and "created" not in annotations.columns:  # a table that somebody has written
-            self._marks, adjusted = in_pixels(self._images, self._annotations, name)
+            self._annotation_source, adjusted = in_pixels(self._images, self._annotations, name)
             self.found += adjusted
         has_predictions = predictions is not None and len(predictions) > 0
         self._predictions = t.normalise_predictions(predictions) if has_predictions else t.empty(t.PREDICTION_COLUMNS)
@@ -164,7 +164,7 @@ class Dataset(NameHints):
         """
         dataset = cls(t.empty(t.IMAGE_COLUMNS), name=name, root=root)
         dataset._unread = unread
-        dataset._images, dataset._marks, dataset._labels = images, annotations, labels
+        dataset._images, dataset._annotation_source, dataset._labels = images, annotations, labels
         dataset._is_origin = True
         dataset._project = project
         return dataset
@@ -195,9 +195,9 @@ class Dataset(NameHints):
 
     @property
     def _annotations(self) -> pd.DataFrame:
-        if callable(self._marks):
-            self._marks = self._marks()
-        return self._marks
+        if callable(self._annotation_source):
+            self._annotation_source = self._annotation_source()
+        return self._annotation_source
 
     @property
     def unread(self) -> list[UnreadLine]:
@@ -477,7 +477,7 @@ class Dataset(NameHints):
 
     def __getstate__(self) -> dict[str, Any]:
         # the project holds a database connection, which cannot be sent to another process
-        return {**self.__dict__, "_marks": self._annotations, "_unread": self.unread, "_project": None}
+        return {**self.__dict__, "_annotation_source": self._annotations, "_unread": self.unread, "_project": None}
 
     # -- files --------------------------------------------------------------------------------------
     def to(

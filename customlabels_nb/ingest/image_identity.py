@@ -110,7 +110,7 @@ class Identification:
         self._options, self._source = options, source
         mine = files["split"] == options.split
         here, there = files[mine], files[~mine]
-        self._stored = _known(here)
+        self._stored = _known_files(here)
         self._names, self._names_there = (
             StoredNames(here["image"].tolist(), root),
             StoredNames(there["image"].tolist(), root),
@@ -219,7 +219,7 @@ class Identification:
         return Issue(code, message, where, self._source)
 
 
-def _known(files: pd.DataFrame) -> dict[str, _Known]:
+def _known_files(files: pd.DataFrame) -> dict[str, _Known]:
     hashes, *stats = (
         files[name].to_numpy(dtype=object, na_value=None).tolist() for name in ("sha256", "bytes", "mtime_ns")
     )

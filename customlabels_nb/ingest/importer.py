@@ -221,7 +221,7 @@ class _Import:
             new = self._new(contents, decided, added) if added else _NO_IMAGES
             here = contents.images["image"].iloc[rows].tolist() if names else ()
             of_part = {image: names[image] for image in here if image in names}
-            yield replace(new, **self._known(contents, of_part)) if of_part else new
+            yield replace(new, **self._edit_of_known(contents, of_part)) if of_part else new
 
     def _note(self, contents: SourceContents, decided: Decision, is_known: np.ndarray[Any, Any]) -> None:
         """Collect what the report contains about a listing, and the images that are known in the other split."""
@@ -318,7 +318,7 @@ class _Import:
             self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
         return _with_other_labels(names, labels, stated, self._labels)
 
-    def _known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
+    def _edit_of_known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
         """Return the known images whose annotations may change, and the function that changes them."""
         images = contents.images[["image"]].assign(status=contents.images.get("status", "unlabelled"))
         images, annotations = (table[table["image"].isin(names)] for table in (images, contents.annotations))

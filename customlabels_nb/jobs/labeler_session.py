@@ -72,7 +72,7 @@ class LabelerSession(DrawingSession):
         self._reason: str | None = None
         self._reasons: dict[str, str] = {}
         self.end = self._elsewhere = ""
-        self._done = self._left = 0
+        self._done = self._remaining = 0
         self._job_seen, self._has_left = -1, False
         self._names: dict[int, str] = {}
         self._label_table = t.empty(t.LABEL_COLUMNS)
@@ -101,7 +101,7 @@ class LabelerSession(DrawingSession):
     @property
     def progress(self) -> dict[str, Any]:
         """Return what a page shows: the job's name, person, text, end, and ``total``, the number of images it shows."""
-        text = f"{self._done:,} done, about {self._left:,} left for all"
+        text = f"{self._done:,} done, about {self._remaining:,} left for all"
         if self._elsewhere:
             text += f" · you had answered {self._elsewhere} in another window, and your last answer counts"
         if self._late:
@@ -208,7 +208,7 @@ class LabelerSession(DrawingSession):
                     self.end = "" if self.waiting else DONE
                 if now >= self._counted + _COUNT_SECONDS:
                     self._share()
-                    self._done, self._left, self._counted = self._worker.done, self._worker.left, now
+                    self._done, self._remaining, self._counted = self._worker.done, self._worker.left, now
             except (NotAllowedError, LabelError) as error:
                 self.end = str(error)
             except StoreError as error:
@@ -344,7 +344,7 @@ class LabelerSession(DrawingSession):
             return after, after_marks
 
         with self._lock:
-            for label in self._given:
+            for label in self._labels_in_edit:
                 self.check_known(label)
             self.touch()
             self._elsewhere = ""
@@ -378,7 +378,7 @@ class LabelerSession(DrawingSession):
                     continue
                 self._acknowledged[name] = state
                 more = (state[0] == "labelled") - (before[0] == "labelled")
-                self._done, self._left = self._done + more, max(0, self._left - more)
+                self._done, self._remaining = self._done + more, max(0, self._remaining - more)
             self._unsent.discard(name)
         if refused is not None:
             raise refused

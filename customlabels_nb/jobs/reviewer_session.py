@@ -433,7 +433,7 @@ class BoxSession(DrawingSession):
             rows, annotations = change(rows, annotations)
             return _decided(rows), annotations
 
-        with self._reviewer.giving(*self._given):
+        with self._reviewer.giving(*self._labels_in_edit):
             outcome = self._reviewer._edit(images, decided, what, revisions, looked_through=True)
         self.follow()
         return outcome

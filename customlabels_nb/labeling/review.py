@@ -235,7 +235,7 @@ class ReviewSession(LabellingSession):
     def correct_toggling(self, images: Sequence[str], label: str, *, revisions: Revisions = None) -> EditResult:
         """Toggle a label in a multi-label task: remove it if all images have it, otherwise add it."""
         with self._lock:
-            has = [label in self.table.labels[self.table.position[name]] for name in self._known(images)]
+            has = [label in self.table.labels[self.table.position[name]] for name in self._in_table(images)]
         on = self.assigns_one or not has or not all(has)
         return self.correct(images, label, on=on, revisions=revisions)
 
@@ -243,7 +243,7 @@ class ReviewSession(LabellingSession):
         """Correct the labels of images as their suspects suggest. Boxes stay the same."""
         wanted: dict[str, list[str]] = {}
         with self._lock:
-            for name in self._known(images):
+            for name in self._in_table(images):
                 labels = list(self.table.labels[self.table.position[name]])
                 for _, doubted, suggested, drawn in self.suspects(name):
                     if not drawn:
@@ -260,7 +260,7 @@ class ReviewSession(LabellingSession):
 
     def _refuse_mixed_shapes(self, images: Sequence[str], instead_of: str | None) -> None:
         with self._lock:
-            shapes = {name: set(self.table.box_labels[self.table.position[name]]) for name in self._known(images)}
+            shapes = {name: set(self.table.box_labels[self.table.position[name]]) for name in self._in_table(images)}
         mixed = [name for name, labels in shapes.items() if len(labels) > 1 and instead_of not in labels]
         if mixed:
             raise InputError(
@@ -268,7 +268,7 @@ class ReviewSession(LabellingSession):
                 "Show only the wrong label first, so that only its shapes are corrected."
             )
 
-    def _known(self, images: Sequence[str]) -> list[str]:
+    def _in_table(self, images: Sequence[str]) -> list[str]:
         return [name for name in images if name in self.table.position]
 
 

@@ -112,7 +112,7 @@ class LabellingSession(ProjectScreen):
         self._seen = store.last_action()
         self._undo: list[_Step] = []
         self._redo: list[_Step] = []
-        self._given: tuple[str, ...] = ()
+        self._labels_in_edit: tuple[str, ...] = ()
         self._record: ProjectRecord | None = None
         self.open(split)
 
@@ -193,11 +193,11 @@ class LabellingSession(ProjectScreen):
     def giving(self, *labels: str) -> Iterator[None]:
         """Refuse edits with LabelError if a label does not exist: an outdated page must not restore a renamed one."""
         with self._lock:
-            self._given = labels
+            self._labels_in_edit = labels
             try:
                 yield
             finally:
-                self._given = ()
+                self._labels_in_edit = ()
 
     def add_label(self, label: str) -> str:
         """Append a label unless it exists, and return its name as stored."""
@@ -673,12 +673,12 @@ class LabellingSession(ProjectScreen):
                 after = tag_answers(after, after_marks, annotations, prelabels)
                 revised = after.assign(revision=[based_on[name] for name in wanted])
                 try:
-                    action, labels = self._action(what), {*self._given, *annotations["label"]}
+                    action, labels = self._action(what), {*self._labels_in_edit, *annotations["label"]}
                     written = self._store.update_images(
                         self.split, revised, after_marks, action, (rows, annotations), labels=labels
                     )
                 except LabelError:  # renamed, merged or removed meanwhile
-                    for label in self._given:
+                    for label in self._labels_in_edit:
                         self.check_known(label)
                     continue
                 except StaleEditError as error:

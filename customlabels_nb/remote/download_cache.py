@@ -45,23 +45,23 @@ class _ReportedIdentities:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[str, float]] = {}
+        self._reported: dict[str, tuple[str, float]] = {}
 
     def get(self, url: str) -> str | None:
-        identity, since = self._known.get(url, ("", 0.0))
+        identity, since = self._reported.get(url, ("", 0.0))
         return identity if identity and time.monotonic() - since < _TRUSTED_SECONDS else None
 
     def __contains__(self, url: str) -> bool:
-        return url in self._known
+        return url in self._reported
 
     def note(self, url: str, identity: str | None) -> None:
         with self._lock:
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
+            if len(self._reported) >= _MOST_REMEMBERED:
+                self._reported.clear()
             if identity is None or is_web(url):
-                self._known.pop(url, None)
+                self._reported.pop(url, None)
             else:
-                self._known[url] = (identity, time.monotonic())
+                self._reported[url] = (identity, time.monotonic())
 
 
 _seen = _ReportedIdentities()

@@ -22,18 +22,18 @@ _COUNT = f"""SELECT split, status, NULL, images, annotated, 0 FROM ({schema.COUN
 class CountChanges:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._left: set[int] = set()
+        self._subtracted: set[int] = set()
         self._changes: dict[tuple[Table, str, str | int], list[int]] = {}
 
     def leave(self, images: Iterable[int]) -> None:
         """Subtract these images and their annotations, which the action has not changed yet."""
-        new = set(images) - self._left
-        self._left |= new
+        new = set(images) - self._subtracted
+        self._subtracted |= new
         self._add(runs(new), -1)
 
     def arrive(self, made: Sequence[Sequence[int]]) -> None:
         """Add the images that were subtracted and those in the ranges ``made``, as they are now, and write the sums."""
-        self._add(runs(chain(self._left, *(range(*part) for part in made))) if self._left else made, 1)
+        self._add(runs(chain(self._subtracted, *(range(*part) for part in made))) if self._subtracted else made, 1)
         for table in (schema.image_counts, schema.label_counts):
             names = [column.name for column in table.columns]
             sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names[2:])

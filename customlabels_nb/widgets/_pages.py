@@ -361,14 +361,14 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return {"info": self._info()}
 
     def _full(self, image: str) -> Any:
-        view = self._files.full(self._known(image), self.session.content_of(image))
+        view = self._files.full(self._checked(image), self.session.content_of(image))
         return {"mime": view.mime, "width": view.width, "height": view.height}, [view.data]
 
     def _picture(self, instructions: str, line: int) -> Any:
         path = self.session.picture_in(instructions, line)
         return {"mime": "image/jpeg"}, [self._files.instruction_picture(path)]
 
-    def _known(self, image: str) -> str:
+    def _checked(self, image: str) -> str:
         if image not in self.session.table.position:
             raise InputError(f"The image {image!r} is not in the {self.session.split} set.")
         return image

@@ -152,7 +152,7 @@ class Annotator(ImagePages):
 
     def _region(self, image: str, region: _Area, pixels: int) -> Any:
         left, top, width, height = map(int, region)
-        return {"mime": "image/jpeg"}, [self._files.region(self._known(image), (left, top, width, height), pixels)]
+        return {"mime": "image/jpeg"}, [self._files.region(self._checked(image), (left, top, width, height), pixels)]
 
     def _outline(self, image: str, points: list[Click], box: _Area | None = None, view: _Area | None = None) -> Any:
         """Find the outline of an object from a box or clicks."""
@@ -164,7 +164,7 @@ class Annotator(ImagePages):
         return self._files.outliner.prepare(self._image_key(image), after)
 
     def _image_key(self, image: str) -> tuple[str, str | None]:
-        return self._known(image), self.session.content_of(image)
+        return self._checked(image), self.session.content_of(image)
 
 
 def _to_ipyannotations(shape: dict[str, Any]) -> dict[str, Any]:

@@ -190,7 +190,7 @@ class Gallery(EditedPages):
     def _about_to(self, op: str, images: Sequence[str]) -> None:
         if op != "submit" or not self._submitted:
             return
-        data: Any = {name: self.session.data_of(self._known(name)) for name in images}
+        data: Any = {name: self.session.data_of(self._checked(name)) for name in images}
         for callback in self._submitted:
             callback(next(iter(data.values()), None) if self._mode == "single" else data)
 

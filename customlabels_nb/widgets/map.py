@@ -95,7 +95,7 @@ class ProjectMap(EditedPages):
         >>> len(image_map.selected)
         2
         """
-        self.selection = tuple(self._known(name) for name in images)
+        self.selection = tuple(self._checked(name) for name in images)
         self.send({"push": "pick", "points": [self.session.table.position[name] for name in images]})
 
     def close(self) -> None:

@@ -199,7 +199,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         >>> len(widget.selected)
         1
         """
-        self.selection = tuple(self._known(images))
+        self.selection = tuple(self._checked_images(images))
         self.send({"push": "select", "images": list(self.selection)})
 
     def set_thresholds(
@@ -339,7 +339,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
             raise NotAllowedError(refusal)
         return self._actions
 
-    def _known(self, images: Sequence[str]) -> list[str]:
+    def _checked_images(self, images: Sequence[str]) -> list[str]:
         for name in images:
             if name not in self.exploration.index_of:
                 raise InputError(f"The image {name!r} is not a test image of this evaluation.")

@@ -244,17 +244,17 @@ class Places:
 
     def __init__(self, finder: ImageFinder) -> None:
         self._finder = finder
-        self._known: dict[tuple[str, ...], str] = {}
+        self._uri_by_names: dict[tuple[str, ...], str] = {}
         self._stems: dict[Path, dict[str, list[Path]]] = {}
 
     def find(self, name: str, *urls: str) -> str:
         """Return the URI of an image, or raise InputError if the name is not allowed or cannot be stored."""
-        uri = self._known.get((name, *urls))
+        uri = self._uri_by_names.get((name, *urls))
         if uri is None:
             uri = self._finder.find(name, *urls)
             if not t.storable(uri):
                 raise InputError(f"The image name {shown(name)} contains characters that cannot be stored.")
-            self._known[(name, *urls)] = uri
+            self._uri_by_names[(name, *urls)] = uri
         return uri
 
     def beside(self, name: str, folders: Sequence[Path], *urls: str, endings: tuple[str, ...] = ()) -> str:
