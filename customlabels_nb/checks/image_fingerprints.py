@@ -122,7 +122,7 @@ def fingerprints(
         missing,
         prepare,
         root=root,
-        known=hashes,
+        content_ids=hashes,
         at_least=_DECODED,
         threads=settings.threads,
         batch_size=_BATCH,

@@ -83,19 +83,19 @@ def read_bytes(
 
 
 def read_content(
-    uri: str, root: Path | None = None, *, known: str | None = None, hold: Hold | None = None
+    uri: str, root: Path | None = None, *, content_id: str | None = None, hold: Hold | None = None
 ) -> tuple[bytes, str]:
-    """Return the data and content hash or remote identity of an image. A cached ``known`` identity needs no request."""
+    """Return the data and content hash or remote identity of an image. A cached ``content_id`` needs no request."""
     if is_remote(uri):
-        data, identity = fetch(uri, known=known, hold=hold)
+        data, identity = fetch(uri, content_id=content_id, hold=hold)
         return data, identity or content_hash(data)
     data = read_bytes(uri, root)
     return data, content_hash(data)
 
 
-def open_hashed(uri: str, root: Path | None = None, *, known: str | None = None) -> tuple[Image.Image, str]:
+def open_hashed(uri: str, root: Path | None = None, *, content_id: str | None = None) -> tuple[Image.Image, str]:
     """Open an image file and return it with its content hash or identity. See :func:`read_content`."""
-    data, content = read_content(uri, root, known=known)
+    data, content = read_content(uri, root, content_id=content_id)
     return open_image(data, name=uri), content
 
 
@@ -233,7 +233,7 @@ def read_in_batches(
     prepare: Callable[[Image.Image, str], Prepared],
     *,
     root: Path | None,
-    known: Sequence[str | None],
+    content_ids: Sequence[str | None],
     at_least: int,
     threads: int,
     batch_size: int,
@@ -249,7 +249,7 @@ def read_in_batches(
     def read(index: int) -> tuple[int, Prepared | Issue]:
         name = images[index]
         try:
-            data, content = read_content(name, root, known=known[index])
+            data, content = read_content(name, root, content_id=content_ids[index])
             return index, prepare(open_image(data, name=name, at_least=at_least), content)
         except ImageError as error:
             return index, Issue(error.code, error.reason, where=name)

@@ -93,7 +93,7 @@ def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int
     """Return a JPEG thumbnail within ``size`` × ``size`` pixels, cached by the hash or remote identity ``sha256``."""
     if (kept := kept_thumbnail(sha256, size=size, cache=cache)) is not None:
         return kept
-    data, content = read_content(image, root, known=sha256)
+    data, content = read_content(image, root, content_id=sha256)
     small = thumbnail(open_image(data, name=image, longest=size), size)
     key = _key(sha256, f"-{size}.jpg")
     if key is not None and cache is not None and content == sha256:  # the file may have changed since it was hashed
@@ -121,7 +121,7 @@ def full_view_of(
         view = kept_view(kept)
         if view is not None:
             return view
-    data, content = read_content(image, root, known=sha256)
+    data, content = read_content(image, root, content_id=sha256)
     view = full_view(data, image, longest=longest)
     if key is not None and cache is not None and content == sha256 and view.data is not data:
         cache.put(key, view.data)

@@ -135,5 +135,5 @@ def _parts(indexes: Sequence[int], stats: Sequence[tuple[int, int] | None]) -> I
 def _remote_facts(image: str, content_id: str | None, *, hashes: bool) -> ImageFacts:
     """Read a remote image, and return its metadata with its hash, or with what identifies it on its server."""
     with image_memory.share() as hold:
-        data, content = read_content(image, known=content_id, hold=hold)
+        data, content = read_content(image, content_id=content_id, hold=hold)
         return hashed(data, examine(data, image), None if hashes else content)

@@ -100,7 +100,7 @@ def outlines_in(
     opened: list[str] = []
 
     def decode() -> tuple[Any, str]:
-        picture, content = open_hashed(image, root, known=sha256)
+        picture, content = open_hashed(image, root, content_id=sha256)
         opened.append(content)
         return picture, content
 

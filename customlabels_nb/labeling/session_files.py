@@ -127,7 +127,7 @@ class SessionFiles:
 
     def _open(self, image: str, content_id: str | None) -> tuple[Image.Image, str]:
         """Open an image, whose content hash may be known, and return it with the hash of its content."""
-        return open_hashed(image, self.root, known=content_id)
+        return open_hashed(image, self.root, content_id=content_id)
 
     def instruction_picture(self, path: str) -> bytes:
         """Return an image from the instructions, also relative to the project, as a JPEG of at most 800 pixels."""

@@ -110,7 +110,7 @@ def embed(
             missing,
             lambda image, content: (to_pixels(image, facts.input_size), content),
             root=root,
-            known=contents,
+            content_ids=contents,
             at_least=facts.input_size,
             threads=decode_threads(chosen),
             batch_size=batches.size,

@@ -468,7 +468,7 @@ class Project(NameHints):
         remote = images[images["image"].map(is_remote).astype(bool)]
         hashes = [content if isinstance(content, str) else None for content in remote["sha256"]]
         with progress_bars(events, show=progress) as stream:
-            issues = fetch_all(remote["image"].tolist(), known=hashes, workers=workers, events=stream)
+            issues = fetch_all(remote["image"].tolist(), content_ids=hashes, workers=workers, events=stream)
         return issues_to_frame(issues)
 
     def update(self, split: t.Split, data: Dataset | pd.DataFrame, *, note: str = "") -> int:

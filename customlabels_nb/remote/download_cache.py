@@ -83,20 +83,20 @@ def was_looked_up(url: str) -> bool:
 
 
 def fetch(
-    url: str, *, known: str | None = None, max_bytes: int | None = LOCAL.max_image_bytes, hold: Hold | None = None
+    url: str, *, content_id: str | None = None, max_bytes: int | None = LOCAL.max_image_bytes, hold: Hold | None = None
 ) -> tuple[bytes, str | None]:
     """Return the bytes of a remote file, from the cache if possible, and the identity of its content.
 
-    If the identity ``known`` is in the cache, no request is made. A value that is not an identity is ignored. Larger
+    If ``content_id`` is in the cache, no request is made. A value that is not an identity is ignored. Larger
     files than ``max_bytes`` raise ImageTooLargeError without being read. If the server reports no identity, the file is
     not cached. ``hold`` reserves memory for the bytes (:mod:`.memory_budget`).
     """
     cache = project_cache(None, "remote")
     remembered = _seen.get(url) if settings.network else None
-    for identity in (known, remembered):
+    for identity in (content_id, remembered):
         if identity is not None and (data := _kept(cache, url, identity, max_bytes, hold)) is not None:
             return data, identity
-    identity = remembered or (known if is_identity(known) else None)
+    identity = remembered or (content_id if is_identity(content_id) else None)
     just_asked = identity is None
     if just_asked:
         identity = _look_up(url).identity
@@ -114,12 +114,12 @@ def has_content(url: str, identity: str, data: bytes) -> bool:
 def fetch_all(
     urls: Sequence[str],
     *,
-    known: Sequence[str | None] | None = None,
+    content_ids: Sequence[str | None] | None = None,
     workers: int = CONNECTIONS,
     events: Events | None = None,
 ) -> list[Issue]:
     """Download remote images to the cache, ``workers`` at a time, and return issues for failures."""
-    identities = [None] * len(urls) if known is None else known
+    identities = [None] * len(urls) if content_ids is None else content_ids
     wanted = sum(size_in(identity) for identity in identities if identity is not None and is_identity(identity))
     if events is not None and wanted > project_cache(None, "remote").limit_bytes:
         events.message(
@@ -130,7 +130,7 @@ def fetch_all(
     def bring(item: tuple[str, str | None]) -> Issue | None:
         try:
             with image_memory.share() as hold:
-                fetch(item[0], known=item[1], hold=hold)
+                fetch(item[0], content_id=item[1], hold=hold)
         except ImageError as error:
             return Issue(error.code, error.reason, where=item[0])
         return None

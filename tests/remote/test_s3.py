@@ -176,10 +176,10 @@ def test_fetched_images_are_available_without_the_server(
     server.stop()
     images = project.train_set.images
     for number, row in enumerate(images.itertuples()):
-        assert read_content(row.image, known=row.sha256) == (jpeg(number), row.sha256)
+        assert read_content(row.image, content_id=row.sha256) == (jpeg(number), row.sha256)
         assert open_image(row.image).size == (48, 32)  # a recent check is not repeated
     settings.network = False
-    assert read_content(images["image"][0], known=images["sha256"][0])[0] == jpeg(0)
+    assert read_content(images["image"][0], content_id=images["sha256"][0])[0] == jpeg(0)
     with pytest.raises(ImageNotFoundError, match=r"settings\.network is off"):
         open_image(images["image"][0])
 
@@ -199,12 +199,12 @@ def test_changed_content_gets_its_own_hash(photos: Bucket, monkeypatch: pytest.M
     for number in (50, 51):  # other sizes, and the same size
         data = jpeg(number, (48, 32) if number == 51 else (300, 200))
         photos.put("photos/apple/0.jpg", data)
-        read, now = read_content(url, known=old)
-        assert (read, now) == (data, read_content(url, known=now)[1])
+        read, now = read_content(url, content_id=old)
+        assert (read, now) == (data, read_content(url, content_id=now)[1])
         assert now != old
     whole = b"x" * len(jpeg(0))
     photos.put("photos/apple/0.jpg", whole)
-    assert read_content(url, known=old)[0] == whole
+    assert read_content(url, content_id=old)[0] == whole
 
 
 def test_an_object_that_came_in_parts_is_cached_too(bucket: Bucket) -> None:
@@ -220,7 +220,7 @@ def test_an_object_that_came_in_parts_is_cached_too(bucket: Bucket) -> None:
     assert data == b"".join(parts)
     assert "-2:" in identity
     bucket.requests.clear()
-    assert read_content(f"{bucket.url}/large.jpg", known=identity) == (data, identity)
+    assert read_content(f"{bucket.url}/large.jpg", content_id=identity) == (data, identity)
     assert bucket.asked() == []
 
 
@@ -231,7 +231,7 @@ def test_more_than_the_limit_is_not_read(photos: Bucket) -> None:
     assert photos.fetched() == []
     _, identity = fetch(url)
     with pytest.raises(ImageTooLargeError):
-        fetch(url, known=identity, max_bytes=100)
+        fetch(url, content_id=identity, max_bytes=100)
     with pytest.raises(ImageNotFoundError, match="does not exist"):
         read_bytes(f"{photos.url}/photos/none.jpg", max_bytes=100)
 
@@ -320,13 +320,13 @@ def test_fetching_goes_on_where_it_was_stopped(project: cl.Project, add: Add, bu
     events, heard = Events(), list[Any]()
     events.subscribe(lambda event: heard.append(event) or (event.done == 10 and events.cancel()))  # type: ignore[attr-defined]
     with pytest.raises(Cancelled):
-        fetch_all(urls, known=known, workers=2, events=events)
+        fetch_all(urls, content_ids=known, workers=2, events=events)
     first = bucket.fetched()
     assert 10 <= len(first) < 30
-    assert fetch_all(urls, known=known, workers=2) == []
+    assert fetch_all(urls, content_ids=known, workers=2) == []
     second = bucket.fetched()
     assert sorted(first + second) == [f"photos/{number:02}.jpg" for number in range(30)]
-    assert fetch_all(urls, known=known) == []
+    assert fetch_all(urls, content_ids=known) == []
     assert bucket.asked() == []
 
 
@@ -335,7 +335,7 @@ def test_too_small_cache_is_reported(photos: Bucket) -> None:
     settings.cache_gb = 500 / 2**30
     events, heard = Events(), list[Any]()
     events.subscribe(heard.append)
-    fetch_all([f"{photos.url}/photos/apple/0.jpg"], known=[identity], events=events)
+    fetch_all([f"{photos.url}/photos/apple/0.jpg"], content_ids=[identity], events=events)
     assert "settings.cache_gb" in heard[0].text
 
 
@@ -389,7 +389,7 @@ def test_training_revalidates_images(project: cl.Project, add: Add, photos: Buck
     assert photos.asked() == [f"HEAD /{photos.name}/photos/apple/0.jpg"]
     assert (current["sha256"] != before["sha256"]).tolist() == [True, False, False, False]
     assert project.issues["code"].tolist() == ["IMAGE_CHANGED"]
-    assert read_content(before["image"][0], known=current["sha256"][0]) == (jpeg(77), current["sha256"][0])
+    assert read_content(before["image"][0], content_id=current["sha256"][0]) == (jpeg(77), current["sha256"][0])
 
 
 def test_annotations_in_a_bucket_are_read_beside_their_images(

@@ -190,7 +190,7 @@ def test_single_images_are_asked_for_and_fetched_when_they_are_used(project: cl.
     assert project.fetch(progress=False).empty
     web.requests.clear()
     for number, row in enumerate(images.itertuples()):
-        assert read_content(row.image, known=row.sha256) == (jpeg(number), row.sha256)
+        assert read_content(row.image, content_id=row.sha256) == (jpeg(number), row.sha256)
     assert web.requests == []
 
 
