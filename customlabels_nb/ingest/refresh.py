@@ -97,9 +97,9 @@ def _emptied(images: pd.DataFrame, history: pd.DataFrame) -> set[str]:
 def _not_yet_reported(issues: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
     """Leave out LABEL_KEPT issues that an earlier import has reported."""
     kept = earlier[earlier["code"] == "LABEL_KEPT"]
-    said = set(zip(kept["where"], kept["message"], strict=True))
+    reported = set(zip(kept["where"], kept["message"], strict=True))
     rows = zip(issues["code"], issues["where"], issues["message"], strict=True)
-    new = [code != "LABEL_KEPT" or (where, message) not in said for code, where, message in rows]
+    new = [code != "LABEL_KEPT" or (where, message) not in reported for code, where, message in rows]
     return issues[np.array(new, dtype=bool)]
 
 

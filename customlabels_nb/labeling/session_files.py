@@ -137,24 +137,24 @@ class SessionFiles:
     def begin_upload(self) -> str:
         """Begin uploading a batch of files, and return the batch id."""
         inbox = self.root / "images"
-        batch, held = uuid4().hex, ExitStack()
+        batch, resources = uuid4().hex, ExitStack()
         with write_errors(repr(str(inbox))), self._lock:
             inbox.mkdir(parents=True, exist_ok=True)
-            self._batches[batch] = _Batch(held.enter_context(scratch(inbox)), held.close, {})
+            self._batches[batch] = _Batch(resources.enter_context(scratch(inbox)), resources.close, {})
         return batch
 
     def add_part(self, batch: str, name: str, data: bytes | memoryview, *, first: bool) -> None:
         """Append bytes to a file of the batch, or create the file if ``first``."""
-        held = self._batch(batch)
+        upload = self._batch(batch)
         if first:
-            held.names[name] = held.folder / free_name(name, {path.name.lower() for path in held.names.values()})
-        elif name not in held.names:
+            upload.names[name] = upload.folder / free_name(name, {path.name.lower() for path in upload.names.values()})
+        elif name not in upload.names:
             raise InputError(f"The first part of the upload of {name!r} is missing.")
-        held.bytes += len(data)
-        if held.bytes > _LARGEST_UPLOAD:
+        upload.bytes += len(data)
+        if upload.bytes > _LARGEST_UPLOAD:
             self.cancel_upload(batch)
             raise InputError(f"The upload exceeds {_LARGEST_UPLOAD >> 30} GB. Use project.add_images for folders.")
-        with write_errors(f"The upload of {name!r}"), held.names[name].open("wb" if first else "ab") as file:
+        with write_errors(f"The upload of {name!r}"), upload.names[name].open("wb" if first else "ab") as file:
             file.write(data)
 
     def end_upload(self, batch: str, split: str, label: str | None, on_known: str = "fill") -> ImportReport:
@@ -162,13 +162,13 @@ class SessionFiles:
 
         ``on_known`` is that of :meth:`customlabels_nb.project.project.Project.add_images`.
         """
-        held = self._batch(batch)
+        upload = self._batch(batch)
         target = self.root / "images"
         moved: list[Path] = []
         uploaded: dict[str, str] = {}
         try:
             taken = {path.name.lower() for path in target.iterdir()}
-            for name, path in held.names.items():
+            for name, path in upload.names.items():
                 reserved = reserve(target, path.name, taken)
                 moved.append(path.replace(reserved))
                 uploaded[to_uri(reserved)] = name
@@ -187,9 +187,9 @@ class SessionFiles:
 
     def cancel_upload(self, batch: str) -> None:
         with self._lock:
-            held = self._batches.pop(batch, None)
-        if held is not None:
-            held.forget()
+            upload = self._batches.pop(batch, None)
+        if upload is not None:
+            upload.forget()
 
     def _batch(self, batch: str) -> _Batch:
         try:

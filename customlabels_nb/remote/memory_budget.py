@@ -30,20 +30,20 @@ class MemoryBudget:
         It releases what it has reserved before it waits, so two shares cannot wait for each other. A thread that holds
         bytes must not wait for another share. More bytes than the limit can be reserved if no others are.
         """
-        held = 0
+        reserved = 0
 
         def hold(size: int) -> None:
-            nonlocal held
+            nonlocal reserved
             with self._released:
-                self.used -= held
-                held = 0
+                self.used -= reserved
+                reserved = 0
                 self._released.notify()
             if size:
                 # only one waits for bytes, and the others for their turn, so small files do not overtake a large one
                 with self._turn, self._released:
                     self._released.wait_for(lambda: not self.used or self.used + size <= self.limit)
                     self.used += size
-                    held = size
+                    reserved = size
 
         try:
             yield hold

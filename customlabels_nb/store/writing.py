@@ -242,13 +242,13 @@ def _edit_known(
 def leased_images(connection: Connection, images: Sequence[str]) -> dict[str, str]:
     """Map those images that somebody is labelling in a job now to the person and the job."""
     slots, tasks, jobs = schema.job_slots.c, schema.job_tasks.c, schema.jobs.c
-    held = (slots.state == "held", slots.until >= now_us(), among(connection, tasks.image, list(images)))
+    is_leased = (slots.state == "held", slots.until >= now_us(), among(connection, tasks.image, list(images)))
     rows = fetch(
         connection,
         select(tasks.image, slots.holder, jobs.name)
         .join(schema.job_tasks, tasks.id == slots.task)
         .join(schema.jobs, jobs.id == slots.job)
-        .where(*held),
+        .where(*is_leased),
     )
     return {image: f"{holder} (job {job!r})" for image, holder, job in rows}
 

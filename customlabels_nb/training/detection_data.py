@@ -124,14 +124,14 @@ def prepare(
         events.message(text)
 
     if isinstance(examples, Sequence):
-        photos, held = list(examples), list(validation or [])
+        photos, held_out = list(examples), list(validation or [])
         if not any(len(example.boxes) for example in photos):
             raise NotEnoughDataError(
                 f"A detector needs training images with boxes, but none of the {len(photos):,} images has a box."
             )
         if validation is None and len(photos) >= HOLD_OUT_FROM:
-            photos, held = _hold_out(photos, len(labels), options.random_state)
-            note(f"{len(held):,} of the training images are held out to measure progress.")
+            photos, held_out = _hold_out(photos, len(labels), options.random_state)
+            note(f"{len(held_out):,} of the training images are held out to measure progress.")
         size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, pretrained, note)
         side = max(KEPT_SIDE, round(_ENLARGED * size))
         kept = Photos(photos, root=root, side=side)
@@ -143,20 +143,20 @@ def prepare(
         source: SceneSource = kept
         learnt = [photos[position] for position in chosen(len(photos), _SHOWN)]
     else:
-        source, held, learnt = examples, list(validation or []), []
+        source, held_out, learnt = examples, list(validation or []), []
         size, smallest = _input_size(frames_of_scenes(source, _SCENES_LOOKED_AT), options, pretrained, note)
     fill = fill_of(normalisation(pretrained or options.detector, options.backbone)[0])
-    canvases = _open_held_out(held, root, size, fill, note)
+    canvases = _open_held_out(held_out, root, size, fill, note)
     shown = [canvases[position] for position in chosen(len(canvases))]
     shown = shown or _open_held_out(learnt, root, size, fill, lambda text: None)
     return Prepared(source, canvases, shown, size, smallest, notes)
 
 
 def _open_held_out(
-    held: Sequence[Example], root: Path | None, size: int, fill: Sequence[int], note: Callable[[str], None]
+    held_out: Sequence[Example], root: Path | None, size: int, fill: Sequence[int], note: Callable[[str], None]
 ) -> list[tuple[Example, Canvas]]:
     opened = []
-    for example in held:
+    for example in held_out:
         try:
             canvas = open_canvas(read_bytes(example.image, root), example.image, size, fill)
         except ImageError as error:

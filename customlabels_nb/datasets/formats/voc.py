@@ -260,11 +260,11 @@ def _write(contents: Contents, path: Path) -> list[Path]:
 
 def _label_map(labels: list[str], contents: Contents) -> str:
     """Return the labels as CVAT's and datumaro's ``labelmap.txt``, and report those that its lines cannot hold."""
-    held = [label for label in labels if label.isprintable() and ":" not in label and not label.startswith("#")]
-    if lost := [label for label in labels if label not in held]:
+    writable = [label for label in labels if label.isprintable() and ":" not in label and not label.startswith("#")]
+    if lost := [label for label in labels if label not in writable]:
         contents.issues.append(not_held(FORMAT, f"label in {_LABEL_MAP}", lost, where=_LABEL_MAP))
     lines = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
-    for label in held:
+    for label in writable:
         color = contents.colors.get(label, "").removeprefix("#")
         lines.append(f"{label}:{','.join(map(str, bytes.fromhex(color)))}::")
     return "\n".join([*lines, ""])
