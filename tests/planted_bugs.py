@@ -102,7 +102,9 @@ MISTAKES = [
     ),
     Bug("core/tables.py", "if not 1 <= len(text) <= max_length:", "if not 1 <= len(text) < max_length:", "core"),
     Bug("datasets/splitting.py", "(on == 0) | (on == units_with)", "(on == 0)", "datasets"),
-    Bug("diagnostics/frontends.py", "if _parts(version, 1) < (7,):", "if _parts(version, 1) <= (7,):", "diagnostics"),
+    Bug(
+        "diagnostics/frontends.py", "if _parts(version, 2) < (6, 5):", "if _parts(version, 2) <= (6, 5):", "diagnostics"
+    ),
     Bug("evaluation/metrics.py", "here = (tp + fn) > 0", "here = (tp + fp) > 0", "evaluation"),
     Bug(
         "examples/_drawing.py",
@@ -117,10 +119,7 @@ MISTAKES = [
         "images",
     ),
     Bug(
-        "ingest/merging.py",
-        'if by == "model" and given_by == "person":',
-        'if by == "person" and given_by == "model":',
-        "ingest",
+        "ingest/merging.py", '(by, given_by) == ("model", "person")', '(by, given_by) == ("person", "model")', "ingest"
     ),
     Bug("jobs/agreement.py", "return 2 * common >= GOLD_F1 * total", "return common >= GOLD_F1 * total", "jobs"),
     Bug("models/artifact.py", 'content["format"] != FORMAT', 'content["format"] == "0.9"', "models"),
@@ -136,12 +135,7 @@ MISTAKES = [
         "update(schema.labels).where(c.position > position + 1)",
         "store",
     ),
-    Bug(
-        "teaching/exercises.py",
-        "len(answer) == len(right) and set(answer) == right",
-        "set(answer) <= right",
-        "teaching",
-    ),
+    Bug("teaching/exercises.py", "and len(answer) == len(right) and all(found)", "and all(found)", "teaching"),
     Bug("training/classification.py", "if losses[-1] < best.loss:", "if losses[-1] <= losses[0]:", "training"),
     Bug("widgets/static/shared/pages.js", "Math.ceil(total / size) - 1", "Math.ceil(total / size)", "js"),
     Bug(
