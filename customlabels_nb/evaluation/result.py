@@ -345,7 +345,9 @@ class Evaluation:
             ``micro_precision``, ``micro_recall``, ``weighted_f1``, ``weighted_precision`` and ``weighted_recall``
             (float64), for classifiers also ``roc_auc``, for single-label models also ``accuracy``, ``kappa`` and
             ``mcc``, for detectors also ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the bounds
-            of the 95% confidence interval of F1 (float64). The thresholds are the same as for the entire test set.
+            of the 95% confidence interval of F1 (float64); ``differs`` (str), "lower" or "higher" if the F1 differs
+            from that of the other images by more than chance explains, corrected for the number of slices, else "". The
+            thresholds are the same as for the entire test set.
 
         Raises
         ------
@@ -405,6 +407,7 @@ class Evaluation:
             summary=self._summary,
             per_label=self._per_label,
             per_image=self._per_image,
+            images=self.images,
             labels=self.labels,
             **facts,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from pandas.api import types
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core.tables import IMAGE_COLUMNS, TEXT
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.arrays import IntArray
+from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -24,6 +24,16 @@ MOST_NUMBERS = 12
 RANGES = 5
 
 MOST_SLICES = 500
+
+#: Image columns that are not useful as slices, and the maximum number of slices of a column in a menu and in advice.
+_TECHNICAL = ("image", "sha256", "revision", "status")
+MOST_IN_MENU = 60
+
+#: Slices with fewer images are not tested. A slice is marked if chance makes the most extreme of all slices that low,
+#: or that high, in less than this share of cases.
+LEAST_IMAGES, CHANCE = 10, 0.01
+_PERMUTATIONS, _CELLS_AT_ONCE = 1000, 4_000_000
+LOWER, HIGHER = "lower", "higher"
 
 
 def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins: int | None = None) -> pd.DataFrame:
@@ -38,15 +48,98 @@ def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins
             "to cl.evaluate(..., images=table)."
         )
     rows: list[dict[str, Any]] = []
-    for name, positions in slices_of(images[column].reset_index(drop=True), bins=bins):
+    slices = list(slices_of(images[column].reset_index(drop=True), bins=bins))
+    marks = beyond_chance(applied, [positions for _, positions in slices])
+    for (name, positions), differs in zip(slices, marks, strict=True):
         part = applied.only(positions)
         intervals = bootstrap_intervals(part)
         metrics = overall_metrics(part, per_label_table(part))
         del metrics["mean_threshold"]
         low, high = intervals.metrics["f1"]
         here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
-        rows.append(here | metrics | {"f1_low": low, "f1_high": high})
-    return pd.DataFrame(rows).astype({"slice": TEXT})
+        rows.append(here | metrics | {"f1_low": low, "f1_high": high, "differs": differs})
+    return pd.DataFrame(rows).astype({"slice": TEXT, "differs": TEXT})
+
+
+def sliced(images: pd.DataFrame) -> dict[str, dict[str, IntArray]]:
+    """Return the positions of the images in each slice by column, for columns with a moderate number of slices."""
+    result = {}
+    for column in images.columns:
+        if column not in _TECHNICAL:
+            try:
+                parts = dict(slices_of(images[column].reset_index(drop=True)))
+            except (InputError, TypeError, ValueError):  # too many values, or values that cannot be grouped
+                continue
+            if 1 < len(parts) <= MOST_IN_MENU:
+                result[str(column)] = parts
+    return result
+
+
+def beyond_chance(applied: Thresholded, slices: Sequence[IntArray]) -> list[str]:
+    """Say for each slice whether its F1 is "lower" or "higher" than that of all other images beyond chance, else "".
+
+    The F1 is of the summed counts of all labels. Its difference has the null distribution of randomly permuted images,
+    and its limits are quantiles of the lowest and highest of all slices, so they are corrected for the number of slices
+    (Westfall and Young, 1993). The images of a marked slice are set aside before the others are tested again, so that a
+    bad slice neither makes the other slices good ones, nor another slice with the same images bad.
+    """
+    result = [""] * len(slices)
+    shares = np.repeat([[2.0, 2.0], [0.0, 1.0], [0.0, 1.0]], len(applied.outcomes.labels), axis=0)
+    parts = (applied.image_counts() @ shares).T  # F1 is the ratio of their sums
+    member = np.zeros((len(slices), parts.shape[1]), dtype=bool)
+    for row, positions in enumerate(slices):
+        member[row, positions] = True
+    left = np.ones(parts.shape[1], dtype=bool)
+    limits = None
+    while True:
+        tested = np.flatnonzero(_testable(member[:, left]))
+        influence = _influence(parts[:, left])
+        if not tested.size or not influence.any():
+            return result
+        inside = _standardised(member[np.ix_(tested, left)])
+        limits = limits or _limits(inside, influence)
+        z = (inside @ influence).round(6)  # of slices with the same images, the first is marked
+        if z.min() < limits[0]:
+            row, mark = int(tested[z.argmin()]), LOWER
+        elif z.max() > limits[1]:
+            row, mark = int(tested[z.argmax()]), HIGHER
+        else:
+            return result
+        result[row] = mark
+        left &= ~member[row]
+
+
+def _testable(member: BoolArray) -> BoolArray:
+    inside = member.sum(axis=1)
+    return np.asarray(np.minimum(inside, member.shape[1] - inside) >= LEAST_IMAGES)
+
+
+def _influence(parts: FloatArray) -> FloatArray:
+    """Return how much each image raises or lowers the F1, with mean 0 and variance 1, or zeros if all do the same."""
+    above, below = parts.sum(axis=1)
+    influence = parts[0] - (above / max(below, 1)) * parts[1]
+    spread = influence.std()
+    return influence / spread if spread > 1e-9 else np.zeros_like(influence)
+
+
+def _standardised(member: BoolArray) -> FloatArray:
+    """Return weights of the images in each slice, whose sum has variance 1 if the images are permuted."""
+    n, inside = member.shape[1], member.sum(axis=1, keepdims=True)
+    return np.asarray(member / np.sqrt(inside * (n - inside) / (n - 1)))
+
+
+def _limits(inside: FloatArray, influence: FloatArray) -> tuple[float, float]:
+    """Return the quantiles of the lowest and the highest sum of all slices if the images are permuted."""
+    rng = np.random.default_rng(0)
+    at_once = min(_PERMUTATIONS, max(1, _CELLS_AT_ONCE // len(influence)))
+    permuted = np.tile(influence.astype(np.float32), (at_once, 1))
+    weights, ends = inside.astype(np.float32), []
+    for _ in range(0, _PERMUTATIONS, at_once):
+        sums = weights @ rng.permuted(permuted, axis=1, out=permuted).T
+        ends.append(np.stack([sums.min(axis=0), sums.max(axis=0)]))
+    lowest, highest = np.concatenate(ends, axis=1)
+    slack = 1e-4  # of equal sums in another order
+    return float(np.quantile(lowest, CHANCE) - slack), float(np.quantile(highest, 1 - CHANCE) + slack)
 
 
 def slices_of(values: pd.Series, *, bins: int | None = None) -> Iterator[tuple[str, IntArray]]:

@@ -25,7 +25,7 @@ def test_figures_of_a_slice_are_those_of_its_images_by_the_same_decision(decisio
     assert list(table.columns) == [
         "slice", "test_images", "labels", "f1", "precision", "recall", "mean_average_precision", "micro_f1",
         "micro_precision", "micro_recall", "weighted_f1", "weighted_precision", "weighted_recall", "accuracy",
-        "kappa", "mcc", "roc_auc", "f1_low", "f1_high",
+        "kappa", "mcc", "roc_auc", "f1_low", "f1_high", "differs",
     ]  # fmt: skip
     assert table["slice"].tolist() == ["left", "right"]
     assert table["test_images"].tolist() == [25, 35]

@@ -34,6 +34,7 @@ from customlabels_nb.evaluation.advice.rules import (
     never_found_advice,
     rare_advice,
     size_advice,
+    slice_advice,
     threshold_advice,
     truth_advice,
 )
@@ -203,6 +204,7 @@ def advise(
     summary: pd.DataFrame,
     per_label: pd.DataFrame,
     per_image: pd.DataFrame,
+    images: pd.DataFrame,
     labels: pd.DataFrame,
     training: Mapping[str, int] | None = None,
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
@@ -218,7 +220,7 @@ def advise(
     project. ``split`` is empty if the test images are not in a project.
     """
     features = checked_features(features, applied.outcomes)
-    case = Case(applied, summary, per_label, per_image, training, features, *access, split)
+    case = Case(applied, summary, per_label, per_image, images, training, features, *access, split)
     mistakes = find_mistakes(case)
     candidates = [
         *truth_advice(case, mistakes),
@@ -227,6 +229,7 @@ def advise(
         *missed_advice(case, mistakes),
         *alarm_advice(case, mistakes),
         *threshold_advice(case),
+        *slice_advice(case),
         *appearance_advice(case),
         *rare_advice(case),
         *interval_advice(case),

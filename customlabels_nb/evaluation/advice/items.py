@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "box_size": "Missed box size",
     "never_found": "Never found",
     "several_appearances": "Varying appearance",
+    "slice": "Weak slice",
     "rare": "Few images",
     "over_confident": "Overconfident",
     "few_test_images": "Too few test images",

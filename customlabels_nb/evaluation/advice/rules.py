@@ -13,6 +13,7 @@ from pprint import pformat
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import csr_array
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.geometry import BOX_SIZES
@@ -25,6 +26,8 @@ from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import ratios
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.evaluation.slices import LEAST_IMAGES as LEAST_OF_A_SLICE
+from customlabels_nb.evaluation.slices import LOWER, beyond_chance, sliced
 from customlabels_nb.evaluation.thresholded import Thresholded
 
 _LISTED = 4
@@ -44,6 +47,7 @@ class Case:
     summary: pd.DataFrame
     per_label: pd.DataFrame
     per_image: pd.DataFrame
+    images: pd.DataFrame
     training: Mapping[str, int] | None = None
     features: FloatArray | None = None
     project: str = ""
@@ -634,6 +638,59 @@ def _sizes_of(rows: pd.DataFrame) -> pd.Series:
     area = rows["truth_width"] * rows["truth_height"]
     names, edges = np.array(list(BOX_SIZES), dtype=object), list(BOX_SIZES.values())[1:]
     return pd.Series(names[np.digitize(area, edges)], index=rows.index)
+
+
+# -- slices of the test images ---------------------------------------------------------------------------
+#: Minimum difference in F1 between a slice and the other images.
+SLICE_GAP = 0.05
+
+
+def slice_advice(case: Case) -> Iterator[AdviceItem]:
+    """Suggest improvements for slices whose F1 is lower than that of the other images beyond chance."""
+    slices = [(column, *part) for column, parts in sliced(case.images).items() for part in parts.items()]
+    marks = beyond_chance(case.applied, [positions for _, _, positions in slices])
+    counts = case.applied.image_counts()
+    f1s = [_mean_f1(_sum(counts, positions)) for _, _, positions in slices]
+    for (column, name, positions), mark, f1 in zip(slices, marks, f1s, strict=True):
+        if mark != LOWER:
+            continue
+        here, there = _sum(counts, positions), _sum(counts, np.setdiff1d(np.arange(len(case.images)), positions))
+        if _mean_f1(there) - f1 < SLICE_GAP:
+            continue
+        others = [
+            of_other
+            for (of, _, part), differs, of_other in zip(slices, marks, f1s, strict=True)
+            if of == column and not differs and len(part) >= LEAST_OF_A_SLICE
+        ] or [_mean_f1(there)]
+        low, high = f"{min(others):.2f}", f"{max(others):.2f}"
+        text = (
+            f"{column} {name}: F1 {f1:.2f}, others {low if low == high else f'{low} to {high}'}. This difference is "
+            f"larger than chance explains ({len(positions):,} of {counted(len(case.images), 'test image')}). Look at "
+            "these images for what sets them apart, and add training images like them."
+        )
+        rows = case.per_image[case.per_image["image"].isin(case.outcomes.images[positions])]
+        right = (rows["result"] == TRUE_POSITIVE).to_numpy()
+        order = np.lexsort((-rows["confidence"].to_numpy(), right))
+        images = rows.iloc[order][["image", "label", "confidence", "result"]].reset_index(drop=True)
+        share = max(0.0, 1 - _wrong(there) / max(_wrong(here), 1e-9))
+        found, rejected = (np.floor(share * here[row]) for row in (2, 1))
+        gain = case.gain(tp=found, fp=-rejected, fn=-found)
+        yield AdviceItem("slice", text, (), images, case.look(images), gain)
+
+
+def _sum(counts: csr_array, positions: IntArray) -> IntArray:
+    """Sum the true positives, false positives and false negatives of each label in some images, shape (3, k)."""
+    return np.asarray(counts[positions].sum(axis=0), dtype=np.int64).reshape(3, -1)
+
+
+def _mean_f1(counts: IntArray) -> float:
+    tested = counts[0] + counts[2] > 0
+    return float(ratios(*counts)[2][tested].mean()) if tested.any() else 0.0
+
+
+def _wrong(counts: IntArray) -> float:
+    """Return the share of mistakes in labels and predictions, 1 - F1 of all labels together."""
+    return 1 - float(ratios(*counts.sum(axis=1))[2])
 
 
 # -- labels whose images differ in appearance ----------------------------------------------------------------

@@ -28,15 +28,11 @@ from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metr
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, evaluate, moved_to
 from customlabels_nb.evaluation.scores import Scores
-from customlabels_nb.evaluation.slices import slices_of
+from customlabels_nb.evaluation.slices import sliced
 from customlabels_nb.evaluation.thresholded import Thresholded
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
-
-#: Image columns that are not useful as slices, and the maximum number of slices in a menu.
-_TECHNICAL = ("image", "sha256", "revision", "split", "status")
-MOST_SLICES = 60
 
 _KEPT = 4  # maximum number of cached positions
 
@@ -148,17 +144,7 @@ class Exploration:
     @cached_property
     def slices(self) -> dict[str, dict[str, IntArray]]:
         """Image positions by slice name, for each column with a moderate number of values."""
-        slices = {}
-        for column in self.evaluation.images.columns:
-            if column in _TECHNICAL:
-                continue
-            try:
-                parts = dict(slices_of(self.evaluation.images[column].reset_index(drop=True)))
-            except (InputError, TypeError, ValueError):  # too many values, or values that cannot be grouped
-                continue
-            if 1 < len(parts) <= MOST_SLICES:
-                slices[str(column)] = parts
-        return slices
+        return sliced(self.evaluation.images)
 
     @property
     def groups(self) -> dict[str, BoolArray]:
