@@ -20,7 +20,7 @@ import pandas as pd
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED, has_tag, is_reviewed
+from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED, has_tag
 from customlabels_nb.errors import (
     Cancelled,
     HelperError,
@@ -453,12 +453,7 @@ class Assist:
             self._stored = file, read_results(self._location.root)
         results = self._stored[1]
         if results is not None and (file, action) != self._read[0]:
-            names = self._store.labels()["label"]
-            suspects = results.suspects[
-                results.suspects["suggested"].isin(names) | results.suspects["suggested"].isna()
-            ]
-            prelabels = results.prelabels[results.prelabels["label"].isin(names)]
-            self._read = (file, action), replace(results, prelabels=prelabels, suspects=suspects)
+            self._read = (file, action), results.of_labels(self._store.labels()["label"])
         return None if results is None else self._read[1]
 
     @property
@@ -491,15 +486,7 @@ class Assist:
         from customlabels_nb.assist.suspects import COLUMNS
 
         results = self.results
-        return pd.DataFrame(columns=list(COLUMNS)) if results is None else self._suspects(results)
-
-    def _suspects(self, results: AssistResults, names: list[str] | None = None) -> pd.DataFrame:
-        """Return the suspects that are left. With the names of all suspected images, ``annotation`` is not valid."""
-        from customlabels_nb.assist.suspects import still_there
-
-        images, annotations, _ = self._store.tables(t.TRAIN, names)
-        open_images = images.loc[images["status"].isin(["labelled", "needs_review"]) & ~is_reviewed(images), "image"]
-        return still_there(results.suspects[results.suspects["image"].isin(open_images)], annotations)
+        return pd.DataFrame(columns=list(COLUMNS)) if results is None else results.suspects_left(self._store)
 
     @property
     def advice(self) -> list[str]:
@@ -575,7 +562,8 @@ class Assist:
             waiting = self._waiting(images)
             queues = {queue: len(results.names(queue, waiting)) for queue in queues}
             queues["prelabelled"] = len(results.names("prelabelled", waiting.difference(images.loc[rejected, "image"])))
-            queues["suspect"] = self._suspects(results, results.suspects["image"].unique().tolist())["image"].nunique()
+            suspected = results.suspects["image"].unique().tolist()
+            queues["suspect"] = results.suspects_left(self._store, suspected)["image"].nunique()
             changed = int((corrected | rejected).sum())
             unlabelled = int(((images["status"] == "unlabelled") & (images["split"] == t.TRAIN)).sum())
             self._counts = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from customlabels_nb._utils.files import write_whole
+from customlabels_nb.core import tables as t
+from customlabels_nb.datasets.reviewed import is_reviewed
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.arrays import BoolArray
+    from customlabels_nb.store import SqlStore
 
 QUEUES = ("assist", "manual", "clustered", "prelabelled", "suspect")
 _FILE = Path("cache") / "assist" / "results.npz"
@@ -57,6 +60,20 @@ class AssistResults:
         names = self.images[order["position"].to_numpy()].tolist()
         trusted = set(self.prelabels["image"]) if queue == "manual" else ()
         return [name for name in names if name in waiting and name not in trusted]
+
+    def of_labels(self, labels: Collection[str]) -> AssistResults:
+        """Leave out the predictions of other labels, which no longer exist."""
+        is_known = self.suspects["suggested"].isin(labels) | self.suspects["suggested"].isna()
+        prelabels = self.prelabels[self.prelabels["label"].isin(labels)]
+        return replace(self, prelabels=prelabels, suspects=self.suspects[is_known])
+
+    def suspects_left(self, store: SqlStore, names: list[str] | None = None) -> pd.DataFrame:
+        """Return the suspects that are left. With the names of all suspected images, ``annotation`` is not valid."""
+        from customlabels_nb.assist.suspects import still_there
+
+        images, annotations, _ = store.tables(t.TRAIN, names)
+        open_images = images.loc[images["status"].isin(["labelled", "needs_review"]) & ~is_reviewed(images), "image"]
+        return still_there(self.suspects[self.suspects["image"].isin(open_images)], annotations)
 
     @property
     def check_images(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from customlabels_nb.assist.stored_results import read_results
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
 from customlabels_nb.datasets.dataset import Dataset
@@ -91,6 +92,11 @@ class ProjectActions(ProjectScreen):
         images, annotations, _ = self._store.tables(t.TEST)
         is_used = images["image"].isin(usable_part(Dataset(images, annotations), self._config.task).images["image"])
         return images.loc[is_used, "image"].tolist(), annotations, images.loc[~is_used, "image"].tolist()
+
+    def suspects(self) -> pd.DataFrame | None:
+        """Return the training images that probably have wrong labels, or None if assist has not looked for them."""
+        results = read_results(self.root)
+        return results and results.of_labels(self._store.labels()["label"]).suspects_left(self._store)
 
     def add_to_train(self, images: Sequence[str], label: str | None) -> int:
         """Move test images to the training set, replacing their labels with ``label`` if given. Return their number."""

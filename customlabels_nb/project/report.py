@@ -173,6 +173,7 @@ class Report(NameHints, Evaluation):
             split="" if actions is None else "test",
             training=self._training_images() if training is None else training,
             features=features,
+            suspects=None if actions is None else actions.suspects(),
             name=self.name,
             pictures=partial(picture_of, root=self.root),
         )

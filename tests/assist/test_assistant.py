@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -27,10 +27,13 @@ from customlabels_nb.assist.queue import check_order
 from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import HelperError, InputError, NotAllowedError
+from customlabels_nb.evaluation import evaluate
 from customlabels_nb.events import Events
+from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.detector import DetectedBoxes, to_table
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.report import Report
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us
 from customlabels_nb.user_settings import settings
@@ -222,7 +225,15 @@ def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project
     found = project.assist.suspects()
     assert set(found["image"]) == set(order[88:90])
     assert found["suggested"].tolist() == found["image"].map(truth).tolist()
+    actions = ProjectActions(
+        project._store, project.root, "", cast(Any, None), keep_thresholds=print, open_images=print, open_map=print
+    )
+    report = Report(evaluate(project.train_set.annotations, project.train_set.annotations), actions=lambda: actions)
+    item = report.advise()[0]
+    assert (item.kind, item.names) == ("suspects", found["image"].tolist())
+    tells(item.text, "2 training images")
     label(project, order[88:89])
+    assert len(report.advise().about("suspects")[0].names) == 1
     label(project, order[:1])  # moves the rows of the others
     found, data = project.assist.suspects(), project.train_set
     assert found["image"].tolist() == order[89:90]

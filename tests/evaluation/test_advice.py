@@ -71,6 +71,14 @@ def test_chance_alone_gives_no_advice_on_a_model_that_is_calibrated() -> None:
     assert not {"over_confident", "few_test_images", "rare", "never_found"} & set(kinds(found))
 
 
+def test_a_label_that_is_always_confused_is_named_once() -> None:
+    truth, says = right()
+    says = [(0, 0.6) if label == 1 else pair for label, pair in zip(truth, says, strict=True)]
+    assert kinds(single(truth, says).advice) == ["confusion", "over_confident"]
+    says[31] = (2, 0.6)  # once as fig
+    assert kinds(single(truth, says).advice)[:2] == ["confusion", "never_found"]
+
+
 # -- single errors --------------------------------------------------------------------------------------
 def test_confident_contradictions_are_suspected_label_errors() -> None:
     truth, says = right(sure=0.8)
@@ -258,7 +266,7 @@ def test_a_threshold_above_all_that_is_right_is_lowered() -> None:
 # -- labels and calibration -----------------------------------------------------------------------------
 def test_labels_that_the_model_does_not_know_and_labels_never_found() -> None:
     truth, says = right(sure=0.7)
-    truth, says = truth + [3] * 6, says + [(0, 0.5)] * 6
+    truth, says = truth + [3] * 6, says + [(0, 0.4)] * 6
     predictions = single(truth, says, [*FRUIT, "plum"], 0.5)
     assert [item.text.split(".")[0] for item in predictions.advice.about("never_found")] == ["plum is never found"]
     true, said = tables(truth, np.full((len(truth), 4), 0.25), [*FRUIT, "plum"])

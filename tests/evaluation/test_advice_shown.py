@@ -112,8 +112,8 @@ def test_code_runs_without_any_variable() -> None:
 def test_code_lists_only_the_first_of_many_images() -> None:
     number = MOST_NAMES + 10
     truth = pd.DataFrame({"image": [f"image {i}.jpg" for i in range(2 * number)], "label": ["cat", "dog"] * number})
-    found = evaluate(truth, truth.assign(label="dog", confidence=0.7), thresholds=0.5)
-    (item,) = found.advice.about("confusion")
+    predictions = pd.concat([truth.assign(label="dog", confidence=0.7), truth.assign(label="cat", confidence=0.3)])
+    (item,) = evaluate(truth, predictions, thresholds=0.5).advice.about("confusion")
     assert len(item.names) == number
     there: dict[str, Any] = {}
     exec(item.call, there)  # noqa: S102

@@ -35,6 +35,7 @@ from customlabels_nb.evaluation.advice.rules import (
     rare_advice,
     size_advice,
     slice_advice,
+    suspect_advice,
     threshold_advice,
     truth_advice,
 )
@@ -189,7 +190,7 @@ def picture_of(image: str, root: Path | None) -> AdviceImage | None:
 def strongest(items: Sequence[AdviceItem]) -> tuple[tuple[AdviceItem, ...], int]:
     """Select the suggestions to show, first suspected label errors, which affect all others, and count the rest."""
     kept: list[AdviceItem] = []
-    for item in sorted(items, key=lambda item: (item.kind != "label_error", -item.weight)):
+    for item in sorted(items, key=lambda item: (item.kind not in ("label_error", "suspects"), -item.weight)):
         if len(kept) < MOST_ITEMS and sum(other.kind == item.kind for other in kept) < MOST_OF_A_KIND:
             kept.append(item)
     return tuple(kept), len(items) - len(kept)
@@ -208,6 +209,7 @@ def advise(
     labels: pd.DataFrame,
     training: Mapping[str, int] | None = None,
     features: Mapping[str, npt.ArrayLike] | pd.DataFrame | npt.ArrayLike | None = None,
+    suspects: pd.DataFrame | None = None,
     name: str = "",
     access: tuple[str, str] = ("", ""),
     split: str = "",
@@ -216,15 +218,17 @@ def advise(
     """Derive suggestions for improving a model from its evaluation, largest estimated gain first.
 
     ``features`` are vectors of the test images, by image or one row each, for suggestions about labels whose images
-    vary in appearance. ``access`` has the expressions that evaluate to the project and the model, empty outside a
-    project. ``split`` is empty if the test images are not in a project.
+    vary in appearance. ``suspects`` are training images that probably have wrong labels. ``access`` has the expressions
+    that evaluate to the project and the model, empty outside a project. ``split`` is empty if the test images are not
+    in a project.
     """
     features = checked_features(features, applied.outcomes)
-    case = Case(applied, summary, per_label, per_image, images, training, features, *access, split)
+    case = Case(applied, summary, per_label, per_image, images, training, features, suspects, *access, split)
     mistakes = find_mistakes(case)
     candidates = [
         *truth_advice(case, mistakes),
-        *never_found_advice(case),
+        *suspect_advice(case),
+        *never_found_advice(case, mistakes),
         *confusion_advice(case, mistakes),
         *missed_advice(case, mistakes),
         *alarm_advice(case, mistakes),

@@ -14,6 +14,7 @@ KINDS: dict[str, str] = {
     "threshold": "Better threshold",
     "trade_off": "Threshold trade-off",
     "label_error": "Check these labels first",
+    "suspects": "Check these training labels",
     "confusion": "Confused labels",
     "box_limit": "Limit of boxes",
     "missed": "Missed",

@@ -39,7 +39,8 @@ MOST_NAMES = 50
 class Case:
     """Evaluation to derive suggestions from.
 
-    ``features`` has one row per test image, NaN for images without features. ``project`` and ``model`` are expressions
+    ``features`` has one row per test image, NaN for images without features. ``suspects`` are training images as in
+    ``project.assist.suspects()``. ``project`` and ``model`` are expressions
     that evaluate to them, and empty outside a project, as ``split`` is.
     """
 
@@ -50,6 +51,7 @@ class Case:
     images: pd.DataFrame
     training: Mapping[str, int] | None = None
     features: FloatArray | None = None
+    suspects: pd.DataFrame | None = None
     project: str = ""
     model: str = ""
     split: str = ""
@@ -174,6 +176,8 @@ LEAST_SURE = 0.5
 #: At that confidence, predictions of the label must also be nearly always correct: correct at least this many times,
 #: and wrong in at most this share of cases (or once). If they are often wrong, the model is doubted instead.
 SURE_TIMES, SURE_WRONG = 5, 0.1
+#: Weight of suspected training labels, which are listed first in any case.
+_SUSPECT_WEIGHT = 0.01
 #: Minimum number and share of repeated confusions. A single one can be due to chance.
 TAKEN_TIMES, TAKEN_SHARE = 2, 0.1
 #: Minimum number and share of missed labels and of false positives, which are normally more frequent than confusions.
@@ -248,15 +252,26 @@ def truth_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     )
 
 
+def suspect_advice(case: Case) -> Iterator[AdviceItem]:
+    """Suggest reviewing the training images whose labels are probably wrong."""
+    if case.suspects is None or case.suspects.empty:
+        return
+    images = case.suspects.rename(columns={"given": "truth", "suggested": "predicted"})
+    names = {*images["truth"].dropna(), *images["predicted"].dropna()}
+    number = images["image"].nunique()
+    have, them, their = ("has", "it", "its") if number == 1 else ("have", "them", "their")
+    text = (
+        f"{counted(number, 'training image')} probably {have} wrong or missing labels: models that were trained "
+        f"without {them} disagree. Review {their} labels, and train again."
+    )
+    call = case.code(f'{case.project}.review(queue="suspect")') if case.project else ""
+    labels = tuple(label for label in case.labels if label in names)
+    yield AdviceItem("suspects", text, labels, images.reset_index(drop=True), call, _SUSPECT_WEIGHT)
+
+
 def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
     """Suggest improvements for pairs of labels that are confused with each other."""
-    targets = dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True))
-    sizes = mistakes.taken.groupby(["truth", "predicted"], sort=False).size()
-    often = {
-        (str(truth), str(predicted)): int(number)
-        for (truth, predicted), number in sizes.items()
-        if number >= TAKEN_TIMES and number >= TAKEN_SHARE * targets[truth]
-    }
+    targets, often = _targets(case), _often_taken(case, mistakes)
     for (truth, predicted), number in often.items():
         back = often.get((predicted, truth), 0)
         if back and case.labels.index(truth) > case.labels.index(predicted):
@@ -280,6 +295,21 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         there, here = case.each([truth] * number), case.each([predicted] * back)
         gain = case.gain(tp=there + here, fn=-there - here, fp=-case.each([predicted] * number + [truth] * back))
         yield AdviceItem("confusion", text, (truth, predicted), images, case.look(images), gain)
+
+
+def _targets(case: Case) -> dict[str, int]:
+    return dict(zip(case.labels, case.outcomes.targets.tolist(), strict=True))
+
+
+def _often_taken(case: Case, mistakes: Mistakes) -> dict[tuple[str, str], int]:
+    """Count the repeated confusions by true and predicted label, without labels that the model does not predict."""
+    targets, known = _targets(case), dict(zip(case.labels, case.outcomes.known.tolist(), strict=True))
+    sizes = mistakes.taken.groupby(["truth", "predicted"], sort=False).size()
+    return {
+        (str(truth), str(predicted)): int(number)
+        for (truth, predicted), number in sizes.items()
+        if known[truth] and number >= TAKEN_TIMES and number >= TAKEN_SHARE * targets[truth]
+    }
 
 
 def limit_advice(case: Case) -> Iterator[AdviceItem]:
@@ -801,12 +831,13 @@ OVER_CONFIDENT, LEAST_PREDICTIONS, ERRORS_OFF = 0.1, 30, 3.0
 _WIDTH_WEIGHT, _CONFIDENCE_WEIGHT, _RARE_WEIGHT = 0.02, 0.01, 0.01
 
 
-def never_found_advice(case: Case) -> Iterator[AdviceItem]:
-    """Suggest improvements for labels in the test set that have no true positive."""
+def never_found_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
+    """Suggest improvements for labels in the test set that have no true positive, unless all are confusions."""
     tp, _, _ = case.counts
-    tested = case.outcomes.in_test_set
+    tested, often = case.outcomes.in_test_set, _often_taken(case, mistakes)
+    taken = case.each([truth for (truth, _), number in often.items() for _ in range(number)])
     for known in (False, True):
-        unfound = np.flatnonzero(tested & (tp == 0) & (case.outcomes.known == known))
+        unfound = np.flatnonzero(tested & (tp == 0) & (case.outcomes.known == known) & (taken < case.outcomes.targets))
         if not unfound.size:
             continue
         labels = tuple(case.labels[position] for position in unfound)
