@@ -323,13 +323,14 @@ class Evaluation:
         """
         return calibration_table(self.outcomes, bins, position=None if label is None else self.outcomes.position(label))
 
-    def by(self, column: str, *, bins: int | None = None) -> pd.DataFrame:
-        """Return metrics for each slice of the test images, grouped by a column of :attr:`images`.
+    def by(self, column: str | Sequence[str], *, bins: int | None = None) -> pd.DataFrame:
+        """Return metrics for each slice of the test images, grouped by one or two columns of :attr:`images`.
 
         Parameters
         ----------
-        column : str
-            Column of :attr:`images`: "width", "height", "source", "tags" or one of your own. Each value is a slice. An
+        column : str or list of two str
+            Column of :attr:`images`: "width", "height", "source", "tags" or one of your own. Each value is a slice, or
+            each combination of the values of two columns. An
             image whose value is a list (such as tags) is in the slice of every item. Numbers and times with more than
             12 distinct values are binned into 5 ranges with about equally many images, such as "480 to 640". Images
             without a value are in the last slice, "(none)".
@@ -347,7 +348,7 @@ class Evaluation:
             ``mcc``, for detectors also ``mean_average_recall`` and ``coco_map``; ``f1_low`` and ``f1_high``, the bounds
             of the 95% confidence interval of F1 (float64); ``differs`` (str), "lower" or "higher" if the F1 differs
             from that of the other images by more than chance explains, corrected for the number of slices, else "". The
-            thresholds are the same as for the entire test set.
+            thresholds are the same as for the entire test set. Two columns are the index, instead of ``slice``.
 
         Raises
         ------
@@ -361,6 +362,15 @@ class Evaluation:
            slice  test_images  accuracy
         0   left            2       1.0
         1  right            2       0.5
+
+        Two columns, as a table:
+
+        >>> images["day"] = ["Monday", "Tuesday"] * 2
+        >>> cl.evaluate(truth, predictions, images).by(["camera", "day"])["accuracy"].unstack()
+        day     Monday  Tuesday
+        camera
+        left       1.0      1.0
+        right      1.0      0.0
         """
         return slice_table(self.applied, self.images, column, bins=bins)
 

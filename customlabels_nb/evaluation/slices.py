@@ -36,29 +36,62 @@ _PERMUTATIONS, _CELLS_AT_ONCE = 1000, 4_000_000
 LOWER, HIGHER = "lower", "higher"
 
 
-def slice_table(applied: Thresholded, images: pd.DataFrame, column: str, *, bins: int | None = None) -> pd.DataFrame:
+def slice_table(
+    applied: Thresholded, images: pd.DataFrame, column: str | Sequence[str], *, bins: int | None = None
+) -> pd.DataFrame:
     """Compute the table that ``Report.by`` returns. ``images`` has one row per test image."""
     if bins is not None:
         bins = check_integer("bins", bins, 2, MOST_SLICES)
-    known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
-    if not isinstance(column, str) or column not in known:
-        what = "empty for all" if column in list(images.columns) else "not a column"
-        raise InputError(
-            f"column={column!r} is {what} of the test images. Choose one of {known}, or pass a table with that column "
-            "to cl.evaluate(..., images=table)."
-        )
-    rows: list[dict[str, Any]] = []
-    slices = list(slices_of(images[column].reset_index(drop=True), bins=bins))
+    columns = _checked_columns(column, images)
+    parts = [list(slices_of(images[name].reset_index(drop=True), bins=bins)) for name in columns]
+    slices = _combined([[positions for _, positions in part] for part in parts])
+    if len(slices) > MOST_SLICES:
+        raise InputError(f"column={column!r} has {len(slices)} slices. Choose columns with at most {MOST_SLICES}.")
     marks = beyond_chance(applied, [positions for _, positions in slices])
-    for (name, positions), differs in zip(slices, marks, strict=True):
+    rows: list[dict[str, Any]] = []
+    for (_, positions), differs in zip(slices, marks, strict=True):
         part = applied.only(positions)
         intervals = bootstrap_intervals(part)
         metrics = overall_metrics(part, per_label_table(part))
         del metrics["mean_threshold"]
         low, high = intervals.metrics["f1"]
-        here = {"slice": name, "test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
+        here = {"test_images": len(positions), "labels": int(part.outcomes.in_test_set.sum())}
         rows.append(here | metrics | {"f1_low": low, "f1_high": high, "differs": differs})
-    return pd.DataFrame(rows).astype({"slice": TEXT, "differs": TEXT})
+    names = [[name for name, _ in part] for part in parts]
+    codes = list(zip(*(chosen for chosen, _ in slices), strict=True))
+    table = pd.DataFrame(rows).astype({"differs": TEXT})
+    if len(columns) == 2:
+        return table.set_index(pd.MultiIndex(levels=names, codes=codes, names=columns))
+    table.insert(0, "slice", pd.Series(names[0], dtype=TEXT))
+    return table
+
+
+def _checked_columns(column: str | Sequence[str], images: pd.DataFrame) -> list[str]:
+    known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
+    columns: list[Any] = list(column) if isinstance(column, list | tuple) else [column]
+    if isinstance(column, list | tuple) and (len(columns) != 2 or columns[0] == columns[1]):
+        raise InputError(f"column={column!r} must be one column, or a list of two different ones, out of {known}.")
+    for name in columns:
+        if not isinstance(name, str) or name not in known:
+            what = "empty for all" if name in list(images.columns) else "not a column"
+            raise InputError(
+                f"column={name!r} is {what} of the test images. Choose one of {known}, or pass a table with that "
+                "column to cl.evaluate(..., images=table)."
+            )
+    return columns
+
+
+def _combined(parts: Sequence[Sequence[IntArray]]) -> list[tuple[tuple[int, ...], IntArray]]:
+    """Return the numbers of the slices, one of each column, that have images in common, and these images."""
+    combined: list[tuple[tuple[int, ...], IntArray]] = [((number,), part) for number, part in enumerate(parts[0])]
+    for others in parts[1:]:
+        pairs = [
+            ((*chosen, number), np.intersect1d(here, part))
+            for chosen, here in combined
+            for number, part in enumerate(others)
+        ]
+        combined = [(chosen, here) for chosen, here in pairs if here.size]
+    return combined
 
 
 def sliced(images: pd.DataFrame) -> dict[str, dict[str, IntArray]]:

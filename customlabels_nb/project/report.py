@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -368,10 +368,16 @@ class Report(NameHints, Evaluation):
         return plot_overview(self, theme=theme)
 
     def plot_by(
-        self, column: str, ax: Axes | None = None, *, bins: int | None = None, theme: Theme | None = None
+        self,
+        column: str | Sequence[str],
+        ax: Axes | None = None,
+        *,
+        bins: int | None = None,
+        theme: Theme | None = None,
     ) -> Axes:
         """Plot F1 in each slice of the test images, with ``column`` and ``bins`` as in :meth:`by`.
 
+        Slices that differ from the other images beyond chance are marked. Two columns are drawn as a table with colors.
         ``theme="paper"`` draws in black on white.
 
         Examples
@@ -380,9 +386,13 @@ class Report(NameHints, Evaluation):
         >>> ax.get_ylabel()
         'width'
         """
+        from customlabels_nb.evaluation.plots.heat import plot_heat
         from customlabels_nb.evaluation.plots.versions import plot_versions
 
-        table = self.by(column, bins=bins).rename(columns={"slice": column}).assign(version=self.name)
+        table = self.by(column, bins=bins)
+        if not isinstance(column, str):
+            return plot_heat(table, ax, theme=theme)
+        table = table.rename(columns={"slice": column}).assign(version=self.name)
         return plot_versions(table, ax, by=column, theme=theme)
 
     def plot_per_label(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:

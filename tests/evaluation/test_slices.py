@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.project.report import Report
-from tests.evaluation.cases import HOSTILE, random_tables
+from tests.evaluation.cases import HOSTILE, random_tables, tables
 
 TRUTH, PREDICTIONS = random_tables(60, ["a", "b", "c"], random_state=2)
 NAMES = TRUTH["image"].tolist()
@@ -164,6 +165,33 @@ def test_unknown_columns_are_named_with_those_that_are_there() -> None:
         evaluated("x").by(["camera"])  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"images=table"):
         evaluate(TRUTH, PREDICTIONS).by("camera")
+
+
+def test_two_columns_are_the_combinations_that_images_have() -> None:
+    hours = [3] * 20 + [10, 9] * 20  # camera b has one hour only
+    images = pd.DataFrame({"image": NAMES, "hour": hours, "camera": ["b"] * 20 + ["a"] * 40})
+    found = evaluate(TRUTH, PREDICTIONS, images)
+    table = found.by(["hour", "camera"])
+    assert table.index.tolist() == [("3", "b"), ("9", "a"), ("10", "a")]
+    assert table["test_images"].tolist() == [20, 20, 20]
+    assert table["f1"].tolist() == found.by("hour")["f1"].tolist()
+    with pytest.raises(InputError, match=r"column='kamera'"):
+        found.by(["hour", "kamera"])
+    with pytest.raises(InputError, match="two different"):
+        found.by(["hour", "hour"])
+
+
+def test_plots_mark_the_slices_that_differ() -> None:
+    right = np.tile([0.9] * 9 + [0.1], 20)
+    right[160:] = np.tile([0.9, 0.1, 0.1, 0.1], 10)
+    truth, predictions = tables([0] * 200, np.stack([right, 1 - right], axis=1))
+    images = pd.DataFrame({"image": [f"image {i}.jpg" for i in range(200)], "camera": np.repeat([*"ABCDE"], 40)})
+    report = Report(evaluate(truth, predictions, images.assign(side=["left", "right"] * 100), task="single-label"))
+    assert [text.get_text() for text in report.plot_by("camera").texts] == ["lower than others"]
+    heat = report.plot_by(["camera", "side"])
+    assert [text.get_text().split()[1:] for text in heat.texts[::2]] == [[]] * 8 + [["lower"]] * 2
+    assert [label.get_text() for label in heat.get_yticklabels()] == [*"ABCDE"]
+    plt.close("all")
 
 
 def test_too_many_slices_are_refused() -> None:

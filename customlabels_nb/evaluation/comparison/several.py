@@ -53,13 +53,13 @@ class VersionsComparison:
     task: str
     _parts: tuple[Evaluation, ...]
 
-    def by(self, column: str, *, bins: int | None = None) -> pd.DataFrame:
+    def by(self, column: str | Sequence[str], *, bins: int | None = None) -> pd.DataFrame:
         """Return the F1 of each version in each slice of the test images.
 
         Parameters
         ----------
-        column : str
-            Column of the first evaluation's images, as in :meth:`.Report.by`.
+        column : str or list of two str
+            Columns of the first evaluation's images, as in :meth:`.Report.by`.
         bins : int, optional
             Number of ranges for a column of numbers or times.
 
@@ -76,7 +76,7 @@ class VersionsComparison:
         """
         versions = zip(self.names, self._parts, strict=True)
         tables = [part.by(column, bins=bins).assign(version=name) for name, part in versions]
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat(tables, ignore_index=isinstance(column, str))
 
     def plot(
         self, ax: Axes | None = None, *, by: str = "label", bins: int | None = None, theme: Theme | None = None

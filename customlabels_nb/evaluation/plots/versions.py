@@ -13,13 +13,16 @@ from customlabels_nb._utils.plotting.style import MARK, MARKS, TEXT, VERSION_COL
 
 #: Height of one version in a row, as a fraction of the row height, and the largest height of all.
 SPREAD, MOST_SPREAD = 0.22, 0.66
+#: If the interval of a marked slice ends above this F1, the mark is on its left.
+MOST_BEFORE_MARK = 0.8
 
 
 @plot
 def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "label") -> Axes:
     """Draw the F1 of each version with its 95% confidence interval, one row per label or slice.
 
-    ``table`` has ``by``, ``version``, ``f1``, ``f1_low`` and ``f1_high``. Versions differ in color and marker.
+    ``table`` has ``by``, ``version``, ``f1``, ``f1_low``, ``f1_high`` and, for slices, ``differs``, which is written
+    beside the interval. Versions differ in color and marker.
     """
     names, versions = list(dict.fromkeys(table[by])), list(dict.fromkeys(table["version"]))
     beside = ax is None
@@ -36,6 +39,8 @@ def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "lab
         ax.plot(
             of_version["f1"], y, linestyle="none", marker=marker, label=plain(version, 32), zorder=3, **look, **MARK
         )
+        for row, height in zip(of_version.itertuples(), y.tolist(), strict=True):
+            _mark(ax, row, height, size, look["color"])
     rows.name([str(name) for name in names])
     ax.set_xlim(0, 1.02)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"], fontsize=size)
@@ -45,3 +50,14 @@ def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "lab
     quiet(ax, grid="x")
     legend(ax, "", beside=beside)
     return ax
+
+
+def _mark(ax: Axes, row: Any, height: float, size: float, color: str) -> None:
+    """Write whether a slice differs beyond chance to the right of its interval, or to the left if it ends at 1."""
+    differs = getattr(row, "differs", "")
+    left = row.f1_high > MOST_BEFORE_MARK
+    if differs:
+        ax.annotate(
+            f"{differs} than others", (row.f1_low if left else row.f1_high, height), (-5 if left else 5, 0),
+            textcoords="offset points", ha="right" if left else "left", va="center", fontsize=size, color=color,
+        )  # fmt: skip
