@@ -409,9 +409,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
                 raise InputError(f"There is no test image {number}. The page is outdated: reload it.")
         return images
 
-    def _intervals(self, position: _PagePosition) -> Any:
+    def _intervals(self, position: _PagePosition, slice: tuple[str, str] | None = None) -> Any:
         self._moved(position)
-        return {"intervals": self.exploration.intervals()}
+        return {"intervals": self.exploration.intervals(slice)}
 
     def _advice(self) -> Any:
         return _advice_as_json(self.exploration)

@@ -57,22 +57,25 @@ def detector(seed=1, **options):
     said["confidence"] = rng.uniform(0.05, 1, len(said)).round(2)
     return cl.evaluate(truth, said, NAMES, task="boxes", name=f"boxes.{seed}", **options)
 
-def expected(report, position):
+def expected(report, position, slice=None):
     from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
+    from customlabels_nb.evaluation.metrics import overall_metrics, per_label_table
     there = Exploration(report)
     there.move_to(Position.from_dict(position))
-    table = there.per_label.set_index("label")
+    part = there.applied.only(np.sort(there.choose(Filter("all", slice=slice))))
+    table = per_label_table(part).set_index("label")
+    metrics = overall_metrics(part, table.reset_index())
     top = position["mode"] == "most confident"
     columns = ["f1", "precision", "recall", "threshold", *(["average_precision"] if report.task == "boxes" else [])]
     rows = {label: ["" if top and column == "threshold" else f"{row[column]:.3f}" for column in columns] for label, row in table.iterrows()}
     shown = {"f1": "f1", "precision": "precision", "recall": "recall"}
     if report.task == "boxes":
         shown |= {"mAP": "mean_average_precision", "mAR": "mean_average_recall", "coco_map": "coco_map"}
-    means = {name: f"{there.metrics[metric]:.3f}" for name, metric in shown.items() if metric in there.metrics}
-    counts = there.confusion_matrix.counts
+    means = {name: f"{metrics[metric]:.3f}" for name, metric in shown.items() if metric in metrics}
+    counts = part.confusion().counts
     if report.task == "single-label":
         means["accuracy"] = f"{counts.trace() / counts.sum():.3f}"
-    shown = [there.names[at] for at in there.choose(Filter("mistakes"))]
+    shown = [there.names[at] for at in there.choose(Filter("mistakes", slice=slice))]
     return {"rows": rows, "means": means, "matrix": counts.ravel().tolist(), "shown": shown}
 
 draw()

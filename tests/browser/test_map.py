@@ -45,7 +45,7 @@ from customlabels_nb.project.screens import open_evaluation_map
 truth = images[["image"]].assign(label=np.where(np.arange(40) < 20, "apple", "<b>pear"))
 found = truth.assign(label=np.where(np.arange(40) % 5, truth["label"], "apple"), confidence=np.linspace(0.1, 1, 40))
 open_map = partial(open_evaluation_map, project._location, lambda names: ipywidgets.Label(str(len(names))))
-actions = SimpleNamespace(can=[], facts={}, labels=list, open_map=open_map)
+actions = SimpleNamespace(can=[], facts={}, labels=list, suspects=lambda: None, open_map=open_map)
 report = cl.Report(
     cl.evaluate(truth, found, images, thresholds=0.05), name="v1", root=project.root, actions=lambda: actions
 )

@@ -33,9 +33,15 @@ def screen_in(page: LabPage, cell: int) -> ResultsScreen:
     return ResultsScreen(page.page, page.output(cell).locator(".clnb-results"))
 
 
-def expect_same(screen: ResultsScreen, page: LabPage, report: str, position: dict[str, Any]) -> None:
+def expect_same(
+    screen: ResultsScreen,
+    page: LabPage,
+    report: str,
+    position: dict[str, Any],
+    part: tuple[str, str] | None = None,
+) -> None:
     """Check that the page shows the same numbers, cells and images as the kernel."""
-    told = page.value(f"expected({report}, {position!r})")
+    told = page.value(f"expected({report}, {position!r}, {part!r})")
     said = screen.said()
     assert said["rows"] == told["rows"], position
     assert said["means"] == told["means"], position
@@ -113,6 +119,33 @@ def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> Non
     boxes.move("iou-threshold", 0.6)
     boxes.move("threshold", 0.4)
     expect_same(boxes, page, "boxes", {"mode": "one", "one": 0.4, "own": {}, "iou_threshold": 0.6})
+    assert not page.errors, page.errors
+
+
+def test_a_slice_changes_numbers_matrix_curves_and_tiles(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, "report = classifier()\ns = report.show()\ns"), width=1400, height=1200)
+    page.run_all()
+    screen = screen_in(page, 1).ready()
+    position = {"mode": "most confident", "one": 0.5, "own": {}, "iou_threshold": None}
+    curve, interval = screen.root.locator("path.curve.f1"), screen.root.locator(".figures .interval").first
+    before, whole = curve.get_attribute("d"), interval.inner_text()
+    screen.root.locator("select[aria-label='slice']").select_option(label="camera: right")
+    expect(screen.root.locator(".figures")).to_contain_text("20 of 30 test images")
+    expect_same(screen, page, "report", position, ("camera", "right"))
+    assert curve.get_attribute("d") != before
+    low, high = page.value("s.exploration.intervals(('camera', 'right'))['f1']")
+    expect(interval).to_have_text(re.compile(re.escape(f"[{low:.2f}, {high:.2f}]")))
+    assert interval.inner_text() != whole
+    expect(screen.root.locator(".filterbar .tab[data-show='all'] .count")).to_have_text("20")
+    cell = screen.cell("pear", "apple")
+    cell.click()
+    assert len(screen.names()) == int(cell.inner_text()) > 0
+    page.expect_value("list(s.exploration.filter.slice)", ["camera", "right"])
+    cell.click()
+    screen.mode("assumed")
+    expect_same(screen, page, "report", {**position, "mode": "assumed"}, ("camera", "right"))
+    screen.root.locator("select[aria-label='slice']").select_option(label="all")
+    expect_same(screen, page, "report", {**position, "mode": "assumed"})
     assert not page.errors, page.errors
 
 
@@ -431,7 +464,7 @@ def test_correct_label_pairs_are_not_red(browser: Browser, tmp_path: Path) -> No
 
 def test_fix_button_appears_only_for_mistakes(lab: Lab) -> None:
     actions = (
-        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], "
+        "types.SimpleNamespace(can=['open_images'], facts={}, labels=lambda: [], suspects=lambda: None, "
         "open_images=lambda names: ipywidgets.Label(str(len(names))))"
     )
     show = (

@@ -16,6 +16,7 @@ const engine = new Engine(facts, unpackArrays(described, bytes));
 const plain = (values) => [...values];
 
 const answers = asked.map(({ position, filter }) => {
+  engine.choose(filter.slice);
   const state = engine.state(position);
   const bits = engine.bits(state);
   const { cells, images, width } = engine.matrix(state);

@@ -49,7 +49,7 @@ REACH: dict[str, dict[str, str]] = {
         "upload part": "batch", "upload end": "batch label on_known", "history": "who", "act": "about",
         "open": "link.label link.annotator link.person link.skipped_by link.skips link.image link.mixed",
         "compare": "name", "choose": "model", "add": "label labels model", "part": "key", "ask": "key",
-        "moved": "position.own", "keep": "position.own", "intervals": "position.own",
+        "moved": "position.own", "keep": "position.own", "intervals": "position.own slice",
         "values": "by", "filter": "filter.label filter.pair filter.slice filter.images",
     },
     TEXT: {

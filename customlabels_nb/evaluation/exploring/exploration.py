@@ -114,8 +114,10 @@ class Exploration:
         """Overall metrics at the current thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
         return overall_metrics(self.applied, self.per_label)
 
-    def intervals(self) -> dict[str, tuple[float, float]]:
-        return bootstrap_intervals(self.applied).metrics
+    def intervals(self, chosen: tuple[str, str] | None = None) -> dict[str, tuple[float, float]]:
+        """Return the confidence intervals of the metrics, of all images or of a slice: its column and name."""
+        applied = self.applied if chosen is None else self.applied.only(self._mask_of_slice(*chosen))
+        return bootstrap_intervals(applied).metrics
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:

@@ -1,7 +1,7 @@
 // Filter and sort test images, consistent with customlabels_nb/evaluation/exploring/filtering.py.
 
 import { areaOf, isInside } from "../shared/geometry.js";
-import { FN, FP, TP } from "./engine.js";
+import { FN, FP, sliceMask, TP } from "./engine.js";
 
 export const BITS_OF = { mistakes: FP | FN, tp: TP, fp: FP, fn: FN };
 export const NO_FILTER = Object.freeze({
@@ -18,11 +18,11 @@ export function shortName(name) {
   return name.replace(/\/+$/, "").split("/").pop();
 }
 
-// Count the images of each value of `show`, independent of other filters except the label.
+// Count the images of each value of `show`, independent of other filters except the slice and the label.
 export function countsOf(engine, bits, groups, isLabelled = false) {
-  const isCounted = (image) => !isLabelled || bits[image] > 0;
+  const isCounted = (image) => engine.inside[image] && (!isLabelled || bits[image] > 0);
   const counts = {
-    all: isLabelled ? bits.filter(Boolean).length : engine.n,
+    all: isLabelled ? bits.filter(Boolean).length : engine.size,
     mistakes: 0,
     tp: 0,
     fp: 0,
@@ -87,17 +87,6 @@ function wantedImages({ facts, n }, bits, show, isLabelled) {
   else
     for (const index of facts.groups[show] ?? []) kept[index] = !isLabelled || bits[index] ? 1 : 0;
   return kept;
-}
-
-function sliceMask({ facts, arrays, n }, [column, name]) {
-  const mask = new Uint8Array(n);
-  const value = facts.slices
-    .find((item) => item.column === column)
-    ?.values.find((item) => item.name === name);
-  if (value)
-    for (const index of arrays.slices.subarray(value.start, value.start + value.count))
-      mask[index] = 1;
-  return mask;
 }
 
 // Stable sort: equal images stay in the order of the test set.

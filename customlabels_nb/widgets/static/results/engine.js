@@ -50,6 +50,18 @@ export function unpackArrays(described, buffers) {
   );
 }
 
+// Return a mask of the images in a slice [column, name].
+export function sliceMask({ facts, arrays, n }, [column, name]) {
+  const mask = new Uint8Array(n);
+  const value = facts.slices
+    .find((item) => item.column === column)
+    ?.values.find((item) => item.name === name);
+  if (value)
+    for (const index of arrays.slices.subarray(value.start, value.start + value.count))
+      mask[index] = 1;
+  return mask;
+}
+
 export const ratio = (above, below) => (below > 0 ? above / below : 0);
 
 export class Engine {
@@ -60,7 +72,6 @@ export class Engine {
     this.isSingle = facts.task === "single-label";
     this.n = facts.images.length;
     this.k = facts.labels.length;
-    this.tested = facts.targets.map((targets) => targets > 0);
     this.foldCount = arrays.fold
       ? arrays.fold.reduce((most, fold) => Math.max(most, fold), 0) + 1
       : 0;
@@ -68,6 +79,35 @@ export class Engine {
     this.top = null; // most confident label of each image
     this.none = new Float64Array(this.k); // thresholds that every prediction reaches
     this.matched = new Map(); // by IoU threshold, the latest ones
+    this.choose(null);
+  }
+
+  // Count only the images of a slice [column, name], or all with null. Thresholds stay those of all images. Return true
+  // if the slice has changed.
+  choose(slice) {
+    const key = JSON.stringify(slice);
+    if (key === this.chosen) return false;
+    this.chosen = key;
+    this.inside = slice ? sliceMask(this, slice) : new Uint8Array(this.n).fill(1);
+    this.size = this.inside.reduce((sum, is) => sum + is, 0);
+    this.targets = slice ? this._targets() : this.facts.targets;
+    this.tested = this.targets.map((targets) => targets > 0);
+    return true;
+  }
+
+  _targets() {
+    const { inside, k } = this;
+    const { truth, truth_image: where, truth_label: labels, truth_crowd: crowd } = this.arrays;
+    const targets = new Array(k).fill(0);
+    if (this.isDetection)
+      labels.forEach((label, index) => {
+        targets[label] += crowd[index] ? 0 : inside[where[index]];
+      });
+    else
+      truth.forEach((is, cell) => {
+        targets[cell % k] += is && inside[Math.floor(cell / k)];
+      });
+    return targets;
   }
 
   get canCrossValidate() {
@@ -96,9 +136,16 @@ export class Engine {
   // Return the average precision of each label at an IoU threshold, and the means over the tested labels.
   averages(iouThreshold) {
     const matching = this.at(iouThreshold);
-    if (!matching.averages) {
-      const { average, recall } = averagePrecisions(this.arrays, matching, this.facts.targets);
+    if (matching.averages?.chosen !== this.chosen) {
+      const { image } = this.arrays;
+      const ignored = matching.ignored.map((is, index) => is | (1 - this.inside[image[index]]));
+      const { average, recall } = averagePrecisions(
+        this.arrays,
+        { match: matching.match, ignored },
+        this.targets,
+      );
       matching.averages = {
+        chosen: this.chosen,
         average_precision: average,
         mAP: this._mean(average),
         mAR: this._mean(recall),
@@ -164,6 +211,8 @@ export class Engine {
       applied,
       fold,
       isTop: position.mode === MOST_CONFIDENT && this.isSingle,
+      targets: this.targets,
+      size: this.size,
     };
     const counts = this.isDetection ? this._countBoxes(state) : this._countPairs(state);
     return Object.assign(
@@ -198,12 +247,12 @@ export class Engine {
   _accuracy(answer) {
     const { true_label: true_ } = this.arrays;
     const right = answer.reduce(
-      (sum, label, image) => sum + (label >= 0 && label === true_[image]),
+      (sum, label, image) => sum + (this.inside[image] && label >= 0 && label === true_[image]),
       0,
     );
     return ratio(
       right,
-      true_.reduce((sum, label) => sum + (label >= 0), 0),
+      true_.reduce((sum, label, image) => sum + (this.inside[image] && label >= 0), 0),
     );
   }
 
@@ -213,6 +262,7 @@ export class Engine {
     const {
       n,
       k,
+      inside,
       arrays: { confidence, truth },
     } = this;
     const { applied, fold } = state;
@@ -227,6 +277,7 @@ export class Engine {
       for (let label = 0; label < k; label += 1, cell += 1) {
         if (confidence[cell] >= applied[base + label] && isGiven(cell, image)) {
           if (confidence[cell] > highest) [best, highest] = [label, confidence[cell]];
+          if (!inside[image]) continue;
           if (truth[cell]) {
             tp[label] += 1;
             seen |= TP;
@@ -234,7 +285,7 @@ export class Engine {
             fp[label] += 1;
             seen |= FP;
           }
-        } else if (truth[cell]) seen |= FN;
+        } else if (truth[cell] && inside[image]) seen |= FN;
       }
       bits[image] = seen;
       answer[image] = best;
@@ -242,7 +293,7 @@ export class Engine {
     return {
       tp,
       fp,
-      fn: Int32Array.from(tp, (hits, label) => this.facts.targets[label] - hits),
+      fn: Int32Array.from(tp, (hits, label) => this.targets[label] - hits),
       bits,
       answer,
     };
@@ -251,6 +302,7 @@ export class Engine {
   _countBoxes({ position, applied, fold }) {
     const {
       k,
+      inside,
       arrays: { image, label, confidence, truth_crowd: crowd, truth_image: where },
     } = this;
     const { match, ignored } = this.at(position.iou_threshold);
@@ -259,9 +311,11 @@ export class Engine {
     const bits = new Uint8Array(this.n);
     const accepted = new Uint8Array(image.length);
     const missed = new Uint8Array(crowd.length);
-    for (let index = 0; index < missed.length; index += 1) missed[index] = 1 - crowd[index];
+    for (let index = 0; index < missed.length; index += 1)
+      missed[index] = crowd[index] ? 0 : inside[where[index]];
     for (let index = 0; index < accepted.length; index += 1) {
       const code = label[index];
+      if (!inside[image[index]]) continue;
       if (confidence[index] < applied[fold[image[index]] * k + code] || ignored[index]) continue;
       accepted[index] = 1;
       if (match[index] < 0) {
@@ -278,7 +332,7 @@ export class Engine {
     return {
       tp,
       fp,
-      fn: Int32Array.from(tp, (hits, item) => this.facts.targets[item] - hits),
+      fn: Int32Array.from(tp, (hits, item) => this.targets[item] - hits),
       bits,
       match,
       ignored,
@@ -321,7 +375,8 @@ export class Engine {
     const { rows, columns } = this.facts;
     const canLack =
       this.isSingle &&
-      (state.applied.some((threshold) => threshold > 0) || state.answer.some((label) => label < 0));
+      (state.applied.some((threshold) => threshold > 0) ||
+        state.answer.some((label, image) => label < 0 && this.inside[image]));
     const width = columns.length - Number(this.isSingle && !canLack);
     const cells = new Int32Array(rows.length * width);
     const images = this.isDetection ? new Int32Array(cells.length) : cells;
@@ -349,6 +404,7 @@ export class Engine {
     const {
       n,
       k,
+      inside,
       arrays: {
         truth,
         true_label: single,
@@ -373,10 +429,12 @@ export class Engine {
     } else if (this.isSingle) {
       const { answer } = state;
       for (let image = 0; image < n; image += 1)
-        if (single[image] >= 0) visit(image, single[image], answer[image] < 0 ? k : answer[image]);
+        if (single[image] >= 0 && inside[image])
+          visit(image, single[image], answer[image] < 0 ? k : answer[image]);
     } else {
       const test = this._acceptance(state);
       for (let image = 0; image < n; image += 1) {
+        if (!inside[image]) continue;
         const [wrong, missed] = [[], []];
         for (let label = 0; label < k; label += 1) {
           const isAccepted = test(image, label);
@@ -434,6 +492,7 @@ export class Engine {
     } else {
       const test = this._acceptance(state);
       for (let image = 0, cell = label; image < this.n; image += 1, cell += this.k) {
+        if (!this.inside[image]) continue;
         if (test(image, label)) bits[image] = this.arrays.truth[cell] ? TP : FP;
         else if (this.arrays.truth[cell]) bits[image] = FN;
       }
@@ -522,7 +581,8 @@ export class Engine {
   // -- curves -------------------------------------------------------------------------------------------------
   // Count correct and all predictions of each label at each threshold of the grid, [label × (GRID + 1) + step].
   curveCounts(iouThreshold) {
-    const key = this.isDetection ? iouThreshold : 0;
+    const key = `${this.chosen} ${this.isDetection ? iouThreshold : 0}`;
+    const { inside } = this;
     if (this.curves?.key === key) return this.curves;
     const width = GRID + 1;
     const right = new Int32Array(this.k * width);
@@ -536,13 +596,15 @@ export class Engine {
     };
     if (this.isDetection) {
       const { match, ignored } = this.at(iouThreshold);
-      const { label, confidence } = this.arrays;
+      const { image, label, confidence } = this.arrays;
       for (let index = 0; index < match.length; index += 1)
-        if (!ignored[index]) add(label[index], confidence[index], match[index] >= 0);
+        if (!ignored[index] && inside[image[index]])
+          add(label[index], confidence[index], match[index] >= 0);
     } else {
       const { confidence, truth, given } = this.arrays;
       for (let cell = 0; cell < confidence.length; cell += 1)
-        if (!given || given[cell]) add(cell % this.k, confidence[cell], truth[cell]);
+        if ((!given || given[cell]) && inside[Math.floor(cell / this.k)])
+          add(cell % this.k, confidence[cell], truth[cell]);
     }
     for (let label = 0; label < this.k; label += 1) {
       for (let index = label * width + GRID - 1; index >= label * width; index -= 1) {
@@ -571,7 +633,7 @@ export class Engine {
         const [hits, taken, targets] = [
           right[item * width + step],
           all[item * width + step],
-          this.facts.targets[item],
+          this.targets[item],
         ];
         f1 += ratio(2 * hits, taken + targets);
         recall += ratio(hits, targets);

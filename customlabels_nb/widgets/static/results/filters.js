@@ -146,7 +146,6 @@ export class Filters {
     if (filter.images) chips.push(`${numberText(filter.images.length)} selected images`);
     const set = [
       before?.label,
-      before?.slice?.join(": "),
       before?.search && `“${before.search}”`,
       before?.images && `${numberText(before.images.length)} selected images`,
     ].filter(Boolean);

@@ -112,8 +112,8 @@ export class MatrixView {
   }
 
   // Show the 2 × 2 table of each label for multi-label tasks, or of the selected label if there are many.
-  _showTables({ tp, fp, fn }, filter) {
-    const { labels, images, task } = this.facts;
+  _showTables({ tp, fp, fn, size }, filter) {
+    const { labels, task } = this.facts;
     const shown = [...labels.keys()].filter(
       (index) => task === "multi-label" && (this.isSmall || labels[index].label === filter.label),
     );
@@ -145,7 +145,7 @@ export class MatrixView {
         tp: tp[position],
         fp: fp[position],
         fn: fn[position],
-        tn: images.length - tp[position] - fp[position] - fn[position],
+        tn: size - tp[position] - fp[position] - fn[position],
       };
       [...this.tables.children[index].querySelectorAll(".one")].forEach((cell) => {
         const { label, kind } = cell.dataset;
@@ -153,7 +153,6 @@ export class MatrixView {
           filter.label === label &&
           filter.show === kind &&
           !filter.pair &&
-          !filter.slice &&
           !filter.search &&
           !filter.images;
         setText(cell, `${kind.toUpperCase()} ${numberText(counts[kind])}`);
@@ -266,11 +265,7 @@ export class MatrixView {
     }
     this._showTables(state, filter);
     this._say();
-    this.shares = sharesOf(
-      cells,
-      width,
-      this.facts.task === "multi-label" ? this.facts.test_images : null,
-    );
+    this.shares = sharesOf(cells, width, this.facts.task === "multi-label" ? state.targets : null);
     if (this.isSmall) this._showGrid(cells, this.shares);
     else {
       this._paint();

@@ -273,7 +273,7 @@ export class ResultsScreen {
     this.facts = facts;
     this.engine = new Engine(facts, unpackArrays(described, buffers));
     [this.filter, this.before] = [facts.filter, null];
-    this.intervals = [{ position: facts.own.position, of: facts.own.intervals }];
+    this.intervals = [{ position: facts.own.position, slice: null, of: facts.own.intervals }];
     setText(this.name, facts.name);
     this.name.title = facts.name;
     this._buildFigures(facts);
@@ -361,12 +361,8 @@ export class ResultsScreen {
 
   async _rested() {
     const { position } = this;
-    if (
-      !this.source.isLive ||
-      this.intervals.some((item) => samePosition(item.position, position))
-    ) {
-      await this._send("moved", { position });
-    } else await this._askIntervals(position);
+    if (!this.source.isLive || this._intervalsHere()) await this._send("moved", { position });
+    else await this._askIntervals(position, this.filter.slice);
     const isDone = () => this.closed || !samePosition(this.position, position);
     if (!this.advice || samePosition(this.advised, position) || !this.source.isLive || isDone())
       return;
@@ -380,11 +376,20 @@ export class ResultsScreen {
     }
   }
 
-  async _askIntervals(position) {
+  _intervalsHere() {
+    const { position, filter } = this;
+    return this.intervals.find(
+      (item) =>
+        samePosition(item.position, position) &&
+        JSON.stringify(item.slice) === JSON.stringify(filter.slice),
+    );
+  }
+
+  async _askIntervals(position, slice) {
     try {
-      const [{ intervals }] = await this.source.ask("intervals", { position });
-      this.intervals = [this.intervals[0], { position, of: intervals }];
-      if (!this.closed && samePosition(this.position, position)) this._showFigures();
+      const [{ intervals }] = await this.source.ask("intervals", { position, slice });
+      this.intervals = [this.intervals[0], { position, slice, of: intervals }];
+      if (!this.closed) this._showFigures();
     } catch (error) {
       this.failed("kernel", error);
     }
@@ -407,16 +412,20 @@ export class ResultsScreen {
     this.before = before;
     this._paint({ keepPlace: false });
     clearTimeout(this.narrowing);
-    this.narrowing = setTimeout(() => this._send("filter", { filter: this.filter }), REST);
+    this.narrowing = setTimeout(() => {
+      this._send("filter", { filter: this.filter });
+      if (!this._intervalsHere()) this._rested();
+    }, REST);
   }
 
-  // A cell of the matrix replaces all other filters, so that exactly the images it counts are shown. null restores
-  // them.
+  // A cell of the matrix replaces all other filters except the slice, so that exactly the images it counts are shown.
+  // null restores them.
   _showCell(cell) {
     const before = this.before ?? this.filter;
+    const { slice, sort } = this.filter;
     this.filter = cell
-      ? { ...NO_FILTER, show: "all", sort: this.filter.sort, ...cell }
-      : (this.before ?? NO_FILTER);
+      ? { ...NO_FILTER, show: "all", slice, sort, ...cell }
+      : { ...(this.before ?? NO_FILTER), slice };
     this._narrowed(cell ? before : null);
   }
 
@@ -432,15 +441,24 @@ export class ResultsScreen {
   // While a slider moves, images and rows out of view are shown in the frame after the numbers, so that numbers never
   // wait for them.
   _paint({ keepPlace, isMoving = false }) {
-    const { engine, state, filter } = this;
+    const { engine, filter } = this;
     if (!engine) return;
+    if (engine.choose(filter.slice)) {
+      this.state = engine.state(this.position);
+      this.table.state = this.state;
+      if (!isMoving) this.table.settle();
+    }
+    const { state } = this;
     const label = labelAt(engine, filter.label) === null ? null : filter.label;
     const bits = engine.bits(state, labelAt(engine, label));
     this._showFigures();
     this.controls.show(state, label);
     this.table.show(state, label, { isMoving });
     for (const node of this.comparison.querySelectorAll(".elsewhere"))
-      show(node, !samePosition(state.position, this.actions.compared.position));
+      show(
+        node,
+        Boolean(filter.slice) || !samePosition(state.position, this.actions.compared.position),
+      );
     this.matrix.show(engine.matrix(state), state, filter);
     this._showCurves(label);
     this.filters.show(
@@ -487,15 +505,16 @@ export class ResultsScreen {
       mAP: state.mAP,
       mAR: state.mAR,
       accuracy: state.accuracy,
-      coco_map: facts.coco_map,
+      coco_map: this.filter.slice ? null : facts.coco_map, // of the kernel
     };
-    const intervals =
-      this.intervals.find(({ position }) => samePosition(position, this.position))?.of ?? {};
+    const intervals = this._intervalsHere()?.of ?? {};
     const notes = [];
-    setText(this.count, `${imagesText(this.engine.n).replace("image", "test image")} · `);
+    const { n, size } = this.engine;
+    const part = this.filter.slice ? `${numberText(size)} of ` : "";
+    setText(this.count, `${part}${imagesText(n).replace("image", "test image")} · `);
     for (const [name, { value, interval }] of Object.entries(this.means)) {
       setText(value, metricText(values[name]));
-      const note = intervals[name] ? certaintyText(intervals[name], this.engine.n) : "";
+      const note = intervals[name] ? certaintyText(intervals[name], size) : "";
       const text = intervals[name] ? ` ${intervalText(intervals[name])}` : "";
       setText(interval, note ? `${text}*` : text);
       interval.title = `95% confidence interval. ${note}`.trim();
@@ -509,7 +528,7 @@ export class ResultsScreen {
   _showCurves(label) {
     const { engine, state, position } = this;
     const index = labelAt(engine, label);
-    const key = `${position.iou_threshold} ${index}`;
+    const key = `${position.iou_threshold} ${index} ${engine.chosen}`;
     if (this.curveKey !== key || this.curveEngine !== engine) {
       this.curve = engine.curve(position.iou_threshold, index);
       this.curveKey = key;
@@ -523,7 +542,10 @@ export class ResultsScreen {
       curve: this.curve,
       threshold: this.controls.shownThreshold(),
       now,
-      title: label ?? "mean of all labels",
+      title: [
+        label ?? "mean of all labels",
+        ...(this.filter.slice ? [this.filter.slice.join(": ")] : []),
+      ].join(" · "),
       isOn:
         position.mode === ONE ||
         (index !== null && ![CROSS_VALIDATED, MOST_CONFIDENT].includes(position.mode)),

@@ -110,13 +110,13 @@ export class LabelTable {
       ),
       element("th", { class: "bars", attributes: { "aria-hidden": "true" } }),
     );
-    this.lines = facts.labels.map((item, index) => this._line(item, index));
+    this.lines = facts.labels.map((item) => this._line(item));
     show(this.search, facts.labels.length >= SEARCHED_FROM);
     this.search.placeholder = `Find one of ${numberText(facts.labels.length)} labels`;
     this.node.classList.toggle("full", Boolean(comparison || training || isBoxes)); // no space for bars
   }
 
-  _line({ label, color }, index) {
+  _line({ label, color }) {
     const cells = Object.fromEntries(
       this.columns.slice(1).map(([key]) => [key, element("td", { class: `number ${key}` })]),
     );
@@ -144,7 +144,6 @@ export class LabelTable {
       element("td", { class: "bars" }, element("span", { class: "bar" }, fill)),
     );
     if (cells.train) setText(cells.train, numberText(this.training[label] ?? 0));
-    setText(cells.test, numberText(this.facts.targets[index]));
     return { node, cells, name, fill };
   }
 
@@ -152,7 +151,7 @@ export class LabelTable {
   _showDelta(cell, change, isCompared) {
     const isShown = isCompared && change && change.delta !== null;
     setText(cell, isShown ? deltaText(change.delta) : isCompared ? "" : "–");
-    cell.title = isCompared ? "" : "Compared at other thresholds than those above";
+    cell.title = isCompared ? "" : "Compared on all images, at other thresholds than those above";
     const sign = isShown ? certainSign(change) : 0;
     if (isShown)
       cell.title =
@@ -169,11 +168,14 @@ export class LabelTable {
     this.isPartial = isMoving;
     this.node.classList.toggle("no-thresholds", state.isTop);
     const isCompared =
-      Boolean(this.comparison) && samePosition(state.position, this.comparison.position);
+      Boolean(this.comparison) &&
+      state.size === this.facts.images.length &&
+      samePosition(state.position, this.comparison.position);
     const first = Math.floor(this.scrolled / ROW);
     for (const index of isMoving ? this.order.slice(first, first + IN_VIEW) : this.lines.keys()) {
       const { node, cells, name, fill } = this.lines[index];
-      const tested = this.facts.targets[index] > 0;
+      const tested = state.targets[index] > 0;
+      setText(cells.test, numberText(state.targets[index]));
       for (const key of METRICS)
         if (cells[key])
           setText(cells[key], tested || state.fp[index] ? metricText(state[key][index]) : "–");
@@ -213,12 +215,12 @@ export class LabelTable {
     const values =
       {
         label: () => facts.labels.map(({ label }) => label),
-        test: () => facts.targets,
+        test: () => state.targets,
         threshold: () => state.thresholds,
         train: () => facts.labels.map(({ label }) => this.training?.[label] ?? 0),
         delta: () => facts.labels.map(({ label }) => this.comparison?.labels[label]?.delta ?? null),
       }[sort.column]?.() ??
-      Array.from(state[sort.column], (value, index) => (facts.targets[index] ? value : null));
+      Array.from(state[sort.column], (value, index) => (state.targets[index] ? value : null));
     this.order = sortedRows([...values], sort.descending).filter((index) =>
       facts.labels[index].label.toLowerCase().includes(text),
     );
