@@ -46,6 +46,12 @@ def ratios(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> tuple[Flo
     )
 
 
+def mean_f1(counts: npt.NDArray[np.int64]) -> float:
+    """Compute the mean F1 of the labels with targets from true and false positives and false negatives, (3, k)."""
+    tested = counts[0] + counts[2] > 0
+    return float(ratios(*counts)[2][tested].mean()) if tested.any() else 0.0
+
+
 def per_label_table(applied: Thresholded, intervals: Intervals | None = None) -> pd.DataFrame:
     """Build the table of metrics per label.
 

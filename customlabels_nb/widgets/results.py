@@ -35,6 +35,7 @@ from customlabels_nb.evaluation.exploring.packing import (
     comparison_as_json,
     default_name,
     pack,
+    slices_as_json,
     summary_as_json,
 )
 from customlabels_nb.evaluation.result import Evaluation
@@ -120,6 +121,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
             "select": self._select,
             "intervals": self._intervals,
             "advice": self._advice,
+            "slices": self._slices,
             "keep": self._keep,
             "fix": self._fix,
             "close": self._close,
@@ -416,6 +418,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def _advice(self) -> Any:
         return _advice_as_json(self.exploration)
 
+    def _slices(self) -> Any:
+        return {"items": slices_as_json(self.exploration)}
+
     def _training(self) -> Any:
         return {"counts": self._about.training_counts()}
 
@@ -538,6 +543,7 @@ def write_results_file(
         "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers],
         "training": about.training_counts(),
         "advice": _advice_as_json(exploration),
+        "slices": slices_as_json(exploration),
         "pictures": _pictures(exploration, about, max_images, pixels),
     }
     text = render(

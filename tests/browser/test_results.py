@@ -146,6 +146,10 @@ def test_a_slice_changes_numbers_matrix_curves_and_tiles(lab: Lab) -> None:
     expect_same(screen, page, "report", {**position, "mode": "assumed"}, ("camera", "right"))
     screen.root.locator("select[aria-label='slice']").select_option(label="all")
     expect_same(screen, page, "report", {**position, "mode": "assumed"})
+    screen.button("Slices").click()
+    expect(screen.root.locator(".slices tr")).to_have_count(2)
+    screen.root.locator(".slices button", has_text="right").click()
+    expect_same(screen, page, "report", {**position, "mode": "assumed"}, ("camera", "right"))
     assert not page.errors, page.errors
 
 

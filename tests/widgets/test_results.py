@@ -178,6 +178,21 @@ def test_exported_file_is_complete_and_escapes_names(report: Report, tmp_path: P
     assert content["advice"]["items"] is not None
 
 
+def test_exported_file_has_the_slices_of_the_report(report: Report, page: Page, tmp_path: Path) -> None:
+    report.images["camera"] = ["left"] * 8 + ["right"] * 4
+    table = report.by("camera")
+    slices = content_of(report.to_html(tmp_path / "results.html", images=0))["slices"]
+    assert [
+        (item["name"], item["images"], item["f1"], *item["intervals"]["f1"], item["differs"]) for item in slices
+    ] == [
+        (row.slice, row.test_images, pytest.approx(row.f1), row.f1_low, row.f1_high, row.differs)
+        for row in table.itertuples()
+    ]
+    assert page.ask("slices") == {"items": slices}
+    right = page.ask("intervals", position=page.widget.position, slice=["camera", "right"])["intervals"]
+    assert right == slices[1]["intervals"]
+
+
 def test_the_file_is_written_whole_or_not_at_all(report: Report, tmp_path: Path) -> None:
     (tmp_path / "there.html").write_text("before")
     assert report.to_html(tmp_path / "there.html", max_images=0) == tmp_path / "there.html"

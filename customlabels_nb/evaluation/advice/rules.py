@@ -23,7 +23,7 @@ from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes, limit_note
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
-from customlabels_nb.evaluation.metrics import ratios
+from customlabels_nb.evaluation.metrics import mean_f1, ratios
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import LEAST_IMAGES as LEAST_OF_A_SLICE
@@ -680,18 +680,18 @@ def slice_advice(case: Case) -> Iterator[AdviceItem]:
     slices = [(column, *part) for column, parts in sliced(case.images).items() for part in parts.items()]
     marks = beyond_chance(case.applied, [positions for _, _, positions in slices])
     counts = case.applied.image_counts()
-    f1s = [_mean_f1(_sum(counts, positions)) for _, _, positions in slices]
+    f1s = [mean_f1(_sum(counts, positions)) for _, _, positions in slices]
     for (column, name, positions), mark, f1 in zip(slices, marks, f1s, strict=True):
         if mark != LOWER:
             continue
         here, there = _sum(counts, positions), _sum(counts, np.setdiff1d(np.arange(len(case.images)), positions))
-        if _mean_f1(there) - f1 < SLICE_GAP:
+        if mean_f1(there) - f1 < SLICE_GAP:
             continue
         others = [
             of_other
             for (of, _, part), differs, of_other in zip(slices, marks, f1s, strict=True)
             if of == column and not differs and len(part) >= LEAST_OF_A_SLICE
-        ] or [_mean_f1(there)]
+        ] or [mean_f1(there)]
         low, high = f"{min(others):.2f}", f"{max(others):.2f}"
         text = (
             f"{column} {name}: F1 {f1:.2f}, others {low if low == high else f'{low} to {high}'}. This difference is "
@@ -711,11 +711,6 @@ def slice_advice(case: Case) -> Iterator[AdviceItem]:
 def _sum(counts: csr_array, positions: IntArray) -> IntArray:
     """Sum the true positives, false positives and false negatives of each label in some images, shape (3, k)."""
     return np.asarray(counts[positions].sum(axis=0), dtype=np.int64).reshape(3, -1)
-
-
-def _mean_f1(counts: IntArray) -> float:
-    tested = counts[0] + counts[2] > 0
-    return float(ratios(*counts)[2][tested].mean()) if tested.any() else 0.0
 
 
 def _wrong(counts: IntArray) -> float:

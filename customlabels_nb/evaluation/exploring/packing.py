@@ -25,7 +25,9 @@ from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.exploring.exploration import Exploration
 from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
 from customlabels_nb.evaluation.matching import WHOLE
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, mean_f1
 from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.evaluation.slices import beyond_chance
 from customlabels_nb.evaluation.thresholds import FALLBACK_THRESHOLD, assumed_thresholds
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import read_header
@@ -200,6 +202,22 @@ def advice_as_json(exploration: Exploration) -> list[dict[str, Any]]:
         }
         for item in exploration.advice
     ]
+
+
+def slices_as_json(exploration: Exploration) -> list[dict[str, Any]]:
+    """Return the F1, intervals and mark of each slice as ``Report.by`` does, at the current thresholds."""
+    found: list[dict[str, Any]] = []
+    for column, parts in exploration.slices.items():
+        marks = beyond_chance(exploration.applied, list(parts.values()))
+        for (name, positions), differs in zip(parts.items(), marks, strict=True):
+            part = exploration.applied.only(positions)
+            ends = {
+                metric: [_number(end) for end in pair] for metric, pair in bootstrap_intervals(part).metrics.items()
+            }
+            f1 = mean_f1(np.stack(part.counts()))
+            here = {"column": column, "name": name, "images": len(positions), "f1": f1}
+            found.append(here | {"intervals": ends, "differs": differs})
+    return found
 
 
 def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ function kernelSource(model) {
     ask: (kind, content) => request(kind, content, [], { patience: PATIENCE }),
     training: async () => (await request("training", {}, [], { patience: PATIENCE }))[0].counts,
     advice: async () => (await request("advice", {}, [], { patience: PATIENCE }))[0],
+    slices: async () => (await request("slices", {}, [], { patience: PATIENCE }))[0].items,
     thumbs: async (images, pixels) =>
       picturesFrom(...(await request("thumbs", { images, pixels }))),
     view: async (image) => {

@@ -144,6 +144,74 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
   );
 }
 
+// A bar of an interval from 0 to 1, with a dot at the value.
+function rangeBar(value, [low, high]) {
+  const interval = element("span");
+  interval.style.left = `${100 * (low ?? value)}%`;
+  interval.style.width = `${100 * ((high ?? value) - (low ?? value))}%`;
+  const dot = element("i");
+  dot.style.left = `${100 * value}%`;
+  return element("span", { class: "range", attributes: { "aria-hidden": "true" } }, interval, dot);
+}
+
+// `items` is a promise of the slices at the current thresholds, `choose([column, name])` shows one.
+export async function openSlices(panel, items, choose) {
+  panel.open("Slices", element("p", { class: "faint", text: "Computing metrics…" }));
+  let found = [];
+  try {
+    found = await items;
+  } catch (error) {
+    panel.open("Slices", element("p", { text: error.message }));
+    return;
+  }
+  const cell = (text, name = "") => element("td", { class: name, text });
+  const row = ({ column, name, images, f1, intervals, differs }) =>
+    element(
+      "tr",
+      { class: differs },
+      element(
+        "th",
+        { scope: "row" },
+        element(
+          "button",
+          {
+            type: "button",
+            class: "plain",
+            title: "Show only this slice",
+            on: {
+              click: () => {
+                panel.close();
+                choose([column, name]);
+              },
+            },
+          },
+          element("bdi", { text: name }),
+        ),
+      ),
+      cell(imagesText(images), "number"),
+      cell(metricText(f1), "number"),
+      element("td", {}, rangeBar(f1, intervals.f1)),
+      cell(intervalText(intervals.f1), "faint"),
+      cell(differs && `${differs} than others`),
+    );
+  const columns = [...new Set(found.map(({ column }) => column))];
+  panel.open(
+    "F1 by slice, with 95% confidence interval",
+    ...columns.flatMap((column) => [
+      element("h4", { text: column }),
+      element(
+        "table",
+        { class: "slices" },
+        ...found.filter((item) => item.column === column).map(row),
+      ),
+    ]),
+    element("p", {
+      class: "faint",
+      text: "“lower than others”: by more than chance explains, corrected for the number of slices in the column.",
+    }),
+  );
+}
+
 export function openVersions(panel, names, { compare, current }) {
   const list = names.map((name) =>
     element("button", {

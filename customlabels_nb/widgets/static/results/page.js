@@ -12,7 +12,7 @@ function fromBase64(text) {
   return bytes;
 }
 
-function fileSource({ facts, arrays, buffers, training, advice, pictures }) {
+function fileSource({ facts, arrays, buffers, training, advice, slices, pictures }) {
   const none = { uri: null, failure: "not included in this file", size: null };
   const known = new Map(
     pictures.map(([image, uri, size]) => [image, { uri, failure: null, size }]),
@@ -22,6 +22,7 @@ function fileSource({ facts, arrays, buffers, training, advice, pictures }) {
     hello: async () => ({ facts, arrays, buffers: buffers.map(fromBase64) }),
     training: async () => training,
     advice: async () => advice,
+    slices: async () => slices,
     thumbs: async (images) => images.map((image) => known.get(image) ?? none),
     view: async (image) => {
       const picture = known.get(image);

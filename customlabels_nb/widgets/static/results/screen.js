@@ -11,7 +11,7 @@ import { countsOf, chooseImages, labelAt, NO_FILTER } from "./choosing.js";
 import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
 import { Actions } from "./actions.js";
-import { openFacts } from "./dialogs.js";
+import { openFacts, openSlices } from "./dialogs.js";
 import {
   CROSS_VALIDATED,
   Engine,
@@ -101,6 +101,9 @@ export class ResultsScreen {
     this.adviceButton = button("Advice…", "Suggestions for improving the model", () =>
       this.actions.showAdvice(this.advice),
     );
+    this.sliceButton = button("Slices…", "F1 of each slice of the test images", () =>
+      openSlices(this.panel, this.source.slices(), (slice) => this.narrow({ slice })),
+    );
     this.compareButton = button("Compare…", "Compare with another version", () =>
       this.actions.chooseVersion(),
     );
@@ -114,6 +117,7 @@ export class ResultsScreen {
       this.figures,
       element("span", { class: "spring" }),
       this.adviceButton,
+      this.sliceButton,
       this.compareButton,
       this.exportButton,
       button("About…", "Dates, numbers of images, code to copy", () =>
@@ -295,6 +299,7 @@ export class ResultsScreen {
       facts.selection.map((name) => positions.get(name)).filter((index) => index !== undefined),
     );
     show(this.addButton, this.can("add_to_train"));
+    show(this.sliceButton, facts.slices.length > 0);
     show(this.compareButton, this.can("versions"));
     show(this.exportButton, Object.keys(facts.writes).length > 0);
     show(this.content, true);
@@ -311,8 +316,16 @@ export class ResultsScreen {
     try {
       const training = await this.source.training();
       const advice = await this.source.advice();
+      const slices = this.source.isLive ? [] : await this.source.slices();
       if (this.closed) return;
       this.training = training;
+      this.intervals.push(
+        ...slices.map(({ column, name, intervals: of }) => ({
+          position: facts.own.position,
+          slice: [column, name],
+          of,
+        })),
+      );
       this._takeAdvice(advice, facts.position);
       this.buildTable();
       this._paint({ keepPlace: true });
@@ -498,8 +511,8 @@ export class ResultsScreen {
 
   _showFigures() {
     const { facts, state } = this;
-    this.adviceButton.disabled =
-      !this.source.isLive && !samePosition(state.position, facts.own.position);
+    const isOther = !this.source.isLive && !samePosition(state.position, facts.own.position);
+    for (const item of [this.adviceButton, this.sliceButton]) item.disabled = isOther;
     const values = {
       ...state.means,
       mAP: state.mAP,
