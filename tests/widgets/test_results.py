@@ -181,7 +181,7 @@ def test_exported_file_is_complete_and_escapes_names(report: Report, tmp_path: P
 def test_exported_file_has_the_slices_of_the_report(report: Report, page: Page, tmp_path: Path) -> None:
     report.images["camera"] = ["left"] * 8 + ["right"] * 4
     table = report.by("camera")
-    slices = content_of(report.to_html(tmp_path / "results.html", images=0))["slices"]
+    slices = content_of(report.to_html(tmp_path / "results.html", max_images=0))["slices"]
     assert [
         (item["name"], item["images"], item["f1"], *item["intervals"]["f1"], item["differs"]) for item in slices
     ] == [

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from customlabels_nb._utils.plotting.style import FAINTER, TEXT, ink_on, name_plot, new_axes, plain, plot, quiet
 from customlabels_nb.evaluation.plots.matrix import RIGHT_CELLS
-from customlabels_nb.evaluation.plots.style import FAINTER, TEXT, ink_on, name_plot, new_axes, plain, plot, quiet
 from customlabels_nb.evaluation.slices import LOWER
 
 #: Edge of the cells that are lower beyond chance.
