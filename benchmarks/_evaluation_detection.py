@@ -73,9 +73,9 @@ def run_ours(sizes: dict[str, int]) -> dict[str, Any]:
     cl.evaluate(truth[:100], predictions[:100])  # imports on first use
     memory, started = _peak(), time.perf_counter()
     report = cl.evaluate(truth, predictions, images)
-    rows = len(report.evaluation.per_image)
+    rows = len(report.per_image)
     took = time.perf_counter() - started
-    moved = _slide(report.evaluation.outcomes)
+    moved = _slide(report.outcomes)
     per_label = report.per_label.set_index("label")["average_precision"]
     figures = report.summary.set_index("metric")["value"]
     return {

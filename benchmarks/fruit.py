@@ -42,7 +42,7 @@ with tempfile.TemporaryDirectory() as folder:
     moments.append(time.perf_counter())
     report = model.evaluate()
     moments.append(time.perf_counter())
-    accuracy, f1 = report.evaluation.metric("accuracy"), report.evaluation.metric("f1")
+    accuracy, f1 = report.metric("accuracy"), report.metric("f1")
     images, tested = project.statistics["train"].total_entries, project.statistics["test"].total_entries
     project.close()
 {_PEAK}

@@ -473,7 +473,7 @@ def test_fix_button_appears_only_for_mistakes(lab: Lab) -> None:
     )
     show = (
         "import types\nimport ipywidgets\nfrom customlabels_nb.evaluation.exploring import Filter\n"
-        f"s = cl.Report(several().evaluation, actions=lambda: {actions}).show()\ns"
+        f"s = cl.Report(several(), actions=lambda: {actions}).show()\ns"
     )
     page = lab.open(notebook(PICTURES, show), width=1400, height=1400)
     page.run_all()

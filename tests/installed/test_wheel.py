@@ -183,6 +183,6 @@ def test_quickstart_of_the_wheel_from_an_empty_folder(installed: Path, tmp_path:
     assert sum("image/png" in kind for kind in kinds) == 3  # the plots
     assert sum("image/jpeg" in kind for kind in kinds) == 3  # the photos with their labels
     project = cl.load_project(out / "rooms")
-    figures = project.model().evaluate().evaluation
+    figures = project.model().evaluate()
     assert 0.7 <= figures.metric("f1") <= 1
     assert len(figures.labels) == 10

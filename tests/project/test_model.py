@@ -54,7 +54,7 @@ LOOK_AND_RUN = """
 import sys, customlabels_nb as cl
 project = cl.load_project(sys.argv[1])
 model = project.model()
-print(len(project.train_set), model.evaluate().evaluation.metric("f1"))
+print(len(project.train_set), model.evaluate().metric("f1"))
 print(model.detect(sys.argv[2]).table["label"].iloc[0])
 model.stop()
 print(cl.list_projects(project.root.parent)["status"].tolist())
@@ -367,7 +367,7 @@ def test_models_survive_rename_and_report_a_deleted_project(project: Project, mo
 @pytest.mark.thorough
 def test_read_only_project_can_be_used(project: Project, model: Model) -> None:
     image = project.test_set.images["image"].iloc[0]
-    expected = model.evaluate().evaluation.metric("f1")
+    expected = model.evaluate().metric("f1")
     project.close()
     command = [sys.executable, "-c", LOOK_AND_RUN, str(project.root), image]
     mounted = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'

@@ -152,7 +152,7 @@ def test_repr_in_a_terminal() -> None:
     assert " threshold " in text
     assert "average_precision" not in text
     pets = evaluate(*scene(30, ["cat", "dog"]), name="pets.1")
-    assert f", mAP {pets.evaluation.metric('mean_average_precision'):.3f}, mAR " in repr(pets)
+    assert f", mAP {pets.metric('mean_average_precision'):.3f}, mAR " in repr(pets)
     assert "average_precision" in repr(pets)
     assert "The thresholds were chosen on this test set" in text
     hostile = repr(evaluate(*tables([0, 1], [[0.9, 0.1], [0.2, 0.8]], ["\x1b[2Jx", "y"]), name="\x1b[2J"))

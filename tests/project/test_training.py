@@ -78,9 +78,9 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
     assert seen[-1] == Ended("done")
     assert isinstance(seen[-2], Result)
     assert seen[-2].report.name == model.name
-    assert seen[-2].text.startswith(f"Test F1 {model.evaluate().evaluation.metric('f1'):.3f} [")
+    assert seen[-2].text.startswith(f"Test F1 {model.evaluate().metric('f1'):.3f} [")
     result, _, code = seen[-2].text.partition(". Next: ")
-    assert f"accuracy {model.evaluate().evaluation.metric('accuracy'):.3f}" in result
+    assert f"accuracy {model.evaluate().metric('accuracy'):.3f}" in result
     assert eval(code, {"cl": cl}).name == model.name  # noqa: S307
     assert model.status == "TRAINING_COMPLETED"
     assert model.status_message == "The model is ready to run."
@@ -95,7 +95,7 @@ def test_a_version_keeps_what_is_needed_to_repeat_and_to_judge_it(
     record = model.record
     assert record.config["random_state"] == 3
     assert record.statistics["training_images"] == 18
-    assert record.metrics["f1"] == pytest.approx(model.evaluate().evaluation.metric("f1"))
+    assert record.metrics["f1"] == pytest.approx(model.evaluate().metric("f1"))
     assert json.loads((model.folder / "config.json").read_text())["training"]["threads"] >= 1
     environment = json.loads((model.folder / "environment.json").read_text())
     assert environment["packages"]["torch"]
@@ -288,7 +288,7 @@ def test_events_report_progress_and_cancel_training(project: Project, task: str 
     (reason,) = [text for text in texts if text.startswith("Training a")]
     assert ("you chose it" in reason) == (task is not None)
     assert (reason == said) == (changed is None)
-    assert 0 <= model.evaluate().evaluation.metric("f1") <= 1
+    assert 0 <= model.evaluate().metric("f1") <= 1
     with pytest.raises(NotAllowedError, match="Only a failed training"):
         model.resume()
 
@@ -397,7 +397,7 @@ def test_fruit_is_classified_with_any_random_state(
         project.add_images(fruit_photos, labels_from="folders", progress=False)
         project.distribute(test_fraction=0.2, random_state=random_state)
         model = project.train(random_state=random_state, progress=False)
-        scores.append(model.evaluate().evaluation.metric("f1"))
+        scores.append(model.evaluate().metric("f1"))
         with model.started():
             answers = [model.detect(photo).table["label"].tolist() for photo in fruit_test_photos]
         assert answers == [["apple"], ["banana"], ["orange"]]
@@ -491,7 +491,7 @@ def test_changed_files_are_noted_and_used_as_they_are(tmp_path: Path) -> None:
     project = create_project("changing", tmp_path)
     project.add_images(tmp_path / "photos", labels_from="folders", progress=False)
     project.distribute(test_fraction=0.25)
-    truth = project.train(progress=False).evaluate().evaluation.metric("f1")
+    truth = project.train(progress=False).evaluate().metric("f1")
     for random_state in range(8):  # all files swap their contents, and then swap them back
         swap(
             tmp_path / "photos" / "disc" / f"{random_state}.png",
@@ -513,7 +513,7 @@ def test_changed_files_are_noted_and_used_as_they_are(tmp_path: Path) -> None:
             tmp_path / "photos" / "stripes" / f"{random_state}.png",
         )
     again = project.train(progress=False)
-    assert again.evaluate().evaluation.metric("f1") == truth
+    assert again.evaluate().metric("f1") == truth
     with again.started():
         assert again.detect(tmp_path / "photos" / "disc" / "0.png").table["label"].iloc[0] == "disc"
 

@@ -191,7 +191,7 @@ def test_multi_label_model_is_trained(tmp_path: Path) -> None:
     project.update("train", project.train_set.with_status("labelled", lambda frame: frame["image"].isin(bare)))
     model = project.train(progress=False)
     assert model.record.task == "multi-label"
-    assert model.evaluate().evaluation.task == "multi-label"
+    assert model.evaluate().task == "multi-label"
     assert model.record.metrics["f1"] > 0.9
     with model.started():
         found = model.detect(tmp_path / "photos" / "02.png").table
@@ -217,8 +217,8 @@ def test_brands_are_trained_from_logos(tmp_path: Path) -> None:
     model = project.train(events=events, **TINY)
     assert any("a brand detector" in sentence for sentence in said)
     assert (model.record.task, load_config(model.folder).training["recipe"]) == ("boxes", "brands")
-    assert model.evaluate().evaluation.task == "boxes"
-    assert len(model.evaluate().evaluation.images) == 3
+    assert model.evaluate().task == "boxes"
+    assert len(model.evaluate().images) == 3
 
 
 @pytest.mark.thorough

@@ -31,7 +31,7 @@ def test_versions_are_compared_on_stored_predictions(project: Project) -> None:
     found = project.compare("v1", "v2", common=True)
     assert found.names == ("v1", "v2")
     assert found.test_images == 6
-    assert found.metric("f1")["before"] == project.model("v1").evaluate().evaluation.metric("f1")
+    assert found.metric("f1")["before"] == project.model("v1").evaluate().metric("f1")
     assert found.metric("accuracy")["delta"] < -0.3
     assert set(found.broken["label"]) == {"disc", "stripes"}
     assert found.fixed.empty
