@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
@@ -31,7 +33,7 @@ MOST_IN_MENU = 60
 
 #: Slices with fewer images are not tested. A slice is marked if chance makes the most extreme of all slices that low,
 #: or that high, in less than this share of cases.
-LEAST_IMAGES, CHANCE = 10, 0.01
+LEAST_IMAGES, CHANCE = 10, 0.02
 _PERMUTATIONS, _CELLS_AT_ONCE = 1000, 4_000_000
 LOWER, HIGHER = "lower", "higher"
 
@@ -44,7 +46,11 @@ def slice_table(
         bins = check_integer("bins", bins, 2, MOST_SLICES)
     columns = _checked_columns(column, images)
     parts = [list(slices_of(images[name].reset_index(drop=True), bins=bins)) for name in columns]
-    slices = _combined([[positions for _, positions in part] for part in parts])
+    slices: list[tuple[tuple[int, ...], IntArray]] = [((at,), here) for at, (_, here) in enumerate(parts[0])]
+    for other in parts[1:]:
+        pairs = product(slices, enumerate(other))
+        both = [((*chosen, at), np.intersect1d(here, there)) for (chosen, here), (at, (_, there)) in pairs]
+        slices = [(chosen, here) for chosen, here in both if here.size]
     if len(slices) > MOST_SLICES:
         raise InputError(f"column={column!r} has {len(slices)} slices. Choose columns with at most {MOST_SLICES}.")
     marks = beyond_chance(applied, [positions for _, positions in slices])
@@ -79,19 +85,6 @@ def _checked_columns(column: str | Sequence[str], images: pd.DataFrame) -> list[
                 "column to cl.evaluate(..., images=table)."
             )
     return columns
-
-
-def _combined(parts: Sequence[Sequence[IntArray]]) -> list[tuple[tuple[int, ...], IntArray]]:
-    """Return the numbers of the slices, one of each column, that have images in common, and these images."""
-    combined: list[tuple[tuple[int, ...], IntArray]] = [((number,), part) for number, part in enumerate(parts[0])]
-    for others in parts[1:]:
-        pairs = [
-            ((*chosen, number), np.intersect1d(here, part))
-            for chosen, here in combined
-            for number, part in enumerate(others)
-        ]
-        combined = [(chosen, here) for chosen, here in pairs if here.size]
-    return combined
 
 
 def sliced(images: pd.DataFrame) -> dict[str, dict[str, IntArray]]:
@@ -131,7 +124,7 @@ def beyond_chance(applied: Thresholded, slices: Sequence[IntArray]) -> list[str]
             return result
         inside = _standardised(member[np.ix_(tested, left)])
         limits = limits or _limits(inside, influence)
-        z = (inside @ influence).round(6)  # of slices with the same images, the first is marked
+        z = (inside @ influence).round(4)  # of slices with the same images, the first is marked
         if z.min() < limits[0]:
             row, mark = int(tested[z.argmin()]), LOWER
         elif z.max() > limits[1]:
@@ -147,28 +140,27 @@ def _testable(member: BoolArray) -> BoolArray:
     return np.asarray(np.minimum(inside, member.shape[1] - inside) >= LEAST_IMAGES)
 
 
-def _influence(parts: FloatArray) -> FloatArray:
+def _influence(parts: FloatArray) -> npt.NDArray[np.float32]:
     """Return how much each image raises or lowers the F1, with mean 0 and variance 1, or zeros if all do the same."""
     above, below = parts.sum(axis=1)
     influence = parts[0] - (above / max(below, 1)) * parts[1]
     spread = influence.std()
-    return influence / spread if spread > 1e-9 else np.zeros_like(influence)
+    return np.asarray(influence / spread if spread > 1e-9 else 0 * influence, dtype=np.float32)
 
 
-def _standardised(member: BoolArray) -> FloatArray:
+def _standardised(member: BoolArray) -> npt.NDArray[np.float32]:
     """Return weights of the images in each slice, whose sum has variance 1 if the images are permuted."""
     n, inside = member.shape[1], member.sum(axis=1, keepdims=True)
-    return np.asarray(member / np.sqrt(inside * (n - inside) / (n - 1)))
+    return np.asarray(member / np.sqrt(inside * (n - inside) / (n - 1)), dtype=np.float32)
 
 
-def _limits(inside: FloatArray, influence: FloatArray) -> tuple[float, float]:
+def _limits(inside: npt.NDArray[np.float32], influence: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Return the quantiles of the lowest and the highest sum of all slices if the images are permuted."""
     rng = np.random.default_rng(0)
     at_once = min(_PERMUTATIONS, max(1, _CELLS_AT_ONCE // len(influence)))
-    permuted = np.tile(influence.astype(np.float32), (at_once, 1))
-    weights, ends = inside.astype(np.float32), []
+    permuted, ends = np.tile(influence, (at_once, 1)), []
     for _ in range(0, _PERMUTATIONS, at_once):
-        sums = weights @ rng.permuted(permuted, axis=1, out=permuted).T
+        sums = inside @ rng.permuted(permuted, axis=1, out=permuted).T
         ends.append(np.stack([sums.min(axis=0), sums.max(axis=0)]))
     lowest, highest = np.concatenate(ends, axis=1)
     slack = 1e-4  # of equal sums in another order

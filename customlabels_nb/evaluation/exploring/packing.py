@@ -62,7 +62,8 @@ def pack(exploration: Exploration) -> tuple[dict[str, Any], Arrays]:
         values = []
         for name, positions in parts.items():
             places.append(positions)
-            values.append({"name": name, "start": start, "count": len(positions)})
+            targets = outcomes.only(positions).targets.tolist()
+            values.append({"name": name, "start": start, "count": len(positions), "targets": targets})
             start += len(positions)
         facts["slices"].append({"column": column, "values": values})
     arrays["slices"] = np.concatenate([*places, np.empty(0)]).astype(np.int32)

@@ -146,69 +146,47 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
 
 // A bar of an interval from 0 to 1, with a dot at the value.
 function rangeBar(value, [low, high]) {
-  const interval = element("span");
-  interval.style.left = `${100 * (low ?? value)}%`;
-  interval.style.width = `${100 * ((high ?? value) - (low ?? value))}%`;
-  const dot = element("i");
-  dot.style.left = `${100 * value}%`;
-  return element("span", { class: "range", attributes: { "aria-hidden": "true" } }, interval, dot);
+  const [from, to] = [low ?? value, high ?? value].map((end) => 100 * end);
+  return element(
+    "span",
+    { class: "range" },
+    element("span", { style: { left: `${from}%`, width: `${to - from}%` } }),
+    element("i", { style: { left: `${100 * value}%` } }),
+  );
 }
 
-// `items` is a promise of the slices at the current thresholds, `choose([column, name])` shows one.
-export async function openSlices(panel, items, choose) {
-  panel.open("Slices", element("p", { class: "faint", text: "Computing metrics…" }));
-  let found = [];
-  try {
-    found = await items;
-  } catch (error) {
-    panel.open("Slices", element("p", { text: error.message }));
-    return;
-  }
+// List the slices of all columns at the current thresholds. `choose([column, name])` shows one.
+export function openSlices(panel, slices, choose) {
   const cell = (text, name = "") => element("td", { class: name, text });
-  const row = ({ column, name, images, f1, intervals, differs }) =>
-    element(
+  const row = ({ column, name, images, f1, intervals, differs }) => {
+    const click = () => {
+      panel.close();
+      choose([column, name]);
+    };
+    const button = { type: "button", class: "plain", title: "Show only this slice", on: { click } };
+    return element(
       "tr",
       { class: differs },
-      element(
-        "th",
-        { scope: "row" },
-        element(
-          "button",
-          {
-            type: "button",
-            class: "plain",
-            title: "Show only this slice",
-            on: {
-              click: () => {
-                panel.close();
-                choose([column, name]);
-              },
-            },
-          },
-          element("bdi", { text: name }),
-        ),
-      ),
+      element("th", { scope: "row" }, element("button", button, element("bdi", { text: name }))),
       cell(imagesText(images), "number"),
       cell(metricText(f1), "number"),
       element("td", {}, rangeBar(f1, intervals.f1)),
       cell(intervalText(intervals.f1), "faint"),
       cell(differs && `${differs} than others`),
     );
-  const columns = [...new Set(found.map(({ column }) => column))];
+  };
+  const text = "“lower than others”: by more than chance explains, among the slices of the column.";
   panel.open(
     "F1 by slice, with 95% confidence interval",
-    ...columns.flatMap((column) => [
-      element("h4", { text: column }),
+    ...[...new Set(slices.map(({ column }) => column))].flatMap((name) => [
+      element("h4", { text: name }),
       element(
         "table",
         { class: "slices" },
-        ...found.filter((item) => item.column === column).map(row),
+        ...slices.filter((item) => item.column === name).map(row),
       ),
     ]),
-    element("p", {
-      class: "faint",
-      text: "“lower than others”: by more than chance explains, corrected for the number of slices in the column.",
-    }),
+    element("p", { class: "faint", text }),
   );
 }
 

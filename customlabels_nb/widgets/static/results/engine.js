@@ -50,12 +50,15 @@ export function unpackArrays(described, buffers) {
   );
 }
 
+function partOf(facts, [column, name]) {
+  const { values } = facts.slices.find((item) => item.column === column) ?? { values: [] };
+  return values.find((item) => item.name === name);
+}
+
 // Return a mask of the images in a slice [column, name].
-export function sliceMask({ facts, arrays, n }, [column, name]) {
+export function sliceMask({ facts, arrays, n }, slice) {
   const mask = new Uint8Array(n);
-  const value = facts.slices
-    .find((item) => item.column === column)
-    ?.values.find((item) => item.name === name);
+  const value = partOf(facts, slice);
   if (value)
     for (const index of arrays.slices.subarray(value.start, value.start + value.count))
       mask[index] = 1;
@@ -88,26 +91,12 @@ export class Engine {
     const key = JSON.stringify(slice);
     if (key === this.chosen) return false;
     this.chosen = key;
+    const part = slice && partOf(this.facts, slice);
     this.inside = slice ? sliceMask(this, slice) : new Uint8Array(this.n).fill(1);
-    this.size = this.inside.reduce((sum, is) => sum + is, 0);
-    this.targets = slice ? this._targets() : this.facts.targets;
+    this.size = part ? part.count : this.n;
+    this.targets = part ? part.targets : this.facts.targets;
     this.tested = this.targets.map((targets) => targets > 0);
     return true;
-  }
-
-  _targets() {
-    const { inside, k } = this;
-    const { truth, truth_image: where, truth_label: labels, truth_crowd: crowd } = this.arrays;
-    const targets = new Array(k).fill(0);
-    if (this.isDetection)
-      labels.forEach((label, index) => {
-        targets[label] += crowd[index] ? 0 : inside[where[index]];
-      });
-    else
-      truth.forEach((is, cell) => {
-        targets[cell % k] += is && inside[Math.floor(cell / k)];
-      });
-    return targets;
   }
 
   get canCrossValidate() {

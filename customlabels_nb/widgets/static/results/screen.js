@@ -102,7 +102,7 @@ export class ResultsScreen {
       this.actions.showAdvice(this.advice),
     );
     this.sliceButton = button("Slices…", "F1 of each slice of the test images", () =>
-      openSlices(this.panel, this.source.slices(), (slice) => this.narrow({ slice })),
+      this._listSlices(),
     );
     this.compareButton = button("Compare…", "Compare with another version", () =>
       this.actions.chooseVersion(),
@@ -396,6 +396,14 @@ export class ResultsScreen {
         samePosition(item.position, position) &&
         JSON.stringify(item.slice) === JSON.stringify(filter.slice),
     );
+  }
+
+  async _listSlices() {
+    try {
+      openSlices(this.panel, await this.source.slices(), (slice) => this.narrow({ slice }));
+    } catch (error) {
+      this.failed("kernel", error);
+    }
   }
 
   async _askIntervals(position, slice) {
