@@ -110,18 +110,20 @@ if TYPE_CHECKING:
     from customlabels_nb.user_settings import settings
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"customlabels_nb.{name}")
-    if name in _HOMES:
-        value = getattr(import_module(f"customlabels_nb.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-    if name.startswith("_"):  # of Python, pytest and notebooks
-        raise AttributeError(f"module 'customlabels_nb' has no attribute {name!r}")
-    from customlabels_nb._utils.unknown_names import unknown_name
+if not TYPE_CHECKING:  # for editors, an unknown name is an error
 
-    raise unknown_name("module 'customlabels_nb'", name, __all__, ["cl"])
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(f"customlabels_nb.{name}")
+        if name in _HOMES:
+            value = getattr(import_module(f"customlabels_nb.{_HOMES[name]}"), name)
+            globals()[name] = value
+            return value
+        if name.startswith("_"):  # of Python, pytest and notebooks
+            raise AttributeError(f"module 'customlabels_nb' has no attribute {name!r}")
+        from customlabels_nb._utils.unknown_names import unknown_name
+
+        raise unknown_name("module 'customlabels_nb'", name, __all__, ["cl"])
 
 
 def __dir__() -> list[str]:

@@ -39,10 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except CustomLabelsError as error:
-        from customlabels_nb.quickstart import NotebookFailed
-
         print(f"customlabels-nb: {error}", file=sys.stderr)
-        return 1 if isinstance(error, NotebookFailed) else 2
+        return 2
     except OSError as error:
         print(f"customlabels-nb: cannot use {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         return 2
@@ -179,7 +177,7 @@ def _add_serve(commands: Any) -> None:
 
 def _quickstart(options: argparse.Namespace) -> int:
     from customlabels_nb.project.projects import list_projects
-    from customlabels_nb.quickstart import check_photos, run_quickstart
+    from customlabels_nb.quickstart import NotebookFailed, check_photos, run_quickstart
 
     issues = [] if options.images is None else check_photos(options.images)
     if issues:
@@ -187,7 +185,11 @@ def _quickstart(options: argparse.Namespace) -> int:
     out = _new_folder(options.out)
     print(f"Running the quickstart notebook in {out} …", flush=True)
     images = None if options.images is None else Path(options.images)
-    outcome = run_quickstart(out, images, lambda line: print(f"  • {line}", flush=True))
+    try:
+        outcome = run_quickstart(out, images, lambda line: print(f"  • {line}", flush=True))
+    except NotebookFailed as error:
+        print(f"customlabels-nb: {error}", file=sys.stderr)
+        return 1
     for text in outcome.shown.values():
         print(f"\n{text}")
     print(f"\nDone in {outcome.seconds:.0f} s.")

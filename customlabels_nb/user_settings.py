@@ -12,23 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from customlabels_nb._utils.arguments import check_integer, is_number, plain_repr
+from customlabels_nb._utils.files import expand_home
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.unknown_names import unknown_name
 from customlabels_nb.errors import InputError, UnknownNameError
 
 LOGIN = "the login name"
 _SHARED_LOGINS = ("jovyan", "root")  # of containers, whoever uses them
+_LONGEST_USER, _MOST_THREADS, _MOST_NUMBER = 256, 4096, 1e12
 
 
 def find_user() -> tuple[str, str]:
     """Return the user's name, and where it was found: an environment variable or :data:`LOGIN`."""
     for variable in ("CUSTOMLABELS_NB_USER", "JUPYTERHUB_USER"):
-        if name := os.environ.get(variable):
-            return name.encode("utf-8", "replace").decode(), variable
+        if name := os.environ.get(variable, "").strip():
+            return _printable(name), variable
     try:
-        return getpass.getuser().encode("utf-8", "replace").decode(), LOGIN
+        return _printable(getpass.getuser()), LOGIN
     except (ImportError, KeyError, OSError):  # a user ID without a name, as in containers
         return f"user-{os.getuid()}" if hasattr(os, "getuid") else "user", LOGIN
+
+
+def _printable(name: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in name)[:_LONGEST_USER]
 
 
 def is_nobody(name: str) -> bool:
@@ -53,7 +59,7 @@ def _number(variable: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 < value < float("inf"):
+    if not 0 < value <= _MOST_NUMBER:
         raise InputError(f"The environment variable {variable}={text!r} must be a positive number.")
     return value
 
@@ -104,35 +110,36 @@ def bucket_folder(text: str, argument: str) -> tuple[str, Path]:
 
 
 def _check_user(name: str, value: object) -> str:
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= _LONGEST_USER:
         return value
-    raise InputError(f"{name}={plain_repr(value)} must be a name.")
+    raise InputError(f"{name}={plain_repr(value)} must be a name of at most {_LONGEST_USER} characters in one line.")
 
 
 def _check_folder(name: str, value: object) -> Path:
-    if isinstance(value, str | Path) and value != "":
-        return Path(value).expanduser()
+    if isinstance(value, str | Path) and value != "" and "\0" not in str(value):
+        return Path(expand_home(str(value)))
     raise InputError(f"{name}={plain_repr(value)} must be the path of a folder.")
 
 
 def _check_threads(name: str, value: object) -> int:
-    return value if isinstance(value, CpuShare) else check_integer(name, value, 1)
+    return value if isinstance(value, CpuShare) else check_integer(name, value, 1, _MOST_THREADS)
 
 
 def _check_positive(name: str, value: object) -> float:
-    if is_number(value) and 0 < value < math.inf:
+    if is_number(value) and 0 < value <= _MOST_NUMBER:
         return float(value)
     raise InputError(f"{name}={plain_repr(value)} must be a positive number.")
 
 
 def _check_switch(name: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
+    if type(value).__name__ in ("bool", "bool_"):  # of Python and NumPy
+        return bool(value)
     raise InputError(f"{name}={plain_repr(value)} must be True or False.")
 
 
 def _check_engine(name: str, value: object) -> object:
-    if isinstance(value, str) or all(hasattr(value, part) for part in ("name", "version", "encode", "mask")):
+    is_engine = all(hasattr(value, part) for part in ("name", "version", "encode", "mask"))
+    if is_engine or (isinstance(value, str) and value):
         return value
     raise InputError(
         f"{name}={value!r} must be 'auto', 'grabcut', 'sam2', a folder, 'hf://user/name', or an object with name, "
@@ -140,9 +147,10 @@ def _check_engine(name: str, value: object) -> object:
     )
 
 
-def _check_buckets(name: str, value: object) -> dict[str, Path]:
+def _check_buckets(name: str, value: object) -> Mapping[str, Path]:
     if isinstance(value, Mapping) and all(isinstance(bucket, str) and bucket for bucket in value):
-        return {bucket: _check_folder(f"{name}[{bucket!r}]", folder).absolute() for bucket, folder in value.items()}
+        folders = {bucket: _check_folder(f"{name}[{bucket!r}]", folder) for bucket, folder in value.items()}
+        return {bucket: folder.absolute() for bucket, folder in folders.items()}
     raise InputError(f"{name}={plain_repr(value)} must be a dict of bucket names and folders.")
 
 
@@ -199,9 +207,9 @@ class Settings:
         What finds outlines in the annotator: "grabcut", "sam2", the folder of a SAM 2 model, ``"hf://user/name"``, or
         an object of your own (:class:`~customlabels_nb.images.outlining.Segmenter`). "auto" is SAM 2 if transformers
         and its weights are on this machine, and GrabCut otherwise. ``CUSTOMLABELS_NB_OUTLINE_ENGINE``.
-    buckets : dict of str to pathlib.Path
-        Local folders by name of an S3 bucket, from which ``s3://name/…`` is read instead. ``CUSTOMLABELS_NB_BUCKETS``,
-        ``name=folder``, separated like ``PATH``.
+    buckets : mapping of str to pathlib.Path
+        Local folders by name of an S3 bucket, from which ``s3://name/…`` is read instead. Set another dict to
+        change it. ``CUSTOMLABELS_NB_BUCKETS``, ``name=folder``, separated like ``PATH``.
 
     Examples
     --------
@@ -218,13 +226,26 @@ class Settings:
     network: bool = field(default_factory=lambda: not _is_on("CUSTOMLABELS_NB_OFFLINE"))
     timeout_seconds: float = field(default_factory=lambda: _number("CUSTOMLABELS_NB_TIMEOUT", 30.0))
     private_redirects: bool = field(default_factory=lambda: _is_on("CUSTOMLABELS_NB_PRIVATE_REDIRECTS"))
-    outline_engine: Any = field(default_factory=lambda: os.environ.get("CUSTOMLABELS_NB_OUTLINE_ENGINE", "auto"))
-    buckets: dict[str, Path] = field(default_factory=_buckets)
+    outline_engine: Any = field(default_factory=lambda: os.environ.get("CUSTOMLABELS_NB_OUTLINE_ENGINE") or "auto")
+    buckets: Mapping[str, Path] = field(default_factory=_buckets)
+
+    def __post_init__(self) -> None:
+        sources = {
+            name: next((variable for variable in about.variables if os.environ.get(variable)), "default")
+            for name, about in _ABOUT.items()
+        }
+        vars(self)["_sources"] = sources  # of the values, by field
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in _ABOUT:
             raise self._unknown(name)
         super().__setattr__(name, _ABOUT[name].check(name, value))
+        vars(self).get("_sources", {})[name] = "set here"
+
+    def __delattr__(self, name: str) -> None:
+        if name not in _ABOUT:
+            raise self._unknown(name)
+        raise InputError(f"settings.{name} cannot be deleted. Set it to another value.")
 
     if not TYPE_CHECKING:  # for editors, an unknown field is an error
 
@@ -234,22 +255,13 @@ class Settings:
     def _unknown(self, name: str) -> UnknownNameError:
         return unknown_name("settings", name, _ABOUT, kind="field", other=f"Its fields are: {', '.join(_ABOUT)}.")
 
-    def _sources(self) -> dict[str, str]:
-        """Return where the value of each field comes from: "default", an environment variable, or "set here"."""
-        started = Settings()
-        return {
-            name: "set here"
-            if getattr(self, name) != getattr(started, name)
-            else next((variable for variable in about.variables if os.environ.get(variable)), "default")
-            for name, about in _ABOUT.items()
-        }
-
     def __repr__(self) -> str:
-        other = [name for name, source in self._sources().items() if source != "default"]
+        other = [name for name, source in vars(self)["_sources"].items() if source != "default"]
         return f"Settings({', '.join(f'{name}={getattr(self, name)!r}' for name in other)})"
 
     def _repr_html_(self) -> str:
-        rows = [(name, getattr(self, name), source, _ABOUT[name].meaning) for name, source in self._sources().items()]
+        sources = vars(self)["_sources"].items()
+        rows = [(name, getattr(self, name), source, _ABOUT[name].meaning) for name, source in sources]
         return render("settings.html", rows=rows)
 
 

@@ -91,9 +91,15 @@ def test_cl_settings_is_the_only_instance() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("user", "", "user='' must be a name."),
+        ("user", "", "user='' must be a name"),
+        ("user", "a\nb", "user='a\\nb' must be a name of at most 256 characters in one line."),
+        ("user", "a" * 257, "user='aaa"),
+        ("cache_dir", "a\0", "cache_dir='a\\x00' must be the path of a folder."),
+        ("cache_gb", 10**400, "cache_gb=1000"),
+        ("threads", 10**9, "threads=1000000000 must be an integer from 1 to 4,096."),
+        ("outline_engine", "", "outline_engine='' must be"),
         ("cache_dir", 5, "cache_dir=5 must be the path of a folder."),
-        ("threads", 0, "threads=0 must be an integer of at least 1."),
+        ("threads", 0, "threads=0 must be an integer from 1 to 4,096."),
         ("cache_gb", -1, "cache_gb=-1 must be a positive number."),
         ("network", "no", "network='no' must be True or False."),
         ("timeout_seconds", float("nan"), "timeout_seconds=nan must be a positive number."),
@@ -135,12 +141,21 @@ def test_unknown_fields_name_the_nearest_one() -> None:
         cl.settings.qqq  # type: ignore[attr-defined]  # noqa: B018
 
 
+def test_fields_are_not_deleted() -> None:
+    with pytest.raises(InputError, match=r"settings\.user cannot be deleted\. Set it to another value"):
+        del cl.settings.user
+    with pytest.raises(cl.errors.UnknownNameError, match=r"no field 'users'\. Did you mean 'user'"):
+        del cl.settings.users  # type: ignore[attr-defined]
+
+
 def test_the_display_says_where_each_value_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("CUSTOMLABELS_NB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CUSTOMLABELS_NB_USER", "<b>Ana")
     settings = Settings()
     settings.cache_gb = 8
+    monkeypatch.setenv("CUSTOMLABELS_NB_USER", "changed later")
+    monkeypatch.setenv("CUSTOMLABELS_NB_THREADS", "wrong")
     assert repr(settings) == "Settings(user='<b>Ana', cache_gb=8.0)"
     rows = re.findall("<tr>(.*?)</tr>", settings._repr_html_())
     cells = [re.findall("<td.*?>(.*?)</td>", row) for row in rows[1:]]

@@ -12,24 +12,26 @@ from customlabels_nb.errors import UnknownNameError
 #: our expression, and the names of the other libraries that it replaces. "cl" is the package, "Runnable" all models.
 SYNONYMS = {
     "cl": {
-        "cl.load_model(folder)": "YOLO load_learner",
+        "cl.load_model(folder)": "YOLO load_learner load",
         "cl.read_dataset(path)": "ClassificationDataset DetectionDataset ImageDataLoaders load_dataset",
         "cl.evaluate(truth, predictions)": "MeanAveragePrecision",
         "cl.examples.create(name)": "load_zoo_dataset untar_data",
-        "project.train()": "Learner cnn_learner vision_learner",
-        "project.label()": "launch_app",
+        "project.train()": "Learner cnn_learner train vision_learner",
+        "project.label()": "annotate label launch_app",
         "project.distribute()": "train_test_split",
         "report.confusion_matrix": "ConfusionMatrix confusion_matrix",
         "report.per_label": "classification_report",
         "report.show()": "ClassificationInterpretation Interpretation",
         "model.detect(image).draw()": "BoundingBoxAnnotator BoxAnnotator LabelAnnotator",
-        "model.detect(image).table": "Detections",
+        "model.detect(image).table": "Detection Detections predict",
     },
     "Project": {
         "project.add_images(folder)": "add_dir add_images_dir add_sample add_samples",
         "project.distribute()": "random_split split train_test_split",
+        "project.embedding_model": "features",
         "project.label()": "launch_app show view",
-        "project.labels": "classes classes_ names",
+        "project.remove(split, images)": "delete_images delete_samples",
+        "project.labels": "categories classes classes_ names",
         "project.model().detect(image)": "detect predict",
         "project.model().evaluate()": "evaluate score val",
         "project.train()": "fine_tune fit",
@@ -41,12 +43,13 @@ SYNONYMS = {
         "cl.evaluate(truth, predictions)": "evaluate_classifications evaluate_detections",
         "dataset.concat(other)": "add_samples merge merge_samples",
         "dataset.filter(where)": "exclude filter_labels match match_labels match_tags query select where",
-        "dataset.images": "columns compute_metadata data df get_field_schema shape to_dataframe to_pandas view",
-        "dataset.images.head()": "first head",
+        "dataset.images": "columns compute_metadata data df get_field_schema iloc info loc "
+        "shape size to_dataframe to_pandas view",
+        "dataset.images.head()": "first head last tail",
         "dataset.images.sample(frac=1)": "shuffle",
         "dataset.images.sort_values(by)": "sort_by sort_values",
         "dataset.label_counts": "count_values value_counts",
-        "dataset.labels": "classes distinct names",
+        "dataset.labels": "categories class_names classes distinct names",
         "dataset.sample(n)": "take",
         "dataset.show_batch()": "show",
         "dataset.split()": "random_split train_test_split",
@@ -60,7 +63,8 @@ SYNONYMS = {
         "report.metric('mean_average_precision')": "mAP map50",
         "report.metric('precision')": "mp precision",
         "report.metric('recall')": "mr recall",
-        "report.per_label": "ap_class_index class_result classification_report maps print_report report",
+        "report.per_label": "ap_class_index class_result classification_report maps print_report report support "
+        "to_dataframe to_df to_frame to_pandas",
         "report.plot_precision_recall()": "plot_pr_curve plot_pr_curves",
         "report.show()": "plot_results plot_top_losses show_results top_losses",
         "report.summary": "accuracy box metrics results results_dict score",
@@ -82,7 +86,7 @@ SYNONYMS = {
         "detection.draw()": "annotate plot show",
         "detection.draw().save(path)": "save",
         "detection.response": "to_json tojson",
-        "detection.table": "boxes class_id confidence labels masks names probs summary to_df xyxy",
+        "detection.table": "boxes class_id class_names conf confidence labels masks names probs summary to_df xyxy",
     },
 }  # fmt: skip
 
@@ -104,7 +108,7 @@ def unknown_name(
     pairs = (pair for key in synonyms for pair in SYNONYMS.get(key, {}).items())
     hint = next((f"Use {ours}." for ours, theirs in pairs if name in theirs.split()), None)
     if hint is None:
-        near = difflib.get_close_matches(name, known, 1)
+        near = difflib.get_close_matches(name, known, 1, 0.75)
         hint = f"Did you mean {near[0]!r}?" if near else other
     return UnknownNameError(f"{subject} has no {kind} {name!r}. {hint}".rstrip())
 

@@ -312,7 +312,7 @@ class Assist:
     @property
     def next_training(self) -> int:
         """Number of labels until the next training. For boxes, the number of boxes."""
-        return self._labels_to_training()[0]
+        return self._training_progress()[0]
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -425,7 +425,7 @@ class Assist:
         count = self._store.statistics(t.TRAIN).total_entries
         return f"{chosen['target']} {chosen['test']} {count} {zlib.crc32(json.dumps(names).encode()):x}"
 
-    def _labels_to_training(self) -> tuple[int, int, int]:
+    def _training_progress(self) -> tuple[int, int, int]:
         """Return the numbers of labels until the next training, between trainings, and since the last one."""
         last = self._latest("done")
         images, boxes = self._store.labelled_by_people(t.TRAIN)
@@ -522,7 +522,7 @@ class Assist:
         {'manual': 0, 'clustered': 0, 'prelabelled': 0, 'suspect': 0}
         """
         chosen, last, latest = self._settings, self._latest("done") or {}, self._latest()
-        remaining, every, new = self._labels_to_training()
+        remaining, every, new = self._training_progress()
         return {
             **chosen, "read_only": self._store.read_only,
             "error": latest["error"] if latest and latest["state"] == "failed" else self._error,
@@ -738,7 +738,7 @@ class Assist:
         latest_run = latest and (latest["state"], latest["basis"], latest["labels"], latest["boxes"])
         failed = latest_run == ("failed", basis, *self._store.labelled_by_people(t.TRAIN))  # it would fail again
         missing = done is None or done["basis"] != basis or stamp(self._location.root) is None
-        if not failed and (missing or self._labels_to_training()[0] == 0):
+        if not failed and (missing or self._training_progress()[0] == 0):
             with contextlib.suppress(Cancelled, HelperError, NotAllowedError):  # the run has the reason
                 self._run(Events())
         self._seen = last

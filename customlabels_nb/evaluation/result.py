@@ -409,7 +409,7 @@ class Evaluation:
         """Suggestions for improving the model, largest estimated gain first."""
         return self._advise()
 
-    def _advise(self, **facts: Any) -> Advice:
+    def _advise(self, **options: Any) -> Advice:
         from customlabels_nb.evaluation.advice import advise
 
         return advise(
@@ -419,7 +419,7 @@ class Evaluation:
             per_image=self._per_image,
             images=self.images,
             labels=self.labels,
-            **facts,
+            **options,
         )
 
 

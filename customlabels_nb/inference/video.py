@@ -97,7 +97,7 @@ def detect_video(
         try:
             detection.reopen = partial(open_video, path, name, damaged=allow_damaged)
             if not detection.interrupted:
-                detection.write(target, stream)
+                detection._write(target, stream)
         except (KeyboardInterrupt, Cancelled):
             detection.interrupted = True
             detection.note("Stopped while writing the annotated video, which was not saved.")
@@ -370,10 +370,10 @@ class VideoDetection:
         >>> found.to("street.annotated.mp4")  # doctest: +SKIP
         """
         with progress_bars(events, show=progress) as stream:
-            self.write(target_of(path, self.name), stream)
+            self._write(target_of(path, self.name), stream)
         return self
 
-    def write(self, target: _Target, events: Events) -> None:
+    def _write(self, target: _Target, events: Events) -> None:
         """Write the outputs that ``target`` names, see :meth:`to`."""
         if target.answers is not None:
             with write_errors(f"to={str(target.answers)!r}"):

@@ -1828,8 +1828,8 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
     from customlabels_nb.store.frames import annotation_keys, row_keys
 
     rows, old_rows = row_keys(images), row_keys(origin.images)
-    states, old_marks = annotation_keys(annotations), annotation_keys(origin.annotations)
-    return {name for name in rows if rows[name] != old_rows.get(name) or states.get(name) != old_marks.get(name)}
+    contents, old_contents = annotation_keys(annotations), annotation_keys(origin.annotations)
+    return {name for name in rows if rows[name] != old_rows.get(name) or contents.get(name) != old_contents.get(name)}
 
 
 def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:

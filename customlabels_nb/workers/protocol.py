@@ -61,9 +61,9 @@ class WorkerJob:
 
     def prepare(self) -> Callable[..., Any]:
         """Prepare this process, a worker, and return the function that it calls with each task and its events."""
+        _check_versions(self.versions)  # before options that another version may not know
         for name, value in self.options.items():
             setattr(settings, name, value)
-        _check_versions(self.versions)
         for name, digest in self.probes:
             _check_readable(name, digest)
         if self.model is not None:

@@ -28,7 +28,7 @@ def found(tmp_path: Path) -> VideoDetection:
     frames = pd.DataFrame({"frame": [0, 10], "timestamp_ms": [0, 1000], "found": [0, 1]})
     result = VideoDetection(str(path), table, frames, (301, 401), 2000.0, {"wave": "#c8553d"})
     result.reopen = lambda: open_source(str(path))
-    result.write(target_of(tmp_path / "drawn.mp4", str(path)), Events())
+    result._write(target_of(tmp_path / "drawn.mp4", str(path)), Events())
     return result
 
 

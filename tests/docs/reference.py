@@ -105,7 +105,6 @@ _WIRING = {
     "Dataset.groups_of_images",
     "Dataset.split_mask",
     "VideoDetection.note",
-    "VideoDetection.write",
 }
 _INTRODUCTION = """Some arguments mean the same everywhere. `split` is "train" or "test". `threshold` is what the
 confidences that one call returns must reach, `thresholds` the rule by which a model or a report decides.

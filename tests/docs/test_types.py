@@ -86,6 +86,7 @@ WRONG = {
     "report.plot_confusion_matrix(normalize='prediction')": "arg-type",
     "cl.create_project('a', task='detection')": "arg-type",
     "cl.settings.cache_gib": "attr-defined",
+    "cl.creat_project('a')": "attr-defined",
 }
 
 

@@ -133,15 +133,15 @@ class Collector:
         """Return a box and its polygon in pixels, with an issue if they were ratios, do not fit, or have no area."""
         outline = box if polygon is None else box_around(polygon)
         unclear = [_is_in_ratios(box), _is_in_ratios(outline)]
-        frame = dict(measured([uri]))[uri] if any(unclear) and size is None else size
+        whole = dict(measured([uri]))[uri] if any(unclear) and size is None else size
         if all(unclear):
-            if frame is None or isinstance(frame, str):
-                raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {frame}")
-            was, box, outline = box, _scaled(box, frame), _scaled(outline, frame)
-            polygon = scaled_polygon(polygon, frame)
+            if whole is None or isinstance(whole, str):
+                raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {whole}")
+            was, box, outline = box, _scaled(box, whole), _scaled(outline, whole)
+            polygon = scaled_polygon(polygon, whole)
             self._in_ratios.append((f"{_text_of(was)}, which was read as {_text_of(box)}", origin))
         if box != outline:
-            around, of_image = np.array([outline]), np.array([frame if isinstance(frame, tuple) else (np.nan, np.nan)])
+            around, of_image = np.array([outline]), np.array([whole if isinstance(whole, tuple) else (np.nan, np.nan)])
             verdict = contradictions(np.array([box]), around, ltwh_to_xyxy(box), of_image).get(0)
             if verdict is not None:
                 what = f"Its box ({_text_of(box)}) does not fit its polygon ({_text_of(outline)})."

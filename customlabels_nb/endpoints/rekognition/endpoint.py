@@ -119,7 +119,7 @@ class Endpoint:
                 console = f"custom-labels-console-{options.region}-{tail}"
                 self._buckets[console], owners[console] = folder, {name}
                 self._workspaces[name] = Workspace(folder, name, options, Buckets(console, name, owners), training)
-            settings.buckets.update(self._buckets)
+            settings.buckets = {**settings.buckets, **self._buckets}
             for workspace in self._workspaces.values():
                 versions.go_on(workspace)
         except BaseException:
@@ -134,8 +134,7 @@ class Endpoint:
     def close(self) -> None:
         for workspace in self._workspaces.values():
             workspace.close()
-        for name in self._buckets:
-            settings.buckets.pop(name, None)
+        settings.buckets = {name: path for name, path in settings.buckets.items() if name not in self._buckets}
         for lock in self._locks:
             lock.close()
 
