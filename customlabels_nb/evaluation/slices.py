@@ -33,7 +33,7 @@ MOST_IN_MENU = 60
 
 #: Slices with fewer images are not tested. A slice is marked if chance makes the most extreme of all slices that low,
 #: or that high, in less than this share of cases.
-LEAST_IMAGES, CHANCE = 10, 0.02
+LEAST_IMAGES, CHANCE = 10, 0.015
 _PERMUTATIONS, _CELLS_AT_ONCE = 1000, 4_000_000
 LOWER, HIGHER = "lower", "higher"
 
