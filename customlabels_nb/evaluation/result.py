@@ -489,6 +489,7 @@ def moved_to(evaluation: Evaluation, applied: Thresholded) -> Evaluation:
     """Return a copy of an evaluation, or of a report, with the tables and the advice of another decision."""
     moved = copy(evaluation)
     moved.__dict__.pop("advice", None)
+    moved.__dict__.pop("_advised", None)
     intervals = bootstrap_intervals(applied)
     moved.applied = applied
     moved._per_label, moved._per_image = per_label_table(applied, intervals), applied.per_image()

@@ -139,10 +139,16 @@ class Report(NameHints, Evaluation):
         self._mapped: Exploration | None = None  # of all maps
 
     # -- advice -------------------------------------------------------------------------------------
-    @cached_property
+    _advised: tuple[list[str] | None, Advice] | None = None  # suspects, and the advice that names them
+
+    @property
     def advice(self) -> Advice:
         """Suggestions for improving the model, largest estimated gain first, each with its images and code."""
-        return self.advise()
+        suspects = self._suspects()
+        queue = None if suspects is None else suspects["image"].tolist()
+        if self._advised is None or self._advised[0] != queue:  # which people and trainings change
+            self._advised = queue, self.advise()
+        return self._advised[1]
 
     def advise(
         self,
@@ -173,10 +179,14 @@ class Report(NameHints, Evaluation):
             split="" if actions is None else "test",
             training=self._training_images() if training is None else training,
             features=features,
-            suspects=None if actions is None else actions.suspects(),
+            suspects=self._suspects(),
             name=self.name,
             pictures=partial(picture_of, root=self.root),
         )
+
+    def _suspects(self) -> pd.DataFrame | None:
+        """Return the training images that the project's suspects queue holds now, None without a project."""
+        return None if self._actions is None else self._actions().suspects()
 
     def compare(self, *, baseline: Report, common: bool = False, random_state: int = 0) -> Comparison:
         """Compare this report with an earlier one on the same test images.

@@ -144,7 +144,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """F1, precision, recall and the other averages at the current thresholds.
+        """F1, precision, recall and the other averages at the current thresholds, in the chosen slice if there is one.
 
         Examples
         --------
@@ -157,12 +157,12 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
     @property
     def per_label(self) -> pd.DataFrame:
-        """Table of metrics by label at the current thresholds."""
+        """Table of metrics by label at the current thresholds, in the chosen slice if there is one."""
         return self.exploration.per_label
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
-        """Confusion matrix at the current thresholds."""
+        """Confusion matrix at the current thresholds, in the chosen slice if there is one."""
         return self.exploration.confusion_matrix
 
     @property
@@ -364,10 +364,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
         display_with_fallback(self._box, markup)
 
     def _fallback_text(self) -> str:
-        metrics = self.exploration.metrics
+        metrics, images = self.exploration.metrics, len(self.exploration.counted.outcomes.images)
         return (
             f"{self._about.name}: F1 {metrics['f1']:.3f}, precision {metrics['precision']:.3f}, recall "
-            f"{metrics['recall']:.3f} on {len(self.exploration.names):,} test images, most confident mistakes first. "
+            f"{metrics['recall']:.3f} on {images:,} test images, most confident mistakes first. "
             "Run this cell to explore the results."
         )
 

@@ -229,11 +229,11 @@ def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project
         project._store, project.root, "", cast(Any, None), keep_thresholds=print, open_images=print, open_map=print
     )
     report = Report(evaluate(project.train_set.annotations, project.train_set.annotations), actions=lambda: actions)
-    item = report.advise()[0]
+    item = report.advice[0]
     assert (item.kind, item.names) == ("suspects", found["image"].tolist())
     tells(item.text, "2 training images")
     label(project, order[88:89])
-    assert len(report.advise().about("suspects")[0].names) == 1
+    assert len(report.advice.about("suspects")[0].names) == 1
     label(project, order[:1])  # moves the rows of the others
     found, data = project.assist.suspects(), project.train_set
     assert found["image"].tolist() == order[89:90]

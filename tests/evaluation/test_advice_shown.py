@@ -142,5 +142,4 @@ def test_calls_open_the_images_in_a_project(tmp_path: Path, monkeypatch: pytest.
 def test_advice_is_computed_once() -> None:
     report = mistaken(["apple", "pear", "fig"])
     assert report.advice is report.advice
-    assert report.advice is report.advice
-    assert [item.text for item in report.advice] == [item.text for item in report.advice]
+    assert [item.text for item in report.advice] == [item.text for item in report.advise()]

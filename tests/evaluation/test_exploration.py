@@ -296,6 +296,11 @@ def test_slices_are_those_of_the_report() -> None:
         assert [len(exploration.choose(Filter("all", slice=(column, name)))) for name in parts] == table[
             "test_images"
         ].tolist()
+        for name, f1, images in zip(table["slice"], table["f1"], table["test_images"], strict=True):
+            exploration.filter = Filter("all", slice=(column, name))
+            assert exploration.metrics["f1"] == pytest.approx(f1)
+            assert len(exploration.counted.outcomes.images) == images
+            assert np.diag(exploration.confusion_matrix.counts).tolist() == exploration.per_label["tp"].tolist()
     with pytest.raises(InputError, match="camera"):
         exploration.choose(Filter(slice=("lens", "wide")))
     with pytest.raises(InputError, match="left"):

@@ -105,14 +105,20 @@ class Exploration:
         return dict(zip(self.evaluation.outcomes.labels, self.applied.thresholds.tolist(), strict=True))
 
     @property
+    def counted(self) -> Thresholded:
+        """What metrics count: all images, or those of the slice that the filter chooses."""
+        chosen = self.filter.slice
+        return self.applied if chosen is None else self.applied.only(self._mask_of_slice(*chosen))
+
+    @property
     def per_label(self) -> pd.DataFrame:
         """Metrics of each label at the current thresholds, as in ``Evaluation.per_label``."""
-        return per_label_table(self.applied)
+        return per_label_table(self.counted)
 
     @property
     def metrics(self) -> dict[str, float]:
         """Overall metrics at the current thresholds: ``f1``, ``precision``, ``recall``, ``mean_threshold`` and more."""
-        return overall_metrics(self.applied, self.per_label)
+        return overall_metrics(self.counted, self.per_label)
 
     def intervals(self, chosen: tuple[str, str] | None = None) -> dict[str, tuple[float, float]]:
         """Return the confidence intervals of the metrics, of all images or of a slice: its column and name."""
@@ -121,7 +127,7 @@ class Exploration:
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
-        return self.applied.confusion()
+        return self.counted.confusion()
 
     @property
     def columns(self) -> tuple[str, ...]:
