@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol
 
 from customlabels_nb.core.issues import CODES, LINE_ERRORS
 from customlabels_nb.core.limits import Limits
@@ -27,6 +27,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     Label,
     LineFinding,
     ParsedLine,
+    State,
     attributes_of,
     box_of,
     bucket_of,
@@ -150,8 +151,6 @@ TOLERANCE = 1e-6
 #: Rekognition shrinks images with a longer side than this (in pixels) before it checks the size of boxes.
 SHRUNK_TO = 1280
 
-_Add: TypeAlias = Callable[[LineFinding], None]
-
 #: Codes of the first eight checks. If one of these fails, the line is not checked further.
 ENDS_A_LINE = frozenset(list(LINE_ERRORS)[:8])
 
@@ -175,9 +174,7 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
         line.predictions = sum(key.endswith(METADATA) for key in value if PREDICTION.fullmatch(key))
         if not pairs and any(key != SOURCE and not is_ignored(key) for key in value):
             raise _Stop("ERROR_NO_LABEL_ATTRIBUTES")
-        attributes = [_Attribute(key, value[key], value[key + METADATA], limits) for key in pairs]
-        for attribute in attributes:
-            attribute.is_shown = attribute.key not in originals
+        attributes = [_Attribute(key, value, limits, is_shown=key not in originals) for key in pairs]
         for check in (_Attribute.check_value, _Attribute.check_metadata, _Attribute.pair, _Attribute.name_classes):
             for attribute in attributes:
                 check(attribute)
@@ -192,72 +189,104 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
     return line
 
 
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """Facts that decide which errors a line has. ``boxed`` are the attributes with boxes."""
+
+    attributes: list[_Attribute]
+    boxed: list[_Attribute]
+    limits: Limits
+    image: ImageVerdict
+
+    @property
+    def labels(self) -> list[Label]:
+        """Labels that no rule has excluded so far, those of the image first."""
+        labels = (label for a in self.attributes if a.usable and a.is_shown for label in a.labels)
+        return sorted(labels, key=lambda label: label.box is not None)
+
+
 def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image: ImageVerdict | None) -> None:
-    """Run the checks that can find several errors in a line, and store the valid labels in ``line.labels``."""
-    add = line.findings.append
-    for a in attributes:
-        if a.kind is None:
-            add(finding("ERROR_UNSUPPORTED_USE_CASE_TYPE", a.key + METADATA, place=(a.key + METADATA,)))
-    for a in attributes:
-        a.check_labels(add)
-    if attributes and all(a.kind is None for a in attributes):
-        add(finding("ERROR_NO_VALID_LABEL_ATTRIBUTES"))
+    """Apply the rules that can find several errors in a line, and store the valid labels in ``line.labels``."""
     boxed = [a for a in attributes if a.kind == BOXES]
     declared = next((a.size for a in boxed if a.size), None)
-    seen = image.size if image else None
-    if attributes or not limits.service:
-        _judge_image(add, limits, image, declared, bool(boxed))
-    for a in boxed:
-        a.check_boxes(add, seen or a.size)
-    for a in boxed:
-        if limits.max_boxes_per_image is not None and len(a.boxes) > limits.max_boxes_per_image:
-            a.usable = False
-            add(finding("ERROR_TOO_MANY_BOUNDING_BOXES", place=(a.key,), detail=f"{len(a.boxes):,} boxes"))
-    line.labels = sorted(
-        (label for a in attributes if a.usable and a.is_shown for label in a.labels),
-        key=lambda label: label.box is not None,
-    )
-    whole, most = {label.name for label in line.labels if label.box is None}, limits.max_labels_per_image
-    if most is not None and len(whole) > most:
-        add(finding("ERROR_TOO_MANY_LABELS", detail=f"{len(whole):,} labels, but at most {most:,} are allowed"))
-    bad_boxes = any(error.place[1:2] == ("annotations",) for error in line.findings)
-    if bad_boxes and not line.labels:
-        add(finding("ERROR_NO_VALID_ANNOTATIONS"))
-    line.size = seen or declared
-    errors = bool(line.findings)
-    if limits.service:
-        empty = [a for a in boxed if not a.boxes]
-        for a in empty:
-            add(finding("WARNING_NO_ATTRIBUTE_ANNOTATIONS", place=(a.key,)))
-        if empty and not line.labels:
-            add(finding("WARNING_NO_ANNOTATIONS"))
-        elif not attributes:
-            add(finding("WARNING_UNANNOTATED_RECORD"))
-    nothing_there = not limits.service and any(a.usable and not a.boxes for a in boxed)
-    if any(error.place == () and error.code.startswith("ERROR_") for error in line.findings):
-        line.state = "invalid"
-    elif line.findings and not line.labels and not nothing_there:
-        line.state = "invalid" if errors else "ignored"
-    if line.state == "invalid":
-        line.labels = []
+    image = image or ImageVerdict(wrong_size=wrong_size(declared, limits) if declared else "")
+    evidence = _Evidence(attributes, boxed, limits, image)
+    errors = [error for rule in _ERROR_RULES for error in rule(evidence)]
+    line.size, labels = image.size or declared, evidence.labels
+    line.findings = errors + (_warnings(evidence, labels) if limits.service else [])
+    line.state = _state(evidence, labels, errors, line.findings)
+    line.labels = [] if line.state == "invalid" else labels
 
 
-def _judge_image(
-    add: _Add, limits: Limits, image: ImageVerdict | None, declared: tuple[int, int] | None, boxed: bool
-) -> None:
-    if image is None:
-        image = ImageVerdict(wrong_size=wrong_size(declared, limits) if declared else "")
+def _attribute_errors(evidence: _Evidence) -> Iterator[LineFinding]:
+    for a in evidence.attributes:
+        if a.kind is None:
+            yield finding("ERROR_UNSUPPORTED_USE_CASE_TYPE", a.key + METADATA, place=(a.key + METADATA,))
+    for a in evidence.attributes:
+        yield from a.check_labels()
+    if evidence.attributes and not any(a.kind for a in evidence.attributes):
+        yield finding("ERROR_NO_VALID_LABEL_ATTRIBUTES")
+
+
+def _image_errors(evidence: _Evidence) -> Iterator[LineFinding]:
+    image, boxed = evidence.image, evidence.boxed
+    if evidence.limits.service and not evidence.attributes:
+        return
     if image.unusable or (image.wrong_size and not boxed):
-        add(finding("ERROR_INVALID_IMAGE", detail=image.unusable or image.wrong_size))
+        yield finding("ERROR_INVALID_IMAGE", detail=image.unusable or image.wrong_size)
     if image.wrong_size and boxed:
-        add(finding("ERROR_INVALID_IMAGE_DIMENSION", detail=image.wrong_size))
+        yield finding("ERROR_INVALID_IMAGE_DIMENSION", detail=image.wrong_size)
+
+
+def _box_errors(evidence: _Evidence) -> Iterator[LineFinding]:
+    most = evidence.limits.max_boxes_per_image
+    for a in evidence.boxed:
+        yield from a.check_boxes(evidence.image.size or a.size)
+    for a in evidence.boxed:
+        if most is not None and len(a.boxes) > most:
+            a.usable = False
+            yield finding("ERROR_TOO_MANY_BOUNDING_BOXES", place=(a.key,), detail=f"{len(a.boxes):,} boxes")
+
+
+def _label_errors(evidence: _Evidence) -> Iterator[LineFinding]:
+    labels, most = evidence.labels, evidence.limits.max_labels_per_image
+    whole = {label.name for label in labels if label.box is None}
+    if most is not None and len(whole) > most:
+        yield finding("ERROR_TOO_MANY_LABELS", detail=f"{len(whole):,} labels, but at most {most:,} are allowed")
+    if not labels and any(a.has_invalid_boxes for a in evidence.boxed):
+        yield finding("ERROR_NO_VALID_ANNOTATIONS")
+
+
+#: Rules that can find several errors in a line, in the order of Rekognition's checks. Each leaves out what is invalid,
+#: and the next ones see what is left.
+_ERROR_RULES: tuple[Callable[[_Evidence], Iterator[LineFinding]], ...] = (
+    _attribute_errors,  # an attribute needs a known type, and labels that can be created
+    _image_errors,  # a wrong size has its own code if there are boxes, and images without attributes are not opened
+    _box_errors,  # an invalid box leaves the others of its attribute, too many boxes leave none
+    _label_errors,  # counts what is left
+)
+
+
+def _warnings(evidence: _Evidence, labels: list[Label]) -> list[LineFinding]:
+    if not evidence.attributes:
+        return [finding("WARNING_UNANNOTATED_RECORD")]
+    warnings = [finding("WARNING_NO_ATTRIBUTE_ANNOTATIONS", place=(a.key,)) for a in evidence.boxed if not a.boxes]
+    return warnings if labels or not warnings else [*warnings, finding("WARNING_NO_ANNOTATIONS")]
+
+
+def _state(evidence: _Evidence, labels: list[Label], errors: list[LineFinding], findings: list[LineFinding]) -> State:
+    if any(not error.place for error in errors):
+        return "invalid"  # an error of the whole line
+    shows_nothing = not evidence.limits.service and any(a.usable and not a.boxes for a in evidence.boxed)
+    if not findings or labels or shows_nothing:
+        return "valid"  # something is left: labels, or the fact that the image has none
+    return "invalid" if errors else "ignored"
 
 
 def _object(raw: bytes, limits: Limits) -> dict[str, Any]:
-    longest = limits.max_line_length
-    if longest is not None and len(raw) > longest and len(raw.decode("utf-8", "replace").rstrip("\r\n")) > longest:
-        raise _Stop("ERROR_INVALID_JSON_LINE")
-    if (value := parsed(raw)) is None:
+    longest = math.inf if limits.max_line_length is None else limits.max_line_length
+    too_long = len(raw) > longest and len(raw.decode("utf-8", "replace").rstrip("\r\n")) > longest
+    if too_long or (value := parsed(raw)) is None:
         raise _Stop("ERROR_INVALID_JSON_LINE")
     return value
 
@@ -291,14 +320,14 @@ class _Stop(Exception):
 class _Attribute:
     """Label attribute and its metadata. ``kind`` is None for an unknown type."""
 
-    def __init__(self, key: str, value: Any, metadata: Any, limits: Limits) -> None:
-        self.key, self.value, self.metadata, self.limits = key, value, metadata, limits
-        self.facts: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
+    def __init__(self, key: str, line: dict[str, Any], limits: Limits, *, is_shown: bool) -> None:
+        self.key, self.value, self.metadata, self.limits = key, line[key], line[key + METADATA], limits
+        self.facts: dict[str, Any] = self.metadata if isinstance(self.metadata, dict) else {}
         declared = self.facts.get("type")
         self.kind = declared if declared in (IMAGE_LEVEL, BOXES) and isinstance(declared, str) else None
         self.unsure = self.kind is None and not isinstance(declared, str)  # without a type, the metadata is malformed
         self.usable = self.kind is not None
-        self.is_shown = True
+        self.is_shown, self.has_invalid_boxes = is_shown, False
         self.boxes: list[Any] = []
         self.size: tuple[int, int] | None = None
         self.confidences: list[float] = []
@@ -371,15 +400,15 @@ class _Attribute:
         self.classes = [names[str(number)] for number in ids]
 
     # -- other checks -------------------------------------------------------------------------------------
-    def check_labels(self, add: _Add) -> None:
-        """Report invalid labels, or collect the attribute's labels if all are valid."""
+    def check_labels(self) -> Iterator[LineFinding]:
+        """Yield invalid labels, or collect the attribute's labels if all are valid."""
         if self.kind is None:
             return
         class_names = self.classes if self.kind == BOXES else [self.facts.get("class-name", "")]
         names = {name: label_or_none(name, self.limits) for name in class_names}
         if None in names.values():
             self.usable = False
-            add(finding("ERROR_INVALID_LABEL_NAME_LENGTH", place=(self.key + METADATA,)))
+            yield finding("ERROR_INVALID_LABEL_NAME_LENGTH", place=(self.key + METADATA,))
             return
         name = self.facts.get("job-name")
         named = name if isinstance(name, str) and name and storable(name) else None
@@ -393,13 +422,14 @@ class _Attribute:
             for name, sure, box in zip(class_names, self.confidences, self.boxes, strict=True)
         ]
 
-    def check_boxes(self, add: _Add, frame: tuple[int, int] | None) -> None:
-        """Report invalid boxes and remove them, and boxes that are marked as deleted, from ``labels``."""
+    def check_boxes(self, frame: tuple[int, int] | None) -> Iterator[LineFinding]:
+        """Yield errors of invalid boxes, and remove them, and boxes that are marked as deleted, from ``labels``."""
         bad = {number for number, box in enumerate(self.boxes) if is_deleted(box)}
         for number, box in enumerate(self.boxes):
             for code in box_errors(box_of(box), frame, self.limits):
+                self.has_invalid_boxes = True
                 bad.add(number)
-                add(finding(code, place=(self.key, "annotations", number)))
+                yield finding(code, place=(self.key, "annotations", number))
         self.labels = [label for number, label in enumerate(self.labels) if number not in bad]
 
 
