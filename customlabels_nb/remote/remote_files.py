@@ -17,7 +17,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -316,10 +316,9 @@ def _url_errors(url: str, what: str) -> Iterator[None]:
     """Convert exceptions to errors that state that the URL cannot be ``what`` ("listed" or "read"), and why."""
     try:
         yield
-    except ImportError as error:
-        raise MissingDependencyError(f"{url!r} cannot be {what}: {why(url, error)}") from error
     except Exception as error:
-        raise InputError(f"{url!r} cannot be {what}: {why(url, error)}") from error
+        kind = MissingDependencyError if isinstance(error, ImportError) else InputError
+        raise kind(f"{url!r} cannot be {what}: {why(url, error)}") from error
 
 
 def image_error(url: str, error: Exception) -> ImageError:
@@ -334,42 +333,67 @@ def image_error(url: str, error: Exception) -> ImageError:
 
 def why(url: str, error: Exception) -> str:
     """Return a human-readable explanation of an error that occurred for a URL, with advice on how to fix it."""
-    protocol = protocol_of(url)
+    protocol, described = protocol_of(url), getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    reasons = (reason for explain in _REASONS if (reason := explain(protocol, error)) is not None)
+    return next(reasons, f"{described}. Check the URL and your access to it.")
+
+
+def _before_request(protocol: str, error: Exception) -> str | None:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, ImportError):
         package = _PACKAGES.get(protocol)
         command = extra_command("s3") if protocol in _S3 else install_command(package) if package else None
         return f"its protocol needs a package that is not installed{f': {command}' if command else f' ({error}).'}"
-    if isinstance(error, ValueError) and "Protocol not known" in str(error):
-        return f"the protocol '{protocol}://' is not supported."
+    unknown = isinstance(error, ValueError) and "Protocol not known" in str(error)
+    return f"the protocol '{protocol}://' is not supported." if unknown else None
+
+
+def _no_access(protocol: str, error: Exception) -> str | None:
+    status, places = _status(error), _PLACES.get(protocol)
     if _NO_CREDENTIALS.search(type(error).__name__):
         import fsspec
 
         fsspec.get_filesystem_class(protocol).clear_instance_cache()  # so that the next attempt uses new credentials
-        places = _PLACES.get(protocol)
-        return f"no credentials found ({error})" + (f". Searched in {places}." if places else ".")
-    # fsspec reports most HTTP errors as a missing file
-    status = getattr(error.__cause__ or error, "status", None)
-    if isinstance(error, PermissionError) or status in (401, 403):
-        reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
-        return f"access is denied ({reason}). Check the credentials and their permissions" + (
-            f". Credentials are read from {_PLACES[protocol]}." if protocol in _PLACES else "."
-        )
+        return f"no credentials found ({error})." + (f" Searched in {places}." if places else "")
+    if not isinstance(error, PermissionError) and status not in (401, 403):
+        return None
+    reason = f"HTTP status {status}" if status else str(error) or type(error).__name__
+    advice = f" Credentials are read from {places}." if places else ""
+    return f"access is denied ({reason}). Check the credentials and their permissions.{advice}"
+
+
+def _known_cause(protocol: str, error: Exception) -> str | None:
     causes = [error, *_causes(error)]
     if refused := next((cause for cause in causes if isinstance(cause, RedirectRefusedError)), None):
         return f"{refused}."
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return "the server did not respond in time (timeout). Check the network."
-    if astray := next((cause for cause in causes if type(cause).__name__.startswith("NonHttp")), None):
-        return f"redirect to {str(astray)!r} refused: the target is not a web server."
-    if protocol in _HTTP and (status or (isinstance(error, FileNotFoundError) and error.__cause__ is not None)):
-        reason = f"HTTP status {status}" if status else f"no response: {error.__cause__}"
-        return f"{reason}. Check the URL."
-    if isinstance(error, FileNotFoundError):
-        return NOT_THERE
-    reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-    return f"{reason}. Check the URL and your access to it."
+    astray = next((cause for cause in causes if type(cause).__name__.startswith("NonHttp")), None)
+    return None if astray is None else f"redirect to {str(astray)!r} refused: the target is not a web server."
+
+
+def _no_file(protocol: str, error: Exception) -> str | None:
+    is_missing, is_web_server = isinstance(error, FileNotFoundError), protocol in _HTTP
+    if is_web_server and (status := _status(error)):
+        return f"HTTP status {status}. Check the URL."
+    if is_web_server and is_missing and error.__cause__ is not None:
+        return f"no response: {error.__cause__}. Check the URL."
+    return NOT_THERE if is_missing else None
+
+
+#: Explanations of errors. The first that applies is used.
+_REASONS: tuple[Callable[[str, Exception], str | None], ...] = (
+    _before_request,  # no server was asked
+    _no_access,  # fsspec reports this as a missing file, too
+    _known_cause,  # says more than the error, which is often that of a missing file
+    _no_file,
+)
+
+
+def _status(error: Exception) -> object:
+    """Return the HTTP status of an error. fsspec reports most of them as a missing file."""
+    return getattr(error.__cause__ or error, "status", None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -400,11 +424,8 @@ def _identity(url: str, entry: Mapping[str, Any], size: int, moment: int | None)
     # only S3 ETags and checksums are equal for identical content at different URLs, so all others include the URL
     digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     etag = next((str(entry[name]).strip('"') for name in ("ETag", "etag") if entry.get(name)), "")
-    etag = (
-        etag
-        if not etag or _PLAIN.fullmatch(etag)
-        else hashlib.sha256(etag.encode("utf-8", "surrogatepass")).hexdigest()
-    )
+    if etag and not _PLAIN.fullmatch(etag):
+        etag = hashlib.sha256(etag.encode("utf-8", "surrogatepass")).hexdigest()
     checksum = entry.get("md5Hash")
     if isinstance(checksum, str) and _PLAIN.fullmatch(checksum):
         return f"md5:{checksum}:{size}"
