@@ -107,26 +107,28 @@ def order_of(
     by_similarity: Callable[[Sequence[int]], Sequence[int]] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return the positions of the images selected by ``query``. Orders by similarity or text need ``by_similarity``."""
+    names, statuses, labels, drawn = table.names, table.statuses, table.labels, table.box_labels
+    images, show, label, wanted = query.images or (), query.show, query.label, query.search.strip().casefold()
+    shown_name = str if "/" in wanted else short_name
+    filters: tuple[tuple[object, Callable[[int], bool]], ...] = (  # whether each is set, and what it keeps
+        (query.images is not None, lambda i: names[i] in images),
+        (show == "errors", lambda i: names[i] in with_errors),
+        (show not in ("all", "errors"), lambda i: statuses[i] == show),
+        (label is not None, lambda i: label in labels[i] or label in drawn[i]),
+        (query.predicted is not None or query.confidence, lambda i: _is_predicted(predictions.get(names[i]), query)),
+        (query.annotator is not None, lambda i: query.annotator in table.annotators[i]),
+        (wanted, lambda i: wanted in shown_name(names[i]).casefold()),
+    )
     positions = list(table.here())
-    if query.images is not None:
-        positions = [i for i in positions if table.names[i] in query.images]
-    if query.show == "errors":
-        positions = [i for i in positions if table.names[i] in with_errors]
-    elif query.show != "all":
-        positions = [i for i in positions if table.statuses[i] == query.show]
-    if query.label is not None:
-        positions = [i for i in positions if query.label in table.labels[i] or query.label in table.box_labels[i]]
-    if query.predicted is not None or query.confidence:
-        predicted = {i: p for i in positions if (p := predictions.get(table.names[i])) is not None}
-        positions = [i for i, p in predicted.items() if query.predicted in (None, p.label)]
-        positions = [i for i in positions if predicted[i].confidence >= query.confidence]
-    if query.annotator is not None:
-        positions = [i for i in positions if query.annotator in table.annotators[i]]
-    if query.search.strip():
-        wanted = query.search.strip().casefold()
-        shown_name = str if "/" in wanted else short_name
-        positions = [i for i in positions if wanted in shown_name(table.names[i]).casefold()]
+    for is_set, keeps in filters:
+        positions = [i for i in positions if keeps(i)] if is_set else positions
     return np.asarray(_sorted(table, positions, query, predictions, by_similarity), dtype=np.int64)
+
+
+def _is_predicted(prediction: Prediction | None, query: Query) -> bool:
+    if prediction is None or query.predicted not in (None, prediction.label):
+        return False
+    return prediction.confidence >= query.confidence
 
 
 def _sorted(
