@@ -72,35 +72,42 @@ def choose_task(
     to a given task with drawn objects, if the training images have no boxes as above. Unless ``named``, its task is
     "polygons" if all objects in the test images are polygons, and otherwise "boxes".
     """
-    if named is not None and named not in TASKS:
-        raise InputError(f"task={named!r} is unknown. Choose one of {', '.join(map(repr, TASKS))}.")
-    if recipe is not None and recipe not in RECIPES:
-        raise InputError(f"recipe={recipe!r} is unknown. Use {BRANDS!r}, or None to choose it from the labels.")
-    if recipe == BRANDS and named in CLASSIFICATION_TASKS:
-        raise InputError(f"recipe={recipe!r} trains a detector, which does not fit task={named!r}. Use task='boxes'.")
+    _check(named, recipe)
     if named in CLASSIFICATION_TASKS:
-        return TaskChoice(named, "you chose it")
-    boxes, test_boxes = boxed(train), boxed(test)
-    whole = whole_labels(train)
-    shown = set(whole["label"])
-    are_brands = bool(boxes.empty and len(test_boxes) and shown and shown <= set(test_boxes["label"]))
+        return TaskChoice(str(named), "you chose it")
+    boxes, test_boxes, whole = boxed(train), boxed(test), whole_labels(train)
     of_brands = named or (POLYGONS if len(test_boxes) and test_boxes["polygon"].notna().all() else BOXES)
     if recipe == BRANDS:
         return TaskChoice(of_brands, "you chose it", BRANDS)
+    task, given = named or project_task, f"the project's task is {project_task!r}"
+    if task in (None, *DRAWN_TASKS) and _are_brands(boxes, test_boxes, whole):
+        reason = f"{f'you chose task={named!r}' if named else given}, and the training images have no boxes"
+        no_task = "the training images have no boxes, but all their labels have boxes in the test images"
+        return TaskChoice(of_brands, reason if task else no_task, BRANDS)
     if named is not None:
-        if are_brands:
-            return TaskChoice(of_brands, f"you chose task={named!r}, and the training images have no boxes", BRANDS)
         return TaskChoice(named, "you chose it")
+    if project_task == POLYGONS and boxes["polygon"].isna().all():
+        return TaskChoice(BOXES, f"{given}, but training images have only boxes")
     if project_task is not None:
-        if project_task in DRAWN_TASKS and are_brands:
-            reason = f"the project's task is {project_task!r}, and the training images have no boxes"
-            return TaskChoice(of_brands, reason, BRANDS)
-        if project_task == POLYGONS and boxes["polygon"].isna().all():
-            return TaskChoice(BOXES, f"the project's task is {project_task!r}, but training images have only boxes")
-        return TaskChoice(project_task, f"the project's task is {project_task!r}")
-    if are_brands:
-        reason = "the training images have no boxes, but all their labels have boxes in the test images"
-        return TaskChoice(of_brands, reason, BRANDS)
+        return TaskChoice(project_task, given)
+    return _by_labels(train, boxes, test_boxes, whole)
+
+
+def _check(task: str | None, recipe: str | None) -> None:
+    if task is not None and task not in TASKS:
+        raise InputError(f"task={task!r} is unknown. Choose one of {', '.join(map(repr, TASKS))}.")
+    if recipe is not None and recipe not in RECIPES:
+        raise InputError(f"recipe={recipe!r} is unknown. Use {BRANDS!r}, or None to choose it from the labels.")
+    if recipe == BRANDS and task in CLASSIFICATION_TASKS:
+        raise InputError(f"recipe={recipe!r} trains a detector, which does not fit task={task!r}. Use task='boxes'.")
+
+
+def _are_brands(boxes: pd.DataFrame, test_boxes: pd.DataFrame, whole: pd.DataFrame) -> bool:
+    labels = set(whole["label"])
+    return bool(boxes.empty and labels and labels <= set(test_boxes["label"]))
+
+
+def _by_labels(train: Dataset, boxes: pd.DataFrame, test_boxes: pd.DataFrame, whole: pd.DataFrame) -> TaskChoice:
     if len(test_boxes):
         return TaskChoice(BOXES, "the test images have boxes")
     in_boxes, in_whole = boxes["image"].nunique(), whole["image"].nunique()
@@ -109,7 +116,7 @@ def choose_task(
     most = int(whole.groupby("image").size().max()) if len(whole) else 0
     if most > 1:
         return TaskChoice(MULTI_LABEL, f"training images have up to {most} labels")
-    if len(shown) == 1 and (bare := len(without_labels(train))):
+    if whole["label"].nunique() == 1 and (bare := len(without_labels(train))):
         reason = f"{bare:,} training images show nothing of the only label, {whole['label'].iloc[0]!r}"
         return TaskChoice(MULTI_LABEL, reason)
     return TaskChoice(SINGLE_LABEL, "each labelled training image has exactly one label")
