@@ -26,7 +26,7 @@ from customlabels_nb.models.backbones import (
     is_backbone_name,
     load_backbone,
 )
-from customlabels_nb.models.feature_file import FeatureCache, Rows, feature_key
+from customlabels_nb.models.feature_file import FeatureCache, FeatureFile, Rows, feature_key
 from customlabels_nb.models.pretrained.siglip import SIGLIP2, describe_image_tower, load_image_tower
 from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, absolute_name, get_weights
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
@@ -85,26 +85,13 @@ def embed(
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
     contents: list[str | None] = [None] * len(images) if keys is None else list(keys)
     file = None if cache is None else cache.of(facts)
-    issues: list[Issue] = []
-    if file is None:
-        missing = list(range(len(images)))
-    else:
-        feature_keys = [None if key is None else feature_key(key) for key in contents]
-        stored = file.read(feature_keys, features)
-        gone = missing_files(images, root)
-        features[gone] = np.nan
-        issues += [Issue("IMAGE_NOT_FOUND", where=images[index]) for index in np.flatnonzero(stored & gone).tolist()]
-        missing = np.flatnonzero(~stored).tolist()
+    issues, missing = _read_cached(file, images, contents, root, features)
     if events is not None:
         events.progress(phase, len(images) - len(missing), len(images))
     if missing:
         chosen = choose_device(device)
         network = (load_backbone if is_backbone_name(backbone) else load_image_tower)(backbone).to(chosen)
         batches = BatchSize(batch_size or forward_batch(chosen), chosen, events)
-
-        def forward(pixels: Sequence[Pixels]) -> Features:
-            return _forward(network, pixels, facts, chosen)
-
         for batch in read_in_batches(
             images,
             missing,
@@ -117,17 +104,37 @@ def embed(
             events=events,
             phase=phase,
         ):
-            issues += [prepared for _, prepared in batch if isinstance(prepared, Issue)]
-            read = [(index, *prepared) for index, prepared in batch if not isinstance(prepared, Issue)]
-            if not read:
-                continue
-            indices = [index for index, _, _ in read]
-            rows = np.stack(batches.map(forward, [pixels for _, pixels, _ in read]))
-            features[indices] = rows if file is None else _rounded(rows)
-            if file is not None:
-                # not under the given key, because the file may have changed since the key was computed
-                file.add([feature_key(content) for _, _, content in read], rows)
+            unreadable, read = _separated(batch)
+            issues += unreadable
+            if read:
+                indices, pixels, contents_read = zip(*read, strict=True)
+                rows = np.stack(batches.map(lambda part: _forward(network, part, facts, chosen), pixels))
+                features[list(indices)] = rows if file is None else _rounded(rows)
+                if file is not None:
+                    # not under the given key, because the file may have changed since the key was computed
+                    file.add(list(map(feature_key, contents_read)), rows)
     return Embeddings(features, issues)
+
+
+def _read_cached(
+    file: FeatureFile | None, images: Sequence[str], keys: Sequence[str | None], root: Path | None, features: Features
+) -> tuple[list[Issue], list[int]]:
+    """Fill in cached features, and return issues of cached images whose files are gone, and indices of the others."""
+    if file is None:
+        return [], list(range(len(images)))
+    stored = file.read([None if key is None else feature_key(key) for key in keys], features)
+    gone = missing_files(images, root)
+    features[gone] = np.nan
+    issues = [Issue("IMAGE_NOT_FOUND", where=images[index]) for index in np.flatnonzero(stored & gone).tolist()]
+    return issues, np.flatnonzero(~stored).tolist()
+
+
+def _separated(
+    batch: Sequence[tuple[int, tuple[Pixels, str] | Issue]],
+) -> tuple[list[Issue], list[tuple[int, Pixels, str]]]:
+    """Return the issues in a batch, and index, pixels and content hash of each image that can be read."""
+    read = [(index, *prepared) for index, prepared in batch if not isinstance(prepared, Issue)]
+    return [prepared for _, prepared in batch if isinstance(prepared, Issue)], read
 
 
 def describe_features(name: str) -> Backbone:
