@@ -121,12 +121,7 @@ class DetectorShape:
                 object.__setattr__(self, name, False)
         if self.cascade and not self.votes:
             raise InputError("detector cascade=True requires votes=True.")
-        levels = self.anchors if isinstance(self.anchors, list | tuple) else ()
-        sides = [side for level in levels if isinstance(level, list | tuple) for side in level]
-        even = len({len(level) if isinstance(level, list | tuple) else 0 for level in levels}) == 1
-        if len(levels) != 3 or not 0 < len(sides) <= _MOST_SIDES or not even or not all(map(_is_side, sides)):
-            raise InputError(f"detector anchors={self.anchors!r} must be 3 lists of equally many positive sides.")
-        object.__setattr__(self, "anchors", tuple(tuple(float(side) for side in level) for level in levels))
+        object.__setattr__(self, "anchors", _checked_anchors(self.anchors))
         check_max_boxes(self.max_boxes)
 
     @property
@@ -392,6 +387,15 @@ def fill_of(mean: Sequence[float]) -> tuple[int, ...]:
 
 def _is_side(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def _checked_anchors(anchors: object) -> tuple[tuple[float, ...], ...]:
+    levels = anchors if isinstance(anchors, list | tuple) else ()
+    counts = {len(level) if isinstance(level, list | tuple) else 0 for level in levels}
+    is_even = len(levels) == 3 and len(counts) == 1 and 0 < 3 * max(counts) <= _MOST_SIDES
+    if not is_even or not all(_is_side(side) for level in levels for side in level):
+        raise InputError(f"detector anchors={anchors!r} must be 3 lists of equally many positive sides.")
+    return tuple(tuple(float(side) for side in level) for level in levels)
 
 
 def choose_input_size(boxes: FloatArray, sizes: npt.ArrayLike) -> tuple[int, float]:
