@@ -20,7 +20,6 @@ import torch
 
 from customlabels_nb._utils.device import choose_device, release_memory
 from customlabels_nb._utils.installing import installed_version
-from customlabels_nb.core import tables as t
 from customlabels_nb.core.decisions import ASSUMED, default_decision
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
@@ -366,8 +365,7 @@ def _with_current_hashes(store: SqlStore, stored: Mapping[str, Any], dataset: Da
 def note_issues(store: SqlStore, split: str, issues: list[Issue]) -> None:
     """Add issues found during training to the project's issues, without duplicates."""
     if issues and store.dataset(split) is not None:
-        nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)
-        store.add_images(split, *nothing, Action("check images", settings.user), issues=issues)
+        store.add_parts(split, (), Action("check images", settings.user), issues=issues)
 
 
 def _is_untouched(image: str, root: Path | None, size: object, mtime_ns: object) -> bool:
