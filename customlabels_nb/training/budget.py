@@ -79,17 +79,17 @@ class Clock:
     @contextmanager
     def watching(self, phase: str) -> Iterator[None]:
         """Announce work as exceeding the budget if progress events of ``phase`` show that it takes long."""
-        begun, beyond, seen = self._now(), 0.0, list[tuple[int, float]]()
+        begun, beyond, is_known, seen = self._now(), 0.0, False, list[tuple[int, float]]()
 
         def on_event(event: Event) -> None:
-            nonlocal beyond
-            if not isinstance(event, Progress) or event.phase != phase or event.total is None or beyond:
+            nonlocal beyond, is_known
+            if is_known or not isinstance(event, Progress) or event.phase != phase or event.total is None:
                 return
             seen.append((event.done, self._now()))
             before, since = seen[min(len(seen), 2) - 1]  # the time of the first images includes loading the network
             if event.done - before >= _MEASURED:
                 expected = (seen[-1][1] - since) / (event.done - before) * (event.total - before)
-                beyond = (expected - self.reserve(f"Preparing the {phase}", expected)) or 1e-9
+                beyond, is_known = expected - self.reserve(f"Preparing the {phase}", expected), True
 
         unsubscribe = self.events.subscribe(on_event)
         try:
