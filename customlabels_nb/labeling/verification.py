@@ -262,8 +262,37 @@ def draw_sample(
     predictions = predict()
     if predictions.attrs.get("interrupted"):
         raise Cancelled("Stopped by you. There is no sample yet.")
-    task, labels = project.project().task, project.labels()
-    unknown = sorted(set(predictions["label"].dropna()) - set(labels["label"]))
+    task, predictions = _fitting(project, predictions, uris)
+    listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})
+    listed = listed[~listed["image"].isin(project.files()[0]["image"])]
+    drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), predictions, sample, random_state))
+    (folder / "feedback").mkdir(exist_ok=True)
+    with scratch(folder / "feedback") as part:
+        new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
+        new.parent.mkdir()
+        store = create_store(str(new), project.project().name, task=task)
+        action = Action("verify", settings.user, model)
+        labels = project.labels()[["label", "color"]].itertuples(index=False)
+        store.add_labels([(str(name), str(color)) for name, color in labels], action)
+        contents = contents_of_tables(drawn, predictions.head(0), f"feedback of {model}", root=None)
+        report = import_images(store, folder, contents, ImportOptions())
+        kept = store.images(t.TRAIN)
+        left_out = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count
+        unlabelled = store.images(t.TRAIN)["image"]
+        if unlabelled.empty:
+            reasons = report.issues["message"].tolist() or ["The project already has them."]
+            raise NotEnoughDataError(f"None of the {len(uris):,} images can be verified: {reasons[0]}")
+        store.replace_predictions(model, predictions[predictions["image"].isin(unlabelled)].assign(model=model), action)
+        store.set_project(action, tags={"model": model, "known": str(left_out)})
+        store.close()
+        new.replace(path)
+    return path
+
+
+def _fitting(project: SqlStore, predictions: pd.DataFrame, uris: dict[str, str]) -> tuple[str, pd.DataFrame]:
+    """Return the task of a sample, and the predictions that fit it, after checking that they fit the project."""
+    task = project.project().task
+    unknown = sorted(set(predictions["label"].dropna()) - set(project.labels()["label"]))
     if unknown:
         raise LabelError(
             f"The project has no labels {unknown!r}, which were predicted. Add them with project.labels.add(name), or "
@@ -279,32 +308,8 @@ def draw_sample(
         )
     if task == t.SINGLE_LABEL:  # the surest label is the prediction
         predictions = predictions.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("image")
-    listed = pd.DataFrame({"image": list(dict.fromkeys(uris.values()))})
-    listed = listed[~listed["image"].isin(project.files()[0]["image"])]
-    drawn = t.normalise_images(_drawn(listed["image"].to_numpy(), predictions, sample, random_state))
-    (folder / "feedback").mkdir(exist_ok=True)
-    with scratch(folder / "feedback") as part:
-        new = part / "database" / path.name  # not in ``part``, whose lock writers would wait for
-        new.parent.mkdir()
-        several = predictions.duplicated("image").any()
-        task = task or ("boxes" if boxes else "multi-label" if several else t.SINGLE_LABEL)
-        with_labels = [(str(name), str(color)) for name, color in labels[["label", "color"]].itertuples(index=False)]
-        store = create_store(str(new), project.project().name, task=task)
-        action = Action("verify", settings.user, model)
-        store.add_labels(with_labels, action)
-        contents = contents_of_tables(drawn, predictions.head(0), f"feedback of {model}", root=None)
-        report = import_images(store, folder, contents, ImportOptions())
-        kept = store.images(t.TRAIN)
-        left_out = len(uris) - len(listed) + store.remove_images(t.TRAIN, kept[in_project(project, kept)], action).count
-        unlabelled = store.images(t.TRAIN)["image"]
-        if unlabelled.empty:
-            reasons = report.issues["message"].tolist() or ["The project already has them."]
-            raise NotEnoughDataError(f"None of the {len(uris):,} images can be verified: {reasons[0]}")
-        store.replace_predictions(model, predictions[predictions["image"].isin(unlabelled)].assign(model=model), action)
-        store.set_project(action, tags={"model": model, "known": str(left_out)})
-        store.close()
-        new.replace(path)
-    return path
+    several = predictions.duplicated("image").any()
+    return task or ("boxes" if boxes else "multi-label" if several else t.SINGLE_LABEL), predictions
 
 
 def _drawn(images: np.ndarray[Any, Any], predictions: pd.DataFrame, sample: int, random_state: int) -> pd.DataFrame:
