@@ -72,20 +72,25 @@ def _read(value: Any, expected: Any, where: str) -> Any:
     if expected in _NAMES:
         return _plain(value, expected, where)
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        if not isinstance(value, list):
-            raise _wrong(where, value, "a list")
-        each = [parts[0]] * len(value) if origin is not tuple or parts[-1] is ... else parts
-        if len(each) != len(value):
-            raise _wrong(where, value, f"a list of {len(each)} values")
-        items = [
-            _read(item, item_type, f"{where}[{index}]")
-            for index, (item, item_type) in enumerate(zip(value, each, strict=True))
-        ]
-        return tuple(items) if origin is tuple else items
+        return _read_list(value, origin, parts, where)
     if not isinstance(value, dict):
         raise _wrong(where, value, "a dictionary")
     if origin is not None:
         return {_plain(key, str, where): _read(item, parts[1], f"{where}[…]") for key, item in value.items()}
+    return _read_fields(value, expected, where)
+
+
+def _read_list(value: Any, origin: type, parts: tuple[Any, ...], where: str) -> Any:
+    if not isinstance(value, list):
+        raise _wrong(where, value, "a list")
+    types = [parts[0]] * len(value) if origin is not tuple or parts[-1] is ... else parts
+    if len(types) != len(value):
+        raise _wrong(where, value, f"a list of {len(types)} values")
+    items = [_read(item, types[index], f"{where}[{index}]") for index, item in enumerate(value)]
+    return tuple(items) if origin is tuple else items
+
+
+def _read_fields(value: dict[str, Any], expected: Any, where: str) -> Any:
     if not is_typeddict(expected):
         return expected(**arguments_of(expected, value, where=where))
     fields = get_type_hints(expected)
