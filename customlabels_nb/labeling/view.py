@@ -67,7 +67,7 @@ class Query:
                 raise InputError(f"{field}={getattr(self, field)!r} must be one of {allowed!r}.")
         if self.queue is not None and self.queue not in self.queues:
             other = {"suspect": " Suspects open in project.review()."} | dict.fromkeys(QUEUES, " Use project.label().")
-            raise InputError(f"queue={self.queue!r} must be one of {self.queues!r}.{other.get(self.queue, '')}")
+            raise InputError(f"queue={self.queue!r} must be one of {self.queues!r}.{other.get(str(self.queue), '')}")
         object.__setattr__(self, "random_state", check_random_state(self.random_state))
         object.__setattr__(self, "confidence", check_fraction("confidence", self.confidence))
         for field in ("label", "predicted", "annotator", "like"):

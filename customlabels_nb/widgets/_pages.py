@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import anywidget
@@ -168,10 +168,10 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         base = self._filtered()
         if where is None and not change:
             base = self.session.query_type(sort=base.sort, text=base.text)
-        try:
-            query = replace(base, **change) if where is None else replace(base, **change, images=images)
-        except TypeError as error:
-            raise InputError(f"{str(error).split()[-1]} is not a filter. See help(set_filter).") from error
+        filters = {each.name for each in fields(base) if where is None or each.name != "images"}
+        if unknown := [name for name in change if name not in filters]:
+            raise InputError(f"{unknown[0]!r} is not a filter. See help(set_filter).")
+        query = replace(base, **change) if where is None else replace(base, **change, images=images)
         self._place = 0
         self.session.show(query)
         self.send({"push": "show", "change": {"place": 0, "query": shown(query)}})
@@ -269,9 +269,9 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _show(self, split: str, query: dict[str, Any], size: int, place: int, pixels: int, near: Near = ()) -> Any:
         """Apply a query and return the page around the first image of ``near`` that is shown, or around a position."""
         session = self.session
-        fields = {name: query[name] for name in query if name != "images"}
+        values = {name: query[name] for name in query if name != "images"}
         images = session.view.query.images if query.get("images") else None
-        wanted = session.query_type(**arguments_of(session.query_type, fields) | {"images": images})
+        wanted = session.query_type(**arguments_of(session.query_type, values) | {"images": images})
         session.check_queue(wanted, split)
         self._size = check_page_size("size", size)
         if split != session.split:
