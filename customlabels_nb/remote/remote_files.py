@@ -168,13 +168,8 @@ def list_web(url: str, *, folders: int = _MOST_PAGES) -> list[str]:
             links: list[str] = [html.unescape(link) for link in system.ls(path, detail=False)]
         for link in links:
             inside = link[len(url) :]
-            parts = unquote(inside).split("/")
-            if (
-                not (link.startswith(url) and inside)
-                or "?" in inside
-                or "#" in inside
-                or not {".", ".."}.isdisjoint(parts)
-            ):
+            is_below = link.startswith(url) and inside and {".", ".."}.isdisjoint(unquote(inside).split("/"))
+            if not is_below or "?" in inside or "#" in inside:
                 continue
             if not link.endswith("/"):
                 files.add(link)
