@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Features = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
+_Batch = Sequence[tuple[int, tuple[Pixels, str] | Issue]]
 
 _BLOCK = 4096  # images per similarity matrix, which takes 64 MB
 _DIRECTIONS = 32
@@ -129,9 +130,7 @@ def _read_cached(
     return issues, np.flatnonzero(~stored).tolist()
 
 
-def _separated(
-    batch: Sequence[tuple[int, tuple[Pixels, str] | Issue]],
-) -> tuple[list[Issue], list[tuple[int, Pixels, str]]]:
+def _separated(batch: _Batch) -> tuple[list[Issue], list[tuple[int, Pixels, str]]]:
     """Return the issues in a batch, and index, pixels and content hash of each image that can be read."""
     read = [(index, *prepared) for index, prepared in batch if not isinstance(prepared, Issue)]
     return [prepared for _, prepared in batch if isinstance(prepared, Issue)], read
