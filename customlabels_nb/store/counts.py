@@ -7,9 +7,11 @@ Nothing has to be scanned to show how much a project contains.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from customlabels_nb.store import schema
 from customlabels_nb.store.id_ranges import conditions, runs
@@ -35,16 +37,9 @@ class CountChanges:
         """Add the images that were subtracted and those in the ranges ``made``, as they are now, and write the sums."""
         self._add(runs(chain(self._subtracted, *(range(*part) for part in made))) if self._subtracted else made, 1)
         for table in (schema.image_counts, schema.label_counts):
-            names = [column.name for column in table.columns]
-            sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names[2:])
-            changes = [(*key, *by) for (of, *key), by in self._changes.items() if of is table and any(by)]
-            if changes:
-                mark = "?" if self._connection.dialect.name == "sqlite" else "%s"
-                self._connection.exec_driver_sql(
-                    f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
-                    f"ON CONFLICT ({names[0]}, {names[1]}) DO UPDATE SET {sums}",
-                    [row[: len(names)] for row in changes],
-                )
+            keys = ((key, by) for (of, *key), by in self._changes.items() if of is table and any(by))
+            if changes := [dict(zip(table.columns.keys(), (*key, *by), strict=False)) for key, by in keys]:
+                self._connection.execute(_adding(self._connection.dialect.name, table), changes)
 
     def _add(self, images: Sequence[Sequence[int]], sign: int) -> None:
         for where in conditions("i.id", images):
@@ -52,3 +47,11 @@ class CountChanges:
                 key = (schema.image_counts, split, status) if label is None else (schema.label_counts, split, label)
                 change = self._changes.setdefault(key, [0] * 3)
                 change[:] = [old + sign * int(number) for old, number in zip(change, numbers, strict=True)]
+
+
+@cache
+def _adding(dialect: str, table: Table) -> Insert:
+    """Return the statement that inserts rows, or adds their numbers to those of the rows with the same key."""
+    insert: sqlite.Insert | postgresql.Insert = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    sums = {column.name: column + insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
