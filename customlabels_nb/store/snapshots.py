@@ -30,7 +30,6 @@ _LEVEL = 3  # a third of the default level's time for 10 % more bytes
 _IMAGES = ("image", "split", "status", "width", "height", "sha256", "bytes", "mtime_ns", "source", "tags", "extra")
 #: Fields that are restored for an image that still exists. Its size and content still describe the current file.
 _RESTORED = ("split", "status", "source", "tags", "extra")
-_DETAILS = ("source", "tags", "extra")
 _MARKS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
 _NUMBERS = (*t.BOX_COLUMNS, "confidence")
 _WHOLE = ("image", "label", "crowd", "created")
@@ -160,41 +159,39 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
     """Restore the datasets from a snapshot, as one action. This also repairs counts of a damaged database."""
     schema.count_all(connection)
     now = read_content(connection, None)
-    pairs = matched(now, content)
-    sums, sums_then = mark_sums(now), mark_sums(content)
-    gone = [i for i, j in pairs if i is not None and j is None]
-    new = [j for i, j in pairs if i is None and j is not None]
-    kept = [(i, j) for i, j in pairs if i is not None and j is not None]
-    redrawn = [(i, j) for i, j in kept if sums[i] != sums_then[j]]
-    differing = [(i, j) for i, j in kept if any(now.images[f][i] != content.images[f][j] for f in _RESTORED)]
-    changed = sorted({*redrawn, *differing})
-    if not gone and not new and not changed:
+    match = matched(now, content)
+    if not match.gone and not match.new and not match.changed:
         return WriteResult()
     trace = Trace(connection)
-    made = []
-    for split in sorted({content.images["split"][j] for j in [*new, *(j for _, j in changed)]}):
-        made += [] if dataset_rows(connection, split) else [split]
+    splits = {content.images["split"][j] for j in [*match.new, *match.changed.values()]}
+    made = [split for split in sorted(splits) if not dataset_rows(connection, split)]
+    for split in sorted(splits):
         ensure_dataset(connection, split)
-    keep_images(trace, [now.ids[i] for i in gone])
-    delete_with(connection, schema.images, [now.ids[i] for i in gone])
-    trace.keep(schema.images, [now.ids[i] for i, _ in changed], ("image", *_RESTORED, "revision"))
-    update_rows(
-        connection,
-        schema.images,
-        (*_RESTORED, "revision"),
-        [(*(content.images[f][j] for f in _RESTORED), now.revisions[i] + 1, now.ids[i]) for i, j in changed],
-    )
-    trace.keep(schema.annotations, [now.ids[i] for i, _ in redrawn], key="image_id", gone=True)
-    delete_with(connection, schema.annotations, [now.ids[i] for i, _ in redrawn], key="image_id")
-    ids = {j: now.ids[i] for i, j in redrawn} | _insert_images(connection, content, new)
-    _insert_marks(connection, content, ids)
-    if gone or new or any(now.images["split"][i] != content.images["split"][j] for i, j in changed):
+    gone = [now.ids[i] for i in match.gone]
+    keep_images(trace, gone)
+    delete_with(connection, schema.images, gone)
+    some_moved = _restore_fields(connection, now, content, match.changed, trace)
+    redrawn = {j: now.ids[i] for i, j in match.redrawn.items()}
+    trace.keep(schema.annotations, redrawn.values(), key="image_id", gone=True)
+    delete_with(connection, schema.annotations, redrawn.values(), key="image_id")
+    _insert_marks(connection, content, redrawn | _insert_images(connection, content, match.new))
+    if gone or match.new or some_moved:
         note_image_change(connection)
     trace.note("datasets_made", made)
-    touched = [now.images["image"][i] for i in [*gone, *(i for i, _ in changed)]]
-    touched += [content.images["image"][j] for j in new]
+    touched = [now.images["image"][i] for i in [*match.gone, *match.changed]]
+    touched += [content.images["image"][j] for j in match.new]
     after = {"snapshot": name, "images": touched}
     return record(connection, action, split=content.split, count=len(touched), after=after, undo=trace.payload())
+
+
+def _restore_fields(
+    connection: Connection, now: Content, content: Content, changed: Mapping[int, int], trace: Trace
+) -> bool:
+    """Restore the fields of ``changed`` images, as in :class:`Match`, and return whether some moved."""
+    trace.keep(schema.images, [now.ids[i] for i in changed], ("image", *_RESTORED, "revision"))
+    rows = [(*_fields(content, j), now.revisions[i] + 1, now.ids[i]) for i, j in changed.items()]
+    update_rows(connection, schema.images, (*_RESTORED, "revision"), rows)
+    return any(now.images["split"][i] != content.images["split"][j] for i, j in changed.items())
 
 
 def _insert_images(connection: Connection, content: Content, positions: Sequence[int]) -> dict[int, int]:
@@ -236,22 +233,49 @@ def _positions(content: Content, places: Iterable[int]) -> Array:
     return np.flatnonzero(wanted[content.annotations["image"]])
 
 
-def matched(before: Content, after: Content) -> list[tuple[int | None, int | None]]:
+@dataclass(frozen=True)
+class Match:
+    """Images of two contents by their fate, as positions in the earlier or the later content.
+
+    ``gone`` are only in the earlier one and ``new`` only in the later one. ``changed`` maps those in both, whose fields
+    or annotations differ, from the earlier one to the later one. ``redrawn`` has those whose annotations differ.
+    """
+
+    gone: list[int]
+    new: list[int]
+    changed: dict[int, int]
+    redrawn: dict[int, int]
+
+
+def matched(before: Content, after: Content) -> Match:
     """Match images by split and name, then by name alone. Those of datasets that the other lacks are dropped."""
     keys = [list(zip(c.images["split"], c.images["image"], strict=True)) for c in (before, after)]
     there = {key: j for j, key in enumerate(keys[1])}
-    pairs: dict[int, int] = {i: there[key] for i, key in enumerate(keys[0]) if key in there}
-    used = set(pairs.values())
-    moved = {name: j for j, (_, name) in enumerate(keys[1]) if j not in used}
-    for i, (_, name) in enumerate(keys[0]):
-        if i not in pairs and name in moved:
-            pairs[i] = moved.pop(name)
-    used = set(pairs.values())
-    result: list[tuple[int | None, int | None]] = [
-        (i, pairs.get(i)) for i, (split, _) in enumerate(keys[0]) if i in pairs or after.split in (None, split)
-    ]
-    result += [(None, j) for j, (split, _) in enumerate(keys[1]) if j not in used and before.split in (None, split)]
-    return result
+    pairs = {i: there.pop(key) for i, key in enumerate(keys[0]) if key in there}
+    moved = {name: j for (_, name), j in there.items()}
+    pairs |= {i: moved.pop(name) for i, (_, name) in enumerate(keys[0]) if i not in pairs and name in moved}
+    return Match(
+        _unmatched(keys[0], set(pairs), after.split),
+        _unmatched(keys[1], set(pairs.values()), before.split),
+        *_compared(before, after, dict(sorted(pairs.items()))),
+    )
+
+
+def _unmatched(keys: Sequence[tuple[str, str]], pairs: set[int], split: str | None) -> list[int]:
+    """Return the positions of images without a match, if the other content includes their dataset."""
+    return [i for i, (own_split, _) in enumerate(keys) if i not in pairs and split in (None, own_split)]
+
+
+def _compared(before: Content, after: Content, pairs: Mapping[int, int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the pairs of images that differ, and those whose annotations differ."""
+    positions, positions_now = (np.fromiter(side, np.int64, len(pairs)) for side in (pairs, pairs.values()))
+    differ = mark_sums(before)[positions] != mark_sums(after)[positions_now]
+    redrawn = {i: pairs[i] for i in positions[differ].tolist()}
+    return {i: j for i, j in pairs.items() if i in redrawn or _fields(before, i) != _fields(after, j)}, redrawn
+
+
+def _fields(content: Content, position: int) -> tuple[Any, ...]:
+    return tuple([content.images[name][position] for name in _RESTORED])
 
 
 def mark_sums(content: Content) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -278,45 +302,48 @@ def _hashed(values: Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
 
 def differences(before: Content, after: Content) -> pd.DataFrame:
     """Compare two contents, and return one row per change: image, split, change, before, after."""
-    pairs = matched(before, after)
-    sums = mark_sums(before), mark_sums(after)
-    differing = [(i, j) for i, j in pairs if i is None or j is None or sums[0][i] != sums[1][j]]
-    annotations = (
-        _marks_of(before, {i for i, _ in differing if i is not None}),
-        _marks_of(after, {j for _, j in differing if j is not None}),
-    )
-    rows: list[tuple[str, str, str, Any, Any]] = []
-    for i, j in pairs:
-        if i is None or j is None:
-            content, side, position = (before, 0, i) if i is not None else (after, 1, j or 0)
-            labels = [label for label, *_ in annotations[side].get(position, [])]
-            head = content.images["image"][position], content.images["split"][position]
-            rows.append((*head, "removed", labels, None) if side == 0 else (*head, "added", None, labels))
+    match = matched(before, after)
+    was = _marks_of(before, {*match.redrawn, *match.gone})
+    is_ = _marks_of(after, {*match.redrawn.values(), *match.new})
+    changes: list[tuple[Content, int, str, Any, Any]] = []
+    for i in sorted([*match.gone, *match.changed]):
+        j = match.changed.get(i)
+        if j is None:
+            changes.append((before, i, "removed", _labels(was.get(i, [])), None))
             continue
-        head = after.images["image"][j], after.images["split"][j]
-        old, new = ({name: c.images[name][k] for name in _RESTORED} for c, k in ((before, i), (after, j)))
-        if old["split"] != new["split"]:
-            rows.append((*head, "moved", old["split"], new["split"]))
-        if old["status"] != new["status"]:
-            rows.append((*head, "status", old["status"], new["status"]))
-        if any(old[name] != new[name] for name in _DETAILS) and _details(old) != _details(new):
-            rows.append((*head, "details", _details(old), _details(new)))
-        if sums[0][i] != sums[1][j]:
-            was, is_ = annotations[0].get(i, []), annotations[1].get(j, [])
-            labels_was, labels_is = [label for label, *_ in was], [label for label, *_ in is_]
-            relabelled = labels_was != labels_is
-            rows.append((*head, "relabelled", labels_was, labels_is) if relabelled else (*head, "redrawn", was, is_))
+        changes += [(after, j, *change) for change in _field_changes(before, i, after, j)]
+        if i in match.redrawn:
+            changes.append((after, j, *_mark_change(was.get(i, []), is_.get(j, []))))
+    changes += [(after, j, "added", None, _labels(is_.get(j, []))) for j in match.new]
+    rows = [(content.images["image"][k], content.images["split"][k], *change) for content, k, *change in changes]
     dtypes = {"image": t.TEXT, "split": t.TEXT, "change": t.TEXT, "before": "object", "after": "object"}
     columns = zip(dtypes, _columns(rows, len(dtypes)), strict=True)
     return pd.DataFrame({name: pd.Series(column, dtype=dtypes[name]) for name, column in columns})
 
 
-def _details(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "source": fields["source"],
-        "tags": json.loads(fields["tags"] or "[]"),
-        **json.loads(fields["extra"] or "{}"),
-    }
+def _field_changes(before: Content, i: int, after: Content, j: int) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the changes of an image's fields: change, before, after."""
+    (split, status, *details), (split_now, status_now, *details_now) = _fields(before, i), _fields(after, j)
+    if split != split_now:
+        yield "moved", split, split_now
+    if status != status_now:
+        yield "status", status, status_now
+    if details != details_now and _details(*details) != _details(*details_now):
+        yield "details", _details(*details), _details(*details_now)
+
+
+def _mark_change(was: list[tuple[Any, ...]], is_: list[tuple[Any, ...]]) -> tuple[str, Any, Any]:
+    """Return the change of an image's annotations, with their labels or, if these are the same, the annotations."""
+    relabelled = _labels(was) != _labels(is_)
+    return ("relabelled", _labels(was), _labels(is_)) if relabelled else ("redrawn", was, is_)
+
+
+def _labels(marks: Sequence[tuple[Any, ...]]) -> list[str]:
+    return [label for label, *_ in marks]
+
+
+def _details(source: str | None, tags: str | None, extra: str | None) -> dict[str, Any]:
+    return {"source": source, "tags": json.loads(tags or "[]"), **json.loads(extra or "{}")}
 
 
 def _marks_of(content: Content, places: set[int]) -> dict[int, list[tuple[Any, ...]]]:
