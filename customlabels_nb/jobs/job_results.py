@@ -308,44 +308,17 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
         number, last = counter(connection, writes), read_setting(connection, written)
         empty = before_empty = set(read_setting(connection, without) or ())
         row, newest = read_job(connection, job), newest_answer(connection, job)
-        consensus = final_results(connection, row)
-        labels = set(LabelNames(connection).names.values())
-        sql = "SELECT id, image, revision, state FROM job_tasks WHERE job = :job AND gold IS NULL"
-        tasks = {task.image: task for task in run(connection, sql, job=job)}
-        sql = f"""SELECT t.image FROM job_answers a JOIN job_tasks t ON t.id = a.task
-            WHERE t.job = :job AND a.id > :last AND (a.counted = 1 OR a.reason = '{REVIEWED}')"""
-        fresh = {task.image for task in run(connection, sql, job=job, last=last or 0)}
-    done = set(consensus.tasks.loc[consensus.tasks["state"] == RESOLVED, "image"])
-    waiting = {image for image, task in tasks.items() if task.state == ANSWERED}
-    kept = consensus.annotations[consensus.annotations["kept"] & consensus.annotations["image"].isin(done)]
-    kept = kept[[*t.ANNOTATION_COLUMNS]]
-    unknown = set(kept.loc[~kept["label"].isin(labels), "image"])
-    edits, left_out = {}, []
+        tasks, kept = _read_tasks(connection, row, last or 0, empty)
+    edits, left_out = {}, list[str]()
     for split in t.SPLITS:
         names = store.images(split)["image"]
-        stored, existing, _ = store.tables(split, names[names.isin(tasks)].tolist())
-        of_job = existing["job"] == job_name(row.name)
-        meanwhile = ~t.by_machine(existing) & ~of_job & (existing["created"] >= moment(row.created))
-        name, bare = stored["image"], ~stored["image"].isin(existing["image"])
-        touched = stored["revision"] != name.map({image: task.revision for image, task in tasks.items()})
-        is_ours = name.isin(before_empty) & (name.isin(fresh) | ~name.isin(kept["image"]))  # as when it was only moved
-        marked_empty = bare & touched & (stored["status"] == "labelled") & ~is_ours
-        blocked = name.isin(existing.loc[meanwhile, "image"]) | marked_empty
-        final = name.isin(done)
-        old = set(name[final & touched]).intersection(existing.loc[of_job, "image"]) - fresh
-        mine, result = (annotation_keys(part[part["image"].isin(old)]) for part in (existing[of_job], kept))
-        blocked |= name.isin([image for image in old if mine[image] != result.get(image)])
-        left_out += name[final & (blocked | name.isin(unknown))].tolist()
-        write = final & ~blocked & ~name.isin(unknown)
-        undone = name.isin(existing.loc[of_job, "image"]) | (bare & ~touched & name.isin(empty))
-        undone &= ~final & ~blocked & ~name.isin(waiting)
-        empty = empty - (set(name) - waiting) | set(name[write & ~name.isin(kept["image"])])
-        images = stored[write | undone].reset_index(drop=True)
-        others = existing[existing["image"].isin(name[undone]) & ~of_job]
-        images["status"] = np.where(images["image"].isin(done | set(others["image"])), "labelled", "unlabelled")
-        new = pd.concat([kept[kept["image"].isin(name[write])], others], ignore_index=True)
-        chosen = name.isin(images["image"]), existing["image"].isin(images["image"])
-        edits[split] = Edit(images, new, *(part[only] for part, only in zip((stored, existing), chosen, strict=True)))
+        stored, existing, _ = store.tables(split, names[names.isin(tasks["image"])].tolist())
+        tasks["empty"] = tasks["image"].isin(empty)
+        table, edits[split] = _judge(row, tasks, kept, stored, existing)
+        left_out += table.loc[table["verdict"] == "leave out", "image"].tolist()
+        nothing = table.query("verdict == 'write' and not has_result")["image"]
+        empty = empty.difference(table.loc[~table["waiting"], "image"]).union(nothing)
+    ids = dict(zip(tasks["image"], tasks["id"].tolist(), strict=True))
     with store.writing() as connection:
         if counter(connection, writes) != number:
             raise OutdatedError("Somebody else has written results of the job. Nothing was written. Try again.")
@@ -357,16 +330,73 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
             states = change_images(connection, split, edit, trace) if edit.changed else ({}, {})
             before, after = before | states[0], after | states[1]
             revisions = dict(zip(edit.images["image"], edit.images["revision"], strict=True))
-            changed = [(revisions[image] + 1, tasks[image].id) for image in states[0]]
+            changed = [(revisions[image] + 1, ids[image]) for image in states[0]]
             update_rows(connection, schema.job_tasks, ("revision",), changed)
         if before:
             action = Action("consolidate labelling job", who, row.name)
             record(connection, action, count=len(before), before=before, after=after, undo=trace.payload())
-        if not waiting:
+        if not tasks["waiting"].any():
             write_setting(connection, written, newest)
         if empty != before_empty:
             write_setting(connection, without, sorted(empty))
     return JobConsolidation(len(before), left_out)
+
+
+def _read_tasks(connection: Connection, row: Row[Any], last: int, empty: set[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the tasks of a job with what decides whether to write them, and the annotations of the decided ones.
+
+    The columns are id, image, revision and state; ``done``: decided; ``waiting``: to be decided; ``fresh``: answered
+    after the answer ``last``; ``has_result``: has annotations; ``unknown``: with a label that was removed from the
+    project; ``was_empty``: the written result was that there is nothing to label.
+    """
+    consensus, labels = final_results(connection, row), set(LabelNames(connection).names.values())
+    done = set(consensus.tasks.loc[consensus.tasks["state"] == RESOLVED, "image"])
+    kept = consensus.annotations[consensus.annotations["kept"] & consensus.annotations["image"].isin(done)]
+    sql = "SELECT id, image, revision, state FROM job_tasks WHERE job = :job AND gold IS NULL"
+    tasks = pd.DataFrame(run(connection, sql, job=row.id), columns=["id", "image", "revision", "state"])
+    sql = f"""SELECT t.image FROM job_answers a JOIN job_tasks t ON t.id = a.task
+        WHERE t.job = :job AND a.id > :last AND (a.counted = 1 OR a.reason = '{REVIEWED}')"""
+    fresh, unknown = run(connection, sql, job=row.id, last=last), kept.loc[~kept["label"].isin(labels), "image"]
+    names = [done, {task.image for task in fresh}, kept["image"], unknown, empty]
+    facts = zip(("done", "fresh", "has_result", "unknown", "was_empty"), map(tasks["image"].isin, names), strict=True)
+    return tasks.assign(waiting=tasks["state"] == ANSWERED, **dict(facts)), kept[[*t.ANNOTATION_COLUMNS]]
+
+
+def _judge(
+    row: Row[Any], tasks: pd.DataFrame, kept: pd.DataFrame, stored: pd.DataFrame, existing: pd.DataFrame
+) -> tuple[pd.DataFrame, Edit]:
+    """Return the tasks of the stored images with a ``verdict``, and the edit that carries it out.
+
+    The verdict is "leave out", "write", "take back" or "keep".
+    """
+    table = stored[["image", "status"]].assign(now=stored["revision"]).merge(tasks, on="image")
+    name, of_job = table["image"], existing["job"] == job_name(row.name)
+    bare, touched = ~name.isin(existing["image"]), table["now"] != table["revision"]
+    meanwhile = ~t.by_machine(existing) & ~of_job & (existing["created"] >= moment(row.created))
+    is_ours = table["was_empty"] & (table["fresh"] | ~table["has_result"])  # as when it was only moved
+    ours = name.isin(existing.loc[of_job, "image"])
+    written = name[table["done"] & touched & ours & ~table["fresh"]]
+    mine, result = (annotation_keys(part[part["image"].isin(written)]) for part in (existing[of_job], kept))
+    edited = [image for image in written if mine[image] != result.get(image)]
+    by_person = (
+        name.isin(existing.loc[meanwhile, "image"])  # labelled since the job was created
+        | (bare & touched & (table["status"] == "labelled") & ~is_ours)  # found to have nothing to label
+        | name.isin(edited)  # the job's annotations were edited
+    )
+    rules = {  # the first one that applies counts
+        "leave out": table["done"] & (by_person | table["unknown"]),
+        "write": table["done"],
+        "keep": by_person | table["waiting"],
+        "take back": ours | (bare & ~touched & table["empty"]),
+    }
+    table["verdict"] = np.select([rule.to_numpy(dtype=bool) for rule in rules.values()], list(rules), "keep")
+    write, take_back = (name[table["verdict"] == verdict] for verdict in ("write", "take back"))
+    before, old = (part[part["image"].isin([*write, *take_back])] for part in (stored, existing))
+    others = old[old["image"].isin(take_back) & ~of_job[old.index]]
+    new = pd.concat([kept[kept["image"].isin(write)], others], ignore_index=True)
+    images = before.reset_index(drop=True)
+    images["status"] = np.where(images["image"].isin([*write, *new["image"]]), "labelled", "unlabelled")
+    return table, Edit(images, new, before, old)
 
 
 # -- gold -------------------------------------------------------------------------------------------
