@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,7 @@ from customlabels_nb.store.trace import MARKS, Trace, delete_with, made_ids, pre
 from customlabels_nb.store.writing import bump_images_with_label, dataset_rows, ensure_dataset, note_image_change
 
 _LARGEST_NAMED = 2**16  # bytes of the compressed changes of an action that are read for its labels
+_NO_LABEL = (None, None)
 _LOOKED_THROUGH = 200  # later actions that are searched for the one that changed an image
 
 
@@ -86,16 +88,17 @@ def touched_labels(before: Any, after: Any) -> tuple[list[str], list[str]]:
         named = [side.get("label"), *(side["labels"] if isinstance(side.get("labels"), list) else [])]
         counts.update(name for name in named if isinstance(name, str))  # an image may be called "label"
     for image in {**before, **after}:
-        keys = [side.get(image) for side in (before, after)]
-        old, new = (
-            {tuple(key) for key in change["annotations"]}
-            if isinstance(change, dict) and "annotations" in change
-            else set()
-            for change in keys
-        )
+        old, new = (_states(side.get(image)) for side in (before, after))
         for counts, changed in zip(result, (old - new, new - old), strict=True):
             counts.update(str(key[0]) for key in changed)
     return [name for name, _ in result[0].most_common()], [name for name, _ in result[1].most_common()]
+
+
+def _states(change: Any) -> set[tuple[Any, ...]]:
+    """Return the annotations of an image in an entry of the history."""
+    return (
+        {tuple(key) for key in change["annotations"]} if isinstance(change, dict) and "annotations" in change else set()
+    )
 
 
 def labels_of_actions(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[list[str], list[str]]]:
@@ -167,9 +170,7 @@ def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) ->
     """Compute the revision of each image (also removed) if no later change applies."""
     result = dict.fromkeys(made_ids(done.payload, schema.images), done.payload.get("first_revision", 1))
     result |= {int(id_): revision for id_, revision in done.payload.get("revisions", ())}
-    for part in done.payload["parts"].get(schema.images.name, ()):
-        position = part["columns"].index("revision")
-        result |= {row[0]: row[position] + 1 for row in part["rows"]}
+    result |= {id_: revision + 1 for id_, revision in _values(done.payload, schema.images, "id", "revision")}
     pairs = {id_ for target, by in undone.items() if target > done.id for id_ in (target, by)}
     for _, payload in rows_with(connection, schema.history, ("id", "undo"), pairs):
         for id_ in () if payload is None else _touched_ids(unpack(payload)):
@@ -179,70 +180,67 @@ def _expected(connection: Connection, done: _Done, undone: Mapping[int, int]) ->
 
 
 def _touched_ids(payload: Mapping[str, Any]) -> set[int]:
-    kept = {row[0] for part in payload["parts"].get(schema.images.name, ()) for row in part["rows"]}
-    return kept.union(made_ids(payload, schema.images), payload.get("bumped", ()))
+    kept = _values(payload, schema.images, "id")
+    return set(kept).union(made_ids(payload, schema.images), payload.get("bumped", ()))
 
 
 def _refuse_changed_images(connection: Connection, done: _Done, expected: Mapping[int, int]) -> None:
-    """Raise StaleEditError if an image of the action was changed later, or the name of a removed image is taken."""
-    parts = done.payload["parts"].get(schema.images.name, ())
-    gone = {row[0] for part in parts if part["gone"] for row in part["rows"]}
-    names = {row[0]: row[part["columns"].index("image")] for part in parts for row in part["rows"]}
-    current = {row[0]: row[1:] for row in rows_with(
-        connection, schema.images, ("id", "split", "image", "revision"), expected
-    )}  # fmt: skip
-    stale = [id_ for id_, revision in expected.items() if id_ not in gone and current.get(id_, (0,))[-1] != revision]
+    """Raise StaleEditError if an image of the action was changed later, or its name is taken."""
+    gone = {row[0] for part in _parts(done.payload, schema.images) if part["gone"] for row in part["rows"]}
+    names = dict(_values(done.payload, schema.images, "id", "image"))
+    rows = rows_with(connection, schema.images, ("id", "image", "revision"), expected)
+    current = {id_: (image, revision) for id_, image, revision in rows}
+    nothing = ("", 0)
+    stale = [id_ for id_, revision in expected.items() if id_ not in gone and current.get(id_, nothing)[1] != revision]
     if stale:
-        shown = names.get(stale[0]) or (current[stale[0]][1] if stale[0] in current else "")
-        _refuse(connection, done, stale, [names.get(id_) or str(current.get(id_, ("", ""))[1]) for id_ in stale], shown)
-    wanted: dict[tuple[str, str], int] = {}
-    for part in parts:
-        if "split" in part["columns"]:
-            split, image = part["columns"].index("split"), part["columns"].index("image")
-            wanted |= {(row[split], row[image]): row[0] for row in part["rows"]}
+        _refuse(connection, done, {id_: names.get(id_) or current.get(id_, nothing)[0] for id_ in stale})
+    _refuse_taken_names(connection, done)
+
+
+def _refuse_taken_names(connection: Connection, done: _Done) -> None:
+    """Raise StaleEditError if another image has the dataset and name of one that would come back."""
+    values = _values(done.payload, schema.images, "id", "split", "image")
+    wanted = {(split, image): id_ for id_, split, image in values}
     for split in sorted({split for split, _ in wanted}):
         c = schema.images.c
         there = fetch(connection, select(c.image, c.id).where(c.split == split))
-        taken = [(name, id_) for name, id_ in there if wanted.get((split, name), id_) != id_]
-        if taken:
-            _refuse(connection, done, [id_ for _, id_ in taken], [name for name, _ in taken], taken[0][0])
+        if taken := {id_: name for name, id_ in there if wanted.get((split, name), id_) != id_}:
+            _refuse(connection, done, taken)
 
 
-def _refuse(connection: Connection, done: _Done, ids: Sequence[int], names: Sequence[str], shown: str) -> None:
-    who = _who_changed(connection, done.id, ids[0], shown)
-    parts = done.payload["parts"].get(schema.annotations.name, ())
+def _refuse(connection: Connection, done: _Done, images: Mapping[int, str]) -> None:
+    """Raise StaleEditError for these images (id to name)."""
+    shown = next(iter(images.values()))
+    who = _who_changed(connection, done.id, next(iter(images)), shown)
     columns = [column.name for column in schema.annotations.columns]
-    yours = [mark for part in parts if "image_id" in part["columns"] for mark in _whole(connection, part, columns)]
-    names_of, position = dict(zip(ids, names, strict=True)), columns.index("image_id")
-    theirs = [(columns, row) for row in rows_with(connection, schema.annotations, columns, ids, key="image_id")]
-    yours = [mark for mark in yours if mark[1][mark[0].index("image_id")] in names_of]
+    parts = [part for part in _parts(done.payload, schema.annotations) if "image_id" in part["columns"]]
+    yours = [mark for part in parts for mark in _whole(connection, part, columns) if mark["image_id"] in images]
+    rows = rows_with(connection, schema.annotations, columns, images, key="image_id")
+    theirs = [dict(zip(columns, row, strict=True)) for row in rows]
     if not made_ids(done.payload, schema.annotations):  # the action did not change other images' annotations
-        changed = {row[fields.index("image_id")] for fields, row in yours}
-        yours += [mark for mark in theirs if mark[1][position] not in changed]
+        changed = {mark["image_id"] for mark in yours}
+        yours += [mark for mark in theirs if mark["image_id"] not in changed]
     labels: dict[int, str] = {row[0]: row[1] for row in done.payload["labels"]}
-    for part in done.payload["parts"].get(schema.labels.name, ()):
-        if "label" in part["columns"]:  # a label that the action removed is only stored here
-            labels |= {row[0]: row[part["columns"].index("label")] for row in part["rows"]}
+    labels |= dict(_values(done.payload, schema.labels, "id", "label"))  # only here if the action removed it
     labels |= dict(fetch(connection, select(schema.labels.c.id, schema.labels.c.label)))
     raise StaleEditError(
-        f"{done.what!r} (action {done.id}) cannot be undone: {len(ids)} of its images have been changed since then, "
+        f"{done.what!r} (action {done.id}) cannot be undone: {len(images)} of its images have been changed since then, "
         f"for example {shown!r}{who}. Nothing was changed. Undo the later changes first.",
-        images=[name for name in names if name],
-        theirs=_annotations(theirs, names_of, labels),
-        yours=_annotations(yours, names_of, labels),
+        images=[name for name in images.values() if name],
+        theirs=_annotations(theirs, images, labels),
+        yours=_annotations(yours, images, labels),
     )
 
 
-def _whole(
-    connection: Connection, part: Mapping[str, Any], columns: Sequence[str]
-) -> Iterable[tuple[Sequence[str], Sequence[Any]]]:
-    """Return complete annotation rows with their column names, taking fields that were not stored from the database."""
+def _whole(connection: Connection, part: Mapping[str, Any], columns: Sequence[str]) -> Iterable[dict[str, Any]]:
+    """Return complete annotation rows, taking fields that were not stored from the database."""
+    rows = [dict(zip(part["columns"], row, strict=True)) for row in part["rows"]]
     if "created" in part["columns"]:
-        return [(part["columns"], row) for row in part["rows"]]
-    position, to = part["columns"].index("label_id"), columns.index("label_id")
-    labels = {row[0]: row[position] for row in part["rows"]}
-    rows = rows_with(connection, schema.annotations, columns, labels)
-    return [(columns, (*row[:to], labels[row[0]], *row[to + 1 :])) for row in rows]
+        return rows
+    labels = {row["id"]: row["label_id"] for row in rows}
+    stored = rows_with(connection, schema.annotations, columns, labels)
+    marks = (dict(zip(columns, row, strict=True)) for row in stored)
+    return [{**mark, "label_id": labels[mark["id"]]} for mark in marks]
 
 
 def _who_changed(connection: Connection, action_id: int, image_id: int, image: str) -> str:
@@ -259,10 +257,9 @@ def _who_changed(connection: Connection, action_id: int, image_id: int, image: s
 
 
 def _annotations(
-    rows: Sequence[tuple[Sequence[str], Sequence[Any]]], images: Mapping[int, str], labels: Mapping[int, str]
+    records: Sequence[Mapping[str, Any]], images: Mapping[int, str], labels: Mapping[int, str]
 ) -> pd.DataFrame:
-    """Convert database rows, each with its column names, to an annotations table."""
-    records = [dict(zip(columns, row, strict=True)) for columns, row in rows]
+    """Convert database rows to an annotations table."""
     if not records:
         return t.empty(t.ANNOTATION_COLUMNS)
     data = pd.DataFrame(records).assign(
@@ -301,36 +298,36 @@ def _put_back(
 def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], what: str) -> None:
     """Raise NotAllowedError if a label of the action was changed later, or is now in use."""
     c = schema.labels.c
-    after = {row[0]: tuple(row[1:3]) for row in payload.get("labels_after", ())}
-    order_after = {row[0]: row[3] for row in payload.get("labels_after", ())}
+    after = {row[0]: tuple(row[1:]) for row in payload.get("labels_after", ())}
     there = {row[0]: row[1:] for row in fetch(connection, select(c.id, c.label, c.color, c.position))}
     for part in _parts(payload, schema.labels):
-        ids = [row[0] for row in part["rows"]]
-        if part["columns"] == ["id", "position"]:
-            all_exist = all(id_ in there for id_ in ids)
-            if not all_exist or sorted(ids, key=order_after.__getitem__) != sorted(ids, key=lambda id_: there[id_][2]):
-                raise NotAllowedError(f"{what} cannot be undone: labels have been reordered or removed since then.")
-            continue
-        for id_ in ids:
-            if there.get(id_, (None, None))[:2] != after.get(id_, (None, None)):
-                name = after[id_][0] if id_ in after else there[id_][0]
-                raise NotAllowedError(f"{what} cannot be undone: label {name!r} has been changed since then.")
-        if "label" in part["columns"]:
-            position = part["columns"].index("label")
-            for row in part["rows"]:
-                taken = [id_ for id_, (label, *_) in there.items() if label == row[position] and id_ != row[0]]
-                if taken and row[0] in there:
-                    raise NotAllowedError(
-                        f"{what} cannot be undone: another label {row[position]!r} has been added since then."
-                    )
-    if payload.get("explicit"):
-        for id_ in made_ids(payload, schema.labels):
-            if there.get(id_, (None, None))[:2] != after.get(id_):
-                raise NotAllowedError(f"{what} cannot be undone: a label it created has been changed since then.")
-            if uses := _uses(connection, id_):
-                raise NotAllowedError(
-                    f"{what} cannot be undone: label {there[id_][0]!r} is now used by {uses:,} annotations."
-                )
+        if reason := _label_change(part, after, there):
+            raise NotAllowedError(f"{what} cannot be undone: {reason} since then.")
+    for id_ in made_ids(payload, schema.labels) if payload.get("explicit") else ():
+        if there.get(id_, _NO_LABEL)[:2] != after.get(id_, ())[:2]:
+            raise NotAllowedError(f"{what} cannot be undone: a label it created has been changed since then.")
+        if uses := _uses(connection, id_):
+            raise NotAllowedError(
+                f"{what} cannot be undone: label {there[id_][0]!r} is now used by {uses:,} annotations."
+            )
+
+
+def _label_change(
+    part: Mapping[str, Any], after: Mapping[int, tuple[Any, ...]], there: Mapping[int, tuple[Any, ...]]
+) -> str:
+    """Return what happened to labels of a part of an action since then, or an empty text."""
+    ids = [row[0] for row in part["rows"]]
+    if part["columns"] == ["id", "position"]:
+        orders = [sorted(ids, key=lambda id_: of[id_][2]) for of in (after, there) if there.keys() >= set(ids)]
+        return "" if orders and orders[0] == orders[1] else "labels have been reordered or removed"
+    for id_ in ids:
+        if there.get(id_, _NO_LABEL)[:2] != after.get(id_, _NO_LABEL)[:2]:
+            return f"label {after.get(id_, there.get(id_, _NO_LABEL))[0]!r} has been changed"
+    owners = {label: id_ for id_, (label, *_) in there.items()}
+    for id_, label in _values({"parts": {schema.labels.name: [part]}}, schema.labels, "id", "label"):
+        if id_ in there and owners.get(label, id_) != id_:
+            return f"another label {label!r} has been added"
+    return ""
 
 
 def _refuse_removed_labels(connection: Connection, payload: Mapping[str, Any], what: str) -> None:
@@ -357,7 +354,7 @@ def _labels_instead(connection: Connection, payload: Mapping[str, Any]) -> dict[
     """
     c = schema.labels.c
     by_name: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
-    there, own = set(by_name.values()), {row[0] for part in _parts(payload, schema.labels) for row in part["rows"]}
+    there, own = set(by_name.values()), set(_values(payload, schema.labels, "id"))
     missing = {row[0]: row[1] for row in payload["labels"] if row[0] not in there | own}
     gone = read_gone(connection) if missing else {}
     instead: dict[int, int | None] = {}
@@ -371,6 +368,13 @@ def _labels_instead(connection: Connection, payload: Mapping[str, Any]) -> dict[
 def _parts(payload: Mapping[str, Any], table: Table) -> Sequence[Mapping[str, Any]]:
     parts: Sequence[Mapping[str, Any]] = payload["parts"].get(table.name, ())
     return parts
+
+
+def _values(payload: Mapping[str, Any], table: Table, *columns: str) -> list[Any]:
+    """Return a column, or tuples of several, of the stored rows of a table, as far as they have these columns."""
+    parts = [part for part in _parts(payload, table) if set(columns) <= set(part["columns"])]
+    getters = (itemgetter(*map(part["columns"].index, columns)) for part in parts)
+    return [value for part, get in zip(parts, getters, strict=True) for value in map(get, part["rows"])]
 
 
 def _uses(connection: Connection, label_id: int) -> int:
@@ -393,28 +397,37 @@ def _labels_back(
         if row[0] not in there and row[0] not in instead
     }
     bumped: list[int] = []
-    shifted: list[int] = []
     for part in _parts(payload, schema.labels):
         rows = [dict(zip(part["columns"], row, strict=True)) for row in part["rows"]]
         missing |= {row["id"]: row for row in rows if row["id"] not in there}
-        changed = [row for row in rows if row["id"] in there]
-        trace.keep(schema.labels, (row["id"] for row in changed), part["columns"])
-        names = part["columns"][1:]
-        update_rows(connection, schema.labels, names, [(*(row[name] for name in names), row["id"]) for row in changed])
-        if "label" in names:
-            bumped += [id_ for row in changed for id_ in bump_images_with_label(connection, row["id"])]
+        bumped += _update_labels(connection, part["columns"], [row for row in rows if row["id"] in there], trace)
     trace.note("bumped", bumped)
     by_name: dict[str, int] = dict(fetch(connection, select(c.label, c.id)))
     instead |= {id_: by_name[row["label"]] for id_, row in missing.items() if row["label"] in by_name}
-    for id_, row in sorted(missing.items(), key=lambda item: (item[1]["position"], item[0])):
-        if id_ not in instead:
-            if connection.scalar(select(c.id).where(c.position == row["position"]).limit(1)) is not None:
-                later = update(schema.labels).where(c.position >= row["position"]).values(position=c.position + 1)
-                connection.execute(later)
-                shifted.append(row["position"])
-            insert_rows(connection, schema.labels, list(row), [tuple(row.values())])
-            trace.returned(schema.labels, [id_])
+    _insert_labels(connection, [row for id_, row in missing.items() if id_ not in instead], trace)
+
+
+def _update_labels(
+    connection: Connection, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], trace: Trace
+) -> list[int]:
+    """Restore fields of labels, and return the images that have them if their names change."""
+    trace.keep(schema.labels, (row["id"] for row in rows), columns)
+    names = columns[1:]
+    update_rows(connection, schema.labels, names, [(*(row[name] for name in names), row["id"]) for row in rows])
+    return [id_ for row in rows if "label" in names for id_ in bump_images_with_label(connection, row["id"])]
+
+
+def _insert_labels(connection: Connection, rows: Sequence[Mapping[str, Any]], trace: Trace) -> None:
+    """Insert labels at their positions. Those from there on are shifted."""
+    c, shifted = schema.labels.c, list[int]()
+    for row in sorted(rows, key=itemgetter("position", "id")):
+        if connection.scalar(select(c.id).where(c.position == row["position"]).limit(1)) is not None:
+            later = update(schema.labels).where(c.position >= row["position"]).values(position=c.position + 1)
+            connection.execute(later)
+            shifted.append(row["position"])
+        insert_rows(connection, schema.labels, list(row), [tuple(row.values())])
     trace.note("shifted", shifted)
+    trace.returned(schema.labels, (row["id"] for row in rows))
 
 
 def _delete_made(connection: Connection, payload: Mapping[str, Any], trace: Trace, images: Sequence[int]) -> None:
@@ -465,19 +478,12 @@ def _marks_back(
     """Restore annotations or predictions. Predictions are skipped if the model has newer ones."""
     for part in _parts(payload, table):
         columns: list[str] = part["columns"]
-        label, image = columns.index("label_id"), columns.index("image_id")
         rows = [tuple(row) for row in part["rows"]]
-        if table is schema.predictions:
-            model = columns.index("model")
-            current = {name: prediction_changes(connection, name) for name in payload["models"]}
-            images = {row[0] for row in rows_with(connection, schema.images, ("id",), {row[image] for row in rows})}
-            rows = [
-                row for row in rows if current[row[model]] == payload["models"][row[model]] and row[image] in images
-            ]
+        rows = _still_valid(connection, payload, columns, rows) if table is schema.predictions else rows
         rows = _with_labels(rows, columns, labels) if labels else rows
         if "created" not in columns:  # the action only changed their labels
             trace.keep(table, (row[0] for row in rows), columns)
-            update_rows(connection, table, ("label_id",), [(row[label], row[0]) for row in rows])
+            update_rows(connection, table, ("label_id",), list(map(itemgetter(columns.index("label_id"), 0), rows)))
             continue
         there = {row[0] for row in trace.keep(table, (row[0] for row in rows))}
         delete_with(connection, table, there)
@@ -485,25 +491,35 @@ def _marks_back(
         trace.returned(table, (row[0] for row in rows if row[0] not in there))
 
 
+def _still_valid(
+    connection: Connection, payload: Mapping[str, Any], columns: list[str], rows: Sequence[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Return the predictions of images that exist, by models without newer ones."""
+    model, image = columns.index("model"), columns.index("image_id")
+    models = {name for name, changes in payload["models"].items() if prediction_changes(connection, name) == changes}
+    images = {row[0] for row in rows_with(connection, schema.images, ("id",), {row[image] for row in rows})}
+    return [row for row in rows if row[model] in models and row[image] in images]
+
+
 def _with_labels(
     rows: Sequence[tuple[Any, ...]], columns: list[str], labels: Mapping[int, int | None]
 ) -> list[tuple[Any, ...]]:
     """Replace labels of annotations, leaving out those of removed labels, and image-level ones that are then double."""
     label = columns.index("label_id")
-    named = [columns.index(name) for name in ("image_id", "label_id", "model") if name in columns]
+    key = itemgetter(*(columns.index(name) for name in ("image_id", "label_id", "model") if name in columns))
     drawn = [columns.index(name) for name in ("left", "polygon") if name in columns]
+
+    def is_drawn(row: tuple[Any, ...]) -> bool:
+        return not drawn or any(row[i] is not None for i in drawn)
+
     result = [row for row in rows if row[label] not in labels]
-    renamed = [
-        (*row[:label], labels[row[label]], *row[label + 1 :]) for row in rows if labels.get(row[label]) is not None
-    ]
-    seen = {tuple(row[i] for i in named) for row in result if drawn and all(row[i] is None for i in drawn)}
-    for row in renamed:
-        key = tuple(row[i] for i in named)
-        if not drawn or any(row[i] is not None for i in drawn):
-            result.append(row)
-        elif key not in seen:
-            seen.add(key)
-            result.append(row)
+    seen = {key(row) for row in result if not is_drawn(row)}
+    for row in rows:
+        if labels.get(row[label]) is not None:
+            renamed = (*row[:label], labels[row[label]], *row[label + 1 :])
+            if is_drawn(renamed) or key(renamed) not in seen:
+                result.append(renamed)
+                seen.update([] if is_drawn(renamed) else [key(renamed)])
     return result
 
 
@@ -526,10 +542,7 @@ def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Tr
     c = schema.datasets.c
     there = {row[0] for row in fetch(connection, select(c.split))}
     gone = {row["split"]: row for row in payload.get("datasets_gone", ())}
-    splits = set(gone)
-    for part in _parts(payload, schema.images):
-        if "split" in part["columns"]:
-            splits |= {row[part["columns"].index("split")] for row in part["rows"]}
+    splits = set(gone).union(_values(payload, schema.images, "split"))
     made = sorted(splits - there)
     for split in made:
         if split in gone:
