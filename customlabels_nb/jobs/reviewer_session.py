@@ -167,37 +167,39 @@ class ReviewerSession(ReviewSession):
         waiting = self._job.skipped["image"].value_counts()
         alone = set(waiting.index[waiting < SKIPS_TO_REVIEW])
         skipped = {task for task, rows in skips.items() if len(rows) >= SKIPS_TO_REVIEW}
-        shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]  # no consensus on skipped images
-        results = disputed.annotations[disputed.annotations["image"].isin(shown)]
-        if self._job.task == t.TASKS[0]:  # weights alone are no consensus
-            tied = {task for task, why in reasons.items() if ("tie",) in why} - set(tasks.loc[tasks["decided"], "task"])
-            results = results.assign(kept=results["kept"] & ~results["task"].isin(tied))
+        results = self._consensus(disputed.annotations, tasks, reasons, skipped)
         of_image = results.groupby("image").groups
-        tags = []
         for task in tasks.itertuples(index=False):
             candidates = results.loc[of_image.get(task.image, []), ["label", "confidence", "kept"]].to_numpy().tolist()
             people_answers = [_answer(row, objects) for row in votes.loc[answers.get(task.task, [])].to_dict("records")]
             skippers = disputed.skips.loc[skips.get(task.task, []), ["person", "reason"]].to_dict("records")
             for people in (people_answers, skippers):
                 random.Random(task.task).shuffle(people)  # otherwise A would be whoever answers fastest
-            why: list[Reason] = [("skipped",)] if skippers else reasons.get(task.task, [])
-            if task.image in alone and not skippers:
-                why = [("alone",), *(reason for reason in why if reason != ("unsure",))]
             self._facts[task.image] = {
                 "task": task.task, "seen": task.seen, "agreement": float(task.agreement), "answers": people_answers,
                 "skips": skippers, "candidates": [[label, float(sure)] for label, sure, _ in candidates],
                 "tie": bool(candidates) and not any(kept for *_, kept in candidates),
-                "acceptable": task.task in skipped or not people_answers, "reasons": why,
+                "acceptable": task.task in skipped or not people_answers,
+                "reasons": _reasons(reasons.get(task.task, []), bool(skippers), task.image in alone),
             }  # fmt: skip
-            tags.append([REVIEWED, ACCEPTED] if task.accepted else [REVIEWED] if task.decided else [])
-        images = tasks[["image", "width", "height", "sha256"]].reset_index(drop=True)
-        images["status"] = np.where(tasks["decided"] | tasks["accepted"], "labelled", "needs_review")
-        images["tags"] = pd.Series(tags, dtype=object)
+        images = _image_rows(tasks)
         kept = results.loc[results["kept"].to_numpy(dtype=np.bool_), ["image", *_SHAPE]]
         table = t.normalise_annotations(kept) if len(kept) else t.empty(t.ANNOTATION_COLUMNS)
         self._store.add_images(t.TRAIN, t.normalise_images(images), table, self._action("read job"))
         self.reread(images["image"].tolist())
         self._states |= {name: self._state(name) for name in images["image"]}
+
+    def _consensus(
+        self, annotations: pd.DataFrame, tasks: pd.DataFrame, reasons: Mapping[int, list[Reason]], skipped: set[int]
+    ) -> pd.DataFrame:
+        """Return the annotations that are the consensus or the decision. Skipped images and ties have none."""
+        shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]
+        results = annotations[annotations["image"].isin(shown)]
+        if self._job.task != t.TASKS[0]:
+            return results
+        undecided = tasks.loc[~tasks["decided"], "task"]
+        tied = [task for task in undecided if ("tie",) in reasons.get(task, [])]  # weights alone are no consensus
+        return results.assign(kept=results["kept"] & ~results["task"].isin(tied))
 
     def _follow_settings(self) -> None:
         labels, settings = self._job.labels, self._job.settings
@@ -389,25 +391,31 @@ class ReviewerSession(ReviewSession):
         with self._lock:
             now = {name: self._state(name) for name in images if name in self._facts}
             changed = {name: state for name, state in now.items() if state != self._states[name]}
-            decided = {name: json.loads(answer) for name, (is_decided, answer) in changed.items() if is_decided}
-            accepted = [name for name, answer in decided.items() if answer == json.loads(_SKIP)]
+            fates: dict[str, list[str]] = {"accept": [], "decide": [], "withdraw": [], "none": []}
+            for name, state in changed.items():
+                fates[_fate(self._states[name], state)].append(name)
             seen = {name: self._facts[name]["seen"] for name in changed}
-            new = {name: (seen[name][0], True) for name in accepted}
-            if accepted:
-                self._job.accept_skipped(accepted, seen=seen)
-            if answers := {name: answer for name, answer in decided.items() if name not in accepted}:
+            new = {name: (seen[name][0], True) for name in fates["accept"]}
+            if new:
+                self._job.accept_skipped(fates["accept"], seen=seen)
+            if answers := {name: json.loads(changed[name][1]) for name in fates["decide"]}:
                 numbers = self._job.decide_many(answers, seen=seen)
                 new |= {name: (number, True) for name, number in numbers.items()}
-            self._states |= {name: changed[name] for name in decided}
-            if undone := [name for name in changed if name not in decided and self._states[name][0]]:
-                self._job.withdraw_decision(undone, seen=seen)
-                tasks = {name: self._facts[name]["task"] for name in undone}
-                with self._project.reading() as connection:
-                    latest = newest_answers(connection, list(tasks.values()))
-                new |= {name: (latest.get(task, 0), False) for name, task in tasks.items()}
+            self._states |= {name: changed[name] for name in fates["accept"] + fates["decide"]}
+            new |= self._withdraw(fates["withdraw"], seen)
             self._states |= changed
-            for name, state in new.items():
-                self._facts[name]["seen"] = state
+            for name, seen_now in new.items():
+                self._facts[name]["seen"] = seen_now
+
+    def _withdraw(self, images: Sequence[str], seen: Seen) -> dict[str, tuple[int, bool]]:
+        """Withdraw decisions from the job, and return the states of their images."""
+        if not images:
+            return {}
+        self._job.withdraw_decision(images, seen=seen)
+        tasks = {name: self._facts[name]["task"] for name in images}
+        with self._project.reading() as connection:
+            latest = newest_answers(connection, list(tasks.values()))
+        return {name: (latest.get(task, 0), False) for name, task in tasks.items()}
 
     def _state(self, name: str) -> tuple[bool, str]:
         """Return whether an image is decided, and its answer as JSON."""
@@ -441,6 +449,28 @@ class BoxSession(DrawingSession):
 
 def _decided(rows: pd.DataFrame) -> pd.DataFrame:
     return with_review(rows.assign(status="labelled"), pd.Series(True, index=rows.index))
+
+
+def _fate(before: tuple[bool, str], now: tuple[bool, str]) -> str:
+    """Return what the job stores of a change of ``ReviewerSession._state``."""
+    if now[0]:
+        return "accept" if now[1] == _SKIP else "decide"
+    return "withdraw" if before[0] else "none"
+
+
+def _image_rows(tasks: pd.DataFrame) -> pd.DataFrame:
+    """Return the images of tasks, with the status and tags of what was decided about them."""
+    closed, accepted = (tasks["decided"] | tasks["accepted"]).tolist(), tasks["accepted"].tolist()
+    tags = [[REVIEWED] * is_closed + [ACCEPTED] * is_left for is_closed, is_left in zip(closed, accepted, strict=True)]
+    images = tasks[["image", "width", "height", "sha256"]].reset_index(drop=True)
+    return images.assign(status=np.where(closed, "labelled", "needs_review"), tags=pd.Series(tags, dtype=object))
+
+
+def _reasons(of_answers: list[Reason], is_skipped: bool, is_alone: bool) -> list[Reason]:
+    """Return why an image is shown: what people disagree about, unless they skipped it or nobody is left to ask."""
+    if is_skipped:
+        return [("skipped",)]
+    return [("alone",), *(reason for reason in of_answers if reason != ("unsure",))] if is_alone else of_answers
 
 
 def _answer(row: Mapping[str, Any], objects: Mapping[int, Sequence[int]]) -> dict[str, Any]:
