@@ -167,9 +167,9 @@ def merge_names(connection: Connection, job: int, who: str, into: str) -> None:
     leases.note_states(connection, f"t.job = :job AND t.state = '{OPEN}'", job=job)
     member = old if new.state == "removed" else new
     role = max([row.role for row in (old, new) if row.state != "removed"], key=ROLES.index, default=new.role)
-    seen = max([row.seen for row in (old, new) if row.seen is not None], default=None)
-    rights = "UPDATE job_members SET role = :role, state = :state, reason = :reason, seen = :seen WHERE id = :id"
-    run(connection, rights, role=role, state=member.state, reason=member.reason, seen=seen, id=new.id)
+    rights = """UPDATE job_members SET role = :role, state = :state, reason = :reason,
+        seen = (SELECT max(seen) FROM job_members WHERE id IN (:old, :new)) WHERE id = :new"""
+    run(connection, rights, role=role, state=member.state, reason=member.reason, old=old.id, new=new.id)
     sql = f"""UPDATE job_members SET role = '{MERGED}', state = 'removed', reason = :into
         WHERE job = :job AND (who = :who OR (role = '{MERGED}' AND reason = :who))"""
     run(connection, sql, **names)
