@@ -272,17 +272,24 @@ def find_disagreements(answers: pd.DataFrame, task: str) -> tuple[dict[int, list
     by_task: dict[int, set[Reason]] = {task_id: set() for task_id in votes.tasks.tolist()}
     for item, counts in values.items():
         task_reasons = by_task[int(votes.tasks[votes.item_task[item]])]
-        labels = sorted(str(votes.labels[value]) for value in counts if value)
-        task_reasons |= {("mixed", *pair) for pair in combinations(labels, 2)}
-        if 0 in counts:
-            task_reasons |= {("missed",)} if is_drawn else {("mixed", label, None) for label in labels}
-        if 2 * max(counts.values()) <= counts.total():
-            task_reasons.add(("tie",))
+        task_reasons |= _reasons_of_item(
+            counts, sorted(str(votes.labels[value]) for value in counts if value), is_drawn
+        )
     reasons = {task_id: sorted(task_reasons, key=str) or [("unsure",)] for task_id, task_reasons in by_task.items()}
     lengths = votes.answers["boxes"].map(len).to_numpy(dtype=np.int64)
     objects = np.split(votes.boxes["item"].to_numpy(), np.cumsum(lengths)[:-1]) if is_drawn and len(lengths) else []
     numbers = [task_reasons.tolist() for task_reasons in objects]
     return reasons, dict(zip(votes.answers["answer"].tolist(), numbers, strict=False))
+
+
+def _reasons_of_item(counts: Counter[int], labels: Sequence[str], is_drawn: bool) -> set[Reason]:
+    """Return what the votes for one item disagree about. ``labels`` are those with votes, in order."""
+    reasons: set[Reason] = {("mixed", *pair) for pair in combinations(labels, 2)}
+    if 0 in counts:
+        reasons |= {("missed",)} if is_drawn else {("mixed", label, None) for label in labels}
+    if 2 * max(counts.values()) <= counts.total():
+        reasons.add(("tie",))
+    return reasons
 
 
 # -- people -------------------------------------------------------------------------------------------------
