@@ -365,10 +365,7 @@ class LabellingJob:
             stored = {**before, "max_annotators": before["most"], "lease": before["lease"] / 1e6}
             values = check_settings({**stored, **chosen})
             if members is not None and not isinstance(members, str):
-                sql = "SELECT who FROM job_members WHERE job = :job AND state = 'active'"
-                active = {row.who for row in run(connection, sql, job=self._id)}  # who keep their roles
-                names = [name_in(connection, self._id, check_person(name)) for name in members]
-                self._add_people(connection, [name for name in names if name not in active], "labeler")
+                self._add_members(connection, members)
             if labels is not None:
                 values["labels"] = label_ids(connection, labels)
             changes = {name: value for name, value in values.items() if value != before[name]}
@@ -381,6 +378,12 @@ class LabellingJob:
             after = {"job": before["name"], "answers": answers, **changes}
             shown = {"job": before["name"], **{name: before[name] for name in changes}}
             record(connection, Action("update labelling job", person, before["name"]), before=shown, after=after)
+
+    def _add_members(self, connection: Connection, members: Iterable[str]) -> None:
+        sql = "SELECT who FROM job_members WHERE job = :job AND state = 'active'"
+        active = {row.who for row in run(connection, sql, job=self._id)}  # who keep their roles
+        names = [name_in(connection, self._id, check_person(name)) for name in members]
+        self._add_people(connection, [name for name in names if name not in active], "labeler")
 
     def add_images(self, images: JobImages | None = None, *, gold: Gold | None = None) -> int:
         """Add images of the project to the job, and return the number of those that it did not have yet.
