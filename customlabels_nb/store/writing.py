@@ -182,9 +182,7 @@ def insert_images(
     """
     ensure_dataset(connection, split, source, trace)
     stored_labels, c = {name for (name,) in fetch(connection, select(schema.labels.c.label))}, schema.images.c
-    added = {label: color for label, color in vocabulary if label not in stored_labels}
-    for label, color in added.items():
-        insert_label(connection, label, color)
+    added = _add_vocabulary(connection, vocabulary, stored_labels)
     stored_labels |= added.keys()
     new_labels, used, names = set(labels) - stored_labels, set[str](), PackedNames()
     before, after = dict[str, Any](), dict[str, Any]()
@@ -217,6 +215,16 @@ def insert_images(
     unread: Rows = list(dict.fromkeys(lines))
     noted += _add_new(connection, schema.import_lines, split, ("source", "line", "raw"), unread)
     return Inserted(names, noted, before, after)
+
+
+def _add_vocabulary(
+    connection: Connection, vocabulary: Sequence[tuple[str, str | None]], stored: set[str]
+) -> dict[str, str | None]:
+    """Insert the labels that are not ``stored``, and return them with their colors."""
+    added = {label: color for label, color in vocabulary if label not in stored}
+    for label, color in added.items():
+        insert_label(connection, label, color)
+    return added
 
 
 def _insert_image_rows(connection: Connection, images: pd.DataFrame, files: pd.DataFrame | None) -> range:
