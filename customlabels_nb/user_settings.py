@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unicodedata import category
 
 from customlabels_nb._utils.arguments import check_integer, is_number, plain_repr
 from customlabels_nb._utils.files import expand_home
@@ -19,6 +20,7 @@ from customlabels_nb.errors import InputError, UnknownNameError
 
 LOGIN = "the login name"
 _SHARED_LOGINS = ("jovyan", "root")  # of containers, whoever uses them
+_UNSTORABLE = ("Cc", "Cs")  # control characters and surrogates
 _LONGEST_USER, _MOST_THREADS, _MOST_NUMBER = 256, 4096, 1e12
 
 
@@ -34,7 +36,7 @@ def find_user() -> tuple[str, str]:
 
 
 def _printable(name: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in name)[:_LONGEST_USER]
+    return "".join("?" if category(character) in _UNSTORABLE else character for character in name)[:_LONGEST_USER]
 
 
 def is_nobody(name: str) -> bool:
@@ -110,7 +112,7 @@ def bucket_folder(text: str, argument: str) -> tuple[str, Path]:
 
 
 def _check_user(name: str, value: object) -> str:
-    if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= _LONGEST_USER:
+    if isinstance(value, str) and value.strip() and value == _printable(value):
         return value
     raise InputError(f"{name}={plain_repr(value)} must be a name of at most {_LONGEST_USER} characters in one line.")
 
