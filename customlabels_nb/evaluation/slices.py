@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
+from scipy.sparse import csr_array
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core.tables import IMAGE_COLUMNS, TEXT
 from customlabels_nb.errors import InputError
-from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
+from customlabels_nb.evaluation.confusion import unused_name
+from customlabels_nb.evaluation.metrics import bootstrap_intervals, mean_f1, overall_metrics, per_label_table
 from customlabels_nb.evaluation.thresholded import Thresholded
 
 #: Name of the slice of images that have no value in the column.
@@ -74,9 +76,10 @@ def slice_table(
 
 def _checked_columns(column: str | Sequence[str], images: pd.DataFrame) -> list[str]:
     known = [name for name in images.columns if name not in IMAGE_COLUMNS or images[name].notna().any()]
-    columns: list[Any] = list(column) if isinstance(column, list | tuple) else [column]
-    if isinstance(column, list | tuple) and (len(columns) != 2 or columns[0] == columns[1]):
-        raise InputError(f"column={column!r} must be one column, or a list of two different ones, out of {known}.")
+    is_one = isinstance(column, str) or not isinstance(column, Iterable)
+    columns: list[Any] = [column] if is_one else list(column)
+    if not is_one and (len(columns) != 2 or columns[0] == columns[1]):
+        raise InputError(f"column={columns!r} must be a name, or a list of two different names, out of {known}.")
     for name in columns:
         if not isinstance(name, str) or name not in known:
             what = "empty for all" if name in list(images.columns) else "not a column"
@@ -104,35 +107,37 @@ def sliced(images: pd.DataFrame) -> dict[str, dict[str, IntArray]]:
 def beyond_chance(applied: Thresholded, slices: Sequence[IntArray]) -> list[str]:
     """Say for each slice whether its F1 is "lower" or "higher" than that of all other images beyond chance, else "".
 
-    The F1 is of the summed counts of all labels. Its difference has the null distribution of randomly permuted images,
-    and its limits are quantiles of the lowest and highest of all slices, so they are corrected for the number of slices
-    (Westfall and Young, 1993). The images of a marked slice are set aside before the others are tested again, so that a
-    bad slice neither makes the other slices good ones, nor another slice with the same images bad.
+    The difference is that of Welch's t-test, between how much each image of the slice and each other image raises the
+    mean F1 of the labels. It has the null distribution of randomly permuted images, and its limits are quantiles of the
+    lowest and highest of all slices, so they are corrected for the number of slices (Westfall and Young, 1993). The
+    images of a marked slice are set aside before the others are tested again, so that a bad slice neither makes the
+    other slices good ones, nor another slice with the same images bad.
     """
     result = [""] * len(slices)
-    shares = np.repeat([[2.0, 2.0], [0.0, 1.0], [0.0, 1.0]], len(applied.outcomes.labels), axis=0)
-    parts = (applied.image_counts() @ shares).T  # F1 is the ratio of their sums
-    member = np.zeros((len(slices), parts.shape[1]), dtype=bool)
+    counts = applied.image_counts()
+    n = counts.shape[0]
+    member = np.zeros((len(slices), n), dtype=bool)
     for row, positions in enumerate(slices):
         member[row, positions] = True
-    left = np.ones(parts.shape[1], dtype=bool)
+    left = np.ones(n, dtype=bool)
     limits = None
     while True:
         tested = np.flatnonzero(_testable(member[:, left]))
-        influence = _influence(parts[:, left])
+        influence = _influence(counts[left])
         if not tested.size or not influence.any():
             return result
-        inside = _standardised(member[np.ix_(tested, left)])
+        inside = member[np.ix_(tested, left)].astype(np.float32)
         limits = limits or _limits(inside, influence)
-        z = (inside @ influence).round(4)  # of slices with the same images, the first is marked
-        if z.min() < limits[0]:
-            row, mark = int(tested[z.argmin()]), LOWER
-        elif z.max() > limits[1]:
-            row, mark = int(tested[z.argmax()]), HIGHER
+        differences = _differences(inside, influence).round(4)  # of slices with the same images, the first is marked
+        if differences.min() < limits[0]:
+            row, mark = int(tested[differences.argmin()]), LOWER
+        elif differences.max() > limits[1]:
+            row, mark = int(tested[differences.argmax()]), HIGHER
         else:
             return result
-        result[row] = mark
-        left &= ~member[row]
+        others = left & ~member[row]
+        result[row] = mark if _is_shown(counts, member[row], others, mark) else ""
+        left = others
 
 
 def _testable(member: BoolArray) -> BoolArray:
@@ -140,28 +145,52 @@ def _testable(member: BoolArray) -> BoolArray:
     return np.asarray(np.minimum(inside, member.shape[1] - inside) >= LEAST_IMAGES)
 
 
-def _influence(parts: FloatArray) -> npt.NDArray[np.float32]:
-    """Return how much each image raises or lowers the F1, with mean 0 and variance 1, or zeros if all do the same."""
-    above, below = parts.sum(axis=1)
-    influence = parts[0] - (above / max(below, 1)) * parts[1]
+def _is_shown(counts: csr_array, member: BoolArray, others: BoolArray, mark: str) -> bool:
+    """Check that the mean F1 of the labels in a slice, which people see, differs in the direction of its mark."""
+    here, there = (mean_f1(np.asarray(counts[part].sum(axis=0)).reshape(3, -1)) for part in (member, others))
+    return here < there if mark == LOWER else here > there
+
+
+def _influence(counts: csr_array) -> npt.NDArray[np.float32]:
+    """Return how much each image raises or lowers the mean F1, with mean 0 and variance 1, or zeros if all are alike.
+
+    This is the derivative of the mean F1 by the number of each image.
+    """
+    tp, fp, fn = (np.asarray(part) for part in np.split(np.asarray(counts.sum(axis=0)).ravel(), 3))
+    below = 2 * tp + fp + fn
+    share = (tp + fn > 0) / np.maximum(below, 1)  # labels that the test set has count equally
+    f1 = 2 * tp / np.maximum(below, 1)
+    influence = np.asarray(counts @ np.r_[(2 - 2 * f1) * share, -f1 * share, -f1 * share])
+    influence -= influence.mean()
     spread = influence.std()
-    return np.asarray(influence / spread if spread > 1e-9 else 0 * influence, dtype=np.float32)
+    return np.asarray(influence / spread if spread > 1e-12 else 0 * influence, dtype=np.float32)
 
 
-def _standardised(member: BoolArray) -> npt.NDArray[np.float32]:
-    """Return weights of the images in each slice, whose sum has variance 1 if the images are permuted."""
-    n, inside = member.shape[1], member.sum(axis=1, keepdims=True)
-    return np.asarray(member / np.sqrt(inside * (n - inside) / (n - 1)), dtype=np.float32)
+def _differences(inside: npt.NDArray[np.float32], influence: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return Welch's t of each slice, from influences of mean 0 and variance 1 of shape (n,) or (n, permutations).
+
+    The variance in a slice is mixed with that of ten images of all, since small slices often have none.
+    """
+    n, count = len(influence), inside.sum(axis=1).reshape(-1, *[1] * (influence.ndim - 1))
+    total, squares = inside @ influence, inside @ influence**2
+    variance = 0.0
+    for size, mean, of_squares in (
+        (count, total / count, squares / count),
+        (n - count, -total / (n - count), (n - squares) / (n - count)),
+    ):
+        own = (np.maximum(of_squares - mean**2, 0) * size + LEAST_IMAGES) / (size + LEAST_IMAGES)
+        variance = variance + own / size
+    return np.asarray((total / count + total / (n - count)) / np.sqrt(variance), dtype=np.float32)
 
 
 def _limits(inside: npt.NDArray[np.float32], influence: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Return the quantiles of the lowest and the highest sum of all slices if the images are permuted."""
+    """Return the quantiles of the lowest and the highest difference of all slices if the images are permuted."""
     rng = np.random.default_rng(0)
     at_once = min(_PERMUTATIONS, max(1, _CELLS_AT_ONCE // len(influence)))
     permuted, ends = np.tile(influence, (at_once, 1)), []
     for _ in range(0, _PERMUTATIONS, at_once):
-        sums = inside @ rng.permuted(permuted, axis=1, out=permuted).T
-        ends.append(np.stack([sums.min(axis=0), sums.max(axis=0)]))
+        differences = _differences(inside, rng.permuted(permuted, axis=1, out=permuted).T)
+        ends.append(np.stack([differences.min(axis=0), differences.max(axis=0)]))
     lowest, highest = np.concatenate(ends, axis=1)
     slack = 1e-4  # of equal sums in another order
     return float(np.quantile(lowest, CHANCE) - slack), float(np.quantile(highest, 1 - CHANCE) + slack)
@@ -181,11 +210,14 @@ def slices_of(values: pd.Series, *, bins: int | None = None) -> Iterator[tuple[s
             f"column={str(values.name)!r} has {groups.ngroups} different values, each of which would be a slice. "
             f"Choose a column with at most {MOST_SLICES}."
         )
-    for name, part in groups:
-        yield _text(name), part.index.to_numpy(dtype=np.int64)
+    found = [(name, part.index.to_numpy(dtype=np.int64)) for name, part in groups]
+    names = [_text(name) for name, _ in found]
+    if len(set(names)) < len(names):  # the rounded values are not unique
+        names = [str(name) for name, _ in found]
+    yield from zip(names, (positions for _, positions in found), strict=True)
     without = values.index[values.isna()]
     if len(without):
-        yield NONE, without.to_numpy(dtype=np.int64)
+        yield unused_name(NONE, tuple(names)), without.to_numpy(dtype=np.int64)
 
 
 def _each_once(value: object) -> object:

@@ -402,8 +402,7 @@ class Report(NameHints, Evaluation):
         table = self.by(column, bins=bins)
         if not isinstance(column, str):
             return plot_heat(table, ax, theme=theme)
-        table = table.rename(columns={"slice": column}).assign(version=self.name)
-        return plot_versions(table, ax, by=column, theme=theme)
+        return plot_versions(table.assign(version=self.name), ax, by=column, theme=theme)
 
     def plot_per_label(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the F1 of each label as a bar, with the label's metrics next to it.

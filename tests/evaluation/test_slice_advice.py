@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.slices import beyond_chance
+from customlabels_nb.evaluation.thresholded import Thresholded
 from tests.evaluation.cases import tables
 from tests.tiers import THOROUGH
 
@@ -80,3 +86,29 @@ def test_a_bad_slice_does_not_make_others_differ_and_the_rest_of_a_column_is_tes
     evaluation = evaluate(*tables([0] * 300, np.stack([says, 1 - says], axis=1)), images, task="single-label")
     assert evaluation.by("camera")["differs"].tolist() == ["", "", "", "lower", "lower"]
     assert [item.text[:8] for item in evaluation.advice.about("slice")] == ["camera D", "camera E"]
+
+
+def test_slices_with_many_objects_differ_by_chance_as_rarely_as_others() -> None:
+    marked, number = 0, SIMULATIONS // 2
+    for seed in range(number):
+        rng = np.random.default_rng(seed)
+        is_dense = rng.random(IMAGES) < 0.06
+        objects = np.where(is_dense, 50, 2)
+        right = rng.binomial(objects, rng.beta(2.4, 0.6, IMAGES))  # images differ in difficulty
+        counts = csr_array(np.stack([right, rng.binomial(objects, 0.2), objects - right], axis=1))
+        applied = cast(Thresholded, SimpleNamespace(image_counts=lambda counts=counts: counts))
+        marked += any(beyond_chance(applied, [np.flatnonzero(is_dense), np.flatnonzero(~is_dense)]))
+    assert marked <= 0.06 * number
+
+
+def test_marks_agree_with_the_f1_that_is_shown() -> None:
+    for seed in range(SIMULATIONS // 2):
+        rng = np.random.default_rng(seed)
+        truth = (rng.random(IMAGES) < 0.1).astype(int)  # one label is rare
+        camera = rng.choice(["A", "B"], IMAGES)
+        fails = np.where(camera == "A", np.where(truth == 1, 0.9, 0.02), 0.2)
+        says = np.where(rng.random(IMAGES) < fails, 1 - truth, truth)
+        images = pd.DataFrame({"image": [f"image {i}.jpg" for i in range(IMAGES)], "camera": camera})
+        table = evaluate(*tables(truth.tolist(), np.eye(2)[says]), images, task="single-label").by("camera")
+        for mark, f1, other in zip(table["differs"], table["f1"], table["f1"][::-1], strict=True):
+            assert mark == "" or (mark == "lower") == (f1 < other)

@@ -177,8 +177,27 @@ def test_two_columns_are_the_combinations_that_images_have() -> None:
     assert table["f1"].tolist() == found.by("hour")["f1"].tolist()
     with pytest.raises(InputError, match=r"column='kamera'"):
         found.by(["hour", "kamera"])
+    assert found.by(np.array(["hour", "camera"])).index.equals(table.index)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="two different"):
         found.by(["hour", "hour"])
+
+
+def test_values_with_the_same_text_are_different_slices() -> None:
+    values = ["(none)"] * 20 + [None] * 20 + ["x"] * 20
+    images = pd.DataFrame({"image": NAMES, "site": values, "light": [0.12345671, 0.12345672, 0.5] * 20})
+    found = evaluate(TRUTH, PREDICTIONS, images)
+    assert found.by("site")["slice"].tolist() == ["(none)", "x", "((none))"]
+    assert found.by("light")["slice"].tolist() == ["0.12345671", "0.12345672", "0.5"]
+    assert len(found.by(["site", "light"])) == 9
+
+
+@pytest.mark.parametrize("column", ["f1", "labels", "differs", "version", "slice"])
+def test_columns_may_have_the_names_of_metrics(column: str) -> None:
+    images = pd.DataFrame({"image": NAMES, column: ["a", "b", "c"] * 20})
+    axes = Report(evaluate(TRUTH, PREDICTIONS, images)).plot_by(column)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+    assert axes.get_ylabel() == column
+    plt.close("all")
 
 
 def test_plots_mark_the_slices_that_differ() -> None:

@@ -98,6 +98,7 @@ class Advice(Sequence[AdviceItem]):
     name: str = ""
     labels: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"label": [], "color": []}))
     pictures: Pictures | None = None
+    _is_part: bool = False
 
     @overload
     def __getitem__(self, index: int) -> AdviceItem: ...
@@ -105,7 +106,7 @@ class Advice(Sequence[AdviceItem]):
     def __getitem__(self, index: slice) -> Advice: ...
     def __getitem__(self, index: int | slice) -> AdviceItem | Advice:
         if isinstance(index, slice):
-            return replace(self, items=self.items[index])
+            return replace(self, items=self.items[index], _is_part=True)
         return self.items[index]
 
     def __len__(self) -> int:
@@ -121,7 +122,7 @@ class Advice(Sequence[AdviceItem]):
         1
         """
         chosen = (item for item in self.items if kind in (None, item.kind) and (label is None or label in item.labels))
-        return replace(self, items=tuple(chosen))
+        return replace(self, items=tuple(chosen), _is_part=True)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row per suggestion.
@@ -171,7 +172,7 @@ class Advice(Sequence[AdviceItem]):
     def _head(self) -> str:
         start = f"Advice on {one_line(self.name)}: " if self.name else "Advice: "
         if not self.items:
-            return f"{start}no clear improvement was found."
+            return f"{start}{'none of these suggestions' if self._is_part else 'no clear improvement was found'}."
         return f"{start}{counted(len(self.items), 'suggestion', 'suggestions, largest estimated gain first')}."
 
 

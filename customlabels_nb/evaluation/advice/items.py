@@ -45,7 +45,8 @@ class AdviceItem:
     labels : tuple of str
         Labels that the suggestion is about.
     images : DataFrame
-        Test images that show the problem, clearest first: ``image``, and further columns that depend on the kind.
+        Test images that show the problem (for "suspects" training images), clearest first: ``image``, and further
+        columns that depend on the kind.
     call : str
         Code that applies the suggestion or lists the images, empty if there is none. It runs in an empty notebook.
     weight : float

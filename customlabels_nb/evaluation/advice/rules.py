@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.geometry import BOX_SIZES
 from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TEXT
 from customlabels_nb.errors import InputError
@@ -40,8 +40,8 @@ class Case:
     """Evaluation to derive suggestions from.
 
     ``features`` has one row per test image, NaN for images without features. ``suspects`` are training images as in
-    ``project.assist.suspects()``. ``project`` and ``model`` are expressions
-    that evaluate to them, and empty outside a project, as ``split`` is.
+    ``project.assist.suspects()``. ``project`` and ``model`` are expressions that evaluate to them, and empty outside a
+    project, as ``split`` is.
     """
 
     applied: Thresholded
@@ -673,6 +673,7 @@ def _sizes_of(rows: pd.DataFrame) -> pd.Series:
 # -- slices of the test images ---------------------------------------------------------------------------
 #: Minimum difference in F1 between a slice and the other images.
 SLICE_GAP = 0.05
+MOST_NAME = 40  # characters of a slice or of its column
 
 
 def slice_advice(case: Case) -> Iterator[AdviceItem]:
@@ -694,9 +695,10 @@ def slice_advice(case: Case) -> Iterator[AdviceItem]:
         ] or [mean_f1(there)]
         low, high = f"{min(others):.2f}", f"{max(others):.2f}"
         text = (
-            f"{column} {name}: F1 {f1:.2f}, others {low if low == high else f'{low} to {high}'}. This difference is "
-            f"larger than chance explains ({len(positions):,} of {counted(len(case.images), 'test image')}). Look at "
-            "these images for what sets them apart, and add training images like them."
+            f"{_short(column)} {_short(name)}: F1 {f1:.2f}, others {low if low == high else f'{low} to {high}'}. This "
+            f"difference is larger than chance explains ({len(positions):,} of "
+            f"{counted(len(case.images), 'test image')}). Look at these images for what sets them apart, and add "
+            "training images like them."
         )
         rows = case.per_image[case.per_image["image"].isin(case.outcomes.images[positions])]
         right = (rows["result"] == TRUE_POSITIVE).to_numpy()
@@ -706,6 +708,12 @@ def slice_advice(case: Case) -> Iterator[AdviceItem]:
         found, rejected = (np.floor(share * here[row]) for row in (2, 1))
         gain = case.gain(tp=found, fp=-rejected, fn=-found)
         yield AdviceItem("slice", text, (), images, case.look(images), gain)
+
+
+def _short(name: str) -> str:
+    """Return the name of a slice or its column in one line of at most 40 characters."""
+    name = one_line(name)
+    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
 
 
 def _sum(counts: csr_array, positions: IntArray) -> IntArray:

@@ -100,7 +100,7 @@ class VersionsComparison:
         """
         from customlabels_nb.evaluation.plots.versions import plot_versions
 
-        table = self.per_label if by == "label" else self.by(by, bins=bins).rename(columns={"slice": by})
+        table = self.per_label if by == "label" else self.by(by, bins=bins)
         return plot_versions(table, ax, by=by, theme=theme)
 
     @property

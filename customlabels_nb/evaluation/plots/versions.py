@@ -21,10 +21,11 @@ MOST_BEFORE_MARK = 0.8
 def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "label") -> Axes:
     """Draw the F1 of each version with its 95% confidence interval, one row per label or slice.
 
-    ``table`` has ``by``, ``version``, ``f1``, ``f1_low``, ``f1_high`` and, for slices, ``differs``, which is written
-    beside the interval. Versions differ in color and marker.
+    ``table`` has ``label``, or ``slice`` with the values of the column ``by``, and ``version``, ``f1``, ``f1_low``,
+    ``f1_high`` and, for slices, ``differs``, which is written beside the interval. Versions differ in color and marker.
     """
-    names, versions = list(dict.fromkeys(table[by])), list(dict.fromkeys(table["version"]))
+    column = "slice" if "slice" in table.columns else "label"
+    names, versions = list(dict.fromkeys(table[column])), list(dict.fromkeys(table["version"]))
     beside = ax is None
     step = min(SPREAD, MOST_SPREAD / max(len(versions) - 1, 1))
     rows = PlotRows.of(len(names), ax, width=8.6, row=max(0.29, 0.17 * len(versions)))
@@ -32,7 +33,7 @@ def plot_versions(table: pd.DataFrame, ax: Axes | None = None, *, by: str = "lab
     positions = {name: number for number, name in enumerate(names)}
     for number, version in enumerate(versions):
         of_version = table[(table["version"] == version) & table["f1"].notna()]
-        y = of_version[by].map(positions).to_numpy(dtype=np.float64) + step * (number - (len(versions) - 1) / 2)
+        y = of_version[column].map(positions).to_numpy(dtype=np.float64) + step * (number - (len(versions) - 1) / 2)
         look: dict[str, Any] = {"color": VERSION_COLORS[number % len(VERSION_COLORS)]}
         ax.hlines(y, of_version["f1_low"], of_version["f1_high"], linewidth=1.6, **look)
         marker = MARKS[number % len(MARKS)]
