@@ -296,7 +296,7 @@ class Events:
 
 
 def stream_of(events: Events | Listener | None) -> Events:
-    """Return the stream that the argument ``events`` stands for: itself, a new one of a listener, or a new one."""
+    """Return the argument ``events`` as a stream: unchanged, or a new one, with the listener if it is a function."""
     if isinstance(events, Events):
         return events
     return Events() if events is None else Events(events)

@@ -147,8 +147,13 @@ def _testable(member: BoolArray) -> BoolArray:
 
 def _is_shown(counts: csr_array, member: BoolArray, others: BoolArray, mark: str) -> bool:
     """Check that the mean F1 of the labels in a slice, which people see, differs in the direction of its mark."""
-    here, there = (mean_f1(np.asarray(counts[part].sum(axis=0)).reshape(3, -1)) for part in (member, others))
+    here, there = (mean_f1(sum_counts(counts, part)) for part in (member, others))
     return here < there if mark == LOWER else here > there
+
+
+def sum_counts(counts: csr_array, chosen: IntArray | BoolArray) -> IntArray:
+    """Sum the true positives, false positives and false negatives of each label in some images, shape (3, k)."""
+    return np.asarray(counts[chosen].sum(axis=0), dtype=np.int64).reshape(3, -1)
 
 
 def _influence(counts: csr_array) -> npt.NDArray[np.float32]:

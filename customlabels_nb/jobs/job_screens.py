@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class JobScreen(Protocol):
-    """What all screens of a job have."""
+    """Screen of a job."""
 
     def close(self) -> None:
         """Close the screen."""

@@ -44,7 +44,7 @@ class OwnReport(Report):
         ("cached", "'list' object has no attribute 'missing'"),
     ],
 )
-def test_the_message_names_what_to_use(name: str, message: str) -> None:
+def test_unknown_names_raise_an_error_with_a_suggestion(name: str, message: str) -> None:
     report = OwnReport()
     assert not hasattr(report, name)
     with pytest.raises(AttributeError) as caught:

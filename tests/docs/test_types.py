@@ -91,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.thorough
-def test_type_checkers_know_what_calls_return_and_refuse_unknown_words(tmp_path: Path) -> None:
+def test_mypy_reveals_return_types_and_refuses_unknown_words(tmp_path: Path) -> None:
     lines = [f"reveal_type({call})" for call in CALLS] + list(WRONG)
     file = tmp_path / "calls.py"
     file.write_text(START + "\n".join(lines), "utf-8")

@@ -71,7 +71,7 @@ def test_a_worse_camera_is_found(kind: str) -> None:
     assert found >= 0.95 * number
 
 
-def test_cameras_that_differ_by_chance_are_no_advice() -> None:
+def test_advice_names_no_slice_that_differs_by_chance() -> None:
     kinds = KINDS * (SIMULATIONS // len(KINDS))
     items = [simulated(kind, seed, worse=False).advice.about("slice") for seed, kind in enumerate(kinds, 1000)]
     assert sum(len(item) > 0 for item in items) <= 0.05 * SIMULATIONS

@@ -142,7 +142,7 @@ def check_call(code: str, known: dict[str, Any]) -> None:
     inspect.signature(function).bind(*values, **{str(word.arg): word.value for word in expression.keywords})
 
 
-def test_what_is_suggested_exists(known: dict[str, Any]) -> None:
+def test_suggested_calls_exist(known: dict[str, Any]) -> None:
     with known["model"].started("cpu", engine="torch"), known["loaded"].started("cpu", engine="torch"):
         for ours in sorted({ours for synonyms in SYNONYMS.values() for ours in synonyms}):
             check_call(ours, known)

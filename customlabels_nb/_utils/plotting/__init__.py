@@ -1,1 +1,1 @@
-"""What all plots share: style, fonts for labels in any script, and rows of labels."""
+"""Style of all plots, fonts for labels in any script, and rows of labels."""

@@ -96,7 +96,7 @@ class Endpoint:
             if account not in roots:
                 raise InputError(f"bucket={bucket!r} is for an account that is not served. Add the account, too.")
             if self._buckets.setdefault(name, folder) != folder:
-                raise InputError(f"bucket={bucket!r} stands for another folder already. Choose another name.")
+                raise InputError(f"bucket={bucket!r} is already used for another folder. Choose another name.")
             owners.setdefault(name, set()).add(account)
         owners = {name: {ACCOUNT} for name in settings.buckets} | owners
         for name, folder in roots.items():

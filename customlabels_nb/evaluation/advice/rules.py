@@ -13,7 +13,6 @@ from pprint import pformat
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import csr_array
 
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.geometry import BOX_SIZES
@@ -27,7 +26,7 @@ from customlabels_nb.evaluation.metrics import mean_f1, ratios
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import LEAST_IMAGES as LEAST_OF_A_SLICE
-from customlabels_nb.evaluation.slices import LOWER, beyond_chance, sliced
+from customlabels_nb.evaluation.slices import LOWER, beyond_chance, sliced, sum_counts
 from customlabels_nb.evaluation.thresholded import Thresholded
 
 _LISTED = 4
@@ -681,11 +680,12 @@ def slice_advice(case: Case) -> Iterator[AdviceItem]:
     slices = [(column, *part) for column, parts in sliced(case.images).items() for part in parts.items()]
     marks = beyond_chance(case.applied, [positions for _, _, positions in slices])
     counts = case.applied.image_counts()
-    f1s = [mean_f1(_sum(counts, positions)) for _, _, positions in slices]
+    f1s = [mean_f1(sum_counts(counts, positions)) for _, _, positions in slices]
     for (column, name, positions), mark, f1 in zip(slices, marks, f1s, strict=True):
         if mark != LOWER:
             continue
-        here, there = _sum(counts, positions), _sum(counts, np.setdiff1d(np.arange(len(case.images)), positions))
+        here = sum_counts(counts, positions)
+        there = np.asarray(counts.sum(axis=0)).reshape(3, -1) - here
         if mean_f1(there) - f1 < SLICE_GAP:
             continue
         others = [
@@ -714,11 +714,6 @@ def _short(name: str) -> str:
     """Return the name of a slice or its column in one line of at most 40 characters."""
     name = one_line(name)
     return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
-
-
-def _sum(counts: csr_array, positions: IntArray) -> IntArray:
-    """Sum the true positives, false positives and false negatives of each label in some images, shape (3, k)."""
-    return np.asarray(counts[positions].sum(axis=0), dtype=np.int64).reshape(3, -1)
 
 
 def _wrong(counts: IntArray) -> float:

@@ -106,9 +106,8 @@ class Exploration:
 
     @property
     def counted(self) -> Thresholded:
-        """What metrics count: all images, or those of the slice that the filter chooses."""
-        chosen = self.filter.slice
-        return self.applied if chosen is None else self.applied.only(self._mask_of_slice(*chosen))
+        """Decisions that metrics count: for all images, or for those of the slice that the filter chooses."""
+        return self._within(self.filter.slice)
 
     @property
     def per_label(self) -> pd.DataFrame:
@@ -122,8 +121,7 @@ class Exploration:
 
     def intervals(self, chosen: tuple[str, str] | None = None) -> dict[str, tuple[float, float]]:
         """Return the confidence intervals of the metrics, of all images or of a slice: its column and name."""
-        applied = self.applied if chosen is None else self.applied.only(self._mask_of_slice(*chosen))
-        return bootstrap_intervals(applied).metrics
+        return bootstrap_intervals(self._within(chosen)).metrics
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix:
@@ -252,6 +250,9 @@ class Exploration:
             if label not in names:
                 raise LabelError(f"pair={pair!r} is not a confusion-matrix cell. The {side} are {list(names)!r}.")
         return rows.index(pair[0]), columns.index(pair[1])
+
+    def _within(self, chosen: tuple[str, str] | None) -> Thresholded:
+        return self.applied if chosen is None else self.applied.only(self._mask_of_slice(*chosen))
 
     def _mask_of_slice(self, column: str, name: str) -> BoolArray:
         if column not in self.slices:

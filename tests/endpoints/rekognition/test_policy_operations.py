@@ -225,7 +225,7 @@ def test_an_account_has_buckets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
             passed = {pair.partition("=")[0] for pair in started.pop()["CUSTOMLABELS_NB_BUCKETS"].split(os.pathsep)}
             assert passed & {*clients, *consoles, "both"} == {own, mine, "both"}
             assert not (folders[other] / "a").exists()
-    with pytest.raises(InputError, match="stands for another folder"):
+    with pytest.raises(InputError, match="already used for another folder"):
         EndpointServer(folders["root"], port=0, accounts=given["accounts"], buckets={**buckets, "theirs": tmp_path})
 
 
