@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,18 @@ class _Step:
     what: str
     split: str
     images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What an edit stored: the revisions that were read, and the rows and annotations after it, if there are any."""
+
+    images: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
+    result: WriteResult = field(default_factory=WriteResult)
+    read: tuple[int, ...] = ()
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    annotations: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 class LabellingSession(ProjectScreen):
@@ -504,33 +516,37 @@ class LabellingSession(ProjectScreen):
             actions = self._store.actions_since(self._seen, _MOST_FOLLOWED)
             self._findings = None  # imports add findings, too
             self._totals = {}
-            everything = len(actions) == _MOST_FOLLOWED
-            changed: set[str] = set()
-            for what, split, images in zip(actions["what"], actions["split"], actions["images"], strict=True):
-                if split != self.split and (images or split in t.SPLITS):  # both datasets if none is named
-                    others = [split] if split in t.SPLITS else [name for name in t.SPLITS if name != self.split]
-                    for other in others:
-                        self._tables.pop(other, None)  # read again when it is opened
-                done = what.removeprefix("undo ").removeprefix("redo ")
-                if done in OF_LABELS:
-                    self._reread_predictions(always=done != what)
-                elif not images and not done.startswith(ABOUT_NO_IMAGE):
-                    everything = True
-                changed.update(images)
-            if everything:
-                self._seen = self._store.last_action()
-                self._tables = {self.split: self.table}
-                rows, annotations, _ = self._store.tables(self.split)
-                self.table.drop(set(self.table.names) - set(rows["image"]))
-                self.table.put(rows, annotations)  # at the same positions, so that views stay valid
-                self._predictions = {self.split: self._read_predictions(self.split)}
+            self._drop_tables(actions)
+            done = actions["what"].str.replace("^(undo )?(redo )?", "", regex=True)
+            if (of_labels := done.isin(OF_LABELS)).any():
+                self._reread_predictions(always=bool((of_labels & (done != actions["what"])).any()))
+            about_any_image = (actions["images"].str.len() == 0) & ~of_labels & ~done.str.startswith(ABOUT_NO_IMAGE)
+            if about_any_image.any() or len(actions) == _MOST_FOLLOWED:
+                self._reread_everything()
                 return None
             self._seen = int(actions["id"].max())
             gone = len(self.table.gone)
+            changed = set().union(*actions["images"])
             self.reread(sorted(changed))
             if len(self.table.gone) > gone:  # perhaps moved to the other dataset
                 self._tables = {self.split: self.table}
             return {name for name in changed if name in self.table.position}
+
+    def _drop_tables(self, actions: pd.DataFrame) -> None:
+        """Drop the tables of the datasets that are not shown and that actions changed: they are read when opened."""
+        for split, images in zip(actions["split"], actions["images"], strict=True):
+            if split in t.SPLITS or images:  # both datasets if none is named
+                for other in (split,) if split in t.SPLITS else t.SPLITS:
+                    if other != self.split:
+                        self._tables.pop(other, None)
+
+    def _reread_everything(self) -> None:
+        self._seen = self._store.last_action()
+        self._tables = {self.split: self.table}
+        rows, annotations, _ = self._store.tables(self.split)
+        self.table.drop(set(self.table.names) - set(rows["image"]))
+        self.table.put(rows, annotations)  # at the same positions, so that views stay valid
+        self._predictions = {self.split: self._read_predictions(self.split)}
 
     def _read_table(self, split: str) -> ImageTable:
         return self.table_type.read(self._store, split)
@@ -651,55 +667,71 @@ class LabellingSession(ProjectScreen):
     ) -> EditResult:
         with self._lock:
             self._check_here(images)
-            wanted = named = list(dict.fromkeys(images))
+            named = list(dict.fromkeys(images))
             if not named:
                 return EditResult(what=what)
-            based_on = {name: self.table.revisions[self.table.position[name]] for name in wanted} | dict(
-                revisions or {}
-            )
-            conflicts: list[Conflict] = []
-            written = WriteResult()
-            while wanted:
-                rows, annotations, _ = self._store.tables(self.split, images=wanted)
-                wanted = rows["image"].tolist()  # without images that have been removed
-                if not wanted:
-                    break
-                after, after_marks = change(rows, annotations)
-                if adopts:
-                    after_marks = edit_rules.adopt(after, after_marks, self.user)
-                if not looked_through:
-                    after = forget_where_changed(after, after_marks, rows, annotations)
-                prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}
-                after = tag_answers(after, after_marks, annotations, prelabels)
-                revised = after.assign(revision=[based_on[name] for name in wanted])
-                try:
-                    action, labels = self._action(what), {*self._labels_in_edit, *annotations["label"]}
-                    written = self._store.update_images(
-                        self.split, revised, after_marks, action, (rows, annotations), labels=labels
-                    )
-                except LabelError:  # renamed, merged or removed meanwhile
-                    for label in self._labels_in_edit:
-                        self.check_known(label)
-                    continue
-                except StaleEditError as error:
-                    stale = set(error.images)
-                    conflicts += _conflicts(stale, annotations, after_marks)
-                    self.table.put(rows, annotations)
-                    wanted = [name for name in wanted if name not in stale]
-                    continue
-                break
-            if written.count == len(named):
-                self.table.put(revised.assign(revision=revised["revision"] + 1), after_marks)
+            based_on = {name: self.table.revisions[self.table.position[name]] for name in named} | dict(revisions or {})
+            edited = partial(self._edited, change, looked_through=looked_through, adopts=adopts)
+            stored = self._write(named, based_on, edited, what)
+            if stored.result.count == len(named):
+                self.table.put(stored.rows.assign(revision=stored.rows["revision"] + 1), stored.annotations)
             else:
                 self.reread(named)
             gone = tuple(name for name in named if self.table.position[name] in self.table.gone)
-            if written.action is not None:
-                before = zip(wanted, rows["revision"].tolist(), strict=True)
-                changed = tuple(n for n, was in before if self.table.revisions[self.table.position[n]] != was)
-                step = _Step(written.action, what, self.split, changed)
-                self._undo = [*self._undo[-UNDO_STEPS + 1 :], step]
+            if stored.result.action is not None:
+                revisions_now = [self.table.revisions[self.table.position[name]] for name in stored.images]
+                pairs = zip(stored.images, stored.read, revisions_now, strict=True)
+                changed = tuple(name for name, read, now in pairs if read != now)
+                self._undo = [*self._undo[-UNDO_STEPS + 1 :], _Step(stored.result.action, what, self.split, changed)]
                 self._redo = []
-            return EditResult(tuple(wanted), tuple(conflicts), what, gone)
+            return EditResult(stored.images, stored.conflicts, what, gone)
+
+    def _edited(
+        self,
+        change: edit_rules.Change,
+        rows: pd.DataFrame,
+        annotations: pd.DataFrame,
+        *,
+        looked_through: bool,
+        adopts: bool,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the rows and annotations of images after a change, with the tags that follow from it."""
+        after, labelled = change(rows, annotations)
+        if adopts:
+            labelled = edit_rules.adopt(after, labelled, self.user)
+        if not looked_through:
+            after = forget_where_changed(after, labelled, rows, annotations)
+        prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}
+        return tag_answers(after, labelled, annotations, prelabels), labelled
+
+    def _write(
+        self, images: Sequence[str], based_on: Mapping[str, int], edited: edit_rules.Change, what: str
+    ) -> _Stored:
+        """Store an edit of the images that still exist and that nobody else has changed."""
+        conflicts: list[Conflict] = []
+        while images:
+            rows, annotations, _ = self._store.tables(self.split, images=images)
+            images = rows["image"].tolist()
+            if not images:
+                break
+            after, labelled = edited(rows, annotations)
+            after = after.assign(revision=[based_on[name] for name in images])
+            action, labels = self._action(what), {*self._labels_in_edit, *annotations["label"]}
+            try:
+                result = self._store.update_images(
+                    self.split, after, labelled, action, (rows, annotations), labels=labels
+                )
+            except LabelError:  # renamed, merged or removed meanwhile
+                for label in self._labels_in_edit:
+                    self.check_known(label)
+            except StaleEditError as error:
+                conflicts += _conflicts(set(error.images), annotations, labelled)
+                self.table.put(rows, annotations)
+                images = [name for name in images if name not in error.images]
+            else:
+                read = tuple(rows["revision"].tolist())
+                return _Stored(tuple(images), tuple(conflicts), result, read, after, labelled)
+        return _Stored((), tuple(conflicts))
 
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager
