@@ -45,25 +45,23 @@ class SimilarityOrder:
         with self._lock:
             if self._order is not None and self._order[0] == wanted:
                 return self._order[1]
-            if self._work is not None and self._work.wanted == wanted and not self._work.is_alive():
-                work, self._work = self._work, None
-                order, self.missing = work.result()
-                if text is None:  # the order by a text changes with the features that are stored
-                    self._order = (wanted, order)
-                return order
-            if self._work is None or self._work.wanted != wanted:
-                if self._work is not None:
-                    self._work.events.cancel()
+            work = self._work
+            if work is None or work.wanted != wanted:
+                if work is not None:
+                    work.events.cancel()
                 compute = partial(self._by_similarity, list(images), list(keys), model, to)
                 if text is not None:
                     compute = partial(self._by_text, list(keys), model, text)
-                self._work = _Work(wanted, len(images), compute)
-                self._work.start()
-                if text is not None:
-                    self._work.join(_SOON)
-                    if not self._work.is_alive():
-                        return self(images, keys, to=to, text=text)
-            raise NotReadyError(*self._work.progress)
+                work = self._work = _Work(wanted, len(images), compute)
+                work.start()
+                work.join(0.0 if text is None else _SOON)
+            if work.is_alive():
+                raise NotReadyError(*work.progress)
+            self._work = None
+            order, self.missing = work.result()
+            if text is None:  # the order by a text changes with the features that are stored
+                self._order = (wanted, order)
+            return order
 
     def _by_similarity(
         self, images: list[str], keys: list[str | None], model: str, to: int | None, events: Events
