@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -61,17 +61,11 @@ def export(
     """
     if format not in FORMATS:
         raise InputError(f"format={format!r} must be one of {list(FORMATS)!r}.")
-    unknown = sorted(set(include) - set(MORE))
-    if unknown:
+    if unknown := sorted(set(include) - set(MORE)):
         raise InputError(f"include={unknown[0]!r} is not valid. Choose from {MORE!r}.")
-    chosen_splits = [split for split in t.SPLITS if split in set(map(t.check_split, splits))]
+    chosen_splits = sorted(set(map(t.check_split, splits)), key=t.SPLITS.index)
     target = place_of(folder, base or Path.cwd())
-    chosen = {}
-    for split in chosen_splits:
-        whole = dataset(split)
-        labelled = whole.filter(whole.images["status"].isin({"labelled", *include}).to_numpy())
-        if len(labelled):
-            chosen[split] = labelled
+    chosen = _with_status(map(dataset, chosen_splits), {"labelled", *include})
     if not chosen:
         raise NotEnoughDataError("There are no images to export. Label some images, or include other statuses.")
     together = "split" in FORMATS[format].holds
@@ -88,6 +82,12 @@ def export(
     images = pd.concat([part.images for part in parts])
     counts = images.loc[~images["image"].isin(left_out), "split"].value_counts()
     return DashboardExport(target, {split: int(counts.get(split, 0)) for split in chosen}, written)
+
+
+def _with_status(datasets: Iterable[Dataset], statuses: set[str]) -> dict[str, Dataset]:
+    """Return the images of each dataset that have one of the statuses, without datasets that have none."""
+    parts = [whole.filter(whole.images["status"].isin(statuses).to_numpy()) for whole in datasets]
+    return {part.name: part for part in parts if len(part)}
 
 
 def place_of(folder: str | os.PathLike[str], base: Path) -> Path:
