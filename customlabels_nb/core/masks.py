@@ -109,22 +109,28 @@ def decode(rle: Mapping[str, Any]) -> Mask:
 
 def as_rle(raw_rle: object) -> Rle:
     """Check an RLE from a file and return it compressed. ValueError (or OutlineTooLongError) if it is not usable."""
-    if not isinstance(raw_rle, Mapping) or not isinstance(size := raw_rle.get("size"), list | tuple) or len(size) != 2:
+    size = raw_rle.get("size") if isinstance(raw_rle, Mapping) else None
+    if not isinstance(raw_rle, Mapping) or not isinstance(size, list | tuple) or len(size) != 2:
         raise ValueError("An RLE needs size: [height, width] and counts.")
     if not all(type(side) is int and side > 0 for side in size) or size[0] * size[1] > MOST_PIXELS:
         raise ValueError(f"The size {list(size)!r} of the mask is invalid.")
-    counts = raw_rle.get("counts")
-    if isinstance(counts, str | bytes | list) and len(counts) > MOST_EDGES * (1 if isinstance(counts, list) else 4):
-        raise OutlineTooLongError(f"The mask has {len(counts):,} counts. Its outline would be too long.")
-    runs = _runs(counts) if isinstance(counts, str | bytes) else counts
-    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
-        raise ValueError("The counts of the mask are invalid.")
+    runs = _checked_runs(raw_rle.get("counts"))
     if sum(runs) != size[0] * size[1]:
         raise ValueError(f"The counts of the mask add up to {sum(runs)}, not to its {size[0] * size[1]} pixels.")
     from pycocotools import mask
 
     rle: Rle = mask.frPyObjects({"size": list(size), "counts": runs}, *size)
     return rle
+
+
+def _checked_runs(counts: object) -> list[int]:
+    """Return the lengths of the runs, from a list or compressed. ValueError if they are invalid or too many."""
+    if isinstance(counts, str | bytes | list) and len(counts) > MOST_EDGES * (1 if isinstance(counts, list) else 4):
+        raise OutlineTooLongError(f"The mask has {len(counts):,} counts. Its outline would be too long.")
+    runs = _runs(counts) if isinstance(counts, str | bytes) else counts
+    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
+        raise ValueError("The counts of the mask are invalid.")
+    return runs
 
 
 def _runs(counts: str | bytes) -> list[int] | None:

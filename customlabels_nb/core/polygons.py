@@ -36,9 +36,11 @@ def rings_of(polygon: Any) -> list[FloatArray]:
     if not isinstance(polygon, list | tuple | np.ndarray):
         raise TypeError(f"A polygon is a list of points [x, y] or of rings, not a {type(polygon).__name__}.")
     first = next((part for part in polygon if np.isscalar(part) or len(part)), None)
+    if first is None:
+        return []
     nested = isinstance(first, list | tuple | np.ndarray) and not np.isscalar(first[0])
-    rings = [] if first is None else [np.asarray(ring, dtype=np.float64) for ring in (polygon if nested else [polygon])]
-    rings = [ring for ring in rings if ring.size]
+    parts = polygon if nested else [polygon]
+    rings = [ring for part in parts if (ring := np.asarray(part, dtype=np.float64)).size]
     if any(ring.ndim != 2 or ring.shape[1] != 2 for ring in rings):
         raise ValueError("A polygon is a list of points [x, y] or of rings.")
     return rings
