@@ -65,17 +65,30 @@ def faults(server: Environment, kernel: Environment | None = None, front_end: st
     has = installed_version if kernel is None else kernel.version_of
     lab = server.version_of("jupyterlab")
     if front_end == NOTEBOOK and _parts(server.version_of("notebook") or "7", 1) < (7,):
-        return [
-            (f"the front end of {package} is missing", f"{server.repair(package, has(package))}, {_AGAIN}.")
+        found = [
+            (f"the front end of {package} is missing", server.repair(package, has(package)))
             for package, file in (("widgetsnbextension", _MANAGER_FILE), ("anywidget", _ANYWIDGET_FILE))
             if not server.has_nbextension(file)
         ]
-    if lab is None:
-        return [("JupyterLab is not installed in that environment", f"{server.install('jupyterlab')}, {_AGAIN}.")]
-    if _parts(lab, 1) < (4,):
-        return [(f"JupyterLab is {lab}, 4 or newer is required", f"{server.install('-U', 'jupyterlab')}, {_AGAIN}.")]
-    problems = []
-    ipywidgets, anywidget = has("ipywidgets"), has("anywidget")
+    elif lab is None:
+        found = [("JupyterLab is not installed in that environment", server.install("jupyterlab"))]
+    elif _parts(lab, 1) < (4,):
+        found = [(f"JupyterLab is {lab}, 4 or newer is required", server.install("-U", "jupyterlab"))]
+    else:
+        found = [
+            *_manager_faults(server, has("ipywidgets")),
+            *_anywidget_faults(server, has("anywidget")),
+            *(
+                (f"the extension {name} is disabled", f"{server.python} -m jupyter labextension enable {name}")
+                for name in (_MANAGER, _ANYWIDGET)
+                if server.is_disabled(name)
+            ),
+        ]
+    return [(what, f"{command}, {_AGAIN}.") for what, command in found]
+
+
+def _manager_faults(server: Environment, ipywidgets: str | None) -> Iterator[Fault]:
+    """Yield what is wrong with the widget manager of JupyterLab for the kernel's ipywidgets, and the command."""
     manager = server.extension(_MANAGER)
     wanted = _MANAGERS.get((ipywidgets or "8").partition(".")[0])
     if manager is None or (wanted is not None and manager.partition(".")[0] != wanted):
@@ -83,19 +96,17 @@ def faults(server: Environment, kernel: Environment | None = None, front_end: st
         is_damaged = manager is None and server.version_of("jupyterlab-widgets") is not None
         again = server.install("--force-reinstall", "jupyterlab-widgets")
         command = again if is_damaged else server.repair("ipywidgets", ipywidgets)
-        problems.append((f"the front end of ipywidgets {is_what}", command))
+        yield f"the front end of ipywidgets {is_what}", command
+
+
+def _anywidget_faults(server: Environment, anywidget: str | None) -> Iterator[Fault]:
+    """Yield what is wrong with JupyterLab's extension for the kernel's anywidget, and the command."""
     extension = server.extension(_ANYWIDGET)
     if extension is None:
-        problems.append(("the front end of anywidget is missing", server.repair("anywidget", anywidget)))
+        yield "the front end of anywidget is missing", server.repair("anywidget", anywidget)
     elif anywidget is not None and _parts(extension, 2) != _parts(anywidget, 2):
         what = f"the front end of anywidget is {extension}, incompatible with the kernel's {anywidget}"
-        problems.append((what, server.repair("anywidget", anywidget)))
-    problems = [(what, f"{command}, {_AGAIN}.") for what, command in problems]
-    for name in (_MANAGER, _ANYWIDGET):
-        if server.is_disabled(name):
-            command = f"{server.python} -m jupyter labextension enable {name}"
-            problems.append((f"the extension {name} is disabled", f"{command}, {_AGAIN}."))
-    return problems
+        yield what, server.repair("anywidget", anywidget)
 
 
 def this_notebook(front_end: NotebookServer, environment: Environment) -> DiagnosticLine:
