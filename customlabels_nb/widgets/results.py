@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -267,10 +267,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
         6
         """
         with self._lock:
-            try:
-                chosen = replace(self.exploration.filter, **change) if change else Filter()
-            except TypeError as error:
-                raise InputError(f"{str(error).split()[-1]} is not a filter. See help(set_filter).") from error
+            if unknown := [name for name in change if name not in {each.name for each in fields(Filter)}]:
+                raise InputError(f"{unknown[0]!r} is not a filter. See help(set_filter).")
+            chosen = replace(self.exploration.filter, **change) if change else Filter()
             self.exploration.filter = self.exploration.check(chosen)
             groups = {name: mask.nonzero()[0].tolist() for name, mask in self.exploration.groups.items()}
             self.send({"push": "filter", "filter": chosen.to_dict(), "groups": groups})
