@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -115,13 +117,11 @@ def write_photos(
     """
     example = _module(name)
     random_state = check_random_state(random_state)
-    wanted = {"train": example.TRAIN if train is None else train, "test": example.TEST if test is None else test}
-    wanted = {split: check_integer(split, count, 0) for split, count in wanted.items()}
+    counts = {"train": (train, example.TRAIN), "test": (test, example.TEST)}
+    wanted = {split: check_integer(split, some if n is None else n, 0) for split, (n, some) in counts.items()}
     if size is not None and min(size) < 16:
         raise InputError(f"size={plain_repr(size)} is too small. Width and height must be at least 16 pixels.")
-    target = Path(folder)
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise InputError(f"folder={os.fspath(folder)!r} already exists and is not empty. Choose a new folder.")
+    target = _new_folder(folder)
 
     import numpy as np
 
@@ -143,20 +143,33 @@ def write_photos(
         picture.image.save(path, "JPEG", quality=_QUALITY)
         return picture
 
+    with _whole_or_nothing(target), write_errors(f"folder={str(target)!r}"):
+        for part in {path.parent for path in photos} | {target / split for split in _SPLITS}:
+            part.mkdir(parents=True, exist_ok=True)
+        pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
+        written = {split: _write_annotations(example, target, split, pictures) for split in ("train", "test")}
+    answers = {path.name: pictures[path].shown for path in detect}
+    return ExamplePhotos(name, labels, written["train"], written["test"], tuple(detect), answers)
+
+
+def _new_folder(folder: str | os.PathLike[str]) -> Path:
+    target = Path(folder)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise InputError(f"folder={os.fspath(folder)!r} already exists and is not empty. Choose a new folder.")
+    return target
+
+
+@contextmanager
+def _whole_or_nothing(target: Path) -> Iterator[None]:
+    """Remove what was written if writing fails or is interrupted: a partial example would block the next attempt."""
     try:
-        with write_errors(f"folder={str(target)!r}"):
-            for part in {path.parent for path in photos} | {target / split for split in _SPLITS}:
-                part.mkdir(parents=True, exist_ok=True)
-            pictures = dict(zip(photos, map_bounded(paint, photos, workers=settings.threads), strict=True))
-            written = {split: _write_annotations(example, target, split, pictures) for split in ("train", "test")}
-    except BaseException:  # interrupts too: a partial example would block the next attempt
+        yield
+    except BaseException:
         for split in _SPLITS:
             shutil.rmtree(target / split, ignore_errors=True)
             for file in target.glob(f"{split}.*"):
                 file.unlink(missing_ok=True)
         raise
-    answers = {path.name: pictures[path].shown for path in detect}
-    return ExamplePhotos(name, labels, written["train"], written["test"], tuple(detect), answers)
 
 
 def _file(example: Any, name: str, split: str, number: int) -> str:

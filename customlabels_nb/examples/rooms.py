@@ -351,10 +351,23 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
             for k in range(int(rng.integers(0, 4))):
                 _picture(front, rng, offset + 0.9 * k - 0.9, rng.uniform(1.5, 1.8))
     if rng.random() < 0.5:
-        a, b, cloth = rng.uniform(0.8, 1.3), rng.uniform(0.6, 0.9), vary(pick(rng, _FABRICS), rng)
-        for share, color in ((1.0, cloth), (0.86, mix(cloth, _WHITE, 0.6)), (0.74, cloth)):
-            rug = rect(-a * share, depth * 0.42 - b * share, a * share, depth * 0.42 + b * share, float(a > 1.1))
-            space.floor().draw(rug, mix(color, _WHITE, 0.15))
+        _rug(space.floor(), rng, depth)
+    things = _furniture(label, rng, space, walls, depth)
+    things += [("plant", space.at(s * (x - 0.35), depth - 0.1)) for s in (-1, 1) if rng.random() < 0.3]
+    return _finish(space, rng, hour, things)
+
+
+def _rug(floor: Plane, rng: np.random.Generator, depth: float) -> None:
+    a, b, cloth = rng.uniform(0.8, 1.3), rng.uniform(0.6, 0.9), vary(pick(rng, _FABRICS), rng)
+    for share, color in ((1.0, cloth), (0.86, mix(cloth, _WHITE, 0.6)), (0.74, cloth)):
+        rug = rect(-a * share, depth * 0.42 - b * share, a * share, depth * 0.42 + b * share, float(a > 1.1))
+        floor.draw(rug, mix(color, _WHITE, 0.15))
+
+
+def _furniture(
+    label: str, rng: np.random.Generator, space: Space, walls: list[Space], depth: float
+) -> list[tuple[str, Space]]:
+    """Place the furniture of a room, at its walls or in the middle."""
     order, shift, things = rng.permutation(3).tolist(), rng.normal(0, 0.25), []
     if rng.random() < 0.8:
         order.sort()
@@ -363,8 +376,7 @@ def _indoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Ima
             middle = space.at(along + rng.normal(0, 0.3), depth * rng.uniform(0.35, 0.5))
             deeper = (0.0, 0.7, -0.7)[order[side]] if side >= 0 else 0.0
             things.append((name, middle if side < 0 else walls[order[side]].at(along + shift + deeper, 0)))
-    things += [("plant", space.at(s * (x - 0.35), depth - 0.1)) for s in (-1, 1) if rng.random() < 0.3]
-    return _finish(space, rng, hour, things)
+    return things
 
 
 def _house(front: Plane, rng: np.random.Generator, hour: int) -> None:
@@ -393,12 +405,8 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
     x, bend, yaw = rng.normal(0, (0.7, 1.2, 7)).tolist()
     camera = Camera((-x, rng.uniform(1.5, 2.6), -2.5), yaw, rng.uniform(-8, 1), 0.0, rng.uniform(0.65, 0.95))
     space = Space(Painting(size, *_HOURS[hour][1:]), camera)
-    floor, far, green = space.floor(), space.front(40), vary(pick(rng, _GREENS), rng)
-    for u, v in rng.uniform((-26, 12), (26, 22), (int(rng.integers(0, 5)), 2)).tolist():
-        for k in range(4):
-            far.draw(oval(u + k * 1.6, v + 0.4 * (k % 2), rng.uniform(1.2, 2.4), 0.9), _WHITE, alpha=0.75)
-    for u in np.arange(-40, 40, 6).tolist():
-        far.draw(blob(rng, u, 1, rng.uniform(3, 5)), mix(vary(green, rng), _HOURS[hour][2], 0.5))
+    floor, green = space.floor(), vary(pick(rng, _GREENS), rng)
+    _clouds_and_hills(space.front(40), rng, green, _HOURS[hour][2])
     floor.draw(rect(-60, -2.2, 60, 60), shade(green, 1.12), shade(green, 1.25))
     for u, w in rng.uniform((-7, -1), (7, 12), (26, 2)).tolist():
         space.front(w).draw([(u - 0.05, 0), (u, 0.16), (u + 0.05, 0)], green)
@@ -416,13 +424,7 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
     things = [(pick(rng, ("bush", "bush", "tree")), space.at(u, rng.uniform(depth - 4, depth - 0.5))) for u in sides]
     things = things[: int(rng.integers(0, 6))] if not at_house else []
     if label == "patio":
-        floor.draw(rect(-4.5, -2.2, 4.5, 5), shade(ground, 0.95), shade(ground, 1.08))
-        for u in np.arange(-4.5, 4.6, pick(rng, (0.25, 0.7))).tolist():
-            floor.line([(u, -2.2), (u, 5)], 0.025, shade(ground, 0.85))
-        middle = space.at(x, rng.uniform(1.2, 2.4), rng.normal(0, 20))
-        seats = [("coffee table", 0.0), ("sofa", 1.4)] if rng.random() < 0.3 else [("dining", 0.0), ("parasol", -0.05)]
-        things += [(name, middle.at(0, w)) for name, w in seats]
-        things += [("plant", space.at(u, rng.uniform(1.5, 4.5))) for u in sides if rng.random() < 0.6]
+        things += _patio(space, rng, ground, x, sides)
     elif label == "backyard":
         for k, u in zip(rng.permutation(4).tolist(), (-1.9, 1.6, 0.2)[: int(rng.integers(2, 4))], strict=False):
             spot = space.at(u + rng.normal(0, 0.4), rng.uniform(2.6, 6), rng.normal(0, 15))
@@ -430,6 +432,28 @@ def _outdoors(label: str, rng: np.random.Generator, size: tuple[int, int]) -> Im
     elif rng.random() < 0.45:
         things.append(("picket fence", space.at(0, 1.5)))
     return _finish(space, rng, hour, things)
+
+
+def _clouds_and_hills(far: Plane, rng: np.random.Generator, green: Color, haze: Color) -> None:
+    for u, v in rng.uniform((-26, 12), (26, 22), (int(rng.integers(0, 5)), 2)).tolist():
+        for k in range(4):
+            far.draw(oval(u + k * 1.6, v + 0.4 * (k % 2), rng.uniform(1.2, 2.4), 0.9), _WHITE, alpha=0.75)
+    for u in np.arange(-40, 40, 6).tolist():
+        far.draw(blob(rng, u, 1, rng.uniform(3, 5)), mix(vary(green, rng), haze, 0.5))
+
+
+def _patio(
+    space: Space, rng: np.random.Generator, ground: Color, x: float, sides: list[float]
+) -> list[tuple[str, Space]]:
+    """Draw the paving, and place the seats and plants."""
+    floor = space.floor()
+    floor.draw(rect(-4.5, -2.2, 4.5, 5), shade(ground, 0.95), shade(ground, 1.08))
+    for u in np.arange(-4.5, 4.6, pick(rng, (0.25, 0.7))).tolist():
+        floor.line([(u, -2.2), (u, 5)], 0.025, shade(ground, 0.85))
+    middle = space.at(x, rng.uniform(1.2, 2.4), rng.normal(0, 20))
+    seats = [("coffee table", 0.0), ("sofa", 1.4)] if rng.random() < 0.3 else [("dining", 0.0), ("parasol", -0.05)]
+    things = [(name, middle.at(0, w)) for name, w in seats]
+    return things + [("plant", space.at(u, rng.uniform(1.5, 4.5))) for u in sides if rng.random() < 0.6]
 
 
 def _floor_plan(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
