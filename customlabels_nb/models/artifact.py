@@ -97,17 +97,7 @@ class ModelConfig:
             _require(isinstance(value, list | tuple), name, value, "must be a list")
             object.__setattr__(self, name, tuple(value))
         _require(self.task in TASKS, "task", self.task, f"must be one of {', '.join(TASKS)}")
-        texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
-        _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
-        least = 2 if self.task == SINGLE_LABEL else 1
-        _require(
-            len(self.labels) >= least,
-            "labels",
-            self.labels,
-            f"must be at least {('one label', 'two labels')[least - 1]}",
-        )
-        good = all(isinstance(color, str) and _COLOR.fullmatch(color) for color in self.colors)
-        _require(good and len(self.colors) == len(self.labels), "colors", self.colors, "must be one #rrggbb per label")
+        self._check_labels()
         self._check_decision()
         self._check_network()
         size = self.input_size
@@ -120,6 +110,14 @@ class ModelConfig:
         hashed = isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256) is not None
         _require(hashed, "sha256", self.sha256, "must be 64 hexadecimal digits")
         _require(isinstance(self.training, dict), "training", self.training, "must be a dict")
+
+    def _check_labels(self) -> None:
+        texts = all(isinstance(label, str) and label and _is_text(label) for label in self.labels)
+        _require(texts and len(set(self.labels)) == len(self.labels), "labels", self.labels, "must be unique strings")
+        least, least_words = (2, "two labels") if self.task == SINGLE_LABEL else (1, "one label")
+        _require(len(self.labels) >= least, "labels", self.labels, f"must be at least {least_words}")
+        good = all(isinstance(color, str) and _COLOR.fullmatch(color) for color in self.colors)
+        _require(good and len(self.colors) == len(self.labels), "colors", self.colors, "must be one #rrggbb per label")
 
     def _check_decision(self) -> None:
         _require(self.decision in DECISIONS, "decision", self.decision, f"must be one of {', '.join(DECISIONS)}")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -316,27 +316,21 @@ def backbones(match: str | None = None) -> pd.DataFrame:
 
     if match is not None and not isinstance(match, str):
         raise InputError(f"match={match!r} must be a string, such as 'resnet18' or 'timm/*vit*'.")
-    pattern = None if match is None else match.lower() if "*" in match else f"*{match.lower()}*"
-    rows = [_packaged(name) for name in BACKBONES if _fits(name, pattern)]
-    rows += [
-        _torchvision(name)
-        for name in torchvision_backbones.torchvision_names()
-        if _fits(f"{TORCHVISION}/{name}", pattern)
-    ]
-    timm = [name for name in timm_backbones.timm_names() if _fits(f"{TIMM}/{name}", pattern)]
-    if pattern is None:
-        timm = [
-            name
-            for name in timm
-            if f"{TIMM}/{name}" in SIZE_OF or timm_backbones.cached_file(f"{TIMM}/{name}") is not None
-        ]
+    pattern = "*" if match is None else match.lower() if "*" in match else f"*{match.lower()}*"
+    timm = _matching(timm_backbones.timm_names(), pattern, f"{TIMM}/")
+    if match is None:
+        timm = [name for name in timm if f"{TIMM}/{name}" in SIZE_OF or timm_backbones.cached_file(f"{TIMM}/{name}")]
+    rows = [_packaged(name) for name in _matching(BACKBONES, pattern)]
+    torchvision = _matching(torchvision_backbones.torchvision_names(), pattern, f"{TORCHVISION}/")
+    rows += [_torchvision(name) for name in torchvision]
     rows += [_timm(name, measured=len(timm) <= _MOST_MEASURED) for name in timm]
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     return table.assign(size=[SIZE_OF.get(name, "") for name in table["name"]]).astype(_COLUMNS)
 
 
-def _fits(name: str, pattern: str | None) -> bool:
-    return pattern is None or fnmatchcase(name.lower(), pattern)
+def _matching(names: Iterable[str], pattern: str, prefix: str = "") -> list[str]:
+    """Return the names that match the pattern with their prefix."""
+    return [name for name in names if fnmatchcase(f"{prefix}{name}".lower(), pattern)]
 
 
 def _packaged(name: str) -> dict[str, Any]:

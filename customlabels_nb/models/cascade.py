@@ -49,11 +49,7 @@ class CascadeHeads(VotingHeads):
             boxes = refined(moved, logits, torch.cat(proposals), None if labels is None else torch.cat(labels))
         sizes = [len(image_boxes) for image_boxes in proposals]
         if targets is None:
-            parts = [
-                is_likely(image_boxes, self.score_thresh, self.max_boxes)
-                for image_boxes in object_confidences(logits).split(sizes)
-            ]
-            likely, sizes = torch.cat(parts), [int(part.sum()) for part in parts]
+            likely, sizes = self._likely(logits, sizes)
             boxes, logits = boxes[likely], logits[likely]
         better = [
             clip_boxes_to_image(image_boxes, size)
@@ -72,6 +68,14 @@ class CascadeHeads(VotingHeads):
         wanted = [SCALE * offset for offset in self.box_coder.encode([box for box, _ in matched], better)]
         second = fastrcnn_loss(again, corrections, [label for _, label in matched], wanted)
         return [], {name: a + b for name, a, b in zip(("loss_classifier", "loss_box_reg"), first, second, strict=True)}
+
+    def _likely(self, logits: torch.Tensor, sizes: list[int]) -> tuple[torch.Tensor, list[int]]:
+        """Return a mask of the boxes that likely have an object, and their number in each image."""
+        parts = [
+            is_likely(confidences, self.score_thresh, self.max_boxes)
+            for confidences in object_confidences(logits).split(sizes)
+        ]
+        return torch.cat(parts), [int(part.sum()) for part in parts]
 
 
 def refined(

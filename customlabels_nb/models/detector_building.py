@@ -245,25 +245,34 @@ def copy_known_labels(old: ImageDetector, labels: Sequence[str], new: ImageDetec
     """
     if old.shape.architecture != OWN or new.shape.architecture != OWN:
         return 0
-    rows = {0: 0, **{i + 1: list(labels).index(label) + 1 for i, label in enumerate(wanted) if label in labels}}
+    rows = {i + 1: list(labels).index(label) + 1 for i, label in enumerate(wanted) if label in labels}
+    before, after = _weights_to_copy(old, new)
+    shared = [key for key in after if not _rows_per_label(key)]
+    if not rows or any(key not in before or before[key].shape != after[key].shape for key in shared):
+        return 0
+    with torch.no_grad():
+        for key, value in after.items():
+            if each := _rows_per_label(key):
+                for to, source in {0: 0, **rows}.items():  # 0 is the background
+                    value[to * each : (to + 1) * each].copy_(before[key][source * each : (source + 1) * each])
+            else:
+                value.copy_(before[key])
+    return len(rows)
+
+
+def _weights_to_copy(old: ImageDetector, new: ImageDetector) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return the weights of a trained detector by the names they have in a new one, and those of the new one to set."""
     before, after = old.state_dict(), new.state_dict()
     if not old.shape.cascade:  # both passes start with the weights of the only one
         before |= {k.replace(".box_", ".second_"): value for k, value in before.items() if ".roi_heads.box_" in k}
     if old.masks is None:  # a new mask head is trained from scratch
         after = {key: value for key, value in after.items() if not key.startswith("masks.")}
-    ends = ("_predictor.cls_score", "_predictor.bbox_pred")
-    shared = [key for key in after if not any(end in key for end in ends)]
-    if len(rows) == 1 or any(key not in before or before[key].shape != after[key].shape for key in shared):
-        return 0
-    with torch.no_grad():
-        for key, value in after.items():
-            if key in shared:
-                value.copy_(before[key])
-                continue
-            each = 4 if "bbox_pred" in key else 1  # four box offsets per label
-            for to, source in rows.items():
-                value[to * each : (to + 1) * each].copy_(before[key][source * each : (source + 1) * each])
-    return len(rows) - 1
+    return before, after
+
+
+def _rows_per_label(name: str) -> int:
+    """Return how many rows of these weights belong to each label: 4 of box offsets, 0 of layers before the last."""
+    return 1 if "_predictor.cls_score" in name else 4 if "_predictor.bbox_pred" in name else 0
 
 
 def normalisation(architecture: str | TransformersShape, backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

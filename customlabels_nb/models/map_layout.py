@@ -90,29 +90,32 @@ class MapLayouts:
         if self._read() is None:
             return None
         assert self._stored is not None
-        stamp, stored, index = self._stored
         keys = [None if content is None else feature_key(content) for content in contents]
-        new = {key for key in keys if key is not None and key not in index}
+        new = {key for key in keys if key is not None and key not in self._stored[2]}
         if new:
-            fresh = sorted(new)
-            positions, rows = self._file.lookup(fresh)
-            placeable = [key for key, position in zip(fresh, positions.tolist(), strict=True) if position >= 0]
-            if placeable:
-                xy = _place(stored, _main(stored, rows, positions[positions >= 0]))
-                old, grown = stored, _keys_of(placeable)
-                stored = _Stored(
-                    old.mean, old.components, old.anchors,
-                    np.concatenate([old.keys, grown]), np.concatenate([old.xy, xy]),
-                )  # fmt: skip
-                index.update(zip(placeable, range(len(old.keys), len(stored.keys)), strict=True))
-                if self._stamp() == stamp:  # otherwise it was laid out again meanwhile
-                    self._write(stored)
-                self._stored = self._stamp() or stamp, stored, index
+            self._add(sorted(new))
+        _, stored, index = self._stored
         at = np.fromiter((-1 if key is None else index.get(key, -1) for key in keys), np.int64, len(keys))
         result = np.full((len(keys), 2), np.nan, dtype=np.float32)
         result[at >= 0] = stored.xy[at[at >= 0]]
         together = int(((at >= 0) & (at < len(stored.anchors))).sum())
         return MapLayout(result, together, int((at >= 0).sum()) - together)
+
+    def _add(self, keys: list[bytes]) -> None:
+        """Place new images that have features by their neighbours, and store their places."""
+        assert self._stored is not None
+        stamp, stored, index = self._stored
+        positions, rows = self._file.lookup(keys)
+        placeable = [key for key, position in zip(keys, positions.tolist(), strict=True) if position >= 0]
+        if not placeable:
+            return
+        xy = _place(stored, _main(stored, rows, positions[positions >= 0]))
+        index.update((key, len(stored.keys) + number) for number, key in enumerate(placeable))
+        all_keys = np.concatenate([stored.keys, _keys_of(placeable)])
+        stored = replace(stored, keys=all_keys, xy=np.concatenate([stored.xy, xy]))
+        if self._stamp() == stamp:  # otherwise it was laid out again meanwhile
+            self._write(stored)
+        self._stored = self._stamp() or stamp, stored, index
 
     def plane(self, contents: Sequence[str | None]) -> MapLayout:
         """Return the plane of the first two principal components, which needs about a second."""
