@@ -173,7 +173,11 @@ def _why_not_identified(data: bytes | BinaryIO, name: str) -> str:
 def file_suffix(data: bytes, name: str) -> str:
     """Return the usual file extension for an encoded image, such as ".jpg", or raise ImageError if it is not one."""
     with opened(data, name) as image:
-        return _SUFFIXES.get(image.format or "", f".{(image.format or 'image').lower()}")
+        return usual_suffix(image)
+
+
+def usual_suffix(image: Image.Image) -> str:
+    return _SUFFIXES.get(image.format or "", f".{(image.format or 'image').lower()}")
 
 
 def count_frames(image: Image.Image) -> int:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from customlabels_nb._utils.files import write_errors, write_whole
+from customlabels_nb._utils.text import file_name
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL
 from customlabels_nb.errors import NotAllowedError
-from customlabels_nb.images.decoding import opened
+from customlabels_nb.images.decoding import opened, usual_suffix
 from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
@@ -20,8 +21,6 @@ from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.session_files import reserve
 from customlabels_nb.store import Action
-
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 
 
 @dataclass(frozen=True)
@@ -98,19 +97,13 @@ class Feedback(ProjectScreen):
     def _write(self, data: bytes, name: str) -> Path:
         """Write an image to ``images/`` under a free file name."""
         with opened(data, name, LOCAL.max_pixels) as image:
-            wanted = file_name(name, image.format or "")
+            suffix = usual_suffix(image)
+        wanted = file_name(name.partition("#")[0] if "://" in name else name)
+        if os.path.splitext(wanted)[1].lower() not in IMAGE_SUFFIXES:
+            wanted += suffix
         folder = self.root / "images"
         with write_errors(f"The image in {str(folder)!r}", NotAllowedError):
             folder.mkdir(parents=True, exist_ok=True)
             path = reserve(folder, wanted, {path.name.lower() for path in folder.iterdir()})
             write_whole(path, data)
         return path
-
-
-def file_name(name: str, image_format: str) -> str:
-    """Derive a file name from a path or URL, with the extension of the format if it has none."""
-    path = name.partition("?")[0].partition("#")[0] if "://" in name else name
-    base = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].strip(". ") or "picture"
-    if os.path.splitext(base)[1].lower() in IMAGE_SUFFIXES:
-        return base
-    return base + _SUFFIXES.get(image_format, ".png")

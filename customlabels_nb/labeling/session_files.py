@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,9 +16,10 @@ from uuid import uuid4
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb._utils.files import portable_name, scratch, write_errors
+from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.tables import TEXT
+from customlabels_nb.datasets.formats.staging import portable_stem, portable_suffix
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.images.reading import open_hashed, open_image, thumbnail
@@ -147,7 +149,9 @@ class SessionFiles:
         """Append bytes to a file of the batch, or create the file if ``first``."""
         upload = self._batch(batch)
         if first:
-            upload.names[name] = upload.folder / free_name(name, {path.name.lower() for path in upload.names.values()})
+            upload.names[name] = upload.folder / upload_name(
+                name, {path.name.lower() for path in upload.names.values()}
+            )
         elif name not in upload.names:
             raise InputError(f"The first part of the upload of {name!r} is missing.")
         upload.bytes += len(data)
@@ -198,25 +202,18 @@ class SessionFiles:
             raise InputError("This upload was cancelled or belongs to another kernel. Drop the files again.") from None
 
 
-def free_name(name: str, taken: set[str]) -> str:
+def upload_name(name: str, taken: set[str]) -> str:
     """Derive a valid file name that is not in ``taken`` (lower case) from the last part of ``name``."""
-    base = portable_name(name.replace("\\", "/").rsplit("/", 1)[-1].lstrip(". ")) or "image"
-    stem, dot, suffix = base.rpartition(".")
-    if not dot:
-        stem, suffix = base, ""
-    stem = stem.encode()[:150].decode(errors="ignore") or "image"
-    suffix = f".{suffix[:16]}" if suffix else ""
-    free, number = f"{stem}{suffix}", 1
-    while free.lower() in taken:
-        number += 1
-        free = f"{stem}-{number}{suffix}"
-    return free
+    path = name.replace("\\", "/")
+    stem, suffix = portable_stem(path), portable_suffix(path)
+    numbers = chain([""], (f"-{number}" for number in count(2)))
+    return next(free for number in numbers if (free := f"{stem}{number}{suffix}").lower() not in taken)
 
 
 def reserve(folder: Path, name: str, taken: set[str]) -> Path:
     """Create an empty file under a valid name not in ``taken`` (lower case), and never one of another process."""
     while True:
-        path = folder / free_name(name, taken)
+        path = folder / upload_name(name, taken)
         taken.add(path.name.lower())
         with suppress(FileExistsError):
             path.touch(exist_ok=False)

@@ -103,16 +103,16 @@ def test_equal_names_do_not_overwrite(project: Project, files: SessionFiles) -> 
 def test_uploads_of_two_people_at_once_do_not_overwrite(
     project: Project, files: SessionFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch, real = files.begin_upload(), session_files.free_name
+    batch, real = files.begin_upload(), session_files.upload_name
     files.add_part(batch, "a.png", png("red"), first=True)
 
-    def free_name(name: str, taken: set[str]) -> str:
+    def upload_name(name: str, taken: set[str]) -> str:
         """Let another person upload a file of this name after the names in use were read."""
-        monkeypatch.setattr(session_files, "free_name", real)
+        monkeypatch.setattr(session_files, "upload_name", real)
         upload(screens.session_files(project._location), "plum", **{"a.png": png("blue")})
         return real(name, taken)
 
-    monkeypatch.setattr(session_files, "free_name", free_name)
+    monkeypatch.setattr(session_files, "upload_name", upload_name)
     files.end_upload(batch, "train", "pear")
     folder = project.root / "images"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.png": png("blue"), "a-2.png": png("red")}
