@@ -7,6 +7,7 @@ import html
 import re
 import unicodedata
 import warnings
+from collections.abc import Iterable
 
 _JOINERS = "\u200c\u200d"  # invisible, but required by several scripts and many emoji
 
@@ -71,6 +72,19 @@ def file_name(path: str) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """Format a count with its noun, such as ``1 image`` or ``2,000 images``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Join names as ``a``, ``a and b`` or ``a, b and c``, ending with ``… and 5 more`` if there are many."""
+    shown = list(names)
+    if len(shown) > most + 1:
+        shown = [*shown[:most], f"{len(shown) - most:,} more"]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def quoted(names: Iterable[str], most: int = 5) -> str:
+    """List distinct names in quotes, as :func:`listed` does."""
+    return listed((repr(str(name)) for name in dict.fromkeys(names)), most)
 
 
 def _is_shown(character: str) -> bool:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 #: "error": training would fail or learn something wrong; "warning": the result will suffer; "note": information.
 SEVERITIES = ("error", "warning", "note")
 
-_LISTED = 4
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -48,12 +46,6 @@ def rows_of(split: str, images: Iterable[str], details: Iterable[str] | str = ""
     frame = pd.DataFrame({"split": split, "image": pd.Series(list(images), dtype=TEXT)})
     frame["detail"] = details if isinstance(details, str) else pd.Series(list(details), dtype=TEXT)
     return frame.drop_duplicates("image").reset_index(drop=True)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Format the first names in quotes, followed by the number of further names."""
-    more = len(names) - _LISTED
-    return ", ".join(map(repr, names[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")
 
 
 _COLUMNS = {"code": TEXT, "severity": TEXT, "where": TEXT, "images": "int64", "message": TEXT, "advice": TEXT}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from customlabels_nb._utils.text import counted
-from customlabels_nb.checks.findings import Finding, listed, rows_of
+from customlabels_nb._utils.text import counted, quoted
+from customlabels_nb.checks.findings import Finding, rows_of
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.dataset import Dataset
@@ -84,7 +84,7 @@ def _few(counts: pd.Series) -> Iterator[Finding]:
         few = counts[(counts >= least) & (counts < below)]
         if len(few):
             names = few.index.tolist()
-            message = f"{counted(len(few), 'label has', 'labels have')} only {meaning} ({listed(names)})."
+            message = f"{counted(len(few), 'label has', 'labels have')} only {meaning} ({quoted(names)})."
             advice = "Add images as varied in location, light and angle as those the model will be used on."
             severity = "note" if below == _FEW_IMAGES else "warning"
             yield Finding("LABEL_HAS_FEW_IMAGES", severity, message, advice, names[0], count=int(few.sum()))
@@ -108,19 +108,19 @@ def _uneven(counts: pd.Series) -> list[Finding]:
 def _one_sided(names: list[str], counts: pd.Series, test_counts: pd.Series, test_images: int) -> Iterator[Finding]:
     unused = [name for name in names if name not in counts and name not in test_counts]
     if unused:
-        message = f"{counted(len(unused), 'label has', 'labels have')} no labelled images ({listed(unused)})."
+        message = f"{counted(len(unused), 'label has', 'labels have')} no labelled images ({quoted(unused)})."
         yield Finding("LABEL_UNUSED", "note", message, "Add labelled images, or delete the label.", unused[0])
     only_test = [name for name in names if name in test_counts and name not in counts]
     if only_test:
         message = (
-            f"{counted(len(only_test), 'label occurs', 'labels occur')} only in the test set ({listed(only_test)})."
+            f"{counted(len(only_test), 'label occurs', 'labels occur')} only in the test set ({quoted(only_test)})."
         )
         advice = "Add training images. The model cannot recognise a label without training images."
         number = int(test_counts[only_test].sum())
         yield Finding("LABEL_NOT_IN_TRAIN", "warning", message, advice, only_test[0], count=number)
     only_train = [name for name in names if name in counts and name not in test_counts]
     if test_images and only_train:
-        message = f"{counted(len(only_train), 'label has', 'labels have')} no test images ({listed(only_train)})."
+        message = f"{counted(len(only_train), 'label has', 'labels have')} no test images ({quoted(only_train)})."
         advice = "Add test images. Without them, the metrics of a label are unknown."
         number = int(counts[only_train].sum())
         yield Finding("LABEL_NOT_IN_TEST", "warning", message, advice, only_train[0], count=number)
@@ -136,7 +136,7 @@ def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Fi
         return []
     names = few.index.tolist()
     message = (
-        f"{counted(len(few), 'label has', 'labels have')} fewer than {_FEW_TEST_IMAGES} test images ({listed(names)}): "
+        f"{counted(len(few), 'label has', 'labels have')} fewer than {_FEW_TEST_IMAGES} test images ({quoted(names)}): "
         "a single image can change the metrics considerably."
     )
     advice = "Add test images with these labels."
@@ -149,7 +149,7 @@ def _alike(names: list[str]) -> Iterator[Finding]:
         groups.setdefault(look_alike_key(name), []).append(name)
     for group in groups.values():
         if len(group) > 1:
-            message = f"The labels {listed(group)} look alike and are probably variants of the same label."
+            message = f"The labels {quoted(group)} look alike and are probably variants of the same label."
             advice = f"If they mean the same, merge them: project.labels.merge({group[1]!r}, into={group[0]!r})."
             yield Finding("LABELS_LOOK_ALIKE", "warning", message, advice, group[0])
 

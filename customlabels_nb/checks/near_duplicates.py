@@ -25,7 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction
-from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.checks.findings import Finding, rows_of
 from customlabels_nb.checks.image_fingerprints import BASIS, FREQUENCY, SIDE, Fingerprints, Prints
@@ -388,7 +388,7 @@ def _contradict(labels: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _labels(labels: tuple[str, ...]) -> str:
-    return f"labelled {' and '.join(map(repr, labels))}" if labels else "not labelled"
+    return f"labelled {quoted(labels)}" if labels else "not labelled"
 
 
 def _example(rows: pd.DataFrame) -> str:

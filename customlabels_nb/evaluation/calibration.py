@@ -11,10 +11,11 @@ from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
 from customlabels_nb.evaluation.outcomes import Outcomes
 from customlabels_nb.evaluation.scores import Scores
 
-MOST_BINS = 1000
+#: Number of bins by default, and the largest.
+CALIBRATION_BINS, MOST_BINS = 10, 1000
 
 
-def calibration_table(outcomes: Outcomes, bins: int = 10, *, position: int | None = None) -> pd.DataFrame:
+def calibration_table(outcomes: Outcomes, bins: int, *, position: int | None = None) -> pd.DataFrame:
     """Compute the table that ``Report.calibration`` returns, for all labels or for the label at one position.
 
     Each bin includes its upper edge, and the first bin also includes 0, as in

@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 
 from customlabels_nb._utils.arguments import plain_repr
-from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
@@ -90,15 +90,9 @@ def choose_test_images(
     return _some_image(chosen.to_numpy(dtype=object)), tuple(notes)
 
 
-def first_names(names: Iterable[str]) -> str:
-    """List the first three names, such as ``'a.jpg', 'b.jpg', 'c.jpg' and 2 more``."""
-    shown = [repr(str(name)) for name in names]
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3:,} more" if len(shown) > 3 else "")
-
-
 def some_images(names: Collection[str]) -> str:
     """Count images, and list the first three, such as ``2 images ('a.jpg', 'b.jpg')``."""
-    return f"{counted(len(names), 'image')} ({first_names(names)})"
+    return f"{counted(len(names), 'image')} ({quoted(names, 3)})"
 
 
 def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray[np.object_]) -> pd.DataFrame:
@@ -155,7 +149,7 @@ def _require_common(table: str, names: pd.Index, other: str, others: pd.Index) -
 def _about_similar(first: tuple[str, pd.Index], other: tuple[str, pd.Index]) -> Iterator[str]:
     """Say how names that only one of two tables has differ from similar ones that only the other one has."""
     for what, pairs in _similar(first[1], other[1]):
-        names = first_names(mine for mine, _ in pairs)
+        names = quoted((mine for mine, _ in pairs), 3)
         yield (
             f"Only the {what} of {counted(len(pairs), 'image')} differ between {first[0]} and {other[0]}, so they are "
             f"not matched: {names}. If they are the same images, use the same paths in both."

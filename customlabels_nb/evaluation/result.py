@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction, check_random_state
+from customlabels_nb._utils.text import listed, quoted
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
 from customlabels_nb.core.tables import (
     BOXES,
@@ -31,12 +32,12 @@ from customlabels_nb.datasets.reviewed import had_prelabel
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.boxes import Boxes, limit_note, make_boxes
-from customlabels_nb.evaluation.calibration import calibration_table
+from customlabels_nb.evaluation.calibration import CALIBRATION_BINS, calibration_table
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS
 from customlabels_nb.evaluation.confusion import ConfusionMatrix
 from customlabels_nb.evaluation.cross_validation import apply_thresholds, rule_to_follow
 from customlabels_nb.evaluation.detector_metrics import by_box_size, mean_average_precision, mean_average_recall
-from customlabels_nb.evaluation.input_tables import first_names, has_boxes, images_table
+from customlabels_nb.evaluation.input_tables import has_boxes, images_table
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, per_label_table, row_of, summary_table
 from customlabels_nb.evaluation.outcomes import Outcomes
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
 #: With more test images and no mistakes, fewer than 1% of new images may be wrong (the rule of three).
 MANY_IMAGES = 300
-_LISTED = 8
 
 
 class Evaluation:
@@ -289,7 +289,7 @@ class Evaluation:
             raise InputError(f"ROC curves are for classifiers, and the task of this evaluation is {self.task!r}.")
         return roc_table(self.outcomes, self.outcomes.position(label))
 
-    def calibration(self, bins: int = 10, *, label: str | None = None) -> pd.DataFrame:
+    def calibration(self, bins: int = CALIBRATION_BINS, *, label: str | None = None) -> pd.DataFrame:
         """Return the share of correct predictions by confidence.
 
         Parameters
@@ -591,7 +591,7 @@ def _about_thresholds(
         )
         once = outcomes.test_images == 1
         if once.any():
-            names = _listed(list(np.array(outcomes.labels, dtype=object)[once]))
+            names = listed(np.array(outcomes.labels, dtype=object)[once])
             yield f"Only one test image has {names}. The threshold for that image comes from the other labels."
 
 
@@ -602,7 +602,7 @@ def _about_names(outcomes: Outcomes, named: Sequence[str]) -> Iterator[str]:
     if unknown:
         near = [match for name in unknown for match in get_close_matches(name, sorted(occurring), 1)][:1]
         nearest = f" The nearest is {near[0]!r}." if near else ""
-        yield f"thresholds names labels that are in neither truth nor predictions: {first_names(unknown)}.{nearest}"
+        yield f"thresholds names labels that are in neither truth nor predictions: {quoted(unknown)}.{nearest}"
 
 
 _NEVER_REACHED = "no prediction of {} reaches the threshold."
@@ -621,7 +621,7 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame, never: str) -> It
         (tested & predicted & (tp == 0) & (fp > 0), "no prediction of {} is correct. F1 is 0/0, shown as 0."),
     ):
         if which.any():
-            yield text.format(_listed(list(names[which])))
+            yield text.format(listed(names[which]))
     true_names = {name.casefold(): name for name in names[tested]}
     for name in names[~tested]:
         other = true_names.get(name.casefold())
@@ -652,7 +652,7 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
         (outcomes.bare, noun, "Any prediction there is a false positive"),
     ):
         if which.any():
-            number, names = int(which.sum()), first_names(outcomes.images[which])
+            number, names = int(which.sum()), quoted(outcomes.images[which], 3)
             yield f"{number} of {len(outcomes.images)} test images have no {what}. {text}: {names}."
     if not (outcomes.answered & ~outcomes.bare).any() and outcomes.answered.any() and not outcomes.bare.all():
         yield (
@@ -712,8 +712,3 @@ def _unlimited(boxes: Boxes) -> str:
         f"{metric.__name__} is {metric(every):.3f} instead of {metric(boxes):.3f}"
         for metric in (mean_average_precision, mean_average_recall)
     )
-
-
-def _listed(names: list[str]) -> str:
-    text = ", ".join(names[:_LISTED])
-    return f"{text} and {len(names) - _LISTED} more labels" if len(names) > _LISTED else text

@@ -20,7 +20,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import scratch_for, write_errors
 from customlabels_nb._utils.garbage import collection_paused
-from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.formats.base import ROUNDING
@@ -30,7 +30,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.ingest.copies import copy_image, name_of_copy
 from customlabels_nb.ingest.image_facts import FactsReader, pixel_column
 from customlabels_nb.ingest.image_identity import Decision, Identification
-from customlabels_nb.ingest.merging import Merge, quoted
+from customlabels_nb.ingest.merging import Merge
 from customlabels_nb.ingest.sources import ImportOptions, Source, SourceContents, find_images
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.writing import ImportPart

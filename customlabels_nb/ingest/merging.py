@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import quoted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import rings_of
@@ -267,11 +268,6 @@ def _same_outline(stored: object, source: object, rounding: float) -> bool:
     return [len(ring) for ring in first] == [len(ring) for ring in second] and all(
         bool((np.abs(a - b) <= rounding).all()) for a, b in zip(first, second, strict=True)
     )
-
-
-def quoted(labels: Collection[str]) -> str:
-    """Return the distinct labels as ``'a' and 'b'``."""
-    return " and ".join(map(repr, dict.fromkeys(labels)))
 
 
 def _by_whom(annotations: pd.DataFrame) -> dict[str, str]:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb._utils.rendering import render
-from customlabels_nb._utils.text import counted, one_line, printable
+from customlabels_nb._utils.text import counted, listed, one_line, printable
 from customlabels_nb.checks.box_rules import check_boxes
 from customlabels_nb.checks.label_rules import check_labels
 from customlabels_nb.core.decisions import MOST_CONFIDENT
@@ -430,7 +430,7 @@ def _labels_by_models(facts: CardFacts) -> Iterator[Block]:
         models = [
             f"{name} ({', '.join(filter(None, (licence_of(name), f'{count:,}')))})" for name, count in counts.items()
         ]
-        yield Text(f"Of {len(labels):,} training labels, {counts.sum():,} were assigned by models: {_listed(models)}.")
+        yield Text(f"Of {len(labels):,} training labels, {counts.sum():,} were assigned by models: {listed(models)}.")
 
 
 def _recipe(facts: CardFacts) -> Iterator[Block]:
@@ -632,7 +632,7 @@ def _about_metrics(facts: CardFacts) -> Iterator[str]:
         )
     yield from evaluation.notes
     if facts.hand_set:
-        yield f"Thresholds set by hand, not chosen for the highest F1: {_listed(list(facts.hand_set))}."
+        yield f"Thresholds set by hand, not chosen for the highest F1: {listed(facts.hand_set)}."
 
 
 def _about_labels(facts: CardFacts) -> Iterator[str]:
@@ -640,18 +640,18 @@ def _about_labels(facts: CardFacts) -> Iterator[str]:
         learnt = [(label, facts.training_images.get(label, 0)) for label in facts.config.labels]
         few = [f"{label} ({count})" for label, count in learnt if count < _FEW_TRAINING]
         if few and facts.training_images:
-            yield f"Fewer than {_FEW_TRAINING} training images: {_listed(few)}."
+            yield f"Fewer than {_FEW_TRAINING} training images: {listed(few)}."
     if facts.evaluation is None:
         return
     table = facts.evaluation.per_label
     tested = table[table["test_images"] > 0]
     few = [f"{row.label} ({row.test_images})" for row in tested.itertuples() if row.test_images < _FEW_TEST]
     if few:
-        yield f"Fewer than {_FEW_TEST} test images, so a single one changes the metrics considerably: {_listed(few)}."
+        yield f"Fewer than {_FEW_TEST} test images, so a single one changes the metrics considerably: {listed(few)}."
     weak = tested[tested["f1"] < _WEAK].sort_values("f1", kind="stable")
     if len(weak):
         named = [f"{row.label} ({row.f1:.2f})" for row in weak.itertuples()]
-        yield f"Low F1 (below {_WEAK}): {_listed(named)}."
+        yield f"Low F1 (below {_WEAK}): {listed(named)}."
 
 
 def _about_mistakes(evaluation: Evaluation) -> Iterator[str]:
@@ -736,7 +736,3 @@ def _about_the_world(facts: CardFacts) -> Iterator[str]:
             "Every training image contains a labelled object, so the model's rate of false detections on images "
             "without any objects is unknown."
         )
-
-
-def _listed(names: list[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

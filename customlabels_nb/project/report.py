@@ -20,6 +20,7 @@ from customlabels_nb._utils.text import counted, printable
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.evaluation.calibration import CALIBRATION_BINS
 from customlabels_nb.evaluation.exploring.position import Position, position_of
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.result import Evaluation
@@ -489,7 +490,12 @@ class Report(NameHints, Evaluation):
         return plot_confidences(self, ax, label=label, theme=theme)
 
     def plot_calibration(
-        self, ax: Axes | None = None, label: str | None = None, bins: int = 10, *, theme: Theme | None = None
+        self,
+        ax: Axes | None = None,
+        label: str | None = None,
+        bins: int = CALIBRATION_BINS,
+        *,
+        theme: Theme | None = None,
     ) -> Axes:
         """Plot a calibration curve: accuracy in ``bins`` ranges of confidence, for all labels or only for ``label``.
 

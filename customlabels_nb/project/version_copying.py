@@ -54,7 +54,7 @@ def copy_version(
         raise NotAllowedError(f"{str(folder)!r} is not a version folder of {str(source.root)!r}. Nothing was copied.")
     files = list(_files(folder))
     load_config(folder)
-    chosen = _free_name(target, record.name if name is None else name)
+    chosen = _name_for_copy(target, record.name if name is None else name)
     now = datetime.now(UTC)
     origin = source.store.project().name
     copy = replace(
@@ -86,7 +86,7 @@ def copy_version(
     return chosen
 
 
-def _free_name(target: ProjectLocation, name: str) -> str:
+def _name_for_copy(target: ProjectLocation, name: str) -> str:
     """Return ``name`` if it is free, after deleting a failed copy of that name."""
     failed = [version for version in target.store.versions() if version.name == name]
     if failed and failed[0].status == "COPYING_FAILED":

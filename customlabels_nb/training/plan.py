@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.core.tables import DRAWN_TASKS, MULTI_LABEL, POLYGONS, SINGLE_LABEL, TRAIN, by_machine
 from customlabels_nb.datasets.dataset import Dataset
@@ -208,10 +208,10 @@ def _notes(
     train, test = (part.marks.drop_duplicates(["image", "label"])["label"].value_counts() for part in parts)
     never = [name for name in datasets[0].labels["label"] if name not in set(names)]
     if never:
-        notes.append(f"No training image has {_listed(never)}, so the model will not recognise it.")
+        notes.append(f"No training image has {quoted(never)}, so the model will not recognise it.")
     untested = [name for name in names if name not in test.index]
     if untested:
-        notes.append(f"No test image has {_listed(untested)}, so the averaged metrics do not include it.")
+        notes.append(f"No test image has {quoted(untested)}, so the averaged metrics do not include it.")
     few = [f"{name} ({train[name]})" for name in names if train[name] < _FEW]
     if few and choice.recipe != BRANDS:
         notes.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
@@ -262,7 +262,3 @@ def unread_notes(images: Sequence[str]) -> list[str]:
     """Describe in at most one sentence which images could not be read."""
     such = f"{counted(len(images), 'image')}, such as {images[0]!r}" if len(images) else ""
     return [f"Excluded because they could not be read: {such}."] if such else []
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -78,7 +78,7 @@ def test_few_images_of_a_label_have_a_severity() -> None:
     few = report.issues[report.issues["code"] == "LABEL_HAS_FEW_IMAGES"].set_index("where")
     assert few["images"].to_dict() == {"one": 1, "four": 6, "nine": 14}
     assert few["severity"].to_dict() == {"one": "warning", "four": "warning", "nine": "note"}
-    assert "'four', 'two'" in few.loc["four", "message"]
+    assert "'four' and 'two'" in few.loc["four", "message"]
     assert "ten" not in " ".join(few["message"])
 
 

@@ -287,7 +287,7 @@ def test_evaluation_without_predictions() -> None:
     assert found.summary["value"].tolist() == [0, 0, 0, 0.5, 0, *[0] * 8, 3, 2]
     assert found.confusion_matrix.counts[:, 2].tolist() == [2, 2, 0]
     assert (found.per_image["confidence"] == 0).all()
-    assert "no predictions of apple, pear" in "\n".join(found.notes)
+    assert "no predictions of apple and pear" in "\n".join(found.notes)
 
 
 def test_evaluation_without_truth() -> None:
@@ -301,7 +301,7 @@ def test_evaluation_without_truth() -> None:
         == [0] * 4
     )
     assert found.summary["low"].isna().all()
-    assert "No test image has apple, pear" in "\n".join(found.notes)
+    assert "No test image has apple and pear" in "\n".join(found.notes)
     assert found.by_box_size()["recall"].tolist() == [0] * 9
 
 
@@ -359,7 +359,7 @@ def test_images_without_anything_count() -> None:
     assert any(tells(note, 2, 4, "test", "box") for note in found.notes)
     left_out = evaluate(TRUTH, PREDICTIONS, ["1.jpg"])
     assert left_out.per_label.set_index("label")["test_images"].to_dict() == {"apple": 1, "pear": 1}
-    assert "2 images ('2.jpg', '3.jpg') in truth or predictions" in "\n".join(left_out.notes)
+    assert "2 images ('2.jpg' and '3.jpg') in truth or predictions" in "\n".join(left_out.notes)
 
 
 def test_rows_without_a_box_are_left_out_with_a_warning() -> None:

@@ -84,7 +84,7 @@ def test_without_predictions_everything_is_missed(task: str, thresholds: object)
     assert found.per_image["result"].tolist() == ["false negative"] * 2
     expected = [[0, 0, 1], [0, 0, 1]] if task == "single-label" else [[0, 0], [0, 0]]  # no answer
     assert found.confusion_matrix.counts.tolist() == expected
-    assert any("does not predict apple, pear" in note for note in found.notes)
+    assert any("does not predict apple and pear" in note for note in found.notes)
     assert any(tells(note, 2, 2, "test", "predictions") for note in found.notes)
     assert len(found.curve("pear")) == 2
     assert found.precision_recall("pear")["recall"].tolist() == [0]
@@ -101,7 +101,7 @@ def test_without_truth_every_prediction_is_wrong(truth: pd.DataFrame, task: str,
     assert found.summary["low"].isna().all()
     assert found.metric("f1") == 0
     assert log_loss(found.outcomes) >= 0  # type: ignore[arg-type]
-    assert any("No test image has apple, pear" in note for note in found.notes)
+    assert any("No test image has apple and pear" in note for note in found.notes)
     assert any(tells(note, 2, 2, "test", "label") for note in found.notes)
 
 

@@ -214,4 +214,4 @@ def test_notes_are_of_the_decision() -> None:
     assert any("No image has b as its most confident label. Precision and F1 are 0/0" in note for note in most)
     assert not any("threshold" in note for note in most)
     assert any("thresholds were chosen on this test set" in note for note in assumed)
-    assert any("No prediction of a, b reaches the threshold. Precision and F1 are 0/0" in note for note in high)
+    assert any("No prediction of a and b reaches the threshold. Precision and F1 are 0/0" in note for note in high)

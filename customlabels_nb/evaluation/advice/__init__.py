@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb._utils.text import counted, one_line, printable
+from customlabels_nb._utils.text import counted, file_name, one_line, printable
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import ImageError
-from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines, short_name
+from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines
 from customlabels_nb.evaluation.advice.rules import (
     Case,
     alarm_advice,
@@ -259,7 +259,12 @@ def _images(
     for _, row in item.images.drop_duplicates("image").head(SHOWN_IMAGES).iterrows():
         name = str(row["image"])
         picture = pictures(name) if pictures is not None and pictures_left else None
-        image: dict[str, Any] = {"name": name, "short_name": short_name(name), "caption": _caption(row), "source": None}
+        image: dict[str, Any] = {
+            "name": name,
+            "short_name": one_line(file_name(name)),
+            "caption": _caption(row),
+            "source": None,
+        }
         if picture is not None:
             pictures_left -= 1
             scale = min(_WIDTH / picture.width, _HEIGHT / picture.height)

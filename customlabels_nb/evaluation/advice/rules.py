@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb._utils.text import counted, one_line
+from customlabels_nb._utils.text import counted, listed, one_line
 from customlabels_nb.core.geometry import BOX_SIZES
 from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TEXT
 from customlabels_nb.errors import InputError
@@ -29,7 +29,6 @@ from customlabels_nb.evaluation.slices import LEAST_IMAGES as LEAST_OF_A_SLICE
 from customlabels_nb.evaluation.slices import LOWER, beyond_chance, sliced, sum_counts
 from customlabels_nb.evaluation.thresholded import Thresholded
 
-_LISTED = 4
 #: Maximum number of images listed in the code of a suggestion.
 MOST_NAMES = 50
 
@@ -159,13 +158,6 @@ class Case:
 
 #: Folder in suggested code, which must be replaced.
 NEW = "path/to/new/images"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Join names as ``a``, ``a and b`` or ``a, b and c``, ending with ``… and 5 more`` if there are many."""
-    if len(names) > _LISTED + 1:
-        names = [*names[:_LISTED], f"{len(names) - _LISTED:,} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 # -- single mistakes: doubtful ground truth, confused labels, missed labels, false positives -----------------
@@ -866,11 +858,11 @@ def rare_advice(case: Case) -> Iterator[AdviceItem]:
     if few.size:
         labels = tuple(case.labels[position] for position in few)
         numbers = case.outcomes.test_images[few]
-        have = f"{listed(labels)} {'has' if len(labels) == 1 else 'have'}"
         number = "no test image" if not numbers.any() else f"fewer than {FEW_TEST_IMAGES} test images"
-        text = f"{have} {number}, so their metrics are unreliable. Add more of them to the test set."
-        if len(labels) == 1:
-            text = text.replace("their metrics are", "its metrics are").replace("more of them", "more of it")
+        have, their, them = ("has", "its", "it") if len(labels) == 1 else ("have", "their", "them")
+        text = (
+            f"{listed(labels)} {have} {number}, so {their} metrics are unreliable. Add more of {them} to the test set."
+        )
         weight = _RARE_WEIGHT * len(labels) / len(case.labels)
         images = _images_with(case, labels)
         yield AdviceItem("rare", text, labels, images, case.add(labels[0], images, "test"), weight)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from customlabels_nb._utils.text import file_name
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
@@ -170,13 +171,9 @@ def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *,
     return np.asarray((judged.bits & _BITS[show]) > 0)
 
 
-def short_name(name: str) -> str:
-    return name.rstrip("/").rsplit("/", 1)[-1]
-
-
 def name_ranks(names: list[str]) -> IntArray:
     """Rank the images by file name in natural order (``2.jpg`` before ``10.jpg``), shape (n,)."""
-    keys = [_natural(short_name(name)) for name in names]
+    keys = [_natural(file_name(name)) for name in names]
     ranks = np.empty(len(names), dtype=np.int64)
     ranks[sorted(range(len(names)), key=keys.__getitem__)] = np.arange(len(names))
     return ranks

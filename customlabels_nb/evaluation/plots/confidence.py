@@ -27,7 +27,7 @@ from customlabels_nb._utils.plotting.style import (
 )
 from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
-from customlabels_nb.evaluation.calibration import answers
+from customlabels_nb.evaluation.calibration import CALIBRATION_BINS, answers
 from customlabels_nb.evaluation.result import Evaluation
 
 BINS = 20
@@ -76,7 +76,7 @@ def plot_confidences(evaluation: Evaluation, ax: Axes | None = None, *, label: s
 
 @plot
 def plot_calibration(
-    evaluation: Evaluation, ax: Axes | None = None, *, bins: int = 10, label: str | None = None
+    evaluation: Evaluation, ax: Axes | None = None, *, bins: int = CALIBRATION_BINS, label: str | None = None
 ) -> Axes:
     """Draw the share of correct predictions against confidence (a reliability diagram).
 

@@ -65,8 +65,10 @@ def plot_confusion_matrix(
     names, across = [plain(name, 20) for name in labels], [plain(name, 20) for name in columns]
     count, width, longest = len(names), len(across), max(map(len, across))
     steep = count > 6 or longest > 12
-    beside = ["tp", "fp", "fn", "tn"] if one_vs_rest is not None and count <= MOST_SINGLE_CELLS else []
-    wide = width + len(beside)
+    beside = pd.DataFrame(index=range(count))
+    if one_vs_rest is not None and count <= MOST_SINGLE_CELLS:
+        beside = one_vs_rest[["tp", "fp", "fn", "tn"]]
+    wide = width + beside.shape[1]
     if ax is None:
         ax, cell = _axes_for(count, wide, longest, steep=steep)
     else:
@@ -94,10 +96,10 @@ def plot_confusion_matrix(
         ax.axhline(count - 1.5, color=INK, linewidth=1)
         _slanted(ax.get_yticklabels()[-1:] if step == 1 else ())
     written = _texts(values, shares, whole=whole)
-    if one_vs_rest is not None and beside:
+    if beside.size:
         ax.axvline(width - 0.5, color=INK, linewidth=1)
-        counts = one_vs_rest[beside].to_numpy()
-        written |= {(row, width + column): f"{number}" for (row, column), number in np.ndenumerate(counts)}
+    counts = np.ndenumerate(beside.to_numpy())
+    written |= {(row, width + column): f"{number}" for (row, column), number in counts}
     _numbers(ax, written, cells, cell, cell * _sides(shares))
     return ax
 
