@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ from customlabels_nb.endpoints.http_messages import Answer
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.errors import ImageError, ImageTooLargeError, ServiceError
 from customlabels_nb.images.decoding import file_suffix, opened
-from customlabels_nb.images.reading import examine, hashed, read_bytes
+from customlabels_nb.images.reading import ImageFacts, examine, hashed, read_bytes
 from customlabels_nb.images.thumbnails import thumbnail_of
 from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.remote.memory_budget import Hold, image_memory
@@ -185,47 +186,29 @@ def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> 
     """Add images as one action, and answer with what became of each. Known images stay as they are."""
     if any(upload.regions for upload in uploads) and not is_detection(served):
         raise ServiceError("BadRequestImageRegions", "Only projects that detect objects have regions.")
-    limited = call.folder.options.service_limits
-    most = 1 if task_of(served) == t.SINGLE_LABEL else _MOST_IMAGE_TAGS if limited else None
-    root, until = served.project.root, time.monotonic() + DOWNLOAD_SECONDS
-    with scratch(root) as folder, ThreadPoolExecutor(_DOWNLOADS) as pool:
+    limited, most = call.folder.options.service_limits, _most_tags(call, served)
+    until = time.monotonic() + DOWNLOAD_SECONDS
+    with scratch(served.project.root) as folder, ThreadPoolExecutor(_DOWNLOADS) as pool:
         facts = list(pool.map(partial(_prepare, folder=folder, until=until, most_tags=most, limited=limited), uploads))
         return _add_prepared(served, call, uploads, facts)
 
 
-def _add_prepared(served: ServedProject, call: Call, uploads: Sequence[Upload], facts: Sequence[Any]) -> Answer:
+def _most_tags(call: Call, served: ServedProject) -> int | None:
+    """Return the maximum number of tags of an image, or None if there is none."""
+    if task_of(served) == t.SINGLE_LABEL:
+        return 1
+    return _MOST_IMAGE_TAGS if call.folder.options.service_limits else None
+
+
+def _add_prepared(
+    served: ServedProject, call: Call, uploads: Sequence[Upload], facts: Sequence[ImageFacts | None]
+) -> Answer:
     """Add images whose files are written, and answer."""
     with served.lock:
-        store, root = served.project._store, served.project.root
-        files = store.files()[0]
-        by_hash = dict(zip(files["sha256"], files["image"], strict=True))
-        rows, annotations = [], []
-        for upload, found in zip(uploads, facts, strict=True):
-            if found is None:
-                continue
-            upload.status = "OKDuplicate" if found.sha256 in by_hash else "OK"
-            assert upload.file is not None
-            upload.image = by_hash.setdefault(found.sha256, f"images/{found.sha256[:32]}{upload.file.suffix}")
-            if upload.status == "OKDuplicate":
-                continue
-            path = root / upload.image
-            path.parent.mkdir(exist_ok=True)
-            upload.file.replace(path)
-            status = "labelled" if upload.tags or upload.regions else "unlabelled"
-            source = (upload.url or "Custom Vision endpoint")[:1000]
-            facts_of_file = found.bytes, path.stat().st_mtime_ns
-            rows.append((upload.image, status, found.width, found.height, found.sha256, source, *facts_of_file))
-            annotations += [{"image": upload.image, "label": tag.name} for tag in upload.tags if not tag.is_negative]
-            size = found.width, found.height
-            drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
-            annotations += [mark_of(upload.image, tag, shares, size) for tag, shares in drawn]
-        if rows:
-            columns = ["image", "status", "width", "height", "sha256", "source", "bytes", "mtime_ns"]
-            table = pd.DataFrame(rows, columns=columns)
-            images = t.normalise_images(table[columns[:6]], split=t.TRAIN)
-            files = table[["image", "bytes", "mtime_ns"]]
-            store.add_images(t.TRAIN, images, marks_table(annotations), action("add images"), files=files)
-        names = list(dict.fromkeys(upload.image for upload in uploads if upload.image))
+        prepared = [(upload, found) for upload, found in zip(uploads, facts, strict=True) if found is not None]
+        if new := _place_files(served, prepared):
+            _store_images(served, new)
+        names = list(dict.fromkeys(upload.image for upload, _ in prepared))
         described = dict(zip(names, ImageList(served, names).describe(call, names), strict=True))
     results = [
         {"sourceUrl": upload.source, "status": upload.status, "image": described.get(upload.image)}
@@ -233,6 +216,54 @@ def _add_prepared(served: ServedProject, call: Call, uploads: Sequence[Upload], 
     ]
     fine = all(upload.status in _FINE for upload in uploads)
     return json_answer({"isBatchSuccessful": fine, "images": results}, 200 if fine else 207)
+
+
+def _place_files(
+    served: ServedProject, prepared: Sequence[tuple[Upload, ImageFacts]]
+) -> list[tuple[Upload, ImageFacts]]:
+    """Name all images, move the files of those that the project does not have to its folder, and return these."""
+    files, root = served.project._store.files()[0], served.project.root
+    by_hash = dict(zip(files["sha256"], files["image"], strict=True))
+    new = []
+    for upload, found in prepared:
+        assert upload.file is not None
+        upload.status = "OKDuplicate" if found.sha256 in by_hash else "OK"
+        upload.image = by_hash.setdefault(found.sha256, f"images/{found.sha256[:32]}{upload.file.suffix}")
+        if upload.status == "OK":
+            (root / upload.image).parent.mkdir(exist_ok=True)
+            upload.file.replace(root / upload.image)
+            new.append((upload, found))
+    return new
+
+
+def _store_images(served: ServedProject, new: Sequence[tuple[Upload, ImageFacts]]) -> None:
+    """Add images whose files are in the project to its store, with their tags and regions."""
+    rows = [
+        {
+            "image": upload.image,
+            "status": "labelled" if upload.tags or upload.regions else "unlabelled",
+            "width": found.width,
+            "height": found.height,
+            "sha256": found.sha256,
+            "source": (upload.url or "Custom Vision endpoint")[:1000],
+        }
+        for upload, found in new
+    ]
+    files = [(u.image, found.bytes, (served.project.root / u.image).stat().st_mtime_ns) for u, found in new]
+    served.project._store.add_images(
+        t.TRAIN,
+        t.normalise_images(pd.DataFrame(rows), split=t.TRAIN),
+        marks_table([mark for upload, found in new for mark in _marks_of(upload, found)]),
+        action("add images"),
+        files=pd.DataFrame(files, columns=["image", "bytes", "mtime_ns"]),
+    )
+
+
+def _marks_of(upload: Upload, found: ImageFacts) -> list[dict[str, Any]]:
+    """Return the tags and the different regions of an image as annotations. Negative tags have none."""
+    tags = [{"image": upload.image, "label": tag.name} for tag in upload.tags if not tag.is_negative]
+    drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
+    return tags + [mark_of(upload.image, tag, shares, (found.width, found.height)) for tag, shares in drawn]
 
 
 def marks_table(annotations: list[dict[str, Any]]) -> pd.DataFrame:
@@ -258,7 +289,7 @@ def box(region: RequestFields) -> tuple[float, float, float, float]:
     return left, top, min(right, 1.0) - left, min(bottom, 1.0) - top
 
 
-def _prepare(upload: Upload, *, folder: Path, until: float, most_tags: int | None, limited: bool) -> Any:
+def _prepare(upload: Upload, *, folder: Path, until: float, most_tags: int | None, limited: bool) -> ImageFacts | None:
     """Return the facts of an image, whose file is in ``folder`` then, or None after setting its status."""
     with image_memory.share() as hold:
         found = None
@@ -285,32 +316,35 @@ def read_url(url: str, most: int, hold: Hold, until: float) -> bytes:
     return read(url, None, most, hold=hold, seconds=until - time.monotonic())
 
 
-def _examine(upload: Upload, most_tags: int | None, limited: bool) -> Any:
+def _examine(upload: Upload, most_tags: int | None, limited: bool) -> ImageFacts | None:
     """Return the facts of an image, or None after setting the status of one that cannot be added."""
+    data = upload.data or b""
+    upload.status = upload.status or _refusal(upload, len(data), most_tags, limited)
     if upload.status:
         return None
-    data = upload.data or b""
-    tags = list(dict.fromkeys([*upload.tags, *(tag for tag, _ in upload.regions)]))
-    if most_tags is not None and len(tags) > most_tags:
-        upload.status = "ErrorTagLimitExceed"
-    elif len({tag.is_negative for tag in tags}) > 1:
-        upload.status = "ErrorNegativeAndRegularTagOnSameImage"
-    elif limited and len(upload.regions) > _MOST_REGIONS:
-        upload.status = "ErrorRegionLimitExceed"
-    elif limited and len(data) > _MOST_BYTES:
-        upload.status = "ErrorImageSize"
-    else:
-        try:
-            with _examining:
-                found = hashed(data, examine(data, "image"))
-            if not limited or max(found.width, found.height) <= _MOST_SIDE:
-                return found
-            upload.status = "ErrorImageDimensions"
-        except ImageTooLargeError:
-            upload.status = "ErrorImageDimensions"
-        except ImageError:
-            upload.status = "ErrorImageFormat"
+    try:
+        with _examining:
+            found = hashed(data, examine(data, "image"))
+        if not limited or max(found.width, found.height) <= _MOST_SIDE:
+            return found
+        upload.status = "ErrorImageDimensions"
+    except ImageTooLargeError:
+        upload.status = "ErrorImageDimensions"
+    except ImageError:
+        upload.status = "ErrorImageFormat"
     return None
+
+
+def _refusal(upload: Upload, size: int, most_tags: int | None, limited: bool) -> str:
+    """Return the status of an image that is refused before it is decoded, by the first rule that applies, or ""."""
+    tags = {*upload.tags, *(tag for tag, _ in upload.regions)}
+    rules = (
+        ("ErrorTagLimitExceed", most_tags is not None and len(tags) > most_tags),
+        ("ErrorNegativeAndRegularTagOnSameImage", len({tag.is_negative for tag in tags}) > 1),
+        ("ErrorRegionLimitExceed", limited and len(upload.regions) > _MOST_REGIONS),
+        ("ErrorImageSize", limited and size > _MOST_BYTES),
+    )
+    return next((status for status, applies in rules if applies), "")
 
 
 # -- tags and regions -----------------------------------------------------------------------------------
@@ -321,32 +355,35 @@ def create_image_tags(call: Call) -> dict[str, Any]:
     if not entries:
         raise ServiceError("BadRequestImageTags", "tags is empty. Pass at least one pair of imageId and tagId.")
     answer: dict[str, list[Any]] = {"created": [], "duplicated": [], "exceeded": []}
-    limited = call.folder.options.service_limits
     with served.lock:
-        images = ImageList(served)
+        images, most = ImageList(served), _most_tags(call, served)
         pairs = [(images.find([e.id("imageId")])[0], images.find_tags([e.id("tagId")])[0]) for e in entries]
-        most = 1 if task_of(served) == t.SINGLE_LABEL else _MOST_IMAGE_TAGS if limited else None
-        by_image = images.marks.groupby("image")["label"].agg(set).to_dict()
+        labels = defaultdict(set, images.marks.groupby("image")["label"].agg(set).to_dict())
         annotations, negatives = [], []
         for entry, (name, tag) in zip(entries, pairs, strict=True):
             item = {"imageId": entry.id("imageId"), "tagId": tag.id}
-            labels, is_negative = by_image.setdefault(name, set()), name in images.negatives or name in negatives
-            if tag.name in labels or (tag.is_negative and is_negative):
-                answer["duplicated"].append(item)
-            elif (labels and tag.is_negative) or is_negative:
+            verdict = _verdict(tag, labels[name], name in images.negatives or name in negatives, most)
+            if verdict == "conflict":
                 code = "BadRequestNegativeAndRegularTagOnSameImage"
                 raise ServiceError(code, f"The image {item['imageId']} would have a negative and another tag.")
-            elif most is not None and len(labels) >= most:
-                answer["exceeded"].append(item)
-            else:
-                answer["created"].append(item)
-                if tag.is_negative:
-                    negatives.append(name)
-                else:
-                    labels.add(tag.name)
-                    annotations.append({"image": name, "label": tag.name})
+            answer[verdict].append(item)
+            if verdict == "created" and tag.is_negative:
+                negatives.append(name)
+            elif verdict == "created":
+                labels[name].add(tag.name)
+                annotations.append({"image": name, "label": tag.name})
         add_marks(served, marks_table(annotations), negatives)
     return answer
+
+
+def _verdict(tag: ProjectTag, labels: set[str], is_negative: bool, most: int | None) -> str:
+    """Decide what becomes of a tag for an image with ``labels``, or with a negative tag, and at most ``most`` tags."""
+    rules = (
+        ("duplicated", tag.name in labels or (tag.is_negative and is_negative)),
+        ("conflict", is_negative or (tag.is_negative and bool(labels))),
+        ("exceeded", most is not None and len(labels) >= most),
+    )
+    return next((verdict for verdict, applies in rules if applies), "created")
 
 
 def delete_image_tags(call: Call) -> None:
