@@ -66,6 +66,16 @@ class ServedVersion(Generic[Served]):
         return self.record.created if self.record else datetime.fromtimestamp(self.digits / 1000, UTC)
 
     @property
+    def seconds(self) -> float | None:
+        """Duration of the training, or None if it is unknown."""
+        return self.record.metrics.get("seconds") if self.record else None
+
+    @property
+    def ended(self) -> float:
+        """Time at which training or copying has ended, in seconds since 1970."""
+        return float(self.facts.get("ended") or self.created.timestamp() + (self.seconds or 0.0))
+
+    @property
     def tags(self) -> dict[str, str]:
         tags: dict[str, str] = self.facts.get("tags", self.record.tags if self.record else {})
         return tags

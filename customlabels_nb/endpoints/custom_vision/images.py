@@ -98,8 +98,10 @@ class ImageList:
         return drawn.assign(id=[region_id(project_id(self.served), *row) for row in rows])
 
     def describe(self, call: Call, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return images as the service describes them. A negative tag has the time at which its image was added."""
         chosen, tags = set(names), {tag.name: tag for tag in self.tags}
-        rows = {row.image: row for row in self.images[self.images["image"].isin(chosen)].itertuples()}
+        sized = self.images[self.images["image"].isin(chosen)].fillna({"width": 0, "height": 0})
+        rows = {row.image: row for row in sized.itertuples()}
         first = self.marks[self.marks["image"].isin(chosen)].groupby(["image", "label"], sort=False)["created"].min()
         listed, regions = defaultdict(list), defaultdict(list)
         for (name, label), created in first.items():
@@ -116,17 +118,17 @@ class ImageList:
         project, made = project_id(self.served), self.served.project._store.project().created.timestamp()
         described = []
         for name in names:
-            row, id_, created = rows[name], id_in_project(project, "image", name), _added(self.served, name) or made
+            id_, created = id_in_project(project, "image", name), _added(self.served, name) or made
             if name in self.negatives:
                 listed[name] = [_described_tag(tag, created) for tag in negative]
-            kinds = {f"{kind}ImageUri": call.address(project, id_, kind) for kind in ("original", "resized")}
             described.append(
                 {
                     "id": id_,
                     "created": moment(created),
-                    "width": 0 if pd.isna(row.width) else int(row.width),
-                    "height": 0 if pd.isna(row.height) else int(row.height),
-                    **kinds,
+                    "width": int(rows[name].width),
+                    "height": int(rows[name].height),
+                    "originalImageUri": call.address(project, id_, "original"),
+                    "resizedImageUri": call.address(project, id_, "resized"),
                     "thumbnailUri": call.address(project, id_, "thumbnail"),
                     "tags": listed[name],
                     "regions": regions[name],

@@ -31,8 +31,7 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     trained_model,
 )
 from customlabels_nb.endpoints.custom_vision.project_records import (
-    MULTICLASS,
-    MULTILABEL,
+    CLASSIFICATION_TYPES,
     action,
     read_settings,
     task_of,
@@ -172,7 +171,7 @@ def train_project(call: Call) -> dict[str, Any]:
             "type": kind,
             "hours": hours,
             "tags": {tag.name: tag.id for tag in images.tags},
-            "classification": {t.SINGLE_LABEL: MULTICLASS, t.MULTI_LABEL: MULTILABEL}.get(task),
+            "classification": CLASSIFICATION_TYPES.get(task),
         }
         if "iterationId" in base:
             facts["base"] = find_iteration(served, base.id("iterationId")).local

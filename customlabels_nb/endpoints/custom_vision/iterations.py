@@ -9,7 +9,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import moment
 from customlabels_nb.endpoints.custom_vision.domains import GENERAL, GENERAL_DETECTION, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.project_records import MULTICLASS, MULTILABEL, action, read_tags, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import CLASSIFICATION_TYPES, action, read_tags, task_of
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import COPYING, TRAINING, ServedVersion, change_facts, versions_of
 from customlabels_nb.errors import ServiceError
@@ -96,29 +96,27 @@ def change_iteration(version: Iteration, **changes: Any) -> None:
 
 def describe_iteration(version: Iteration) -> dict[str, Any]:
     facts, status = version.facts.get("iteration", {}), status_of(version)
-    created = version.created.timestamp()
-    seconds = None if version.record is None else version.record.metrics.get("seconds")
-    ended = version.facts.get("ended") or created + (seconds or 0.0)
+    is_trained, published = status == COMPLETED, publish_name(version)
+    created, ended = version.created.timestamp(), version.ended
     task = (version.record and version.record.task) or task_of(version.served)
     domain = find_domain(facts.get("domain") or (GENERAL_DETECTION if task in t.DRAWN_TASKS else GENERAL))
-    exportable = status == COMPLETED and domain["exportable"]
-    kind = None if task in t.DRAWN_TASKS else MULTICLASS if task == t.SINGLE_LABEL else MULTILABEL
+    exportable = is_trained and domain["exportable"]
     return {
         "id": iteration_id(version),
         "name": name_of(version),
         "status": status,
         "created": moment(created),
         "lastModified": moment(max(created, 0.0 if status == "Training" else ended, facts.get("modified", 0.0))),
-        "trainedAt": moment(ended) if status == COMPLETED else None,
+        "trainedAt": moment(ended) if is_trained else None,
         "projectId": project_id(version.served),
         "exportable": exportable,
         "exportableTo": domain["exportablePlatforms"] if exportable else None,
         "domainId": domain["id"],
-        "classificationType": facts.get("classification", kind),
+        "classificationType": facts.get("classification", CLASSIFICATION_TYPES.get(task)),
         "trainingType": facts.get("type", "Regular"),
         "reservedBudgetInHours": facts.get("hours", 0),
-        "trainingTimeInMinutes": 0 if status != COMPLETED else max(1, round((ended - created) / 60)),
-        "publishName": publish_name(version),
-        "originalPublishResourceId": version.facts.get("published_for") if publish_name(version) else None,
+        "trainingTimeInMinutes": max(1, round((ended - created) / 60)) if is_trained else 0,
+        "publishName": published,
+        "originalPublishResourceId": version.facts.get("published_for") if published else None,
         "trainingErrorDetails": version.message if status == FAILED else None,
     }

@@ -15,6 +15,7 @@ from customlabels_nb.endpoints.custom_vision.image_operations import untag
 from customlabels_nb.endpoints.custom_vision.images import ImageList, list_images
 from customlabels_nb.endpoints.custom_vision.iterations import publish_name
 from customlabels_nb.endpoints.custom_vision.project_records import (
+    CLASSIFICATION_TYPES,
     MULTICLASS,
     MULTILABEL,
     NEGATIVE,
@@ -115,14 +116,13 @@ def delete_project(call: Call) -> None:
 
 def _described(served: ServedProject) -> dict[str, Any]:
     chosen, record = read_settings(served), served.project._store.project()
-    kind = None if is_detection(served) else MULTICLASS if task_of(served) == t.SINGLE_LABEL else MULTILABEL
     return {
         "id": project_id(served),
         "name": chosen.name,
         "description": chosen.description,
         "settings": {
             "domainId": chosen.domain,
-            "classificationType": kind,
+            "classificationType": CLASSIFICATION_TYPES.get(task_of(served)),
             "targetExportPlatforms": chosen.platforms,
             "useNegativeSet": True,
             "detectionParameters": None,

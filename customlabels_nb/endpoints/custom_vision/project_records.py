@@ -14,6 +14,8 @@ from customlabels_nb.store import Action
 from customlabels_nb.user_settings import settings
 
 MULTICLASS, MULTILABEL = "Multiclass", "Multilabel"
+#: Classification types of the service by our tasks. Projects that detect objects have none.
+CLASSIFICATION_TYPES = {t.SINGLE_LABEL: MULTICLASS, t.MULTI_LABEL: MULTILABEL}
 REGULAR, NEGATIVE, PRODUCT = "Regular", "Negative", "GeneralProduct"
 
 _SETTINGS, _TAGS = "custom_vision", "custom_vision_tags"

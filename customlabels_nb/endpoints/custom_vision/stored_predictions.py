@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ def find_predictions(ledger: Ledger, token: RequestFields) -> tuple[list[dict[st
 
     A continuation names the last answer of its page, so that deletions between two pages skip nothing.
     """
-    tags = [
+    ranges = [
         (tag.id("id"), tag.number("minThreshold", 0.0), tag.number("maxThreshold", 1.0))
         for tag in token.parts("tags", _MOST_TAGS, "BadRequestPredictionTagsExceededCount")
     ]
@@ -57,18 +57,9 @@ def find_predictions(ledger: Ledger, token: RequestFields) -> tuple[list[dict[st
     chosen = {condition: value for condition, value in conditions.items() if value is not None}
     where = " AND ".join(["1", *chosen])
     rows = ledger.rows(f"SELECT number, answer FROM predictions WHERE {where}", *chosen.values())
-    order = token.choice("orderBy", "Newest", "Oldest", "Suggested")
-    ranked = []
-    for number, text in rows:
-        answer = json.loads(text)
-        found = answer["predictions"]
-        if all(
-            any(each["tagId"] == id_ and low <= each["probability"] <= high for each in found)
-            for id_, low, high in tags
-        ):
-            certainty = max((each["probability"] for each in found), default=0.0)
-            rank = {"Newest": -number, "Oldest": number, "Suggested": certainty}[order]
-            ranked.append((float(rank), number, answer))
+    order = token.choice("orderBy", *_RANKS)
+    answers = ((number, json.loads(text)) for number, text in rows)
+    ranked = [(_RANKS[order](number, each), number, each) for number, each in answers if _has_tags(each, ranges)]
     ranked.sort(key=lambda each: each[:2])
     if after := token.text("continuation"):
         last = _place(after)
@@ -76,6 +67,26 @@ def find_predictions(ledger: Ledger, token: RequestFields) -> tuple[list[dict[st
     count = token.count("maxCount", _PAGE, 1, _LONGEST_PAGE)
     page = [answer for _, _, answer in ranked[:count]]
     return page, json.dumps(ranked[count - 1][:2]) if len(ranked) > count else None
+
+
+def _has_tags(answer: Mapping[str, Any], ranges: Sequence[tuple[str, float, float]]) -> bool:
+    """Check whether an answer has every tag of ``ranges`` with a probability in its range."""
+    return all(
+        any(each["tagId"] == id_ and low <= each["probability"] <= high for each in answer["predictions"])
+        for id_, low, high in ranges
+    )
+
+
+def _certainty(number: int, answer: Mapping[str, Any]) -> float:
+    return max((float(each["probability"]) for each in answer["predictions"]), default=0.0)
+
+
+#: Rank of a stored answer in each order, of which the first is the default.
+_RANKS: dict[str, Callable[[int, Mapping[str, Any]], float]] = {
+    "Newest": lambda number, _: -float(number),
+    "Oldest": lambda number, _: float(number),
+    "Suggested": _certainty,
+}
 
 
 def _time(token: RequestFields, name: str) -> float | None:
