@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,26 +50,33 @@ DOWNLOAD_SECONDS = 60.0
 _DOWNLOADS = 8
 _examining = threading.Semaphore(4)  # an image of a few bytes may take much memory when it is decoded
 _ROUNDING = 1e-3  # by which a box may reach beyond the image
-_FINE = ("OK", "OKDuplicate")
 _KEY = ["image", "label", *t.BOX_COLUMNS]
 _TAGGED, _UNTAGGED, _ALL = "Tagged", "Untagged", "All"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Upload:
-    """Image to add: its bytes or the URL that they come from, its tags and regions, and then what became of it.
+    """Image to add: its bytes or the URL that they come from, and its tags and regions.
 
-    ``file`` is a temporary file with the bytes of an image that can be added, for which ``data`` is None then.
+    ``status`` is that of an image that is known already not to be added.
     """
 
     source: str
-    tags: list[ProjectTag]
-    regions: list[tuple[ProjectTag, tuple[float, float, float, float]]]
-    data: bytes | None = None
+    tags: Sequence[ProjectTag] = ()
+    regions: Sequence[tuple[ProjectTag, tuple[float, float, float, float]]] = ()
+    data: bytes = b""
     url: str | None = None
     status: str = ""
-    file: Path | None = field(default=None, init=False)
-    image: str = field(default="", init=False)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Upload with the status of an image that cannot be added, or with a temporary file of the image and its facts."""
+
+    upload: Upload
+    status: str = ""
+    facts: ImageFacts | None = None
+    file: Path = Path()
 
 
 # -- lists ----------------------------------------------------------------------------------------------
@@ -147,19 +154,19 @@ def create_images_from_data(call: Call) -> Answer:
         message = f"The request has {len(files)} images, but at most {_BATCH} are allowed."
         raise ServiceError("BadRequestExceededBatchSize", message)
     tags = ImageList(served, []).find_tags(call.query.ids("tagIds"), "BadRequestImageTags")
-    return add_images(call, served, [Upload("", tags, [], data) for data in files])
+    return add_images(call, served, [Upload("", tags, data=data) for data in files])
 
 
 def create_images_from_files(call: Call) -> Answer:
     """Add images that the request has in base64."""
-    return add_batch(call, lambda entry: Upload(entry.text("name") or "", [], [], entry.data("contents")))
+    return add_batch(call, lambda entry: Upload(entry.text("name") or "", data=entry.data("contents")))
 
 
 def create_images_from_urls(call: Call) -> Answer:
-    return add_batch(call, lambda entry: Upload(entry.need("url"), [], [], url=entry.need("url")))
+    return add_batch(call, lambda entry: Upload(entry.need("url"), url=entry.need("url")))
 
 
-def add_batch(call: Call, read: Any) -> Answer:
+def add_batch(call: Call, read: Callable[[RequestFields], Upload]) -> Answer:
     """Add the images in a JSON body, each as ``read`` finds it, with the tags and regions in the body."""
     served, body = call.project(), call.json()
     entries = body.parts("images", _BATCH)
@@ -171,14 +178,14 @@ def add_batch(call: Call, read: Any) -> Answer:
     for entry in entries:
         upload = read(entry)
         try:
-            upload.tags = list(dict.fromkeys([*common, *images.find_tags(entry.ids("tagIds"))]))
-            regions = entry.parts("regions", 10_000)
-            upload.regions = [(images.find_tags([region.id("tagId")])[0], box(region)) for region in regions]
+            tags = list(dict.fromkeys([*common, *images.find_tags(entry.ids("tagIds"))]))
+            parts = entry.parts("regions", 10_000)
+            regions = [(images.find_tags([region.id("tagId")])[0], box(region)) for region in parts]
+            uploads.append(replace(upload, tags=tags, regions=regions))
         except ServiceError as error:
             if error.code != "BadRequestInvalidIds":
                 raise
-            upload.status = "ErrorInvalidTag"
-        uploads.append(upload)
+            uploads.append(replace(upload, status="ErrorInvalidTag"))
     return add_images(call, served, uploads)
 
 
@@ -189,8 +196,8 @@ def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> 
     limited, most = call.folder.options.service_limits, _most_tags(call, served)
     until = time.monotonic() + DOWNLOAD_SECONDS
     with scratch(served.project.root) as folder, ThreadPoolExecutor(_DOWNLOADS) as pool:
-        facts = list(pool.map(partial(_prepare, folder=folder, until=until, most_tags=most, limited=limited), uploads))
-        return _add_prepared(served, call, uploads, facts)
+        prepare = partial(_prepare, folder=folder, until=until, most_tags=most, limited=limited)
+        return _add_prepared(served, call, list(pool.map(prepare, uploads)))
 
 
 def _most_tags(call: Call, served: ServedProject) -> int | None:
@@ -200,70 +207,52 @@ def _most_tags(call: Call, served: ServedProject) -> int | None:
     return _MOST_IMAGE_TAGS if call.folder.options.service_limits else None
 
 
-def _add_prepared(
-    served: ServedProject, call: Call, uploads: Sequence[Upload], facts: Sequence[ImageFacts | None]
-) -> Answer:
-    """Add images whose files are written, and answer."""
+def _add_prepared(served: ServedProject, call: Call, prepared: Sequence[_Prepared]) -> Answer:
+    """Add the images that the project does not have yet, and answer."""
     with served.lock:
-        prepared = [(upload, found) for upload, found in zip(uploads, facts, strict=True) if found is not None]
-        if new := _place_files(served, prepared):
+        files = served.project._store.files()[0]
+        by_hash = dict(zip(files["sha256"], files["image"], strict=True))
+        new: dict[str, _Prepared] = {}
+        for each in prepared:
+            if each.facts is not None and (sha256 := each.facts.sha256) not in by_hash:
+                by_hash[sha256] = f"images/{sha256[:32]}{each.file.suffix}"
+                new[by_hash[sha256]] = each
+        if new:
             _store_images(served, new)
-        names = list(dict.fromkeys(upload.image for upload, _ in prepared))
-        described = dict(zip(names, ImageList(served, names).describe(call, names), strict=True))
+        names = [None if each.facts is None else by_hash[each.facts.sha256] for each in prepared]
+        known = list(dict.fromkeys(filter(None, names)))
+        described = dict(zip(known, ImageList(served, known).describe(call, known), strict=True))
     results = [
-        {"sourceUrl": upload.source, "status": upload.status, "image": described.get(upload.image)}
-        for upload in uploads
+        {
+            "sourceUrl": each.upload.source,
+            "status": each.status or ("OK" if new.get(name) is each else "OKDuplicate"),
+            "image": described.get(name),
+        }
+        for each, name in zip(prepared, names, strict=True)
     ]
-    fine = all(upload.status in _FINE for upload in uploads)
+    fine = not any(each.status for each in prepared)
     return json_answer({"isBatchSuccessful": fine, "images": results}, 200 if fine else 207)
 
 
-def _place_files(
-    served: ServedProject, prepared: Sequence[tuple[Upload, ImageFacts]]
-) -> list[tuple[Upload, ImageFacts]]:
-    """Name all images, move the files of those that the project does not have to its folder, and return these."""
-    files, root = served.project._store.files()[0], served.project.root
-    by_hash = dict(zip(files["sha256"], files["image"], strict=True))
-    new = []
-    for upload, found in prepared:
-        assert upload.file is not None
-        upload.status = "OKDuplicate" if found.sha256 in by_hash else "OK"
-        upload.image = by_hash.setdefault(found.sha256, f"images/{found.sha256[:32]}{upload.file.suffix}")
-        if upload.status == "OK":
-            (root / upload.image).parent.mkdir(exist_ok=True)
-            upload.file.replace(root / upload.image)
-            new.append((upload, found))
-    return new
-
-
-def _store_images(served: ServedProject, new: Sequence[tuple[Upload, ImageFacts]]) -> None:
-    """Add images whose files are in the project to its store, with their tags and regions."""
-    rows = [
-        {
-            "image": upload.image,
-            "status": "labelled" if upload.tags or upload.regions else "unlabelled",
-            "width": found.width,
-            "height": found.height,
-            "sha256": found.sha256,
-            "source": (upload.url or "Custom Vision endpoint")[:1000],
-        }
-        for upload, found in new
-    ]
-    files = [(u.image, found.bytes, (served.project.root / u.image).stat().st_mtime_ns) for u, found in new]
-    served.project._store.add_images(
-        t.TRAIN,
-        t.normalise_images(pd.DataFrame(rows), split=t.TRAIN),
-        marks_table([mark for upload, found in new for mark in _marks_of(upload, found)]),
-        action("add images"),
-        files=pd.DataFrame(files, columns=["image", "bytes", "mtime_ns"]),
-    )
-
-
-def _marks_of(upload: Upload, found: ImageFacts) -> list[dict[str, Any]]:
-    """Return the tags and the different regions of an image as annotations. Negative tags have none."""
-    tags = [{"image": upload.image, "label": tag.name} for tag in upload.tags if not tag.is_negative]
-    drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
-    return tags + [mark_of(upload.image, tag, shares, (found.width, found.height)) for tag, shares in drawn]
+def _store_images(served: ServedProject, new: Mapping[str, _Prepared]) -> None:
+    """Move the files of images into the project, under their names there, and add them with their tags and regions."""
+    rows, annotations = [], []
+    for name, each in new.items():
+        upload, facts, path = each.upload, each.facts, served.project.root / name
+        assert facts is not None
+        path.parent.mkdir(exist_ok=True)
+        each.file.replace(path)
+        status = "labelled" if upload.tags or upload.regions else "unlabelled"
+        source = (upload.url or "Custom Vision endpoint")[:1000]
+        facts_of_file = facts.bytes, path.stat().st_mtime_ns
+        rows.append((name, status, facts.width, facts.height, facts.sha256, source, *facts_of_file))
+        annotations += [{"image": name, "label": tag.name} for tag in upload.tags if not tag.is_negative]
+        drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
+        annotations += [mark_of(name, tag, shares, (facts.width, facts.height)) for tag, shares in drawn]
+    columns = ["image", "status", "width", "height", "sha256", "source", "bytes", "mtime_ns"]
+    table = pd.DataFrame(rows, columns=columns)
+    images, files = t.normalise_images(table[columns[:6]], split=t.TRAIN), table[["image", "bytes", "mtime_ns"]]
+    served.project._store.add_images(t.TRAIN, images, marks_table(annotations), action("add images"), files=files)
 
 
 def marks_table(annotations: list[dict[str, Any]]) -> pd.DataFrame:
@@ -289,24 +278,28 @@ def box(region: RequestFields) -> tuple[float, float, float, float]:
     return left, top, min(right, 1.0) - left, min(bottom, 1.0) - top
 
 
-def _prepare(upload: Upload, *, folder: Path, until: float, most_tags: int | None, limited: bool) -> ImageFacts | None:
-    """Return the facts of an image, whose file is in ``folder`` then, or None after setting its status."""
+def _prepare(upload: Upload, *, folder: Path, until: float, most_tags: int | None, limited: bool) -> _Prepared:
+    """Check an image, and write one that can be added to a file in ``folder``."""
     with image_memory.share() as hold:
-        found = None
+        data = upload.data
         try:
             if upload.url is not None and not upload.status:
-                upload.data = read_url(upload.url, _MOST_BYTES if limited else image_memory.limit, hold, until)
-            found = _examine(upload, most_tags, limited)
-        except ImageTooLargeError:
-            upload.status = "ErrorImageSize"
-        except ImageError:
-            upload.status = "ErrorSource"
-        if found is not None:
-            data = upload.data or b""
-            upload.file = folder / f"{uuid4().hex}{file_suffix(data, upload.source)}"
-            write_whole(upload.file, data)
-        upload.data = None
-    return found
+                data = read_url(upload.url, _MOST_BYTES if limited else image_memory.limit, hold, until)
+        except ImageError as error:
+            return _Prepared(upload, "ErrorImageSize" if isinstance(error, ImageTooLargeError) else "ErrorSource")
+        if status := upload.status or _refusal(upload, len(data), most_tags, limited):
+            return _Prepared(upload, status)
+        try:
+            with _examining:
+                facts = hashed(data, examine(data, "image"))
+        except ImageError as error:
+            too_large = isinstance(error, ImageTooLargeError)
+            return _Prepared(upload, "ErrorImageDimensions" if too_large else "ErrorImageFormat")
+        if limited and max(facts.width, facts.height) > _MOST_SIDE:
+            return _Prepared(upload, "ErrorImageDimensions")
+        file = folder / f"{uuid4().hex}{file_suffix(data, upload.source)}"
+        write_whole(file, data)
+    return _Prepared(upload, facts=facts, file=file)
 
 
 def read_url(url: str, most: int, hold: Hold, until: float) -> bytes:
@@ -314,25 +307,6 @@ def read_url(url: str, most: int, hold: Hold, until: float) -> bytes:
     if not url.lower().startswith(WEB):
         raise ImageError(url, "The URL must begin with http:// or https://.")
     return read(url, None, most, hold=hold, seconds=until - time.monotonic())
-
-
-def _examine(upload: Upload, most_tags: int | None, limited: bool) -> ImageFacts | None:
-    """Return the facts of an image, or None after setting the status of one that cannot be added."""
-    data = upload.data or b""
-    upload.status = upload.status or _refusal(upload, len(data), most_tags, limited)
-    if upload.status:
-        return None
-    try:
-        with _examining:
-            found = hashed(data, examine(data, "image"))
-        if not limited or max(found.width, found.height) <= _MOST_SIDE:
-            return found
-        upload.status = "ErrorImageDimensions"
-    except ImageTooLargeError:
-        upload.status = "ErrorImageDimensions"
-    except ImageError:
-        upload.status = "ErrorImageFormat"
-    return None
 
 
 def _refusal(upload: Upload, size: int, most_tags: int | None, limited: bool) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ BOX = list(t.BOX_COLUMNS)
 SIDES = {"resized": 1024, "thumbnail": 256}
 
 _ATTEMPTS = 5
+T = TypeVar("T")
 
 
 class ImageList:
@@ -73,17 +74,10 @@ class ImageList:
         return found | self.negatives if any(tag.is_negative for tag in tags) else found
 
     def find(self, ids: Sequence[str]) -> list[str]:
-        for id_ in ids:
-            if id_ not in self.by_id:
-                raise ServiceError("NotFoundImage", f"There is no image {id_} in the project.")
-        return [self.by_id[id_] for id_ in ids]
+        return _found(self.by_id, ids, "image", "NotFoundImage")
 
     def find_tags(self, ids: Sequence[str], code: str = "BadRequestInvalidIds") -> list[ProjectTag]:
-        by_id = {tag.id: tag for tag in self.tags}
-        for id_ in ids:
-            if id_ not in by_id:
-                raise ServiceError(code, f"There is no tag {id_} in the project.")
-        return [by_id[id_] for id_ in ids]
+        return _found({tag.id: tag for tag in self.tags}, ids, "tag", code)
 
     def drawn(self, names: Collection[str] | None = None) -> pd.DataFrame:
         """Return the boxes in pixels with the size of their image, the tag, and an id for the tag and the place."""
@@ -151,6 +145,14 @@ def list_images(served: ServedProject) -> ImageList:
 def region_id(project: str, image: str, tag: str, twin: int, *pixels: float) -> str:
     """Return the id of a box. ``twin`` counts boxes at the same place, which only notebooks can draw."""
     return id_in_project(project, "region", f"{image}/{tag}/{'/'.join(map(repr, pixels))}/{twin}")
+
+
+def _found(by_id: Mapping[str, T], ids: Sequence[str], kind: str, code: str) -> list[T]:
+    """Return the images or tags with the ids, or raise ServiceError for the first id that none has."""
+    for id_ in ids:
+        if id_ not in by_id:
+            raise ServiceError(code, f"There is no {kind} {id_} in the project.")
+    return [by_id[id_] for id_ in ids]
 
 
 def _described_tag(tag: ProjectTag, created: Any) -> dict[str, Any]:

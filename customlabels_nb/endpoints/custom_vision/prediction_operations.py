@@ -175,7 +175,7 @@ def create_images_from_predictions(call: Call) -> Answer:
 
     def upload(entry: RequestFields) -> Upload:
         data = image_of_prediction(served.ledger, entry.id("id"))
-        return Upload(entry.id("id"), [], [], data, status="" if data else "ErrorSource")
+        return Upload(entry.id("id"), data=data or b"", status="" if data else "ErrorSource")
 
     return add_batch(call, upload)
 
