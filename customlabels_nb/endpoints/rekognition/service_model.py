@@ -93,67 +93,81 @@ def _refuse_constant(name: str) -> Any:
 
 def _read(value: Any, shape: Any, path: str, problems: list[str]) -> Any:
     """Decode blobs and drop null and unknown members. Values of a wrong type are left to the validator."""
-    kind = shape.type_name
-    if kind == "structure" and isinstance(value, dict):
-        unknown = [name for name in value if name not in shape.members]
-        if unknown:
-            _log.info("Ignored unknown members of %s: %.200r", path, unknown)
-        return {
-            name: _read(each, shape.members[name], f"{path}.{name}", problems)
-            for name, each in value.items()
-            if name in shape.members and each is not None
-        }
-    if kind == "list" and isinstance(value, list):
-        return [_read(each, shape.member, f"{path}[{number}]", problems) for number, each in enumerate(value)]
-    if kind == "map" and isinstance(value, dict):
-        return {
-            _read(key, shape.key, f"{path} (key)", problems): _read(
-                each, shape.value, f"{path}.{_short(key)}", problems
-            )
-            for key, each in value.items()
-        }
-    if kind == "blob" and isinstance(value, str):
-        try:
-            return base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            problems.append(f"{path} is not valid base64")
-            return b" "
-    if kind in ("blob", "integer", "long", "float") and isinstance(value, str | bool):
-        return [value]  # so that the validator reports the type: to it, True is a number and a text is a blob
+    match shape.type_name, value:
+        case "structure", dict():
+            return {
+                name: _read(each, shape.members[name], f"{path}.{name}", problems)
+                for name, each in _known_members(value, shape, path).items()
+            }
+        case "list", list():
+            return [_read(each, shape.member, f"{path}[{number}]", problems) for number, each in enumerate(value)]
+        case "map", dict():
+            return {key: _read(each, shape.value, f"{path}.{_short(key)}", problems) for key, each in value.items()}
+        case "blob", str():
+            try:
+                return base64.b64decode(value, validate=True)
+            except (binascii.Error, ValueError):
+                problems.append(f"{path} is not valid base64")
+                return b" "
+        case (("blob" | "integer" | "long" | "float"), str() | bool()):
+            return [value]  # so that the validator reports the type: to it, True is a number and a text is a blob
     return value
+
+
+def _known_members(value: dict[str, Any], shape: Any, path: str) -> dict[str, Any]:
+    """Return the members that a structure has and that are not null. Unknown ones are logged."""
+    if unknown := [name for name in value if name not in shape.members]:
+        _log.info("Ignored unknown members of %s: %.200r", path, unknown)
+    return {name: each for name, each in value.items() if name in shape.members and each is not None}
 
 
 def _out_of_bounds(value: Any, shape: Any, path: str) -> Iterator[str]:
     """Yield the violations of maximums, patterns and enumerations, and texts that cannot be stored."""
+    if problem := _size_problem(value, shape) or _text_problem(value, shape):
+        yield f"{path}{problem}"
+        return
+    for part, of, where in _parts(value, shape, path):
+        yield from _out_of_bounds(part, of, where)
+
+
+def _parts(value: Any, shape: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
+    """Yield the values in a structure, a list or a map, with their shapes and paths."""
+    match shape.type_name:
+        case "structure":
+            for name, each in value.items():
+                yield each, shape.members[name], f"{path}.{name}".removeprefix(".")
+        case "list":
+            for number, each in enumerate(value):
+                yield each, shape.member, f"{path}[{number}]"
+        case "map":
+            for key, each in value.items():
+                yield key, shape.key, f"{path} (key {_short(key)!a})"
+                yield each, shape.value, f"{path}.{_short(key)!a}"
+
+
+def _size_problem(value: Any, shape: Any) -> str:
+    """Describe a number, text, list or map that is too large, or a blob that is too short, or return ""."""
     kind, limits = shape.type_name, shape.metadata
-    if kind == "structure":
-        for name, each in value.items():
-            yield from _out_of_bounds(each, shape.members[name], f"{path}.{name}".removeprefix("."))
-        return
-    size = len(value) if hasattr(value, "__len__") else value
-    most = limits.get("max", _LARGEST.get(kind))
-    least = limits.get("min") if kind == "blob" else None
-    what = "length" if hasattr(value, "__len__") else "value"
-    if most is not None and kind != "boolean" and size > most and shape.name not in _CHECKED_LATER:
-        yield f"{path}: {what} {_short(size)} is more than the maximum of {most}"
-        return
-    if least is not None and size < least:
-        yield f"{path}: {what} {size} is less than the minimum of {least}"
-    if kind == "list":
-        for number, each in enumerate(value):
-            yield from _out_of_bounds(each, shape.member, f"{path}[{number}]")
-    if kind == "map":
-        for key, each in value.items():
-            yield from _out_of_bounds(key, shape.key, f"{path} (key {_short(key)!a})")
-            yield from _out_of_bounds(each, shape.value, f"{path}.{_short(key)!a}")
-    if kind != "string":
-        return
-    if not storable(value):
-        yield f"{path}={_short(value)!a} contains characters that cannot be stored (NUL or a lone surrogate)"
-    elif shape.enum and value not in shape.enum:
-        yield f"{path}={_short(value)!a} is not one of {', '.join(shape.enum)}"
-    elif "pattern" in limits and not _matches(limits["pattern"], value):
-        yield f"{path}={_short(value)!a} does not match the pattern {limits['pattern']}"
+    what, size = ("length", len(value)) if hasattr(value, "__len__") else ("value", value)
+    most = None if shape.name in _CHECKED_LATER else limits.get("max", _LARGEST.get(kind))
+    if most is not None and size > most:
+        return f": {what} {_short(size)} is more than the maximum of {most}"
+    if kind == "blob" and size < limits.get("min", 0):
+        return f": {what} {size} is less than the minimum of {limits['min']}"
+    return ""
+
+
+def _text_problem(value: Any, shape: Any) -> str:
+    """Describe a text that is not one of those allowed, or return ""."""
+    if shape.type_name != "string":
+        return ""
+    pattern = shape.metadata.get("pattern")
+    rules = (
+        (storable(value), "contains characters that cannot be stored (NUL or a lone surrogate)"),
+        (not shape.enum or value in shape.enum, f"is not one of {', '.join(shape.enum)}"),
+        (pattern is None or _matches(pattern, value), f"does not match the pattern {pattern}"),
+    )
+    return next((f"={_short(value)!a} {broken}" for is_kept, broken in rules if not is_kept), "")
 
 
 @cache
