@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic
@@ -93,21 +95,26 @@ def versions_of(served: Served) -> list[ServedVersion[Served]]:
     if any(record.status in _WORKING for record in records.values()) and settle_orphans(store):
         records = {record.name: record for record in store.versions()}
     if outdated := [name for name, (_, facts) in rows.items() if _is_outdated(facts, records.get(name))]:
+        keys = [(name, rows.pop(name)[0]) for name in outdated]
         with ledger.writing() as connection:
-            for name in outdated:
-                connection.execute("DELETE FROM versions WHERE name = ? AND digits = ?", (name, rows.pop(name)[0]))
+            connection.executemany("DELETE FROM versions WHERE name = ? AND digits = ?", keys)
     if new := [record for record in records.values() if record.name not in rows]:
-        with ledger.writing() as connection:
-            numbered = _rows(ledger)  # another thread may have added them
-            for record in new:
-                if record.name not in numbered:
-                    digits = unused_digits(record.created.timestamp(), [digits for digits, _ in numbered.values()])
-                    numbered[record.name] = digits, {"record": record.created.isoformat()}
-                    row = record.name, digits, json.dumps(numbered[record.name][1])
-                    connection.execute("INSERT INTO versions VALUES (?, ?, ?)", row)
-                rows[record.name] = numbered[record.name]
+        rows |= _number(ledger, new)
     versions = [ServedVersion(served, name, digits, facts, records.get(name)) for name, (digits, facts) in rows.items()]
     return sorted(versions, key=lambda version: -version.digits)
+
+
+def _number(ledger: Ledger, records: Sequence[VersionRecord]) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Add versions that Python has made to the ledger, unless another thread has, and return what it knows of them."""
+    with ledger.writing() as connection:
+        numbered = _rows(ledger)
+        for record in records:
+            if record.name not in numbered:
+                digits = unused_digits(record.created.timestamp(), [digits for digits, _ in numbered.values()])
+                numbered[record.name] = digits, {"record": record.created.isoformat()}
+                row = record.name, digits, json.dumps(numbered[record.name][1])
+                connection.execute("INSERT INTO versions VALUES (?, ?, ?)", row)
+    return {record.name: numbered[record.name] for record in records}
 
 
 def _is_outdated(facts: dict[str, Any], record: VersionRecord | None) -> bool:
@@ -117,9 +124,14 @@ def _is_outdated(facts: dict[str, Any], record: VersionRecord | None) -> bool:
     return record is None or facts.get("record", record.created.isoformat()) != record.created.isoformat()
 
 
-def count_versions(folder: ProjectFolder[Any], *statuses: str) -> int:
-    by_project = folder.read_each(folder.projects(), versions_of)
-    return sum(version.status in statuses for versions in by_project for version in versions)
+def check_quota(
+    folder: ProjectFolder[Any], name: str, *statuses: str, code: str = "ServiceQuotaExceededException"
+) -> None:
+    """Raise ServiceError if one more version with one of the statuses is more than a quota of an account allows."""
+    if getattr(folder.options.quotas, name) is not None:  # or else they need not be counted
+        by_project = folder.read_each(folder.projects(), versions_of)
+        count = sum(version.status in statuses for versions in by_project for version in versions)
+        folder.options.quotas.check(name, count + 1, code)
 
 
 def _rows(ledger: Ledger) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -134,14 +146,11 @@ def add_version(served: Served, name: str, facts: dict[str, Any]) -> ServedVersi
         taken = [digits for (digits,) in served.ledger.rows("SELECT digits FROM versions")]
         digits = unused_digits(now, [*taken, served.ledger.fact("last_version", 0)])
         locals_ = {local.casefold() for (local,) in served.ledger.rows("SELECT name FROM versions")}
-        local = name
-        try:
+        local = f"version-{digits}"
+        with suppress(ProjectNameError):
             check_name(name)
-            fits = name.casefold() not in locals_ and not (served.project.root / "versions" / name).exists()
-        except ProjectNameError:
-            fits = False
-        if not fits:
-            local = f"version-{digits}"
+            if name.casefold() not in locals_ and not (served.project.root / "versions" / name).exists():
+                local = name
         facts = {**facts, "name": name, "created": now}
         connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (local, digits, json.dumps(facts)))
         served.ledger.set_facts(last_version=digits)

@@ -30,18 +30,13 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     take_back,
     trained_model,
 )
-from customlabels_nb.endpoints.custom_vision.project_records import (
-    CLASSIFICATION_TYPES,
-    action,
-    read_settings,
-    task_of,
-)
+from customlabels_nb.endpoints.custom_vision.project_records import CLASSIFICATION_TYPES, action, read_settings, task_of
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import (
     TRAINING,
     add_version,
     change_facts,
-    count_versions,
+    check_quota,
     forget_version,
     versions_of,
 )
@@ -78,8 +73,7 @@ def update_iteration(call: Call) -> dict[str, Any]:
         raise invalid("The name has more than 256 characters.", "BadRequestIterationName")
     with call.project().version_lock:
         version = _iteration(call)
-        others = (each for each in versions_of(version.served) if each.local != version.local)
-        if any(name_of(each) == name for each in others):
+        if any(name_of(each) == name and each.local != version.local for each in versions_of(version.served)):
             raise ServiceError("BadRequestIterationNameNotUnique", f"There is an iteration {name[:100]!a} already.")
         change_iteration(version, name=name, modified=time.time())
     return describe_iteration(_iteration(call))
@@ -151,9 +145,7 @@ def train_project(call: Call) -> dict[str, Any]:
         if call.folder.options.service_limits and len(versions) >= _MOST_ITERATIONS:
             code = "BadRequestExceedIterationPerProjectLimit"
             raise ServiceError(code, f"A project may have {_MOST_ITERATIONS} iterations. Delete one.")
-        quota = call.folder.options.quotas
-        if quota.trainings is not None:
-            quota.check("trainings", count_versions(call.folder, TRAINING) + 1, "BadRequestExceededQuota")
+        check_quota(call.folder, "trainings", TRAINING, code="BadRequestExceededQuota")
         images, task = ImageList(served), task_of(served)
         chosen = read_settings(served)
         state = _state(images, chosen.domain, task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,9 +57,9 @@ def find_predictions(ledger: Ledger, token: RequestFields) -> tuple[list[dict[st
     chosen = {condition: value for condition, value in conditions.items() if value is not None}
     where = " AND ".join(["1", *chosen])
     rows = ledger.rows(f"SELECT number, answer FROM predictions WHERE {where}", *chosen.values())
-    order = token.choice("orderBy", *_RANKS)
+    order = token.choice("orderBy", "Newest", "Oldest", "Suggested")
     answers = ((number, json.loads(text)) for number, text in rows)
-    ranked = [(_RANKS[order](number, each), number, each) for number, each in answers if _has_tags(each, ranges)]
+    ranked = [(_rank(order, number, each), number, each) for number, each in answers if _has_tags(each, ranges)]
     ranked.sort(key=lambda each: each[:2])
     if after := token.text("continuation"):
         last = _place(after)
@@ -77,16 +77,10 @@ def _has_tags(answer: Mapping[str, Any], ranges: Sequence[tuple[str, float, floa
     )
 
 
-def _certainty(number: int, answer: Mapping[str, Any]) -> float:
-    return max((float(each["probability"]) for each in answer["predictions"]), default=0.0)
-
-
-#: Rank of a stored answer in each order, of which the first is the default.
-_RANKS: dict[str, Callable[[int, Mapping[str, Any]], float]] = {
-    "Newest": lambda number, _: -float(number),
-    "Oldest": lambda number, _: float(number),
-    "Suggested": _certainty,
-}
+def _rank(order: str, number: int, answer: Mapping[str, Any]) -> float:
+    """Return the position of an answer in an order. Smaller ones are first."""
+    certainty = max((each["probability"] for each in answer["predictions"]), default=0.0)
+    return float({"Newest": -number, "Oldest": number, "Suggested": certainty}[order])
 
 
 def _time(token: RequestFields, name: str) -> float | None:

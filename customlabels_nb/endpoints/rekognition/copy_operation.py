@@ -15,7 +15,7 @@ from customlabels_nb.endpoints.served_versions import (
     ServedVersion,
     add_version,
     change_facts,
-    count_versions,
+    check_quota,
     end_job,
     versions_of,
 )
@@ -36,7 +36,7 @@ def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict
     with call.workspace.counting, target.version_lock:
         if any(version_name(version) == request["VersionName"] for version in versions_of(target)):
             raise ServiceError("ResourceInUseException", f"The version {request['VersionName']!a} already exists.")
-        call.workspace.options.quotas.check("copies", count_versions(call.workspace, COPYING) + 1)
+        check_quota(call.workspace, "copies", COPYING)
         copy = add_version(target, request["VersionName"], facts)
     call.workspace.jobs.submit(_copy, source, copy)
     return {"ProjectVersionArn": str(version_arn(copy))}

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entri
 from customlabels_nb.endpoints.rekognition.project_operations import FEATURE
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.version_outputs import output_facts
+from customlabels_nb.endpoints.rekognition.version_outputs import output_facts, roles_of
 from customlabels_nb.endpoints.rekognition.workspace import (
     RekognitionCall,
     RekognitionProject,
@@ -34,7 +35,7 @@ from customlabels_nb.endpoints.served_versions import (
     ServedVersion,
     add_version,
     change_facts,
-    count_versions,
+    check_quota,
     end_job,
     forget_version,
     versions_of,
@@ -60,15 +61,13 @@ def create_project_version(call: RekognitionCall, request: dict[str, Any]) -> di
         raise ServiceError(INVALID, "FeatureConfig is only for CONTENT_MODERATION.")
     facts = {"status": TRAINING, **output_facts(request), **_manifests(request)}
     refresh_entries(served)
-    quotas = call.workspace.options.quotas
     with call.workspace.counting, served.version_lock:
         versions = versions_of(served)
         if any(version_name(version) == request["VersionName"] for version in versions):
             raise ServiceError(_IN_USE, f"The version {request['VersionName']!a} already exists.")
         _check_datasets(served, uses_manifests="training" in facts)
-        quotas.check("versions_per_project", len(versions) + 1)
-        if quotas.trainings is not None:
-            quotas.check("trainings", count_versions(call.workspace, TRAINING) + 1)
+        call.workspace.options.quotas.check("versions_per_project", len(versions) + 1)
+        check_quota(call.workspace, "trainings", TRAINING)
         version = add_version(served, request["VersionName"], facts)
     begin_training(version, version_training.start_process)
     return {"ProjectVersionArn": str(version_arn(version))}
@@ -151,8 +150,7 @@ def describe_project_versions(call: RekognitionCall, request: dict[str, Any]) ->
 
 
 def _described(version: ServedVersion) -> dict[str, Any]:
-    facts, record = version.facts, version.record
-    output, files = _output(version)
+    facts, outputs = version.facts, _outputs_of(version)
     description = version.tags.get(DESCRIPTION, "")
     answer = {
         "ProjectVersionArn": str(version_arn(version)),
@@ -160,69 +158,88 @@ def _described(version: ServedVersion) -> dict[str, Any]:
         "Status": version.status,
         "StatusMessage": version.message,
         "Feature": FEATURE,
-        "OutputConfig": output,
+        "OutputConfig": outputs.config,
         "KmsKeyId": facts.get("kms"),
         "VersionDescription": description if _DESCRIBABLE.fullmatch(description) else None,
         "MinInferenceUnits": facts.get("min_units"),
         "MaxInferenceUnits": facts.get("max_units"),
+        "SourceProjectVersionArn": facts.get("source"),
     }
-    if "source" in facts:
-        answer["SourceProjectVersionArn"] = facts["source"]
     if version.status in (TRAINING, COPYING):
         return answer
-    seconds = None if record is None else record.metrics.get("seconds")
-    ended = facts.get("ended") or (version.created.timestamp() + (seconds or 0.0))
-    answer["TrainingEndTimestamp"] = datetime.fromtimestamp(ended, UTC)
+    return answer | {
+        "TrainingEndTimestamp": datetime.fromtimestamp(version.ended, UTC),
+        **_evaluation(version, outputs),
+        "TrainingDataResult": _data_result(version, outputs, "train"),
+        "TestingDataResult": _data_result(version, outputs, "test"),
+        "ManifestSummary": outputs.find("manifests"),
+    }
 
-    def assets(role: str) -> dict[str, Any] | None:
-        return {"Assets": [{"GroundTruthManifest": s3_object}]} if (s3_object := _object(output, files, role)) else None
 
-    data: dict[str, dict[str, Any]] = {}
-    for split, key in (("train", "training"), ("test", "testing")):
-        inputs = assets(f"input_{split}")
-        if "training" in facts:
-            manifest = facts.get(key)
-            inputs = None if manifest is None else {"Assets": [{"GroundTruthManifest": {"S3Object": manifest}}]}
-        if split == "test" and inputs is None and "output" in facts and "source" not in facts:
-            inputs = {"AutoCreate": True}
-        data[split] = {
-            "Input": inputs,
-            "Output": assets(f"snapshot_{split}"),
-            "Validation": assets(f"validation_{split}"),
-        }
-    summary = _object(output, files, "summary")
+@dataclass(frozen=True)
+class _Outputs:
+    """Files of a version: the OutputConfig, and the keys of the files by their roles."""
+
+    config: dict[str, str]
+    keys: dict[str, str]
+
+    def find(self, role: str) -> dict[str, Any] | None:
+        if role not in self.keys:
+            return None
+        return {"S3Object": {"Bucket": self.config["S3Bucket"], "Name": self.keys[role]}}
+
+    def manifest(self, role: str) -> dict[str, Any] | None:
+        """Return a manifest as the only asset of a split's data, or None if the version has no such file."""
+        return None if (found := self.find(role)) is None else _assets(found)
+
+
+def _assets(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {"Assets": [{"GroundTruthManifest": manifest}]}
+
+
+def _evaluation(version: ServedVersion, outputs: _Outputs) -> dict[str, Any]:
+    """Return the metrics and the duration of a training that has completed."""
+    record, summary = version.record, outputs.find("summary")
+    if version.status == "TRAINING_FAILED" or record is None or summary is None:
+        return {}
+    f1 = record.metrics.get("assumed_f1", record.metrics.get("f1"))  # the service has no other decision
+    seconds = version.facts.get("billable", version.seconds)
+    return {
+        "EvaluationResult": {"F1Score": None if f1 is None else float(f1), "Summary": summary},
+        "BillableTrainingTimeInSeconds": None if seconds is None else round(seconds),
+    }
+
+
+def _data_result(version: ServedVersion, outputs: _Outputs, split: str) -> dict[str, Any] | None:
+    """Return the data of a split, and the manifests that training has written. Failed trainings have no snapshots."""
+    validation = outputs.manifest(f"validation_{split}")
     if version.status == "TRAINING_FAILED":
-        data = {
-            split: {"Validation": outputs["Validation"]} for split, outputs in data.items() if outputs["Validation"]
-        }
-    elif record is not None and summary is not None:
-        f1 = record.metrics.get("assumed_f1", record.metrics.get("f1"))  # the service has no other decision
-        answer["EvaluationResult"] = {"F1Score": None if f1 is None else float(f1), "Summary": summary}
-        seconds = facts.get("billable", seconds)
-        answer["BillableTrainingTimeInSeconds"] = None if seconds is None else round(seconds)
-    answer |= {"TrainingDataResult": data.get("train"), "TestingDataResult": data.get("test")}
-    return answer | {"ManifestSummary": _object(output, files, "manifests")}
+        return validation and {"Validation": validation}
+    data = {"Input": _input(version, outputs, split), "Output": outputs.manifest(f"snapshot_{split}")}
+    return data | {"Validation": validation}
 
 
-def _output(version: ServedVersion) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the OutputConfig of a version and the keys of its files by their roles."""
+def _input(version: ServedVersion, outputs: _Outputs, split: str) -> dict[str, Any] | None:
+    """Return the data of a split as a request names it: a manifest, or for testing also a part of the training data."""
+    facts = version.facts
+    found = outputs.manifest(f"input_{split}")
+    if "training" in facts:
+        manifest = facts.get("training" if split == "train" else "testing")
+        found = None if manifest is None else _assets({"S3Object": manifest})
+    if found is None and split == "test" and "output" in facts and "source" not in facts:
+        return {"AutoCreate": True}
+    return found
+
+
+def _outputs_of(version: ServedVersion) -> _Outputs:
     if "output" in version.facts:
-        return version.facts["output"], version.facts.get("files", {})
+        return _Outputs(version.facts["output"], version.facts.get("files", {}))
     served = version.served  # a version of Python, whose files are in its folder
     prefix = f"{served.project.root.name}/versions/{version.local}/evaluation"
-    roles = {
-        "EvaluationResultSummary": "summary",
-        "EvaluationSnapshot": "snapshot_test",
-        "TrainingSnapshot": "snapshot_train",
-    }
     folder = served.project.root / "versions" / version.local / "evaluation"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    files = {role: f"{prefix}/{name}" for name in names for start, role in roles.items() if name.startswith(start)}
-    return {"S3Bucket": served.folder.buckets.console, "S3KeyPrefix": prefix}, files
-
-
-def _object(output: dict[str, str], files: dict[str, str], role: str) -> dict[str, Any] | None:
-    return {"S3Object": {"Bucket": output["S3Bucket"], "Name": files[role]}} if role in files else None
+    keys = {role: f"{prefix}/{name}" for name in names for role in roles_of(name)}
+    return _Outputs({"S3Bucket": served.folder.buckets.console, "S3KeyPrefix": prefix}, keys)
 
 
 def delete_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
@@ -252,16 +269,13 @@ def start_project_version(call: RekognitionCall, request: dict[str, Any]) -> dic
     least, most = request["MinInferenceUnits"], request.get("MaxInferenceUnits")
     if most is not None and most < least:
         raise ServiceError(INVALID, f"MaxInferenceUnits={most} is less than MinInferenceUnits={least}.")
-    quotas = call.workspace.options.quotas
     with call.workspace.counting, _locked(call, request["ProjectVersionArn"]) as version:
         if version.status in (*TRANSITIONAL, "RUNNING"):
             raise ServiceError(_IN_USE, f"The version is {version.status}.")
         if version.status not in _STARTABLE:
             raise ServiceError(INVALID, f"The version cannot be started, as it is {version.status}.")
-        quotas.check("units_per_version", most or least, "LimitExceededException")
-        if quotas.running is not None:
-            count = count_versions(call.workspace, "STARTING", "RUNNING", "STOPPING")
-            quotas.check("running", count + 1, "LimitExceededException")
+        call.workspace.options.quotas.check("units_per_version", most or least, "LimitExceededException")
+        check_quota(call.workspace, "running", "STARTING", "RUNNING", "STOPPING", code="LimitExceededException")
         begin_starting(version, min_units=least, max_units=most)
     return {"Status": "STARTING"}
 

@@ -17,6 +17,17 @@ from customlabels_nb.store.records import DESCRIPTION
 
 PROBE = "write_access_check_file.temp"
 
+_ROLES = {
+    "EvaluationResultSummary": "summary",
+    "EvaluationSnapshot": "snapshot_test",
+    "TrainingSnapshot": "snapshot_train",
+}
+
+
+def roles_of(name: str) -> list[str]:
+    """Return the role of a file of an evaluation, if the service has such files."""
+    return [role for start, role in _ROLES.items() if name.startswith(start)]
+
 
 def output_facts(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a request for a new version says of it: where its files go, key, tags and description."""
@@ -53,17 +64,14 @@ class Outputs:
     def write_evaluation(self, model: Model, arn: str) -> None:
         """Write the summary and the snapshots, with the ARN of the trained version."""
         test, train = (f"{self.folder}/{name}" for name in snapshot_file_names(*self._names))
+        keys = {"summary": summary_file_name(*self._names), "snapshot_test": test, "snapshot_train": train}
         report = model.evaluate()
         report.details["project_version_arn"] = arn
         with tempfile.TemporaryDirectory() as folder:
             for path in report.to(folder):
-                data = path.read_bytes()
-                if path.name.startswith("EvaluationResultSummary"):
-                    self.write(summary_file_name(*self._names), _with_metrics(data), "summary")
-                elif path.name.startswith("EvaluationSnapshot"):
-                    self.write(test, data, "snapshot_test")
-                elif path.name.startswith("TrainingSnapshot"):
-                    self.write(train, data, "snapshot_train")
+                for role in roles_of(path.name):
+                    data = path.read_bytes()
+                    self.write(keys[role], _with_metrics(data) if role == "summary" else data, role)
 
 
 def _with_metrics(data: bytes) -> bytes:
