@@ -12,6 +12,7 @@ from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
     Lines,
     add_entries,
+    first_lines,
     listed_line,
     manifest_error,
     refresh_datasets,
@@ -95,10 +96,7 @@ def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Li
     usable = list(usable_lines(data.split(b"\n"), limits))
     if not usable:
         raise manifest_error("ERROR_MANIFEST_IS_EMPTY")
-    lines: dict[str, bytes] = {}
-    for source, line in usable:
-        if source is not None:
-            lines.setdefault(source, line)
+    lines = first_lines(usable)
     if not lines:
         raise manifest_error(_UNUSABLE)
     if limits.max_images is not None and len(usable) > limits.max_images:

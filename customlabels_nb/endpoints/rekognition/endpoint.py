@@ -6,7 +6,7 @@ import hmac
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -84,21 +84,8 @@ class Endpoint:
     ) -> None:
         self.root = root.absolute()
         self.options = options
-        roots = {ACCOUNT: self.root}
-        for name, folder in (accounts or {}).items():
-            if name == ACCOUNT or not re.fullmatch(r"\d{12}", name, re.ASCII):
-                raise InputError(f"account={name!r} must have 12 digits and not be {ACCOUNT}, the account of root.")
-            roots[name] = folder.absolute()
-        self._buckets: dict[str, Path] = {}
-        owners: dict[str, set[str]] = {}
-        for bucket, folder in (buckets or {}).items():
-            *_, account, name = f"{ACCOUNT}:{bucket}".split(":")
-            if account not in roots:
-                raise InputError(f"bucket={bucket!r} is for an account that is not served. Add the account, too.")
-            if self._buckets.setdefault(name, folder) != folder:
-                raise InputError(f"bucket={bucket!r} is already used for another folder. Choose another name.")
-            owners.setdefault(name, set()).add(account)
-        owners = {name: {ACCOUNT} for name in settings.buckets} | owners
+        roots = _account_folders(self.root, accounts or {})
+        self._buckets, owners = _shared_buckets(buckets or {}, roots)
         for name, folder in roots.items():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -207,6 +194,33 @@ class Endpoint:
             message = f"{key.principal} is not allowed to call rekognition:{name} on {', '.join(arns + copied) or '*'}."
             raise ServiceError("AccessDeniedException", message)
         return write_answer(operation(call, request))
+
+
+def _account_folders(root: Path, accounts: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the folder of each account that is served, beginning with ``root``, or raise InputError."""
+    for name in accounts:
+        if name == ACCOUNT or not re.fullmatch(r"\d{12}", name, re.ASCII):
+            raise InputError(f"account={name!r} must have 12 digits and not be {ACCOUNT}, the account of root.")
+    return {ACCOUNT: root} | {name: folder.absolute() for name, folder in accounts.items()}
+
+
+def _shared_buckets(
+    buckets: Mapping[str, Path], accounts: Collection[str]
+) -> tuple[dict[str, Path], dict[str, set[str]]]:
+    """Return the folders of buckets and the accounts that may use them, or raise InputError.
+
+    Buckets of ``settings`` belong to the first account unless they are given here, too.
+    """
+    folders: dict[str, Path] = {}
+    owners: dict[str, set[str]] = {}
+    for bucket, folder in buckets.items():
+        *_, account, name = f"{ACCOUNT}:{bucket}".split(":")
+        if account not in accounts:
+            raise InputError(f"bucket={bucket!r} is for an account that is not served. Add the account, too.")
+        if folders.setdefault(name, folder) != folder:
+            raise InputError(f"bucket={bucket!r} is already used for another folder. Choose another name.")
+        owners.setdefault(name, set()).add(account)
+    return folders, {name: {ACCOUNT} for name in settings.buckets} | owners
 
 
 def _answer(status: int, headers: dict[str, str], body: bytes) -> Answer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     METADATA,
     SOURCE,
     LineFinding,
+    ParsedLine,
     attributes_of,
     bucket_of,
     parsed,
@@ -76,6 +77,15 @@ def usable_lines(source: Iterable[bytes], limits: Limits) -> Iterator[tuple[str 
         yield name, dumped(value) if any(key in line for key in _TRACES) and without_findings(value) else line
 
 
+def first_lines(lines: Iterable[tuple[str | None, bytes]]) -> dict[str, bytes]:
+    """Return the usable lines by their source-refs, the first one of each image."""
+    first: dict[str, bytes] = {}
+    for source, line in lines:
+        if source is not None:
+            first.setdefault(source, line)
+    return first
+
+
 def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFrame, pd.DataFrame]:
     """Check lines of images, or all of one ``image``, and return entries with tables of images and annotations."""
     reader = ManifestReader(ManifestLines("manifest", [raw for _, raw in lines]), limits)
@@ -87,17 +97,20 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
     order = {source: number for number, (source, _) in enumerate(lines)}
     images = images.iloc[np.argsort([order[source] for source in images["image"]])].reset_index(drop=True)
     findings = {note.number: note.parsed for note in reader.notes()}
-    labels = _labels_by_image(annotations)
-    entries = []
-    for number, (source, raw) in enumerate(lines, 1):
-        checked = findings.get(number)
-        labelled = (checked is None or checked.state == "valid") and len(
-            (parsed(raw) or {}).keys() - {SOURCE, *ADDED}
-        ) > 0
-        errors = [] if checked is None else [each for each in checked.findings if not is_warning(each)]
-        listed = [{"code": each.code, "message": each.message, "place": each.place} for each in errors]
-        entries.append(Entry(source, source, raw, labelled, listed, labels.get(source, {})))
+    labels, valid = _labels_by_image(annotations), ParsedLine()
+    entries = [
+        _entry(source, raw, findings.get(number, valid), labels.get(source, {}))
+        for number, (source, raw) in enumerate(lines, 1)
+    ]
     return entries, images, annotations
+
+
+def _entry(source: str, raw: bytes, checked: ParsedLine, labels: dict[str, bool]) -> Entry:
+    """Return a line as an entry with its errors. It is labelled if it is valid and has a label attribute."""
+    labelled = checked.state == "valid" and not (parsed(raw) or {}).keys() <= {SOURCE, *ADDED}
+    errors = [each for each in checked.findings if not is_warning(each)]
+    listed = [{"code": each.code, "message": each.message, "place": each.place} for each in errors]
+    return Entry(source, source, raw, labelled, listed, labels)
 
 
 def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str) -> None:
@@ -184,21 +197,32 @@ def _refresh_dataset(served: RekognitionProject, split: t.Split) -> None:
         ledger.add_dataset(split, record.status, READY, created=record.created.timestamp())
     images, annotations, _ = store.tables(split)
     states = _states(images, annotations)
-    rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", split)
-    entries = {image: (number, digest) for image, number, digest in rows}
-    if entries.keys() != states.keys():
-        others = set(store.images(other_split(split))["image"])
-        rows = ledger.rows("SELECT image, id, state FROM entries WHERE split = ?", other_split(split))
-        came = {image: (number, digest) for image, number, digest in rows if image in states and image not in others}
-        ledger.move_entries([number for image, (number, _) in came.items() if image not in entries], split)
-        entries = came | entries
-        # entries of images that are now in the other dataset are moved when it is refreshed
-        gone = [number for image, (number, _) in entries.items() if image not in states and image not in others]
-        ledger.remove_entries(gone)
+    entries = _entries_of(served, split, states.keys())
     changed = [image for image, digest in states.items() if entries.get(image, (0, ""))[1] != digest]
     if changed:
         chosen, annotations = images[images["image"].isin(changed)], annotations[annotations["image"].isin(changed)]
         _rewrite(served, split, chosen, annotations, states)
+
+
+def _entries_of(served: RekognitionProject, split: str, images: KeysView[str]) -> dict[str, tuple[int, str]]:
+    """Return the ids and the states of the entries of ``images``, which are all images of a dataset.
+
+    Entries of images from the other dataset are moved here, and those of images that are gone are removed. Entries of
+    images that are now in the other dataset are moved when that one is refreshed.
+    """
+    ledger, other = served.ledger, other_split(split)
+    select = "SELECT image, id, state FROM entries WHERE split = ?"
+    entries = {image: (number, state) for image, number, state in ledger.rows(select, split)}
+    if entries.keys() == images:
+        return entries
+    others = set(served.project._store.images(other)["image"])
+    rows = ledger.rows(select, other)
+    came = {image: (number, state) for image, number, state in rows if image in images and image not in others}
+    ledger.move_entries([number for image, (number, _) in came.items() if image not in entries], split)
+    entries = came | entries
+    gone = [number for image, (number, _) in entries.items() if image not in images and image not in others]
+    ledger.remove_entries(gone)
+    return entries
 
 
 def _rewrite(
@@ -232,23 +256,30 @@ def _merged(line: str, before: bytes | None) -> bytes:
     old = None if before is None else parsed(before)
     if old is None:
         return line.encode()
-    result = dict(old)
-    size: Any = None
-    labels = {new[key + METADATA]["class-name"]: key for key in attributes_of(new) if _type(new, key) == IMAGE_LEVEL}
-    for key in attributes_of(old):
-        label = old[key + METADATA].get("class-name") if _type(old, key) == IMAGE_LEVEL else None
-        if isinstance(label, str) and label in labels:  # keep the attribute as it was named
-            del new[labels[label]], new[labels.pop(label) + METADATA]
-            continue
-        if _type(old, key) == BOXES and isinstance(old[key], dict):
-            size = size or old[key].get("image_size")
-        del result[key], result[key + METADATA]
+    labels, attributes = _by_label(new), attributes_of(old)
+    kept = {key: labels[label] for label, key in _by_label(old).items() if label in labels}
+    size = next(filter(None, (old[key].get("image_size") for key in attributes if _is_boxes(old, key))), None)
+    for key in attributes:
+        changed, name = (new, kept[key]) if key in kept else (old, key)  # kept attributes stay as they were named
+        del changed[name], changed[name + METADATA]
     for key in attributes_of(new):
-        if _type(new, key) == BOXES and new[key]["image_size"] == [{}] and size:
+        if _is_boxes(new, key) and new[key]["image_size"] == [{}] and size:
             new[key]["image_size"] = size
-        if key in result or key + METADATA in result:  # the name of another attribute that is kept
+        if key in old or key + METADATA in old:  # the name of another attribute that is kept
             new[f"{key}-label"], new[f"{key}-label{METADATA}"] = new.pop(key), new.pop(key + METADATA)
-    return dumped(result | new)
+    return dumped(old | new)
+
+
+def _by_label(line: dict[str, Any]) -> dict[str, str]:
+    """Map the labels of a line's image-level attributes to these attributes, the first of several."""
+    named = {
+        key: line[key + METADATA].get("class-name") for key in attributes_of(line) if _type(line, key) == IMAGE_LEVEL
+    }
+    return {label: key for key, label in reversed(named.items()) if isinstance(label, str)}
+
+
+def _is_boxes(line: Mapping[str, Any], key: str) -> bool:
+    return _type(line, key) == BOXES and isinstance(line[key], dict)
 
 
 def _type(value: Mapping[str, Any], key: str) -> Any:

@@ -9,11 +9,7 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entri
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
 from customlabels_nb.endpoints.served_versions import versions_of
-from customlabels_nb.errors import (
-    CustomLabelsError,
-    NotAllowedError,
-    ServiceError,
-)
+from customlabels_nb.errors import CustomLabelsError, NotAllowedError, ServiceError
 
 FEATURE = "CUSTOM_LABELS"
 

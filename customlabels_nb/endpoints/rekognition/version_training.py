@@ -18,16 +18,16 @@ from customlabels_nb.core.limits import Limits
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines
 from customlabels_nb.datasets.formats.manifest_values import SOURCE, parsed
 from customlabels_nb.datasets.validation.rules import ManifestLike, check_manifests
-from customlabels_nb.datasets.validation.written_files import (
-    SUMMARY_FILE,
-    TESTING_FILE,
-    TRAINING_FILE,
-    write_outputs,
-)
+from customlabels_nb.datasets.validation.written_files import SUMMARY_FILE, TESTING_FILE, TRAINING_FILE, write_outputs
 from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets, object_url
-from customlabels_nb.endpoints.rekognition.manifest_entries import add_entries, manifest_error, usable_lines
+from customlabels_nb.endpoints.rekognition.manifest_entries import (
+    add_entries,
+    first_lines,
+    manifest_error,
+    usable_lines,
+)
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs
 from customlabels_nb.endpoints.rekognition.workspace import Workspace, version_arn, version_name
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
@@ -87,12 +87,7 @@ class _Training:
         data = self._data()
         self._validate(*data)
         with self._trainable(data) as project:
-            model = project.train(
-                name=self.name,
-                budget=self.task["budget"],
-                machine_labels=True,
-                progress=False,
-            )
+            model = project.train(name=self.name, budget=self.task["budget"], machine_labels=True, progress=False)
             self._write_split_off(project)
             self.outputs.write_evaluation(model, self.task["arn"])
             if project is not self.project:
@@ -150,14 +145,9 @@ class _Training:
             served = workspace.adopt(project)
             try:
                 for split, source in zip(t.SPLITS, data, strict=True):
-                    lines: dict[str, bytes] = {}
-                    for name, line in (
-                        usable_lines(ManifestFile(source), self.limits) if isinstance(source, str) else ()
-                    ):
-                        if name is not None:
-                            lines.setdefault(name, line)
-                    if lines:
-                        add_entries(served, split, list(lines.items()), "import")
+                    usable = usable_lines(ManifestFile(source), self.limits) if isinstance(source, str) else ()
+                    if lines := list(first_lines(usable).items()):
+                        add_entries(served, split, lines, "import")
                 yield project
             finally:
                 workspace.close()
