@@ -102,11 +102,7 @@ class ProjectFolder(Generic[Served]):
     """Projects in a folder, opened as ``served_type``. ``training`` is held by the training that runs in any folder."""
 
     def __init__(
-        self,
-        root: Path,
-        options: ServingOptions,
-        served_type: type[Served],
-        training: threading.Lock | None = None,
+        self, root: Path, options: ServingOptions, served_type: type[Served], training: threading.Lock | None = None
     ) -> None:
         self.root = root
         self.options = options
@@ -189,12 +185,9 @@ class ProjectFolder(Generic[Served]):
         while True:
             folder = name if number == 1 else f"project-{number}"
             number += 1
-            if folder.casefold() in folders:
-                continue
-            try:
-                return create_project(folder, self.root, tags=tags)
-            except (ProjectNameError, ProjectExistsError):
-                continue
+            with contextlib.suppress(ProjectNameError, ProjectExistsError):
+                if folder.casefold() not in folders:
+                    return create_project(folder, self.root, tags=tags)
 
     def _folders(self) -> list[Path]:
         with os.scandir(self.root) as entries:

@@ -105,16 +105,7 @@ class EndpointServer:
         if key is not None and address not in _LOOPBACK:
             raise InputError(f"address={address!r} can be reached by others. Leave out the key given for tests.")
         self._address = address
-        self._tls: ssl.SSLContext | None = None
-        if certificate is not None:
-            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            try:
-                self._tls.load_cert_chain(certificate, private_key)
-            except OSError as error:  # ssl.SSLError is one
-                pair = f"certificate={str(certificate)!r} with private_key={private_key and str(private_key)!r}"
-                raise InputError(f"{pair} cannot be used: {error.strerror or error}.") from error
-        elif private_key is not None:
-            raise InputError(f"private_key={str(private_key)!r} needs a certificate, or else HTTP is served.")
+        self._tls = _tls_context(certificate, private_key)
         try:
             self._sockets = bind_sockets(check_integer("port", port, 0, 2**16 - 1), address)
         except OSError as error:
@@ -233,6 +224,21 @@ class EndpointServer:
         await self._end.wait()
         server.stop()
         await server.close_all_connections()
+
+
+def _tls_context(certificate: Path | None, private_key: Path | None) -> ssl.SSLContext | None:
+    """Load the certificate for HTTPS. Return None for HTTP, or raise InputError if the files cannot be used."""
+    if certificate is None:
+        if private_key is not None:
+            raise InputError(f"private_key={str(private_key)!r} needs a certificate, or else HTTP is served.")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, private_key)
+    except OSError as error:  # ssl.SSLError is one
+        pair = f"certificate={str(certificate)!r} with private_key={private_key and str(private_key)!r}"
+        raise InputError(f"{pair} cannot be used: {error.strerror or error}.") from error
+    return context
 
 
 class _Connections(httputil.HTTPServerConnectionDelegate):
