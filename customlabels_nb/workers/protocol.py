@@ -105,7 +105,7 @@ def readable_everywhere(
     """Return files that each worker must be able to read: a local one, ``output``, and one of each bucket."""
     from customlabels_nb.remote.remote_files import is_web, path_in_bucket
 
-    local = next((name for name in names if _is_local(name)), None)
+    local = next(filter(_is_local, names), None)
     if not shared_filesystem and (local is not None or output is not None):
         argument = f"The image {local!r}" if output is None or local is not None else f"to={str(output.parent)!r}"
         raise InputError(
@@ -115,23 +115,32 @@ def readable_everywhere(
     probes: list[list[str]] = []
     if local is not None:
         with suppress(ImageError, FileNotFoundError):  # it is reported as an unreadable image
-            path = str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))
-            probes.append([path, content_hash(read_bytes(path, max_bytes=None))])
+            probes.append(_probe(str(path_in_bucket(local) or os.path.abspath(to_path(located(local, root))))))
     if output is not None:
-        probes.append([str(output), content_hash(read_bytes(str(output), max_bytes=None))])
-    places: dict[str, list[str]] = {}
-    for name in names:
-        if not _is_local(name):
-            path = urlsplit(name)._replace(path="", query="", fragment="").geturl()
-            if path in places or len(places) < _MOST_PROBES:
-                places.setdefault(path, []).append(name)
-    for path, there in places.items():
+        probes.append(_probe(str(output)))
+    for bucket, there in _by_bucket(names).items():
         usable, reason = _first_readable(there[:_MOST_TRIES])
         if usable is not None:
             probes.append([usable, ""])
-        elif not is_web(path):  # a web server needs no credentials
+        elif not is_web(bucket):  # a web server needs no credentials
             raise InputError(f"None of the first images can be read: {reason}") from reason
     return probes
+
+
+def _probe(path: str) -> list[str]:
+    """Return the path of a file on this machine with the hash of its content."""
+    return [path, content_hash(read_bytes(path, max_bytes=None))]
+
+
+def _by_bucket(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of remote files by the URLs of the first buckets or web servers that they are on."""
+    buckets: dict[str, list[str]] = {}
+    for name in names:
+        if not _is_local(name):
+            url = urlsplit(name)._replace(path="", query="", fragment="").geturl()
+            if url in buckets or len(buckets) < _MOST_PROBES:
+                buckets.setdefault(url, []).append(name)
+    return buckets
 
 
 def _is_local(name: str) -> bool:

@@ -95,16 +95,10 @@ class RayWorkers:
                     ) from error
                 with suppress(Exception):  # if it is only unreachable, it must not go on
                     ray.kill(actor.handle)
-                for position, number in enumerate(actor.tasks.values()):
-                    outcomes.append(
-                        TaskOutcome(
-                            number,
-                            "returned" if position else "lost",
-                            error="" if position else f"The worker on {actor.name} ended: {reason}",
-                            kind="" if position else "ended",
-                            worker=actor.name,
-                        )
-                    )
+                name, tasks = actor.name, list(actor.tasks.values())
+                lost = f"The worker on {name} ended: {reason}"
+                outcomes += [TaskOutcome(each, "lost", error=lost, kind="ended", worker=name) for each in tasks[:1]]
+                outcomes += [TaskOutcome(each, "returned", worker=name) for each in tasks[1:]]
                 self._actors[index] = self._started(tries + 1)
         self._check_any()
         return outcomes

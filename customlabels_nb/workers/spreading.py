@@ -99,27 +99,36 @@ def process_tasks(
                 failures = 0
                 yield attempt.task, outcome
                 continue
-            if outcome.state == "returned":
+            if outcome.state != "returned":
+                failures += 1
+                if failures >= _MOST_FAILURES + _MOST_LOST_TOGETHER * workers.count:
+                    raise HelperError(
+                        f"{counted(failures, 'task')} failed in a row, the last on {outcome.worker}: {outcome.error}"
+                    )
+            if _is_tried_again(attempt, outcome):
                 again.append(attempt)
-                continue
-            attempt.ends[outcome.state] += 1
-            failures += 1
-            if failures >= _MOST_FAILURES + _MOST_LOST_TOGETHER * workers.count:
-                raise HelperError(
-                    f"{counted(failures, 'task')} failed in a row, the last on {outcome.worker}: {outcome.error}"
-                )
-            if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
-                again.append(attempt)
-                continue
-            kind = getattr(errors, outcome.kind, None)
-            if isinstance(kind, type) and issubclass(kind, CustomLabelsError):  # it does not depend on a single image
-                raise HelperError(f"{outcome.error} (on {outcome.worker})", outcome.kind)
-            if len(parts := split(attempt.task)) > 1:
+            elif len(parts := split(attempt.task)) > 1:
                 again.extendleft(map(Attempt, reversed(parts)))
             else:
                 yield attempt.task, outcome
         if events is not None and events.is_cancelled:
             raise Cancelled("Stopped on request.")
+
+
+def _is_tried_again(attempt: Attempt[Task], outcome: TaskOutcome) -> bool:
+    """Decide whether a task that was not done is given to a worker again as it is, after counting how it ended.
+
+    Raises HelperError for an error that does not depend on a single image.
+    """
+    if outcome.state == "returned":
+        return True
+    attempt.ends[outcome.state] += 1
+    if attempt.ends[outcome.state] < _ATTEMPTS[outcome.state]:
+        return True
+    kind = getattr(errors, outcome.kind, None)
+    if isinstance(kind, type) and issubclass(kind, CustomLabelsError):
+        raise HelperError(f"{outcome.error} (on {outcome.worker})", outcome.kind)
+    return False
 
 
 def _fitting(
