@@ -8,6 +8,7 @@ here.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,6 @@ _PIPELINES = {BOXES: "object-detection", POLYGONS: "image-segmentation"}
 def upload_version(
     folder: Path, record: VersionRecord, card: ModelCard, project: str, repo: str, *, private: bool, dry_run: bool
 ) -> pd.DataFrame:
-    from huggingface_hub import CommitOperationAdd, HfApi
-
     repository, revision = parse_hub_name(repo) if isinstance(repo, str) else ("", None)
     if revision is not None or not repository:
         raise InputError(f"repo={repo!r} must have the form 'user/name'. Uploads go to the branch main.")
@@ -49,22 +48,30 @@ def upload_version(
     say(f"Uploading to {repository} on the Hugging Face Hub ({'private' if private else 'public'}):")
     for name, size in zip(files, sizes, strict=True):
         say(f"  {name}: {size:,} bytes")
+    commit = _commit(repository, files, f"Upload {record.name}", private=private)
+    say(f"Uploaded: {commit.commit_url}. Load it with cl.load_model({f'{HUB}{repository}@{commit.oid}'!r}).")
+    return table
+
+
+def _commit(repository: str, files: Mapping[str, bytes | Path], message: str, *, private: bool) -> Any:
+    """Upload files to a repository, which is created if it does not exist, and return the commit.
+
+    Raises NotAllowedError instead if the files are to be private and the repository is public.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
     api = HfApi(library_name=_LIBRARY)
     try:
         api.create_repo(repository, private=private, exist_ok=True)
-        is_public = private and not api.repo_info(repository).private
-        if not is_public:
+        if not private or api.repo_info(repository).private:
             operations = [CommitOperationAdd(name, data) for name, data in files.items()]
-            commit = api.create_commit(repository, operations, commit_message=f"Upload {record.name}")
+            return api.create_commit(repository, operations, commit_message=message)
     except Exception as error:  # also those of the HTTP library, which differs by version
         raise ModelError(f"{repository} cannot be uploaded to the Hugging Face Hub: {hub_reason(error)}.") from error
-    if is_public:
-        raise NotAllowedError(
-            f"The repository {repository} exists and is public. Nothing was uploaded. Pass private=False if everyone "
-            "may download the model."
-        )
-    say(f"Uploaded: {commit.commit_url}. Load it with cl.load_model({f'{HUB}{repository}@{commit.oid}'!r}).")
-    return table
+    raise NotAllowedError(
+        f"The repository {repository} exists and is public. Nothing was uploaded. Pass private=False if everyone "
+        "may download the model."
+    )
 
 
 def download_model(name: str) -> tuple[Path, str]:

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -435,7 +436,7 @@ def _labels_by_models(facts: CardFacts) -> Iterator[Block]:
 
 def _recipe(facts: CardFacts) -> Iterator[Block]:
     yield Heading("Recipe")
-    training, environment = facts.training, facts.environment
+    training = facts.training
     rows = [("network", _network(facts)), ("input", f"{facts.config.input_size} px")]
     if facts.config.is_detector:
         rows.append(("boxes", f"at most {facts.config.box_limit:,} per image"))
@@ -455,11 +456,7 @@ def _recipe(facts: CardFacts) -> Iterator[Block]:
     if facts.record.config.get("base"):
         rows.append(("started from", f"version {facts.record.config['base']}, if that performed better"))
     rows.append(("ended", _moment(training.get("ended", facts.record.created.isoformat()))))
-    if environment.get("python"):
-        rows.append(("Python", f"{environment['python']} on {str(environment.get('platform', '')).partition('-')[0]}"))
-    packages = environment.get("packages")
-    if isinstance(packages, Mapping):
-        rows.append(("packages", ", ".join(f"{name} {number}" for name, number in packages.items() if number)))
+    rows += _environment_rows(facts.environment)
     yield Table(("setting", "value"), tuple(rows))
     notes = training.get("notes")
     if isinstance(notes, list) and notes:
@@ -493,6 +490,17 @@ def _training_rows(training: Mapping[str, Any]) -> list[tuple[str, str]]:
     if is_number(training.get("seconds")):
         rows.append(("time", f"{training['seconds']:,.1f} s"))
     rows += [(name, _value(training[name])) for name in ("budget", "batch") if _is_plain(training.get(name))]
+    return rows
+
+
+def _environment_rows(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return Python and the packages that trained the model, as far as they were stored."""
+    rows = []
+    if environment.get("python"):
+        rows.append(("Python", f"{environment['python']} on {str(environment.get('platform', '')).partition('-')[0]}"))
+    packages = environment.get("packages")
+    if isinstance(packages, Mapping):
+        rows.append(("packages", ", ".join(f"{name} {number}" for name, number in packages.items() if number)))
     return rows
 
 
@@ -663,10 +671,8 @@ def _about_mistakes(evaluation: Evaluation) -> Iterator[str]:
     no_answer = matrix.columns[-1] if len(matrix.columns) > len(matrix.labels) else None
     columns = dict(zip(matrix.labels, matrix.truth_counts.tolist(), strict=True))
     things = "boxes" if matrix.background else "test images"
-    count = 0
-    for row in matrix.confusions().itertuples(index=False):
-        if row.truth != nothing and row.share < _CONFUSED:
-            continue
+    rows = matrix.confusions().itertuples(index=False)
+    for row in islice((row for row in rows if row.truth == nothing or row.share >= _CONFUSED), _MOST):
         are = counted(row.count, "is", "are")
         if row.truth == nothing:
             times = "once" if row.count == 1 else f"{row.count:,} times"
@@ -678,9 +684,6 @@ def _about_mistakes(evaluation: Evaluation) -> Iterator[str]:
             yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {get} no answer."
         else:
             yield f"Of {columns[row.truth]:,} {things} of {row.truth}, {are} predicted as {row.predicted}."
-        count += 1
-        if count == _MOST:
-            return
 
 
 def _about_marks(evaluation: Evaluation) -> Iterator[str]:

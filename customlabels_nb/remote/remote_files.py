@@ -199,8 +199,7 @@ def read(
     sends slowly takes no memory from others.
     """
     size = None if expected is None else size_in(expected)
-    if max_bytes is not None and size is not None and size > max_bytes:
-        raise _too_large(url, max_bytes)
+    _check_size(url, size or 0, max_bytes)
     try:
         system, path = open_system(url)
         if size and is_store(url):
@@ -212,16 +211,14 @@ def read(
             options = _streaming(seconds) if is_web(url) and not is_chain(url) else {}
             with system.open(path, "rb", **options) as source, _target(hold) as target:
                 _copy(source, target, max_bytes)
-                if max_bytes is not None and target.tell() > max_bytes:
-                    raise _too_large(url, max_bytes)
+                _check_size(url, target.tell(), max_bytes)
                 if hold is not None:
                     hold(target.tell())
                 target.seek(0)
                 data = target.read()
     except Exception as error:
         raise image_error(url, error) from error
-    if max_bytes is not None and len(data) > max_bytes:
-        raise _too_large(url, max_bytes)
+    _check_size(url, len(data), max_bytes)
     return data
 
 
@@ -403,8 +400,10 @@ def _copy(source: BinaryIO, target: BinaryIO, max_bytes: int | None) -> None:
         target.write(data)
 
 
-def _too_large(url: str, max_bytes: int) -> ImageTooLargeError:
-    return ImageTooLargeError(url, f"the file has more than {max_bytes:,} bytes.")
+def _check_size(url: str, size: int, most: int | None) -> None:
+    """Raise ImageTooLargeError if a file has more than ``most`` bytes."""
+    if most is not None and size > most:
+        raise ImageTooLargeError(url, f"the file has more than {most:,} bytes.")
 
 
 def _file(url: str, entry: Mapping[str, Any]) -> RemoteFile:

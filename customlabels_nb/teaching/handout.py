@@ -33,6 +33,7 @@ STUDENT, SOLUTION = "student", "solution"
 _TAG = re.compile(r"(answer|check|solution)_(.+)", re.DOTALL)
 _MINUTES = re.compile(r"^#+ .*· (\d{1,4}) minutes?$", re.MULTILINE)
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_CELL_TYPES = {"answer": "code", "check": "code", "solution": "markdown"}
 _CONFIG = f'''# Makes this folder a course of nbgrader. In this folder: nbgrader generate_assignment NAME --force
 c = get_config()
 c.CourseDirectory.source_directory = "{SOLUTION}"
@@ -169,6 +170,7 @@ def _tagged(notebook: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _exercises(notebook: Any, path: Path) -> int:
+    """Return the number of exercises, or raise InputError if their cells are not as described above."""
     tagged = list(_tagged(notebook))
     cells: dict[tuple[str, str], list[Any]] = {}
     for kind, number, cell in tagged:
@@ -183,19 +185,21 @@ def _exercises(notebook: Any, path: Path) -> int:
     ][:1]
     if len({id(cell) for _, _, cell in tagged}) < len(tagged):
         wrong.append("a cell with several of these tags")
-    for number in () if wrong else numbers:
-        for kind in ("answer", "check", "solution"):
-            cells_tagged = cells.get((kind, number), [])
-            cell_type = "markdown" if kind == "solution" else "code"
-            if len(cells_tagged) != 1 or cells_tagged[0].cell_type != cell_type:
-                wrong.append(
-                    f"{counted(len(cells_tagged), 'cell')} tagged {kind}_{number}, expected one {cell_type} cell"
-                )
-            elif kind == "solution" and not _BLOCK.search(cells_tagged[0].source):
-                wrong.append(f"no ```python block in the cell tagged solution_{number}")
+    expected = [(kind, number) for number in numbers for kind in _CELL_TYPES]
+    wrong = wrong or list(filter(None, (_problem(*tag, cells.get(tag, [])) for tag in expected)))
     if wrong:
         raise InputError(f"{str(path)!r} has {'; '.join(wrong)}.")
     return len(numbers)
+
+
+def _problem(kind: str, number: str, cells: list[Any]) -> str | None:
+    """Describe what is wrong with the cells that have a tag of an exercise, or return None."""
+    cell_type = _CELL_TYPES[kind]
+    if len(cells) != 1 or cells[0].cell_type != cell_type:
+        return f"{counted(len(cells), 'cell')} tagged {kind}_{number}, expected one {cell_type} cell"
+    if kind == "solution" and not _BLOCK.search(cells[0].source):
+        return f"no ```python block in the cell tagged solution_{number}"
+    return None
 
 
 def _student_copy(notebook: Any) -> Any:
