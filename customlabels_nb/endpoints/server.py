@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 #: Maximum size of all requests that are being read or answered, in bytes.
 MOST_BYTES_AT_ONCE = 256 * 2**20
+#: Maximum number of connections that wait for headers, at most a quarter of the files that the process may open.
+MOST_IDLE = 256
+#: Time in which all of a body must have arrived.
+BODY_SECONDS = 60.0
 PORT = 8766
 REKOGNITION, CUSTOM_VISION = "rekognition", "custom-vision"
 
@@ -37,8 +41,6 @@ _DEFAULT = ServingOptions()
 #: Number of threads. Requests that run models or download images may wait for long, and others do not wait for them.
 _THREADS: dict[Threads, int] = {"models": 64, "urls": 16, "others": 32}
 _IDLE_SECONDS = 120.0  # until the headers of the next request have arrived
-_MOST_IDLE = 256  # connections that wait for headers, at most a quarter of the files that the process may open
-_BODY_SECONDS = 60.0  # until all of a body has arrived
 _MOST_DISCARDED = 2**16  # bytes of a refused request that are read so that the connection can be used again
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -213,7 +215,7 @@ class EndpointServer:
                 _Connections(self._endpoint_of, self._pools),
                 ssl_options=self._tls,
                 idle_connection_timeout=_IDLE_SECONDS,
-                body_timeout=_BODY_SECONDS,
+                body_timeout=BODY_SECONDS,
                 max_body_size=MOST_BYTES_AT_ONCE,
             )
             server.add_sockets(self._sockets)
@@ -268,9 +270,9 @@ def _most_idle() -> int:
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return _MOST_IDLE
+        return MOST_IDLE
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST_IDLE if files == resource.RLIM_INFINITY else min(_MOST_IDLE, files // 4)
+    return MOST_IDLE if files == resource.RLIM_INFINITY else min(MOST_IDLE, files // 4)
 
 
 class _Request(httputil.HTTPMessageDelegate):

@@ -271,7 +271,7 @@ def _take_part(task: Mapping[str, Any], events: Events) -> str:
         store = TCPStore(task["host"], task["port"], size, False, _TIMEOUT)
         store.set(f"here/{rank}", "")
         _connect(store, rank, size, task["host"], task["key"])
-        work = _work(_received(), task["device"])
+        work = work_of(_received(), task["device"])
         work.prepare()
         store.set(f"ready/{rank}", "")
         work.run(rank, size)
@@ -287,7 +287,7 @@ def follow() -> str:
     _join()
     device = int(os.environ.get("LOCAL_RANK", "0"))
     while (received := _received()).function != _END:
-        work = _work(received, device)
+        work = work_of(received, device)
         work.prepare()
         work.run(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     return str(received.facts["version"])
@@ -439,7 +439,7 @@ def _received() -> RankTask:
     return RankTask(**json.loads(tensors.pop(_MESSAGE).numpy().tobytes()), tensors=tensors)
 
 
-def _work(task: RankTask, device: int) -> Any:
+def work_of(task: RankTask, device: int) -> Any:
     """Return the work of a task, with its network on the CUDA device with this number if there is one."""
     import torch
 

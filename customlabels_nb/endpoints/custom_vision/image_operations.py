@@ -219,7 +219,7 @@ def _add_prepared(served: ServedProject, call: Call, prepared: Sequence[_Prepare
                 new[by_hash[sha256]] = each
         if new:
             _store_images(served, new)
-        names = [None if each.facts is None else by_hash[each.facts.sha256] for each in prepared]
+        names = ["" if each.facts is None else by_hash[each.facts.sha256] for each in prepared]
         known = list(dict.fromkeys(filter(None, names)))
         described = dict(zip(known, ImageList(served, known).describe(call, known), strict=True))
     results = [

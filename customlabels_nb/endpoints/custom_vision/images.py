@@ -105,9 +105,8 @@ class ImageList:
             pixels = mark.left, mark.top, mark.width, mark.height
             sides = (mark.full_width, mark.full_height) * 2
             shares = {name: pixel / side for name, pixel, side in zip(BOX, pixels, sides, strict=True)}
-            regions[mark.image].append(
-                {"regionId": mark.id, **_described_tag(tags[mark.label], mark.created), **shares}
-            )
+            tag = _described_tag(tags[mark.label], mark.created)
+            regions[mark.image].append({"regionId": mark.id, **tag, **shares})
         negative = [tag for tag in self.tags if tag.is_negative]
         project, made = project_id(self.served), self.served.project._store.project().created.timestamp()
         described = []

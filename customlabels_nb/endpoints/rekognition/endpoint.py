@@ -71,7 +71,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class Endpoint:
-    """Endpoint without the web server. The arguments are those of ``EndpointServer``."""
+    """Endpoint without the web server, with a workspace for each account. The arguments are those of EndpointServer."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Endpoint:
                 raise InputError(f"{str(folder)!r} is not a folder. Choose another for account {name}.") from error
         self.key_file = self.root / STATE_FOLDER / "keys.json"
         self.key = key
-        self._workspaces: dict[str, Workspace] = {}
+        self.workspaces: dict[str, Workspace] = {}
         self._locks: list[BinaryIO] = []
         try:
             for folder in roots.values():
@@ -105,9 +105,9 @@ class Endpoint:
                 tail = hmac.digest(self.keys.secret, name.encode(), "sha256").hex()[:10]
                 console = f"custom-labels-console-{options.region}-{tail}"
                 self._buckets[console], owners[console] = folder, {name}
-                self._workspaces[name] = Workspace(folder, name, options, Buckets(console, name, owners), training)
+                self.workspaces[name] = Workspace(folder, name, options, Buckets(console, name, owners), training)
             settings.buckets = {**settings.buckets, **self._buckets}
-            for workspace in self._workspaces.values():
+            for workspace in self.workspaces.values():
                 versions.go_on(workspace)
         except BaseException:
             self.close()
@@ -116,10 +116,10 @@ class Endpoint:
     @property
     def folder(self) -> Workspace:
         """Projects of the account of ``root``."""
-        return self._workspaces[ACCOUNT]
+        return self.workspaces[ACCOUNT]
 
     def close(self) -> None:
-        for workspace in self._workspaces.values():
+        for workspace in self.workspaces.values():
             workspace.close()
         settings.buckets = {name: path for name, path in settings.buckets.items() if name not in self._buckets}
         for lock in self._locks:
@@ -183,10 +183,10 @@ class Endpoint:
             raise ServiceError(
                 "UnknownOperationException", f"{name[:100]!a} is not available here. Available: {available}."
             )
-        workspace = self._workspaces.get(key.account)
+        workspace = self.workspaces.get(key.account)
         if workspace is None:
             raise ServiceError("AccessDeniedException", f"The account {key.account} has no projects here.")
-        call = RekognitionCall(name, workspace, self._workspaces, key.principal, self.keys.secret)
+        call = RekognitionCall(name, workspace, self.workspaces, key.principal, self.keys.secret)
         request = read_request(name, body)
         arns = [*_parse_arns(request), *(arn for each in request.get("Datasets", ()) for arn in _parse_arns(each))]
         copied = _parse_arns(request.get("DatasetSource", {}))

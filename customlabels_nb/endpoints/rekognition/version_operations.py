@@ -184,9 +184,7 @@ class _Outputs:
     keys: dict[str, str]
 
     def find(self, role: str) -> dict[str, Any] | None:
-        if role not in self.keys:
-            return None
-        return {"S3Object": {"Bucket": self.config["S3Bucket"], "Name": self.keys[role]}}
+        return {"S3Object": {"Bucket": self.config["S3Bucket"], "Name": self.keys[role]}} if role in self.keys else None
 
     def manifest(self, role: str) -> dict[str, Any] | None:
         """Return a manifest as the only asset of a split's data, or None if the version has no such file."""
