@@ -71,7 +71,8 @@ def test_a_transaction_on_a_full_disk_is_undone_and_the_ledger_goes_on(tmp_path:
     ledger = Ledger(tmp_path / "ledger.db")
     ledger.set_facts(kept=1)
     pages = ledger.rows("PRAGMA page_count")[0][0]
-    ledger._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with ledger.writing() as connection:
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     facts = {f"fact {number}": "x" * 3000 for number in range(50)}
     with pytest.raises(sqlite3.OperationalError) as caught:
         ledger.set_facts(kept=2, **facts)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -88,7 +89,11 @@ def test_failures_and_crashes_give_their_reason(helper: HelperProcess, how: str,
 
 def test_out_of_memory_kill_is_reported(helper: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = iter([3, 4])  # of the system, before and after
-    monkeypatch.setattr(helper_process, "_memory_kills", lambda: next(counts))
+
+    def read(path: Path, *_: Any) -> str:
+        return f"oom_kill {next(counts)}\n" if str(path) == "/proc/vmstat" else ""
+
+    monkeypatch.setattr(Path, "read_text", read)
     with pytest.raises(HelperError, match="because memory ran out"):
         helper.run(f"{TASKS}:fail", "killed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ from customlabels_nb.endpoints import EndpointServer, ServingOptions
 from customlabels_nb.endpoints.custom_vision import prediction_operations
 from customlabels_nb.endpoints.rekognition import detect_operation
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
+from customlabels_nb.endpoints.served_versions import ServedVersion, versions_of
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.store import Action, VersionRecord
 from customlabels_nb.training.status import this_process
 from tests.endpoints.rekognition.test_detect_operation import Fake
@@ -56,7 +59,8 @@ class SdkServer:
             (python.root / "versions" / name).mkdir(parents=True)
             now = datetime.now(UTC)
             record = VersionRecord(name, "RUNNING", "", f"versions/{name}", now, now, **this_process())
-            python._store.add_version(record, Action("add", "test"))
+            with closing(open_project_store(python.root)) as store:
+                store.add_version(record, Action("add", "test"))
         python.close()
         (project,) = self.trainer.get_projects()
         return str(project.id)
@@ -67,6 +71,13 @@ class SdkServer:
         (iteration,) = self.trainer.get_iterations(project)
         self.trainer.publish_iteration(project, iteration.id, "live", "resource")
         return project
+
+    def version(self) -> ServedVersion[Any]:
+        """Return the only version of the only project."""
+        assert self._server.rekognition is not None
+        (served,) = self._server.rekognition.folder.projects()
+        (version,) = versions_of(served)
+        return version
 
     def refused(self, operation: str, *values: Any, **more: Any) -> str:
         """Return the code of the error that an operation answers with."""

@@ -14,7 +14,6 @@ import requests
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
-from customlabels_nb.endpoints import server
 from customlabels_nb.endpoints.custom_vision import image_operations
 from customlabels_nb.images.reading import examine
 from customlabels_nb.remote.memory_budget import image_memory
@@ -190,19 +189,16 @@ def test_images_at_urls_have_a_limit_of_bytes_and_a_time(
     assert not photos.ended.is_set()
 
 
-def test_servers_that_do_not_answer_keep_only_other_downloads_waiting(
-    tmp_path: Path, photos: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "_THREADS", {"models": 1, "urls": 2, "others": 1})
-    with VisionService(tmp_path / "root") as vision, ThreadPoolExecutor(3) as pool:
+def test_servers_that_do_not_answer_keep_only_other_downloads_waiting(tmp_path: Path, photos: Any) -> None:
+    with VisionService(tmp_path / "root") as vision, ThreadPoolExecutor(17) as pool:  # one more than download at once
         project = vision.project()
-        answers = [pool.submit(_add_urls, vision, project, f"{photos.url}/wait") for _ in range(3)]
-        for _ in range(2):
+        answers = [pool.submit(_add_urls, vision, project, f"{photos.url}/wait") for _ in range(17)]
+        for _ in range(16):
             assert photos.waiting.acquire(timeout=60)
         assert vision.call("GET", f"{project}/images/count") == 0
         assert not any(answer.done() for answer in answers)
         photos.ended.set()
-        assert [answer.result() for answer in answers] == [["ErrorSource"]] * 3
+        assert [answer.result() for answer in answers] == [["ErrorSource"]] * 17
 
 
 def test_lists_are_paged_filtered_and_ordered(vision: VisionService) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.iterations import Iteration
 from customlabels_nb.errors import InputError
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
+from customlabels_nb.store import Action
 from tests.endpoints.custom_vision.vision_service import NOBODY, VisionService, picture
+from tests.endpoints.rekognition.test_project_operations import version
 from tests.waiting import wait_until
 
 
@@ -266,10 +270,12 @@ def test_test_images_are_chosen_again_if_a_tag_has_none(vision: VisionService) -
 
 
 def test_quotas_of_iterations_are_enforced_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customlabels_nb.endpoints.custom_vision.iteration_operations._MOST_ITERATIONS", 1)
     monkeypatch.setattr(iteration_training, "start_process", lambda version: None)
     with VisionService(tmp_path, service_limits=True) as service:
         project = service.project()
         service.painted(project)
+        with closing(open_project_store(tmp_path / "rooms")) as store:
+            for number in range(19):
+                store.add_version(version(f"v{number}"), Action("add", "test"))
         train(service, project)
         assert service.refused("POST", f"{project}/train") == "BadRequestExceedIterationPerProjectLimit"

@@ -262,7 +262,7 @@ def test_requests_of_both_kinds_of_clients_are_one_batch(server: SdkServer, monk
         wait_until(lambda: fake.batches == [1])
         ours = [pool.submit(server.new_predictor().detect_image, project, "live", PHOTO) for _ in range(3)]
         theirs = [pool.submit(detect) for _ in range(2)]
-        (limiter,) = [each for folder, each in predictors._limiters.items() if server.root in folder.parents]
+        limiter = predictors.limiter_of(server.version())
         wait_until(lambda: len(limiter.queue) == 5)
         fake.go_on.set()
         assert all(len(each.result().predictions) == 2 for each in [first, *ours])

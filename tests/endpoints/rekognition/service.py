@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from botocore.exceptions import ClientError
 from customlabels_nb.endpoints import EndpointServer, ServingOptions
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.service_model import find_problems, service_model
+from customlabels_nb.project.location import open_project_store
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 
 SECRET = "a secret for tests"
 KEY = AccessKey("test", SECRET)
@@ -76,6 +79,15 @@ class Service:
         with pytest.raises(ClientError) as caught:
             self.call(operation, **request)
         return str(caught.value.response["Error"]["Code"])
+
+    def store(self, name: str = "rooms") -> closing[SqlStore]:
+        """Open the store of a project for a ``with`` block, as another program does."""
+        return closing(open_project_store(self.root / name))
+
+    def add_version(self, record: VersionRecord, name: str = "rooms") -> None:
+        """Add a version to the store of a project, as a notebook does that trains it."""
+        with self.store(name) as store:
+            store.add_version(record, Action("add", "test"))
 
     # -- shorthand ----------------------------------------------------------------------------------
     def project(self, name: str = "rooms") -> str:

@@ -322,7 +322,7 @@ def test_statuses_are_seen_at_once_and_refuse_other_changes(service: Service, mo
 
 def test_operations_cut_off_by_a_restart_have_failed(service: Service) -> None:
     arn = service.dataset(service.project(), [classified("1.jpg", "a")])
-    (workspace,) = service.server.rekognition._workspaces.values()
+    workspace = service.server.rekognition.folder
     served, _ = workspace.find_dataset(parse_arn(arn))
     served.ledger.set_status("train", "UPDATE_IN_PROGRESS", "")
     service.restart()
@@ -380,16 +380,13 @@ def test_too_few_entries_to_distribute_fail_in_both_datasets(service: Service) -
 def test_datasets_are_kept_while_a_model_is_trained(service: Service) -> None:
     from dataclasses import replace
 
-    from customlabels_nb.store import Action
     from tests.endpoints.rekognition.test_project_operations import version
 
     arn = service.dataset(service.project(), [classified("1.jpg", "a")])
-    project = cl.load_project(service.root / "rooms")
-    project._store.add_version(replace(version("v"), status="TRAINING_IN_PROGRESS"), Action("train", "test"))
+    service.add_version(replace(version("v"), status="TRAINING_IN_PROGRESS"))
     changes = {"GroundTruth": classified("2.jpg", "b").encode()}
     assert service.refused("update_dataset_entries", DatasetArn=arn, Changes=changes) == "ResourceInUseException"
     assert service.refused("delete_dataset", DatasetArn=arn) == "ResourceInUseException"
-    project.close()
 
 
 class Announced:
@@ -416,19 +413,20 @@ def test_no_training_begins_beside_a_change_of_its_dataset(
     paused.release.set()
     arn = service.dataset(project, [classified("1.jpg", "a")])
     paused.release.clear()
-    (workspace,) = service.server.rekognition._workspaces.values()
+    workspace = service.server.rekognition.folder
     monkeypatch.setattr(workspace.find_project(parse_arn(project)), "version_lock", lock)
-    check, codes = dataset_operations._refuse_in_training, list[Future[str]]()
+    read, codes = dataset_operations.versions_of, list[Future[str]]()
     train = {"ProjectArn": project, "VersionName": "v", "OutputConfig": {"S3Bucket": "photos"}}
 
-    def train_meanwhile(served: Any) -> None:
-        check(served)
+    def train_meanwhile(served: Any) -> Any:
+        found = read(served)  # to check that no version is being trained
         codes.append(pool.submit(service.refused, "create_project_version", **train))
         codes[0].add_done_callback(lambda _: lock.waiting.set())
         assert lock.waiting.wait(20)
+        return found
 
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(dataset_operations, "_refuse_in_training", train_meanwhile)
+        monkeypatch.setattr(dataset_operations, "versions_of", train_meanwhile)
         lines = {"Changes": {"GroundTruth": classified("2.jpg", "b").encode()}}
         try:
             service.call(change, DatasetArn=arn, **(lines if change == "update_dataset_entries" else {}))
@@ -443,7 +441,7 @@ def test_a_request_waits_for_the_refresh_of_another(service: Service, monkeypatc
     python = cl.load_project(service.root / "rooms")
     python.update_entries("train", [json.loads(classified("1.jpg", "a"))], progress=False)
     python.close()
-    (workspace,) = service.server.rekognition._workspaces.values()
+    workspace = service.server.rekognition.folder
     monkeypatch.setattr(workspace.find_project(parse_arn(project)), "refreshing", lock)
     refresh, codes = manifest_entries.refresh_datasets, list[Future[Any]]()
     request = {"ProjectArn": project, "VersionName": "v", "OutputConfig": {"S3Bucket": "photos"}}

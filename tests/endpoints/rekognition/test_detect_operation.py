@@ -21,6 +21,8 @@ import customlabels_nb as cl
 from customlabels_nb.endpoints import predictors
 from customlabels_nb.endpoints.project_folders import RELAXED
 from customlabels_nb.endpoints.rekognition import buckets, detect_operation
+from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, versions_of
 from customlabels_nb.errors import ModelError
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
@@ -80,10 +82,7 @@ def arn(service: Service, fake: Fake) -> str:
 
 def running(service: Service) -> str:
     project = service.project()
-    python = cl.load_project(service.root / "rooms")
-    record = replace(version("v"), status="RUNNING", **this_process())
-    python._store.add_version(record, Action("add", "test"))
-    python.close()
+    service.add_version(replace(version("v"), status="RUNNING", **this_process()))
     found = service.call("describe_project_versions", ProjectArn=project)["ProjectVersionDescriptions"]
     return str(found[0]["ProjectVersionArn"])
 
@@ -188,11 +187,15 @@ def test_the_limits_of_images_can_be_lifted(tmp_path: Path, fake: Fake) -> None:
             assert service.call("detect_custom_labels", **request)["CustomLabels"]
 
 
-def test_inference_units_limit_concurrent_requests(
-    service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(detect_operation, "_UNITS", 2)
-    monkeypatch.setattr(predictors, "_MOST_WAITING", 3)
+def started_with(service: Service, arn: str, units: int) -> ServedVersion[Any]:
+    """Return a version that runs with inference units, as if a program had started it."""
+    (found,) = versions_of(service.server.rekognition.folder.find(parse_arn(arn)))
+    change_facts(found.served.ledger, found.local, min_units=units)
+    return found
+
+
+def test_inference_units_limit_concurrent_requests(service: Service, arn: str, fake: Fake) -> None:
+    started_with(service, arn, 2)
     fake.go_on.clear()
     request = {"ProjectVersionArn": arn, "Image": {"Bytes": PNG}}
 
@@ -202,19 +205,17 @@ def test_inference_units_limit_concurrent_requests(
         except service.client.exceptions.ProvisionedThroughputExceededException:
             return "refused"
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(ask, number) for number in range(8)]
+    with ThreadPoolExecutor(45) as pool:  # 2 are computed, and 40 may wait
+        answers = [pool.submit(ask, number) for number in range(45)]
         wait_until(lambda: sum(answer.done() for answer in answers) == 3)
         fake.go_on.set()
         found = sorted(answer.result() for answer in answers)
-    assert found == ["a"] * 5 + ["refused"] * 3
+    assert found == ["a"] * 42 + ["refused"] * 3
     assert max(fake.batches) <= 2
 
 
-def test_concurrent_requests_are_one_batch(
-    service: Service, arn: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(detect_operation, "_UNITS", 8)
+def test_concurrent_requests_are_one_batch(service: Service, arn: str, fake: Fake) -> None:
+    gate = predictors.limiter_of(started_with(service, arn, 8))
     fake.go_on.clear()
     request = {"ProjectVersionArn": arn, "Image": {"Bytes": PNG}}
     with ThreadPoolExecutor(8) as pool:
@@ -223,7 +224,6 @@ def test_concurrent_requests_are_one_batch(
             answers.append(pool.submit(service.call, "detect_custom_labels", **request, MinConfidence=least))
             if number == 0:
                 wait_until(lambda: fake.batches == [1])
-        (gate,) = [each for folder, each in predictors._limiters.items() if service.root in folder.parents]
         wait_until(lambda: len(gate.queue) == 7)
         fake.go_on.set()
         found = [len(answer.result()["CustomLabels"]) for answer in answers]
@@ -245,9 +245,8 @@ def test_an_error_of_the_model_ends_no_other_request(
 
 
 def test_a_version_without_running_model_is_not_ready(service: Service, arn: str) -> None:
-    python = cl.load_project(service.root / "rooms")
-    python._store.update_version("v", status="STOPPED", updated=datetime.now(UTC))
-    python.close()
+    with service.store() as store:
+        store.update_version("v", status="STOPPED", updated=datetime.now(UTC))
     request = {"ProjectVersionArn": arn, "Image": {"Bytes": PNG}}
     assert service.refused("detect_custom_labels", **request) == "ResourceNotReadyException"
 
@@ -283,8 +282,9 @@ def test_a_version_that_was_trained_again_elsewhere_is_loaded_again(
         for _ in range(2):
             found.append(service.call("detect_custom_labels", **request)["CustomLabels"][0]["Name"])
         old = python.model("v").record
-        python._store.delete_version("v", Action("delete", "test"))
-        python._store.add_version(replace(old, created=datetime.now(UTC)), Action("add", "test"))
+        with service.store() as store:
+            store.delete_version("v", Action("delete", "test"))
+        service.add_version(replace(old, created=datetime.now(UTC)))
         assert service.refused("detect_custom_labels", **request) == "ResourceNotFoundException"
         (project,) = service.call("describe_projects")["ProjectDescriptions"]
         versions = service.call("describe_project_versions", ProjectArn=project["ProjectArn"])

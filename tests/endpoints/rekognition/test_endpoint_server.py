@@ -388,7 +388,7 @@ def test_the_bytes_of_all_requests_are_limited(service: Service, monkeypatch: py
 
 
 def test_a_body_that_does_not_arrive_ends_the_connection(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_BODY_SECONDS", 0.2)
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.2)
     service.restart()
     signed = Signed(service)
     connection = Connection(service).send(signed.raw() + signed.body[:5])
@@ -416,7 +416,7 @@ def test_handshakes_that_never_end_leave_connections_for_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate, private_key = _certificate(tmp_path)
-    monkeypatch.setattr(server, "_MOST_IDLE", 4)
+    monkeypatch.setattr(server, "MOST_IDLE", 4)
     secure = ssl.create_default_context(cafile=str(certificate))
     given = {"certificate": certificate, "private_key": private_key, "port": 0, "key": KEY}
     with EndpointServer(tmp_path / "root", **given) as running, ExitStack() as held:
@@ -457,7 +457,7 @@ def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypat
     fake.go_on.clear()
     project = service.project("fuzzed")
     first, second = [arn for arn in versions_in(service, "fuzzed") if "/v0/" in arn or "/v4/" in arn]
-    served = next(iter(service.server.rekognition._workspaces.values())).find(parse_arn(project))
+    served = service.server.rekognition.folder.find(parse_arn(project))
     training = add_version(served, "slow", {"status": "TRAINING_IN_PROGRESS"})
     image = {"Bytes": base64.b64encode(jpeg(1, (80, 80))).decode()}
     requests = [("DetectCustomLabels", {"ProjectVersionArn": arn, "Image": image}) for arn in (first, second)] * 44

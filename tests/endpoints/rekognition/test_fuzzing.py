@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.service_model import service_model
-from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
 from customlabels_nb.user_settings import settings
 from tests.endpoints.rekognition.service import Service, boxed, classified, declared_errors
@@ -45,11 +43,9 @@ STATUSES = ("RUNNING", "TRAINING_COMPLETED", "STOPPED", "TRAINING_FAILED", "RUNN
 
 def versions_in(service: Service, name: str) -> list[str]:
     """Add versions with different statuses to a project, and return their ARNs."""
-    project = cl.load_project(service.root / name)
     for number, status in enumerate(STATUSES):
         record = replace(version(f"v{number}"), status=status, **(this_process() if status == "RUNNING" else {}))
-        project._store.add_version(record, Action("add", "test"))
-    project.close()
+        service.add_version(record, name)
     arn = next(
         one["ProjectArn"] for one in service.call("describe_projects", ProjectNames=[name])["ProjectDescriptions"]
     )

@@ -11,6 +11,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.endpoints.rekognition.manifest_entries import listed_line
+from customlabels_nb.store import Action
 from tests.endpoints.rekognition.service import Service, boxed, classified
 from tests.images.pictures import jpeg
 
@@ -110,7 +111,8 @@ def test_removed_moved_and_restored_images_are_seen(service: Service, train: str
     assert [entry["source-ref"] for entry in service.entries(train)] == [
         "s3://photos/1.jpg", "s3://photos/2.jpg", "s3://photos/0.jpg",
     ]  # fmt: skip
-    project._store.move_images(["s3://photos/1.jpg"], "train", "test", project._action("move"))
+    with service.store() as store:
+        store.move_images(["s3://photos/1.jpg"], "train", "test", Action("move", "test"))
     (described,) = service.call("describe_projects")["ProjectDescriptions"]
     test = described["Datasets"][1]["DatasetArn"]
     assert service.entries(test) == [before[1]]
@@ -150,7 +152,7 @@ def test_work_on_versions_reads_no_images_again(
     project.tags["a"] = "b"
     from customlabels_nb.endpoints.rekognition import manifest_entries
 
-    monkeypatch.setattr(manifest_entries, "_refresh_dataset", None)
+    monkeypatch.setattr(manifest_entries, "refresh_datasets", None)
     assert len(service.entries(train)) == 3
 
 
@@ -167,9 +169,8 @@ def test_local_images_are_listed_as_objects(service: Service, tmp_path: Path) ->
     assert (dataset["Status"], dataset["StatusMessageCode"]) == ("UPDATE_COMPLETE", "SUCCESS")
     arn = dataset["DatasetArn"]
     found = [entry["source-ref"] for entry in service.entries(arn, Labeled=True, HasErrors=False)]
-    console = next(
-        name for name in service.server.rekognition._buckets if name.startswith("custom-labels-console-us-east-1-")
-    )
+    console = service.server.rekognition.folder.buckets.console
+    assert console.startswith("custom-labels-console-us-east-1-")
     assert found[0] == "s3://photos/in bucket.jpg"
     assert found[1].startswith(f"s3://{console}/external/")
     assert found[2].startswith(f"s3://{console}/küche/images/")

@@ -199,7 +199,7 @@ def test_an_account_has_buckets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(subprocess, "Popen", start)
     with Service(folders["root"], folders["photos"], **given) as service:
-        consoles = [workspace.buckets.console for workspace in service.server.rekognition._workspaces.values()]
+        consoles = [workspace.buckets.console for workspace in service.server.rekognition.workspaces.values()]
         clients = {"photos": service.client, "theirs": service.new_client("other")}
         for own, (mine, foreign) in zip(clients, (consoles, consoles[::-1]), strict=True):
             client = clients[own]
@@ -210,7 +210,7 @@ def test_an_account_has_buckets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
                 place = {"Bucket": bucket, "Name": "a.manifest"}
                 with pytest.raises(client.exceptions.InvalidS3ObjectException, match="belongs to another account"):
                     client.create_dataset(**request, DatasetSource={"GroundTruthManifest": {"S3Object": place}})
-            workspace = service.server.rekognition._workspaces[arn.split(":")[4]]
+            workspace = service.server.rekognition.workspaces[arn.split(":")[4]]
             with pytest.raises(InputError, match="belongs to another account"):
                 workspace.buckets.write(other, "a", b"")
             for kind, bucket in (("TRAIN", own), ("TEST", "both")):

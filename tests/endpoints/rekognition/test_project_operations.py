@@ -6,6 +6,7 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.endpoints import project_folders, served_versions
 from customlabels_nb.endpoints.rekognition import project_operations
+from customlabels_nb.store import Action, VersionRecord
 from tests.endpoints.rekognition.service import Service, classified
 
 
@@ -105,19 +107,14 @@ def test_arns_of_other_accounts_regions_and_kinds_name_nothing(service: Service)
 
 def test_a_project_with_versions_is_kept(service: Service) -> None:
     arn = service.project()
-    project = cl.load_project(service.root / "rooms")
-    project._store.add_version(version("v1"), cl.project.project.Action("add", "test"))
+    service.add_version(version("v1"))
     assert service.refused("delete_project", ProjectArn=arn) == "ResourceInUseException"
-    project._store.delete_version("v1", cl.project.project.Action("delete", "test"))
-    project.close()
+    with service.store() as store:
+        store.delete_version("v1", Action("delete", "test"))
     service.call("delete_project", ProjectArn=arn)
 
 
-def version(name: str) -> object:
-    from datetime import UTC, datetime
-
-    from customlabels_nb.store import VersionRecord
-
+def version(name: str) -> VersionRecord:
     now = datetime.now(UTC)
     return VersionRecord(name, "TRAINING_FAILED", "", f"versions/{name}", now, now)
 
@@ -136,14 +133,13 @@ def test_concurrent_creation_makes_one_project(service: Service) -> None:
 
 
 @pytest.mark.parametrize("how", ["endpoint", "notebook"])
-@pytest.mark.parametrize("read", ["_described", "versions_of"])
+@pytest.mark.parametrize("read", ["refresh_entries", "versions_of"])
 def test_a_project_that_is_deleted_while_all_are_read_is_left_out(
     service: Service, monkeypatch: pytest.MonkeyPatch, how: str, read: str
 ) -> None:
     first = service.project("a")
     service.project("b")
-    (workspace,) = service.server.rekognition._workspaces.values()
-    module = project_operations if read == "_described" else served_versions
+    module = project_operations if read == "refresh_entries" else served_versions
     original, client, deleted = getattr(module, read), service.new_client(), list[str]()
 
     def deleting(served: Any) -> Any:
@@ -156,16 +152,16 @@ def test_a_project_that_is_deleted_while_all_are_read_is_left_out(
         return original(served)
 
     monkeypatch.setattr(module, read, deleting)
-    if read == "_described":
+    if read == "refresh_entries":
         assert names(service) == ["b"]
     else:
-        assert served_versions.count_versions(workspace, "RUNNING") == 0
+        served_versions.check_quota(service.server.rekognition.folder, "copies", "RUNNING")
     assert deleted == ["a"]
 
 
 def test_a_project_that_cannot_be_read_is_an_error(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.project()
-    monkeypatch.setattr(project_operations, "_described", lambda _: 1 / 0)
+    monkeypatch.setattr(project_operations, "refresh_entries", lambda _: 1 / 0)
     assert service.refused("describe_projects") == "InternalServerError"
 
 
@@ -175,7 +171,8 @@ def test_projects_made_in_python_appear_and_disappear(service: Service) -> None:
     (found,) = service.call("describe_projects")["ProjectDescriptions"]
     name, digits = found["ProjectArn"].split("/")[1:]
     assert name == f"K-che-1-{digits}"
-    assert found["CreationTimestamp"] == project._record.created
+    with service.store("Küche 1") as store:
+        assert found["CreationTimestamp"] == store.project().created
     project.delete(confirm=True)
     assert names(service) == []
     assert not (service.root / "Küche 1").exists()

@@ -11,7 +11,6 @@ from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
 from customlabels_nb.endpoints.rekognition.workspace import version_arn
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
 from customlabels_nb.errors import InputError
-from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
 from tests.endpoints.rekognition.service import Service, classified
 from tests.endpoints.rekognition.test_project_operations import version
@@ -30,7 +29,7 @@ def test_tags_are_merged_and_removed(service: Service, kind: str) -> None:
     arn = project if kind == "project" else service.dataset(project, [classified("1.jpg", "a")])
     python = cl.load_project(service.root / "rooms")
     if kind == "version":
-        python._store.add_version(replace(version("v"), status="STOPPED"), Action("add", "test"))
+        service.add_version(replace(version("v"), status="STOPPED"))
         python.model("v").describe("Küche")
         (found,) = service.call("describe_project_versions", ProjectArn=project)["ProjectVersionDescriptions"]
         assert "VersionDescription" not in found  # it has a letter that the service does not allow
@@ -74,7 +73,7 @@ def test_operations_that_create_take_tags(service: Service, monkeypatch: pytest.
     request = {"ProjectArn": arn, "DatasetType": "TRAIN", "Tags": {"b": "2"}}
     dataset = service.call("create_dataset", **request)["DatasetArn"]
     service.update(dataset, classified("1.jpg", "a"))
-    workspace = next(iter(service.server.rekognition._workspaces.values()))
+    workspace = service.server.rekognition.folder
     request = {"ProjectArn": arn, "VersionName": "v", "OutputConfig": OUTPUT}
     with workspace.training:
         made = service.call("create_project_version", **request, Tags={"c": "3"}, VersionDescription="For (all)")
@@ -98,12 +97,13 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
         python = cl.load_project(service.root / "rooms")
         change_facts(served.served.ledger, "v", first_tags=given)  # as in a copy
         record = replace(version("v"), status="TRAINING_IN_PROGRESS", tags=given, **this_process())
-        python._store.add_version(record, Action("add", "test"))
+        service.add_version(record)
         service.call("tag_resource", ResourceArn=str(version_arn(served)), Tags={"client": "2", "late": "1"})
         service.call("untag_resource", ResourceArn=str(version_arn(served)), TagKeys=["gone"])
-        python._store.update_version("v", tags={"kept": "1", "client": "1", "gone": "1"})  # without "removed"
-        python.model("v").tags["notebook"] = "1"
-        end_job(python._store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
+        with service.store() as store:
+            store.update_version("v", tags={"kept": "1", "client": "1", "gone": "1"})  # without "removed"
+            python.model("v").tags["notebook"] = "1"
+            end_job(store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
         python.close()
 
     replace_process(monkeypatch, trained)
@@ -112,7 +112,7 @@ def test_tags_of_notebooks_are_kept_when_a_training_ends(service: Service, monke
     arn = service.call("create_project_version", **request, Tags=given)["ProjectVersionArn"]
     assert settle(service, arn)["StatusMessage"] == "It failed."
     assert tags(service, arn) == {"kept": "1", "client": "2", "late": "1", "notebook": "1"}
-    served = next(iter(service.server.rekognition._workspaces.values())).find(parse_arn(arn))
+    served = service.server.rekognition.folder.find(parse_arn(arn))
     assert change_facts(served.ledger, "v").keys().isdisjoint(("tags", "first_tags"))
 
 

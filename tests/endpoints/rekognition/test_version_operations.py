@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,15 +23,14 @@ from customlabels_nb.core.issues import CODES
 from customlabels_nb.endpoints import served_versions
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from customlabels_nb.endpoints.project_folders import Quotas
-from customlabels_nb.endpoints.rekognition import version_training
+from customlabels_nb.endpoints.rekognition import copy_operation, version_training
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
 from customlabels_nb.endpoints.served_versions import change_facts, end_job, versions_of
 from customlabels_nb.errors import StoreError
 from customlabels_nb.project.model import Model
-from customlabels_nb.store import Action
+from customlabels_nb.store import SqlStore
 from customlabels_nb.training.status import this_process
-from customlabels_nb.workers import detached_process
 from tests.endpoints.rekognition.service import Service, classified
 from tests.endpoints.rekognition.test_project_operations import version
 from tests.endpoints.rekognition.training import OUTPUT, paint, replace_process, train_here
@@ -172,8 +173,7 @@ def test_a_version_is_started_used_and_stopped(trained: tuple[Service, str, str]
     )
     assert service.refused("start_project_version", **start) == "ResourceInUseException"
     assert service.refused("delete_project_version", ProjectVersionArn=arn) == "ResourceInUseException"
-    python = cl.load_project(service.root / "rooms")
-    model = python.model("v1")  # it runs in this process
+    model = cl.load_project(service.root / "rooms").model("v1")  # not closed, as it runs in this process
     for number, threshold in ((0, None), (1, 0.0), (2, 0.5)):
         data = (service.photos / f"{number}.jpg").read_bytes()
         least = {} if threshold is None else {"MinConfidence": threshold * 100}
@@ -185,7 +185,6 @@ def test_a_version_is_started_used_and_stopped(trained: tuple[Service, str, str]
             assert one["Confidence"] == pytest.approx(other["Confidence"], abs=1e-2)
         assert service.call("detect_custom_labels", **request, **least, MaxResults=1)["CustomLabels"] == answer[:1]
         assert service.call("detect_custom_labels", **request, MaxResults=0)["CustomLabels"] == []
-    python._store.close()
 
 
 def test_running_models_start_again_after_a_restart(trained: tuple[Service, str, str]) -> None:
@@ -208,17 +207,16 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     output = {"S3Bucket": "photos", "S3KeyPrefix": "copies"}
     request = {"SourceProjectArn": project, "SourceProjectVersionArn": arn, "DestinationProjectArn": target}
     more = {"OutputConfig": output, "Tags": {"k": "w"}, "KmsKeyId": "key/2"}
-    (workspace, *_) = service.server.rekognition._workspaces.values()
+    workspace = service.server.rekognition.folder
     served = workspace.find_project(parse_arn(target))
     began, go_on = threading.Event(), threading.Event()
-    copy_to = cl.project.model.Model._copy_to
 
-    def waiting(*given: Any, **options: Any) -> Any:
+    def waiting(*given: Any, **facts: Any) -> None:
+        change_facts(*given, **facts)
         began.set()
         assert go_on.wait(20)
-        return copy_to(*given, **options)
 
-    monkeypatch.setattr(cl.project.model.Model, "_copy_to", waiting)
+    monkeypatch.setattr(copy_operation, "change_facts", waiting)  # right before the files are copied
     copy = service.call("copy_project_version", **request, VersionName="c.", **more)["ProjectVersionArn"]
     (found,) = service.call("describe_project_versions", ProjectArn=target)["ProjectVersionDescriptions"]
     assert (found["Status"], found["StatusMessage"]) == ("COPYING_IN_PROGRESS", "The model is being copied.")
@@ -318,9 +316,6 @@ def test_a_poll_right_after_a_change_of_a_version_shows_it(trained: tuple[Servic
 
 def test_a_version_goes_to_another_account(trained: tuple[Service, str, str]) -> None:
     service, project, arn = trained
-    for workspace in service.server.rekognition._workspaces.values():
-        if workspace.account == OTHER:
-            break
     key = AccessKey("other", "other", OTHER, f"arn:aws:iam::{OTHER}:role/copier")
     service.server.rekognition.keys.keys[key.access_key] = key  # type: ignore[index]
     other = service.new_client("other", "other")
@@ -346,7 +341,7 @@ def test_a_version_goes_to_another_account(trained: tuple[Service, str, str]) ->
             break
     assert (found["Status"], found["SourceProjectVersionArn"]) == ("COPYING_COMPLETED", arn)
     assert copy.split(":")[4] == OTHER
-    python = cl.load_project(workspace.root / "theirs")
+    python = cl.load_project(service.options["accounts"][OTHER] / "theirs")
     assert python.versions["name"].tolist() == ["v"]
     python.close()
     service.call("delete_project_policy", ProjectArn=project, PolicyName="p")
@@ -363,7 +358,7 @@ def test_quotas_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         service.project("b")
         assert service.refused("create_project", ProjectName="c") == "LimitExceededException"
         service.dataset(project, [classified("1.jpg", "a")])
-        (workspace,) = service.server.rekognition._workspaces.values()
+        workspace = service.server.rekognition.folder
         request = {"ProjectArn": project, "VersionName": "b", "OutputConfig": OUTPUT}
         with workspace.training:
             arn = train(service, project, "a")
@@ -374,8 +369,9 @@ def test_quotas_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         for name in ("x", "y"):
             record = python.model("b").record
             status = {"status": "RUNNING", **this_process()} if name == "x" else {"status": "STOPPED"}
-            python._store.add_version(replace(record, name=name, **status), Action("add", "test"))
-        python._store.update_version("a", status="RUNNING", **this_process())
+            service.add_version(replace(record, name=name, **status))
+        with service.store() as store:
+            store.update_version("a", status="RUNNING", **this_process())
         request["VersionName"] = "c"
         assert service.refused("create_project_version", **request) == "ServiceQuotaExceededException"
         start = {
@@ -387,7 +383,8 @@ def test_quotas_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         }
         assert service.refused("start_project_version", **start, MinInferenceUnits=6) == "LimitExceededException"
         assert service.refused("start_project_version", **start, MinInferenceUnits=5) == "LimitExceededException"
-        python._store.update_version("a", status="STOPPED", host=None, pid=None)
+        with service.store() as store:
+            store.update_version("a", status="STOPPED", host=None, pid=None)
         assert service.call("start_project_version", **start, MinInferenceUnits=5) == {"Status": "STARTING"}
         python.close()
 
@@ -540,9 +537,7 @@ def test_a_version_whose_stop_could_not_be_stored_is_stopped(service: Service, m
 
 def add_version(service: Service, project: str, status: str, **more: Any) -> str:
     """Add a version to the store, and return its ARN."""
-    python = cl.load_project(service.root / "rooms")
-    python._store.add_version(replace(version("v"), status=status, **more), Action("add", "test"))
-    python._store.close()
+    service.add_version(replace(version("v"), status=status, **more))
     (found,) = service.call("describe_project_versions", ProjectArn=project)["ProjectVersionDescriptions"]
     return str(found["ProjectVersionArn"])
 
@@ -552,7 +547,7 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
     project = service.project()
     service.dataset(project, paint(service.photos)[::2])
     arn = train(service, project)
-    served = next(iter(service.server.rekognition._workspaces.values())).find_project(parse_arn(project))
+    served = service.server.rekognition.folder.find_project(parse_arn(project))
     for _ in range(400):
         if (process := change_facts(served.ledger, "v1").get("process")) is not None:
             break
@@ -566,14 +561,16 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
 def test_a_second_process_leaves_a_trained_version_alone(trained: tuple[Service, str, str]) -> None:
     service, project, arn = trained
     before = described(service, arn)
-    (workspace, *_) = service.server.rekognition._workspaces.values()
+    workspace = service.server.rekognition.folder
     (version,) = (one for one in versions_of(workspace.find_project(parse_arn(project))) if one.local == "v1")
     version_training.train_served_version(version_training.training_task(version))
     assert described(service, arn) == before
 
 
 def test_a_training_process_that_dies_is_a_service_issue(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detached_process, "_PROGRAM", "import os; os.kill(os.getpid(), 9)")
+    start = subprocess.Popen
+    killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: start(killed, **options))
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
     found = settle(service, train(service, project))
@@ -585,7 +582,7 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
     replace_process(monkeypatch, lambda version: begun.append(version.local))
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
-    (workspace,) = service.server.rekognition._workspaces.values()
+    workspace = service.server.rekognition.folder
     with workspace.training:
         arns = [train(service, project, name) for name in ("a", "b")]
         assert [described(service, arn)["Status"] for arn in arns] == ["TRAINING_IN_PROGRESS"] * 2
@@ -600,20 +597,19 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
 def test_a_version_whose_training_ends_is_always_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     project = service.project()
     service.dataset(project, [classified("1.jpg", "a")])
-    (workspace,) = service.server.rekognition._workspaces.values()
+    workspace = service.server.rekognition.folder
     with workspace.training:
         train(service, project)
         served = workspace.find_project(parse_arn(project))
-        store, ending = served.project._store, ["v1"]
-        read = type(store).versions
+        ending, read = ["v1"], SqlStore.versions
 
-        def versions(*own: Any) -> Any:
-            found = read(*own)
+        def versions(store: SqlStore) -> Any:
+            found = read(store)
             if ending:
                 end_job(store, served.ledger, ending.pop(), "TRAINING_FAILED", "It failed.")
             return found
 
-        monkeypatch.setattr(type(store), "versions", versions)
+        monkeypatch.setattr(SqlStore, "versions", versions)
         statuses = [[version.status for version in versions_of(served)] for _ in range(2)]
         assert statuses == [["TRAINING_IN_PROGRESS"], ["TRAINING_FAILED"]]
 
@@ -705,16 +701,16 @@ def test_a_version_that_was_made_again_in_python_is_another(service: Service, mo
     service.dataset(project, [classified("1.jpg", "a")])
 
     def fail(served: served_versions.ServedVersion[Any]) -> None:
-        store = served.served.project._store
-        store.add_version(replace(version("v"), status="TRAINING_IN_PROGRESS", **this_process()), Action("add", "test"))
-        end_job(store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
+        service.add_version(replace(version("v"), status="TRAINING_IN_PROGRESS", **this_process()))
+        with service.store() as store:
+            end_job(store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
 
     replace_process(monkeypatch, fail)
     arn = train(service, project, VersionName="v", VersionDescription="first")
     settle(service, arn)
     with closing(cl.load_project(service.root / "rooms")) as python:
         python.model("v").delete(confirm=True)
-        python._store.add_version(replace(version("v"), created=datetime.now(UTC)), Action("add", "test"))
+        service.add_version(replace(version("v"), created=datetime.now(UTC)))
     (found,) = service.call("describe_project_versions", ProjectArn=project)["ProjectVersionDescriptions"]
     assert found["ProjectVersionArn"] != arn
     assert "VersionDescription" not in found
