@@ -53,8 +53,7 @@ class ServedVersion(Generic[Served]):
 
     @property
     def status(self) -> str:
-        status: str = self.facts.get("status") or (self.record.status if self.record else "TRAINING_FAILED")
-        return status
+        return str(self.facts.get("status") or (self.record.status if self.record else "TRAINING_FAILED"))
 
     @property
     def message(self) -> str:

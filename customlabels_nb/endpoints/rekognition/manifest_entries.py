@@ -259,9 +259,8 @@ def _merged(line: str, before: bytes | None) -> bytes:
     labels, attributes = _by_label(new), attributes_of(old)
     kept = {key: labels[label] for label, key in _by_label(old).items() if label in labels}
     size = next(filter(None, (old[key].get("image_size") for key in attributes if _is_boxes(old, key))), None)
-    for key in attributes:
-        changed, name = (new, kept[key]) if key in kept else (old, key)  # kept attributes stay as they were named
-        del changed[name], changed[name + METADATA]
+    new = _without(new, kept.values())  # kept attributes stay as they were named
+    old = _without(old, [key for key in attributes if key not in kept])
     for key in attributes_of(new):
         if _is_boxes(new, key) and new[key]["image_size"] == [{}] and size:
             new[key]["image_size"] = size
@@ -272,10 +271,14 @@ def _merged(line: str, before: bytes | None) -> bytes:
 
 def _by_label(line: dict[str, Any]) -> dict[str, str]:
     """Map the labels of a line's image-level attributes to these attributes, the first of several."""
-    named = {
-        key: line[key + METADATA].get("class-name") for key in attributes_of(line) if _type(line, key) == IMAGE_LEVEL
-    }
+    keys = [key for key in attributes_of(line) if _type(line, key) == IMAGE_LEVEL]
+    named = {key: line[key + METADATA].get("class-name") for key in keys}
     return {label: key for key, label in reversed(named.items()) if isinstance(label, str)}
+
+
+def _without(line: Mapping[str, Any], attributes: Iterable[str]) -> dict[str, Any]:
+    gone = {name for key in attributes for name in (key, key + METADATA)}
+    return {name: value for name, value in line.items() if name not in gone}
 
 
 def _is_boxes(line: Mapping[str, Any], key: str) -> bool:

@@ -130,6 +130,17 @@ def test_an_update_after_an_edit_wins(service: Service, train: str, project: cl.
     assert service.labels(train)["bird"] == (1, 0)
 
 
+def test_a_line_whose_attribute_is_named_like_metadata_can_be_changed(
+    service: Service, train: str, project: cl.Project
+) -> None:
+    attribute = {"type": "groundtruth/image-classification", "class-name": "cat"}
+    more = {"a": 1, "a-metadata": attribute, "a-metadata-metadata": {"type": "other"}}
+    service.update(train, classified("0.jpg", "dog", **more))
+    label(project, "0.jpg", "bird")
+    assert service.labels(train)["bird"] == (1, 0)
+    assert not service.entries(train)[0].keys() & more.keys()
+
+
 def test_correcting_a_line_with_errors_in_a_notebook_frees_it(
     service: Service, train: str, project: cl.Project
 ) -> None:
