@@ -97,13 +97,16 @@ class Feedback(ProjectScreen):
     def _write(self, data: bytes, name: str) -> Path:
         """Write an image to ``images/`` under a free file name."""
         with opened(data, name, LOCAL.max_pixels) as image:
-            suffix = usual_suffix(image)
-        wanted = file_name(name.partition("#")[0] if "://" in name else name)
-        if os.path.splitext(wanted)[1].lower() not in IMAGE_SUFFIXES:
-            wanted += suffix
+            wanted = image_name(name, usual_suffix(image))
         folder = self.root / "images"
         with write_errors(f"The image in {str(folder)!r}", NotAllowedError):
             folder.mkdir(parents=True, exist_ok=True)
             path = reserve(folder, wanted, {path.name.lower() for path in folder.iterdir()})
             write_whole(path, data)
         return path
+
+
+def image_name(name: str, suffix: str) -> str:
+    """Return the file name of a path or URL, with the suffix if it has none of an image."""
+    base = file_name(name.partition("#")[0] if "://" in name else name).strip(". ") or "picture"
+    return base if os.path.splitext(base)[1].lower() in IMAGE_SUFFIXES else base + suffix

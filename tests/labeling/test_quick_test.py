@@ -20,7 +20,7 @@ from customlabels_nb.errors import (
     NotAnImageError,
     StaleEditError,
 )
-from customlabels_nb.labeling.feedback import Feedback, file_name
+from customlabels_nb.labeling.feedback import Feedback, image_name
 from customlabels_nb.labeling.quick_test import MOST_TRIALS, QuickTestSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
@@ -316,16 +316,15 @@ def test_model_that_cannot_start_has_a_message(project: Project) -> None:  # noq
 
 
 @pytest.mark.parametrize(
-    ("name", "image_format", "expected"),
+    ("name", "suffix", "expected"),
     [
-        ("photo.JPG", "JPEG", "photo.JPG"),
-        ("https://example.org/a/photo.php?id=7#top", "JPEG", "photo.php.jpg"),
-        ("https://example.org/", "PNG", "example.org.png"),
-        ("C:\\photos\\a.png", "PNG", "a.png"),
-        ("", "WEBP", "picture.webp"),
-        ("..", "GIF", "picture.gif"),
-        ("scan", "", "scan.png"),
+        ("photo.JPG", ".jpg", "photo.JPG"),
+        ("https://example.org/a/photo.php?id=7#top", ".jpg", "photo.php.jpg"),
+        ("https://example.org/", ".png", "example.org.png"),
+        ("C:\\photos\\a.png", ".png", "a.png"),
+        ("", ".webp", "picture.webp"),
+        ("..", ".gif", "picture.gif"),
     ],
 )
-def test_files_have_an_ending_by_which_they_are_known(name: str, image_format: str, expected: str) -> None:
-    assert file_name(name, image_format) == expected
+def test_files_have_an_ending_by_which_they_are_known(name: str, suffix: str, expected: str) -> None:
+    assert image_name(name, suffix) == expected
