@@ -12,6 +12,7 @@ from customlabels_nb.errors import HelperError, InputError, NotEnoughDataError
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.training.trials import deal_folds
+from customlabels_nb.workers import embedding
 
 
 @pytest.fixture
@@ -28,7 +29,10 @@ def project(blots: dict[str, list[str]], tmp_path: Path) -> cl.Project:
     return made
 
 
-def test_workers_store_the_features_of_a_project(project: cl.Project, tmp_path: Path) -> None:
+def test_workers_store_the_features_of_a_project(
+    project: cl.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "_CHUNK", 5)
     unread = project.embed(workers=2, progress=False)
     damaged = str(tmp_path / "photos" / "red" / "5.jpg")
     assert unread[["code", "where"]].to_numpy().tolist() == [["IMAGE_TRUNCATED", damaged]]
