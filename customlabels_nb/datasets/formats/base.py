@@ -190,31 +190,25 @@ class ImageFinder:
             return relocated
         if self._folder is not None and _ORDINARY.fullmatch(name):
             return self._folder + name
-        try:
-            if is_remote(name):
-                urlsplit(name)
-                return name
-        except ValueError as error:  # an invalid URL
-            raise InputError(f"The image name {name!r} is not a valid URL ({error}).") from error
+        if is_remote(name):
+            return _valid_url(name)
         path = to_path(name) if name.startswith("file://") else Path(name)
-        if path.is_absolute() and "\0" not in name and not str(path).startswith(("//", "\\\\")):
-            inside = to_uri(path).startswith(os.path.join(to_uri(self._base), ""))
-            if inside or path.suffix.lower() in IMAGE_SUFFIXES:
-                return to_uri(path)  # tables store local files as paths
+        if "\0" not in name and self._may_name(path):
+            return to_uri(path)  # tables store local files as paths
         parts = PurePosixPath(name.replace("\\", "/"))
-        if (
-            name[:5].lower() == "file:"
-            or parts.is_absolute()
-            or ".." in parts.parts
-            or ":" in name[:3]
-            or "\0" in name
-            or not name
-        ):
+        if _may_leave_folder(name, parts):
             raise InputError(
                 f"The image name {name!r} is outside the folder of the annotations. Pass the location of the images "
                 "with images= or relocate=."
             )
         return to_uri(self._base / _existing(self._base, parts))
+
+    def _may_name(self, path: Path) -> bool:
+        """Check whether annotations may name an absolute path: one below the base, or of an image elsewhere."""
+        if not path.is_absolute() or str(path).startswith(("//", "\\\\")):
+            return False
+        inside = to_uri(path).startswith(os.path.join(to_uri(self._base), ""))
+        return inside or path.suffix.lower() in IMAGE_SUFFIXES
 
     def look_in(self, names: Iterable[str], folders: Iterable[Path]) -> None:
         """Resolve relative names against the first of the folders with most of these files, if the base has fewer."""
@@ -265,6 +259,21 @@ class ImageFinder:
         return candidates[0] if len(candidates) == 1 else None
 
 
+def _valid_url(name: str) -> str:
+    """Return a URL, or raise InputError if it is invalid."""
+    try:
+        urlsplit(name)
+    except ValueError as error:
+        raise InputError(f"The image name {name!r} is not a valid URL ({error}).") from error
+    return name
+
+
+def _may_leave_folder(name: str, parts: PurePosixPath) -> bool:
+    """Check whether a name may refer to something else than a file in the folder to which it is relative."""
+    is_file_url, has_drive = name[:5].lower() == "file:", ":" in name[:3]
+    return is_file_url or has_drive or "\0" in name or not name or parts.is_absolute() or ".." in parts.parts
+
+
 def _composed(name: str) -> str:
     """Return a name in the Unicode form NFC. Annotations may have another form than the file system."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
@@ -305,6 +314,18 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
 
 def losses(contents: Contents, format_: Format) -> list[Issue]:
     """List the data that the format cannot store, as one issue per kind of data with a count and examples."""
+    return [
+        not_held(format_, _WORDS.get(what, what), examples, where=what)
+        for what, examples in _held(contents, format_).items()
+        if examples and what not in format_.holds
+    ]
+
+
+def _held(contents: Contents, format_: Format) -> dict[str, list[str]]:
+    """List examples of the data in ``contents``, by :data:`CAPABILITIES` that a format needs to store them.
+
+    What the format stores without a capability is left out: its own columns and notes, and the annotators it keeps.
+    """
     images, annotations = contents.images, contents.annotations
     boxed, outlined = annotations["left"].notna(), annotations["polygon"].notna()
     annotated = t.is_among(images["image"], annotations["image"])
@@ -328,7 +349,7 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
         "size": images["width"].notna(),
         "tags": images["tags"].map(bool).astype(bool),
     }
-    lost: dict[str, list[str]] = {
+    return {
         **{what: annotations.loc[there, "image"].tolist() for what, there in of_annotations.items()},
         **{what: images.loc[there, "image"].tolist() for what, there in of_images.items()},
         "labels": [label for label in contents.labels if label not in used],
@@ -337,11 +358,6 @@ def losses(contents: Contents, format_: Format) -> list[Issue]:
         "predictions": contents.predictions["image"].tolist(),
         "notes": [name for name in images.attrs if name not in format_.notes],
     }
-    return [
-        not_held(format_, _WORDS.get(what, what), examples, where=what)
-        for what, examples in lost.items()
-        if examples and what not in format_.holds
-    ]
 
 
 def not_held(format_: Format, what: str, examples: list[str], hint: str = "", where: str = "") -> Issue:
