@@ -23,6 +23,7 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
@@ -231,8 +232,22 @@ def _outline(entry: Element, collected: Collector, origin: dict[str, Any]) -> tu
 
 
 def _of_mask(entry: Element) -> Polygon:
+    """Return the outline of a mask, with the points in its ``rings`` where they fit the pixels."""
     left, top, width, height = (int(_number(entry, side)) for side in t.BOX_COLUMNS)
-    text = entry.get("rle") or ""
+    corner = np.array([left, top], dtype=np.float64)
+    mask = _pixels_of(entry.get("rle") or "", width, height)
+    rings = [np.array(_points(part)) - corner for part in (entry.get("rings") or "").split("|") if part]
+    try:
+        polygon = polygon_of(ring + corner for ring in rings_of(polygon_of_mask(mask, rings)))
+    except InputError as error:
+        raise UnreadableError(str(error)) from error
+    if polygon is None:
+        raise UnreadableError("The mask is empty.")
+    return polygon
+
+
+def _pixels_of(text: str, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """Return the mask, shape (height, width), of runs of pixels that are outside and inside in turn."""
     if min(width, height) < 1 or width * height > MOST_PIXELS:
         raise UnreadableError(f"The size of the mask, {width} × {height}, is invalid.")
     if text.count(",") > MOST_EDGES:
@@ -243,16 +258,7 @@ def _of_mask(entry: Element) -> Polygon:
         runs = [-1]
     if min(runs) < 0 or sum(runs) != width * height:
         raise UnreadableError(f"The runs of the mask do not add up to {width} × {height} pixels.")
-    mask = np.repeat(np.arange(len(runs), dtype=np.uint8) % 2, runs).reshape(height, width)
-    corner = np.array([left, top], dtype=np.float64)
-    rings = [np.array(_points(part)) - corner for part in (entry.get("rings") or "").split("|") if part]
-    try:
-        polygon = polygon_of(ring + corner for ring in rings_of(polygon_of_mask(mask, rings)))
-    except InputError as error:
-        raise UnreadableError(str(error)) from error
-    if polygon is None:
-        raise UnreadableError("The mask is empty.")
-    return polygon
+    return np.repeat(np.arange(len(runs), dtype=np.uint8) % 2, runs).reshape(height, width)
 
 
 def _number(entry: Element, name: str) -> float:

@@ -588,32 +588,33 @@ def write_index(files: Staged, path: Path, index: Index) -> None:
 def read_index(folder: Path, collected: Collector) -> Index:
     """Read the index of the annotations in ``folder``, or return an empty one if this package did not write any."""
     path = next((folder / name for name in (INDEX_BESIDE_JSON, INDEX_NAME) if (folder / name).is_file()), folder)
-    result = Index()
+    content, source = _content_of_index(path, collected), to_uri(path)
+    labels: dict[str, None] = {}
+    for number, label in enumerate(as_list(content.get("labels")), 1):
+        try:
+            labels[collected.label(label) if isinstance(label, str) else t.check_label(label)] = None
+        except LabelError as error:
+            collected.unreadable(str(error), where=f"label {number}", source=source)
+    images: dict[str, Size | None] = {}
+    for number, entry in enumerate(as_list(content.get("images")), 1):
+        match entry:
+            case [str(name), width, height]:
+                images.setdefault(name, size_of(width, height))
+            case _:
+                collected.unreadable(
+                    f"{shown(entry)} is not a valid image entry.", where=f"image {number}", source=source
+                )
+    test, files = ([name for name in as_list(content.get(key)) if isinstance(name, str)] for key in ("test", "files"))
+    return Index(list(labels), images, set(test), files if isinstance(content.get("files"), list) else None)
+
+
+def _content_of_index(path: Path, collected: Collector) -> dict[str, Any]:
+    """Load an index file, or return nothing if it is missing, too large, damaged or from another program."""
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_INDEX:
-            return result
-        content = json.loads(path.read_bytes())
+        if path.is_file() and path.stat().st_size <= _LARGEST_INDEX:
+            content = json.loads(path.read_bytes())
+            return content if isinstance(content, dict) and _INDEX_MARK in content else {}
     except (OSError, ValueError, RecursionError) as error:
         message = f"The order of labels and images is unknown: {str(error) or type(error).__name__}."
         collected.unreadable(message, source=to_uri(path))
-        return result
-    if not isinstance(content, dict) or _INDEX_MARK not in content:
-        return result
-    labels, images, test, files = (content.get(key) for key in ("labels", "images", "test", "files"))
-    result.files = [name for name in files if isinstance(name, str)] if isinstance(files, list) else None
-    result.test = {name for name in as_list(test) if isinstance(name, str)}
-    for number, label in enumerate(as_list(labels), 1):
-        try:
-            result.labels.append(collected.label(label) if isinstance(label, str) else t.check_label(label))
-        except LabelError as error:
-            collected.unreadable(str(error), where=f"label {number}", source=to_uri(path))
-    result.labels = list(dict.fromkeys(result.labels))
-    for number, entry in enumerate(as_list(images), 1):
-        match entry:
-            case [str(name), width, height]:
-                result.images.setdefault(name, size_of(width, height))
-            case _:
-                collected.unreadable(
-                    f"{shown(entry)} is not a valid image entry.", where=f"image {number}", source=to_uri(path)
-                )
-    return result
+    return {}

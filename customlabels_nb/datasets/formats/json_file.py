@@ -270,19 +270,20 @@ def count_others(
     """
     others = sorted(set().union(*entries) - read_keys, key=lambda key: (key not in _NAMED, key))
     for key in others:
-        values = {row: value for row, entry in enumerate(entries) if (value := entry.get(key)) not in _NOTHING}
-        if key in _UNLESS_SET:
-            values = {row: value for row, value in values.items() if value}
-        if not values:
-            continue
+        values = {row: value for row, entry in enumerate(entries) if _says_something(key, value := entry.get(key))}
         names = {row: places[row] if isinstance(places, list) else f"{places}[{row}]" for row in values}
         inside = key == _ATTRIBUTES and noun != _ATTRIBUTE
-        nested = [row for row, value in values.items() if inside and isinstance(value, dict)]
+        nested = {row: value for row, value in values.items() if inside and isinstance(value, dict)}
         if nested:
-            inner = [entries[row][key] for row in nested]
-            count_others(inner, frozenset(), what, [names[row] for row in nested], counter, noun=_ATTRIBUTE)
+            inner_places = [names[row] for row in nested]
+            count_others(list(nested.values()), frozenset(), what, inner_places, counter, noun=_ATTRIBUTE)
         if count := len(values) - len(nested):
             counter.add(_NAMED.get(key, f"{noun} {shown(key)} of {what}"), next(iter(names.values())), count)
+
+
+def _says_something(key: str, value: object) -> bool:
+    """Check whether a value is not empty, or 0 or false for the keys that programs always write."""
+    return value not in _NOTHING and (bool(value) or key not in _UNLESS_SET)
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:
