@@ -213,18 +213,7 @@ def _read_labels(
 
 
 def _read_table(path: Path, header: _Header, located: _Located, collected: Collector) -> None:
-    columns = header.columns
-    own = _OwnColumns(header)
-    if alike := look_like_boxes(own.names) if not {"left", "xmin", "polygon", _BOX} & columns.keys() else []:
-        collected.adjusted(
-            f"The columns {', '.join(map(repr, alike))} were not read. If they are boxes in pixels, rename them to "
-            "left, top, width and height, or to xmin, ymin, xmax and ymax."
-        )
-        own.leave_out(alike)
-    if "label" not in columns and {"left", "xmin", "polygon", _BOX} & columns.keys():
-        raise unusable(path, f"it has boxes, but no column 'label'. Rename the one with the labels: {own.names}")
-    if header.label_name == "name":
-        collected.adjusted("The column 'name' was read as the label. Name it 'label', or leave it out.", where="name")
+    columns, own = header.columns, _own_columns(path, header, collected)
     for row, name, uri in located:
         cells = _Cells(row, columns, name, collected)
         _check_label_cell(path, row, cells["label"], header)
@@ -236,27 +225,46 @@ def _read_table(path: Path, header: _Header, located: _Located, collected: Colle
             cells.compare_split(collected.images[uri]["split"])
         own.add(row, name, uri)
         try:
-            box, polygon = cells.box(path, header), cells.polygon()
-            labels = _labels_in(cells["label"])
-            if len(labels) > 1 and (box or polygon):
-                raise UnreadableError(f"The row has a box and several labels: {shown(cells['label'])}.")
-            for label in labels:
-                collected.add_annotation(
-                    uri,
-                    collected.label(label),
-                    box,
-                    polygon=polygon,
-                    crowd=cells.crowd(),
-                    confidence=cells.confidence(),
-                    annotator=cells["annotator"] or None,
-                    job=cells["job"] or None,
-                    created=cells.created(),
-                )
-            if not labels and (box or polygon):
-                raise UnreadableError("The row has a box, but no label.")
+            _add_annotations(collected, uri, cells, cells.box(path, header), cells.polygon())
         except (UnreadableError, LabelError) as error:
             _refuse(collected, row, str(error), name)
     own.store(collected)
+
+
+def _own_columns(path: Path, header: _Header, collected: Collector) -> _OwnColumns:
+    """Return the columns that the reader does not know, after reporting those that may be boxes or labels."""
+    own, drawn = _OwnColumns(header), {"left", "xmin", "polygon", _BOX} & header.columns.keys()
+    if not drawn and (alike := look_like_boxes(own.names)):
+        collected.adjusted(
+            f"The columns {', '.join(map(repr, alike))} were not read. If they are boxes in pixels, rename them to "
+            "left, top, width and height, or to xmin, ymin, xmax and ymax."
+        )
+        own.leave_out(alike)
+    if drawn and "label" not in header.columns:
+        raise unusable(path, f"it has boxes, but no column 'label'. Rename the one with the labels: {own.names}")
+    if header.label_name == "name":
+        collected.adjusted("The column 'name' was read as the label. Name it 'label', or leave it out.", where="name")
+    return own
+
+
+def _add_annotations(collected: Collector, uri: str, cells: _Cells, box: Box | None, polygon: Polygon | None) -> None:
+    """Add an annotation for each label of a row, or raise UnreadableError if a box does not have exactly one."""
+    labels = _labels_in(cells["label"])
+    if len(labels) != 1 and (box or polygon):
+        several = f"a box and several labels: {shown(cells['label'])}"
+        raise UnreadableError(f"The row has {several if labels else 'a box, but no label'}.")
+    for label in labels:
+        collected.add_annotation(
+            uri,
+            collected.label(label),
+            box,
+            polygon=polygon,
+            crowd=cells.crowd(),
+            confidence=cells.confidence(),
+            annotator=cells["annotator"] or None,
+            job=cells["job"] or None,
+            created=cells.created(),
+        )
 
 
 def _labels_in(cell: str) -> list[str]:
@@ -571,19 +579,14 @@ def _header(cells: list[str]) -> _Header | None:
     """Return the columns of a row if it is a header: if it names an image and another known column."""
     names = [cell.strip() for cell in cells]
     lower = [name.lower() for name in names]
-    columns = _known_columns(lower)
-    boxed = None if {"left", "xmin"} & columns.keys() else _box_column(lower)
-    if "image" not in columns or (len(cells) > 1 and len(columns) < 2 and boxed is None):
+    columns, boxed = _known_columns(lower)
+    if "image" not in columns or (len(cells) > 1 and len(columns) < 2):
         return None
-    if boxed is not None:
-        columns[_BOX] = lower.index(boxed)
-    for old, new in _meant(columns).items():
-        columns.setdefault(new, columns.pop(old))
-    notation = (notation_of(boxed) if boxed else None) or ""
+    notation = notation_of(boxed) or ""
     used = {number for name, number in columns.items() if name != _BOX or notation}
     own = tuple((name, number) for number, name in enumerate(names) if name and number not in used)
     label_name = lower[columns["label"]] if "label" in columns else ""
-    return _Header(columns, own, notation, boxed or "", label_name, frozenset(lower), len(cells))
+    return _Header(columns, own, notation, boxed, label_name, frozenset(lower), len(cells))
 
 
 def _with_split(header: _Header, rows: list[_Row]) -> _Header:
@@ -598,31 +601,33 @@ def _with_split(header: _Header, rows: list[_Row]) -> _Header:
     return replace(header, columns=columns, own=(*header.own, ("subset", position)))
 
 
-def _known_columns(lower: list[str]) -> dict[str, int]:
-    """Return the position of each known column. The first of several other names counts."""
+def _known_columns(lower: list[str]) -> tuple[dict[str, int], str]:
+    """Return the position of each known column, and the name of the column with whole boxes if there is one.
+
+    The first of several other names counts, and the shortest name of several columns with whole boxes.
+    """
     columns = {name: lower.index(name) for name in _KNOWN & set(lower)}
     for other, name in _OTHER_NAMES.items():
         if other in lower:
             columns.setdefault(name, lower.index(other))
-    return columns
+    candidates = [] if {"left", "xmin"} & columns.keys() else sorted(lower, key=len)
+    boxed = next((name for name in candidates if notation_of(name) is not None), "")
+    return _as_meant(columns | ({_BOX: lower.index(boxed)} if boxed else {})), boxed
 
 
-def _box_column(lower: list[str]) -> str | None:
-    """Return the column with whole boxes, the one with the shortest name of several."""
-    return next((name for name in sorted(lower, key=len) if notation_of(name) is not None), None)
-
-
-def _meant(columns: dict[str, int]) -> dict[str, str]:
-    """Return what columns mean whose meaning depends on the others, by their names.
+def _as_meant(columns: dict[str, int]) -> dict[str, int]:
+    """Rename columns whose meaning depends on the others.
 
     ``width`` and ``height`` are the image size where the box does not need them. Otherwise, ``xmin`` and ``ymin`` are
     the left and top of a box with this size.
     """
     if "left" in columns or not {_BOX, "xmin"} & columns.keys():
-        return {}
+        return columns
     as_size = {"xmax", _BOX} & columns.keys() or not {"width", "height"} <= columns.keys()
     meant = {"width": "image_width", "height": "image_height"} if as_size else {"xmin": "left", "ymin": "top"}
-    return {old: new for old, new in meant.items() if old in columns}
+    return {meant[old]: columns[old] for old in meant.keys() & columns} | {
+        name: number for name, number in columns.items() if name not in meant
+    }
 
 
 def _is_image(cell: str) -> bool:

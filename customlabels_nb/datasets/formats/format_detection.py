@@ -200,40 +200,53 @@ def _to_look_at(others: Sequence[str], top: str) -> Iterator[str]:
 def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     """Decide whether a file holds annotations of images with these names. The first rule counts.
 
-    1. Notes, results of models, and lists of the labels that the folders have: no.
-    2. A file that a format recognises: yes.
-    3. A file of another tool, or of a type that only programs write: yes, but it is not read.
-    4. A file with a usual name of annotations: yes, but it cannot be read.
-    5. A JSON file that is named after a photo, as phones and Google Takeout write it: no.
-    6. A file that lists images: yes, but its layout is unknown.
+    1. Notes and results of models: no.
+    2. A file that cannot be opened: yes, if it has a usual name of annotations.
+    3. A list of the labels that the folders have: no.
+    4. A file that a format recognises: yes.
+    5. A file that :func:`_why_not_read` has a reason for: yes, but it is not read.
     """
     name = PurePosixPath(file).name.lower()
+    path = None if is_remote(file) else to_path(file)
     if _NOTES.fullmatch(name):
         return None
-    path = None if is_remote(file) else to_path(file)
     if path is None or not path.is_file():
         where = "a remote folder" if path is None else "a zip file"
         return Clue(file, f"other files of {where} are not read.") if _ANNOTATION_NAME.fullmatch(name) else None
-    if path.suffix.lower() in (".yaml", ".yml", ".txt", ".names") and _names_folders(path):
+    if _names_folders(path):
         return None
     for format_ in FORMATS.values():
         if format_ not in FOLDERS and format_.recognise(path) and not (format_ is csv_labels.FORMAT and _is_list(path)):
             return Clue(file, f"it is a {format_.name!r} file, which is read by itself.", format_)
+    why = _why_not_read(path, names, stems)
+    return Clue(file, why) if why else None
+
+
+def _why_not_read(path: Path, names: set[str], stems: set[str]) -> str:
+    """Return why a file without a known format may hold annotations, or nothing if it does not. The first rule counts.
+
+    1. A file of another tool, or of a type that only programs write.
+    2. A file with a usual name of annotations, which cannot be read.
+    3. A JSON file that is named after a photo, as phones and Google Takeout write it: no annotations.
+    4. A file that lists images, in an unknown layout.
+    """
+    suffix = path.suffix.lower()
     if tool := other_tool(path):
-        return Clue(file, f"{tool.name} files are not read. {tool.instead}")
-    if path.suffix.lower() in _DATA:
-        return Clue(file, f"{path.suffix} files are not read.")
-    if _ANNOTATION_NAME.fullmatch(name):
-        return Clue(file, f"{_why_unread(path)}.")
-    if path.suffix.lower() == ".json" and (path.stem in stems or path.stem.partition(".supp")[0] in names):
-        return None
+        return f"{tool.name} files are not read. {tool.instead}"
+    if suffix in _DATA:
+        return f"{path.suffix} files are not read."
+    if _ANNOTATION_NAME.fullmatch(path.name.lower()):
+        return f"{_why_unread(path)}."
+    if suffix == ".json" and (path.stem in stems or path.stem.partition(".supp")[0] in names):
+        return ""
     listed = _count_listed(path, names, stems)
-    return Clue(file, f"it names {counted(listed, 'image')}, but its layout is unknown.") if listed else None
+    return f"it names {counted(listed, 'image')}, but its layout is unknown." if listed else ""
 
 
 def _names_folders(path: Path) -> bool:
+    """Check whether a file only describes the labels that the folders have."""
     try:
-        return yolo.describes_folders(path)
+        return path.suffix.lower() in (".yaml", ".yml", ".txt", ".names") and yolo.describes_folders(path)
     except (OSError, ValueError):
         return False
 
