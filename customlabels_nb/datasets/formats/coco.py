@@ -117,6 +117,8 @@ _AREA_APART = 0.05  # relative difference: masks and their polygons differ sligh
 _Floats: TypeAlias = npt.NDArray[np.float64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
 _Indices: TypeAlias = npt.NDArray[np.int64]
+#: Reasons why entries cannot be read, each with a mask of the entries to which it applies.
+_Faults: TypeAlias = dict[str, _Bools]
 
 
 def _recognise(path: Path) -> bool:
@@ -205,17 +207,27 @@ def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
     label_of: dict[Any, str] = {}
     for number, entry in enumerate(entries):
         where = f"categories[{number}]"
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), _AN_ID):
-            findings.unreadable(where, f"It has no id: {shown(entry)}.")
-        elif entry["id"] in label_of:
-            findings.unreadable(where, f"The id {shown(entry['id'])} is already used by another category.")
-        elif (label := label_or_none(entry.get("name"), findings, where)) is not None:
+        try:
+            identity = _new_id(entry, label_of, "category")
+        except ValueError as error:
+            findings.unreadable(where, str(error))
+            continue
+        if (label := label_or_none(entry.get("name"), findings, where)) is not None:
             if label in label_of.values():
                 findings.adjusted(
                     where, f"The name {label!r} is used by another category. Both were merged into one label."
                 )
-            label_of[entry["id"]] = label
+            label_of[identity] = label
     return label_of
+
+
+def _new_id(entry: Any, known: Mapping[Any, object], what: str) -> Any:
+    """Return the id of an entry, or raise ValueError if it has none or an earlier entry has the same."""
+    if not isinstance(entry, dict) or not isinstance(identity := entry.get("id"), _AN_ID):
+        raise ValueError(f"It has no id: {shown(entry)}.")
+    if identity in known:
+        raise ValueError(f"The id {shown(identity)} is already used by another {what}.")
+    return identity
 
 
 def _licences(data: dict[str, Any]) -> dict[Any, dict[str, str]]:
@@ -254,31 +266,23 @@ def _read_images(
     result = _Images({}, {}, {}, [])
     order: dict[str, int] = {}
     for number, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not isinstance(identity := entry.get("id"), _AN_ID):
-            findings.unreadable(f"images[{number}]", f"It has no id: {shown(entry)}.")
-            continue
-        if identity in result.number_of:
-            findings.unreadable(f"images[{number}]", f"The id {shown(identity)} is already used by another image.")
-            continue
-        names = [name for key in _NAMES if isinstance(name := entry.get(key), str) and name]
+        where = f"images[{number}]"
         try:
+            identity = _new_id(entry, result.number_of, "image")
+            names = [name for key in _NAMES if isinstance(name := entry.get(key), str) and name]
             uri = find_image(finder, *names)
         except ValueError as error:
-            findings.unreadable(f"images[{number}]", str(error))
+            findings.unreadable(where, str(error))
             continue
         if uri in order:
-            findings.adjusted(
-                f"images[{number}]", f"The file {names[0]!r} is listed twice. Both entries were merged into one image."
-            )
+            findings.adjusted(where, f"The file {names[0]!r} is listed twice. Both entries were merged into one image.")
             result.number_of[identity] = order[uri]
             continue
-        size = size_of(entry.get("width"), entry.get("height"))
-        if size is None and (entry.get("width") or entry.get("height")):
-            size_text = f"{shown(entry.get('width'))} × {shown(entry.get('height'))}"
-            findings.adjusted(f"images[{number}]", f"Its size {size_text} is invalid and was ignored.")
-        if licences and isinstance(entry.get("license"), _AN_ID) and entry["license"] in licences:
-            result.licences[uri] = licences[entry["license"]]
-        result.sizes[uri] = size
+        result.sizes[uri] = size = size_of(width := entry.get("width"), height := entry.get("height"))
+        if size is None and (width or height):
+            findings.adjusted(where, f"Its size {shown(width)} × {shown(height)} is invalid and was ignored.")
+        if isinstance(licence := entry.get("license"), _AN_ID) and licence in licences:
+            result.licences[uri] = licences[licence]
         result.number_of[identity] = order[uri] = len(order)
         result.moments.append(moment_or_none(entry.get("date_captured")))
     return result
@@ -298,13 +302,7 @@ def _read_annotations(
     entries: list[Any], images: _Images, label_of: dict[Any, str], findings: Findings, *, known_pixels: bool
 ) -> pd.DataFrame:
     """Build the annotations table and findings. With ``known_pixels``, small boxes are not mistaken for ratios."""
-    places: Sequence[int] = range(len(entries))
-    if not set(map(type, entries)) <= {dict}:
-        for number, entry in enumerate(entries):
-            if not isinstance(entry, dict):
-                findings.unreadable(f"annotations[{number}]", f"It is {shown(entry)}, not an object.")
-        places = [number for number, entry in enumerate(entries) if isinstance(entry, dict)]
-        entries = [entries[number] for number in places]
+    entries, places = _objects(entries, findings)
     labels = list(dict.fromkeys(label_of.values()))
     position = {label: number for number, label in enumerate(labels)}
     category_of = {identity: position[label] for identity, label in label_of.items()}
@@ -313,15 +311,13 @@ def _read_annotations(
     categories = _references(entries, "category_id", category_of, findings)
     boxes, bad_boxes = as_boxes([entry.get("bbox") for entry in entries])
     scores = _scores(entries)
-    polygons, squares, bounds, keep = _outlines(entries, findings)
-    for number in np.flatnonzero(bad_boxes | np.isnan(scores) | ~keep).tolist():
-        what = "its only shape is an invalid polygon or mask"
-        if bad_boxes[number]:
-            what = f"bbox is {shown(entries[number].get('bbox'))}"
-        elif np.isnan(scores[number]):
-            what = f"score is {shown(entries[number].get('score'))}, which is not between 0 and 1"
-        findings.unreadable(f"annotations[{places[number]}]", f"It cannot be read: {what}.")
-    keep &= (owners >= 0) & (categories >= 0) & ~bad_boxes & ~np.isnan(scores)
+    polygons, squares, bounds, readable = _outlines(entries, findings)
+    faults: _Faults = {  # the first one is reported
+        "bbox is {bbox}": bad_boxes,
+        "score is {score}, which is not between 0 and 1": np.isnan(scores),
+        "its only shape is an invalid polygon or mask": ~readable,
+    }
+    keep = (owners >= 0) & (categories >= 0) & ~_faulty(entries, places, faults, findings)
     boxes = np.where(np.isnan(boxes), bounds, boxes)
     doubts = _Doubts(entries, places, boxes, findings)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -337,20 +333,40 @@ def _read_annotations(
         keep &= _pixels_of_ratios(boxes, polygons, owners, keep, images, findings)
     if not keep.any():
         return t.empty(t.ANNOTATION_COLUMNS)
-    outlines = np.empty(len(entries), dtype=object)
-    for number, polygon in polygons.items():
-        outlines[number] = polygon
     names = pd.Series(list(images.sizes), dtype=t.TEXT).array
     frame = pd.DataFrame({
         "image": names.take(owners[keep]),
         "label": pd.Series(labels, dtype=t.TEXT).array.take(categories[keep]),
         **{side: boxes[keep, column] for column, side in enumerate(t.BOX_COLUMNS)},
-        "polygon": pd.Series(outlines[keep], dtype=object),
+        "polygon": pd.Series([polygons.get(number) for number in np.flatnonzero(keep).tolist()], dtype=object),
         "crowd": _crowds(entries, places, findings)[keep],
         "confidence": scores[keep],
         "created": _moments(entries, owners, images.moments)[keep],
     })  # fmt: skip
     return t.normalise_annotations(frame)
+
+
+def _objects(entries: list[Any], findings: Findings) -> tuple[list[dict[str, Any]], Sequence[int]]:
+    """Return the entries that are objects, and their places in the file, after reporting the others."""
+    if set(map(type, entries)) <= {dict}:
+        return entries, range(len(entries))
+    places = []
+    for number, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            places.append(number)
+        else:
+            findings.unreadable(f"annotations[{number}]", f"It is {shown(entry)}, not an object.")
+    return [entries[number] for number in places], places
+
+
+def _faulty(entries: list[dict[str, Any]], places: Sequence[int], faults: _Faults, findings: Findings) -> _Bools:
+    """Return a mask of the entries with a fault, after reporting the first fault of each."""
+    faulty: _Bools = np.logical_or.reduce(list(faults.values()))
+    for number in np.flatnonzero(faulty).tolist():
+        fault = next(fault for fault, entries_with in faults.items() if entries_with[number])
+        what = fault.format_map({key: shown(entries[number].get(key)) for key in ("bbox", "score")})
+        findings.unreadable(f"annotations[{places[number]}]", f"It cannot be read: {what}.")
+    return faulty
 
 
 def _references(entries: list[Any], key: str, indices_by_id: dict[Any, int], findings: Findings) -> _Indices:
