@@ -169,15 +169,9 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
         if not limits.service:
             hidden = {*originals, *(key + METADATA for key in originals)}
             value = expand_multi_label({key: part for key, part in value.items() if key not in hidden})
-        pairs = attributes_of(value)
         line.source_ref = _source(value, limits)
         line.predictions = sum(key.endswith(METADATA) for key in value if PREDICTION.fullmatch(key))
-        if not pairs and any(key != SOURCE and not is_ignored(key) for key in value):
-            raise _Stop("ERROR_NO_LABEL_ATTRIBUTES")
-        attributes = [_Attribute(key, value, limits, is_shown=key not in originals) for key in pairs]
-        for check in (_Attribute.check_value, _Attribute.check_metadata, _Attribute.pair, _Attribute.name_classes):
-            for attribute in attributes:
-                check(attribute)
+        attributes = _checked_attributes(value, originals, limits)
     except _Stop as stop:
         line.findings = [finding(*stop.args)]
         line.state = "invalid"
@@ -187,6 +181,17 @@ def parse_line(raw: bytes, limits: Limits, image: ImageVerdict | None = None) ->
     line.bad_dates = sum(bool(date) and moment(date) is None for date in dates)
     _judge(line, attributes, limits, image)
     return line
+
+
+def _checked_attributes(value: dict[str, Any], originals: set[str], limits: Limits) -> list[_Attribute]:
+    """Return the label attributes of a line after the checks that end it. Each check is made on all of them."""
+    attributes = [_Attribute(key, value, limits, is_shown=key not in originals) for key in attributes_of(value)]
+    if not attributes and any(key != SOURCE and not is_ignored(key) for key in value):
+        raise _Stop("ERROR_NO_LABEL_ATTRIBUTES")
+    for check in (_Attribute.check_value, _Attribute.check_metadata, _Attribute.pair, _Attribute.name_classes):
+        for attribute in attributes:
+            check(attribute)
+    return attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,31 +354,35 @@ class _Attribute:
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", self.key)
 
     def check_metadata(self) -> None:
-        if not self._metadata_is_sound():
+        strict = self.limits.service
+        sound = (
+            self.facts is self.metadata  # an object
+            and not (strict and self.unsure)
+            and (not strict or self.kind is None or self._has_origin())
+            and (self.kind != IMAGE_LEVEL or self._has_class())
+            and (self.kind != BOXES or self._has_objects())
+        )
+        if not sound:
             raise _Stop("ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT")
 
-    def _metadata_is_sound(self) -> bool:
-        facts, strict = self.facts, self.limits.service
-        if facts is not self.metadata or (strict and self.unsure):
-            return False
-        if self.kind is None:
-            return True
-        if strict and not (
-            facts.get("human-annotated") in ("yes", "no")
-            and moment(facts.get("creation-date")) is not None
-            and isinstance(facts.get("job-name", ""), str)
-        ):
-            return False
-        if self.kind == IMAGE_LEVEL:
-            sure = confidence_of(facts, None if strict else 1.0)
-            self.confidences = [] if sure is None else [sure]
-            return sure is not None and isinstance(facts.get("class-name", None if strict else ""), str)
-        objects, names = facts.get("objects", []), facts.get("class-map", {})
+    def _has_origin(self) -> bool:
+        """Check whether the metadata states how and when the labels were made, and a job if any."""
+        people, date = self.facts.get("human-annotated"), moment(self.facts.get("creation-date"))
+        return people in ("yes", "no") and date is not None and isinstance(self.facts.get("job-name", ""), str)
+
+    def _has_class(self) -> bool:
+        """Check whether the metadata has a label and a confidence, which may be missing unless Rekognition reads it."""
+        complete = not self.limits.service or {"confidence", "class-name"} <= self.facts.keys()
+        named = isinstance(self.facts.get("class-name", ""), str)
+        return complete and named and confidence_of(self.facts, 1.0) is not None
+
+    def _has_objects(self) -> bool:
+        """Check whether the metadata has a list of confidences and a map of class names, which may be missing."""
+        objects, names = self.facts.get("objects", []), self.facts.get("class-map", {})
         if not isinstance(objects, list) or not isinstance(names, dict):
             return False
-        if not all(isinstance(each, dict) and confidence_of(each, 1.0) is not None for each in objects):
-            return False
-        return all(isinstance(name, str) for name in names.values())
+        sure = all(isinstance(each, dict) and confidence_of(each, 1.0) is not None for each in objects)
+        return sure and all(isinstance(name, str) for name in names.values())
 
     def pair(self) -> None:
         """Assign a confidence to each box."""
@@ -415,7 +424,8 @@ class _Attribute:
         job, annotator = origin_of(named, self.facts.get("human-annotated"))
         created = moment(self.facts.get("creation-date"))
         if self.kind == IMAGE_LEVEL:
-            self.labels = [Label(str(names[class_names[0]]), self.confidences[0], job, created, annotator=annotator)]
+            sure = confidence_of(self.facts, 1.0) or 0.0
+            self.labels = [Label(str(names[class_names[0]]), sure, job, created, annotator=annotator)]
             return
         self.labels = [
             Label(str(names[name]), sure, job, created, box_of(box), annotator, is_crowd(box))
