@@ -496,23 +496,16 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
         elif parts:
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box and number not in long
-    if lost:
-        findings.adjusted("annotations", f"{lost:,} polygons have parts that are not polygons. They were left out.")
-    if cut:
-        findings.adjusted(
-            "annotations",
-            f"{cut:,} polygons have parts that overlap and are too large to be united. Only the largest part was read.",
-        )
-    if long:
-        findings.adjusted(
-            "annotations",
-            f"{len(long):,} masks, the first of annotation {shown(entries[long[0]].get('id'))}, have outlines of more "
-            f"than {MOST_EDGES:,} pixel edges. Only their boxes were read.",
-        )
-    if broken:
-        findings.adjusted(
-            "annotations", f"{broken:,} segmentations are neither polygons nor masks. Only their boxes were read."
-        )
+    first = shown(entries[long[0]].get("id")) if long else ""
+    much = f"have outlines of more than {MOST_EDGES:,} pixel edges. Only their boxes were read."
+    for count, what in (
+        (lost, "polygons have parts that are not polygons. They were left out."),
+        (cut, "polygons have parts that overlap and are too large to be united. Only the largest part was read."),
+        (len(long), f"masks, the first of annotation {first}, {much}"),
+        (broken, "segmentations are neither polygons nor masks. Only their boxes were read."),
+    ):
+        if count:
+            findings.adjusted("annotations", f"{count:,} {what}")
     return polygons, squares, bounds, readable
 
 

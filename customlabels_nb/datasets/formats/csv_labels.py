@@ -48,7 +48,6 @@ from customlabels_nb.core.box_columns import (
     to_ltwh,
     unstated,
 )
-from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
@@ -64,15 +63,14 @@ from customlabels_nb.datasets.formats.entries import (
     plain,
     with_annotations,
 )
-from customlabels_nb.datasets.formats.json_file import shown, size_of, text_of, unusable
-from customlabels_nb.errors import InputError, LabelError, ManifestError
+from customlabels_nb.datasets.formats.json_file import empty, shown, size_of, text_of, unusable
+from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_uri
 
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
 _LONGEST_CELL = 2**24  # characters
 _LOOKED_AT = 1000  # rows that are searched for images before a file without a header is rejected
-_EMPTY = "ERROR_MANIFEST_IS_EMPTY"
 _DELIMITERS = ",;\t"
 _OTHER_NAMES = {
     **dict.fromkeys(("filename", "file_name", "file", "path", "image_path", "image_name"), "image"),
@@ -482,7 +480,7 @@ def _read_rows(path: Path, encoding: str | None) -> tuple[list[_Row], _Header | 
             raise unusable(path, f"its first row has {rows[0].many:,} cells, but at most {_MOST_CELLS:,} are allowed")
         rows += islice(parsed, _LOOKED_AT)
         if not rows:
-            raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
+            raise empty(path)
         header = _header(rows[0].cells)
         if header is None:
             _check_images(path, rows)

@@ -36,7 +36,7 @@ from customlabels_nb.datasets.formats import (
     yolo_classify,
 )
 from customlabels_nb.datasets.formats.base import Format
-from customlabels_nb.datasets.formats.json_file import shown
+from customlabels_nb.datasets.formats.json_file import empty, shown
 from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE
 from customlabels_nb.datasets.formats.other_tools import other_tool
 from customlabels_nb.errors import InputError, ManifestError
@@ -120,8 +120,7 @@ def detect(path: Path) -> tuple[Format, dict[Path, str | None]]:
     if path.is_dir():
         return _detect_in_folder(path)
     if not path.stat().st_size:
-        code = "ERROR_MANIFEST_IS_EMPTY"
-        raise ManifestError(f"{str(path)!r}: {CODES[code]}", code)
+        raise empty(path)
     raise ManifestError(
         f"{str(path)!r}: {CODES[UNUSABLE]} ({_why_unread(path)}) It matches none of {', '.join(FORMATS)}. Specify the "
         "format with `format`.",

@@ -83,7 +83,7 @@ def load(path: Path, kind: type[Loaded]) -> Loaded:
         raise unusable(path, why_not_utf_8(data, error)) from error
     except (OSError, ValueError, RecursionError) as error:
         if path.is_file() and _is_blank(path):
-            raise ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY) from error
+            raise empty(path) from error
         raise unusable(path, str(error) or type(error).__name__) from error
     if not isinstance(value, kind):
         raise unusable(path, f"it contains {shown(value)}, not an {'object' if kind is dict else 'array'}")
@@ -107,6 +107,11 @@ def _is_blank(path: Path) -> bool:
 def unusable(path: Path, why: str) -> ManifestError:
     """Create the error for a file that cannot be read at all."""
     return ManifestError(f"{str(path)!r}: {CODES[_UNUSABLE]} ({why})", _UNUSABLE)
+
+
+def empty(path: Path) -> ManifestError:
+    """Create the error for a file without content."""
+    return ManifestError(f"{str(path)!r}: {CODES[_EMPTY]}", _EMPTY)
 
 
 def why_not_utf_8(data: bytes, error: UnicodeDecodeError) -> str:

@@ -300,9 +300,8 @@ def _source(value: dict[str, Any], limits: Limits) -> str:
     if SOURCE not in value:
         raise _Stop("ERROR_MISSING_SOURCE_REF")
     source = value[SOURCE]
-    if not isinstance(source, str) or not source or not storable(source):
-        raise _Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
-    if limits.service and bucket_of(source) is None:
+    usable = isinstance(source, str) and source and storable(source)
+    if not usable or (limits.service and bucket_of(source) is None):
         raise _Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
     return source
 
