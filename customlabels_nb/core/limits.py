@@ -12,6 +12,9 @@ from typing import Literal, TypeAlias
 
 from customlabels_nb.errors import InputError
 
+#: Extensions of JPEG files. ``.mpo`` has several pictures.
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
+
 #: Extensions of images that require an optional package, or a Pillow that was built with their decoder.
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
@@ -19,9 +22,8 @@ AVIF_SUFFIXES = frozenset({".avif"})
 JPEG_2000_SUFFIXES = frozenset({".jp2", ".j2k", ".jpx", ".jpf"})
 
 #: File extensions that are treated as images when a folder or an archive is read.
-IMAGE_SUFFIXES = DICOM_SUFFIXES | HEIF_SUFFIXES | AVIF_SUFFIXES | JPEG_2000_SUFFIXES | {
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif",
-    ".ppm", ".pgm", ".pbm", ".pnm",
+IMAGE_SUFFIXES = JPEG_SUFFIXES | DICOM_SUFFIXES | HEIF_SUFFIXES | AVIF_SUFFIXES | JPEG_2000_SUFFIXES | {
+    ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm",
 }  # fmt: skip
 
 #: Extensions of unsupported image types. They are reported for each file, so that no image is missed silently.

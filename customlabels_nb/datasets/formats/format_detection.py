@@ -21,6 +21,7 @@ from typing import Literal, TypeAlias
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import CODES, Issue
+from customlabels_nb.core.limits import DICOM_SUFFIXES, JPEG_SUFFIXES
 from customlabels_nb.core.tables import SPLIT_NAMES
 from customlabels_nb.datasets.formats import (
     coco,
@@ -79,7 +80,7 @@ _NOTES = re.compile(
 )
 _MASK_FOLDER = re.compile(r"masks?|segmentation.*|.*annot(ation)?s?|labels?|gt|ground_?truth|.*_gt|instances?|panoptic")
 _MASK_ENDING = re.compile(r"(_gtfine|_gtcoarse)?_(masks?|seg|segmentation|gt|labels?|labelids|instanceids|l)$")
-_PHOTOGRAPHIC = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".dcm", ".dicom"})  # never masks
+_PHOTOGRAPHIC = JPEG_SUFFIXES | DICOM_SUFFIXES  # never masks
 _MOST_LOOKED_AT, _MOST_ALIKE = 200, 3  # files that are opened in a folder, and in one of its folders with one extension
 _HEAD_BYTES, _LARGEST = 2**16, 2**26
 _SHOWN = 3

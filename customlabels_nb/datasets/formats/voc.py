@@ -69,6 +69,7 @@ from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
 _LABEL_MAP = "labelmap.txt"
+# extensions that are tried in turn for an image without one, in each folder that may have it
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp")
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
