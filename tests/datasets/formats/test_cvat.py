@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -140,16 +141,16 @@ def test_objects_that_cannot_be_read_are_listed_by_line(
     assert (found.issues[0].where, found.issues[0].line) == ("a.png, object 2", 7)
 
 
-def test_entities_and_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entities_and_large_files_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, image(box()))
     path.write_text(
         path.read_text("utf-8").replace("<annotations>", '<!DOCTYPE a [<!ENTITY e "x">]><annotations>'), "utf-8"
     )
     with pytest.raises(ManifestError, match=r"annotations\.xml.*entity 'e'"):
         read(FORMAT, path)
-    monkeypatch.setattr(cvat, "_LARGEST_FILE", 100)
-    with pytest.raises(ManifestError, match="more than 100 bytes"):
-        read(FORMAT, written(tmp_path, image(box())))
+    os.truncate(written(tmp_path, image(box())), 2**30 + 1)
+    with pytest.raises(ManifestError, match="more than 1,073,741,824 bytes"):
+        read(FORMAT, path)
 
 
 def test_images_are_found_in_the_folder_of_their_subset(tmp_path: Path) -> None:

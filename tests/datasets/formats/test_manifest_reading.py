@@ -16,7 +16,7 @@ from PIL import Image
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
-from customlabels_nb.datasets.formats import manifest_lines, manifest_tables
+from customlabels_nb.datasets.formats import manifest_lines
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, ManifestLines, parse_line
 from customlabels_nb.datasets.formats.manifest_tables import NO_DATE, Codes, ManifestReader, gather
@@ -319,16 +319,16 @@ def test_boxes_for_another_aspect_ratio_are_kept_with_an_issue(tmp_path: Path) -
 
 # -- files ------------------------------------------------------------------------------------------
 def test_lines_longer_than_a_block_and_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_lines, "_BLOCK", 16)
-    monkeypatch.setattr(manifest_lines, "LONGEST_LINE", 100)
-    texts = [b"a" * 5, b"b" * 90, b"", b"c" * 1000, b"d", b"\r", b"e" * 40]
+    block = 2**20
+    monkeypatch.setattr(manifest_lines, "LONGEST_LINE", 3 * block)
+    texts = [b"a" * 5, b"b" * (5 * block // 2), b"", b"c" * 9 * block, b"d", b"\r", b"e" * (block - 3)]
     for end in (b"", b"\n", b"\n\n"):
         (tmp_path / "m").write_bytes(b"\xef\xbb\xbf" + b"\n".join(texts) + end)
         found = list(ManifestFile(tmp_path / "m"))
         assert len(found) == len(texts) + (end == b"\n\n")
         assert [line for number, line in enumerate(found[:7]) if number != 3] == texts[:3] + texts[4:]
         assert set(found[3]) == {ord("c")}
-        assert 100 < len(found[3]) <= 116
+        assert 3 * block < len(found[3]) <= 4 * block
 
 
 def test_blank_lines_are_counted_and_never_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,11 +363,12 @@ def test_a_long_line_is_put_together_once(tmp_path: Path, monkeypatch: pytest.Mo
         def read(self, size: int | None = -1) -> bytes:
             return Block(super().read(size))
 
-    (tmp_path / "m").write_bytes(data := b"x" * 10_000)
+    (tmp_path / "m").write_bytes(data := b"x" * 2**24)
     file = ManifestFile(tmp_path / "m")
-    monkeypatch.setattr(manifest_lines, "_BLOCK", 100)
-    monkeypatch.setattr(file, "_open", lambda: Blocks(data))
-    assert list(file) == [data]
+    monkeypatch.setattr("builtins.open", lambda *_: Blocks(data))
+    found = list(file)
+    monkeypatch.undo()
+    assert found == [data]
     assert sum(split) <= 2 * len(data)
 
 
@@ -379,9 +380,8 @@ def test_a_line_of_ten_megabytes_is_read(tmp_path: Path) -> None:
     assert [finding.code for finding in parsed.findings] == ["ERROR_INVALID_JSON_LINE"]
 
 
-def test_the_order_of_images_is_that_of_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_tables, "_BATCH", 7)
-    plain = [{**BOX_LINE, "source-ref": f"s3://b/{n:03}"} for n in range(60)]
+def test_the_order_of_images_is_that_of_the_lines(tmp_path: Path) -> None:
+    plain = [{**BOX_LINE, "source-ref": f"s3://b/{n:03}"} for n in range(250)]
     mixed = [
         changed(line, **{"bounding-box.annotations.0.class_id": "1"}) if n % 3 == 0 else line
         for n, line in enumerate(plain)

@@ -31,8 +31,8 @@ def test_a_dataset_has_the_lines_and_a_project_keeps_them_once(tmp_path: Path) -
         for _ in range(2):
             report = project.import_dataset(dataset, split="test", progress=False)
             assert set(report.issues["line"]) >= {2, 3}
-            kept = project._store.import_lines()
-            assert list(kept.itertuples(index=False, name=None)) == [("test", *line) for line in lines]
+            assert project.test_set.unread == lines
+            assert project.train_set.unread == []
             assert set(project.issues["line"].dropna()) >= {2, 3}
         assert project.history["what"].tolist().count("import") == 1  # there was nothing new the second time
 
@@ -41,9 +41,9 @@ def test_lines_alone_are_kept_where_every_image_is_known(tmp_path: Path) -> None
     path = mixed(tmp_path)
     with fresh_project(tmp_path) as project:
         project.add_images(tmp_path / "photos", progress=False)
-        assert project._store.import_lines().empty
+        assert project.train_set.unread == []
         assert project.import_dataset(cl.read_dataset(path), progress=False).added == 0
-        assert project._store.import_lines()["line"].tolist() == [2, 3]
+        assert [line for _, line, _ in project.train_set.unread] == [2, 3]
 
 
 def test_rows_of_csv_are_kept_as_text_that_can_be_stored(tmp_path: Path) -> None:
@@ -52,5 +52,5 @@ def test_rows_of_csv_are_kept_as_text_that_can_be_stored(tmp_path: Path) -> None
     path.write_bytes(b"photos/" + Path(name).name.encode() + b",cat\n../up.jpg,d\x8fg\nx/\0.jpg,cat\n")
     with fresh_project(tmp_path) as project:
         project.import_dataset(cl.read_dataset(path, "csv"), progress=False)
-        rows = project._store.import_lines()[["line", "raw"]].to_numpy().tolist()
-    assert rows == [[2, "../up.jpg,d?g"], [3, "x/\ufffd.jpg,cat"]]
+        rows = [(line, raw) for _, line, raw in project.train_set.unread]
+    assert rows == [(2, "../up.jpg,d?g"), (3, "x/\ufffd.jpg,cat")]
