@@ -350,12 +350,10 @@ def _objects(entries: list[Any], findings: Findings) -> tuple[list[dict[str, Any
     """Return the entries that are objects, and their places in the file, after reporting the others."""
     if set(map(type, entries)) <= {dict}:
         return entries, range(len(entries))
-    places = []
     for number, entry in enumerate(entries):
-        if isinstance(entry, dict):
-            places.append(number)
-        else:
+        if not isinstance(entry, dict):
             findings.unreadable(f"annotations[{number}]", f"It is {shown(entry)}, not an object.")
+    places = [number for number, entry in enumerate(entries) if isinstance(entry, dict)]
     return [entries[number] for number in places], places
 
 

@@ -493,18 +493,16 @@ def _are_corners(path: Path, rows: list[_Row]) -> bool:
 
     Without this check, the numbers would become labels.
     """
-    numbers = [sum(finite(cell.strip()) is not None for cell in row.cells[1:]) for row in rows]
-    boxed = [row for row, count in zip(rows, numbers, strict=True) if count >= 4]
-    if boxed and all(row.error or _is_corner_row(row.cells, count) for row, count in zip(rows, numbers, strict=True)):
-        return True
-    if boxed:
+    counted = [(row, sum(finite(cell.strip()) is not None for cell in row.cells[1:])) for row in rows]
+    boxed = [row for row, numbers in counted if numbers >= 4]
+    if boxed and not all(row.error or _is_corner_row(row.cells, numbers) for row, numbers in counted):
         row = boxed[0]
         raise unusable(
             path,
             f"line {row.line} has at least four numbers, but the file has no header: {shown(row.text)}. Add a first "
             "row with the names of the columns, such as image,xmin,ymin,xmax,ymax,label",
         )
-    return False
+    return bool(boxed)
 
 
 def _is_corner_row(cells: list[str], numbers: int) -> bool:

@@ -300,10 +300,9 @@ def _source(value: dict[str, Any], limits: Limits) -> str:
     if SOURCE not in value:
         raise _Stop("ERROR_MISSING_SOURCE_REF")
     source = value[SOURCE]
-    usable = isinstance(source, str) and source and storable(source)
-    if not usable or (limits.service and bucket_of(source) is None):
-        raise _Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
-    return source
+    if isinstance(source, str) and source and storable(source) and not (limits.service and bucket_of(source) is None):
+        return source
+    raise _Stop("ERROR_INVALID_SOURCE_REF_FORMAT")
 
 
 def wrong_size(size: tuple[int, int], limits: Limits) -> str:
