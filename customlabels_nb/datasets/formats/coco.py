@@ -495,11 +495,11 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box and number not in long
     first = shown(entries[long[0]].get("id")) if long else ""
-    much = f"have outlines of more than {MOST_EDGES:,} pixel edges. Only their boxes were read."
+    too_long = f"have outlines of more than {MOST_EDGES:,} pixel edges. Only their boxes were read."
     for count, what in (
         (lost, "polygons have parts that are not polygons. They were left out."),
         (cut, "polygons have parts that overlap and are too large to be united. Only the largest part was read."),
-        (len(long), f"masks, the first of annotation {first}, {much}"),
+        (len(long), f"masks, the first of annotation {first}, {too_long}"),
         (broken, "segmentations are neither polygons nor masks. Only their boxes were read."),
     ):
         if count:

@@ -608,10 +608,10 @@ def _known_columns(lower: list[str]) -> tuple[dict[str, int], str]:
             columns.setdefault(name, lower.index(other))
     candidates = [] if {"left", "xmin"} & columns.keys() else sorted(lower, key=len)
     boxed = next((name for name in candidates if notation_of(name) is not None), "")
-    return _as_meant(columns | ({_BOX: lower.index(boxed)} if boxed else {})), boxed
+    return _disambiguated(columns | ({_BOX: lower.index(boxed)} if boxed else {})), boxed
 
 
-def _as_meant(columns: dict[str, int]) -> dict[str, int]:
+def _disambiguated(columns: dict[str, int]) -> dict[str, int]:
     """Rename columns whose meaning depends on the others.
 
     ``width`` and ``height`` are the image size where the box does not need them. Otherwise, ``xmin`` and ``ymin`` are

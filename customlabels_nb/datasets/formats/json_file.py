@@ -275,7 +275,7 @@ def count_others(
     """
     others = sorted(set().union(*entries) - read_keys, key=lambda key: (key not in _NAMED, key))
     for key in others:
-        values = {row: value for row, entry in enumerate(entries) if _says_something(key, value := entry.get(key))}
+        values = {row: value for row, entry in enumerate(entries) if _is_set(key, value := entry.get(key))}
         names = {row: places[row] if isinstance(places, list) else f"{places}[{row}]" for row in values}
         inside = key == _ATTRIBUTES and noun != _ATTRIBUTE
         nested = {row: value for row, value in values.items() if inside and isinstance(value, dict)}
@@ -286,8 +286,8 @@ def count_others(
             counter.add(_NAMED.get(key, f"{noun} {shown(key)} of {what}"), next(iter(names.values())), count)
 
 
-def _says_something(key: str, value: object) -> bool:
-    """Check whether a value is not empty, or 0 or false for the keys that programs always write."""
+def _is_set(key: str, value: object) -> bool:
+    """Check whether a value is not empty, and not 0 or false for the keys that programs always write."""
     return value not in _NOTHING and (bool(value) or key not in _UNLESS_SET)
 
 
