@@ -118,9 +118,7 @@ MISTAKES = [
         "zlib.crc32(view[position + 8 : end]) == ",
         "images",
     ),
-    Bug(
-        "ingest/merging.py", '(by, given_by) == ("model", "person")', '(by, given_by) == ("person", "model")', "ingest"
-    ),
+    Bug("ingest/merging.py", '== ("model", "person")', '== ("person", "model")', "ingest"),
     Bug("jobs/agreement.py", "return 2 * common >= GOLD_F1 * total", "return common >= GOLD_F1 * total", "jobs"),
     Bug("models/artifact.py", 'content["format"] != FORMAT', 'content["format"] == "0.9"', "models"),
     Bug(

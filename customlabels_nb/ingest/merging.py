@@ -61,12 +61,15 @@ class Merge:
         pairs = _Pairing(stored_annotations, annotations, self.rounding)
         same = _identical_images(stored_annotations, annotations) if self.exact else pairs.same_images()
         mine, theirs = _by_whom(stored_annotations), _by_whom(annotations)
+        mode = "exact" if self.exact else self.on_known
         verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": []}
+        new_statuses: dict[str, str] = {}
         for image, status in zip(stored["image"].tolist(), stored["status"].tolist(), strict=True):
-            verdict = self._verdict(
-                status, mine.get(image), stated[image], theirs.get(image), same=image in same, leased=image in leased
-            )
-            verdicts[verdict].append(image)
+            by, given_by = mine.get(image), theirs.get(image)
+            is_same = image in same or by is given_by is None
+            known = _Known(status, by, stated[image], given_by, is_same, image in leased)
+            verdicts[next(verdict for verdict, modes, holds in _RULES if mode in modes and holds(known))].append(image)
+            new_statuses[image] = known.new_status
         self.issues += self._reasons(verdicts["keep"], stored, pairs, leased)
         self.filled += verdicts["fill"]
         self.replaced += verdicts["replace"]
@@ -78,40 +81,8 @@ class Merge:
         ]  # fmt: skip
         result = pd.concat([part for part in parts if len(part)] or [annotations.head(0)], ignore_index=True)
         edited = stored[stored["image"].isin({*verdicts["fill"], *verdicts["replace"]})].reset_index(drop=True)
-        statuses = [
-            _status(status, stated[image], annotated=image in theirs)
-            for image, status in zip(edited["image"], edited["status"], strict=True)
-        ]
-        edited = edited.assign(status=statuses)
+        edited = edited.assign(status=[new_statuses[image] for image in edited["image"]])
         return forget_where_changed(edited, result, stored, stored_annotations), result
-
-    def _verdict(
-        self, status: str, by: str | None, stated: str, given_by: str | None, *, same: bool, leased: bool
-    ) -> str:
-        """Return what happens to the annotations of an image. The first rule counts.
-
-        ``by`` and ``given_by`` are "person", "model", or None if there are no annotations.
-
-        1. The source has no answer, or has the stored one: nothing. Only to replace it, the status counts, too.
-        2. ``on_known="replace"``, while somebody is labelling the image in a job: keep the annotations, and report it.
-        3. The image has no labels, or only labels of a model while the source has those of a person: fill.
-        4. ``on_known="replace"``: replace.
-        5. The source only has another status of an image with labels: nothing.
-        6. Keep the annotations, and report it.
-        """
-        is_same, has_answer = same or by is given_by is None, given_by is not None or stated == "labelled"
-        if self.exact:
-            settled = is_same and status == _status(status, stated, annotated=given_by is not None)
-            return "nothing" if settled else "keep" if leased else "replace"
-        replacing = self.on_known == "replace"
-        agrees = is_same and (stated == status or (by is not None and (stated == "labelled" or not replacing)))
-        rules = {
-            "nothing": agrees or not (has_answer or stated != "unlabelled"),
-            "keep": replacing and leased,
-            "fill": _is_open(status, by, answered=has_answer) or (by, given_by) == ("model", "person"),
-            "replace": replacing,
-        }
-        return next((verdict for verdict, holds in rules.items() if holds), "keep" if has_answer else "nothing")
 
     def _reasons(
         self, kept: Collection[str], stored: pd.DataFrame, pairs: _Pairing, leased: Mapping[str, str]
@@ -127,21 +98,59 @@ class Merge:
             yield Issue("LABEL_KEPT", reason, image, self.source)
 
 
-def _is_open(status: str, by: str | None, *, answered: bool) -> bool:
-    """Check whether an image has no answer yet. The source may only have another status for it, not ``answered``."""
-    return by is None and (status == "unlabelled" or (answered and status != "labelled"))
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An image of the project, and what the source has for it.
 
-
-def _status(status: str, stated: str, *, annotated: bool) -> str:
-    """Return the status of an image after its annotations were taken from a source that gives it the status ``stated``.
-
-    ``status`` is the stored one.
+    ``status`` is the stored one, ``stated`` that of the source. ``by`` and ``given_by`` are who made the stored
+    annotations and those of the source: "person", "model", or None if there are none. ``same`` tells whether the
+    annotations are equal, ``leased`` whether somebody is labelling the image in a job.
     """
-    if stated != "unlabelled":
-        return stated
-    if annotated:
-        return "labelled"
-    return "unlabelled" if status == "labelled" else status
+
+    status: str
+    by: str | None
+    stated: str
+    given_by: str | None
+    same: bool
+    leased: bool
+
+    @property
+    def answered(self) -> bool:
+        """Whether the source has annotations, or shows that there is nothing to label."""
+        return self.given_by is not None or self.stated == "labelled"
+
+    @property
+    def new_status(self) -> str:
+        """Status after the annotations were taken from the source."""
+        if self.stated != "unlabelled":
+            return self.stated
+        if self.given_by is not None:
+            return "labelled"
+        return "unlabelled" if self.status == "labelled" else self.status
+
+
+#: What happens to the annotations of an image: the verdict of the first rule that holds in this mode, which is "exact"
+#: or the value of ``on_known``. An image with the verdict "keep" is reported.
+_RULES: Sequence[tuple[str, Collection[str], Callable[[_Known], bool]]] = (
+    # the source has what is stored. The status counts with "exact", or if there are no annotations to compare
+    ("nothing", ("exact",), lambda it: it.same and it.status == it.new_status),
+    ("nothing", ("fill", "replace"), lambda it: it.same and it.stated == it.status),
+    ("nothing", ("fill",), lambda it: it.same and it.by is not None),
+    ("nothing", ("replace",), lambda it: it.same and it.by is not None and it.stated == "labelled"),
+    # the source has no answer and no status
+    ("nothing", ("fill", "replace"), lambda it: it.given_by is None and it.stated == "unlabelled"),
+    # somebody is labelling the image
+    ("keep", ("exact", "replace"), lambda it: it.leased),
+    # the image has no answer yet. A source that only has another status for it changes only an unlabelled image
+    ("fill", ("fill", "replace"), lambda it: it.by is None and it.status == "unlabelled"),
+    ("fill", ("fill", "replace"), lambda it: it.by is None and it.answered and it.status != "labelled"),
+    # the labels of a person are better than those of a model
+    ("fill", ("fill", "replace"), lambda it: (it.by, it.given_by) == ("model", "person")),
+    ("replace", ("exact", "replace"), lambda it: True),
+    # the source only has another status of an image with labels
+    ("nothing", ("fill",), lambda it: not it.answered),
+    ("keep", ("fill",), lambda it: True),
+)
 
 
 # -- comparison -------------------------------------------------------------------------------------
