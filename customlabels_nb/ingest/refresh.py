@@ -40,14 +40,8 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
     record = store.dataset(split)
     if record is None:
         raise NotEnoughDataError(f"The {split} set does not exist yet. Create it with project.add_images().")
-    images = store.images()
-    mine = set(images.loc[images["split"] == split, "image"])
-    history = store.history()
-    is_removal = (history["what"] == "remove images") & (history["split"] == split)
-    actions = history[is_removal | (history["what"] == "remove missing images")]
-    removed = {image for states in actions["before"] if isinstance(states, dict) for image in states} - mine
-    emptied = _emptied(images, history)
-    reported = store.issues()
+    images, history, reported = store.images(), store.history(), store.issues()
+    removed, emptied = _removed(images, history, split), _emptied(images, history)
     seen = _SourceImages(images, split, root)
     report = RefreshReport()
     for description in _each_once(record.sources):
@@ -62,23 +56,40 @@ def refresh_dataset(store: SqlStore, root: Path, split: str, *, events: Events |
             report += RefreshReport(skipped=[str(description.get("name", ""))])
             continue
         seen.look(contents)
-        found, copy = contents.images["image"].tolist(), bool(description.get("copy"))
+        found, copy = contents.images["image"], bool(description.get("copy"))
         copies = find_copies(found, [*removed, *images["image"]]) if copy else {}
-        left_out = [image for image in found if copies.get(image, image) in removed]
-        report += RefreshReport(removed=left_out)
         elsewhere = _known_elsewhere(store, split, contents, copies, root)
-        unwanted = {*left_out, *elsewhere}
-        new = contents.part([row for row, image in enumerate(found) if image not in unwanted])
-        bare = t.is_among(new.annotations["image"], [image for image in found if copies.get(image, image) in emptied])
+        fates = np.array([_fate(image, copies.get(image, image), removed, elsewhere, emptied) for image in found], "U9")
+        new = contents.part(np.flatnonzero((fates == "import") | (fates == "bare")).tolist())
+        bare = t.is_among(new.annotations["image"], found[fates == "bare"])
         new = replace(new, annotations=new.annotations[~bare], issues=contents.issues, ignored=contents.ignored)
         done = import_images(store, root, new, ImportOptions(split, copy=copy, copies=copies), events=events)
         is_change = done.issues["code"] == "IMAGE_CHANGED"
-        changed = [(split, image, "changed") for image in done.issues.loc[is_change, "where"]]
-        added = [(split, image, "added") for image in done.added_images]
-        labelled = [(split, image, "labelled") for image in done.labelled_images]
-        issues = _not_yet_reported(done.issues[~is_change], reported)
-        report += RefreshReport(added + changed + labelled, issues=issues)
+        changed = done.issues.loc[is_change, "where"]
+        changes = {"added": done.added_images, "changed": changed, "labelled": done.labelled_images}
+        report += RefreshReport(
+            [(split, image, what) for what, names in changes.items() for image in names],
+            removed=found[fates == "removed"].tolist(),
+            issues=_not_yet_reported(done.issues[~is_change], reported),
+        )
     return report + RefreshReport((*where, "vanished") for where in seen.vanished())
+
+
+def _removed(images: pd.DataFrame, history: pd.DataFrame, split: str) -> set[str]:
+    """Return the images that a user removed from the dataset, and that are not in it again."""
+    is_removal = (history["what"] == "remove images") & (history["split"] == split)
+    actions = history[is_removal | (history["what"] == "remove missing images")]
+    removed = {image for states in actions["before"] if isinstance(states, dict) for image in states}
+    return removed - set(images.loc[images["split"] == split, "image"])
+
+
+def _fate(image: str, name: str, removed: set[str], elsewhere: set[str], emptied: set[str]) -> str:
+    """Decide what happens to an image of a source that has this name in the project."""
+    if name in removed:
+        return "removed"  # a user removed it, and it is only reported
+    if image in elsewhere:
+        return "elsewhere"  # it belongs to the other split, or is known under another name
+    return "bare" if name in emptied else "import"  # "bare" is imported without labels, which a person removed
 
 
 def _emptied(images: pd.DataFrame, history: pd.DataFrame) -> set[str]:

@@ -388,18 +388,12 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
 def _with_labels(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Return a table with the column ``label``, which may have another name, and issues about columns."""
     issues = []
-    other = next((name for name in t.LABEL_NAMES if name in frame.columns), None)
-    if "label" not in frame.columns and other is not None:
-        named = frame[other].dropna()
-        if not named.map(lambda value: isinstance(value, str)).all():
-            raise InputError(
-                f"The DataFrame has no column 'label', and its column {other!r} has values that are not text, such as "
-                f"{str(named.iloc[0])!r}. Add a column 'label' with the names of the classes."
-            )
-        frame = frame.rename(columns={other: "label"})
-        issues.append(Issue("ENTRY_ADJUSTED", f"The column {other!r} was read as the label.", other, "the table"))
+    column = _label_column(frame)
     number = next((name for name in ("category_id", "class_id") if name in frame.columns), None)
-    if "label" not in frame.columns and number is not None:
+    if column not in ("label", None):
+        frame = frame.rename(columns={column: "label"})
+        issues.append(Issue("ENTRY_ADJUSTED", f"The column {column!r} was read as the label.", column, "the table"))
+    elif column is None and number is not None:
         message = f"The column {number!r} has numbers of labels. Add a column 'label' with their names."
         issues.append(Issue("ENTRY_ADJUSTED", message, number, "the table"))
     boxes = [name for name in frame.columns if name == "left" or name == "xmin" or notation_of(name)]
@@ -412,6 +406,20 @@ def _with_labels(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
         )
         issues.append(Issue("ENTRY_ADJUSTED", message, alike[0], "the table"))
     return frame, issues
+
+
+def _label_column(frame: pd.DataFrame) -> str | None:
+    """Return the name of the column with the labels, if there is one, or raise InputError if it has other values."""
+    column = next((name for name in ("label", *t.LABEL_NAMES) if name in frame.columns), None)
+    if column in ("label", None):
+        return column
+    named = frame[column].dropna()
+    if not named.map(lambda value: isinstance(value, str)).all():
+        raise InputError(
+            f"The DataFrame has no column 'label', and its column {column!r} has values that are not text, such as "
+            f"{str(named.iloc[0])!r}. Add a column 'label' with the names of the classes."
+        )
+    return column
 
 
 def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
