@@ -166,21 +166,22 @@ def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_f
     """Set the labels and splits of images, given the names of their folders, and report invalid labels."""
     found = labels_of_folders(folders) if labels_from else {}
     labels: dict[str | None, str | None] = {None: None}
-    for names, (label, split) in sorted(found.items()):
+    for names, (label, _) in sorted(found.items()):
         if label is not None and label not in labels:
-            folder = posixpath.join(top, *names[: names.index(label) + 1])
-            labels[label] = _usable_label(label, folder, files)
-        if split is not None:
-            at = next(name for name in names if name.lower() in t.SPLIT_NAMES)
-            files.split_folders += [at] if at not in files.split_folders else []
-    below = {names for names, (label, _) in found.items() if label is not None and names[-1] != label}
-    if len(labels) == 2 and len(below) > 1:
-        only = next(label for label in labels if label)
+            labels[label] = _usable_label(label, posixpath.join(top, *names[: names.index(label) + 1]), files)
+    if len(labels) == 2 and sum(label not in (None, *names[-1:]) for names, (label, _) in found.items()) > 1:
+        _, only = labels
         message = f"All labels are {only!r}, the only folder. If the labels are the folders in it, pass that folder."
         files.issues.append(Issue("ONE_LABEL_FOLDER", message, top))
+    in_splits = [names for names, (_, split) in sorted(found.items()) if split is not None]
+    files.split_folders = list(dict.fromkeys(next(filter(_names_a_split, names)) for names in in_splits))
     placed = [found.get(names, (None, None)) for names in folders]
     files.labels = [labels[label] for label, _ in placed]
     files.splits = [split for _, split in placed]
+
+
+def _names_a_split(folder: str) -> bool:
+    return folder.lower() in t.SPLIT_NAMES
 
 
 def is_hidden(name: str) -> bool:
