@@ -172,36 +172,44 @@ class _Line:
 
     # -- attributes ---------------------------------------------------------------------------------
     def _repair_attributes(self) -> None:
-        if self._findings_to_repair("drop_bad_attributes", "ERROR_NO_LABEL_ATTRIBUTES"):
-            for key in [key for key in self.value if key != SOURCE]:
-                self._drop_attribute("drop_bad_attributes", key)
-        for code in ("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT"):
-            if self._findings_to_repair("drop_bad_attributes", code):
-                for attribute in self._attributes_with(code):
-                    self._drop_attribute("drop_bad_attributes", attribute)
-        for error in self._findings_to_repair("drop_unsupported", "ERROR_UNSUPPORTED_USE_CASE_TYPE"):
-            self._drop_attribute("drop_unsupported", str(error.place[0]).removesuffix(METADATA))
-        if self._findings_to_repair("assume_confidence", "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
-            for attribute in self._attributes_with("ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"):
-                boxes, metadata = self._boxes(attribute), self._metadata(attribute)
-                objects = [*metadata.get("objects", []), *([{}] * len(boxes))][: len(boxes)]
-                missing = sum(confidence_of(facts, None) is None for facts in objects)
-                metadata["objects"] = [{"confidence": 1, **facts} for facts in objects]
-                what = f"{attribute}: {missing} of {len(boxes)} boxes were given the confidence 1"
-                self._change("assume_confidence", "attribute", what)
-        if self._findings_to_repair("drop_unnamed_boxes", "ERROR_MISSING_CLASS_MAP_ID"):
-            for attribute in self._attributes_with("ERROR_MISSING_CLASS_MAP_ID"):
-                self._drop_boxes("drop_unnamed_boxes", attribute, lambda label: label is None, "had no name")
-        for error in self._findings_to_repair("shorten_labels", "ERROR_INVALID_LABEL_NAME_LENGTH"):
-            self._shorten_labels(str(error.place[0]).removesuffix(METADATA))
+        drop, all_keys, named_in, with_code = self._drop_attribute, self._all_keys, self._named_in, self._with_code
+        for repair, code, list_attributes, change in (
+            ("drop_bad_attributes", "ERROR_NO_LABEL_ATTRIBUTES", all_keys, drop),
+            ("drop_bad_attributes", "ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", with_code, drop),
+            ("drop_bad_attributes", "ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT", with_code, drop),
+            ("drop_unsupported", "ERROR_UNSUPPORTED_USE_CASE_TYPE", named_in, drop),
+            ("assume_confidence", "ERROR_MISSING_BOUNDING_BOX_CONFIDENCE", with_code, self._assume_confidence),
+            ("drop_unnamed_boxes", "ERROR_MISSING_CLASS_MAP_ID", with_code, self._drop_unnamed_boxes),
+            ("shorten_labels", "ERROR_INVALID_LABEL_NAME_LENGTH", named_in, self._shorten_labels),
+        ):
+            if findings := self._findings_to_repair(repair, code):
+                for attribute in list_attributes(findings):
+                    change(repair, attribute)
 
-    def _attributes_with(self, code: str) -> list[str]:
+    def _all_keys(self, findings: list[LineFinding]) -> list[str]:
+        return [key for key in self.value if key != SOURCE]
+
+    def _named_in(self, findings: list[LineFinding]) -> list[str]:
+        return [str(error.place[0]).removesuffix(METADATA) for error in findings]
+
+    def _with_code(self, findings: list[LineFinding]) -> list[str]:
         """List the attributes with this code by checking each separately, because a line reports only the first."""
+        code = findings[0].code
         alone = {
             key: {SOURCE: self.value[SOURCE], key: self.value[key], key + METADATA: self.value[key + METADATA]}
             for key in attributes_of(self.value)
         }
         return [key for key, value in alone.items() if any(f.code == code for f in self._parsed(value).findings)]
+
+    def _assume_confidence(self, repair: str, attribute: str) -> None:
+        boxes, metadata = self._boxes(attribute), self._metadata(attribute)
+        objects = [*metadata.get("objects", []), *([{}] * len(boxes))][: len(boxes)]
+        missing = sum(confidence_of(facts, None) is None for facts in objects)
+        metadata["objects"] = [{"confidence": 1, **facts} for facts in objects]
+        self._change(repair, "attribute", f"{attribute}: {missing} of {len(boxes)} boxes were given the confidence 1")
+
+    def _drop_unnamed_boxes(self, repair: str, attribute: str) -> None:
+        self._drop_boxes(repair, attribute, lambda label: label is None, "had no name")
 
     def _drop_attribute(self, repair: str, attribute: str) -> None:
         metadata = self._metadata(attribute)
@@ -211,19 +219,19 @@ class _Line:
             label = metadata.get("class-name")
             self._change(repair, "attribute", f"{attribute} was dropped", label if isinstance(label, str) else None)
 
-    def _shorten_labels(self, attribute: str) -> None:
+    def _shorten_labels(self, repair: str, attribute: str) -> None:
         metadata = self._metadata(attribute)
         if "class-map" not in metadata:
             short = self._shortened(attribute, metadata.get("class-name"))
             if short is None:
-                self._drop_attribute("shorten_labels", attribute)
+                self._drop_attribute(repair, attribute)
             else:
                 metadata["class-name"] = short
             return
         names = metadata["class-map"]
         for number, label in names.items():
             names[number] = self._shortened(attribute, label) or ""
-        self._drop_boxes("shorten_labels", attribute, lambda label: not label, "had an empty label")
+        self._drop_boxes(repair, attribute, lambda label: not label, "had an empty label")
 
     def _shortened(self, attribute: str, label: object) -> str | None:
         """Return a valid label unchanged, shorten a long one, or return None for an empty one."""

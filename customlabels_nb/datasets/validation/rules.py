@@ -111,11 +111,8 @@ def _check(
         manifest = CheckedManifest(os.fspath(subject) if isinstance(subject, str | os.PathLike) else subject.name)
         return _stopped(manifest, error.code, str(error))
     manifest = CheckedManifest(source.name)
-    if isinstance(source, ManifestFile):
-        if limits.service and not Path(source.name).suffix:
-            return _stopped(manifest, UNUSABLE, "its name has no extension, such as .manifest")
-        if limits.max_manifest_bytes is not None and source.size > limits.max_manifest_bytes:
-            return _stopped(manifest, "ERROR_MANIFEST_SIZE_TOO_LARGE", f"{source.size:,} bytes")
+    if isinstance(source, ManifestFile) and (refusal := _why_not_read(source, limits)):
+        return _stopped(manifest, *refusal)
     if more:
         source = _Both(source.name, source, more)
     reader = ManifestReader(source, limits)
@@ -141,6 +138,15 @@ def _check(
     elif limits.max_images is not None and next(islice(source, limits.max_images, None), None) is not None:
         side.stop("ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM", f"only the first {limits.max_images:,} lines were checked")
     return side
+
+
+def _why_not_read(file: ManifestFile, limits: Limits) -> tuple[str, str] | None:
+    """Return the error of a manifest that is refused without reading it, and its detail, or None."""
+    if limits.service and not Path(file.name).suffix:
+        return UNUSABLE, "its name has no extension, such as .manifest"
+    if limits.max_manifest_bytes is not None and file.size > limits.max_manifest_bytes:
+        return "ERROR_MANIFEST_SIZE_TOO_LARGE", f"{file.size:,} bytes"
+    return None
 
 
 def _stopped(manifest: CheckedManifest, code: str, detail: str) -> _ManifestSide:
@@ -274,26 +280,32 @@ def _why_not_split(manifest: CheckedManifest, limits: Limits) -> str:
 
 
 def _set_use_case(sides: Sequence[_ManifestSide]) -> None:
-    """Determine the type of model that the manifests are for, and which of their labels the model can use.
-
-    If the training manifest has no boxes, and all its labels are labels of boxes in the test manifest, the model is a
-    detector that is trained on image-level labels, such as a brand detector.
-    """
-    train, tests = sides[0].table, [side.table for side in sides[1:]]
-    in_boxes = [table.images_per_label(boxed=True) for table in tests]
-    whole = train.images_per_label(boxed=False)
-    boxed_images, whole_images = train.labelled_images(boxed=True), train.labelled_images(boxed=False)
-    brands = any(names and not boxed_images and whole and whole.keys() <= names.keys() for names in in_boxes)
-    use_case: UseCase = "NOT_DETERMINED"
-    if any(in_boxes) or (boxed_images and boxed_images >= whole_images):
-        use_case = "OBJECT_LOCALIZATION"
-    elif whole_images or any(table.images_per_label() for table in tests):
-        use_case = "IMAGE_LEVEL_LABELS"
+    """Determine the type of model that the manifests are for, and which of their labels the model can use."""
+    train, *tests = (side.table for side in sides)
+    use_case = _use_case(train, tests)
     for side in sides:
         manifest = side.manifest
-        boxed = use_case == "OBJECT_LOCALIZATION" and not (brands and side is sides[0])
-        manifest.usable_labels = side.table.images_per_label(boxed=boxed)
+        by_labels = side is sides[0] and _is_for_brands(train, tests)
+        manifest.usable_labels = side.table.images_per_label(boxed=use_case == "OBJECT_LOCALIZATION" and not by_labels)
         manifest.use_case = use_case if manifest.labels else "NOT_DETERMINED"
+
+
+def _use_case(train: ManifestTable, tests: Sequence[ManifestTable]) -> UseCase:
+    boxed_images, whole_images = train.labelled_images(boxed=True), train.labelled_images(boxed=False)
+    if any(table.images_per_label(boxed=True) for table in tests) or (boxed_images and boxed_images >= whole_images):
+        return "OBJECT_LOCALIZATION"
+    if whole_images or any(table.images_per_label() for table in tests):
+        return "IMAGE_LEVEL_LABELS"
+    return "NOT_DETERMINED"
+
+
+def _is_for_brands(train: ManifestTable, tests: Sequence[ManifestTable]) -> bool:
+    """Check whether the model is a detector that is trained on image-level labels, such as a brand detector.
+
+    It is if the training manifest has no boxes, and all its labels are labels of boxes in the test manifest.
+    """
+    labels = {} if train.labelled_images(boxed=True) else train.images_per_label(boxed=False)
+    return any(labels and labels.keys() <= table.images_per_label(boxed=True).keys() for table in tests)
 
 
 def _overlap(train: CheckedManifest, test: CheckedManifest, limits: Limits) -> list[LineFinding]:
