@@ -144,13 +144,7 @@ def from_huggingface(
     features = _features(hf, dataset)
     if boxes not in _NOTATIONS:
         raise InputError(f"boxes={boxes!r} is unknown. Choose one of {_NOTATIONS!r}.")
-    label = label or next((name for name in (_LABEL, _LABELS) if name in features), None)
-    objects = objects or (_OBJECTS if _OBJECTS in features else None)
-    for argument, column in (("image", image), ("label", label), ("objects", objects)):
-        if column is not None and column not in features:
-            raise InputError(f"{argument}={column!r} is not a column of the dataset. Choose one of {list(features)}.")
-    used_columns = {image, label, objects} | _NOT_EXTRA
-    extra = [name for name, kind in features.items() if isinstance(kind, hf.Value) and name not in used_columns]
+    label, objects, extra = _columns(hf, features, image, label, objects)
     of_images, of_objects = (_class_names(hf, features[name]) if name else [] for name in (label, objects))
     keeper = _Keeper(folder)
     rows = dataset.with_format(None)
@@ -161,21 +155,29 @@ def from_huggingface(
         uri = keeper.keep(row[image], position)
         if uri is None:
             continue
-        label_value = row[label] if label else None
-        annotation_rows = [{"image": uri, "label": name} for name in _names(label_value, of_images)]
-        marked = row[objects] if objects else None
-        for entry in _entries(marked):
-            try:
-                annotation_rows.append({"image": uri, **_box(entry, of_objects, boxes)})
-            except (ValueError, TypeError, IndexError) as error:
-                keeper.issues.append(Issue("ENTRY_UNREADABLE", f"Cannot read an object ({error}).", where=uri))
-        seen = bool(annotation_rows) or marked is not None or isinstance(label_value, list)
+        named, drawn = row.get(label), row.get(objects)
+        found = [{"label": name} for name in _names(named, of_images)]
+        found += _boxes(drawn, of_objects, boxes, uri, keeper.issues)
+        seen = bool(found) or drawn is not None or isinstance(named, list)
         images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **{n: row[n] for n in extra}})
-        annotations += annotation_rows
+        annotations += [{"image": uri, **annotation} for annotation in found]
     table = pd.DataFrame(images, columns=["image", "status", *extra]).drop_duplicates("image")
     marks = t.normalise_annotations(pd.DataFrame(annotations)) if annotations else t.empty(t.ANNOTATION_COLUMNS)
     class_names = list(dict.fromkeys([*of_images, *of_objects]))
     return Contents(t.normalise_images(table), marks, t.labels_in_order(marks, class_names), keeper.issues)
+
+
+def _columns(
+    hf: Any, features: Mapping[str, Any], image: str, label: str | None, objects: str | None
+) -> tuple[str | None, str | None, list[str]]:
+    """Return the columns of labels and objects, by their usual names if none are given, and the user's columns."""
+    label = label or next((name for name in (_LABEL, _LABELS) if name in features), None)
+    objects = objects or (_OBJECTS if _OBJECTS in features else None)
+    for argument, column in (("image", image), ("label", label), ("objects", objects)):
+        if column is not None and column not in features:
+            raise InputError(f"{argument}={column!r} is not a column of the dataset. Choose one of {list(features)}.")
+    used = {image, label, objects} | _NOT_EXTRA
+    return label, objects, [name for name, kind in features.items() if isinstance(kind, hf.Value) and name not in used]
 
 
 def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:
@@ -221,6 +223,15 @@ def _entries(value: Any) -> list[Mapping[str, Any]]:
         {key: values[row] for key, values in lists.items() if row < len(values)}
         for row in range(max(map(len, lists.values()), default=0))
     ]
+
+
+def _boxes(value: Any, names: Sequence[str], notation: str, uri: str, issues: list[Issue]) -> Iterator[dict[str, Any]]:
+    """Yield the annotations of an image's objects, and report those that cannot be read."""
+    for entry in _entries(value):
+        try:
+            yield _box(entry, names, notation)
+        except (ValueError, TypeError, IndexError) as error:
+            issues.append(Issue("ENTRY_UNREADABLE", f"Cannot read an object ({error}).", where=uri))
 
 
 def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[str, Any]:

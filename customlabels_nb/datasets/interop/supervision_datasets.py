@@ -44,18 +44,17 @@ def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -
     if other:
         what = "image-level labels" if drawn else "boxes"
         issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit task={chosen!r} and were dropped."))
-    remote = [image for image in images["image"] if is_remote(image)]
-    if remote:
-        raise InputError(f"supervision reads local files only, but {remote[0]!r} is remote. Copy the images first.")
+    remote = next(filter(is_remote, images["image"]), None)
+    if remote is not None:
+        raise InputError(f"supervision reads local files only, but {remote!r} is remote. Copy the images first.")
     number = {label: index for index, label in enumerate(contents.labels)}
     groups = {str(image): rows for image, rows in wanted.groupby("image", sort=False)}
-    nothing = wanted.iloc[:0]
     make = _detections if drawn else _classifications
-    paths = {image: place_of(image, root) for image in images["image"]}
-    annotations = {path: make(sv, groups.get(image, nothing), number) for image, path in paths.items()}
-    if chosen == t.POLYGONS:
-        for image, path in paths.items():
-            rows = groups.get(image, nothing)
+    annotations = {}
+    for image in images["image"]:
+        path, rows = place_of(image, root), groups.get(image, wanted.iloc[:0])
+        annotations[path] = make(sv, rows, number)
+        if chosen == t.POLYGONS:
             annotations[path].mask = masks_of(rows["polygon"].tolist(), boxes_of(rows), header_size(path)).astype(bool)
     if issues:
         warnings.warn(" ".join(issue.message for issue in issues), stacklevel=3)
