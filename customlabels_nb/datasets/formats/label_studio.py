@@ -158,30 +158,34 @@ def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
         if not isinstance(entry, dict) or isinstance(entry.get("data"), dict):
             yield number, entry
             continue
-        names = list(entry)
-        first = names.index("id") + 1 if "id" in entry else 0
-        last = next((n for n, name in enumerate(names) if name in ("annotator", "annotation_id")), len(names))
-        results: list[object] = []
-        data: dict[str, Any] = {}
-        about = {name: entry[name] for name in _ABOUT if name in entry}
-        for position, (name, value) in enumerate(entry.items()):
-            if name in about or name == "id":
-                continue
-            values = value if isinstance(value, list) else [value]
-            drawn = any(isinstance(item, dict) for item in values)
-            if not (drawn or (first and first <= position < last)):
-                data[name] = value
-                continue
-            for item in values:
-                value_of = {_CHOICES: [item]} if isinstance(item, str) else item
-                meta = item.get("meta") if isinstance(item, dict) else None
-                results.append({"value": value_of, "from_name": name, "meta": meta})
+        data, results = _split_record(entry)
         identity = entry.get("id") if isinstance(entry.get("id"), int | str) else f"record {number}"
         task = joined.setdefault(identity, {"data": data, "annotations": [], "number": number})
-        if not results and entry.get("annotation_id", 0) is None:
-            continue
-        task["annotations"].append({**about, "result": results, "completed_by": entry.get("annotator")})
+        if results or entry.get("annotation_id", 0) is not None:
+            about = {name: entry[name] for name in _ABOUT if name in entry}
+            task["annotations"].append({**about, "result": results, "completed_by": entry.get("annotator")})
     yield from ((task["number"], task) for task in joined.values())
+
+
+def _split_record(record: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the data of a record of JSON_MIN, and its results, which are what is drawn and what follows its id."""
+    names = list(record)
+    end = next((n for n, name in enumerate(names) if name in ("annotator", "annotation_id")), len(names))
+    controls = set(names[names.index("id") + 1 : end] if "id" in record else ())
+    data, results = {}, []
+    for name in (name for name in names if name not in (*_ABOUT, "id")):
+        values = record[name] if isinstance(record[name], list) else [record[name]]
+        if name in controls or any(isinstance(item, dict) for item in values):
+            results += [_result_of(name, item) for item in values]
+        else:
+            data[name] = record[name]
+    return data, results
+
+
+def _result_of(name: str, item: object) -> dict[str, Any]:
+    """Return an item under the name of a control as the result of a task."""
+    value = {_CHOICES: [item]} if isinstance(item, str) else item
+    return {"value": value, "from_name": name, "meta": item.get("meta") if isinstance(item, dict) else None}
 
 
 @dataclass
@@ -308,49 +312,62 @@ class _Reader:
             self._read_results(prediction.get("result"), target, {uri: [] for uri in images}, origin, by)
 
     def contents(self) -> Contents:
-        images, waiting = self.collected.images, set[str]()
+        why_unknown = self._size_images()
+        ends = [self._add_outline(drawn, why_unknown.get(drawn.uri)) for drawn in self._drawn]
+        for drawn, end in zip(self._drawn, ends, strict=True):
+            if "model" not in drawn.facts:
+                self._read[drawn.uri].append(end is not None)
+        for uri, read in self._read.items():
+            self.collected.settle(uri, read)
+        known = [end for end in ends if end is not None]
+        if unit := _likely_unit(known):
+            why = f"All outlines ({len(known):,}) look like {unit}, but were read as percent of the image size."
+            self.collected.adjusted(f"{why} Convert them in the file if that is wrong.", where=self._drawn[0].where)
+        self._report_shared_choices()
+        self.collected.count_missing(self._finder)
+        return self.collected.contents([])
+
+    def _size_images(self) -> dict[str, str]:
+        """Set the sizes of images with outlines, and return why others are unknown."""
+        images = self.collected.images
         for drawn in self._drawn:
-            image_size = _given_size(drawn.result, drawn.value)
-            if image_size is not None and images[drawn.uri]["width"] is None:
-                images[drawn.uri]["width"], images[drawn.uri]["height"] = image_size
+            size = _given_size(drawn.result, drawn.value)
+            if size is not None and images[drawn.uri]["width"] is None:
+                images[drawn.uri]["width"], images[drawn.uri]["height"] = size
         waiting = {drawn.uri for drawn in self._drawn if images[drawn.uri]["width"] is None}
         unknown: dict[str, str] = {}
-        for uri, size in measured(sorted(waiting)):
-            if isinstance(size, str):
-                unknown[uri] = size
+        for uri, measure in measured(sorted(waiting)):
+            if isinstance(measure, str):
+                unknown[uri] = measure
             else:
-                images[uri]["width"], images[uri]["height"] = size
-        sizes = {uri: (image["width"], image["height"]) for uri, image in images.items()}
-        ends: list[tuple[Size, Any]] = []
-        for drawn in self._drawn:
-            try:
-                if drawn.uri in unknown:
-                    raise UnreadableError(f"It is in percent of the image size, which is unknown: {unknown[drawn.uri]}")
-                size = _given_size(drawn.result, drawn.value) or sizes[drawn.uri]
-                box, polygon = _outline(drawn, size)
-                self.collected.check_area(box, where=drawn.where)
-                ends.append((size, np.add(box[:2], box[2:]) * 100 / size))
-            except UnreadableError as error:
-                self.collected.unreadable(str(error), where=drawn.where)
-                read = False
-            else:
-                read = True
-                for label in drawn.labels:
-                    self.collected.add_annotation(drawn.uri, label, box, polygon=polygon, **drawn.facts)
-            if "model" not in drawn.facts:
-                self._read[drawn.uri].append(read)
-        for uri, read_results in self._read.items():
-            self.collected.settle(uri, read_results)
-        if unit := _likely_unit(ends):
-            why = f"All outlines ({len(ends):,}) look like {unit}, but were read as percent of the image size."
-            self.collected.adjusted(f"{why} Convert them in the file if that is wrong.", where=self._drawn[0].where)
+                images[uri]["width"], images[uri]["height"] = measure
+        return unknown
+
+    def _add_outline(self, drawn: _Drawn, why_unknown: str | None) -> tuple[Size, Any] | None:
+        """Add an annotation for each label, and return the image size and where the outline ends in percent of it.
+
+        An outline that cannot be read is reported, and None returned.
+        """
+        image = self.collected.images[drawn.uri]
+        try:
+            if why_unknown is not None:
+                raise UnreadableError(f"It is in percent of the image size, which is unknown: {why_unknown}")
+            size = _given_size(drawn.result, drawn.value) or (image["width"], image["height"])
+            box, polygon = _outline(drawn, size)
+            self.collected.check_area(box, where=drawn.where)
+        except UnreadableError as error:
+            self.collected.unreadable(str(error), where=drawn.where)
+            return None
+        for label in drawn.labels:
+            self.collected.add_annotation(drawn.uri, label, box, polygon=polygon, **drawn.facts)
+        return size, np.add(box[:2], box[2:]) * 100 / size
+
+    def _report_shared_choices(self) -> None:
         for label, controls in self._chosen_with.items():
             if len(controls) > 1:
                 of = " and ".join(f"{shown(name)} ({where})" for name, where in islice(controls.items(), 3))
                 why = f"{shown(label)} is a choice of the controls {of}. Both were read as one label."
                 self.collected.adjusted(f"{why} If they differ, rename one of them in the file.", where=label)
-        self.collected.count_missing(self._finder)
-        return self.collected.contents([])
 
     def _image(self, image: str, where: str) -> str:
         """Return the URI of an image, which may be a file that Label Studio serves."""
@@ -379,10 +396,7 @@ class _Reader:
 
     def _chosen(self, task: dict[str, Any], where: str) -> tuple[dict[str, Any] | None, str]:
         """Return the annotation of a task that counts, or None, and the status of the image."""
-        listed = task.get("annotations", task.get("completions"))
-        annotations = [entry for entry in as_list(listed) if isinstance(entry, dict)]
-        if len(annotations) < len(as_list(listed)) or not isinstance(listed, list | None):
-            self.collected.unreadable(f"Some of its annotations are not objects: {shown(listed)}.", where=where)
+        annotations = self._annotations(task.get("annotations", task.get("completions")), where)
         finished = [entry for entry in annotations if entry.get("was_cancelled") is not True]
         if cancelled := sum(len(as_list(e.get("result"))) for e in annotations if e.get("was_cancelled") is True):
             self.collected.not_imported.add("result of a cancelled annotation", where, cancelled)
@@ -396,6 +410,13 @@ class _Reader:
             why = f"It has {len(finished)} annotations. The newest, by {by}, was read, not those by {others}."
             self.collected.adjusted(why[:1000], where=where)
         return newest, "labelled"
+
+    def _annotations(self, listed: object, where: str) -> list[dict[str, Any]]:
+        """Return the annotations of a task, and report those that are not objects."""
+        annotations = [entry for entry in as_list(listed) if isinstance(entry, dict)]
+        if len(annotations) < len(as_list(listed)) or not isinstance(listed, list | None):
+            self.collected.unreadable(f"Some of its annotations are not objects: {shown(listed)}.", where=where)
+        return annotations
 
     def _target(self, result: dict[str, Any], images: dict[str, list[str]], data: dict[str, Any]) -> str:
         """Return the URI of the image that a result is about, or raise UnreadableError if it is unknown."""
@@ -458,10 +479,10 @@ class _Reader:
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UnreadableError(f"Its {kind} are {shown(names)}, not a list of labels.")
         labels = [collected.label(name) for name in names]
-        if "score" in facts:
-            score = facts["score"] if entry.get("score") is None else entry["score"]
-            confidence = collected.confidence(number_or_none(score), score, what="score", where=where)
-            facts = {name: fact for name, fact in facts.items() if name != "score"} | {"confidence": confidence}
+        facts = dict(facts)
+        if (usual := facts.pop("score", None)) is not None:
+            score = usual if entry.get("score") is None else entry["score"]
+            facts["confidence"] = collected.confidence(number_or_none(score), score, what="score", where=where)
         for fields in (entry, value):
             collected.count_others(fields, _RESULT_FIELDS, "a result", where)
         if isinstance(meta := entry.get("meta"), dict):
