@@ -27,8 +27,8 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -127,7 +127,8 @@ def describes_folders(file: Path) -> bool:
 def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, places = Collector(to_uri(path)), Places(finder)
     layout = _read_description(path, collected)
-    index = layout.index = read_index(layout.base, collected)
+    index = read_index(layout.base, collected)
+    layout = replace(layout, index=index)
     stems = _count_stems(index.images)
     order: dict[str, str] = {}
     pending: dict[str, tuple[list[_Shape], Path]] = {}
@@ -158,13 +159,9 @@ def _label_lines(
     listed: _Listed, layout: _Layout, collected: Collector, stems: Counter[str]
 ) -> tuple[list[_Shape] | None, Path | None]:
     """Read the shapes in the image's label file, or return None if there is no readable file."""
-    ours = listed.name in layout.index.images
-    names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
-    candidates = (os.path.join(layout.base, name) for name in names)
-    path = next((candidate for candidate in candidates if os.path.isfile(candidate)), None)
-    if path is None:
+    file = _find_label_file(listed, layout, stems)
+    if file is None:
         return None, None
-    file = Path(path)
     try:
         if file.stat().st_size > _LARGEST_FILE:
             raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
@@ -172,6 +169,7 @@ def _label_lines(
     except OSError as error:
         collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
         return None, None
+    ours = listed.name in layout.index.images
     result, seen = list[_Shape](), set[tuple[Any, ...]]()
     for number, line in enumerate(lines, 1):
         if words := line.split():
@@ -186,13 +184,18 @@ def _label_lines(
                     collected.not_imported.add(what, f"{file.name}, line {number}")
             except ValueError as error:
                 collected.unreadable(str(error), source=to_uri(file), line=number)
-    filled = any(line.strip() for line in lines)
-    return (result if result or not filled else None), file
+    return (result if result or not any(map(str.strip, lines)) else None), file
+
+
+def _find_label_file(listed: _Listed, layout: _Layout, stems: Counter[str]) -> Path | None:
+    ours = listed.name in layout.index.images
+    names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
+    path = next(filter(os.path.isfile, (os.path.join(layout.base, name) for name in names)), None)
+    return None if path is None else Path(path)
 
 
 def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
     """Return the label, numbers and confidence of a line, and what the line has that is not imported."""
-    others: list[str] = []
     numbers = [finite(word) for word in words]
     values = [number for number in numbers if number is not None]
     if len(values) < len(words):
@@ -200,15 +203,7 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, 
     label = layout.names.get(int(values[0])) if values[0] == int(values[0]) else None
     if label is None:
         raise ValueError(f"The class {shown(words[0])} is not in names.")
-    rest = values[1:]
-    if layout.keypoints and len(rest) >= 4 + layout.keypoints:
-        others.append("list of keypoints")
-        if len(rest) > 4 + layout.keypoints:  # a confidence follows the box, or a number of a tracked object the points
-            others.append("number after the keypoints of a box")
-        rest = rest[:4]
-    if len(rest) == 6 and rest[5] > 1 and rest[5].is_integer() and 0 <= rest[4] <= 1:
-        rest.pop()  # the numbers of a polygon are at most 1
-        others.append("number of a tracked object")
+    rest, others = _without_extras(values[1:], layout.keypoints)
     if len(rest) < 4:
         raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(rest)}.")
     confidence = rest.pop() if len(rest) % 2 else 1.0
@@ -217,6 +212,17 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, 
     if len(rest) == 4 and min(rest[2:]) < 0:
         raise ValueError(f"The box {shown(rest)} has a negative size.")
     return label, rest, confidence, others
+
+
+def _without_extras(numbers: list[float], keypoints: int) -> tuple[list[float], list[str]]:
+    """Return the numbers of a box or polygon with its confidence, and what else a line has, which is not imported."""
+    if keypoints and len(numbers) >= 4 + keypoints:
+        # a confidence follows the box, or a number of a tracked object the points
+        more = ["number after the keypoints of a box"] if len(numbers) > 4 + keypoints else []
+        return numbers[:4], ["list of keypoints", *more]
+    if len(numbers) == 6 and numbers[5] > 1 and numbers[5].is_integer() and 0 <= numbers[4] <= 1:
+        return numbers[:5], ["number of a tracked object"]  # the numbers of a polygon are at most 1
+    return numbers, []
 
 
 def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Collector) -> None:
@@ -269,7 +275,7 @@ def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, Polygon | None]:
 # -- file locations ---------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Layout:
     """Layout of a dataset, as given in its description file.
 
@@ -313,23 +319,22 @@ class _PlainLoader(yaml.BaseLoader):
 def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
     if path.is_file():
-        is_known = path.suffix.lower() in _YAML_ENDINGS and _describes(path)
-        is_list = path.name in _CLASS_LISTS and _has_boxes(_base_of(path))
-        return path if is_known or is_list or _is_of_darknet(path) else None
+        if path.suffix.lower() in _YAML_ENDINGS:
+            return path if _describes(path) else None
+        return path if _is_of_darknet(path) or (path.name in _CLASS_LISTS and _has_boxes(_base_of(path))) else None
     if not path.is_dir():
         return None
     names = os.listdir(path)
     others = sorted(name for name in names if name.lower().endswith(_YAML_ENDINGS))
-    for name in dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])):
-        if (path / name).is_file() and _describes(path / name):
-            return path / name
-    for name in names:
-        if _is_of_darknet(path / name):
-            return path / name
-    lists = [path / name for name in _CLASS_LISTS]
-    for inner in ("", *t.SPLIT_NAMES):  # labelImg's list is beside the text files
-        lists += [path / _LABELS / inner / name for name in _CLASS_LISTS]
-    return next((each for each in lists if each.is_file() and _has_boxes(path)), None)
+    described = dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS]))
+    folders = (path, *map((path / _LABELS).joinpath, ("", *t.SPLIT_NAMES)))  # labelImg's list is beside the text files
+    lists = (folder / name for folder in folders for name in _CLASS_LISTS)
+    kinds = (
+        filter(_describes, map(path.joinpath, described)),
+        filter(_is_of_darknet, map(path.joinpath, names)),
+        (file for file in lists if file.is_file() and _has_boxes(path)),
+    )
+    return next(chain(*kinds), None)
 
 
 def _base_of(file: Path) -> Path:
@@ -373,7 +378,7 @@ def _read_darknet(path: Path) -> dict[str, str]:
 
 def _describes(path: Path) -> bool:
     try:
-        description = _load(path)
+        description = _load(path) if path.is_file() else None
     except ValueError:
         return False
     if not isinstance(description, dict) or not isinstance(description.get("names"), dict | list):
@@ -412,35 +417,46 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         raise unusable(path, str(error)) from error
     if file is None:
         raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
-    layout = _Layout(_base_of(file) if file.name in _CLASS_LISTS else file.parent)
     if file.name in _CLASS_LISTS:
-        layout.names = _names(_class_list(file), file, collected)
-        layout.sources = list(_usual_sources(layout.base))
+        layout = _layout_of_class_list(file, collected)
     elif file.suffix.lower() == _DARKNET_ENDING:
-        description = _read_darknet(file)
-        classes = _below(file.parent, ".", description["names"])
-        if classes is None:
-            raise unusable(file, f"names = {shown(description['names'])} does not exist")
-        layout.names = _names(_class_list(file.parent / classes), file.parent / classes, collected)
-        layout.sources = list(_sources(description, file, collected))
+        layout = _layout_of_darknet(file, collected)
     else:
-        try:
-            description = _load(file)
-        except ValueError as error:
-            raise unusable(file, str(error)) from error
-        names = description.get("names") if isinstance(description, dict) else None
-        if not isinstance(names, dict | list):
-            raise unusable(file, f"names: is {shown(names)}, not a list or mapping of labels")
-        layout.names = _names(names if isinstance(names, dict) else dict(enumerate(names)), file, collected)
-        if (count := finite(str(description.get("nc", "")))) is not None and count != len(names):
-            why = f"It has {len(names)} names. {shown(description['nc'])} was ignored."
-            collected.adjusted(why, where="nc", source=to_uri(file))
-        stated = _SPLITS.keys() & description.keys()
-        layout.sources = list(_sources(description, file, collected) if stated else _usual_sources(file.parent))
-        layout.keypoints = _keypoints(description)
+        layout = _layout_of_yaml(file, collected)
     if not layout.names:
         raise unusable(file, "it has no labels")
     return layout
+
+
+def _layout_of_class_list(file: Path, collected: Collector) -> _Layout:
+    base = _base_of(file)
+    return _Layout(base, _names(_class_list(file), file, collected), list(_usual_sources(base)))
+
+
+def _layout_of_darknet(file: Path, collected: Collector) -> _Layout:
+    description = _read_darknet(file)
+    classes = _below(file.parent, ".", description["names"])
+    if classes is None:
+        raise unusable(file, f"names = {shown(description['names'])} does not exist")
+    names = _names(_class_list(file.parent / classes), file.parent / classes, collected)
+    return _Layout(file.parent, names, list(_sources(description, file, collected)))
+
+
+def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
+    try:
+        description = _load(file)
+    except ValueError as error:
+        raise unusable(file, str(error)) from error
+    stated = description.get("names") if isinstance(description, dict) else None
+    if not isinstance(stated, dict | list):
+        raise unusable(file, f"names: is {shown(stated)}, not a list or mapping of labels")
+    names = _names(stated if isinstance(stated, dict) else dict(enumerate(stated)), file, collected)
+    if (count := finite(str(description.get("nc", "")))) is not None and count != len(stated):
+        why = f"It has {len(stated)} names. {shown(description['nc'])} was ignored."
+        collected.adjusted(why, where="nc", source=to_uri(file))
+    has_sources = _SPLITS.keys() & description.keys()
+    sources = _sources(description, file, collected) if has_sources else _usual_sources(file.parent)
+    return _Layout(file.parent, names, list(sources), _keypoints(description))
 
 
 def _class_list(file: Path) -> dict[Any, Any]:
@@ -659,12 +675,17 @@ def _label_file(name: str) -> str:
     return posixpath.normpath(posixpath.join(_swapped(str(image.parent)), f"{image.stem}.txt"))
 
 
+def _is_elsewhere(name: str) -> bool:
+    """Check whether the name of an image is a URL or an absolute path, because it is not in the dataset folder."""
+    return "://" in name[:32] or os.path.isabs(name)
+
+
 def _own_label_files(name: str, stems: Counter[str]) -> list[str]:
     """Return the possible label files of an image of an export, the one to write first.
 
     If the image is elsewhere, programs find the file by its stem, which only one image may have.
     """
-    if "://" not in name[:32] and not os.path.isabs(name):
+    if not _is_elsewhere(name):
         return [_label_file(name)]
     stem = portable_stem(name)
     files = [f"{_LABELS}/{stem}.txt"] if stems[folded(stem)] == 1 else []
@@ -715,14 +736,15 @@ def _write(contents: Contents, path: Path) -> list[Path]:
             name, file, former = namer.name(image.image)
             size = sizes.get(image.image)
             index.images[name] = size
-            lists[image.split].append(name if "://" in name[:32] or os.path.isabs(name) else f"./{name}")
+            lists[image.split].append(name if _is_elsewhere(name) else f"./{name}")
             for other in former if looked_at else [file, *former]:
                 files.remove(other)  # from an earlier export
             if looked_at:
                 lines = [_line(row, numbers[row.label], size) for row in shapes if size is not None]
                 files.write(file, "".join(lines).encode())
-        used = {"train": _TRAIN_LIST, "val": _TEST_LIST if lists[t.TEST] else _TRAIN_LIST}
+        used = {"train": _TRAIN_LIST, "val": _TEST_LIST}
         if not lists[t.TEST]:
+            used["val"] = _TRAIN_LIST
             message = f"There are no test images, so 'val' in {described.name} names the training images."
             contents.issues.append(Issue("EXPORT_ADJUSTED", message, "val"))
         for split, name in ((t.TRAIN, _TRAIN_LIST), (t.TEST, _TEST_LIST)):
