@@ -252,9 +252,8 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles) -> _Folde
             return None
         status = entry.stat()
     except OSError as error:
-        files.issues.append(
-            Issue("IMAGE_NOT_FOUND", f"It cannot be read ({error.strerror}).", where=to_uri(entry.path))
-        )
+        reason = f"It cannot be read ({error.strerror})."
+        files.issues.append(Issue("IMAGE_NOT_FOUND", reason, where=to_uri(entry.path)))
         return None
     # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
     path = entry.path

@@ -558,11 +558,8 @@ def _annotator(annotation: dict[str, Any]) -> str | None:
 
 
 def _given_size(result: dict[str, Any], value: dict[str, Any]) -> Size | None:
-    for entry in (result, value):
-        size = size_of(entry.get("original_width"), entry.get("original_height"))
-        if size is not None:
-            return size
-    return None
+    sizes = (size_of(entry.get("original_width"), entry.get("original_height")) for entry in (result, value))
+    return next(filter(None, sizes), None)
 
 
 def _likely_unit(ends: list[tuple[Size, Any]]) -> str | None:
@@ -699,14 +696,8 @@ def _written(contents: Contents, sizes: dict[str, Size], folder: Path) -> Iterat
         if image.status == "skipped" and not rows:
             annotations = [{"result": [], "was_cancelled": True}]
         models = predicted.get(image.image, {})
-        yield {
-            "id": number,
-            "data": data,
-            "annotations": annotations,
-            "predictions": [
-                {"model_version": model, "result": write(boxes, scored=True)} for model, boxes in models.items()
-            ],
-        }
+        predictions = [{"model_version": model, "result": write(boxes, scored=True)} for model, boxes in models.items()]
+        yield {"id": number, "data": data, "annotations": annotations, "predictions": predictions}
 
 
 def _flat(task: dict[str, Any]) -> dict[str, Any]:
@@ -747,11 +738,7 @@ def _shape(row: Any, size: Size | None) -> tuple[str, dict[str, Any], dict[str, 
         if pd.isna(row.left):
             return _CHOICES, {}, {}
         sides = 100 * ltwh_to_ratios([row.left, row.top, row.width, row.height], size or (1, 1))[0]
-        return (
-            "rectanglelabels",
-            {**dict(zip(("x", "y", *t.BOX_COLUMNS[2:]), sides.tolist(), strict=True)), "rotation": 0},
-            {},
-        )
+        return "rectanglelabels", {**dict(zip(_SIDES, sides.tolist(), strict=True)), "rotation": 0}, {}
     width, height = size or (1, 1)
     rings = rings_of(row.polygon)
     if len(rings) > 1 and width * height <= MOST_PIXELS:

@@ -506,9 +506,7 @@ def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int,
 
 def _keypoints(description: dict[Any, Any]) -> int:
     shape = description.get("kpt_shape")
-    sides = (
-        [finite(side) for side in shape] if isinstance(shape, list) and all(isinstance(s, str) for s in shape) else []
-    )
+    sides = [finite(str(side)) for side in shape] if isinstance(shape, list) else []
     if len(sides) != 2 or any(side is None or not 1 <= side <= 10_000 for side in sides):
         return 0
     return int(sides[0] or 0) * int(sides[1] or 0)

@@ -64,9 +64,8 @@ def to_huggingface(contents: Contents, *, root: Path | None, task: str | None) -
             columns[_LABEL], features[_LABEL] = [_only(of_image, i, images) for i, of_image in enumerate(lists)], label
     for name, kind in _extra_columns(images).items():
         columns[name], features[name] = images[name].astype(object).where(images[name].notna(), None), hf.Value(kind)
-    return hf.Dataset.from_dict(
-        {name: list(values) for name, values in columns.items()}, features=hf.Features(features)
-    )
+    data = {name: list(values) for name, values in columns.items()}
+    return hf.Dataset.from_dict(data, features=hf.Features(features))
 
 
 def _storable(path: str) -> str:

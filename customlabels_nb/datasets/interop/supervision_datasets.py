@@ -104,9 +104,8 @@ def from_supervision(dataset: Any) -> Contents:
         frame = _rows(sv, detections, uris[path], classes)
         frames.append(frame)
         if getattr(detections, "mask", None) is not None and (lost := int(frame["polygon"].isna().sum())):
-            issues.append(
-                Issue("ENTRY_ADJUSTED", f"{lost} masks that are empty or noise were read as boxes.", where=uris[path])
-            )
+            message = f"{lost} masks that are empty or noise were read as boxes."
+            issues.append(Issue("ENTRY_ADJUSTED", message, where=uris[path]))
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
     )

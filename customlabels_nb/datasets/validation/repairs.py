@@ -331,17 +331,9 @@ class _Line:
         name = names.get(str(self._boxes(attribute)[index].get("class_id")))
         return name if isinstance(name, str) else None
 
-    def _change(
-        self,
-        repair: str,
-        kind: Kind,
-        what: str,
-        label: str | None = None,
-        before: Box | None = None,
-        after: Box | None = None,
-    ) -> None:
-        line = self.line
-        self.changes.append(RepairChange(repair, line.number, line.source_ref, kind, what, label, before, after))
+    def _change(self, repair: str, kind: Kind, what: str, label: str | None = None, *boxes: Box | None) -> None:
+        """Add a change. ``boxes`` are those before and after it."""
+        self.changes.append(RepairChange(repair, self.line.number, self.line.source_ref, kind, what, label, *boxes))
 
 
 def _object(line: CheckedLine) -> dict[str, Any]:

@@ -178,15 +178,9 @@ def _check_images(reader: ManifestReader, finder: ImageFinder, limits: Limits) -
 def _contents(reader: ManifestReader, table: ManifestTable, finder: ImageFinder, judged: _ImageFindings) -> Contents:
     contents = placed(contents_of(reader, table), finder, reader.source.name)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=reader.source.name) for name in finder.missing]
-    contents.issues += [
-        Issue(
-            "IMAGE_NOT_FOUND",
-            f"Images at this location were not checked: {reason}",
-            where=server,
-            source=reader.source.name,
-        )
-        for server, reason in judged.unreachable.items()
-    ]
+    for server, reason in judged.unreachable.items():
+        message = f"Images at this location were not checked: {reason}"
+        contents.issues.append(Issue("IMAGE_NOT_FOUND", message, where=server, source=reader.source.name))
     return contents
 
 
@@ -390,15 +384,11 @@ def _verdict(seen: ImageHeader | ImageError, limits: Limits) -> ImageVerdict:
     if isinstance(seen, ImageError):
         return ImageVerdict(unusable=seen.reason)
     width, height = size = seen.width, seen.height
-    wrong = wrong_size(size, limits)
+    problem = ""
     if limits.service and seen.format not in _TYPES:
-        return ImageVerdict(size, f"it is of type {seen.format}, not PNG or JPEG", wrong)
-    if limits.max_image_bytes is not None and seen.bytes > limits.max_image_bytes:
-        return ImageVerdict(
-            size, f"it has {seen.bytes:,} bytes, but at most {limits.max_image_bytes:,} are allowed", wrong
-        )
-    ratio = max(size) / min(size)
-    if limits.max_aspect_ratio is not None and ratio > limits.max_aspect_ratio:
-        message = f"{width:,} × {height:,} pixels exceed the maximum aspect ratio of {limits.max_aspect_ratio:g} to 1"
-        return ImageVerdict(size, message, wrong)
-    return ImageVerdict(size, "", wrong)
+        problem = f"it is of type {seen.format}, not PNG or JPEG"
+    elif limits.max_image_bytes is not None and seen.bytes > limits.max_image_bytes:
+        problem = f"it has {seen.bytes:,} bytes, but at most {limits.max_image_bytes:,} are allowed"
+    elif limits.max_aspect_ratio is not None and max(size) / min(size) > limits.max_aspect_ratio:
+        problem = f"{width:,} × {height:,} pixels exceed the maximum aspect ratio of {limits.max_aspect_ratio:g} to 1"
+    return ImageVerdict(size, problem, wrong_size(size, limits))

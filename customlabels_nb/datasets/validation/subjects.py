@@ -84,13 +84,8 @@ class ManifestOnDisk(Generic[Fixed]):
             if mended is not None:
                 numbers.append(number)
                 lines.append(mended)
-        checked = check_manifests(
-            ManifestLines(manifest.source, lines),
-            limits=LOCAL,
-            images=self._images,
-            relocate=self._relocate,
-            check_images=False,
-        )
+        left = ManifestLines(manifest.source, lines)
+        checked = check_manifests(left, limits=LOCAL, images=self._images, relocate=self._relocate, check_images=False)
         contents = checked.train.contents or Contents()  # with the numbers of the lines that are left
         issues = [
             issue if issue.line is None else replace(issue, line=numbers[issue.line - 1]) for issue in contents.issues
