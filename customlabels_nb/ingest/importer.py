@@ -38,7 +38,7 @@ from customlabels_nb.user_settings import settings
 
 __all__ = ["ImportReport", "import_images"]
 
-_PART = 20_000  # images whose rows are in memory at the same time
+MOST_IN_PART = 20_000  # images whose rows are in memory at the same time
 _NO_IMAGES = ImportPart(t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS))
 
 
@@ -165,7 +165,7 @@ class _Import:
             labels = listing.annotations["label"].unique()
             decided = self._identification.decide(listing.incoming, self._reader)  # before the transaction
             parts = self._parts(listing, decided)
-            if options.copy or len(listing.images) <= _PART:
+            if options.copy or len(listing.images) <= MOST_IN_PART:
                 parts = list(parts)
         try:
             self._store.add_parts(
@@ -215,8 +215,8 @@ class _Import:
         self._note(contents, decided, is_known)
         compared = self._options.on_known != "skip" and is_known.any()
         names = self._to_compare(contents, _known_once(fates[is_known])) if compared else {}
-        for start in range(0, max(len(fates), 1), _PART):
-            rows = range(start, min(start + _PART, len(fates)))
+        for start in range(0, max(len(fates), 1), MOST_IN_PART):
+            rows = range(start, min(start + MOST_IN_PART, len(fates)))
             added = [row for row in rows if adding[row]]
             new = self._new(contents, decided, added) if added else _NO_IMAGES
             here = contents.images["image"].iloc[rows].tolist() if names else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.ingest.importer import ImportReport
+from customlabels_nb.store import SqlStore, open_store
 
 
 @pytest.fixture
@@ -18,6 +20,13 @@ def project(tmp_path: Path) -> Iterator[cl.Project]:
     created = cl.create_project("fruit", tmp_path / "projects")
     yield created
     created.close()
+
+
+@pytest.fixture
+def store(project: cl.Project) -> Iterator[SqlStore]:
+    """Yield the store of the project, as another kernel opens it."""
+    with closing(open_store(str(project.root / "project.db"))) as opened:
+        yield opened
 
 
 @pytest.fixture

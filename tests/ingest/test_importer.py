@@ -24,6 +24,7 @@ from customlabels_nb.errors import (
 from customlabels_nb.events import Events
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.sources import ImportOptions
+from customlabels_nb.store import SqlStore
 from tests.facts import tells
 from tests.images.pictures import encoded, jpeg, picture, png_chunk, png_header, write_folder
 from tests.ingest.reading import codes, labels
@@ -178,12 +179,12 @@ def test_invalid_tables_are_refused(add: Add, frame: pd.DataFrame, error: type[C
         add(frame)
 
 
-def test_cancelling_writes_nothing(project: cl.Project, tmp_path: Path) -> None:
+def test_cancelling_writes_nothing(project: cl.Project, store: SqlStore, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"": 2})
     events = Events()
     events.cancel()
     with pytest.raises(Cancelled):
-        import_images(project._store, project.root, tmp_path / "photos", ImportOptions("train"), events=events)
+        import_images(store, project.root, tmp_path / "photos", ImportOptions("train"), events=events)
     assert len(project.train_set) == 0
     assert len(project.history) == 0
 
@@ -243,19 +244,19 @@ def test_a_file_that_changes_into_one_of_the_other_side_is_reported(
     assert sorted(code for code, _ in codes(add(paths[0]))) == ["IMAGE_CHANGED", "LEAK_BETWEEN_SPLITS"]
 
 
-def test_progress_reaches_the_total(project: cl.Project, tmp_path: Path) -> None:
+def test_progress_reaches_the_total(project: cl.Project, store: SqlStore, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"": 5})
     events, heard = Events(), list[Any]()
     events.subscribe(heard.append)
-    import_images(project._store, project.root, tmp_path / "photos", ImportOptions("train"), events=events)
+    import_images(store, project.root, tmp_path / "photos", ImportOptions("train"), events=events)
     assert (heard[-1].done, heard[-1].total) == (5, 5)
 
 
-def test_the_dataset_remembers_its_sources(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_the_dataset_remembers_its_sources(store: SqlStore, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"": 1})
     add(tmp_path / "photos", labels_from="folders")
     add(tmp_path / "photos", labels_from="folders")
-    record = project._store.dataset("train")
+    record = store.dataset("train")
     assert record is not None
     assert record.sources == [{"kind": "folder", "name": str(tmp_path / "photos"), "labels_from": "folders"}]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import customlabels_nb as cl
 from customlabels_nb.errors import InputError
 from customlabels_nb.ingest import importer
 from customlabels_nb.ingest.importer import ImportReport
+from customlabels_nb.store import SqlStore, open_store
 from tests.images.pictures import write_folder
 from tests.store.test_history import state
 
@@ -21,7 +23,7 @@ Add = Callable[..., ImportReport]
 
 @pytest.fixture
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "_PART", 2)
+    monkeypatch.setattr(importer, "MOST_IN_PART", 2)
 
 
 def table(first: int, stop: int, **more: Any) -> pd.DataFrame:
@@ -34,7 +36,8 @@ def table(first: int, stop: int, **more: Any) -> pd.DataFrame:
 
 def outcome(project: cl.Project, report: ImportReport) -> dict[str, Any]:
     """Return what an import left: report, rows, issues, history, without the folder and times."""
-    found = state(project._store)
+    with closing(open_store(str(project.root / "project.db"))) as store:
+        found = state(store)
     for rows in found.values():
         for row in rows:
             for key in ("created", "mtime_ns"):
@@ -56,7 +59,7 @@ def test_import_in_parts_equals_one_import(tmp_path: Path, monkeypatch: pytest.M
     (photos / "notes.txt").write_bytes(b"")
     found = []
     for size in (20_000, 2):
-        monkeypatch.setattr(importer, "_PART", size)
+        monkeypatch.setattr(importer, "MOST_IN_PART", size)
         project = cl.create_project(f"p{size}", tmp_path)
         report = project.add_images(photos, labels_from="folders", progress=False)
         again = project.add_images(photos, labels_from="folders", progress=False)
@@ -99,16 +102,15 @@ def test_tables_that_fail_add_nothing(project: cl.Project, add: Add, in_parts: N
 def test_tables_are_added_after_concurrent_changes(
     project: cl.Project, add: Add, in_parts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = project._store
-    files, calls = store.files, []
+    files, calls = SqlStore.files, []
 
-    def outdated() -> Any:
-        found = files()
+    def outdated(store: SqlStore) -> Any:
+        found = files(store)
         calls.append(1)
         if len(calls) == 1:
             add([table(0, 3)])
         return found
 
-    monkeypatch.setattr(store, "files", outdated)
+    monkeypatch.setattr(SqlStore, "files", outdated)
     report = add(iter([table(0, 3), table(3, 6)]))
     assert (report.added, report.known, len(calls)) == (3, 3, 3)

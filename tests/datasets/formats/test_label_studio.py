@@ -15,7 +15,6 @@ from PIL import Image
 
 from customlabels_nb.core.masks import polygon_to_mask
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.datasets.formats import label_studio
 from customlabels_nb.datasets.formats.base import Format
 from customlabels_nb.datasets.formats.label_studio import FORMAT, RECORDS, decode_brush, encode_brush
 from customlabels_nb.datasets.loading import read_dataset
@@ -90,15 +89,12 @@ def test_brush_masks_are_decoded(tmp_path: Path) -> None:
         ([255] * 10, "are not a mask of 40 × 20 pixels"),  # claims four billion words
         (brush(np.ones((20, 40), dtype=np.uint8))[:-9], "end too early"),
         (brush(np.zeros((20, 40), dtype=np.uint8)), "empty"),
-        ([0] * 9_000, "at most 8,000 bytes"),
+        ([0] * (2**23 + 1), "at most 8,388,608 bytes"),
         ([999], "cannot be read"),
         ("abc", "not a list"),
     ],
 )
-def test_brush_masks_that_cannot_be_decoded_are_listed(
-    tmp_path: Path, codes_: Any, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(label_studio, "_MOST_CODES", 8_000)
+def test_brush_masks_that_cannot_be_decoded_are_listed(tmp_path: Path, codes_: Any, why: str) -> None:
     found = read(FORMAT, written(tmp_path, task(result("brushlabels", "cat", rle=codes_))))
     assert codes(found) == ["ENTRY_UNREADABLE"]
     assert why in found.issues[0].message
