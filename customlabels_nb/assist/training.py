@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ from customlabels_nb.assist.proposals import PROPOSALS
 from customlabels_nb.assist.queue import (
     FIRST_SHARE,
     QueueState,
+    Rows,
     ask_once,
     check_images,
     check_places,
@@ -77,14 +78,18 @@ PAGE = 9
 
 _BLOCK = 8_192  # images whose features are computed together
 _MOST_COMPARED = 20_000  # images among which near-duplicates are searched for
-_MOST_DETECTED = 500  # images in which a detector looks for boxes
+MOST_DETECTED = 500  # images in which a detector looks for boxes
 _SHOWN, _CLEAR = 0.5, 0.5  # confidence of a box that could be shown, and threshold of a label
 _PREDICTION = ["image", "label", "confidence", *t.BOX_COLUMNS]
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Images:
-    """Training images, and the open test images if they are allowed. The masks and positions refer to ``table``."""
+    """Training images, and the open test images if they are allowed. Masks (n,) and positions refer to ``table``.
+
+    A model can learn from the images of ``part``, which are ``at`` these positions. ``copies`` has the group of
+    near-duplicates of each image.
+    """
 
     table: pd.DataFrame
     task: str
@@ -93,18 +98,52 @@ class _Images:
     part: UsableImages
     at: IntArray
     by_machine: BoolArray
-    waiting: BoolArray
     in_train: int
     features: PackedFeatures
-    copies: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
-    reserved: BoolArray = field(default_factory=lambda: np.empty(0, np.bool_))
-    check: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
-    #: check images that people could not label, for example skipped ones, where every prediction is wrong
-    refused: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    copies: IntArray
+
+    def copies_of(self, images: pd.Series) -> IntArray:
+        """Return the groups of near-duplicates of training images, by their names."""
+        group = pd.Series(self.copies[: self.in_train], index=self.table["image"].iloc[: self.in_train])
+        return np.asarray(group[images])
 
 
-@dataclass
-class _Found:
+@dataclass(frozen=True, eq=False)
+class _Uses:
+    """Decision of :func:`_choose_uses` about each image.
+
+    ``use`` (n,) is one of:
+
+    - "ask", an image that waits for a label, or "next check", the same but reserved to be a check image
+    - "copy", a near-duplicate of an image that is asked or labelled
+    - "learn", or "check" if predictions are checked on it as well
+    - "refuse", a check image that people could not label, for example a skipped one, where every prediction is wrong
+    - "ignore": answered without a usable label, labelled by a model, or unreadable
+
+    ``reserved`` is a mask of the next check images and their near-duplicates, which are shown without predictions.
+    ``upcoming`` are the positions of the next check images in their random order, and ``places`` what is to be kept
+    about them for the next run.
+    """
+
+    use: NDArray[np.str_]
+    reserved: BoolArray
+    upcoming: IntArray
+    places: list[int]
+
+    def mask(self, *uses: str) -> BoolArray:
+        return np.isin(self.use, uses)
+
+    @property
+    def waiting(self) -> BoolArray:
+        """Mask of the images that wait for a label."""
+        return self.mask("ask", "next check", "copy")
+
+    def positions(self, *uses: str) -> IntArray:
+        return np.flatnonzero(self.mask(*uses))
+
+
+@dataclass(frozen=True, eq=False)
+class _Predictions:
     """Predictions of a model. ``checks`` and ``shown`` have the predicted labels and how sure the model is of them.
 
     ``checks`` are the items that are evidence: ``label`` (position), ``sure``, ``right`` and ``copies``. ``shown`` are
@@ -117,6 +156,19 @@ class _Found:
     doubt: NDArray[np.float64] | None = None
     probabilities: NDArray[np.float32] | None = None
     advice: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """Predictions to show, with the guarantee of each label. ``proposals`` is the model if these are its proposals."""
+
+    predictions: _Predictions
+    guarantees: list[Guarantee]
+    proposals: str = ""
+
+    @property
+    def is_trusted(self) -> bool:
+        return any(guarantee.shown for guarantee in self.guarantees)
 
 
 class _Steps:
@@ -141,122 +193,79 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     is stored.
     """
     root, number, target = Path(arguments["root"]), int(arguments["run"]), float(arguments["target"])
-    data, steps = _read(store, root, test=bool(arguments["test"])), _Steps(events)
-    if data.table.empty:
-        raise NotEnoughDataError("The training set has no images. Add some with project.add_images(…).")
-    count = len(data.table)
-    with steps.phase("featurization", count):
-        readable = _read_features(data, root, events)
-        images = data.part.images[readable[data.at]].reset_index(drop=True)
-        annotations = data.part.marks[data.part.marks["image"].isin(images["image"])]
-        data.part, data.at = UsableImages(images, annotations), data.at[readable[data.at]]
-        data.copies = _copies(data, root, store, events)
-    labelled = np.zeros(count, dtype=np.bool_)
-    labelled[data.at] = True
-    size = data.table["width"].astype("float64").fillna(0) * data.table["height"].astype("float64").fillna(0)
-    data.waiting &= readable
-    to_label = data.waiting & ask_once(np.where(data.waiting, data.copies, count + np.arange(count)), size)
-    to_label &= ~np.isin(data.copies, data.copies[labelled])
-    places = check_places(data.table["sha256"].fillna(data.table["image"]).tolist())
-    drawn = ~is_packed(places, arguments["earlier"]) & (np.arange(count) < data.in_train)
-    end, ahead = check_images(places, drawn & (to_label | (data.by_machine & readable)), arguments["reserved"])
-    data.check = np.flatnonzero(drawn & labelled & (places <= max(end, 0)))
-    answered = readable & ~labelled & ~data.by_machine & np.asarray(data.table["status"] != "unlabelled")
-    data.refused = np.flatnonzero(drawn & answered & (places <= max(end, 0)))
-    upcoming = drawn & to_label & np.isin(places, np.array(ahead, dtype=np.uint64))
-    data.reserved = np.isin(data.copies, data.copies[upcoming])
-    checked = len(data.check) + len(data.refused)
-    find = _detect if data.task == BOXES else _classify
-    result = find(data, steps, arguments["budget"], root, f"run {number}")
-    thresholds = _guarantees(result.checks, len(data.names), target, data.task)
+    steps = _Steps(events)
+    data = _read(store, root, steps, test=bool(arguments["test"]))
+    uses = _choose_uses(data, arguments["earlier"], arguments["reserved"])
+    predict_images = _detect if data.task == BOXES else _classify
+    learnt = predict_images(data, uses, steps, arguments["budget"], root, f"run {number}")
     proposed = _read_proposals(data, store)
-    source = ""
-    if proposed is not None and not any(guarantee.shown for guarantee in thresholds):
-        judged = _judge_proposals(data, proposed, result)
-        guarantees = _guarantees(judged.checks, len(data.names), target, data.task)
-        if result.doubt is None or any(guarantee.shown for guarantee in guarantees):
-            result, thresholds, source = judged, guarantees, str(proposed["model"].iat[0])
-    least = np.array([guarantee.threshold for guarantee in thresholds] or [np.inf])
-    doubted = result.shown.loc[result.shown["sure"] < least[result.shown["label_at"]], "image"]
-    hidden = data.table.loc[data.reserved | has_tag(data.table, REJECTED), "image"]
-    trusted = result.shown[~result.shown["image"].isin(doubted)]
-    if arguments["keep"] and result.probabilities is not None:
-        copied = _copied(data, result.probabilities)
-        trusted = pd.concat([trusted[~trusted["image"].isin(copied["image"])], copied])
-    trusted = trusted[~trusted["image"].isin(hidden)]
-    trusted = trusted.assign(polygon=trusted.get("polygon"))  # only proposals have polygons
-    prelabels = trusted.sort_values(["label_at", "confidence"], ascending=[True, False])[[*_PREDICTION, "polygon"]]
+    source = _choose_source(data, uses, learnt, proposed, target)
+    judged = _judge(data, uses, source, offer_copies=bool(arguments["keep"]))
+    trusted = judged[judged["verdict"] == "trusted"].sort_values(["label_at", "confidence"], ascending=[True, False])
+    prelabels = trusted[[*_PREDICTION, "polygon"]]
+    has_learnt_boxes = data.task == BOXES and learnt.doubt is not None
     report = {
         "task": data.task,
         "steps": steps.done,
-        **_promise(thresholds, result.checks, checked, data.names, target),
-        "advice": result.advice,
-        "learnt": len(data.part.marks) if data.task == BOXES and result.doubt is not None else 0,
-        "note": _note(data, result, source),
-        "reserved": ahead,
+        **_promise(source, len(uses.positions("check", "refuse")), data.names, target),
+        "advice": learnt.advice,
+        "learnt": len(data.part.marks) if has_learnt_boxes else 0,
+        "note": _note(data, uses, source),
+        "reserved": uses.places,
     }
     if not arguments["keep"]:
         return {**report, "found": prelabels.to_dict("list")}
-    small, waiting = compact(data.features), data.waiting
-    counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
-    order = np.flatnonzero(upcoming)
-    order = order[np.argsort(places[order], kind="stable")]
-    state = QueueState(
-        small, order, to_label, labelled, counts, checked, result.doubt, result.probabilities,
-        None if proposed is None else _surest_label(data, proposed),
-    )  # fmt: skip
-    queue = order_queue(state)
-    later = np.flatnonzero(waiting & ~to_label)  # copies of images that are asked or labelled
-    queue = pd.concat([queue, pd.DataFrame({"position": later, "kind": "copy"})], ignore_index=True)
-    pages = cluster_pages(
-        small, waiting & ~data.reserved, PAGE, probabilities=result.probabilities, labels=len(data.at)
-    )
+    small, suspects = compact(data.features), source.predictions.suspects
+    queue, pages = _order(data, uses, small, source.predictions, proposed)
+    names = data.table["image"].to_numpy(dtype=str)
     try:
-        names = data.table["image"].to_numpy(dtype=str)
-        AssistResults(number, names, queue, pages, prelabels.reset_index(drop=True), result.suspects).write(root)
+        AssistResults(number, names, queue, pages, prelabels.reset_index(drop=True), suspects).write(root)
     except OSError as error:
         raise StoreError(f"The results cannot be stored: {why_not_written(error)}.") from error
     return report
 
 
-def _read(store: SqlStore, root: Path, *, test: bool) -> _Images:
+def _read(store: SqlStore, root: Path, steps: _Steps, *, test: bool) -> _Images:
     """Read the training images, with the labels that people gave. Images with a label by a model are not labelled."""
     images, annotations, labels = store.tables(t.TRAIN)
-    machine = t.by_machine(annotations)
-    by_machine = images["image"].isin(annotations.loc[machine, "image"]).to_numpy()
+    by_machine = images["image"].isin(annotations.loc[t.by_machine(annotations), "image"]).to_numpy()
     human = annotations[~annotations["image"].isin(images.loc[by_machine, "image"])]
     train = Dataset(images[~by_machine], human, labels, name=t.TRAIN, root=root)
     nothing = Dataset(images[:0], None, labels)
     proposals = store.setting(PROPOSALS) if annotations.empty else None
     task = choose_task(train, nothing, project_task=store.project().task or (proposals and proposals["task"])).task
     task = BOXES if task in DRAWN_TASKS else task  # boxes are learnt in less time than masks
-    part = usable_part(train, task)
-    position_of = pd.Series(np.arange(len(images)), index=images["image"])
-    table = images
+    features, table = PackedFeatures(project_features(root), store.setting(FEATURES) or PACKAGED), images
     if test:
         more = store.images(t.TEST)
         table = pd.concat([images, more[more["status"] == "unlabelled"]], ignore_index=True)
-    waiting = np.array(table["status"] == "unlabelled", dtype=np.bool_)
-    by_machine = np.concatenate([by_machine, np.zeros(len(table) - len(images), np.bool_)])
-    positions = position_of[part.images["image"]].to_numpy(dtype=np.int64)
-    features = PackedFeatures(project_features(root), store.setting(FEATURES) or PACKAGED)
+    if table.empty:
+        raise NotEnoughDataError("The training set has no images. Add some with project.add_images(…).")
+    with steps.phase("featurization", len(table)):
+        _add_features(features, table, root, steps.events)
+        copies = group_copies(table, root, store, steps.events)
+    part = usable_part(train, task)
+    at = pd.Series(np.arange(len(images)), index=images["image"])[part.images["image"]].to_numpy(dtype=np.int64)
+    readable = features.readable[at]
+    usable = part.images[readable].reset_index(drop=True)
+    part = UsableImages(usable, part.marks[part.marks["image"].isin(usable["image"])])
+    by_machine = np.append(by_machine, np.zeros(len(table) - len(images), np.bool_))
     return _Images(
-        table, task, labels["label"].tolist(), human, part, positions, by_machine, waiting, len(images), features
+        table, task, labels["label"].tolist(), human, part, at[readable], by_machine, len(images), features, copies
     )
 
 
-def _read_features(data: _Images, root: Path, events: Events) -> BoolArray:
-    """Compute the features that are not stored yet, and return a mask of the images that can be read."""
-    names, keys = data.table["image"].tolist(), [k if isinstance(k, str) else None for k in data.table["sha256"]]
+def _add_features(features: PackedFeatures, table: pd.DataFrame, root: Path, events: Events) -> None:
+    """Add the features of all images, and compute those that are not stored yet."""
+    names, keys = table["image"].tolist(), [key if isinstance(key, str) else None for key in table["sha256"]]
     for start in range(0, len(names), _BLOCK):
         part = slice(start, start + _BLOCK)
-        data.features.add(names[part], keys[part], root=root, events=_relay(events, "featurization", start, len(names)))
-    return data.features.readable
+        features.add(names[part], keys[part], root=root, events=_relay(events, "featurization", start, len(names)))
 
 
-def _copies(data: _Images, root: Path, store: SqlStore, events: Events) -> IntArray:
+def group_copies(images: pd.DataFrame, root: Path, store: SqlStore, events: Events) -> IntArray:
     """Return the group of near-duplicates of each image, or of identical images if there are many."""
-    table = data.table.drop_duplicates("image")[["image", "split", "sha256", "width", "height"]]
+    table = images.drop_duplicates("image")[["image", "split", "sha256", "width", "height"]]
     key = tuple(table["sha256"].fillna(table["image"]))
     if key not in _groups:
         part, pairs = Dataset(table, name=t.TRAIN, root=root), None
@@ -265,7 +274,7 @@ def _copies(data: _Images, root: Path, store: SqlStore, events: Events) -> IntAr
             pairs = find_near_duplicates([part], files=store.files()[0], events=relay)
         _groups.clear()
         _groups[key] = pd.factorize(pd.Series(part.groups_of_images(pairs)))[0].astype(np.int64)
-    groups: IntArray = _groups[key][pd.factorize(data.table["image"])[0]]
+    groups: IntArray = _groups[key][pd.factorize(images["image"])[0]]
     return groups
 
 
@@ -273,7 +282,42 @@ def _copies(data: _Images, root: Path, store: SqlStore, events: Events) -> IntAr
 _groups: dict[tuple[str, ...], IntArray] = {}
 
 
-def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
+def _choose_uses(data: _Images, earlier: str, offered: Sequence[int]) -> _Uses:
+    """Decide what each image is used for.
+
+    Check images are drawn from the training images that had no answer ``earlier``. They are evidence up to the last of
+    the ``offered`` ones that was answered, see :func:`.queue.check_images`.
+    """
+    table, count, readable = data.table, len(data.table), data.features.readable
+    labelled = np.isin(np.arange(count), data.at)
+    unlabelled = readable & np.asarray(table["status"] == "unlabelled")
+    size = table["width"].astype("float64").fillna(0) * table["height"].astype("float64").fillna(0)
+    is_first = ask_once(np.where(unlabelled, data.copies, count + np.arange(count)), size)
+    is_known = np.isin(data.copies, data.copies[labelled])
+    rules = {
+        "copy": unlabelled & (is_known | ~is_first),
+        "ask": unlabelled,
+        "learn": labelled,
+        "refuse": readable & ~data.by_machine,
+    }
+    use = np.select([*rules.values()], [*rules], "ignore")
+    places = check_places(table["sha256"].fillna(table["image"]).tolist())
+    drawn = ~is_packed(places, earlier) & (np.arange(count) < data.in_train)
+    end, ahead = check_images(places, drawn & ((use == "ask") | (data.by_machine & readable)), offered)
+    is_evidence = drawn & (places <= max(end, 0))
+    is_next = drawn & np.isin(places, np.array(ahead, dtype=np.uint64))
+    changes = {
+        "next check": (use == "ask") & is_next,
+        "check": (use == "learn") & is_evidence,
+        "ignore": (use == "refuse") & ~is_evidence,
+    }
+    use = np.select([*changes.values()], [*changes], use)
+    upcoming = np.flatnonzero(use == "next check")
+    upcoming = upcoming[np.argsort(places[upcoming], kind="stable")]
+    return _Uses(use, np.isin(data.copies, data.copies[upcoming]), upcoming, ahead)
+
+
+def _classify(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, root: Path, model: str) -> _Predictions:
     """Train a head on the features, and predict the labels of all images."""
     n, k = len(data.at), len(data.names)
     index = pd.Series(np.arange(n), index=data.part.images["image"]), pd.Series(np.arange(k), index=data.names)
@@ -284,7 +328,7 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
     if (not (some & ~truth.all(axis=0)).any()) if several else some.sum() < 2:
         return _nothing(steps, n)
     truth = truth if several else truth.argmax(axis=1)
-    check = np.flatnonzero(np.isin(data.at, data.check))
+    check, waiting, refused = np.flatnonzero(uses.mask("check")[data.at]), uses.waiting, uses.positions("refuse")
     with steps.phase("training", n, "labels"):
         head = learn(rows, truth, k)
     with steps.phase("validation", len(check), "check images"):
@@ -295,19 +339,19 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
             fitted, truth, data.part.images["image"].tolist(), data.names, data.annotations, model=model
         )
         counts = count_on_check_images(rows, truth, check, head, copies=copies) if len(check) else None
-        more = min(MORE, int(data.waiting.sum()))
+        more = min(MORE, int(waiting.sum()))
         advice = _advice(forecast(counts, more=more) if counts and more else None, data)
-    with steps.phase("inference", int(data.waiting.sum())):
+    with steps.phase("inference", int(waiting.sum())):
         probabilities = predict(data.features, head, several=several)
-        label, sure, _ = _judged(probabilities[data.refused].astype(np.float64), None, several)
+        label, sure, _ = _judged(probabilities[refused].astype(np.float64), None, several)
         wrong = np.zeros(len(label), dtype=np.bool_)
-        refused = {"label": label, "sure": sure, "right": wrong, "copies": data.copies[data.refused]}
-        checks = pd.concat([checks, pd.DataFrame(refused)], ignore_index=True)
+        errors = pd.DataFrame({"label": label, "sure": sure, "right": wrong, "copies": data.copies[refused]})
+        checks = pd.concat([checks, errors], ignore_index=True)
         doubt = label_doubt(probabilities, truth.sum(axis=0), _CLEAR) if several else margin_doubt(probabilities)
-        open_rows = probabilities[data.waiting].astype(np.float64)
+        open_rows = probabilities[waiting].astype(np.float64)
         label, sure, _ = _judged(open_rows, None, several)
         chosen = np.nonzero(open_rows >= _CLEAR) if several else (np.arange(len(open_rows)), label)
-        images = data.table.loc[data.waiting, "image"].to_numpy()[chosen[0]]
+        images = data.table.loc[waiting, "image"].to_numpy()[chosen[0]]
         shown = pd.DataFrame({"image": images, "label": np.array(data.names, dtype=object)[chosen[1]]})
         shown = shown.assign(
             confidence=open_rows[chosen],
@@ -315,7 +359,7 @@ def _classify(data: _Images, steps: _Steps, budget: str | float, root: Path, mod
             sure=sure[chosen[0]],
             **dict.fromkeys(t.BOX_COLUMNS, np.nan),
         )
-    return _Found(checks, shown, suspects, doubt, probabilities, advice)
+    return _Predictions(checks, shown, suspects, doubt, probabilities, advice)
 
 
 def _judged(
@@ -330,7 +374,7 @@ def _judged(
     return label, probabilities.max(axis=1, initial=0), None if truth is None else label == truth
 
 
-def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model: str) -> _Found:
+def _detect(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, root: Path, model: str) -> _Predictions:
     """Train a detector on each half of the images to predict the other half, and half of the images without labels."""
     images, boxes, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
     if boxes["image"].nunique() < FEWEST_IMAGES or len(boxes) < FEWEST_BOXES:
@@ -361,23 +405,20 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
         return _nothing(steps, n)
     with steps.phase("training", len(boxes), "boxes"):
         detectors = [trained(half), trained(~half)]
-    with steps.phase("validation", len(data.check), "check images"):
+    with steps.phase("validation", len(uses.positions("check")), "check images"):
         crossed = predicted(images["image"], half, "validation")
         truth = data.annotations[data.annotations["image"].isin(images["image"])]
-        checked = data.table["image"].iloc[data.check].tolist()
+        checked = data.table.loc[uses.mask("check"), "image"].tolist()
         checks = check_boxes(crossed[crossed["confidence"] >= _SHOWN], truth, checked)
-        names_refused = data.table["image"].iloc[data.refused]
+        names_refused = data.table.loc[uses.mask("refuse"), "image"]
         refused = predicted(names_refused, np.arange(len(names_refused)) % 2 == 0, "validation")
         refused = refused[refused["confidence"] >= _SHOWN]
         parts = [checks, check_boxes(refused, truth.head(0), names_refused.tolist())]
         checks = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-        group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
-        checks = checks.assign(
-            sure=checks["confidence"], label=_positions(checks, data), copies=group[checks["image"]].to_numpy()
-        )
+        checks = _as_evidence(checks, data)
         suspects = suspect_boxes(truth, crossed, model=model)
-    with steps.phase("inference", min(int((data.waiting & ~data.reserved).sum()), _MOST_DETECTED)):
-        free = np.random.default_rng(0).permutation(np.flatnonzero(data.waiting & ~data.reserved))[:_MOST_DETECTED]
+    free = np.random.default_rng(0).permutation(np.flatnonzero(uses.waiting & ~uses.reserved))[:MOST_DETECTED]
+    with steps.phase("inference", len(free)):
         names_in_order = data.table["image"].iloc[free]  # in random order, so each detector predicts a random half
         predictions = predicted(names_in_order, np.arange(len(names_in_order)) % 2 == 0, "inference")
         shown = predictions.assign(sure=predictions["confidence"], label_at=_positions(predictions, data))
@@ -385,7 +426,7 @@ def _detect(data: _Images, steps: _Steps, budget: str | float, root: Path, model
         doubt = box_doubt(
             positions[predictions["image"]].to_numpy(), predictions["confidence"].to_numpy(), _SHOWN, count
         )
-    return _Found(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
+    return _Predictions(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
 
 
 def _read_proposals(data: _Images, store: SqlStore) -> pd.DataFrame | None:
@@ -398,13 +439,24 @@ def _read_proposals(data: _Images, store: SqlStore) -> pd.DataFrame | None:
     return None if rows.empty else rows.assign(label_at=_positions(rows, data)).reset_index(drop=True)
 
 
-def _judge_proposals(data: _Images, proposed: pd.DataFrame, result: _Found) -> _Found:
-    """Return a result in which the predictions are the proposals, judged on the check images."""
-    checked, labelled = (data.table["image"].iloc[at] for at in (np.append(data.check, data.refused), data.check))
-    truth = data.annotations[data.annotations["image"].isin(labelled)]
+def _choose_source(
+    data: _Images, uses: _Uses, learnt: _Predictions, proposed: pd.DataFrame | None, target: float
+) -> _Source:
+    """Choose the predictions to show: the proposals if only they can be trusted, or if no model could be trained."""
+    model = _Source(learnt, _guarantees(learnt.checks, data, target))
+    if proposed is None or model.is_trusted:
+        return model
+    predictions = _check_proposals(data, uses, proposed, learnt)
+    proposals = _Source(predictions, _guarantees(predictions.checks, data, target), str(proposed["model"].iat[0]))
+    return proposals if proposals.is_trusted or learnt.doubt is None else model
+
+
+def _check_proposals(data: _Images, uses: _Uses, proposed: pd.DataFrame, learnt: _Predictions) -> _Predictions:
+    """Return the proposals as predictions that are checked on the check images, with the rest of what was learnt."""
+    checked = data.table["image"].iloc[np.append(uses.positions("check"), uses.positions("refuse"))]
+    truth = data.annotations[data.annotations["image"].isin(data.table.loc[uses.mask("check"), "image"])]
     if data.task == BOXES:
-        checks = check_boxes(proposed, truth, checked.tolist())
-        checks = checks.assign(sure=checks["confidence"], label=_positions(checks, data))
+        checks = _as_evidence(check_boxes(proposed, truth, checked.tolist()), data)
         rows = proposed.assign(sure=proposed["confidence"])
     else:  # all labels of an image are right, or it is wrong
         rows = proposed.assign(sure=proposed.groupby("image")["confidence"].transform("min"))
@@ -412,11 +464,54 @@ def _judge_proposals(data: _Images, proposed: pd.DataFrame, result: _Found) -> _
         labels = rows[rows["image"].isin(checked)].groupby("image")["label"].agg(frozenset)
         checks = rows.drop_duplicates("image").set_index("image").loc[labels.index, ["label_at", "sure"]].reset_index()
         right = [labels[image] == true_labels.get(image, frozenset()) for image in checks["image"]]
-        checks = checks.assign(label=0 if data.task == MULTI_LABEL else checks["label_at"], right=right)
-    group = pd.Series(data.copies[: data.in_train], index=data.table["image"].iloc[: data.in_train])
-    checks = checks.assign(copies=group[checks["image"]].to_numpy())
-    waiting = data.table.loc[data.waiting, "image"]
-    return replace(result, checks=checks, shown=rows[rows["image"].isin(waiting)])
+        label = 0 if data.task == MULTI_LABEL else checks["label_at"]
+        checks = checks.assign(label=label, right=right, copies=data.copies_of(checks["image"]))
+    waiting = data.table.loc[uses.waiting, "image"]
+    return replace(learnt, checks=checks, shown=rows[rows["image"].isin(waiting)])
+
+
+def _judge(data: _Images, uses: _Uses, source: _Source, *, offer_copies: bool) -> pd.DataFrame:
+    """Return the predictions with a ``verdict``: "trusted", or the first reason why a prediction is not shown.
+
+    With ``offer_copies``, the near-duplicates of labelled images get the labels of these instead of predictions.
+    """
+    name, shown, probabilities = data.table["image"], source.predictions.shown, source.predictions.probabilities
+    rows, copied = shown, shown[:0]
+    if offer_copies and probabilities is not None:
+        copied = _labels_of_copies(data, uses, probabilities)
+        rows = pd.concat([shown, copied])
+    is_predicted = np.arange(len(rows)) < len(shown)
+    least = np.array([guarantee.threshold for guarantee in source.guarantees] or [np.inf])
+    doubted = shown.loc[shown["sure"] < least[shown["label_at"]], "image"]
+    rules = {
+        "next check image": rows["image"].isin(name[uses.reserved]),
+        "rejected by a person": rows["image"].isin(name[has_tag(data.table, REJECTED)]),
+        "copy of a labelled image": is_predicted & rows["image"].isin(copied["image"]),
+        "doubted label in the image": is_predicted & rows["image"].isin(doubted),
+    }
+    verdict = np.select([*rules.values()], [*rules], "trusted")
+    return rows.assign(verdict=verdict, polygon=rows.get("polygon"))  # only proposals have polygons
+
+
+def _order(
+    data: _Images, uses: _Uses, features: Rows, predictions: _Predictions, proposed: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the queue and the cluster pages. In the queue, copies of images that are asked or labelled come last."""
+    state = QueueState(
+        features,
+        uses.upcoming,
+        uses.mask("ask", "next check"),
+        uses.mask("learn", "check"),
+        np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64),
+        len(uses.positions("check", "refuse")),
+        predictions.doubt,
+        predictions.probabilities,
+        None if proposed is None else _surest_label(data, proposed),
+    )
+    copies = pd.DataFrame({"position": uses.positions("copy"), "kind": "copy"})
+    queue = pd.concat([order_queue(state), copies], ignore_index=True)
+    waiting, probabilities = uses.waiting & ~uses.reserved, predictions.probabilities
+    return queue, cluster_pages(features, waiting, PAGE, probabilities=probabilities, labels=len(data.at))
 
 
 def _surest_label(data: _Images, proposed: pd.DataFrame) -> IntArray:
@@ -426,7 +521,7 @@ def _surest_label(data: _Images, proposed: pd.DataFrame) -> IntArray:
     return np.asarray(labels.fillna(-1), dtype=np.int64)
 
 
-def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
+def _labels_of_copies(data: _Images, uses: _Uses, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     """Return predictions for the open near-duplicates of labelled images: their labels, where these agree."""
     labels_of = data.part.marks.groupby("image")["label"].agg(frozenset)
     label_sets = data.part.images["image"].map(lambda name: labels_of.get(name, frozenset()))
@@ -434,7 +529,7 @@ def _copied(data: _Images, probabilities: NDArray[np.float32]) -> pd.DataFrame:
     agreed = labels.loc[labels["nunique"] == 1, "first"]
     rows = [
         (position, data.names.index(name))
-        for position in np.flatnonzero(data.waiting & np.isin(data.copies, agreed.index)).tolist()
+        for position in np.flatnonzero(uses.waiting & np.isin(data.copies, agreed.index)).tolist()
         for name in sorted(agreed[data.copies[position]])
     ]
     positions, label = np.array(rows, dtype=np.int64).reshape(-1, 2).T
@@ -453,7 +548,7 @@ def split_groups(groups: IntArray) -> BoolArray:
     return np.asarray((middle < len(groups) / 2)[group])
 
 
-def _nothing(steps: _Steps, labels: int) -> _Found:
+def _nothing(steps: _Steps, labels: int) -> _Predictions:
     for name, count, unit in (("training", labels, "labels"), ("validation", 0, "check images")):
         with steps.phase(name, count, unit):
             pass
@@ -462,7 +557,13 @@ def _nothing(steps: _Steps, labels: int) -> _Found:
         checks = checks.astype({"label": int, "right": bool})
         shown = pd.DataFrame({name: [] for name in (*_PREDICTION, "sure")}).assign(label_at=np.empty(0, np.int64))
         suspects = suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), t.empty(t.PREDICTION_COLUMNS))
-    return _Found(checks, shown, suspects)
+    return _Predictions(checks, shown, suspects)
+
+
+def _as_evidence(checks: pd.DataFrame, data: _Images) -> pd.DataFrame:
+    """Return checked boxes with the columns of :attr:`_Predictions.checks`."""
+    copies = data.copies_of(checks["image"])
+    return checks.assign(sure=checks["confidence"], label=_positions(checks, data), copies=copies)
 
 
 def _positions(table: pd.DataFrame, data: _Images) -> IntArray:
@@ -481,17 +582,18 @@ def _relay(events: Events, phase: str, start: int = 0, total: int | None = None)
     return inner
 
 
-def _guarantees(checks: pd.DataFrame, labels: int, target: float, task: str) -> list[Guarantee]:
+def _guarantees(checks: pd.DataFrame, data: _Images, target: float) -> list[Guarantee]:
+    """Return the guarantee of each label. With several labels in an image, all labels have the same."""
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
-    if task == MULTI_LABEL:
+    labels = len(data.names)
+    if data.task == MULTI_LABEL:
         return [find_guarantee(sure, right, target, copies=copies, labels=tuple(range(labels)))] * labels
     return guarantee_labels(sure, checks["label"].to_numpy(), right, labels, target, copies=copies)
 
 
-def _promise(
-    thresholds: list[Guarantee], checks: pd.DataFrame, checked: int, names: list[str], target: float
-) -> dict[str, Any]:
+def _promise(source: _Source, checked: int, names: list[str], target: float) -> dict[str, Any]:
     """Describe how often predictions were right on check images, or how many labels are needed until that is known."""
+    checks, thresholds = source.predictions.checks, source.guarantees
     kept = {guarantee.labels: guarantee for guarantee in thresholds if guarantee.shown}.values()
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
     missing: list[list[Any]] = []
@@ -529,17 +631,19 @@ def _advice(result: Forecast | None, data: _Images) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _note(data: _Images, result: _Found, source: str) -> str:
-    """Say in a sentence what is special, if anything. ``source`` is the model of the proposals, if they are shown."""
-    used = data.part.marks["label"].nunique()
-    if source and data.waiting.any():
-        return f"The predictions are the proposals of {source}."
-    if not data.waiting.any():
-        return "All images that can be read have been labelled, skipped or marked for review."
-    if not len(data.at):
-        return "No image has been labelled yet, so the queue starts with typical images."
-    if result.doubt is None and data.task == BOXES:
-        return f"A detector needs {FEWEST_IMAGES} images with {FEWEST_BOXES} boxes, not all of one scene."
-    if result.doubt is None:
-        return f"Nothing can be predicted with {counted(used, 'label')} in use."
-    return ""
+def _note(data: _Images, uses: _Uses, source: _Source) -> str:
+    """Say in a sentence what is special, if anything."""
+    used, is_trained = data.part.marks["label"].nunique(), source.predictions.doubt is not None
+    fewest = f"{FEWEST_IMAGES} images with {FEWEST_BOXES} boxes"
+    notes = [
+        (not uses.waiting.any(), "All images that can be read have been labelled, skipped or marked for review."),
+        (source.proposals, f"The predictions are the proposals of {source.proposals}."),
+        (not len(data.at), "No image has been labelled yet, so the queue starts with typical images."),
+        (is_trained, ""),
+        (
+            data.task == BOXES,
+            f"A detector needs {fewest}, not all of one scene.",
+        ),
+        (True, f"Nothing can be predicted with {counted(used, 'label')} in use."),
+    ]
+    return next(note for applies, note in notes if applies)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -37,8 +36,8 @@ from customlabels_nb.project.report import Report
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us
 from customlabels_nb.user_settings import settings
-from customlabels_nb.workers import helper_process
 from customlabels_nb.workers.background import RunnerRecord, change_record
+from tests.assist.in_process import InProcess, train_in_process
 from tests.facts import tells
 from tests.waiting import is_gone, is_soon
 
@@ -62,31 +61,6 @@ assist._run(events)
 """
 
 
-class InProcess:
-    """Runner without a helper process, which reports errors as the helper process does."""
-
-    is_elsewhere, record = False, None
-    store: SqlStore
-
-    def run(self, entry: str, arguments: dict[str, Any], events: Events) -> Any:
-        assert entry == "customlabels_nb.assist.training:run"
-        task = {"entry": f"{__name__}:task", "arguments": arguments}
-        said = helper_process._outcome(task, events, SimpleNamespace(relay=lambda event: None))  # type: ignore[arg-type]
-        if "failed" in said:
-            raise HelperError(said["failed"], said["kind"])
-        return said["result"]
-
-    def stop(self) -> None:
-        pass
-
-    close = stop
-
-
-def task(arguments: dict[str, Any], events: Events) -> Any:
-    """Run the training in this process."""
-    return training.run(InProcess.store, arguments, events)
-
-
 def truth(name: str) -> str:
     return LABELS[int(name[3:6]) % 3]
 
@@ -105,19 +79,12 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Replace the features and near-duplicates of the images, and the helper process. Return the noise, as a list."""
     amount = [1.0]
 
-    def read(data: Any, root: Path, events: Events) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        data.features = features(data.table["image"].tolist(), amount[0])
-        return np.ones(len(data.table), dtype=np.bool_)
-
-    monkeypatch.setattr(training, "_read_features", read)
-    monkeypatch.setattr(training, "_copies", lambda data, root, store, events: np.arange(len(data.table)))
-    monkeypatch.setattr(Assist, "_runner", property(lambda self: self.__dict__.setdefault("_local", InProcess())))
+    train_in_process(monkeypatch, lambda names: features(names, amount[0]))
     return amount
 
 
 def make(tmp_path: Path, task: str = "single-label") -> Project:
     project = cl.create_project("fruit", tmp_path / "fruit", task=task)
-    InProcess.store = project._store
     for label in LABELS:
         project.labels.add(label)
     for split, count in ((t.TRAIN, COUNT), (t.TEST, TESTED)):
@@ -467,7 +434,6 @@ def test_the_advice_does_not_ask_for_more_labels_than_there_are_images(project: 
 
 def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: list[float]) -> None:
     project = cl.create_project("empty", tmp_path / "empty")
-    InProcess.store = project._store
     assert project.assist.queue.empty
     assert project.assist.suspects().empty
     assert project.assist.advice == ["Nothing was trained yet. project.assist.train() does it now."]
@@ -486,7 +452,7 @@ def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: 
 
 @pytest.mark.parametrize(
     ("error", "text"),
-    [(OSError(errno.ENOSPC, "No space left on device"), "the disk is full"), (MemoryError(), "memory")],
+    [(OSError(errno.ENOSPC, "No space left on device"), "the disk is full"), (MemoryError("none left"), "MemoryError: none left")],
 )
 def test_full_disk_or_memory_gives_a_message(
     project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
@@ -714,7 +680,7 @@ def test_the_next_check_images_have_neither_prelabel_nor_cluster_nor_automatic_l
 
 
 def test_copies_of_a_labelled_image_offer_its_label(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_copies", lambda data, *_: np.arange(len(data.table)) % (COUNT // 2))
+    monkeypatch.setattr(training, "group_copies", lambda images, *_: np.arange(len(images)) % (COUNT // 2))
     names = project.train_set.images["image"].tolist()
     label(project, names[:30], [LABELS[1], *map(truth, names[1:30])])
     label(project, [names[COUNT // 2 + 29]], [LABELS[0]])  # not the label of its copy
@@ -740,8 +706,8 @@ def test_renamed_images_keep_their_queue_position_and_group(tmp_path: Path) -> N
     content = [{"sha256": f"{number:064x}", "width": 8, "height": 8} for number in range(6)]
     part, store = pd.DataFrame(content).assign(split="train"), cl.create_project("x", tmp_path / "x")._store
     for name in ("a", "b"):
-        data = SimpleNamespace(table=t.normalise_images(part.assign(image=[f"{name}{i}.jpg" for i in range(6)])))
-        found = training._copies(data, tmp_path, store, Events())  # type: ignore[arg-type]
+        data = t.normalise_images(part.assign(image=[f"{name}{i}.jpg" for i in range(6)]))
+        found = training.group_copies(data, tmp_path, store, Events())
         assert found.tolist() == [0, 1, 2, 3, 4, 5]
 
 
@@ -845,7 +811,7 @@ def test_frames_of_one_video_count_once_and_images_are_trusted_with_all_their_bo
 
     monkeypatch.setattr(detector_recipe, "train_detector", lambda *_, **__: None)
     monkeypatch.setattr(detector_recipe, "predict_boxes", predict)
-    monkeypatch.setattr(training, "_MOST_DETECTED", 1000)
+    monkeypatch.setattr(training, "MOST_DETECTED", 1000)
     project = make(tmp_path, "boxes")
     order = names_in_order(project)
     train(project)
@@ -859,7 +825,7 @@ def test_frames_of_one_video_count_once_and_images_are_trusted_with_all_their_bo
     assert len(found.prelabels) > 20
     assert not any(int(name[3:6]) % 2 for name in found.prelabels["image"])
     assert "of the boxes right" in repr(project.assist.auto_label(dry_run=True, progress=False))
-    monkeypatch.setattr(training, "_copies", lambda data, root, store, events: np.arange(len(data.table)) // 5)
+    monkeypatch.setattr(training, "group_copies", lambda images, *_: np.arange(len(images)) // 5)
     assert train(project)["promise"] is None
     project.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from PIL import Image, ImageDraw
 import customlabels_nb as cl
 from customlabels_nb._utils.files import lock_folder
 from customlabels_nb.assist import proposals, training
-from customlabels_nb.assist.assistant import Assist
+from customlabels_nb.assist.guarantee import Guarantee
 from customlabels_nb.assist.proposals import PROPOSALS
 from customlabels_nb.assist.queue import check_order, take_turns
 from customlabels_nb.core import tables as t
@@ -28,7 +27,7 @@ from customlabels_nb.models.pretrained import zero_shot
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from customlabels_nb.user_settings import settings
-from tests.assist.test_assistant import InProcess
+from tests.assist.in_process import train_in_process
 from tests.labeling.color_segmenter import ColorSegmenter
 from tests.models.tiny_zero_shot import write_fake_owlv2
 
@@ -44,11 +43,14 @@ class ColorDetector:
     ----------
     seen : list of int
         Number of each image, from the color of its first pixel.
+    surest : int or None
+        Number of an image whose boxes are surer than all others.
     """
 
     def __init__(self) -> None:
         self.seen: list[int] = []
         self.loaded: list[ZeroShot] = []
+        self.surest: int | None = None
 
     def load(self, zero_shot: ZeroShot) -> Any:
         import torch
@@ -57,7 +59,7 @@ class ColorDetector:
         from customlabels_nb.models.detector import ImageDetector
 
         self.loaded.append(zero_shot)
-        seen = self.seen
+        seen, fake = self.seen, self
 
         class Network(nn.Module):
             def forward(self, images: Any) -> list[dict[str, Any]]:
@@ -72,7 +74,8 @@ class ColorDetector:
                         if len(rows):
                             boxes.append([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
                             labels.append(label + 1)
-                    scores = torch.tensor([0.9, 0.15][: len(boxes)])
+                    sure = [0.99, 0.95] if seen[-1] == fake.surest else [0.9, 0.15]
+                    scores = torch.tensor(sure[: len(boxes)])
                     detected.append({
                         "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
                         "labels": torch.tensor(labels), "scores": scores,
@@ -99,16 +102,13 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Replace the features of the images and the helper process. Return the noise of the features, as a list."""
     amount = [1.0]
 
-    def read(data: Any, root: Path, events: Events) -> Any:
-        names = [Path(name).stem for name in data.table["image"]]
+    def rows(names: list[str]) -> Any:
         centres, random = np.eye(2, 16) * 10, np.random.default_rng(0)
-        rows = [centres[int(name) % 2] * (amount[0] <= 1) + random.normal(size=16) for name in names]
-        data.features = np.array(rows, dtype=np.float16).reshape(-1, 16)
-        return np.ones(len(names), dtype=np.bool_)
+        numbers = [int(Path(name).stem) for name in names]
+        rows = [centres[number % 2] * (amount[0] <= 1) + random.normal(size=16) for number in numbers]
+        return np.array(rows, dtype=np.float16).reshape(-1, 16)
 
-    monkeypatch.setattr(training, "_read_features", read)
-    monkeypatch.setattr(training, "_copies", lambda data, root, store, events: np.arange(len(data.table)))
-    monkeypatch.setattr(Assist, "_runner", property(lambda self: self.__dict__.setdefault("_local", InProcess())))
+    train_in_process(monkeypatch, rows)
     return amount
 
 
@@ -129,7 +129,6 @@ def draw(folder: Path, numbers: range) -> list[str]:
 def project(tmp_path: Path) -> Iterator[Project]:
     """Return a project of unlabelled training images and a test image."""
     project = cl.create_project("shapes", tmp_path, task="boxes")
-    InProcess.store = project._store
     names = draw(tmp_path / "photos", range(COUNT + 1))
     project.add_images(names[:COUNT], progress=False)
     project.add_images(names[COUNT:], split="test", progress=False)
@@ -232,8 +231,24 @@ def test_folder_in_which_another_process_works_is_kept(project: Project, detecto
 def test_masks_outline_the_objects_in_the_boxes(
     project: Project, detector: ColorDetector, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def waiting_and_checks() -> tuple[list[str], list[str]]:
+        project.assist.train(progress=False)
+        assert project.assist.results is not None
+        images, checks = project.train_set.images, project.assist.results.check_images
+        return [n for n in images.loc[images["status"] == "unlabelled", "image"] if n not in checks], checks
+
+    def guarantees(sure: Any, *_: Any, **__: Any) -> list[Guarantee]:
+        """Trust only the surest image, if there is any evidence."""
+        return [Guarantee((0, 1), 200, 0.94, 200, 200, 0.98) if len(sure) else Guarantee((0, 1), 0)] * 2
+
+    checks = waiting_and_checks()[1]
+    table = pd.DataFrame({"image": checks, "label": "disc"})
+    table[[*t.BOX_COLUMNS]] = [*DISC]
+    project.update("train", table)
+    (trusted, open_, *_), (blind, *_) = waiting_and_checks()
+    detector.surest = int(Path(trusted).stem)
     monkeypatch.setattr(settings, "outline_engine", ColorSegmenter())
-    monkeypatch.setattr(training, "_judge_proposals", lambda data, found, result: trust(data, found, result))
+    monkeypatch.setattr(training, "guarantee_labels", guarantees)
     project.task = "polygons"
     found = project.assist.propose(PROMPTS, model=weights, masks=True, threshold=0.1, progress=False)
     assert (
@@ -242,10 +257,8 @@ def test_masks_outline_the_objects_in_the_boxes(
     )
     results = project.assist.results
     assert results is not None
+    assert results.prelabels["image"].unique().tolist() == [trusted]
     screen = project.annotate()
-    trusted = results.prelabels["image"].iloc[0]
-    open_ = next(n for n in screen.session.table.names if n not in {*results.prelabels["image"], *results.check_images})
-    blind = results.check_images[0]
     shown = {name: screen.session.shapes(name)["predictions"] for name in (trusted, open_, blind)}
     assert [[shape["label"] for shape in shown[name]] for name in (trusted, open_, blind)] == [
         ["disc", "square"],
@@ -256,17 +269,9 @@ def test_masks_outline_the_objects_in_the_boxes(
     screen.close()
 
 
-def trust(data: Any, found: pd.DataFrame, result: Any) -> Any:
-    """Judge the proposals of the first image that is not a check image as right, 200 times."""
-    checks = pd.DataFrame({"label": np.arange(200) % 2, "sure": 1.0, "right": True, "copies": range(200)})
-    first = data.table.loc[data.waiting & ~data.reserved, "image"].iloc[0]
-    return replace(result, checks=checks, shown=found[found["image"] == first].assign(sure=1.0))
-
-
 def with_proposals(tmp_path: Path, task: str) -> Project:
     """Create a project of 400 images without files and proposals for them, of which one in ten is wrong and unsure."""
     project = cl.create_project("many", tmp_path, task=task)
-    InProcess.store = project._store
     for label in PROMPTS:
         project.labels.add(label)
     names = [f"{number}.jpg" for number in range(400)]
