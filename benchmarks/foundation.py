@@ -92,7 +92,7 @@ print(json.dumps({"caches": caches, "kept": kept, "model": model, "peak": peak})
 OURS = """
 import json, sys, time
 started = time.perf_counter()
-from customlabels_nb.labeling.outliner import choose_segmenter
+from customlabels_nb.inference.segmenters import choose_segmenter
 choose_segmenter(sys.argv[1], report=lambda text: None)
 print(json.dumps({"seconds": time.perf_counter() - started}))
 """

@@ -92,7 +92,12 @@ MISTAKES = [
         "path.lstat().st_mtime < _ABANDONED_SECONDS",
         "_utils",
     ),
-    Bug("assist/assistant.py", "return max(EVERY - new, 0), EVERY, new", "return EVERY, EVERY, new", "assist"),
+    Bug(
+        "assist/background_training.py",
+        "return NextTraining(max(EVERY - new, 0), EVERY, new)",
+        "return NextTraining(EVERY, EVERY, new)",
+        "assist",
+    ),
     Bug("checks/image_rules.py", "long >= _VERY_LONG * short", "long > _VERY_LONG * short", "checks"),
     Bug(
         "workers/spreading.py",

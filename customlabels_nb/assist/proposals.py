@@ -35,8 +35,7 @@ from customlabels_nb.images.outlining import Segmenter
 from customlabels_nb.inference.detect_many import detect_many
 from customlabels_nb.inference.engines.names import TORCH
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.labeling.box_outlines import outlines_in
-from customlabels_nb.labeling.outliner import get_segmenter
+from customlabels_nb.inference.segmenters import get_segmenter, outlines_in
 from customlabels_nb.models.artifact import ModelConfig, model_identity, save_zero_shot
 from customlabels_nb.models.detector_shape import ZeroShot
 from customlabels_nb.models.image_search import similarities

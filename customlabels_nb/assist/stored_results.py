@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from customlabels_nb._utils.files import write_whole
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.reviewed import is_reviewed
+from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED, has_tag, is_reviewed
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.arrays import BoolArray
     from customlabels_nb.store import SqlStore
 
 QUEUES = ("assist", "manual", "clustered", "prelabelled", "suspect")
+QUEUE_COLUMNS = ("image", "kind", "cluster", "label", "confidence")
 _FILE = Path("cache") / "assist" / "results.npz"
 _TABLES = ("queue", "pages", "prelabels", "suspects")
 
@@ -75,6 +76,30 @@ class AssistResults:
         open_images = images.loc[images["status"].isin(["labelled", "needs_review"]) & ~is_reviewed(images), "image"]
         return still_there(self.suspects[self.suspects["image"].isin(open_images)], annotations)
 
+    def queue_table(self, waiting: Collection[str]) -> pd.DataFrame:
+        """Return the images to label of those that are ``waiting``, in order, with the columns of ``Assist.queue``."""
+        first = self.prelabels.drop_duplicates("image")[["image", "label", "confidence"]]
+        table = self.queue.merge(self.pages[["position", "cluster"]], on="position", how="left")
+        table.insert(0, "image", self.images[table["position"].to_numpy()])
+        table = table[table["image"].isin(waiting)].merge(first, on="image", how="left")
+        return table.astype({"cluster": "Int64"})[list(QUEUE_COLUMNS)]
+
+    def count(self, store: SqlStore, *, test: bool) -> dict[str, Any]:
+        """Count the images of the queues and those left, and the prelabels that people accepted and corrected."""
+        images = store.images()
+        accepted, corrected, rejected = (has_tag(images, tag) for tag in (PRELABELLED, CORRECTED, REJECTED))
+        waiting = waiting_images(images, test=test)
+        unrejected = waiting.difference(images.loc[rejected, "image"])
+        queues = {
+            "manual": len(self.names("manual", waiting)),
+            "clustered": len(self.names("clustered", waiting)),
+            "prelabelled": len(self.names("prelabelled", unrejected)),
+            "suspect": self.suspects_left(store, self.suspects["image"].unique().tolist())["image"].nunique(),
+        }
+        unlabelled = (images["status"] == "unlabelled") & (images["split"] == t.TRAIN)
+        changed = int((corrected | rejected).sum())
+        return {"accepted": int(accepted.sum()), "corrected": changed, "queues": queues, "left": int(unlabelled.sum())}
+
     @property
     def check_images(self) -> list[str]:
         """The next check images, which are shown without predictions."""
@@ -95,6 +120,30 @@ class AssistResults:
         (root / "cache").mkdir(exist_ok=True)  # not the root: the project may have been renamed or deleted
         (root / _FILE).parent.mkdir(exist_ok=True)
         write_whole(root / _FILE, data.getvalue())
+
+
+class LatestResults:
+    """Results of the latest training of a project, which are read again when others are stored."""
+
+    def __init__(self) -> None:
+        self._stored: tuple[Any, AssistResults | None] | None = None
+        self._known: tuple[Any, AssistResults | None] = (None, None)
+
+    def read(self, root: Path, store: SqlStore) -> AssistResults | None:
+        """Return the results without labels that no longer exist, the same object until something was changed."""
+        file, action = stamp(root), store.last_action()
+        if self._stored is None or self._stored[0] != file:
+            self._stored = file, read_results(root)
+        results = self._stored[1]
+        if results is not None and (file, action) != self._known[0]:
+            self._known = (file, action), results.of_labels(store.labels()["label"])
+        return None if results is None else self._known[1]
+
+
+def waiting_images(images: pd.DataFrame, *, test: bool) -> set[str]:
+    """Return the images without a label that may be shown predictions, with ``test`` also test images."""
+    allowed = (images["status"] == "unlabelled") & ((images["split"] == t.TRAIN) | test)
+    return set(images.loc[allowed, "image"])
 
 
 def stamp(root: Path) -> tuple[int, int] | None:

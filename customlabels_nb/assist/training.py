@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from customlabels_nb._utils.files import why_not_written
 from customlabels_nb._utils.text import counted
-from customlabels_nb.assist.assistant import FEWEST_BOXES, FEWEST_IMAGES
+from customlabels_nb.assist.background_training import FEWEST_BOXES, FEWEST_IMAGES
 from customlabels_nb.assist.clusters import cluster_pages
 from customlabels_nb.assist.guarantee import (
     Guarantee,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.labeling.screen import ProjectScreen

@@ -5,7 +5,6 @@ The polygons of each image are cached as soon as they are found, so that an inte
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +14,19 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.text import counted
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import iou_of_pairs, polygon_to_ltwh
-from customlabels_nb.core.polygons import emptiness, simplified
-from customlabels_nb.errors import ImageError, StaleEditError, TableError
+from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.errors import StaleEditError, TableError
 from customlabels_nb.events import Events
-from customlabels_nb.images.outlining import Box, Segmenter, find_mask_outline
-from customlabels_nb.images.reading import open_hashed
-from customlabels_nb.labeling import change_signal
-from customlabels_nb.labeling.outliner import encode_cached
-from customlabels_nb.remote.content_cache import ContentCache, content_key, project_cache
+from customlabels_nb.images.outlining import Segmenter
+from customlabels_nb.inference.segmenters import BoxOutline, outlines_in
+from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.user_settings import settings
 
-_LEAST_IOU = 0.5  # of the box around an outline with the box that it was found in
 _SURE = 0.999  # of labels by models: people are certain
 _ATTEMPTS = 20
-_RULES = 1  # version of what makes an outline valid, for cached polygons
 _FAILED = ["image", "label", *t.BOX_COLUMNS, "reason"]
 
 
@@ -71,7 +66,7 @@ def outline_boxes(
         return BoxOutlines(0, 0, boxes.assign(reason="")[_FAILED], "")
     segmenter = get_segmenter()
     cache = project_cache(root, "thumbnails")
-    found: list[tuple[Any, float, str]] = []
+    found: list[BoxOutline] = []
     order: list[Any] = []
     content = dict(zip(images["image"], images["sha256"], strict=True))
     groups = boxes.groupby("image", sort=False)
@@ -87,39 +82,6 @@ def outline_boxes(
     change_signal.notify(root)
     failed = boxes.join(table["reason"]).query("reason != ''")[_FAILED].reset_index(drop=True)
     return BoxOutlines(len(changed), boxes.loc[changed, "image"].nunique(), failed, annotator)
-
-
-def outlines_in(
-    image: str, content: Any, boxes: list[Box], root: Path, segmenter: Segmenter, cache: ContentCache
-) -> list[tuple[Any, float, str]]:
-    """Return a polygon (or None), its score and the reason if None for each box, cached by the hash ``content``."""
-    sha256 = content if isinstance(content, str) else None
-    key = f"{content_key(sha256, segmenter.name, segmenter.version, _RULES, boxes)}-polygons.json" if sha256 else None
-    if key is not None and (data := cache.get(key)) is not None:
-        return [(polygon, score, reason) for polygon, score, reason in json.loads(data)]
-    opened: list[str] = []
-
-    def decode() -> tuple[Any, str]:
-        picture, content = open_hashed(image, root, content_id=sha256)
-        opened.append(content)
-        return picture, content
-
-    try:
-        encoded, size = encode_cached(segmenter, sha256, decode, cache, keep=False)
-    except ImageError as error:
-        return [(None, 0.0, str(error))] * len(boxes)
-    results = []
-    for box in boxes:
-        logits, score = segmenter.mask(encoded, size, box=box)
-        polygon, pixel = find_mask_outline(logits, size)
-        polygon = simplified(polygon, max(1.0, pixel / 2)) if polygon else None
-        reason = "The model found no object in the box." if polygon is None or emptiness(polygon) else ""
-        if not reason and iou_of_pairs([polygon_to_ltwh(polygon)], [box])[0] < _LEAST_IOU:
-            reason = "The outline does not fit the box."
-        results.append((None if reason else polygon, float(np.nan_to_num(score)), reason))
-    if key is not None and opened in ([], [sha256]):  # the file may have changed since it was hashed
-        cache.put(key, json.dumps(results).encode())
-    return results
 
 
 def _store(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import write_errors, write_whole
 from customlabels_nb._utils.text import file_name
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, LOCAL
 from customlabels_nb.errors import NotAllowedError
@@ -17,7 +18,6 @@ from customlabels_nb.images.decoding import opened, usual_suffix
 from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.session_files import reserve
 from customlabels_nb.store import Action

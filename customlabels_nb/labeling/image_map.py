@@ -13,11 +13,11 @@ import pandas as pd
 
 from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb._utils.text import counted
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, CustomLabelsError, InputError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.missing import missing_files
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.map_layout import LAID_OUT, MapLayout, MapLayouts
 from customlabels_nb.workers.helper_process import HelperProcess

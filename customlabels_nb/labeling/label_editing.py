@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import LabelError
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
 from customlabels_nb.store import Action, SqlStore, WriteResult
 

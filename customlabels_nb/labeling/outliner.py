@@ -6,18 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import suppress
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
 from customlabels_nb.images.outlining import (
     Box,
     Click,
-    Encoded,
     Logits,
     Segmenter,
     check_prompts,
@@ -25,16 +20,14 @@ from customlabels_nb.images.outlining import (
     find_outline,
     import_opencv,
 )
-from customlabels_nb.models.pretrained.weights import describe_download, find_weights
-from customlabels_nb.remote.content_cache import ContentCache, content_key
+from customlabels_nb.inference.segmenters import AUTO, EncodedImage, choose_segmenter, encode_cached
+from customlabels_nb.remote.content_cache import ContentCache
 from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_AUTO, _GRABCUT, _SAM2 = "auto", "grabcut", "sam2"
 _IMAGES = 4  # whose features stay in memory, 8 MB each with SAM 2
-_SIZE = "image_size"  # in the cache
 _MASKS = 8  # results that a further click may refine
 _UNAVAILABLE = "Outlines are not available here. Draw a polygon instead (P), or tell the manager of the job."
 _ADVICE = "SAM 2 finds better outlines. Install customlabels-nb[foundation], then run: customlabels-nb fetch sam2"
@@ -43,33 +36,6 @@ _ADVICE = "SAM 2 finds better outlines. Install customlabels-nb[foundation], the
 ImageKey: TypeAlias = tuple[str, str | None]
 #: Opens an image, whose hash may be known, and returns it with the hash of its content.
 Decode: TypeAlias = "Callable[[str, str | None], tuple[Image.Image, str]]"
-#: Features of an image, and its width and height.
-EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
-
-
-def choose_segmenter(engine: Any, *, report: Callable[[str], None], download: bool = True) -> Segmenter | None:
-    """Return the model that an outline engine names, or None for GrabCut, and ``report`` what takes long."""
-    if not isinstance(engine, str):
-        return cast(Segmenter, engine)
-    if engine == _GRABCUT:
-        return None
-    if engine == _AUTO:
-        if find_spec("transformers") is None or find_weights(_SAM2) is None:
-            return None
-        engine = _SAM2
-    is_here = find_weights(engine) is not None
-    report("Loading the model …" if is_here or not download else f"Downloading {describe_download(engine)} …")
-    from customlabels_nb.models.pretrained.sam2 import load_sam2
-
-    return load_sam2(engine, download=download)
-
-
-def get_segmenter(report: Callable[[str], None]) -> Segmenter:
-    """Return the model that ``settings.outline_engine`` names, or SAM 2, which may be downloaded, if that is "auto"."""
-    segmenter = choose_segmenter(_SAM2 if settings.outline_engine == _AUTO else settings.outline_engine, report=report)
-    if segmenter is None:
-        raise InputError(f"settings.outline_engine={_GRABCUT!r} must be 'auto' or a model to turn boxes into polygons.")
-    return segmenter
 
 
 class Outliner:
@@ -105,7 +71,7 @@ class Outliner:
         segmenter = self._engine(again=True)
         if segmenter is None:
             self._decode_shown(image[0])
-            lacking = not self.for_labelers and settings.outline_engine == _AUTO
+            lacking = not self.for_labelers and settings.outline_engine == AUTO
             return {"engine": "GrabCut", "advice": _ADVICE if lacking else ""}
         if image != self._wanted:  # another image came into view meanwhile
             return {"engine": segmenter.name, "advice": ""}
@@ -189,28 +155,3 @@ class Outliner:
 
     def _encode(self, segmenter: Segmenter, image: ImageKey) -> EncodedImage:
         return encode_cached(segmenter, image[1], lambda: self._decode(*image), self._cache)
-
-
-def encode_cached(
-    segmenter: Segmenter,
-    content: str | None,
-    decode: Callable[[], tuple[Image.Image, str]],
-    cache: ContentCache,
-    *,
-    keep: bool = True,
-) -> EncodedImage:
-    """Return an image's features, cached by ``content``. ``keep`` caches new ones of unchanged files."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load, save
-
-    key = f"{content_key(content, segmenter.name, segmenter.version)}-outline.safetensors" if content else None
-    if key is not None and (data := cache.get(key)) is not None:
-        with suppress(SafetensorError, KeyError):  # damaged: encode again
-            features = load(data)
-            width, height = features.pop(_SIZE).tolist()
-            return features, (width, height)
-    picture, found = decode()
-    features = segmenter.encode(picture)
-    if keep and key is not None and found == content:
-        cache.put(key, save({**features, _SIZE: np.array(picture.size)}))
-    return features, picture.size

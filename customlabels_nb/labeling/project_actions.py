@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from customlabels_nb.assist.stored_results import read_results
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.artifact import ModelConfig, load_config

@@ -22,6 +22,7 @@ from customlabels_nb._utils.arguments import check_integer, check_random_state
 from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.guarantee import check_boxes, precision_interval
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.import_reports import ImportReport
@@ -37,7 +38,6 @@ from customlabels_nb.errors import (
 from customlabels_nb.images.locations import Location
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, contents_of_tables
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import Revisions, is_whole
 from customlabels_nb.labeling.session import EditResult

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from customlabels_nb._utils.rendering import render
+from customlabels_nb.core import change_signal
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import LabelError
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.project import screens
 from customlabels_nb.project.label_sources import labels_in
 from customlabels_nb.project.location import ProjectLocation

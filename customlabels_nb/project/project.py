@@ -1051,8 +1051,8 @@ class Project(NameHints):
         >>> boxes.boxes_to_polygons()  # doctest: +SKIP
         212 boxes in 80 images became polygons. Train with project.train(task="polygons", machine_labels=True).
         """
+        from customlabels_nb.inference.segmenters import get_segmenter
         from customlabels_nb.labeling.box_outlines import outline_boxes
-        from customlabels_nb.labeling.outliner import get_segmenter
 
         t.check_split(split)
         with progress_bars(events, show=progress) as stream:
@@ -1739,7 +1739,7 @@ class Project(NameHints):
             rename_project(self._location, name, self._action("rename project"))
         finally:
             if self._assist is not None and self._assist.on:  # screens keep this object
-                self._assist._watch()
+                self._assist._training.watch()
 
     def delete(self, *, confirm: bool = False) -> None:
         """Delete the project with its datasets and versions permanently. Asks for confirmation unless ``confirm=True``.

@@ -18,6 +18,7 @@ from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
 from customlabels_nb._utils.unknown_names import NameHints
+from customlabels_nb.core import change_signal
 from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.evaluation.calibration import CALIBRATION_BINS
@@ -27,7 +28,6 @@ from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
 from customlabels_nb.evaluation.thresholds import assumed_thresholds
 from customlabels_nb.images.locations import local_path
-from customlabels_nb.labeling import change_signal
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from customlabels_nb.core import change_signal
 from customlabels_nb.errors import CustomLabelsError, DamagedError, InputError, OutdatedError, StoreError
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.widgets._requests import MalformedError, arguments_of
 
 Handler: TypeAlias = Callable[..., Any]

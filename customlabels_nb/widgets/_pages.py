@@ -12,8 +12,8 @@ import pandas as pd
 import traitlets
 
 from customlabels_nb._utils.arguments import check_integer
+from customlabels_nb.core import change_signal
 from customlabels_nb.errors import ImageError, InputError
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles

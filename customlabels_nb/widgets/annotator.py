@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
+from customlabels_nb.core import change_signal
 from customlabels_nb.core.polygons import to_one_ring
 from customlabels_nb.images.outlining import Click
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session_files import SessionFiles

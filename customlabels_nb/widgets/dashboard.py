@@ -11,7 +11,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from customlabels_nb.assist.assistant import AutoLabels
+from customlabels_nb.assist.auto_labels import AutoLabels
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import FORMATS
 from customlabels_nb.errors import InputError, NotAllowedError

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from customlabels_nb.core import change_signal
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles

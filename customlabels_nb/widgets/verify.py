@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 import pandas as pd
 
-from customlabels_nb.labeling import change_signal
+from customlabels_nb.core import change_signal
 from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.verification import Submission, Verification

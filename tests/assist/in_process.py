@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from customlabels_nb.assist import assistant, training
+from customlabels_nb.assist import background_training, training
 from customlabels_nb.errors import Cancelled, HelperError
 from customlabels_nb.events import Events
 from customlabels_nb.store import SqlStore
@@ -65,6 +65,6 @@ class FakeFeatures:
 
 def train_in_process(monkeypatch: pytest.MonkeyPatch, rows: Callable[[list[str]], Rows]) -> None:
     """Train in this process on features by the names of images, without near-duplicates."""
-    monkeypatch.setattr(assistant, "BackgroundRunner", InProcess)
+    monkeypatch.setattr(background_training, "BackgroundRunner", InProcess)
     monkeypatch.setattr(training, "PackedFeatures", partial(FakeFeatures, rows))
     monkeypatch.setattr(training, "group_copies", lambda images, *_: np.arange(len(images)))

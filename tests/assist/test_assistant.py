@@ -452,7 +452,10 @@ def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: 
 
 @pytest.mark.parametrize(
     ("error", "text"),
-    [(OSError(errno.ENOSPC, "No space left on device"), "the disk is full"), (MemoryError("none left"), "MemoryError: none left")],
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (MemoryError("none left"), "MemoryError: none left"),
+    ],
 )
 def test_full_disk_or_memory_gives_a_message(
     project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str

@@ -27,7 +27,7 @@ CLASSES = {
         "project.snapshots.Snapshots",
         "assist.assistant.Assist",
         "assist.assistant.AssistStatus",
-        "assist.assistant.AutoLabels",
+        "assist.auto_labels.AutoLabels",
         "datasets.import_reports.ImportReport",
         "datasets.import_reports.RefreshReport",
         "ingest.manifest_updates.EntriesReport",

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, StaleEditError
-from customlabels_nb.labeling import change_signal
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customlabels_nb.assist.assistant import Assist
+from customlabels_nb.assist.background_training import BackgroundTraining
 from customlabels_nb.errors import CustomLabelsError, InputError, ModelError, NotAllowedError, NotReadyError
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.models.embeddings import describe_features, embed
@@ -244,7 +244,7 @@ def test_labels_are_proposed_with_the_probabilities_of_the_model(
     import torch
     from transformers import AutoTokenizer, SiglipImageProcessor
 
-    monkeypatch.setattr(Assist, "_run", lambda self, events: {})  # no training
+    monkeypatch.setattr(BackgroundTraining, "run", lambda self, events: {})  # no training
     folder, model = tiny
     with torch.no_grad():
         model.logit_scale.fill_(3.0)

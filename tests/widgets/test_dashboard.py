@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from customlabels_nb.assist.assistant import AutoLabels
+from customlabels_nb.assist.auto_labels import AutoLabels
 from customlabels_nb.errors import Cancelled, InputError, NotAllowedError
 from customlabels_nb.events import Events
+from customlabels_nb.project.location import ProjectLocation, open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.annotator import Annotator
@@ -250,7 +251,8 @@ def test_auto_label_needs_confirmation_and_can_be_undone(project: Project, monke
     names = images["image"].tolist()[:3]
     found = {"image": names, "label": ["apple", "pear", "apple"], "confidence": [0.99, 0.98, 0.97]}
     run = {"run": 4, "found": found, "promise": {"threshold": 0.97, "bound": 0.953}, "target": 0.95, "note": ""}
-    assist.rest = AutoLabels(project.assist, run, dict(zip(images["image"], images["revision"].tolist(), strict=True)))
+    place = ProjectLocation(project.root, open_project_store(project.root))
+    assist.rest = AutoLabels(place, run, dict(zip(images["image"], images["revision"].tolist(), strict=True)))
     with pytest.raises(AssertionError, match="again"):
         ask("assist apply")
     ask("assist rest")
