@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,34 @@ def count_evidence(right: ArrayLike, copies: ArrayLike) -> tuple[int, int]:
     """Count the check items (n,) without near-duplicates, and those of them that are right."""
     first = np.unique(np.asarray(copies), return_index=True)[1]
     return len(first), int(np.asarray(right, dtype=np.bool_)[first].sum())
+
+
+def describe_evidence(
+    checks: pd.DataFrame, guarantees: list[Guarantee], checked: int, names: list[str], target: float
+) -> dict[str, Any]:
+    """Describe how often predictions were right on check images, or how many labels are needed until that is known."""
+    kept = {guarantee.labels: guarantee for guarantee in guarantees if guarantee.shown}.values()
+    sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
+    missing: list[list[Any]] = []
+    promise: dict[str, Any] | None = None
+    needed: int | None = None
+    for position, name in enumerate(names):
+        of_label = checks["label"].to_numpy() == position
+        if not guarantees[position].shown and of_label.any():
+            more = labels_needed(sure[of_label], right[of_label], target, checked=checked, copies=copies[of_label])
+            missing += [] if more is None else [[name, more]]
+    if kept:
+        shown, hits = sum(guarantee.shown for guarantee in kept), sum(guarantee.right for guarantee in kept)
+        bound, threshold = float(lower_bound(hits, shown)), min(guarantee.threshold for guarantee in kept)
+        promise = {"shown": shown, "right": hits, "bound": bound, "threshold": threshold}
+    else:
+        needed = labels_needed(sure, right, target, copies=copies)
+        if checks.empty and needed is not None:  # without a model, the check images so far count nevertheless
+            needed = max(1, needed - round(checked / FIRST_SHARE))
+    items, correct = (checked, None) if checks.empty else count_evidence(right, copies)
+    evidence = {"items": items, "right": correct, "wanted": fewest_items(target)}
+    missing.sort(key=lambda pair: pair[1])
+    return {"promise": promise, "needed": needed, "missing": missing, "evidence": evidence}
 
 
 def _surest_first(confidence: ArrayLike, right: ArrayLike, copies: ArrayLike | None) -> tuple[FloatArray, BoolArray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -131,6 +132,17 @@ def describe_forecast(forecast: Forecast | None, labels: Sequence[str], seconds_
         return text
     minutes = counted(max(1, round(forecast.more * seconds_per_label / 60)), "minute")
     return f"{text} They take about {minutes} at your pace."
+
+
+def describe_advice(result: Forecast, labels: Sequence[str], times: ArrayLike) -> dict[str, Any]:
+    """Return the advice as a JSON object. ``times`` are the moments of actions in seconds."""
+    seconds = seconds_per_label(times)
+    return {
+        "more": result.more, "gain": result.gain, "low": result.low, "high": result.high,
+        "label": None if result.label is None else labels[result.label],
+        "minutes": None if seconds is None else max(1, round(result.more * seconds / 60)),
+        "text": describe_forecast(result, labels, seconds),
+    }  # fmt: skip
 
 
 def seconds_per_label(times: ArrayLike) -> float | None:

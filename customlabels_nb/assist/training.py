@@ -17,24 +17,8 @@ from customlabels_nb._utils.files import why_not_written
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.background_training import FEWEST_BOXES, FEWEST_IMAGES
 from customlabels_nb.assist.clusters import cluster_pages
-from customlabels_nb.assist.guarantee import (
-    Guarantee,
-    check_boxes,
-    count_evidence,
-    fewest_items,
-    find_guarantee,
-    guarantee_labels,
-    labels_needed,
-    lower_bound,
-)
-from customlabels_nb.assist.learning import (
-    MORE,
-    Forecast,
-    count_on_check_images,
-    describe_forecast,
-    forecast,
-    seconds_per_label,
-)
+from customlabels_nb.assist.guarantee import Guarantee, check_boxes, describe_evidence, find_guarantee, guarantee_labels
+from customlabels_nb.assist.learning import MORE, count_on_check_images, describe_advice, forecast
 from customlabels_nb.assist.probabilities import (
     box_doubt,
     clarity,
@@ -46,9 +30,7 @@ from customlabels_nb.assist.probabilities import (
 )
 from customlabels_nb.assist.proposals import PROPOSALS
 from customlabels_nb.assist.queue import (
-    FIRST_SHARE,
     QueueState,
-    Rows,
     ask_once,
     check_images,
     check_places,
@@ -203,11 +185,11 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     judged = _judge(data, uses, source, offer_copies=bool(arguments["keep"]))
     trusted = judged[judged["verdict"] == "trusted"].sort_values(["label_at", "confidence"], ascending=[True, False])
     prelabels = trusted[[*_PREDICTION, "polygon"]]
-    has_learnt_boxes = data.task == BOXES and learnt.doubt is not None
+    checked, has_learnt_boxes = len(uses.positions("check", "refuse")), data.task == BOXES and learnt.doubt is not None
     report = {
         "task": data.task,
         "steps": steps.done,
-        **_promise(source, len(uses.positions("check", "refuse")), data.names, target),
+        **describe_evidence(source.predictions.checks, source.guarantees, checked, data.names, target),
         "advice": learnt.advice,
         "learnt": len(data.part.marks) if has_learnt_boxes else 0,
         "note": _note(data, uses, source),
@@ -215,11 +197,10 @@ def run(store: SqlStore, arguments: dict[str, Any], events: Events) -> dict[str,
     }
     if not arguments["keep"]:
         return {**report, "found": prelabels.to_dict("list")}
-    small, suspects = compact(data.features), source.predictions.suspects
-    queue, pages = _order(data, uses, small, source.predictions, proposed)
+    queue, pages = _order(data, uses, learnt, proposed)
     names = data.table["image"].to_numpy(dtype=str)
     try:
-        AssistResults(number, names, queue, pages, prelabels.reset_index(drop=True), suspects).write(root)
+        AssistResults(number, names, queue, pages, prelabels.reset_index(drop=True), learnt.suspects).write(root)
     except OSError as error:
         raise StoreError(f"The results cannot be stored: {why_not_written(error)}.") from error
     return report
@@ -335,12 +316,12 @@ def _classify(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, ro
         fitted = cross_fit(rows, truth, head, copies=copies)
         label, sure, right = _judged(fitted[check], truth[check], several)
         checks = pd.DataFrame({"label": label, "sure": sure, "right": right, "copies": copies[check]})
-        suspects = suspect_labels(
-            fitted, truth, data.part.images["image"].tolist(), data.names, data.annotations, model=model
-        )
-        counts = count_on_check_images(rows, truth, check, head, copies=copies) if len(check) else None
-        more = min(MORE, int(waiting.sum()))
-        advice = _advice(forecast(counts, more=more) if counts and more else None, data)
+        images = data.part.images["image"].tolist()
+        suspects = suspect_labels(fitted, truth, images, data.names, data.annotations, model=model)
+        more, times = min(MORE, int(waiting.sum())), data.annotations["created"].astype("int64").to_numpy() / 1e6
+        counts = count_on_check_images(rows, truth, check, head, copies=copies) if len(check) and more else None
+        outlook = counts and forecast(counts, more=more)
+        advice = outlook and describe_advice(outlook, data.names, times)
     with steps.phase("inference", int(waiting.sum())):
         probabilities = predict(data.features, head, several=several)
         label, sure, _ = _judged(probabilities[refused].astype(np.float64), None, several)
@@ -351,14 +332,8 @@ def _classify(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, ro
         open_rows = probabilities[waiting].astype(np.float64)
         label, sure, _ = _judged(open_rows, None, several)
         chosen = np.nonzero(open_rows >= _CLEAR) if several else (np.arange(len(open_rows)), label)
-        images = data.table.loc[waiting, "image"].to_numpy()[chosen[0]]
-        shown = pd.DataFrame({"image": images, "label": np.array(data.names, dtype=object)[chosen[1]]})
-        shown = shown.assign(
-            confidence=open_rows[chosen],
-            label_at=chosen[1],
-            sure=sure[chosen[0]],
-            **dict.fromkeys(t.BOX_COLUMNS, np.nan),
-        )
+        shown = _label_table(data, np.flatnonzero(waiting)[chosen[0]], chosen[1], open_rows[chosen])
+        shown = shown.assign(sure=sure[chosen[0]])
     return _Predictions(checks, shown, suspects, doubt, probabilities, advice)
 
 
@@ -376,7 +351,7 @@ def _judged(
 
 def _detect(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, root: Path, model: str) -> _Predictions:
     """Train a detector on each half of the images to predict the other half, and half of the images without labels."""
-    images, boxes, n, count = data.part.images, data.part.marks, len(data.at), len(data.table)
+    images, boxes, n = data.part.images, data.part.marks, len(data.at)
     if boxes["image"].nunique() < FEWEST_IMAGES or len(boxes) < FEWEST_BOXES:
         return _nothing(steps, n)
     from customlabels_nb.training.boxes_data import make_examples
@@ -389,16 +364,13 @@ def _detect(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, root
     def trained(chosen: BoolArray) -> TrainedDetector:
         part = Budget(limit.seconds and limit.seconds / 2, limit.steps)
         relay = _relay(steps.events, "training")
-        return train_detector(
-            make_examples(images[chosen], boxes, names), names, DetectionOptions(part), relay, root=root
-        )
+        examples = make_examples(images[chosen], boxes, names)
+        return train_detector(examples, names, DetectionOptions(part), relay, root=root)
 
     def predicted(images: pd.Series, half: BoolArray, phase: str) -> pd.DataFrame:
         relay = _relay(steps.events, phase)
         pairs = zip(detectors, (images[~half].tolist(), images[half].tolist()), strict=True)
-        return pd.concat(
-            predict_boxes(detector, half_images, names, root=root, events=relay)[0] for detector, half_images in pairs
-        )
+        return pd.concat(predict_boxes(model, part, names, root=root, events=relay)[0] for model, part in pairs)
 
     half = split_groups(data.copies[data.at])
     if any(not boxes["image"].isin(images.loc[part_of, "image"]).any() for part_of in (half, ~half)):
@@ -422,10 +394,8 @@ def _detect(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, root
         names_in_order = data.table["image"].iloc[free]  # in random order, so each detector predicts a random half
         predictions = predicted(names_in_order, np.arange(len(names_in_order)) % 2 == 0, "inference")
         shown = predictions.assign(sure=predictions["confidence"], label_at=_positions(predictions, data))
-        positions = pd.Series(np.arange(count), index=data.table["image"])[names_in_order]
-        doubt = box_doubt(
-            positions[predictions["image"]].to_numpy(), predictions["confidence"].to_numpy(), _SHOWN, count
-        )
+        positions = pd.Series(free, index=names_in_order)[predictions["image"]].to_numpy()
+        doubt = box_doubt(positions, predictions["confidence"].to_numpy(), _SHOWN, len(data.table))
     return _Predictions(checks, shown[shown["sure"] >= _SHOWN], suspects, doubt)
 
 
@@ -494,24 +464,23 @@ def _judge(data: _Images, uses: _Uses, source: _Source, *, offer_copies: bool) -
 
 
 def _order(
-    data: _Images, uses: _Uses, features: Rows, predictions: _Predictions, proposed: pd.DataFrame | None
+    data: _Images, uses: _Uses, predictions: _Predictions, proposed: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the queue and the cluster pages. In the queue, copies of images that are asked or labelled come last."""
-    state = QueueState(
-        features,
-        uses.upcoming,
-        uses.mask("ask", "next check"),
-        uses.mask("learn", "check"),
-        np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64),
+    small, probabilities = compact(data.features), predictions.probabilities
+    waiting, labelled = uses.mask("ask", "next check"), uses.mask("learn", "check")
+    counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
+    checked, surest = (
         len(uses.positions("check", "refuse")),
-        predictions.doubt,
-        predictions.probabilities,
         None if proposed is None else _surest_label(data, proposed),
+    )
+    state = QueueState(
+        small, uses.upcoming, waiting, labelled, counts, checked, predictions.doubt, probabilities, surest
     )
     copies = pd.DataFrame({"position": uses.positions("copy"), "kind": "copy"})
     queue = pd.concat([order_queue(state), copies], ignore_index=True)
-    waiting, probabilities = uses.waiting & ~uses.reserved, predictions.probabilities
-    return queue, cluster_pages(features, waiting, PAGE, probabilities=probabilities, labels=len(data.at))
+    shown = uses.waiting & ~uses.reserved
+    return queue, cluster_pages(small, shown, PAGE, probabilities=probabilities, labels=len(data.at))
 
 
 def _surest_label(data: _Images, proposed: pd.DataFrame) -> IntArray:
@@ -533,10 +502,14 @@ def _labels_of_copies(data: _Images, uses: _Uses, probabilities: NDArray[np.floa
         for name in sorted(agreed[data.copies[position]])
     ]
     positions, label = np.array(rows, dtype=np.int64).reshape(-1, 2).T
-    return pd.DataFrame({
-        "image": data.table["image"].to_numpy()[positions], "label": np.array(data.names, dtype=object)[label],
-        "confidence": probabilities[positions, label].astype(np.float64), "label_at": label,
-    }).assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan))  # fmt: skip
+    return _label_table(data, positions, label, probabilities[positions, label].astype(np.float64))
+
+
+def _label_table(data: _Images, images: IntArray, labels: IntArray, confidence: NDArray[np.float64]) -> pd.DataFrame:
+    """Return predictions of whole images: their positions, and those of the labels, which become ``label_at``."""
+    columns = {"image": data.table["image"].to_numpy()[images], "label": np.array(data.names, dtype=object)[labels]}
+    boxes = dict.fromkeys(t.BOX_COLUMNS, np.nan)
+    return pd.DataFrame({**columns, "confidence": confidence, "label_at": labels}).assign(**boxes)
 
 
 def split_groups(groups: IntArray) -> BoolArray:
@@ -549,15 +522,18 @@ def split_groups(groups: IntArray) -> BoolArray:
 
 
 def _nothing(steps: _Steps, labels: int) -> _Predictions:
-    for name, count, unit in (("training", labels, "labels"), ("validation", 0, "check images")):
+    """Return no predictions, after phases in which nothing was done."""
+    for name, count, unit in (
+        ("training", labels, "labels"),
+        ("validation", 0, "check images"),
+        ("inference", 0, "images"),
+    ):
         with steps.phase(name, count, unit):
             pass
-    with steps.phase("inference", 0):
-        checks = pd.DataFrame(columns=["label", "sure", "right", "copies"], dtype=float)
-        checks = checks.astype({"label": int, "right": bool})
-        shown = pd.DataFrame({name: [] for name in (*_PREDICTION, "sure")}).assign(label_at=np.empty(0, np.int64))
-        suspects = suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), t.empty(t.PREDICTION_COLUMNS))
-    return _Predictions(checks, shown, suspects)
+    checks = pd.DataFrame(columns=["label", "sure", "right", "copies"], dtype=float)
+    shown = pd.DataFrame({name: [] for name in (*_PREDICTION, "sure")}).assign(label_at=np.empty(0, np.int64))
+    suspects = suspect_boxes(t.empty(t.ANNOTATION_COLUMNS), t.empty(t.PREDICTION_COLUMNS))
+    return _Predictions(checks.astype({"label": int, "right": bool}), shown, suspects)
 
 
 def _as_evidence(checks: pd.DataFrame, data: _Images) -> pd.DataFrame:
@@ -591,46 +567,6 @@ def _guarantees(checks: pd.DataFrame, data: _Images, target: float) -> list[Guar
     return guarantee_labels(sure, checks["label"].to_numpy(), right, labels, target, copies=copies)
 
 
-def _promise(source: _Source, checked: int, names: list[str], target: float) -> dict[str, Any]:
-    """Describe how often predictions were right on check images, or how many labels are needed until that is known."""
-    checks, thresholds = source.predictions.checks, source.guarantees
-    kept = {guarantee.labels: guarantee for guarantee in thresholds if guarantee.shown}.values()
-    sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
-    missing: list[list[Any]] = []
-    promise: dict[str, Any] | None = None
-    needed: int | None = None
-    for position, name in enumerate(names):
-        of_label = checks["label"].to_numpy() == position
-        if not thresholds[position].shown and of_label.any():
-            more = labels_needed(sure[of_label], right[of_label], target, checked=checked, copies=copies[of_label])
-            missing += [] if more is None else [[name, more]]
-    if kept:
-        shown, hits = sum(guarantee.shown for guarantee in kept), sum(guarantee.right for guarantee in kept)
-        bound, threshold = float(lower_bound(hits, shown)), min(guarantee.threshold for guarantee in kept)
-        promise = {"shown": shown, "right": hits, "bound": bound, "threshold": threshold}
-    else:
-        needed = labels_needed(sure, right, target, copies=copies)
-        if checks.empty and needed is not None:  # without a model, the check images so far count nevertheless
-            needed = max(1, needed - round(checked / FIRST_SHARE))
-    items, correct = (checked, None) if checks.empty else count_evidence(right, copies)
-    evidence = {"items": items, "right": correct, "wanted": fewest_items(target)}
-    missing.sort(key=lambda pair: pair[1])
-    return {"promise": promise, "needed": needed, "missing": missing, "evidence": evidence}
-
-
-def _advice(result: Forecast | None, data: _Images) -> dict[str, Any] | None:
-    if result is None:
-        return None
-    times = data.annotations["created"].astype("int64").to_numpy() / 1e6
-    seconds = seconds_per_label(times)
-    return {
-        "more": result.more, "gain": result.gain, "low": result.low, "high": result.high,
-        "label": None if result.label is None else data.names[result.label],
-        "minutes": None if seconds is None else max(1, round(result.more * seconds / 60)),
-        "text": describe_forecast(result, data.names, seconds),
-    }  # fmt: skip
-
-
 def _note(data: _Images, uses: _Uses, source: _Source) -> str:
     """Say in a sentence what is special, if anything."""
     used, is_trained = data.part.marks["label"].nunique(), source.predictions.doubt is not None
@@ -640,10 +576,7 @@ def _note(data: _Images, uses: _Uses, source: _Source) -> str:
         (source.proposals, f"The predictions are the proposals of {source.proposals}."),
         (not len(data.at), "No image has been labelled yet, so the queue starts with typical images."),
         (is_trained, ""),
-        (
-            data.task == BOXES,
-            f"A detector needs {fewest}, not all of one scene.",
-        ),
+        (data.task == BOXES, f"A detector needs {fewest}, not all of one scene."),
         (True, f"Nothing can be predicted with {counted(used, 'label')} in use."),
     ]
     return next(note for applies, note in notes if applies)
