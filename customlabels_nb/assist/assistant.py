@@ -162,7 +162,7 @@ class Assist:
         >>> [step["phase"] for step in run["steps"]]  # doctest: +SKIP
         ['featurization', 'training', 'validation', 'inference']
         """
-        self._training.reopen()
+        self._training.is_closed = False
         with progress_bars(events, show=progress) as stream:
             return self._training.run(stream)
 
@@ -170,9 +170,8 @@ class Assist:
     def status(self) -> AssistStatus:
         """State, phase and progress, and a sentence. Printed, it reads like "waiting: Trains after 4 more labels."."""
         summary = self.summary()
-        units = (
-            ("more box", "more boxes") if (self._training.latest() or {}).get("task") == "boxes" else ("more label",)
-        )
+        is_about_boxes = (self._training.latest() or {}).get("task") == "boxes"
+        units = ("more box", "more boxes") if is_about_boxes else ("more label",)
         running, after = summary["running"], f"after {counted(summary['next'], *units)}" if summary["next"] else "soon"
         note = f" {summary['note']}" if summary["note"] else ""
         if running is not None:
@@ -297,7 +296,7 @@ class Assist:
         return {
             **chosen, "read_only": self._store.read_only,
             "error": latest["error"] if latest and latest["state"] == "failed" else self._training.error,
-            "elsewhere": self._training.is_elsewhere, "running": self.running,
+            "elsewhere": self._training.runner.is_elsewhere, "running": self.running,
             "next": progress.remaining, "every": progress.every, "new": progress.new,
             "ended": last.get("ended"), "steps": last.get("steps", []), "promise": last.get("promise"),
             "needed": last.get("needed"), "missing": last.get("missing", []), "advice": last.get("advice"),
@@ -360,7 +359,7 @@ class Assist:
         images = self._store.images(t.TRAIN)
         images = images[images["status"] == "unlabelled"]
         revisions = dict(zip(images["image"], images["revision"].tolist(), strict=True))
-        self._training.reopen()
+        self._training.is_closed = False
         with progress_bars(events, show=progress) as stream:
             labels = AutoLabels(self._place, self._training.run(stream, target=target), revisions)
         if not dry_run:
@@ -423,7 +422,7 @@ class Assist:
 
         if self._store.read_only:
             raise NotAllowedError("The project is read-only, so assist cannot store anything. Copy it to your folder.")
-        self._training.reopen()
+        self._training.is_closed = False
         with progress_bars(events, show=progress) as stream:
             proposals = propose(
                 self._store,

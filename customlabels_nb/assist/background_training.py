@@ -62,17 +62,17 @@ class NextTraining:
 class BackgroundTraining:
     """Trainings of a project in a helper process, in one of its kernels at a time.
 
-    ``error`` is what the thread that trains could not do, such as reading the database, or empty.
+    ``error`` is what the thread that trains could not do, such as reading the database, or empty. ``is_closed`` refuses
+    trainings.
     """
 
     def __init__(self, place: Place) -> None:
-        self.error = ""
+        self.error, self.is_closed = "", False
         self._place = place
         self._turn, self._wake = threading.Lock(), threading.Event()
         self._runner_of: tuple[SqlStore, BackgroundRunner] | None = None
         self._thread: threading.Thread | None = None
         self._progress: Progress | None = None
-        self._is_closed = False
         self._seen = -1
 
     # -- settings -----------------------------------------------------------------------------------
@@ -105,12 +105,19 @@ class BackgroundTraining:
             assert checks is not None
         return checks
 
+    @property
+    def runner(self) -> BackgroundRunner:
+        """Runner of the helper process, for the current database of the project."""
+        if self._runner_of is None or self._runner_of[0] is not self._store:
+            self._runner_of = self._store, BackgroundRunner(self._store, "trainer")
+        return self._runner_of[1]
+
     # -- runs ---------------------------------------------------------------------------------------
     def runs(self) -> list[dict[str, Any]]:
         """Return the stored runs. One whose kernel was killed has failed."""
         runs: list[dict[str, Any]] = self._store.setting(_RUNS) or []
         if runs and runs[-1]["state"] == "running":
-            record = self._runner.record
+            record = self.runner.record
             if record is not None and record.state == "failed":
                 runs[-1] |= {"state": "failed", "error": record.error}
         return runs
@@ -140,28 +147,19 @@ class BackgroundTraining:
     @property
     def running(self) -> dict[str, Any] | None:
         """Progress of the running training in any kernel: phase, done, total and stopping. None if there is none."""
-        record, event = self._runner.record, self._progress
+        record, event = self.runner.record, self._progress
         if record is None or record.state != "running":
             return None
         progress = [event.phase, event.done, event.total] if event else record.progress
         phase, done, total = progress or [PHASES[0], 0, None]
         return {"phase": phase, "done": done, "total": total, "stopping": record.stop}
 
-    @property
-    def is_elsewhere(self) -> bool:
-        """True if another kernel trains."""
-        return self._runner.is_elsewhere
-
     # -- training -----------------------------------------------------------------------------------
-    def reopen(self) -> None:
-        """Allow trainings again after :meth:`close`."""
-        self._is_closed = False
-
     def run(self, events: Events, *, target: float | None = None) -> dict[str, Any]:
         """Train in the helper process, and add the run to the stored ones. With a target, only return predictions."""
         self.refuse_read_only("cannot train")
         with self._turn:
-            if self._is_closed:
+            if self.is_closed:
                 raise Cancelled("The project was closed.")
             run, chosen = self._new_run(target), self.settings
             keep = target is None
@@ -172,7 +170,7 @@ class BackgroundTraining:
             self._store.change_setting(_RUNS, lambda old: [*(old or []), run][-_KEPT_RUNS:])
             unsubscribe, outcome = events.subscribe(self._listen), dict[str, Any]()
             try:
-                outcome = self._runner.run(_ENTRY, arguments, events) | {"state": "done"}
+                outcome = self.runner.run(_ENTRY, arguments, events) | {"state": "done"}
             except (Cancelled, HelperError) as error:
                 outcome = {"state": "stopped" if isinstance(error, Cancelled) else "failed", "error": str(error)}
                 raise
@@ -201,8 +199,7 @@ class BackgroundTraining:
         ended = {**run, **result, "ended": _now()}
         if "reserved" in outcome and not run["auto"]:
             self._store.change_setting(_CHECKS, lambda old: {**old, "reserved": outcome["reserved"]})
-        is_kept = outcome and (ended["state"] == "done" or not self._is_closed)
-        kept = [ended] if is_kept else []
+        kept = [ended] if outcome and (ended["state"] == "done" or not self.is_closed) else []
         self._store.change_setting(_RUNS, lambda old: [*(other for other in old if other["ended"]), *kept])
         change_signal.notify(self._place.root)
         return ended
@@ -221,20 +218,16 @@ class BackgroundTraining:
     def watch(self) -> None:
         """Train from now on whenever it is time, in a thread."""
         self._wake.set()
-        self.reopen()
+        self.is_closed = False
         if self._store.read_only or (self._thread is not None and self._thread.is_alive()):
             return
         self._thread = threading.Thread(target=_watch, args=(weakref.ref(self), self._wake), daemon=True)
         self._thread.start()
 
-    def is_watched_by(self, thread: threading.Thread) -> bool:
-        """Return True if this thread is the one that trains when it is time."""
-        return self._thread is thread
-
     def train_if_due(self) -> None:
         """Train if assist is on, it is time, and no other kernel trains. An error is in the run."""
         last_action = self._store.last_action()
-        if last_action == self._seen or not self.settings["on"] or self.is_elsewhere:
+        if last_action == self._seen or not self.settings["on"] or self.runner.is_elsewhere:
             return
         if self._is_due():
             with contextlib.suppress(Cancelled, HelperError, NotAllowedError):
@@ -256,7 +249,7 @@ class BackgroundTraining:
         """Ask the running training to stop, in whichever kernel it runs, and ``wait`` until it has ended."""
         deadline = time.monotonic() + (STOPPING_SECONDS if wait else 0)
         while self._is_training and not self._store.read_only:
-            self._runner.stop()
+            self.runner.stop()
             if time.monotonic() >= deadline:
                 break
             time.sleep(_LOOK_SECONDS)
@@ -264,12 +257,12 @@ class BackgroundTraining:
     @property
     def _is_training(self) -> bool:
         """True if a training is running in any kernel, or about to in this one."""
-        record = self._runner.record
+        record = self.runner.record
         return self._turn.locked() or (record is not None and record.state == "running")
 
     def close(self) -> None:
         """End the training in this kernel, so that another one can take over."""
-        thread, self._thread, self._is_closed = self._thread, None, True
+        thread, self._thread, self.is_closed = self._thread, None, True
         self._wake.set()
         if self._runner_of is not None:
             runner, self._runner_of = self._runner_of[1], None
@@ -281,12 +274,6 @@ class BackgroundTraining:
     def _store(self) -> SqlStore:
         return self._place.store
 
-    @property
-    def _runner(self) -> BackgroundRunner:
-        if self._runner_of is None or self._runner_of[0] is not self._store:
-            self._runner_of = self._store, BackgroundRunner(self._store, "trainer")
-        return self._runner_of[1]
-
 
 def _watch(reference: weakref.ref[BackgroundTraining], wake: threading.Event) -> None:
     """Train in the background as long as the project is open."""
@@ -294,7 +281,7 @@ def _watch(reference: weakref.ref[BackgroundTraining], wake: threading.Event) ->
         wake.wait(_POLL_SECONDS)
         wake.clear()
         training = reference()
-        if training is None or not training.is_watched_by(threading.current_thread()):
+        if training is None or training._thread is not threading.current_thread():
             return
         try:
             training.train_if_due()

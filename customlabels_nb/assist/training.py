@@ -470,10 +470,8 @@ def _order(
     small, probabilities = compact(data.features), predictions.probabilities
     waiting, labelled = uses.mask("ask", "next check"), uses.mask("learn", "check")
     counts = np.array([(data.part.marks["label"] == name).sum() for name in data.names], dtype=np.int64)
-    checked, surest = (
-        len(uses.positions("check", "refuse")),
-        None if proposed is None else _surest_label(data, proposed),
-    )
+    checked = len(uses.positions("check", "refuse"))
+    surest = None if proposed is None else _surest_label(data, proposed)
     state = QueueState(
         small, uses.upcoming, waiting, labelled, counts, checked, predictions.doubt, probabilities, surest
     )
@@ -523,11 +521,8 @@ def split_groups(groups: IntArray) -> BoolArray:
 
 def _nothing(steps: _Steps, labels: int) -> _Predictions:
     """Return no predictions, after phases in which nothing was done."""
-    for name, count, unit in (
-        ("training", labels, "labels"),
-        ("validation", 0, "check images"),
-        ("inference", 0, "images"),
-    ):
+    counts = {"training": (labels, "labels"), "validation": (0, "check images"), "inference": (0, "images")}
+    for name, (count, unit) in counts.items():
         with steps.phase(name, count, unit):
             pass
     checks = pd.DataFrame(columns=["label", "sure", "right", "copies"], dtype=float)
