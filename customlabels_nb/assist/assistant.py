@@ -18,7 +18,6 @@ from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, NotAllowedError
 from customlabels_nb.events import Events, Listener
-from customlabels_nb.store import SqlStore
 
 if TYPE_CHECKING:
     from customlabels_nb.assist.proposals import Proposals
@@ -74,10 +73,6 @@ class Assist:
         self._counts: tuple[AssistResults | None, dict[str, Any]] = (None, {})
         if self.on:
             self._training.watch()
-
-    @property
-    def _store(self) -> SqlStore:
-        return self._place.store
 
     # -- settings -----------------------------------------------------------------------------------
     @property
@@ -228,7 +223,7 @@ class Assist:
     @property
     def results(self) -> AssistResults | None:
         """Results of the latest training, or None. They leave out labels that no longer exist."""
-        return self._results.read(self._place.root, self._store)
+        return self._results.read(self._place.root, self._place.store)
 
     @property
     def queue(self) -> pd.DataFrame:
@@ -240,7 +235,7 @@ class Assist:
         results = self.results
         if results is None:
             return pd.DataFrame(columns=list(QUEUE_COLUMNS))
-        return results.queue_table(waiting_images(self._store.images(), test=self.test))
+        return results.queue_table(waiting_images(self._place.store.images(), test=self.test))
 
     def suspects(self) -> pd.DataFrame:
         """Return probably wrong labels and boxes: image, annotation, kind, given, suggested, score, model and box.
@@ -256,7 +251,7 @@ class Assist:
         from customlabels_nb.assist.suspects import COLUMNS
 
         results = self.results
-        return pd.DataFrame(columns=list(COLUMNS)) if results is None else results.suspects_left(self._store)
+        return pd.DataFrame(columns=list(COLUMNS)) if results is None else results.suspects_left(self._place.store)
 
     @property
     def advice(self) -> list[str]:
@@ -294,7 +289,7 @@ class Assist:
         chosen, last, latest = self._training.settings, self._training.latest("done") or {}, self._training.latest()
         progress = self._training.until_next()
         return {
-            **chosen, "read_only": self._store.read_only,
+            **chosen, "read_only": self._place.store.read_only,
             "error": latest["error"] if latest and latest["state"] == "failed" else self._training.error,
             "elsewhere": self._training.runner.is_elsewhere, "running": self.running,
             "next": progress.remaining, "every": progress.every, "new": progress.new,
@@ -322,7 +317,7 @@ class Assist:
             queues = dict.fromkeys(("manual", "clustered", "prelabelled", "suspect"), 0)
             return {"accepted": 0, "corrected": 0, "queues": queues, "left": None}
         if self._counts[0] is not results:
-            self._counts = results, results.count(self._store, test=self.test)
+            self._counts = results, results.count(self._place.store, test=self.test)
         return self._counts[1]
 
     # -- labels by models ---------------------------------------------------------------------------
@@ -356,7 +351,7 @@ class Assist:
 
         target = self._training.settings["target"] if target is None else target
         fewest_items(target)
-        images = self._store.images(t.TRAIN)
+        images = self._place.store.images(t.TRAIN)
         images = images[images["status"] == "unlabelled"]
         revisions = dict(zip(images["image"], images["revision"].tolist(), strict=True))
         self._training.is_closed = False
@@ -420,12 +415,12 @@ class Assist:
         """
         from customlabels_nb.assist.proposals import propose
 
-        if self._store.read_only:
+        if self._place.store.read_only:
             raise NotAllowedError("The project is read-only, so assist cannot store anything. Copy it to your folder.")
         self._training.is_closed = False
         with progress_bars(events, show=progress) as stream:
             proposals = propose(
-                self._store,
+                self._place.store,
                 self._place.root,
                 prompts,
                 model=model,

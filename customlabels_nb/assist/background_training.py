@@ -79,43 +79,43 @@ class BackgroundTraining:
     @property
     def settings(self) -> dict[str, Any]:
         """The stored settings: on, target, budget and test."""
-        return _DEFAULTS | (self._store.setting(_SETTINGS) or {})
+        return _DEFAULTS | (self._place.store.setting(_SETTINGS) or {})
 
     def change_settings(self, action: str, **new: Any) -> None:
         """Store changed settings, as an action in the history."""
         self.refuse_read_only("cannot store anything")
-        self._store.change_setting(_SETTINGS, lambda old: {**(old or {}), **new}, Action(action, settings.user))
+        self._place.store.change_setting(_SETTINGS, lambda old: {**(old or {}), **new}, Action(action, settings.user))
 
     def refuse_read_only(self, problem: str) -> None:
         """Raise NotAllowedError if the project is read-only."""
-        if self._store.read_only:
+        if self._place.store.read_only:
             raise NotAllowedError(f"The project is read-only, so assist {problem}. Copy it to a folder of yours.")
 
     def checks(self) -> dict[str, Any]:
         """Return the places of images that had an answer before the first call, and of reserved check images."""
-        checks: dict[str, Any] | None = self._store.setting(_CHECKS)
+        checks: dict[str, Any] | None = self._place.store.setting(_CHECKS)
         if not checks:
             from customlabels_nb.assist.queue import check_places, pack_places  # scikit-learn takes long to import
 
-            images = self._store.images(t.TRAIN)
+            images = self._place.store.images(t.TRAIN)
             earlier = images[images["status"] != "unlabelled"]
             places = check_places(earlier["sha256"].fillna(earlier["image"]).tolist())
             new = {"earlier": pack_places(places), "reserved": []}
-            checks = self._store.change_setting(_CHECKS, lambda old: old or new)
+            checks = self._place.store.change_setting(_CHECKS, lambda old: old or new)
             assert checks is not None
         return checks
 
     @property
     def runner(self) -> BackgroundRunner:
         """Runner of the helper process, for the current database of the project."""
-        if self._runner_of is None or self._runner_of[0] is not self._store:
-            self._runner_of = self._store, BackgroundRunner(self._store, "trainer")
+        if self._runner_of is None or self._runner_of[0] is not self._place.store:
+            self._runner_of = self._place.store, BackgroundRunner(self._place.store, "trainer")
         return self._runner_of[1]
 
     # -- runs ---------------------------------------------------------------------------------------
     def runs(self) -> list[dict[str, Any]]:
         """Return the stored runs. One whose kernel was killed has failed."""
-        runs: list[dict[str, Any]] = self._store.setting(_RUNS) or []
+        runs: list[dict[str, Any]] = self._place.store.setting(_RUNS) or []
         if runs and runs[-1]["state"] == "running":
             record = self.runner.record
             if record is not None and record.state == "failed":
@@ -130,11 +130,11 @@ class BackgroundTraining:
     def until_next(self) -> NextTraining:
         """Count the labels until the next training."""
         last = self.latest("done")
-        images, boxes = self._store.labelled_by_people(t.TRAIN)
+        images, boxes = self._place.store.labelled_by_people(t.TRAIN)
         if last is None:
             return NextTraining(0, EVERY, images)
         if last["task"] != "boxes":
-            actions = self._store.actions(limit=EVERY)  # they may have corrected labels
+            actions = self._place.store.actions(limit=EVERY)  # they may have corrected labels
             changed = actions.loc[(actions["id"] > last["action"]) & (actions["split"] == t.TRAIN), "count"].sum()
             new = max(abs(images - last["labels"]), int(changed))
             return NextTraining(max(EVERY - new, 0), EVERY, new)
@@ -167,7 +167,7 @@ class BackgroundTraining:
                 "root": str(self._place.root), "run": run["run"], "target": run["target"],
                 "budget": chosen["budget"], "test": chosen["test"] and keep, "keep": keep, **self.checks(),
             }  # fmt: skip
-            self._store.change_setting(_RUNS, lambda old: [*(old or []), run][-_KEPT_RUNS:])
+            self._place.store.change_setting(_RUNS, lambda old: [*(old or []), run][-_KEPT_RUNS:])
             unsubscribe, outcome = events.subscribe(self._listen), dict[str, Any]()
             try:
                 outcome = self.runner.run(_ENTRY, arguments, events) | {"state": "done"}
@@ -183,13 +183,13 @@ class BackgroundTraining:
     def _new_run(self, target: float | None) -> dict[str, Any]:
         """Return the record of a run that starts now."""
         chosen, last = self.settings, self.latest("done") or {"task": "", "learnt": 0}
-        images, boxes = self._store.labelled_by_people(t.TRAIN)
+        images, boxes = self._place.store.labelled_by_people(t.TRAIN)
         return {
             "run": 1 + max((old["run"] for old in self.runs()), default=0), "auto": target is not None,
             "started": _now(), "ended": None, "state": "running", "error": "", "note": "", "basis": self._basis(),
-            "action": self._store.last_action(),
+            "action": self._place.store.last_action(),
             "target": target or chosen["target"], "test": chosen["test"], "task": last["task"],
-            "images": self._store.statistics(t.TRAIN).total_entries, "labels": images, "boxes": boxes,
+            "images": self._place.store.statistics(t.TRAIN).total_entries, "labels": images, "boxes": boxes,
             "learnt": last["learnt"], "steps": [], "promise": None, "needed": None, "missing": [], "advice": None,
         }  # fmt: skip
 
@@ -198,9 +198,9 @@ class BackgroundTraining:
         result = {name: value for name, value in outcome.items() if name not in ("reserved", "found")}
         ended = {**run, **result, "ended": _now()}
         if "reserved" in outcome and not run["auto"]:
-            self._store.change_setting(_CHECKS, lambda old: {**old, "reserved": outcome["reserved"]})
+            self._place.store.change_setting(_CHECKS, lambda old: {**old, "reserved": outcome["reserved"]})
         kept = [ended] if outcome and (ended["state"] == "done" or not self.is_closed) else []
-        self._store.change_setting(_RUNS, lambda old: [*(other for other in old if other["ended"]), *kept])
+        self._place.store.change_setting(_RUNS, lambda old: [*(other for other in old if other["ended"]), *kept])
         change_signal.notify(self._place.root)
         return ended
 
@@ -210,8 +210,8 @@ class BackgroundTraining:
 
     def _basis(self) -> str:
         """Return a text that changes when the settings, the labels' names or the images change, but not with labels."""
-        chosen, names = self.settings, self._store.labels()["label"].tolist()
-        count = self._store.statistics(t.TRAIN).total_entries
+        chosen, names = self.settings, self._place.store.labels()["label"].tolist()
+        count = self._place.store.statistics(t.TRAIN).total_entries
         return f"{chosen['target']} {chosen['test']} {count} {zlib.crc32(json.dumps(names).encode()):x}"
 
     # -- in the background --------------------------------------------------------------------------
@@ -219,14 +219,14 @@ class BackgroundTraining:
         """Train from now on whenever it is time, in a thread."""
         self._wake.set()
         self.is_closed = False
-        if self._store.read_only or (self._thread is not None and self._thread.is_alive()):
+        if self._place.store.read_only or (self._thread is not None and self._thread.is_alive()):
             return
         self._thread = threading.Thread(target=_watch, args=(weakref.ref(self), self._wake), daemon=True)
         self._thread.start()
 
     def train_if_due(self) -> None:
         """Train if assist is on, it is time, and no other kernel trains. An error is in the run."""
-        last_action = self._store.last_action()
+        last_action = self._place.store.last_action()
         if last_action == self._seen or not self.settings["on"] or self.runner.is_elsewhere:
             return
         if self._is_due():
@@ -239,7 +239,7 @@ class BackgroundTraining:
         done, latest, basis = self.latest("done"), self.latest(), self._basis()
         if latest is not None and latest["state"] == "failed":
             before = latest["basis"], latest["labels"], latest["boxes"]
-            if before == (basis, *self._store.labelled_by_people(t.TRAIN)):
+            if before == (basis, *self._place.store.labelled_by_people(t.TRAIN)):
                 return False  # it would fail again
         if done is None or done["basis"] != basis or stamp(self._place.root) is None:
             return True
@@ -248,7 +248,7 @@ class BackgroundTraining:
     def stop(self, *, wait: bool) -> None:
         """Ask the running training to stop, in whichever kernel it runs, and ``wait`` until it has ended."""
         deadline = time.monotonic() + (STOPPING_SECONDS if wait else 0)
-        while self._is_training and not self._store.read_only:
+        while self._is_training and not self._place.store.read_only:
             self.runner.stop()
             if time.monotonic() >= deadline:
                 break
@@ -269,10 +269,6 @@ class BackgroundTraining:
             runner.close()
         if thread is not None and thread is not threading.current_thread():
             thread.join(_CLOSING_SECONDS)
-
-    @property
-    def _store(self) -> SqlStore:
-        return self._place.store
 
 
 def _watch(reference: weakref.ref[BackgroundTraining], wake: threading.Event) -> None:

@@ -188,14 +188,7 @@ def describe_evidence(
     """Describe how often predictions were right on check images, or how many labels are needed until that is known."""
     kept = {guarantee.labels: guarantee for guarantee in guarantees if guarantee.shown}.values()
     sure, right, copies = (checks[name].to_numpy() for name in ("sure", "right", "copies"))
-    missing: list[list[Any]] = []
-    promise: dict[str, Any] | None = None
-    needed: int | None = None
-    for position, name in enumerate(names):
-        of_label = checks["label"].to_numpy() == position
-        if not guarantees[position].shown and of_label.any():
-            more = labels_needed(sure[of_label], right[of_label], target, checked=checked, copies=copies[of_label])
-            missing += [] if more is None else [[name, more]]
+    promise, needed = None, None
     if kept:
         shown, hits = sum(guarantee.shown for guarantee in kept), sum(guarantee.right for guarantee in kept)
         bound, threshold = float(lower_bound(hits, shown)), min(guarantee.threshold for guarantee in kept)
@@ -206,8 +199,20 @@ def describe_evidence(
             needed = max(1, needed - round(checked / FIRST_SHARE))
     items, correct = (checked, None) if checks.empty else count_evidence(right, copies)
     evidence = {"items": items, "right": correct, "wanted": fewest_items(target)}
-    missing.sort(key=lambda pair: pair[1])
+    missing = _labels_missing(checks, guarantees, checked, names, target)
     return {"promise": promise, "needed": needed, "missing": missing, "evidence": evidence}
+
+
+def _labels_missing(
+    checks: pd.DataFrame, guarantees: list[Guarantee], checked: int, names: list[str], target: float
+) -> list[list[Any]]:
+    """Estimate for each label that cannot be trusted yet how many labels are needed, the fewest first."""
+    needed = [
+        [names[label], labels_needed(part["sure"], part["right"], target, checked=checked, copies=part["copies"])]
+        for label, part in checks.groupby("label")
+        if not guarantees[label].shown
+    ]
+    return sorted((pair for pair in needed if pair[1] is not None), key=lambda pair: pair[1])
 
 
 def _surest_first(confidence: ArrayLike, right: ArrayLike, copies: ArrayLike | None) -> tuple[FloatArray, BoolArray]:

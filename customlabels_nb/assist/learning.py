@@ -119,29 +119,24 @@ def forecast(counts: Counts, *, more: int = MORE) -> Forecast | None:
     return Forecast(more, float(mean[-1, 0]), gain, float(low), float(high), most)
 
 
-def describe_forecast(forecast: Forecast | None, labels: Sequence[str], seconds_per_label: float | None) -> str:
-    """Write the advice on whether to continue as a sentence."""
-    if forecast is None:
-        return f"Label at least {FEWEST_CHECKED} check images to see how much more labels would improve the model."
+def describe_forecast(forecast: Forecast, labels: Sequence[str], minutes: int | None) -> str:
+    """Write the advice on whether to continue as a sentence. More labels take so many ``minutes``, if that is known."""
     interval = f"{forecast.gain:.2f} ({forecast.low:.2f}–{forecast.high:.2f})"
     if forecast.high < WORTH:
         return f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}. The model hardly needs them."
     mostly = "" if forecast.label is None else f", mostly for {one_line(labels[forecast.label])}"
     text = f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}{mostly}."
-    if seconds_per_label is None:
-        return text
-    minutes = counted(max(1, round(forecast.more * seconds_per_label / 60)), "minute")
-    return f"{text} They take about {minutes} at your pace."
+    return text if minutes is None else f"{text} They take about {counted(minutes, 'minute')} at your pace."
 
 
 def describe_advice(result: Forecast, labels: Sequence[str], times: ArrayLike) -> dict[str, Any]:
     """Return the advice as a JSON object. ``times`` are the moments of actions in seconds."""
     seconds = seconds_per_label(times)
+    minutes = None if seconds is None else max(1, round(result.more * seconds / 60))
     return {
         "more": result.more, "gain": result.gain, "low": result.low, "high": result.high,
         "label": None if result.label is None else labels[result.label],
-        "minutes": None if seconds is None else max(1, round(result.more * seconds / 60)),
-        "text": describe_forecast(result, labels, seconds),
+        "minutes": minutes, "text": describe_forecast(result, labels, minutes),
     }  # fmt: skip
 
 

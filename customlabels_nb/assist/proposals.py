@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -91,6 +91,28 @@ class Proposals:
         return text
 
 
+@dataclass(frozen=True)
+class _Job:
+    """Checked arguments of a call: what is looked for with which model."""
+
+    root: Path
+    task: str
+    texts: dict[str, str]
+    name: str
+    weights: Weights
+    workers: int | None
+    events: Events
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Predictions of all confidences, images that could not be read, and the number of images that are left."""
+
+    rows: pd.DataFrame
+    errors: pd.DataFrame
+    remaining: int
+
+
 def propose(
     store: SqlStore,
     root: Path,
@@ -110,31 +132,26 @@ def propose(
     """
     texts = _check_prompts(prompts)
     task = _choose_task(store, model)
-    drawn = task in DRAWN_TASKS
     least = _check_arguments(task, model, texts, masks, threshold)
     check_workers(workers, None)
     if find_spec("transformers") is None:
         raise MissingDependencyError(f"Proposals need transformers. Install it with: {extra_command('foundation')}")
-    name = absolute_name(model or (_BOX_MODELS[0] if drawn else SIGLIP2))
+    name = absolute_name(model or (_BOX_MODELS[0] if task in DRAWN_TASKS else SIGLIP2))
     if find_weights(name) is None and settings.network:
         events.message(f"Downloading {describe_download(name)} …")
     weights = get_weights(name)
-    kind = weights.config(*(_SURE_BOX if drawn else ("siglip",)))["model_type"]
-    images = _images(store, reserved, test=test)
-    if drawn:
-        segmenter = get_segmenter(events.message) if masks else None
-        least = _SURE_BOX[kind] if least is None else least
-        found, errors, remaining = _detect(images["image"].tolist(), root, name, weights, texts, workers, events)
-        found = found[found["confidence"] >= least].assign(polygon=None)
-        if segmenter is not None and not remaining:
-            found, remaining = _outline(found, images, root, segmenter, events)
-    else:
-        found, errors, remaining = _classify(images, root, name, texts, task == MULTI_LABEL, workers, events)
-        least = (_SURE if task == MULTI_LABEL else 0.0) if least is None else least
-        found = found[found["confidence"] >= least].assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan), polygon=None)
+    sure = {**_SURE_BOX} if task in DRAWN_TASKS else {"siglip": _SURE if task == MULTI_LABEL else 0.0}
+    kind = weights.config(*sure)["model_type"]
+    least = sure[kind] if least is None else least
+    images, job = _images(store, reserved, test=test), _Job(root, task, texts, name, weights, workers, events)
+    segmenter = get_segmenter(events.message) if masks else None
+    found = (_detect if task in DRAWN_TASKS else _classify)(images, job)
+    found = replace(found, rows=found.rows[found.rows["confidence"] >= least].assign(polygon=None))
+    if segmenter is not None and not found.remaining:
+        found = _outline(found, images, segmenter, job)
     facts = {"model": weights.name, "revision": weights.revision, "task": task, "prompts": texts}
-    frame = _store(store, found[_PREDICTION], facts)
-    return Proposals(weights.name, weights.revision, texts, frame, len(images) - remaining, remaining, errors)
+    frame, done = _store(store, found.rows[_PREDICTION], facts), len(images) - found.remaining
+    return Proposals(weights.name, weights.revision, texts, frame, done, found.remaining, found.errors)
 
 
 def _check_prompts(prompts: Any) -> dict[str, str]:
@@ -206,60 +223,46 @@ def _images(store: SqlStore, reserved: Sequence[int], *, test: bool) -> pd.DataF
     return images
 
 
-def _classify(
-    images: pd.DataFrame,
-    root: Path,
-    name: str,
-    texts: dict[str, str],
-    several: bool,
-    workers: int | None,
-    events: Events,
-) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Return the labels of images with their confidences, unreadable images, and the number of remaining images."""
-    names, labels = images["image"].to_numpy(dtype=object), np.array(list(texts), dtype=object)
+def _classify(images: pd.DataFrame, job: _Job) -> _Found:
+    """Compare images with the descriptions of labels."""
+    names, labels = images["image"].to_numpy(dtype=object), np.array(list(job.texts), dtype=object)
     keys = [key if isinstance(key, str) else None for key in images["sha256"]]
-    vectors = np.stack([embed_text(name, text) for text in texts.values()])
-    issues, stopped = [], False
-    shares: dict[str, Any] = {"workers": workers, "backend": None, "shared_filesystem": False}
+    vectors = np.stack([embed_text(job.name, text) for text in job.texts.values()])
+    issues, stopped, several = [], False, job.task == MULTI_LABEL
+    shares: dict[str, Any] = {"workers": job.workers, "backend": None, "shared_filesystem": False}
     try:
-        issues = embed_with(names.tolist(), keys, root, model=name, **shares, events=events)
+        issues = embed_with(names.tolist(), keys, job.root, model=job.name, **shares, events=job.events)
     except (KeyboardInterrupt, Cancelled):
         stopped = True
-    cosines = similarities(root, name, keys, vectors)
+    cosines = similarities(job.root, job.name, keys, vectors)
     usable = np.flatnonzero(~np.isnan(cosines[:, 0]))
-    probabilities = match_probabilities(name, cosines[usable], several=several)
+    probabilities = match_probabilities(job.name, cosines[usable], several=several)
     best = np.arange(len(usable)), probabilities.argmax(axis=1)
     row, label = np.nonzero(np.ones_like(probabilities)) if several else best
-    found = pd.DataFrame({"image": names[usable[row]], "label": labels[label], "confidence": probabilities[row, label]})
+    rows = pd.DataFrame({"image": names[usable[row]], "label": labels[label], "confidence": probabilities[row, label]})
+    rows = rows.assign(**dict.fromkeys(t.BOX_COLUMNS, np.nan))
     errors = issues_to_frame(issues).rename(columns={"where": "image"})[["image", "code", "message"]]
-    return found, errors, len(images) - len(usable) if stopped else 0
+    return _Found(rows, errors, len(images) - len(usable) if stopped else 0)
 
 
-def _detect(
-    names: list[str],
-    root: Path,
-    name: str,
-    weights: Weights,
-    texts: dict[str, str],
-    workers: int | None,
-    events: Events,
-) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Return the boxes in images with their confidences, unreadable images, and the number of remaining images."""
+def _detect(images: pd.DataFrame, job: _Job) -> _Found:
+    """Detect what the descriptions of labels name in images. Messages say how long it takes."""
     from customlabels_nb.models.pretrained.zero_shot import LEAST_CONFIDENCE, describe_input  # imports torch
 
+    names, weights, workers = images["image"].tolist(), job.weights, job.workers
     side, mean, std = describe_input(weights)
     config = ModelConfig(
         task=BOXES,
-        labels=tuple(texts),
-        colors=tuple(map(label_color, range(len(texts)))),
+        labels=tuple(job.texts),
+        colors=tuple(map(label_color, range(len(job.texts)))),
         backbone=weights.name,
         input_size=side,
         mean=mean,
         std=std,
         training={"licence": weights.licence},
-        zero_shot=ZeroShot(name, weights.revision, tuple(texts.values())),
+        zero_shot=ZeroShot(job.name, weights.revision, tuple(job.texts.values())),
     )
-    parent = root / _FOLDER
+    parent = job.root / _FOLDER
     folder = parent / model_identity(parent, config)[:16]
     for other in parent.glob("*"):  # of earlier proposals, unless another process works there
         if other != folder and (lock := lock_folder(other)) is not None:
@@ -268,14 +271,13 @@ def _detect(
     save_zero_shot(folder / "model", config)
     predictor, ours = Predictor(folder / "model"), lock_folder(folder)
     to = folder / ("found" if workers is not None or find_spec("pyarrow") else "found.jsonl")
-    detect = partial(
-        detect_many, predictor, names, root=root, threshold=LEAST_CONFIDENCE, to=to, resume=True, batch_size=1
-    )
+    options: dict[str, Any] = {"root": job.root, "threshold": LEAST_CONFIDENCE, "batch_size": 1}
+    detect = partial(detect_many, predictor, names, to=to, resume=True, **options)
     times, is_continued = [time.monotonic()], to.exists()
 
     def relay(event: Event) -> None:
         """Say after the first images how long the others will take, and let workers process them."""
-        events.emit(event)
+        job.events.emit(event)
         if not isinstance(event, Progress) or len(times) > _SAMPLE:
             return
         times.append(time.monotonic())
@@ -283,7 +285,7 @@ def _detect(
         if len(times) > _SAMPLE and count:
             seconds = (times[-1] - times[0]) / _SAMPLE
             rest = _describe(count * seconds / (workers or 1))
-            events.message(
+            job.events.message(
                 f"{weights.name} takes {_describe(seconds)} an image: about {rest} for {counted(count, 'more image')}. "
                 "If stopped, the same call continues."
             )
@@ -294,11 +296,11 @@ def _detect(
         predictor.start(engine=TORCH)
         written: Any = detect(events=Events(relay))
         if workers is not None and len(times) > _SAMPLE and written.left:
-            written = detect(workers=workers, events=events)
+            written = detect(workers=workers, events=job.events)
         table, errors = written.table(), written.errors[written.errors["image"].isin(names)]
         if is_continued and len(errors):  # they may be readable now
             unread = errors["image"].tolist()
-            again: Any = detect_many(predictor, unread, root=root, threshold=LEAST_CONFIDENCE, batch_size=1)
+            again: Any = detect_many(predictor, unread, **options)
             table = pd.concat([table, again])
             errors = pd.DataFrame(again.attrs["errors"], columns=errors.columns)
     except InputError as error:
@@ -307,7 +309,8 @@ def _detect(
         predictor.stop()
         if ours is not None:
             os.close(ours)
-    return table[table["image"].isin(names)].reset_index(drop=True), errors.reset_index(drop=True), written.left
+    rows = table[table["image"].isin(names)].reset_index(drop=True)
+    return _Found(rows, errors.reset_index(drop=True), written.left)
 
 
 def _describe(seconds: float) -> str:
@@ -317,28 +320,25 @@ def _describe(seconds: float) -> str:
     return f"{seconds:.2g} seconds"
 
 
-def _outline(
-    found: pd.DataFrame, images: pd.DataFrame, root: Path, segmenter: Segmenter, events: Events
-) -> tuple[pd.DataFrame, int]:
-    """Return the boxes with polygons, where the segmenter finds one, and the number of images that are left."""
-    cache, content = project_cache(root, "thumbnails"), dict(zip(images["image"], images["sha256"], strict=True))
-    groups, parts, done = found.groupby("image", sort=False), [], 0
+def _outline(found: _Found, images: pd.DataFrame, segmenter: Segmenter, job: _Job) -> _Found:
+    """Turn boxes into polygons where the segmenter finds one. Images that are left keep their boxes."""
+    cache, content = project_cache(job.root, "thumbnails"), dict(zip(images["image"], images["sha256"], strict=True))
+    groups, parts = found.rows.groupby("image", sort=False), list[pd.DataFrame]()
     try:
-        for done, (image, rows) in enumerate(groups):
-            events.progress("outlining", done, len(groups))
+        for image, rows in groups:
+            job.events.progress("outlining", len(parts), len(groups))
             boxes = [tuple(box) for box in rows[[*t.BOX_COLUMNS]].to_numpy(dtype=np.float64).tolist()]
-            outlines = outlines_in(str(image), content[image], boxes, root, segmenter, cache)
-            rows = rows.assign(polygon=pd.Series([outline[0] for outline in outlines], rows.index, dtype=object))
-            rows[[*t.BOX_COLUMNS]] = [
-                polygon_to_ltwh(polygon) if polygon else box for (polygon, *_), box in zip(outlines, boxes, strict=True)
-            ]
+            outlines = outlines_in(str(image), content[image], boxes, job.root, segmenter, cache)
+            polygons = [outline.polygon for outline in outlines]
+            rows = rows.assign(polygon=pd.Series(polygons, rows.index, dtype=object))
+            pairs = zip(polygons, boxes, strict=True)
+            rows[[*t.BOX_COLUMNS]] = [polygon_to_ltwh(polygon) if polygon else box for polygon, box in pairs]
             parts.append(rows)
-        done = len(groups)
-        events.progress("outlining", done, len(groups))
+        job.events.progress("outlining", len(groups), len(groups))
     except (KeyboardInterrupt, Cancelled):
         pass
-    rest = found[~found["image"].isin([part["image"].iat[0] for part in parts])]
-    return pd.concat([*parts, rest]), len(groups) - done
+    rest = found.rows[~found.rows["image"].isin([part["image"].iat[0] for part in parts])]
+    return replace(found, rows=pd.concat([*parts, rest]), remaining=len(groups) - len(parts))
 
 
 def _store(store: SqlStore, found: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:

@@ -314,39 +314,35 @@ def _classify(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, ro
         head = learn(rows, truth, k)
     with steps.phase("validation", len(check), "check images"):
         fitted = cross_fit(rows, truth, head, copies=copies)
-        label, sure, right = _judged(fitted[check], truth[check], several)
+        label, sure = _surest(fitted[check], several)
+        right = ((fitted[check] >= _CLEAR) == truth[check]).all(axis=1) if several else label == truth[check]
         checks = pd.DataFrame({"label": label, "sure": sure, "right": right, "copies": copies[check]})
         images = data.part.images["image"].tolist()
         suspects = suspect_labels(fitted, truth, images, data.names, data.annotations, model=model)
         more, times = min(MORE, int(waiting.sum())), data.annotations["created"].astype("int64").to_numpy() / 1e6
         counts = count_on_check_images(rows, truth, check, head, copies=copies) if len(check) and more else None
-        outlook = counts and forecast(counts, more=more)
-        advice = outlook and describe_advice(outlook, data.names, times)
+        outlook = forecast(counts, more=more) if counts else None
+        advice = describe_advice(outlook, data.names, times) if outlook else None
     with steps.phase("inference", int(waiting.sum())):
         probabilities = predict(data.features, head, several=several)
-        label, sure, _ = _judged(probabilities[refused].astype(np.float64), None, several)
-        wrong = np.zeros(len(label), dtype=np.bool_)
-        errors = pd.DataFrame({"label": label, "sure": sure, "right": wrong, "copies": data.copies[refused]})
+        label, sure = _surest(probabilities[refused], several)
+        errors = pd.DataFrame({"label": label, "sure": sure, "right": False, "copies": data.copies[refused]})
         checks = pd.concat([checks, errors], ignore_index=True)
         doubt = label_doubt(probabilities, truth.sum(axis=0), _CLEAR) if several else margin_doubt(probabilities)
         open_rows = probabilities[waiting].astype(np.float64)
-        label, sure, _ = _judged(open_rows, None, several)
+        label, sure = _surest(open_rows, several)
         chosen = np.nonzero(open_rows >= _CLEAR) if several else (np.arange(len(open_rows)), label)
         shown = _label_table(data, np.flatnonzero(waiting)[chosen[0]], chosen[1], open_rows[chosen])
         shown = shown.assign(sure=sure[chosen[0]])
     return _Predictions(checks, shown, suspects, doubt, probabilities, advice)
 
 
-def _judged(
-    probabilities: NDArray[np.float64], truth: NDArray[Any] | None, several: bool
-) -> tuple[IntArray, NDArray[np.float64], BoolArray | None]:
-    """Return the predicted label of each image, how sure it is, and whether it is right."""
-    if several:  # all labels of an image are right, or it is wrong
-        clear = clarity(probabilities, _CLEAR).min(axis=1)
-        right = None if truth is None else ((probabilities >= _CLEAR) == truth).all(axis=1)
-        return np.zeros(len(probabilities), dtype=np.int64), clear, right
-    label = probabilities.argmax(axis=1)
-    return label, probabilities.max(axis=1, initial=0), None if truth is None else label == truth
+def _surest(probabilities: NDArray[np.floating], several: bool) -> tuple[IntArray, NDArray[np.float64]]:
+    """Return the predicted label of each image (0 if it may have several), and how sure the model is."""
+    rows = probabilities.astype(np.float64)
+    if several:
+        return np.zeros(len(rows), dtype=np.int64), clarity(rows, _CLEAR).min(axis=1)
+    return rows.argmax(axis=1), rows.max(axis=1, initial=0)
 
 
 def _detect(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, root: Path, model: str) -> _Predictions:

@@ -1,4 +1,4 @@
-"""Stand-ins for the helper process and for the features of images without files, so that tests of assist are quick."""
+"""Train in this process on features of images without files, so that tests of assist are quick."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from customlabels_nb.assist import background_training, training
+from customlabels_nb.assist.background_training import BackgroundTraining
 from customlabels_nb.errors import Cancelled, HelperError
 from customlabels_nb.events import Events
+from customlabels_nb.project.location import ProjectLocation, open_project_store
+from customlabels_nb.project.project import Project
 from customlabels_nb.store import SqlStore
 from customlabels_nb.workers.helper_process import failure
 
@@ -68,3 +71,13 @@ def train_in_process(monkeypatch: pytest.MonkeyPatch, rows: Callable[[list[str]]
     monkeypatch.setattr(background_training, "BackgroundRunner", InProcess)
     monkeypatch.setattr(training, "PackedFeatures", partial(FakeFeatures, rows))
     monkeypatch.setattr(training, "group_copies", lambda images, *_: np.arange(len(images)))
+
+
+def training_of(project: Project) -> BackgroundTraining:
+    """Return the background training of a project as another kernel has it, without a thread."""
+    return BackgroundTraining(ProjectLocation(project.root, open_project_store(project.root)))
+
+
+def turn_on(project: Project, **settings: Any) -> None:
+    """Turn assist on as in another kernel, without a thread that trains."""
+    training_of(project).change_settings("start assist", on=True, **settings)

@@ -20,8 +20,8 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.assist import assistant, training
-from customlabels_nb.assist.assistant import Assist
+from customlabels_nb.assist import background_training, training
+from customlabels_nb.assist.background_training import BackgroundTraining
 from customlabels_nb.assist.queue import check_order
 from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.core import tables as t
@@ -31,13 +31,14 @@ from customlabels_nb.events import Events
 from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.detector import DetectedBoxes, to_table
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.report import Report
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.store.database import now_us
 from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.background import RunnerRecord, change_record
-from tests.assist.in_process import InProcess, train_in_process
+from tests.assist.in_process import InProcess, train_in_process, training_of, turn_on
 from tests.facts import tells
 from tests.waiting import is_gone, is_soon
 
@@ -51,13 +52,14 @@ sys.path[:] = sys.argv[2:]
 import customlabels_nb as cl
 from customlabels_nb.events import Events
 from customlabels_nb.workers.background import BackgroundRunner
+from tests.assist.in_process import training_of
 run = BackgroundRunner.run
 BackgroundRunner.run = lambda self, entry, arguments, events: run(
     self, "tests.workers.helper_tasks:stored_work", {"steps": 10_000}, events
 )
-assist, events = cl.load_project(root).assist, Events()
-events.subscribe(lambda event: print(assist._runner.pid, flush=True))
-assist._run(events)
+training, events = training_of(cl.load_project(root)), Events()
+events.subscribe(lambda event: print(training.runner.pid, flush=True))
+training.run(events)
 """
 
 
@@ -91,14 +93,16 @@ def make(tmp_path: Path, task: str = "single-label") -> Project:
         images = t.normalise_images(
             pd.DataFrame({"image": [f"{split[:2]}-{i:03}.jpg" for i in range(count)]}), split=split
         )
-        project._store.add_images(split, images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me"))
+        open_project_store(project.root).add_images(
+            split, images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me")
+        )
     return project
 
 
 @pytest.fixture
 def project(tmp_path: Path, noise: list[float]) -> Iterator[Project]:
     made = make(tmp_path)
-    made.assist._checks()
+    training_of(made).checks()
     yield made
     made.close()
 
@@ -193,8 +197,9 @@ def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project
     assert set(found["image"]) == set(order[88:90])
     assert found["suggested"].tolist() == found["image"].map(truth).tolist()
     actions = ProjectActions(
-        project._store, project.root, "", cast(Any, None), keep_thresholds=print, open_images=print, open_map=print
-    )
+        open_project_store(project.root), project.root, "", cast(Any, None),
+        keep_thresholds=print, open_images=print, open_map=print,
+    )  # fmt: skip
     report = Report(evaluate(project.train_set.annotations, project.train_set.annotations), actions=lambda: actions)
     item = report.advice[0]
     assert (item.kind, item.names) == ("suspects", found["image"].tolist())
@@ -212,7 +217,8 @@ def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project
 
 def test_test_set_is_never_used(project: Project) -> None:
     def state() -> list[Any]:
-        return [table.astype(str).to_numpy().tolist() for table in project._store.tables(t.TEST)[:2]]
+        tables = project.test_set.images, project.test_set.annotations
+        return [table.astype(str).to_numpy().tolist() for table in tables]
 
     before, names = state(), set(project.test_set.images["image"])
     label_checks(project, names_in_order(project)[:100])
@@ -248,15 +254,16 @@ def test_machine_labels_are_one_action_and_not_trained_on(project: Project) -> N
     assert (machine["confidence"] < 1).all()
     assert machine["annotator"].unique().tolist() == [f"model:{first['run'] + 1}"]
     again = train(project)
+    store = open_project_store(project.root)
     assert again["labels"] == first["labels"] == 80
     assert again["steps"][2]["count"] == first["steps"][2]["count"]
     assert project.assist.suspects().empty
     assert labels.apply() == 0
     label(project, machine["image"].tolist()[:1])
-    assert project._store.labelled_by_people(t.TRAIN) == (81, 0)
+    assert store.labelled_by_people(t.TRAIN) == (81, 0)
     project.undo()
     assert project.undo() == count
-    assert project._store.labelled_by_people(t.TRAIN) == (80, 0)
+    assert store.labelled_by_people(t.TRAIN) == (80, 0)
     assert len(project.train_set.annotations) == 80
 
 
@@ -315,8 +322,10 @@ def test_labels_that_were_renamed_or_merged_are_no_longer_shown(project: Project
     project.labels.rename("lemon", "citron")
     project.labels.merge("01", into="lime")
     assert set(project.assist.results.prelabels["label"]) == {"lime"}
-    assert project.assist._latest()["basis"] != project.assist._basis()  # type: ignore[index]
-    train(project)
+    count = len(project.assist.runs)
+    turn_on(project)
+    training_of(project).train_if_due()
+    assert len(project.assist.runs) == count + 1
     assert set(project.assist.results.prelabels["label"]) == {"citron", "lime"}
 
 
@@ -336,7 +345,7 @@ def test_the_next_training_counts_labels_of_people(project: Project) -> None:
     assert repr(assist.status).startswith("off: ")
     label(project, order[4:16])
     assert assist.next_training == 0
-    assist._change("start assist", on=True)  # without a thread that trains
+    turn_on(project)
     assert assist.status.text.startswith("Trains soon.")
 
 
@@ -355,29 +364,32 @@ def test_background_training_starts_after_enough_labels(project: Project) -> Non
     label(project, names_in_order(project)[12:40])
     time.sleep(1.5)
     assert len(assist.runs) == 2
-    assert Project(project._location).assist.summary()["on"] is False
+    other = cl.load_project(project.root)
+    assert other.assist.summary()["on"] is False
+    other.close()
 
 
 def test_another_kernel_trains_until_it_has_ended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     record = RunnerRecord("x", socket.gethostname(), other.pid, now_us())
-    change_record(project._store, "trainer", lambda _: record)
+    change_record(open_project_store(project.root), "trainer", lambda _: record)
     assist = project.assist
     with pytest.raises(NotAllowedError, match="Another kernel is the trainer"):
         train(project)
     said = assist.summary()
     assert said["elsewhere"]
     assert said["running"] is not None
-    assist._change("start assist", on=True)
-    assist._step()
+    turn_on(project)
+    training = training_of(project)
+    training.train_if_due()
     assert assist.runs.empty
     other.kill()
     other.wait()
     assert not assist.summary()["elsewhere"]
     ran: list[Any] = []
-    monkeypatch.setattr(Assist, "_run", lambda self, events: ran.append(1))
-    assist._step()
+    monkeypatch.setattr(BackgroundTraining, "run", lambda self, events: ran.append(1))
+    training.train_if_due()
     assert ran == [1]
 
 
@@ -396,7 +408,7 @@ def test_a_killed_kernel_leaves_no_helper_and_no_label_is_lost(
     assert is_soon(lambda: is_gone(helper), 10)
     assert len(project.train_set.annotations) == 30
     monkeypatch.undo()
-    project.assist._change("start assist", on=True)
+    turn_on(project)
     assert project.assist.status.state == "failed"
     assert "has ended" in project.assist.status.text
     assert project.assist.next_training == 0
@@ -417,7 +429,7 @@ def test_too_few_or_all_labels_give_a_message(project: Project, given: int, text
 
 
 def test_the_advice_does_not_ask_for_more_labels_than_there_are_images(project: Project) -> None:
-    project.assist._change("start assist", on=True, target=0.99)
+    turn_on(project, target=0.99)
     order = names_in_order(project)
     label_checks(project, order[:40])
     needed = train(project)["needed"]
@@ -440,7 +452,7 @@ def test_an_empty_project_and_a_wrong_target_are_refused(tmp_path: Path, noise: 
     with pytest.raises(HelperError, match="no images"):
         train(project)
     assert project.assist.status.state == "off"
-    project.assist._change("start assist", on=True)
+    turn_on(project)
     assert project.assist.status.state == "failed"
     assert "no images" in project.assist.status.text
     with pytest.raises(InputError, match="target"):
@@ -466,34 +478,34 @@ def test_full_disk_or_memory_gives_a_message(
     monkeypatch.setattr(AssistResults, "write", fail)
     with pytest.raises(HelperError, match=text):
         train(project)
-    project.assist._change("start assist", on=True)
+    turn_on(project)
     assert project.assist.status.state == "failed"
     assert text in project.assist.summary()["error"]
     assert project.assist.runs["state"].tolist() == ["failed"]
-    project.assist._step()  # it is not tried again and again
+    training_of(project).train_if_due()  # it is not tried again and again
     assert project.assist.runs["state"].tolist() == ["failed"]
     label(project, names_in_order(project)[:1])
-    project.assist._step()
+    training_of(project).train_if_due()
     assert project.assist.runs["state"].tolist() == ["failed", "failed"]
 
 
 def test_stop_waits_for_the_end_of_a_training(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assist = project.assist
-    assist._change("start assist", on=True)
+    assist, store = project.assist, open_project_store(project.root)
+    turn_on(project)
     here = RunnerRecord("x", socket.gethostname(), os.getpid(), now_us(), progress=["training", 3, 10])
-    change_record(project._store, "trainer", lambda _: here)
+    change_record(store, "trainer", lambda _: here)
     assert repr(assist.status) == "running: training, 3 of 10."
     assist.stop(wait=False)
     assert repr(assist.status) == "stopping: The training (training, 3 of 10) was asked to stop."
     assert not assist.on
-    ended = threading.Timer(0.5, change_record, (project._store, "trainer", lambda _: replace(here, state="stopped")))
+    ended = threading.Timer(0.5, change_record, (store, "trainer", lambda _: replace(here, state="stopped")))
     ended.start()
     assist.stop()  # although it is off already
     assert assist.status.state == "off"
     ended.join()
-    change_record(project._store, "trainer", lambda _: here)
-    monkeypatch.setattr(assistant, "_STOPPING_SECONDS", 0.3)
+    change_record(store, "trainer", lambda _: here)
+    monkeypatch.setattr(background_training, "STOPPING_SECONDS", 0.3)
     assist.stop()  # of a kernel that does not respond
     assert assist.status.state == "stopping"
 
@@ -593,7 +605,7 @@ def test_boxes_are_prelabelled_and_suspected(
     assert (prelabels["left"] == 10).all()
     assert project.assist.suspects()["image"].tolist() == [order[109]]
     assert project.assist.next_training == 28
-    project.assist._change("start assist", on=True)
+    turn_on(project)
     assert "Trains after 28 more boxes" in project.assist.status.text
     project.assist.stop()
     labels = project.assist.auto_label(progress=False)
@@ -700,14 +712,15 @@ def test_copies_of_a_labelled_image_offer_its_label(project: Project, monkeypatc
 def test_images_that_had_a_label_before_assist_are_no_check_images(project: Project) -> None:
     order = names_in_order(project)
     label(project, order[:100])
-    project._store.change_setting("assist checks", lambda _: None)
+    open_project_store(project.root).change_setting("assist checks", lambda _: None)
     label_checks(project, order[100:140])
     assert train(project)["steps"][2]["count"] == 40
 
 
 def test_renamed_images_keep_their_queue_position_and_group(tmp_path: Path) -> None:
     content = [{"sha256": f"{number:064x}", "width": 8, "height": 8} for number in range(6)]
-    part, store = pd.DataFrame(content).assign(split="train"), cl.create_project("x", tmp_path / "x")._store
+    store = open_project_store(cl.create_project("x", tmp_path / "x").root)
+    part = pd.DataFrame(content).assign(split="train")
     for name in ("a", "b"):
         data = t.normalise_images(part.assign(image=[f"{name}{i}.jpg" for i in range(6)]))
         found = training.group_copies(data, tmp_path, store, Events())
@@ -724,21 +737,19 @@ def test_groups_of_near_duplicates_stay_in_one_half() -> None:
 
 
 def test_stopped_runs_are_ignored_and_missing_results_recomputed(project: Project) -> None:
-    assist = project.assist
-    assist._change("start assist", on=True)
+    def runs_when_due() -> list[str]:
+        training_of(project).train_if_due()
+        return list(project.assist.runs["state"])
+
+    turn_on(project)
     label(project, names_in_order(project)[:5])
     stopped = {**train(project), "state": "stopped"}
-    project._store.change_setting("assist runs", lambda _: [stopped])
-    assert assist.next_training == 0
-    assist._step()
-    assert assist.runs["state"].tolist() == ["stopped", "done"]
-    assist._seen = -1
-    assist._step()
-    assert len(assist.runs) == 2
+    open_project_store(project.root).change_setting("assist runs", lambda _: [stopped])
+    assert project.assist.next_training == 0
+    assert runs_when_due() == ["stopped", "done"]
+    assert runs_when_due() == ["stopped", "done"]
     (project.root / "cache" / "assist" / "results.npz").unlink()
-    assist._seen = -1
-    assist._step()
-    assert len(assist.runs) == 3
+    assert runs_when_due() == ["stopped", "done", "done"]
 
 
 def test_corrected_labels_count_for_the_next_training(project: Project) -> None:
@@ -759,40 +770,39 @@ def test_closing_stops_training_and_leaves_no_files(project: Project, monkeypatc
             ended.set()
 
     ended = threading.Event()
-    assist = project.assist
-    assist._local = Killed()  # type: ignore[attr-defined]
-    assist._runner_of = project._store, assist._local  # type: ignore[attr-defined]
-    assist.start()
-    assert is_soon(lambda: bool(project._store.setting("assist runs")), 20)
+    monkeypatch.setattr(background_training, "BackgroundRunner", Killed)
+    store, threads = open_project_store(project.root), set(threading.enumerate())
+    project.assist.start()
+    assert is_soon(lambda: bool(store.setting("assist runs")), 20)
     project.close()
-    assert assist._thread is None
-    assert cl.load_project(project.root)._store.setting("assist runs") == []
+    assert not set(threading.enumerate()) - threads
+    assert store.setting("assist runs") == []
 
 
 def test_training_continues_after_renaming_the_project(project: Project) -> None:
     assist = project.assist
-    assist._change("start assist", on=True)
-    assist._seen = project._store.last_action() + 1
+    turn_on(project)
     with pytest.raises(cl.errors.ProjectError):
         project.rename("a/b")
-    assert assist._thread is not None
+    assert is_soon(lambda: len(assist.runs) == 1, 20)
     project.rename("vegetables")
     assert project.assist is assist
-    assert assist._thread.is_alive()
+    label(project, names_in_order(project)[:12])
+    assert is_soon(lambda: len(assist.runs) == 2, 20)
 
 
 def test_an_error_without_a_text_is_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Assist) -> None:
+    def fail(_: BackgroundTraining) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(Assist, "_step", fail)
+    monkeypatch.setattr(BackgroundTraining, "train_if_due", fail)
     project.assist.start()
     assert is_soon(lambda: project.assist.status.text == "MemoryError", 10)
     assert project.assist.status.state == "failed"
 
 
 def test_an_unpacked_project_does_not_train_by_itself(project: Project, tmp_path: Path) -> None:
-    project.assist._change("start assist", on=True, target=0.9)
+    turn_on(project, target=0.9)
     project.pack(tmp_path / "x.zip", progress=False)
     copy = cl.unpack_project(tmp_path / "x.zip", tmp_path / "copy")
     assert not copy.assist.on
@@ -835,7 +845,7 @@ def test_frames_of_one_video_count_once_and_images_are_trusted_with_all_their_bo
 
 def test_check_images_that_people_cannot_label_are_evidence_against_predictions(project: Project) -> None:
     names, start = names_in_order(project), 0
-    session = LabellingSession(project._store, project.root, "train")
+    session = LabellingSession(open_project_store(project.root), project.root, "train")
     while start < 100:
         train(project)
         part, start = names[start : start + 40], start + 40
@@ -850,8 +860,8 @@ def test_check_images_that_people_cannot_label_are_evidence_against_predictions(
 def test_correcting_a_label_from_before_assist_adds_no_evidence(project: Project) -> None:
     names = names_in_order(project)
     label(project, names[:60:2], ["lime"] * 30)
-    project._store.change_setting("assist checks", lambda _: None)
-    project.assist._checks()
+    open_project_store(project.root).change_setting("assist checks", lambda _: None)
+    training_of(project).checks()
     label_checks(project, names[1:60:2])
     before = train(project)["evidence"]
     label(project, names[:60:2])

@@ -114,11 +114,10 @@ def test_advice_contains_metrics() -> None:
     found = Forecast(50, 0.9, 0.021, 0.002, 0.04, 1)
     text = "The next 50 labels would raise F1 by 0.02 (0.00–0.04), mostly for lime."
     assert describe_forecast(found, LABELS, None) == text
-    assert describe_forecast(found, LABELS, 14.4) == f"{text} They take about 12 minutes at your pace."
+    assert describe_forecast(found, LABELS, 12) == f"{text} They take about 12 minutes at your pace."
     assert "mostly" not in describe_forecast(Forecast(50, 0.9, 0.02, 0, 0.04, None), LABELS, None)
     done = describe_forecast(Forecast(50, 0.99, 0.001, 0, 0.004, None), LABELS, 3)
     assert done == "The next 50 labels would raise F1 by 0.00 (0.00–0.00). The model hardly needs them."
-    assert f"{FEWEST_CHECKED} check images" in describe_forecast(None, LABELS, 3)
     assert "\n" not in describe_forecast(found, ["a", "li\nme"], None)
 
 

@@ -24,10 +24,11 @@ from customlabels_nb.errors import CustomLabelsError, InputError, MissingDepende
 from customlabels_nb.events import Event, Events, Message, Progress
 from customlabels_nb.models.detector_shape import DetectorShape, ZeroShot
 from customlabels_nb.models.pretrained import zero_shot
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from customlabels_nb.user_settings import settings
-from tests.assist.in_process import train_in_process
+from tests.assist.in_process import train_in_process, training_of
 from tests.labeling.color_segmenter import ColorSegmenter
 from tests.models.tiny_zero_shot import write_fake_owlv2
 
@@ -138,7 +139,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def stored(project: Project) -> list[tuple[Any, ...]]:
     """Return the stored predictions: number of the image, label, model and rounded box."""
-    rows = project._store.predictions()
+    rows = open_project_store(project.root).predictions()
     boxes = rows[[*t.BOX_COLUMNS]].round().to_numpy().tolist()
     return [(int(Path(r.image).stem), r.label, r.model, *box) for r, box in zip(rows.itertuples(), boxes, strict=True)]
 
@@ -276,15 +277,16 @@ def with_proposals(tmp_path: Path, task: str) -> Project:
         project.labels.add(label)
     names = [f"{number}.jpg" for number in range(400)]
     images = t.normalise_images(pd.DataFrame({"image": names}), split="train")
-    project._store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me"))
+    store = open_project_store(project.root)
+    store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "me"))
     wrong = [number % 10 == 0 for number in range(400)]
     labels = [truth(name, not right) for name, right in zip(names, wrong, strict=True)]
     frame = pd.DataFrame({"image": names, "label": labels, "confidence": np.where(wrong, 0.4, 0.9)})
     if task == "boxes":
         frame[[*t.BOX_COLUMNS]] = [10.0, 10.0, 20.0, 20.0]
     project.add_predictions(frame, model=NAME)
-    project._store.change_setting(PROPOSALS, lambda _: {"model": NAME, "task": task})
-    project.assist._checks()
+    store.change_setting(PROPOSALS, lambda _: {"model": NAME, "task": task})
+    training_of(project).checks()
     return project
 
 
@@ -348,7 +350,7 @@ def test_proposed_labels_take_turns(tmp_path: Path) -> None:
     project.assist.train(progress=False)
     queue = project.assist.queue
     asked = queue.loc[queue["kind"] == "typical", "image"].head(20)
-    counts = asked.map(project._store.predictions().set_index("image")["label"]).value_counts()
+    counts = asked.map(open_project_store(project.root).predictions().set_index("image")["label"]).value_counts()
     assert counts.max() - counts.min() <= 4  # some places are those of check images
 
 
@@ -384,7 +386,7 @@ def test_impossible_calls_are_refused(
     with pytest.raises(CustomLabelsError, match=words):
         project.assist.propose(prompts, **options, progress=False)
     assert not stored(project)
-    assert project._store.setting(PROPOSALS) is None
+    assert open_project_store(project.root).setting(PROPOSALS) is None
 
 
 def test_call_without_transformers_or_unlabelled_images_is_refused(
