@@ -420,17 +420,9 @@ class Assist:
         self._training.is_closed = False
         with progress_bars(events, show=progress) as stream:
             proposals = propose(
-                self._place.store,
-                self._place.root,
-                prompts,
-                model=model,
-                masks=masks,
-                threshold=threshold,
-                workers=workers,
-                test=self.test,
-                reserved=self._training.checks()["reserved"],
-                events=stream,
-            )
+                self._place.store, self._place.root, prompts, model=model, masks=masks, threshold=threshold,
+                workers=workers, test=self.test, reserved=self._training.checks()["reserved"], events=stream,
+            )  # fmt: skip
             change_signal.notify(self._place.root)
             if not proposals.remaining:
                 with contextlib.suppress(Cancelled, NotAllowedError):  # another kernel trains

@@ -102,6 +102,7 @@ def make(tmp_path: Path, task: str = "single-label") -> Project:
 @pytest.fixture
 def project(tmp_path: Path, noise: list[float]) -> Iterator[Project]:
     made = make(tmp_path)
+    assert not made.assist.on  # so that it has no thread, also if it is turned on elsewhere
     training_of(made).checks()
     yield made
     made.close()
