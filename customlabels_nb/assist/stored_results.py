@@ -24,7 +24,6 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED, has_tag, is_reviewed
 
 if TYPE_CHECKING:
-    from customlabels_nb.evaluation.arrays import BoolArray
     from customlabels_nb.store import SqlStore
 
 QUEUES = ("assist", "manual", "clustered", "prelabelled", "suspect")
@@ -109,8 +108,10 @@ class AssistResults:
     def cluster_pages(self, waiting: Collection[str], taken_out: Collection[str] = ()) -> pd.DataFrame:
         """Return the pages of ``waiting`` images. Those in ``taken_out`` come back alone, after all pages."""
         pages = self.pages.assign(image=self.images[self.pages["position"].to_numpy()])
-        open_, out = (np.isin(self.images, list(names)) for names in (waiting, taken_out))
-        return remaining_pages(pages, open_, out)
+        remaining = pages[pages["image"].isin(list(waiting))]
+        is_out = remaining["image"].isin(list(taken_out))
+        numbers = np.arange(is_out.sum()) + (0 if pages.empty else int(pages["page"].max()) + 1)
+        return pd.concat([remaining[~is_out], remaining[is_out].assign(page=numbers)], ignore_index=True)
 
     def write(self, root: Path) -> None:
         """Store the results in the cache of the project at ``root``, in place of earlier ones."""
@@ -172,12 +173,3 @@ def _packed(table: pd.DataFrame) -> dict[str, Any]:
 
 def _unpacked(columns: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, (dtype, values) in columns.items()})
-
-
-def remaining_pages(pages: pd.DataFrame, open_: BoolArray, taken_out: BoolArray) -> pd.DataFrame:
-    """Return the pages without answered images. Those that were taken out of a page come back alone, at the end."""
-    remaining = pages[open_[pages["position"].to_numpy()]]
-    alone = taken_out[remaining["position"].to_numpy()]
-    first, last = remaining[~alone], remaining[alone]
-    numbers = np.arange(len(last)) + (0 if pages.empty else int(pages["page"].max()) + 1)
-    return pd.concat([first, last.assign(page=numbers)], ignore_index=True)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from customlabels_nb.assist.clusters import ENOUGH_LABELS, cluster_pages
 from customlabels_nb.assist.queue import compact
-from customlabels_nb.assist.stored_results import remaining_pages
 from customlabels_nb.errors import InputError
+from tests.labeling.fake_assist import results
 
 
 def drawn(n: int, k: int, spread: float, *, random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -65,20 +67,20 @@ def test_the_order_stays_while_images_are_labelled() -> None:
     features, _ = drawn(120, 3, 0.2)
     pages = cluster_pages(features, np.ones(120, bool), 6)
     first = pages.loc[pages["page"] == 0, "position"].to_numpy()
-    open_, taken_out = np.ones(120, bool), np.zeros(120, bool)
-    open_[first[1:]], taken_out[first[0]] = False, True
-    left = remaining_pages(pages, open_, taken_out)
+    names = np.array([f"{i}.jpg" for i in range(120)])
+    stored = replace(results(names.tolist()), pages=pages)
+    left = stored.cluster_pages(set(np.delete(names, first[1:])), {names[first[0]]})
     assert left["position"].tolist() == [*pages["position"][6:], first[0]]
     assert (left["page"].to_numpy()[:-1] == pages["page"].to_numpy()[6:]).all()
     assert left["page"].iloc[-1] > pages["page"].max()  # alone, not skipped
-    assert remaining_pages(left, np.zeros(120, bool), taken_out).empty
+    assert stored.cluster_pages((), names).empty
 
 
 def test_nothing_is_grouped_when_all_is_labelled() -> None:
     features, _ = drawn(20, 2, 0.2)
     pages = cluster_pages(features, np.zeros(20, bool), 4)
     assert pages.empty
-    assert remaining_pages(pages, np.zeros(20, bool), np.zeros(20, bool)).empty
+    assert replace(results([f"{i}.jpg" for i in range(20)]), pages=pages).cluster_pages((), ()).empty
 
 
 def test_a_page_needs_an_image() -> None:
