@@ -259,24 +259,21 @@ class Assist:
         last = self._training.latest("done")
         if last is None:
             return ["Nothing was trained yet. project.assist.train() does it now."]
-        sentences, promise, target = [last["note"]] if last["note"] else [], last["promise"], f"{last['target']:.0%}"
+        promise, evidence, needed, target = last["promise"], last["evidence"], last["needed"], f"{last['target']:.0%}"
         unlabelled = self._count()["left"]
+        outlook = last["advice"]["text"] if last["advice"] and unlabelled != 0 else ""
         if promise:
-            sentences.append(
+            trust = (
                 f"Of {promise['shown']:,} predictions on check images that are sure enough to be shown, "
                 f"{promise['right']:,} are right: with 95 % confidence at least {promise['bound']:.1%} are."
             )
-        elif unlabelled == 0 or (
-            last["evidence"]["right"] is None and last["evidence"]["items"] >= last["evidence"]["wanted"]
-        ):
-            pass  # the note of the run says why nothing is predicted
-        elif last["needed"] and unlabelled is not None and last["needed"] > unlabelled:
-            sentences.append(
-                f"Too few images are left to trust predictions at {target}: that needs {last['needed']:,} labels."
-            )
+        elif unlabelled == 0 or (evidence["right"] is None and evidence["items"] >= evidence["wanted"]):
+            trust = ""  # the note of the run says why nothing is predicted
+        elif needed and unlabelled is not None and needed > unlabelled:
+            trust = f"Too few images are left to trust predictions at {target}: that needs {needed:,} labels."
         else:
-            sentences.append(_evidence_text(last, target))
-        return [*sentences, last["advice"]["text"]] if last["advice"] and unlabelled != 0 else sentences
+            trust = _evidence_text(last, target)
+        return [text for text in (last["note"], trust, outlook) if text]
 
     def summary(self) -> dict[str, Any]:
         """Return the state for the dashboard as a JSON object.

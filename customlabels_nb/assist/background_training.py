@@ -101,8 +101,7 @@ class BackgroundTraining:
             earlier = images[images["status"] != "unlabelled"]
             places = check_places(earlier["sha256"].fillna(earlier["image"]).tolist())
             new = {"earlier": pack_places(places), "reserved": []}
-            checks = self._place.store.change_setting(_CHECKS, lambda old: old or new)
-            assert checks is not None
+            return dict(self._place.store.change_setting(_CHECKS, lambda old: old or new))
         return checks
 
     @property
