@@ -37,6 +37,25 @@ def usable_ranks(size: int, images: int) -> int:
     return math.ceil(images / math.ceil(images / size))
 
 
+class Alone:
+    """One process that trains without others. See :class:`Peers`."""
+
+    size = 1
+
+    def __init__(self, images: int) -> None:
+        self.images, self.slots = images, range(images)
+
+    def announce(self, total: int | None, threads: int) -> None:
+        """Do nothing, because there are no other ranks."""
+
+    def end(self) -> None:
+        """Do nothing, because there are no other ranks."""
+
+    def add(self, losses: Losses | None, parameters: Sequence[Any]) -> Losses | None:
+        """Return the losses, which are those of the whole batch."""
+        return losses
+
+
 class Peers:
     """Connected ranks, as one of them sees them. ``slots`` are the positions in the batch of this rank's images."""
 

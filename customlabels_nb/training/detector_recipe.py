@@ -48,9 +48,10 @@ from customlabels_nb.remote.download_cache import connections
 from customlabels_nb.training.boxes_data import Example, Photos, make_examples
 from customlabels_nb.training.brands import BrandScenes, MixedScenes
 from customlabels_nb.training.budget import Budget, Clock
+from customlabels_nb.training.checkpoints import LoopState
 from customlabels_nb.training.detection_data import DetectionOptions, Prepared, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
-from customlabels_nb.training.loop import LoopOptions, LoopState, OtherRank, train
+from customlabels_nb.training.loop import LoopOptions, OtherRank, train
 from customlabels_nb.training.plan import UsableImages
 from customlabels_nb.training.recipe import Predictions, TrainingJob, TrainingResult
 from customlabels_nb.training.scene_sources import SceneSource

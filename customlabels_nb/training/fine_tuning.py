@@ -28,8 +28,9 @@ from customlabels_nb.models.backbones import backbone_named, build_backbone, for
 from customlabels_nb.models.classifier import ImageClassifier
 from customlabels_nb.models.transforms import Pixels, to_batch
 from customlabels_nb.training.budget import Budget, Clock, parse_budget
+from customlabels_nb.training.checkpoints import LoopState
 from customlabels_nb.training.image_data import ImageChange, ImagePixels, apply_changes, draw_change
-from customlabels_nb.training.loop import TUNING_WARM_UP, LoopOptions, LoopState, OtherRank, train
+from customlabels_nb.training.loop import TUNING_WARM_UP, LoopOptions, OtherRank, train
 from customlabels_nb.training.temperature import losses
 from customlabels_nb.workers.ranks import Ranks, RankTask
 

@@ -1,23 +1,17 @@
-"""Training loop with a time budget, progress reporting (progress bar), early stopping, checkpoints and exact resuming.
+"""Training loop of all networks, with progress reports, early stopping, checkpoints and exact resuming.
 
 The random numbers, images and learning rate of a step depend only on the seed and the step number. On a CPU, a training
 run that was killed and resumed therefore gives exactly the same weights as an uninterrupted run. Use ``steps`` to
 repeat a run whose number of steps was derived from a time budget. The result is the same unless a slowdown reduced the
 number of steps during that run.
 
-A checkpoint stores tensors as safetensors and everything else as JSON, each file with its hash, and never uses pickle.
-``state.json`` lists the files of a checkpoint and is written last, so the previous checkpoint stays valid if writing is
-interrupted.
+See :mod:`.pace` for time budgets and :mod:`.checkpoints` for stored states.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import re
 import signal
-import statistics
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -29,49 +23,29 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from customlabels_nb._utils.device import is_out_of_memory, release_memory
-from customlabels_nb._utils.files import why_not_written, write_whole
-from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.errors import ArtifactError, Cancelled, HelperError, ModelError
 from customlabels_nb.events import Events
-from customlabels_nb.models.compute_threads import fastest_threads
 from customlabels_nb.models.half_precision import half_type
 from customlabels_nb.training.budget import Budget
-from customlabels_nb.training.data_parallel import Losses, Peers, usable_ranks
+from customlabels_nb.training.checkpoints import ADVICE, Checkpoints, Loaded, LoopState, Tensors
+from customlabels_nb.training.data_parallel import Alone, Losses, Peers, usable_ranks
+from customlabels_nb.training.pace import ANY, PROBE, Pace
 from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.ranks import LostRankError, Ranks, RankTask
 
-STATE = "state.json"
-_FILE = re.compile(r"(?:last|best)-\d+\.safetensors")
-_ADVICE = "Start a new training run, or restore the original file."
-
-Tensors = dict[str, torch.Tensor]
-
-#: Number of steps after which a time budget is converted to a number of steps. The first few are not timed.
-PROBE = 10
 #: Number of steps until the full learning rate, for new layers and for fine-tuning.
 WARM_UP, TUNING_WARM_UP = 40, 20
-#: Number of steps below which a model has learnt hardly anything.
-FEW_STEPS = 20
 
 _LOWEST_RATE = 0.01
-_PATIENCE = 0.3  # early stopping: share of all steps without improvement on held-out images
-_LEAST_PATIENCE = 8  # epochs
 _MOST_LOADERS = 8
 _BETWEEN_LOSSES = 2.0  # seconds between two reports of the losses within an epoch
 _BETWEEN_CHECKPOINTS = 300.0  # seconds between two checkpoints within an epoch
-_ANY = 10**9  # steps
-_LOOK = 0.1  # share of a budget; a longer validation only runs at the end
-_SLOW_PROBE = 0.25  # share of a budget after which three steps are enough to estimate the time per step
-_LATE = 0.9  # share of the planned steps that must still fit into the budget
 _MOST_LOST = 3  # processes that end one after the other without a step in between
-_STALL = 3.0  # slowdown factor at which the number of threads is chosen again
 
 
 class Learner(Protocol):
@@ -125,33 +99,6 @@ class LoopOptions:
     spent: float = 0.0
     expect: Callable[[nn.Module], tuple[float, float]] | None = None
     ranks: Ranks | None = None
-
-
-@dataclass
-class LoopState:
-    """JSON-serialisable progress of a training run.
-
-    ``total`` is None until a time budget is converted to steps. ``seconds`` include the time before the run was
-    resumed. ``parts`` is above 1 if an entire batch does not fit into memory, or if several processes share it.
-    ``history`` has ``step``, ``seconds``, mean losses and metrics on held-out images for each epoch, ``sums`` the
-    losses since the last one. ``best`` is the highest metric on held-out images. ``look_seconds`` are for a validation
-    with its checkpoint, ``after_seconds`` reserved for the work after training. ``threads`` of torch are stored because
-    their number affects rounding. ``notes`` describe how the budget limited the training.
-    """
-
-    step: int = 0
-    total: int | None = None
-    seconds: float = 0.0
-    parts: int = 1
-    history: list[dict[str, float]] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)
-    best_step: int | None = None
-    best: float | None = None
-    step_seconds: float | None = None
-    look_seconds: float = 0.0
-    after_seconds: float = 0.0
-    threads: int | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 def rate(step: int, total: int | None, warm_up: int) -> float:
@@ -224,10 +171,10 @@ class _Loop:
         self.state = LoopState(total=options.budget.steps, seconds=options.spent)
         self.best: Tensors | None = None  # the best weights, if no checkpoint folder stores them
         self.whole = True  # False while the state changes, because a half-updated state must not be stored
-        self.times: list[float] = []
+        self.pace = Pace(self.state, options.budget, options.epoch_steps, clock)
         self.reported = _Reported(at=self.clock())
-        self.since = self.kept = self.clock()
-        self.peers: Peers | None = None
+        self.kept = self.clock()
+        self.peers: Peers | Alone = Alone(learner.batch_size)
         self.lost: list[int] = []  # the step of each loss of a process
 
     def go(self) -> LoopState:
@@ -236,16 +183,16 @@ class _Loop:
             try:
                 self._restore(loaded)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:  # of another release or other packages
-                raise ArtifactError(f"Cannot resume: the checkpoint does not fit. {_ADVICE}") from error
+                raise ArtifactError(f"Cannot resume: the checkpoint does not fit. {ADVICE}") from error
         elif self.options.budget.seconds is None and self.state.total is None:
             self.state.total = self.options.best_steps
         try:
             if self._misses_validation():  # the run was stopped before or during it
                 self._end_epoch()
-            while not self._finished():
-                if self.peers is None and self.options.ranks is not None:
+            while not self.pace.is_finished():
+                if self.options.ranks is not None and isinstance(self.peers, Alone):
                     self._start_ranks(self.options.ranks)
-                elif self._is_probed():
+                elif self.pace.is_probed():
                     self._decide()
                 else:
                     self._some_steps()
@@ -259,57 +206,46 @@ class _Loop:
         self.network.eval()
         return self.state
 
-    @property
-    def epoch_steps(self) -> int:
-        """Number of steps between two validations, or of all steps if a validation takes up much of the budget."""
-        rare = self.state.look_seconds > _LOOK * (self.options.budget.seconds or math.inf)
-        return (self.state.total or _ANY) if rare else self.options.epoch_steps
-
     # -- steps --------------------------------------------------------------------------------------
     def _some_steps(self) -> None:
         """Run steps up to the next validation or decision, and report progress after each."""
-        state = self.state
-        epoch_end = (state.step // self.epoch_steps + 1) * self.epoch_steps
-        ends = [epoch_end] if state.total is None else [epoch_end, state.total]
-        stop = min([*ends, PROBE] if state.step < PROBE else ends)
+        state, pace = self.state, self.pace
         self.network.train()
-        with closing(self._batches(state.step, stop)) as batches:
+        with closing(self._batches(state.step, pace.next_stop())) as batches:
             ended = self.clock()
             for items in batches:
                 try:
+                    self.peers.announce(state.total, torch.get_num_threads())
                     self._step(items)
                 except LostRankError:
                     assert self.options.ranks is not None
-                    self.peers = None
+                    self.peers = Alone(self.learner.batch_size)
                     self._note_loss(self.options.ranks.reason())
                     return
                 started, ended = ended, self.clock()
-                self.times.append(ended - started)  # includes the time to create the batch
+                pace.times.append(ended - started)  # includes the time to create the batch
                 self.events.progress("training", state.step, state.total, unit="steps")
                 total = state.total
-                self._follow_pace()
-                if self.clock() - self.reported.at >= _BETWEEN_LOSSES and not self._is_epoch_end():
+                if (slowdown := pace.adapt(cuda=self.cuda)) is not None:
+                    self.events.message(slowdown)
+                is_within = not pace.is_epoch_end()
+                if is_within and self.clock() - self.reported.at >= _BETWEEN_LOSSES:
                     self.events.metrics(state.step, **self._losses_since_report())
-                if self.clock() - self.kept >= _BETWEEN_CHECKPOINTS and not self._is_epoch_end():
+                if is_within and self.clock() - self.kept >= _BETWEEN_CHECKPOINTS:
                     self._keep()
-                if self._is_probed() or state.total != total:
+                if pace.is_probed() or state.total != total:
                     break
-        if self._is_epoch_end():
+        if pace.is_epoch_end():
             self._end_epoch()
-
-    def _is_epoch_end(self) -> bool:
-        return self.state.step % self.epoch_steps == 0 or self.state.step == self.state.total
 
     def _misses_validation(self) -> bool:
         step, history = self.state.step, self.state.history
-        return step > 0 and self._is_epoch_end() and (not history or history[-1]["step"] != step)
+        return step > 0 and self.pace.is_epoch_end() and (not history or history[-1]["step"] != step)
 
     def _batches(self, start: int, stop: int) -> Generator[Sequence[Any], None, None]:
         def make(step: int) -> Sequence[Any]:
             total = self.state.total
             fraction = 0.0 if step < PROBE or total is None else step / total
-            if self.peers is None:
-                return self.learner.batch(step, fraction)
             return self.learner.batch(step, fraction, self.peers.slots)
 
         # on a CPU, creating batches takes only a few percent of the time, and more threads would compete with torch's
@@ -321,20 +257,7 @@ class _Loop:
         for group, full in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = full * share
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        if self.peers is not None and self.peers.rank == 0:
-            self.peers.announce(state.total, torch.get_num_threads())
-        while True:
-            losses: Losses | None = None
-            try:
-                losses = self._gradients(items)
-            except (RuntimeError, MemoryError) as error:  # torch's out-of-memory error is a RuntimeError
-                if not is_out_of_memory(error):
-                    raise
-            if self.peers is not None:
-                losses = self.peers.add(losses, parameters)
-            if losses is not None:
-                break
-            self._halve(len(items) if self.peers is None else self.peers.images)
+        losses = self._gradients_of_all(items, parameters)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, self.options.clip)
         with self._undivided():
@@ -350,14 +273,26 @@ class _Loop:
                 state.sums[name] = state.sums.get(name, 0.0) + value
             state.step += 1
 
+    def _gradients_of_all(self, items: Sequence[Any], parameters: Sequence[Any]) -> Losses:
+        """Compute the gradients and losses of a batch, in smaller parts if a process has not enough memory."""
+        while True:
+            losses: Losses | None = None
+            try:
+                losses = self._gradients(items)
+            except (RuntimeError, MemoryError) as error:  # torch's out-of-memory error is a RuntimeError
+                if not is_out_of_memory(error):
+                    raise
+            losses = self.peers.add(losses, parameters)
+            if losses is not None:
+                return losses
+            self._halve(self.peers.images)
+
     def _gradients(self, items: Sequence[Any]) -> Losses:
-        """Compute the gradients of a batch or this rank's share of it, split into parts if needed, and the losses."""
+        """Compute the gradients and losses of this process's share of a batch, split into parts if needed."""
         self.optimizer.zero_grad(set_to_none=True)
         losses: Losses = {}
-        ranks, first, images = 1, 0, len(items)
-        if self.peers is not None:
-            ranks, first, images = self.peers.size, self.peers.slots.start, self.peers.images
-        size = math.ceil(len(items) / math.ceil(self.state.parts / ranks))
+        first, images = self.peers.slots.start, self.peers.images
+        size = math.ceil(len(items) / math.ceil(self.state.parts / self.peers.size))
         for start in range(0, len(items), size):
             part = items[start : start + size]
             with _seeded(self._seed(first + start), self.options.device):
@@ -431,45 +366,36 @@ class _Loop:
 
     def _end_ranks(self) -> None:
         if self.options.ranks is not None:
-            if self.peers is not None:
-                with suppress(LostRankError):
-                    self.peers.end()
+            with suppress(LostRankError):
+                self.peers.end()
             self.options.ranks.stop()
 
     def follow(self, peers: Peers) -> None:
         """Take the steps that rank 0 announces, as another rank."""
         self.peers = peers
         self.network.train()
-        batches = self._batches(self.state.step, _ANY)
+        batches = self._batches(self.state.step, ANY)
         items = next(batches)
         while (announced := peers.receive()) is not None:
             total, threads = announced
             if total != self.state.total:
                 self.state.total = total
-                batches = self._batches(self.state.step, _ANY)
+                batches = self._batches(self.state.step, ANY)
                 items = next(batches)
             torch.set_num_threads(threads)
             self._step(items)
             items = next(batches)  # while rank 0 creates its own
 
     # -- between steps ------------------------------------------------------------------------------
-    def _is_probed(self) -> bool:
-        """Check whether enough steps have run to know the time per step. If steps are slow, fewer are enough."""
-        if self.state.total is not None or not self.times:
-            return False
-        budget = self.options.budget.seconds or math.inf
-        slow = len(self.times) >= 3 and sum(self.times) > _SLOW_PROBE * budget
-        return self.state.step >= PROBE or slow or self._seconds() >= budget
-
     def _time(self, work: Callable[[], object]) -> float:
         started = self.clock()
         work()
         return self.clock() - started
 
     def _decide(self) -> None:
-        """Convert the time budget to a number of steps, based on the time per step."""
-        state, budget = self.state, self.options.budget.seconds
-        state.step_seconds = state.step_seconds or statistics.median(self.times[2:] or self.times)
+        """Convert the time budget to a number of steps, after timing a checkpoint and a validation."""
+        state = self.state
+        state.step_seconds = state.step_seconds or self.pace.probed_seconds()
         self.average.eval()
         state.look_seconds = self._time(self._keep)
         if self.options.expect is None:
@@ -477,42 +403,9 @@ class _Loop:
         else:
             look, state.after_seconds = self.options.expect(self.average.module)
             state.look_seconds += look
-        state.total = max(state.step, self._affordable())
-        if state.total < FEW_STEPS:
-            note = (
-                f"The budget of {budget:g} s is only enough for {counted(state.total, 'step')}, too few to learn much. "
-                f"A step takes about {state.step_seconds:.2g} s. Pass a longer budget."
-            )
-            state.notes.append(note)
-        else:
-            note = f"{state.total:,} steps of {state.step_seconds:.2f} s each fit into {budget:g} s."
+        note = self.pace.plan()
         self._keep()
         self.events.message(note)
-
-    def _affordable(self) -> int:
-        """Return the total number of steps that fit into the budget at the current pace."""
-        state, pace = self.state, statistics.median(self.times[max(2, len(self.times) - PROBE) :] or self.times)
-        remaining = (
-            (self.options.budget.seconds or math.inf) - self._seconds() - state.look_seconds - state.after_seconds
-        )
-        return state.step + math.floor(remaining / (pace + state.look_seconds / self.epoch_steps))
-
-    def _follow_pace(self) -> None:
-        """Adapt to a slowdown by choosing the number of threads again or planning fewer steps."""
-        state, threads = self.state, torch.get_num_threads()
-        if len(self.times) < PROBE:
-            return
-        latest, usual = statistics.median(self.times[-3:]), statistics.median(self.times[-50:-3])
-        if latest > _STALL * usual and threads > 1 and not self.cuda:
-            torch.set_num_threads(fastest_threads())
-            self.times.clear()
-            slow = f"Steps take {latest:.2f} s instead of {usual:.2f} s"
-            self.events.message(f"{slow}: torch now uses {torch.get_num_threads()} of {threads} threads.")
-        elif state.total is not None and self.options.budget.seconds is not None:
-            fitting = max(state.step, self._affordable())
-            if fitting < _LATE * state.total:
-                self.events.message(f"Steps take longer than before: {fitting:,} instead of {state.total:,} fit.")
-                state.total = fitting
 
     def _end_epoch(self) -> None:
         state = self.state
@@ -530,7 +423,7 @@ class _Loop:
             if metric is not None and (state.best is None or metric >= state.best):
                 state.best, state.best_step = metric, state.step
                 best = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
-            state.history.append({"step": state.step, "seconds": round(self._seconds(), 3), **values})
+            state.history.append({"step": state.step, "seconds": round(self.pace.seconds(), 3), **values})
             state.sums = {}
             self.reported = _Reported(state.step, at=self.clock())
             self._keep(best)
@@ -547,15 +440,6 @@ class _Loop:
         self.reported = _Reported(state.step, dict(state.sums), self.clock())
         return _of_one_loss(losses) if losses else {}
 
-    def _finished(self) -> bool:
-        state = self.state
-        if state.total is None or state.step < state.total:
-            if state.total is None or state.best_step is None:
-                return False
-            patience = max(_LEAST_PATIENCE * self.options.epoch_steps, int(_PATIENCE * state.total))
-            return state.step - state.best_step >= patience
-        return True
-
     @contextmanager
     def _undivided(self) -> Iterator[None]:
         """Run a block that changes the state. Ctrl-C takes effect after it, and a half-updated state is not stored."""
@@ -565,21 +449,15 @@ class _Loop:
             self.whole = True
 
     def _stopped(self, error: BaseException) -> None:
-        epochs = self.state.step // self.epoch_steps
-        total = self.state.total
-        of = "" if total is None else f" of {math.ceil(total / self.epoch_steps)}"
+        total, epoch_steps = self.state.total, self.pace.epoch_steps
+        epochs = self.state.step // epoch_steps
+        of = "" if total is None else f" of {math.ceil(total / epoch_steps)}"
         text = f"Stopped by you after epoch {epochs}{of}. Call resume() to continue."
         raise (Cancelled if isinstance(error, Cancelled) else KeyboardInterrupt)(text) from error
 
-    def _seconds(self) -> float:
-        now = self.clock()
-        self.state.seconds += now - self.since
-        self.since = now
-        return self.state.seconds
-
     # -- the state on disk --------------------------------------------------------------------------
     def _keep(self, best: Tensors | None = None) -> None:
-        self._seconds()
+        self.pace.seconds()
         if self.checkpoints is None:
             self.best = best or self.best
             return
@@ -605,7 +483,7 @@ class _Loop:
                 f"Cannot resume: the interrupted run has a different {' and '.join(differing) or 'configuration'}. "
                 "Start a new training run."
             )
-        self.state = LoopState(**facts)
+        self.state = self.pace.state = LoopState(**facts)
         if self.state.threads is not None and not self.cuda:
             torch.set_num_threads(min(self.state.threads, settings.threads))
         parts: dict[str, Tensors] = {"network": {}, "average": {}, "optimizer": {}}
@@ -661,115 +539,6 @@ def _seeded(random_state: int, device: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
         torch.manual_seed(random_state)
         yield
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """State of a training run, as loaded by :meth:`Checkpoints.load`."""
-
-    facts: dict[str, Any]
-    tensors: Tensors
-
-
-class Checkpoints:
-    """Checkpoints of one training run in a folder, from which only checkpoint files are ever removed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def save(self, facts: Mapping[str, Any], tensors: Tensors, *, best: Tensors | None = None) -> None:
-        """Write a checkpoint and remove the previous one.
-
-        ``step`` in ``facts`` becomes part of the file names. If ``best`` is omitted, the previous best state stays. If
-        a file cannot be written, the previous checkpoint stays valid.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            files = {"last": self._write(f"last-{facts['step']}.safetensors", tensors)}
-            if best is not None:
-                files["best"] = self._write(f"best-{facts['step']}.safetensors", best)
-            elif (former := self._state()) is not None and "best" in former["files"]:
-                files["best"] = former["files"]["best"]
-            content = {"facts": dict(facts), "files": files}
-            write_whole(self.folder / STATE, _to_json({**content, "sha256": _hash(_to_json(content))}))
-            kept = {entry["name"] for entry in files.values()}
-            for path in self.folder.iterdir():
-                if _FILE.fullmatch(path.name) and path.name not in kept:
-                    path.unlink(missing_ok=True)
-        except OSError as error:
-            raise ArtifactError(
-                f"Cannot write the checkpoint to {str(self.folder)!r}: {why_not_written(error)}. "
-                "The previous checkpoint is still valid."
-            ) from error
-
-    def load(self) -> Loaded | None:
-        """Load the last checkpoint, or return None if there is none."""
-        content = self._state()
-        if content is None:
-            return None
-        return Loaded(content["facts"], self._read(content["files"]["last"]))
-
-    def load_best(self) -> Tensors | None:
-        """Load the tensors of the best state so far, or return None if there is none."""
-        content = self._state()
-        entry = content["files"].get("best") if content is not None else None
-        return None if entry is None else self._read(entry)
-
-    def clear(self) -> None:
-        """Remove all checkpoint files, and then the folder if it is empty."""
-        if not self.folder.is_dir():
-            return
-        (self.folder / STATE).unlink(missing_ok=True)
-        for path in self.folder.iterdir():
-            if _FILE.fullmatch(path.name):
-                path.unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
-
-    def _write(self, name: str, tensors: Tensors) -> dict[str, str]:
-        data = save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
-        write_whole(self.folder / name, data)
-        return {"name": name, "sha256": _hash(data)}
-
-    def _read(self, entry: Mapping[str, str]) -> Tensors:
-        path = self.folder / entry["name"]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ArtifactError(f"Cannot read {str(path)!r}: {error.strerror or error}. {_ADVICE}") from error
-        if _hash(data) != entry["sha256"]:
-            raise ArtifactError(f"{str(path)!r} was changed after it was written: its hash differs. {_ADVICE}")
-        try:
-            tensors: Tensors = load(data)
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise ArtifactError(f"{str(path)!r} is not a safetensors file ({error}). {_ADVICE}") from error
-        return tensors
-
-    def _state(self) -> dict[str, Any] | None:
-        path = self.folder / STATE
-        try:
-            content = json.loads(path.read_bytes())
-            claimed = content.pop("sha256")
-            whole = claimed == _hash(_to_json(content)) and all(
-                _FILE.fullmatch(entry["name"]) for entry in content["files"].values()
-            )
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ArtifactError(f"Cannot read {str(path)!r}: {error.strerror or error}. {_ADVICE}") from error
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ArtifactError(f"{str(path)!r} is corrupted ({error}). {_ADVICE}") from error
-        if not whole:
-            raise ArtifactError(f"{str(path)!r} was changed after it was written: its hash differs. {_ADVICE}")
-        return dict(content)
-
-
-def _to_json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=True, sort_keys=True, indent=1).encode()
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _of_one_loss(losses: Mapping[str, float]) -> dict[str, float]:

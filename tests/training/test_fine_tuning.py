@@ -30,7 +30,7 @@ from customlabels_nb.training.improving import (
     improve,
     why_not_fine_tune,
 )
-from customlabels_nb.training.loop import PROBE
+from customlabels_nb.training.pace import PROBE
 from customlabels_nb.training.temperature import losses
 from tests.facts import tells
 from tests.models.on_mps import OnMps
