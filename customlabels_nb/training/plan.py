@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -28,13 +28,18 @@ class UsableImages:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Plan of a training run: task, recipe, labels and images. Labels are in the project's order."""
+    """Plan of a training run: task, recipe, labels and images. Labels are in the project's order.
+
+    ``is_fold`` and ``is_split_off`` say whether the test images are a fold or a part of the training set.
+    """
 
     choice: TaskChoice
     labels: pd.DataFrame
     train: UsableImages
     test: UsableImages
-    notes: list[str]
+    is_fold: bool = False
+    is_split_off: bool = False
+    notes: list[str] = field(default_factory=list)
 
     @property
     def task(self) -> str:
@@ -43,6 +48,41 @@ class TrainingPlan:
     @property
     def recipe(self) -> str | None:
         return self.choice.recipe
+
+    @property
+    def is_brands(self) -> bool:
+        return self.recipe == BRANDS
+
+    @property
+    def learns_boxes(self) -> bool:
+        return self.task in DRAWN_TASKS and not self.is_brands
+
+    @property
+    def model(self) -> str:
+        return "detector" if self.task in DRAWN_TASKS else "classifier"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the labels."""
+        return list(self.labels["label"])
+
+    @property
+    def tested(self) -> list[str]:
+        """Names of the labels in the test images."""
+        return list(self.test.marks["label"].unique())
+
+    @property
+    def labelled(self) -> int:
+        """Number of training images with annotations."""
+        return int(self.train.marks["image"].nunique())
+
+    @property
+    def least(self) -> int:
+        """Least number of labels. One is enough if the model also sees images or parts of images without it."""
+        has_negatives = self.task == MULTI_LABEL and len(self.train.images) > self.labelled
+        if self.task in DRAWN_TASKS or has_negatives:
+            return LOCAL.min_detection_labels
+        return LOCAL.min_classification_labels
 
 
 def make_plan(
@@ -60,15 +100,15 @@ def make_plan(
     """
     choice = choose_task(train, test, named=task, recipe=recipe, project_task=project_task)
     is_brands = choice.recipe == BRANDS
-    parts = {
-        "train": usable_part(train, SINGLE_LABEL if is_brands else choice.task, brands=is_brands),
-        "test": usable_part(test, choice.task),
-    }
-    used = set(parts["train"].marks["label"])
-    labels = train.labels[train.labels["label"].isin(used)].reset_index(drop=True)
-    _require_enough(choice, test, labels, parts["train"], parts["test"], is_fold=is_fold)
-    notes = _notes(choice, (train, test), (parts["train"], parts["test"]), labels)
-    return TrainingPlan(choice, labels, parts["train"], parts["test"], notes)
+    learnt = usable_part(train, SINGLE_LABEL if is_brands else choice.task, brands=is_brands)
+    labels = train.labels[train.labels["label"].isin(set(learnt.marks["label"]))].reset_index(drop=True)
+    plan = TrainingPlan(choice, labels, learnt, usable_part(test, choice.task), is_fold, test.name == TRAIN)
+    if error := next((error for holds, error in _REFUSALS if holds(plan)), None):
+        raise error(plan)
+    notes = []
+    for dataset, part in ((train, plan.train), (test, plan.test)):
+        notes += left_out(dataset, part, f"{dataset.name} images", choice.task, recipe=choice.recipe)
+    return replace(plan, notes=[*notes, *_label_notes(plan, train), *_composition_notes(plan, train)])
 
 
 def without_machine_labels(dataset: Dataset) -> Dataset:
@@ -129,103 +169,105 @@ def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableI
     return UsableImages(images, annotations[annotations["image"].isin(images["image"])].reset_index(drop=True))
 
 
-def _require_enough(
-    choice: TaskChoice,
-    test: Dataset,
-    labels: pd.DataFrame,
-    learnt: UsableImages,
-    tested: UsableImages,
-    *,
-    is_fold: bool,
-) -> None:
-    is_detector, is_brands = choice.task in DRAWN_TASKS, choice.recipe == BRANDS
-    learns_boxes = is_detector and not is_brands
-    if choice.task == POLYGONS and learns_boxes and learnt.marks["polygon"].isna().all():
-        raise NotEnoughDataError(
-            "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
-            "project.annotate('train'), or pass task='boxes' to train on boxes."
-        )
-    model = "detector" if is_detector else "classifier"
-    bare = len(learnt.images) - learnt.marks["image"].nunique()
-    least = LOCAL.min_detection_labels
-    if not is_detector and not (choice.task == MULTI_LABEL and bare):  # nothing to tell the only label from
-        least = LOCAL.min_classification_labels
-    labelled = learnt.marks["image"].nunique()
-    if len(labels) < least:
-        have = f"only {labels['label'].iloc[0]!r}" if len(labels) else "none"
-        what = "boxes" if learns_boxes else "labelled images"
-        have_all = len(learnt.marks) if learns_boxes else labelled
-        advice = "Label more images: project.label('train')."
-        if len(labels) and not learns_boxes:
-            advice = (
-                f"Label images of another label. Or record images that show nothing of {labels['label'].iloc[0]!r}, "
-                "with project.label('train').session.set_status(images, 'labelled'), and train with "
-                "task='multi-label'."
-            )
-        if learns_boxes:
-            advice = "Draw boxes with project.annotate('train'), or pass a different task."
-        raise NotEnoughDataError(
-            f"A {model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
-            f"{have_all} {what} and {len(labels)} labels ({have}). {advice}",
-            "ERROR_MANIFEST_TOO_FEW_LABELS",
-        )
-    if labelled < LOCAL.min_training_images and not is_brands:
-        raise NotEnoughDataError(
-            f"Training needs at least {LOCAL.min_training_images} labelled images, but there are {labelled}."
-        )
-    names = tested.marks["label"].unique()
-    if not len(names):
-        raise NotEnoughDataError(
-            "None of the boxes in the test images can be used. Add test images with boxes around the brands."
-            if is_brands
-            else f"The test set has no {'image with boxes' if is_detector else 'labelled image'}, so the model could "
-            "not be evaluated. Add test images with labels, or delete the test set and let distribute() take a "
-            "share of the training images.",
-            "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
-        )
-    if len(names) < least and not is_fold:
-        raise NotEnoughDataError(
-            f"The test set has images of only {len(names)} label ({names[0]!r}), but a {model} needs test images "
-            f"of at least {least}. Add test images of other labels"
-            + (", or more training images of other labels that can be split off." if test.name == TRAIN else "."),
-            "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
-        )
-    if not set(labels["label"]) & set(names):
-        raise NotEnoughDataError(
-            "The training set and the test set have no labels in common, so the model could not be evaluated.",
-            "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
-        )
+def _no_polygons(plan: TrainingPlan) -> NotEnoughDataError:
+    return NotEnoughDataError(
+        "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
+        "project.annotate('train'), or pass task='boxes' to train on boxes."
+    )
 
 
-def _notes(
-    choice: TaskChoice, datasets: Sequence[Dataset], parts: Sequence[UsableImages], labels: pd.DataFrame
-) -> list[str]:
-    """Describe what is excluded from the training and test sets, and what will limit the result."""
-    notes = []
-    for dataset, part in zip(datasets, parts, strict=True):
-        notes += left_out(dataset, part, f"{dataset.name} images", choice.task, recipe=choice.recipe)
-    names = labels["label"].tolist()
-    train, test = (part.marks.drop_duplicates(["image", "label"])["label"].value_counts() for part in parts)
-    never = [name for name in datasets[0].labels["label"] if name not in set(names)]
-    if never:
+def _too_few_labels(plan: TrainingPlan) -> NotEnoughDataError:
+    names, least = plan.names, plan.least
+    there_are, advice = f"{plan.labelled} labelled images", "Label more images: project.label('train')."
+    if plan.learns_boxes:
+        there_are = f"{len(plan.train.marks)} boxes"
+        advice = "Draw boxes with project.annotate('train'), or pass a different task."
+    elif names:
+        advice = (
+            f"Label images of another label. Or record images that show nothing of {names[0]!r}, with "
+            "project.label('train').session.set_status(images, 'labelled'), and train with task='multi-label'."
+        )
+    return NotEnoughDataError(
+        f"A {plan.model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
+        f"{there_are} and {len(names)} labels ({f'only {names[0]!r}' if names else 'none'}). {advice}",
+        "ERROR_MANIFEST_TOO_FEW_LABELS",
+    )
+
+
+def _too_few_images(plan: TrainingPlan) -> NotEnoughDataError:
+    least, labelled = LOCAL.min_training_images, plan.labelled
+    return NotEnoughDataError(f"Training needs at least {least} labelled images, but there are {labelled}.")
+
+
+def _no_test_images(plan: TrainingPlan) -> NotEnoughDataError:
+    missing = "image with boxes" if plan.learns_boxes else "labelled image"
+    return NotEnoughDataError(
+        "None of the boxes in the test images can be used. Add test images with boxes around the brands."
+        if plan.is_brands
+        else f"The test set has no {missing}, so the model could not be evaluated. Add test images with labels, or "
+        "delete the test set and let distribute() take a share of the training images.",
+        "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
+    )
+
+
+def _too_few_tested_labels(plan: TrainingPlan) -> NotEnoughDataError:
+    tested = plan.tested
+    more = ", or more training images of other labels that can be split off." if plan.is_split_off else "."
+    return NotEnoughDataError(
+        f"The test set has images of only {len(tested)} label ({tested[0]!r}), but a {plan.model} needs test "
+        f"images of at least {plan.least}. Add test images of other labels{more}",
+        "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
+    )
+
+
+def _nothing_in_common(plan: TrainingPlan) -> NotEnoughDataError:
+    return NotEnoughDataError(
+        "The training set and the test set have no labels in common, so the model could not be evaluated.",
+        "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
+    )
+
+
+#: Conditions under which nothing can be trained, and their errors. The first that holds is raised.
+_REFUSALS: tuple[tuple[Callable[[TrainingPlan], bool], Callable[[TrainingPlan], NotEnoughDataError]], ...] = (
+    (lambda m: m.learns_boxes and m.choice.task == POLYGONS and m.train.marks["polygon"].isna().all(), _no_polygons),
+    (lambda m: len(m.names) < m.least, _too_few_labels),
+    (lambda m: m.labelled < LOCAL.min_training_images and not m.is_brands, _too_few_images),
+    (lambda m: not m.tested, _no_test_images),
+    (lambda m: len(m.tested) < m.least and not m.is_fold, _too_few_tested_labels),
+    (lambda m: not set(m.names) & set(m.tested), _nothing_in_common),
+)
+
+
+def _label_notes(plan: TrainingPlan, train: Dataset) -> list[str]:
+    """Describe which labels have no training or test images, or few."""
+    names, counts, notes = plan.names, _images_with_each_label(plan.train), []
+    if never := [name for name in train.labels["label"] if name not in set(names)]:
         notes.append(f"No training image has {quoted(never)}, so the model will not recognise it.")
-    untested = [name for name in names if name not in test.index]
-    if untested:
+    if untested := [name for name in names if name not in set(plan.tested)]:
         notes.append(f"No test image has {quoted(untested)}, so the averaged metrics do not include it.")
-    few = [f"{name} ({train[name]})" for name in names if train[name] < _FEW]
-    if few and choice.recipe != BRANDS:
+    few = [f"{name} ({counts[name]})" for name in names if counts[name] < _FEW]
+    if few and not plan.is_brands:
         notes.append(f"Fewer than {_FEW} training images: {', '.join(few[:10])}{', …' if len(few) > 10 else ''}.")
-    tested = parts[1]
-    if choice.task == MULTI_LABEL and len(names) == 1 and tested.images["image"].isin(tested.marks["image"]).all():
+    return notes
+
+
+def _composition_notes(plan: TrainingPlan, train: Dataset) -> list[str]:
+    """Describe which kinds of images are missing, too frequent or mixed in the datasets."""
+    names, counts, notes = plan.names, _images_with_each_label(plan.train), []
+    if plan.task == MULTI_LABEL and len(names) == 1 and plan.test.images["image"].isin(plan.test.marks["image"]).all():
         notes.append(f"All test images show {names[0]!r}, so false positives are not measured.")
-    if choice.task == SINGLE_LABEL and train.max() > _UNEVEN * train.sum():
-        notes.append(f"{train.idxmax()!r} makes up {train.max() / train.sum():.0%} of the training images.")
-    if choice.recipe == BRANDS and len(shapes := boxed(datasets[0])):
+    if plan.task == SINGLE_LABEL and counts.max() > _UNEVEN * counts.sum():
+        notes.append(f"{counts.idxmax()!r} makes up {counts.max() / counts.sum():.0%} of the training images.")
+    if plan.is_brands and len(shapes := boxed(train)):
         notes.append(
             f"{shapes['image'].nunique():,} training images have boxes, and the others show only a logo. Images "
             "with boxes are used as they are, in addition to scenes created from the logos."
         )
     return notes
+
+
+def _images_with_each_label(part: UsableImages) -> pd.Series:
+    return part.marks.drop_duplicates(["image", "label"])["label"].value_counts()
 
 
 def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, recipe: str | None = None) -> list[str]:
