@@ -103,8 +103,9 @@ def make_plan(
     learnt = usable_part(train, SINGLE_LABEL if is_brands else choice.task, brands=is_brands)
     labels = train.labels[train.labels["label"].isin(set(learnt.marks["label"]))].reset_index(drop=True)
     plan = TrainingPlan(choice, labels, learnt, usable_part(test, choice.task), is_fold, test.name == TRAIN)
-    if error := next((error for holds, error in _REFUSALS if holds(plan)), None):
-        raise error(plan)
+    for is_refused, error in _REFUSALS:
+        if is_refused(plan):
+            raise error(plan)
     notes = []
     for dataset, part in ((train, plan.train), (test, plan.test)):
         notes += left_out(dataset, part, f"{dataset.name} images", choice.task, recipe=choice.recipe)
@@ -229,21 +230,22 @@ def _nothing_in_common(plan: TrainingPlan) -> NotEnoughDataError:
 
 #: Conditions under which nothing can be trained, and their errors. The first that holds is raised.
 _REFUSALS: tuple[tuple[Callable[[TrainingPlan], bool], Callable[[TrainingPlan], NotEnoughDataError]], ...] = (
-    (lambda m: m.learns_boxes and m.choice.task == POLYGONS and m.train.marks["polygon"].isna().all(), _no_polygons),
-    (lambda m: len(m.names) < m.least, _too_few_labels),
-    (lambda m: m.labelled < LOCAL.min_training_images and not m.is_brands, _too_few_images),
-    (lambda m: not m.tested, _no_test_images),
-    (lambda m: len(m.tested) < m.least and not m.is_fold, _too_few_tested_labels),
-    (lambda m: not set(m.names) & set(m.tested), _nothing_in_common),
+    (lambda p: p.task == POLYGONS and p.learns_boxes and p.train.marks["polygon"].isna().all(), _no_polygons),
+    (lambda p: len(p.names) < p.least, _too_few_labels),
+    (lambda p: p.labelled < LOCAL.min_training_images and not p.is_brands, _too_few_images),
+    (lambda p: not p.tested, _no_test_images),
+    (lambda p: len(p.tested) < p.least and not p.is_fold, _too_few_tested_labels),
+    (lambda p: not set(p.names) & set(p.tested), _nothing_in_common),
 )
 
 
 def _label_notes(plan: TrainingPlan, train: Dataset) -> list[str]:
     """Describe which labels have no training or test images, or few."""
     names, counts, notes = plan.names, _images_with_each_label(plan.train), []
-    if never := [name for name in train.labels["label"] if name not in set(names)]:
+    trained, tested = set(names), set(plan.tested)
+    if never := [name for name in train.labels["label"] if name not in trained]:
         notes.append(f"No training image has {quoted(never)}, so the model will not recognise it.")
-    if untested := [name for name in names if name not in set(plan.tested)]:
+    if untested := [name for name in names if name not in tested]:
         notes.append(f"No test image has {quoted(untested)}, so the averaged metrics do not include it.")
     few = [f"{name} ({counts[name]})" for name in names if counts[name] < _FEW]
     if few and not plan.is_brands:
