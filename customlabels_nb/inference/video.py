@@ -43,6 +43,7 @@ from customlabels_nb.inference.video_reading import (
     prefetch,
 )
 from customlabels_nb.inference.video_writing import Marks, write_annotated
+from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.backbones import forward_batch
 
 #: Columns of the table of processed frames.
@@ -141,16 +142,8 @@ def _detect_frames(
             rows = [(frame.index, round(frame.ms), len(a.labels)) for frame, a in zip(group, answers, strict=True)]
             done.append((joined(answers), rows))
             for frame, answer in zip(group, answers, strict=True):
-                polygons = [None] * len(answer.labels) if answer.polygons is None else answer.polygons
-                named = [
-                    (config.labels[label], float(confidence), config.colors[label], box, polygon)
-                    for label, confidence, box, polygon in zip(
-                        answer.labels, answer.confidences, answer.boxes, polygons, strict=True
-                    )
-                ]
-                (stills if named else empty).add(
-                    _still(frame.small, video.size, frame.ms, _marks_of(frame.index, named))
-                )
+                marks = _marks_of(frame.index, _named(answer, config))
+                (stills if len(answer.labels) else empty).add(_still(frame.small, video.size, frame.ms, marks))
             _report_progress(events, group[-1].index + 1, video.count)
         _report_progress(events, video.decoded, video.decoded)
     except (KeyboardInterrupt, Cancelled):
@@ -460,6 +453,13 @@ class VideoDetection:
             color = self.colors.get(str(name), "#888888")
             labels.append(_Label(str(name), color, len(once), low, high, columns))
         return sorted(labels, key=lambda label: -label.frames)
+
+
+def _named(answer: ImagePrediction, config: ModelConfig) -> list[tuple[str, float, str, Any, Any]]:
+    """Return the label, confidence, color, box and polygon of each prediction for a frame."""
+    polygons = [None] * len(answer.labels) if answer.polygons is None else answer.polygons
+    rows = zip(answer.labels, answer.confidences, answer.boxes, polygons, strict=True)
+    return [(config.labels[k], float(value), config.colors[k], box, polygon) for k, value, box, polygon in rows]
 
 
 def _marks_of(index: int, rows: list[tuple[str, float, str, Any, Any]]) -> Marks:

@@ -102,9 +102,6 @@ class BrandScenes:
         self._kept = _Kept(cache_bytes)
         position = {label: i for i, label in enumerate(labels)}
         cut_outs = self._cut_out_logos([(image, position[label]) for image, label in logos], events or Events())
-        if not cut_outs:
-            reason = f" ({self.issues[0].where}: {self.issues[0].message})" if self.issues else ""
-            raise NotEnoughDataError(f"None of the {len(logos):,} training images shows a logo{reason}. Add images.")
         self._present = sorted({seen.label for seen in cut_outs})
         self._images = {label: [seen.image for seen in cut_outs if seen.label == label] for label in self._present}
         self._with_ground = _labels_with_their_ground(cut_outs)
@@ -189,6 +186,8 @@ class BrandScenes:
             return None
 
     def _cut_out_logos(self, logos: list[tuple[str, int]], events: Events) -> list[_CutOutLogo]:
+        """Cut out the logo of each image, or add an issue. NotEnoughDataError if no image shows one."""
+
         def look(pair: tuple[str, int]) -> _CutOutLogo | ImageError:
             image, label = pair
             try:
@@ -208,6 +207,9 @@ class BrandScenes:
                 else:
                     cut_outs.append(result)
                 events.progress("cutting out logos", done, len(logos))
+        if not cut_outs:
+            reason = f" ({self.issues[0].where}: {self.issues[0].message})" if self.issues else ""
+            raise NotEnoughDataError(f"None of the {len(logos):,} training images shows a logo{reason}. Add images.")
         return cut_outs
 
     def _note(self, error: ImageError) -> None:

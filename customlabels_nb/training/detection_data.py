@@ -133,14 +133,7 @@ def prepare(
             photos, held_out = _hold_out(photos, len(labels), options.random_state)
             note(f"{len(held_out):,} of the training images are held out to measure progress.")
         size, smallest = _input_size(_frames_of(photos, options.random_state, root), options, pretrained, note)
-        side = max(KEPT_SIDE, round(_ENLARGED * size))
-        kept = Photos(photos, root=root, side=side)
-        with clock.watching("images") if clock is not None else nullcontext():
-            kept.preload(events)
-        if not kept.may_have_boxes():
-            why = "; ".join(f"{issue.where}: {issue.message}" for issue in kept.issues[:3])
-            raise NotEnoughDataError(f"No training image has a usable box. {why}")
-        source: SceneSource = kept
+        source: SceneSource = _decode(photos, root, max(KEPT_SIDE, round(_ENLARGED * size)), events, clock)
         learnt = [photos[position] for position in chosen(len(photos), _SHOWN)]
     else:
         source, held_out, learnt = examples, list(validation or []), []
@@ -150,6 +143,17 @@ def prepare(
     shown = [canvases[position] for position in chosen(len(canvases))]
     shown = shown or _open_held_out(learnt, root, size, fill, lambda text: None)
     return Prepared(source, canvases, shown, size, smallest, notes)
+
+
+def _decode(examples: Sequence[Example], root: Path | None, side: int, events: Events, clock: Clock | None) -> Photos:
+    """Decode photos that fit into memory, up to ``side`` pixels. NotEnoughDataError if none has a usable box."""
+    photos = Photos(examples, root=root, side=side)
+    with clock.watching("images") if clock is not None else nullcontext():
+        photos.preload(events)
+    if not photos.may_have_boxes():
+        why = "; ".join(f"{issue.where}: {issue.message}" for issue in photos.issues[:3])
+        raise NotEnoughDataError(f"No training image has a usable box. {why}")
+    return photos
 
 
 def _open_held_out(

@@ -7,7 +7,7 @@ one if it is clearly better. Either way, a note reports the metrics of both.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,12 +108,7 @@ def improve(
     budget.
     """
     y = np.asarray(truth)
-    if not len(features) == len(y) == len(images) or (hashes is not None and len(hashes) != len(images)):
-        hashed = "" if hashes is None else f", hashes {len(hashes):,}"
-        raise InputError(
-            "All arguments must have the same length, but features has "
-            f"{len(features):,}, truth {len(y):,}, images {len(images):,}{hashed} items."
-        )
+    _require_equal_lengths({"features has": features, "truth": y, "images": images, "hashes": hashes})
     notes: list[str] = []
     former = _usable(former, backbone, notes)
     why_not = why_not_fine_tune(head, len(images)) or (None if tune else NOT_ASKED_FOR)
@@ -273,6 +268,13 @@ class _Work:
         network = ImageClassifier(backbone, self.backbone.features, len(head.bias))
         network.set_head(head.weight, head.bias)
         return network.to(self.options.device).eval().requires_grad_(False)
+
+
+def _require_equal_lengths(arguments: Mapping[str, Sized | None]) -> None:
+    lengths = {words: len(values) for words, values in arguments.items() if values is not None}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{words} {length:,}" for words, length in lengths.items())
+        raise InputError(f"All arguments must have the same length, but {listed} items.")
 
 
 def _usable(former: BaseVersion | None, backbone: Backbone, notes: list[str]) -> BaseVersion | None:

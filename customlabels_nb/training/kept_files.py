@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,33 +139,45 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
     return Dataset(images, annotations, name=split, root=root)
 
 
+def _rename_manifest(path: Path, names: Mapping[str, str]) -> bytes:
+    lines = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    renamed = ({**line, "source-ref": names.get(line["source-ref"], line["source-ref"])} for line in lines)
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in renamed).encode()
+
+
+def _rename_facts(path: Path, names: Mapping[str, str]) -> bytes:
+    splits = json.loads(path.read_text("utf-8")).items()
+    moved = {split: {names.get(image, image): fact for image, fact in facts.items()} for split, facts in splits}
+    return _json_bytes(moved)
+
+
+def _rename_list(path: Path, names: Mapping[str, str]) -> bytes:
+    return _json_bytes([names.get(image, image) for image in json.loads(path.read_text("utf-8"))])
+
+
+def _rename_predictions(path: Path, names: Mapping[str, str]) -> bytes:
+    with np.load(path, allow_pickle=False) as kept:
+        columns = {key: kept[key] for key in kept if key not in ("images", "labels")}
+        images = [names.get(image, image) for image in kept["images"].tolist()]
+        return _prediction_bytes(images, kept["labels"].tolist(), columns)
+
+
+#: Functions that rewrite a version's files for renamed images, by file name.
+_RENAMES: dict[str, Callable[[Path, Mapping[str, str]], bytes]] = {
+    "train.manifest": _rename_manifest,
+    "test.manifest": _rename_manifest,
+    _IMAGES: _rename_facts,
+    _POLYGONS: _rename_facts,
+    HELD_OUT: _rename_list,
+    **dict.fromkeys(_PREDICTIONS.values(), _rename_predictions),
+}
+
+
 def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
     """Rewrite the version's files for renamed images, and return the new content by file name."""
-    contents: dict[str, bytes] = {}
-    for name in ("train.manifest", "test.manifest"):
-        if (folder / name).is_file():
-            lines = [json.loads(line) for line in (folder / name).read_text("utf-8").split("\n") if line]
-            renamed = ({**line, "source-ref": names.get(line["source-ref"], line["source-ref"])} for line in lines)
-            contents[name] = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in renamed).encode()
-    for name in (_IMAGES, _POLYGONS):
-        if (folder / name).is_file():
-            facts = json.loads((folder / name).read_text("utf-8"))
-            moved = {
-                split: {names.get(image, image): fact for image, fact in of_split.items()}
-                for split, of_split in facts.items()
-            }
-            contents[name] = _json_bytes(moved)
+    contents = {name: rename(folder / name, names) for name, rename in _RENAMES.items() if (folder / name).is_file()}
     if (folder / _DIGESTS).is_file():
         contents[_DIGESTS] = _json_bytes(_digests(folder, contents))
-    if (folder / HELD_OUT).is_file():
-        held_out = json.loads((folder / HELD_OUT).read_text("utf-8"))
-        contents[HELD_OUT] = _json_bytes([names.get(image, image) for image in held_out])
-    for name in _PREDICTIONS.values():
-        if (folder / name).is_file():
-            with np.load(folder / name, allow_pickle=False) as kept:
-                columns = {key: kept[key] for key in kept if key not in ("images", "labels")}
-                images = [names.get(image, image) for image in kept["images"].tolist()]
-                contents[name] = _prediction_bytes(images, kept["labels"].tolist(), columns)
     return contents
 
 
