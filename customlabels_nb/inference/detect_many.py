@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -32,15 +32,32 @@ from customlabels_nb.inference.output_folder import OutputFolder
 from customlabels_nb.inference.outputs import ImageResult, ParquetParts
 from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor, joined
 from customlabels_nb.inference.predictor import Predictor
-from customlabels_nb.inference.result_writing import FolderWriting, WrittenDetections, open_writing
+from customlabels_nb.inference.result_writing import FolderWriting, Writing, WrittenDetections, open_writing
 from customlabels_nb.inference.thresholds import Threshold
 from customlabels_nb.models.artifact import model_identity
 from customlabels_nb.remote.remote_files import NOT_THERE
 from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
-from customlabels_nb.workers.spreading import FAILED, check_workers, open_workers, process_tasks, worker_options
+from customlabels_nb.workers.spreading import (
+    FAILED,
+    Backend,
+    check_workers,
+    open_workers,
+    process_tasks,
+    worker_options,
+)
 
 _CHUNK, _CHUNKS_A_WORKER = 500, 4
+
+
+class ManyOptions(TypedDict, total=False):
+    """Options of :meth:`customlabels_nb.project.runnable.LoadedModel.detect_many` about how images are processed."""
+
+    resume: bool
+    batch_size: int | None
+    workers: int | None
+    backend: Backend | None
+    shared_filesystem: bool
 
 
 def detect_many(
@@ -51,12 +68,8 @@ def detect_many(
     threshold: Threshold = None,
     max_results: int | None = None,
     to: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    backend: str | None = None,
-    shared_filesystem: bool = False,
     events: Events | None = None,
+    **options: Unpack[ManyOptions],
 ) -> pd.DataFrame | WrittenDetections:
     """Run a started model on many images, in this process or with workers.
 
@@ -65,15 +78,15 @@ def detect_many(
     worker compares a local file with the driver's. Predictions written before an error are preserved, and
     ``resume=True`` continues after them.
     """
-    is_spread = workers is not None or backend is not None
-    if is_spread:
-        check_workers(workers, backend)
-        if backend is not None and to is None:
-            raise InputError(
-                f"backend={backend!r} requires `to`, a folder to which all workers can write, such as 's3://b/found/'."
-            )
+    workers, backend, resume = options.get("workers"), options.get("backend"), options.get("resume", False)
+    is_spread = _is_spread(options)
+    check_workers(workers, backend)
+    if backend is not None and to is None:
+        raise InputError(
+            f"backend={backend!r} requires `to`, a folder to which all workers can write, such as 's3://b/found/'."
+        )
     postprocessor = Postprocessor(predictor, threshold, max_results)
-    batches = PredictionBatches(postprocessor, batch_size, events)
+    batches = PredictionBatches(postprocessor, options.get("batch_size"), events)
     if to is None and resume:
         raise InputError("resume=True requires `to`, the file or folder with the results of the earlier run.")
     issues: list[Issue] = []
@@ -85,22 +98,7 @@ def detect_many(
         return kept.table(listing, None if complete else images[kept.images :])
     with tempfile.TemporaryDirectory(prefix="customlabels-found-") if to is None else nullcontext(to) as folder:
         writing = open_writing(folder, postprocessor, root=root, resume=resume, spread=is_spread)
-        try:
-            remaining = writing.begin(images)
-            if is_spread:
-                assert isinstance(writing, FolderWriting)
-                complete = _use_workers(
-                    writing, len(images), workers, backend, shared_filesystem, root, batch_size, events
-                )
-            else:
-                before = len(images) - len(remaining)
-                complete = predict_all(batches, remaining, root, writing.take, events, before=before)
-        except BaseException:
-            writing.close(complete=False)
-            if is_spread and isinstance(writing, FolderWriting):
-                writing.discard_if_unused()
-            raise
-        writing.close(complete=complete)
+        complete = _write(writing, images, batches, root, events, options)
         result = writing.result(listing)
         if to is not None:
             return result
@@ -108,9 +106,40 @@ def detect_many(
         table = result.table()
         table.attrs["decision"] = postprocessor.decision
         if not complete:
-            table.attrs |= {"interrupted": True}
+            table.attrs["interrupted"] = True
             table.attrs["remaining"] = [name for run in writing.remaining() for name in run.images]
         return table
+
+
+def _write(
+    writing: Writing,
+    images: list[str],
+    batches: PredictionBatches,
+    root: Path | None,
+    events: Events | None,
+    options: ManyOptions,
+) -> bool:
+    """Write the predictions that are missing, by workers if there are any. Return False if interrupted."""
+    shared = writing if isinstance(writing, FolderWriting) and _is_spread(options) else None
+    try:
+        remaining = writing.begin(images)
+        if shared is not None:
+            complete = _use_workers(shared, len(images), root, events, options)
+        else:
+            before = len(images) - len(remaining)
+            complete = predict_all(batches, remaining, root, writing.take, events, before=before)
+    except BaseException:
+        writing.close(complete=False)
+        if shared is not None:
+            shared.discard_if_unused()
+        raise
+    writing.close(complete=complete)
+    return complete
+
+
+def _is_spread(options: ManyOptions) -> bool:
+    """Check whether workers process the images."""
+    return options.get("workers") is not None or options.get("backend") is not None
 
 
 def describe_unfinished(result: pd.DataFrame | WrittenDetections) -> list[str]:
@@ -169,17 +198,10 @@ class _Kept:
 
 # -- with workers -----------------------------------------------------------------------------------
 def _use_workers(
-    writing: FolderWriting,
-    total: int,
-    workers: int | None,
-    backend: str | None,
-    shared_filesystem: bool,
-    root: Path | None,
-    batch_size: int | None,
-    events: Events | None,
+    writing: FolderWriting, total: int, root: Path | None, events: Events | None, options: ManyOptions
 ) -> bool:
     """Let workers process the remaining of ``total`` images, and record chunks. Return False if interrupted."""
-    runs = writing.runs
+    runs, workers, backend = writing.runs, options.get("workers"), options.get("backend")
     if not runs:
         return True
     postprocessor, predictor = writing.postprocessor, writing.postprocessor.predictor
@@ -193,7 +215,7 @@ def _use_workers(
             "max_results": postprocessor.max_results,
             "root": None if root is None else str(root.absolute()),
             "current": os.getcwd(),
-            "batch_size": batch_size,
+            "batch_size": options.get("batch_size"),
             "device": predictor.device,
             "engine": predictor.engine_name,
             "views": predictor.views,
@@ -202,7 +224,7 @@ def _use_workers(
         identity=model_identity(predictor.folder, postprocessor.config),
         probes=[]
         if backend is None
-        else readable_everywhere(names, root, shared_filesystem=shared_filesystem, output=output),
+        else readable_everywhere(names, root, shared_filesystem=options.get("shared_filesystem", False), output=output),
         options=worker_options(workers),
     )
     try:

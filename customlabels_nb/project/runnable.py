@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import pandas as pd
 
@@ -31,6 +31,7 @@ from customlabels_nb.project.location import DATABASE
 
 if TYPE_CHECKING:
     from customlabels_nb.core.decisions import Decision, EvaluationDecision
+    from customlabels_nb.inference.detect_many import ManyOptions
     from customlabels_nb.inference.detection import Detection
     from customlabels_nb.inference.engines.names import EngineChoice, EngineName
     from customlabels_nb.inference.exporting.export import Exported
@@ -202,13 +203,9 @@ class Runnable(NameHints, ABC):
         max_results: int | None = None,
         *,
         to: None = None,
-        resume: bool = False,
-        batch_size: int | None = None,
-        workers: int | None = None,
-        backend: Backend | None = None,
-        shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | Listener | None = None,
+        **options: Unpack[ManyOptions],
     ) -> pd.DataFrame: ...
 
     @overload
@@ -219,13 +216,9 @@ class Runnable(NameHints, ABC):
         max_results: int | None = None,
         *,
         to: str | os.PathLike[str],
-        resume: bool = False,
-        batch_size: int | None = None,
-        workers: int | None = None,
-        backend: Backend | None = None,
-        shared_filesystem: bool = False,
         progress: bool = True,
         events: Events | Listener | None = None,
+        **options: Unpack[ManyOptions],
     ) -> WrittenDetections: ...
 
     def detect_many(
@@ -309,19 +302,15 @@ class Runnable(NameHints, ABC):
         from customlabels_nb.inference.detect_many import describe_unfinished, detect_many
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
-        arguments = {"threshold": threshold, "max_results": max_results, "to": to, "resume": resume}
+        options: ManyOptions = {
+            "resume": resume, "batch_size": batch_size, "workers": workers, "backend": backend,
+            "shared_filesystem": shared_filesystem,
+        }  # fmt: skip
         with progress_bars(events, show=progress) as stream:
             result = detect_many(
-                self._running(),
-                sources,
-                root=root,
-                batch_size=batch_size,
-                workers=workers,
-                backend=backend,
-                shared_filesystem=shared_filesystem,
-                events=stream,
-                **arguments,  # type: ignore[arg-type]
-            )
+                self._running(), sources, root=root, threshold=threshold, max_results=max_results, to=to,
+                events=stream, **options,
+            )  # fmt: skip
         for words in describe_unfinished(result):
             say(words)
         return result
