@@ -263,7 +263,7 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     predictor = Predictor(Path(job.model))
     predictor.start(arguments["device"], engine=arguments["engine"], views=arguments["views"])
     postprocessor = Postprocessor(predictor, arguments["thresholds"], arguments["max_results"])
-    output = ParquetParts(OutputFolder(arguments["to"]), predictor.config.labels)
+    output = ParquetParts(OutputFolder(arguments["to"]), postprocessor.config.labels)
     root = None if arguments["root"] is None else Path(arguments["root"])
 
     def detect(task: Any, events: Events) -> dict[str, Any]:

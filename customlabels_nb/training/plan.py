@@ -103,9 +103,9 @@ def make_plan(
     learnt = usable_part(train, SINGLE_LABEL if is_brands else choice.task, brands=is_brands)
     labels = train.labels[train.labels["label"].isin(set(learnt.marks["label"]))].reset_index(drop=True)
     plan = TrainingPlan(choice, labels, learnt, usable_part(test, choice.task), is_fold, test.name == TRAIN)
-    for is_refused, error in _REFUSALS:
+    for is_refused, reason, code in _REFUSALS:
         if is_refused(plan):
-            raise error(plan)
+            raise NotEnoughDataError(reason(plan), code)
     notes = []
     for dataset, part in ((train, plan.train), (test, plan.test)):
         notes += left_out(dataset, part, f"{dataset.name} images", choice.task, recipe=choice.recipe)
@@ -170,14 +170,7 @@ def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableI
     return UsableImages(images, annotations[annotations["image"].isin(images["image"])].reset_index(drop=True))
 
 
-def _no_polygons(plan: TrainingPlan) -> NotEnoughDataError:
-    return NotEnoughDataError(
-        "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
-        "project.annotate('train'), or pass task='boxes' to train on boxes."
-    )
-
-
-def _too_few_labels(plan: TrainingPlan) -> NotEnoughDataError:
+def _too_few_labels(plan: TrainingPlan) -> str:
     names, least = plan.names, plan.least
     there_are, advice = f"{plan.labelled} labelled images", "Label more images: project.label('train')."
     if plan.learns_boxes:
@@ -188,54 +181,57 @@ def _too_few_labels(plan: TrainingPlan) -> NotEnoughDataError:
             f"Label images of another label. Or record images that show nothing of {names[0]!r}, with "
             "project.label('train').session.set_status(images, 'labelled'), and train with task='multi-label'."
         )
-    return NotEnoughDataError(
+    return (
         f"A {plan.model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
-        f"{there_are} and {len(names)} labels ({f'only {names[0]!r}' if names else 'none'}). {advice}",
-        "ERROR_MANIFEST_TOO_FEW_LABELS",
+        f"{there_are} and {len(names)} labels ({f'only {names[0]!r}' if names else 'none'}). {advice}"
     )
 
 
-def _too_few_images(plan: TrainingPlan) -> NotEnoughDataError:
-    least, labelled = LOCAL.min_training_images, plan.labelled
-    return NotEnoughDataError(f"Training needs at least {least} labelled images, but there are {labelled}.")
-
-
-def _no_test_images(plan: TrainingPlan) -> NotEnoughDataError:
+def _no_test_images(plan: TrainingPlan) -> str:
+    if plan.is_brands:
+        return "None of the boxes in the test images can be used. Add test images with boxes around the brands."
     missing = "image with boxes" if plan.learns_boxes else "labelled image"
-    return NotEnoughDataError(
-        "None of the boxes in the test images can be used. Add test images with boxes around the brands."
-        if plan.is_brands
-        else f"The test set has no {missing}, so the model could not be evaluated. Add test images with labels, or "
-        "delete the test set and let distribute() take a share of the training images.",
-        "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
+    return (
+        f"The test set has no {missing}, so the model could not be evaluated. Add test images with labels, or delete "
+        "the test set and let distribute() take a share of the training images."
     )
 
 
-def _too_few_tested_labels(plan: TrainingPlan) -> NotEnoughDataError:
-    tested = plan.tested
+def _too_few_tested_labels(plan: TrainingPlan) -> str:
     more = ", or more training images of other labels that can be split off." if plan.is_split_off else "."
-    return NotEnoughDataError(
-        f"The test set has images of only {len(tested)} label ({tested[0]!r}), but a {plan.model} needs test "
-        f"images of at least {plan.least}. Add test images of other labels{more}",
+    return (
+        f"The test set has images of only {len(plan.tested)} label ({plan.tested[0]!r}), but a {plan.model} needs test "
+        f"images of at least {plan.least}. Add test images of other labels{more}"
+    )
+
+
+#: Conditions under which nothing can be trained, with the reason and its code. The first that holds is raised.
+_REFUSALS: tuple[tuple[Callable[[TrainingPlan], bool], Callable[[TrainingPlan], str], str | None], ...] = (
+    (
+        lambda p: p.task == POLYGONS and p.learns_boxes and p.train.marks["polygon"].isna().all(),
+        lambda p: (
+            "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
+            "project.annotate('train'), or pass task='boxes' to train on boxes."
+        ),
+        None,
+    ),
+    (lambda p: len(p.names) < p.least, _too_few_labels, "ERROR_MANIFEST_TOO_FEW_LABELS"),
+    (
+        lambda p: p.labelled < LOCAL.min_training_images and not p.is_brands,
+        lambda p: f"Training needs at least {LOCAL.min_training_images} labelled images, but there are {p.labelled}.",
+        None,
+    ),
+    (lambda p: not p.tested, _no_test_images, "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
+    (
+        lambda p: len(p.tested) < p.least and not p.is_fold,
+        _too_few_tested_labels,
         "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
-    )
-
-
-def _nothing_in_common(plan: TrainingPlan) -> NotEnoughDataError:
-    return NotEnoughDataError(
-        "The training set and the test set have no labels in common, so the model could not be evaluated.",
+    ),
+    (
+        lambda p: not set(p.names) & set(p.tested),
+        lambda p: "The training set and the test set have no labels in common, so the model could not be evaluated.",
         "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
-    )
-
-
-#: Conditions under which nothing can be trained, and their errors. The first that holds is raised.
-_REFUSALS: tuple[tuple[Callable[[TrainingPlan], bool], Callable[[TrainingPlan], NotEnoughDataError]], ...] = (
-    (lambda p: p.task == POLYGONS and p.learns_boxes and p.train.marks["polygon"].isna().all(), _no_polygons),
-    (lambda p: len(p.names) < p.least, _too_few_labels),
-    (lambda p: p.labelled < LOCAL.min_training_images and not p.is_brands, _too_few_images),
-    (lambda p: not p.tested, _no_test_images),
-    (lambda p: len(p.tested) < p.least and not p.is_fold, _too_few_tested_labels),
-    (lambda p: not set(p.names) & set(p.tested), _nothing_in_common),
+    ),
 )
 
 
