@@ -31,7 +31,8 @@ from customlabels_nb.remote.download_cache import connections
 
 _BYTES_A_PIXEL = 1000  # per input pixel in a forward pass, three times the need of the packaged backbone
 _SHARE = 0.5  # fraction of the free memory that a batch may use
-_CGROUP = Path("/sys/fs/cgroup")
+#: Folder with the memory limit of a container.
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def predict_all(
@@ -88,7 +89,7 @@ class PredictionBatches(BatchSize):
         if wanted is not None:
             wanted = check_integer("batch_size", wanted, 1, otherwise="None for the default")
         self.postprocessor, device = postprocessor, postprocessor.predictor.device or "cpu"
-        self.at_a_time = _batches_at_a_time(device)
+        self.at_a_time = batches_at_a_time(device)
         super().__init__(wanted if wanted is not None else self._fitting(device), device, events)
 
     def ask(self, images: Sequence[Prepared]) -> list[ImagePrediction]:
@@ -102,7 +103,8 @@ class PredictionBatches(BatchSize):
         return usual if free is None else max(1, min(usual, int(free * _SHARE / image_bytes)))
 
 
-def _batches_at_a_time(device: str) -> int:
+def batches_at_a_time(device: str) -> int:
+    """Return the number of batches that are processed at the same time."""
     return 2 if device.startswith("cuda") else 1
 
 
@@ -120,8 +122,8 @@ def free_bytes(device: str) -> int | None:
 def _free_in_container() -> float:
     """Return the memory that a container, which the system's statistics ignore, may still allocate, or infinity."""
     try:
-        limit = (_CGROUP / "memory.max").read_text("ascii").strip()
-        used = int((_CGROUP / "memory.current").read_text("ascii"))
+        limit = (CGROUP / "memory.max").read_text("ascii").strip()
+        used = int((CGROUP / "memory.current").read_text("ascii"))
         return max(0, int(limit) - used)
     except (OSError, ValueError):  # no limit is set, or the limit is "max"
         return float("inf")

@@ -207,19 +207,15 @@ def _use_workers(
     postprocessor, predictor = writing.postprocessor, writing.postprocessor.predictor
     folder, names = writing.output.folder, [name for run in runs for name in run.images]
     output = None if folder.local is None else folder.local / listings(folder)[0][2]
+    arguments = {
+        "to": str(folder), "thresholds": postprocessor.decision, "max_results": postprocessor.max_results,
+        "root": None if root is None else str(root.absolute()), "current": os.getcwd(),
+        "batch_size": options.get("batch_size"), "device": predictor.device, "engine": predictor.engine_name,
+        "views": predictor.views,
+    }  # fmt: skip
     job = WorkerJob(
         entry=f"{__name__}:start_detecting",
-        arguments={
-            "to": str(folder),
-            "thresholds": postprocessor.decision,
-            "max_results": postprocessor.max_results,
-            "root": None if root is None else str(root.absolute()),
-            "current": os.getcwd(),
-            "batch_size": options.get("batch_size"),
-            "device": predictor.device,
-            "engine": predictor.engine_name,
-            "views": predictor.views,
-        },
+        arguments=arguments,
         model=str(predictor.folder.absolute()),
         identity=model_identity(predictor.folder, postprocessor.config),
         probes=[]

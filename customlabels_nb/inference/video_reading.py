@@ -32,7 +32,7 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,mxf,gif,h264,hevc,m4v,ivf,dv,nut"
 )
 _NOT_READ = "it is not a video of a supported type: MP4, MOV, MKV, WebM, AVI, MPEG, OGG, WMV, FLV or GIF."
-_MAX_PIXELS = LOCAL.max_pixels
+MAX_PIXELS = LOCAL.max_pixels
 _MAX_BYTES = LOCAL.max_archive_bytes
 _WIDEST_PIXEL = 4.0
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
@@ -109,8 +109,8 @@ class VideoFile:
         index, last, shape = 0, 0.0, self.size
         rotation, turn = None, None
         for raw in self._decoded():
-            if raw.width * raw.height > _MAX_PIXELS:
-                raise NotAVideoError(self.name, f"frame {index} has more than {_MAX_PIXELS:,} pixels.")
+            if raw.width * raw.height > MAX_PIXELS:
+                raise NotAVideoError(self.name, f"frame {index} has more than {MAX_PIXELS:,} pixels.")
             exact = raw.pts * raw.time_base if raw.pts is not None and raw.time_base else last + self._step()
             start = float(exact) if start is None else start
             last = float(exact)
@@ -152,7 +152,7 @@ def open_video(path: Path, name: str, *, damaged: bool = False) -> Iterator[Vide
     """Open a video and read its header. ``damaged`` accepts a truncated file."""
     av = require_av()
     _check_file(path, name, damaged)
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(_MAX_PIXELS)}
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
     # from 19 on, PyAV accepts metadata that are not UTF-8 by itself
     lenient = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
     try:
@@ -225,9 +225,9 @@ def _pictures(container: Any, name: str) -> Any:
     context = stream.codec_context
     if context is None:
         raise NotAVideoError(name, "its codec is not supported. Convert it to H.264.")
-    if context.width * context.height > _MAX_PIXELS:
+    if context.width * context.height > MAX_PIXELS:
         size = f"{context.width} × {context.height}"
-        raise NotAVideoError(name, f"its frames have {size} pixels, more than {_MAX_PIXELS:,}.")
+        raise NotAVideoError(name, f"its frames have {size} pixels, more than {MAX_PIXELS:,}.")
     if context.width < 1 or context.height < 1:
         raise TruncatedVideoError(name, "its frames have no size. Download the file again, or convert it.")
     context.thread_type, context.thread_count = "AUTO", settings.threads

@@ -87,10 +87,7 @@ class Checkpoints:
                 files["best"] = former["files"]["best"]
             content = {"facts": dict(facts), "files": files}
             write_whole(self.folder / STATE, _to_json({**content, "sha256": _hash(_to_json(content))}))
-            kept = {entry["name"] for entry in files.values()}
-            for path in self.folder.iterdir():
-                if _FILE.fullmatch(path.name) and path.name not in kept:
-                    path.unlink(missing_ok=True)
+            self._remove_except({entry["name"] for entry in files.values()})
         except OSError as error:
             raise ArtifactError(
                 f"Cannot write the checkpoint to {str(self.folder)!r}: {why_not_written(error)}. "
@@ -115,11 +112,14 @@ class Checkpoints:
         if not self.folder.is_dir():
             return
         (self.folder / STATE).unlink(missing_ok=True)
-        for path in self.folder.iterdir():
-            if _FILE.fullmatch(path.name):
-                path.unlink(missing_ok=True)
+        self._remove_except(set())
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+    def _remove_except(self, kept: set[str]) -> None:
+        for path in self.folder.iterdir():
+            if _FILE.fullmatch(path.name) and path.name not in kept:
+                path.unlink(missing_ok=True)
 
     def _write(self, name: str, tensors: Tensors) -> dict[str, str]:
         data = save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})

@@ -32,11 +32,12 @@ MAX_FOLDS = 5
 MOST_COMPARED, LEAST_COMPARED_OF_LABEL = 2000, 10
 #: Ratio between the most and the least frequent label from which a larger weight for rare labels is tried.
 UNEVEN = 1.5
+#: Number of images above which a head is fitted in single precision.
+MOST_DOUBLE = 20_000
 
 _CHOOSING_TOLERANCE = 1e-4  # enough to compare strengths, in a fifth of the time
 _TOLERANCE, _TOLERANCE_OF_MANY = 1e-8, 1e-5
 _MAX_ITERATIONS = 2000
-_MOST_DOUBLE = 20_000  # images
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def row_space(x: FloatArray) -> tuple[FloatArray, FloatArray | None]:
 def as_rows(features: npt.ArrayLike) -> FloatArray:
     """Convert features to double precision, except for float32 features of very many images, to save memory."""
     rows = np.asarray(features)
-    return rows if rows.dtype == np.float32 and len(rows) > _MOST_DOUBLE else rows.astype(np.float64)
+    return rows if rows.dtype == np.float32 and len(rows) > MOST_DOUBLE else rows.astype(np.float64)
 
 
 def _checked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -176,27 +176,25 @@ _Frames = tuple[np.ndarray, np.ndarray]
 
 def _frames_of(photos: Sequence[Example], random_state: int, root: Path | None) -> _Frames:
     """Return the boxes in a sample of images, and the size of the image that contains each box."""
-    boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
+    frames = []
     boxed = [example for example in photos if len(example.boxes)]
     for index in np.random.default_rng(random_state).permutation(len(boxed))[:_LOOKED_AT].tolist():
-        try:
-            frame = header_size(boxed[index].image, root)
-        except ImageError:  # reported when the image is decoded
-            continue
-        boxes.append(boxed[index].boxes)
-        frames.append(np.tile(np.asarray(frame, dtype=np.float64), (len(boxes[-1]), 1)))
-    return np.concatenate(boxes), np.concatenate(frames)
+        with suppress(ImageError):  # reported when the image is decoded
+            frames.append((boxed[index].boxes, header_size(boxed[index].image, root)))
+    return _joined(frames)
 
 
 def frames_of_scenes(source: SceneSource, most: int) -> _Frames:
     """Return the boxes in the first ``most`` scenes, and the size of the scene that contains each box."""
-    boxes, frames = [np.empty((0, 4))], [np.empty((0, 2))]
-    for index in range(min(len(source), most)):
-        scene = source.load(index, 0)
-        if scene is not None:
-            boxes.append(scene.boxes)
-            frames.append(np.tile(np.array(scene.pixels.shape[1::-1], dtype=np.float64), (len(scene.boxes), 1)))
-    return np.concatenate(boxes), np.concatenate(frames)
+    scenes = (source.load(index, 0) for index in range(min(len(source), most)))
+    return _joined([(scene.boxes, scene.pixels.shape[1::-1]) for scene in scenes if scene is not None])
+
+
+def _joined(frames: Sequence[tuple[np.ndarray, Sequence[int]]]) -> _Frames:
+    """Concatenate the boxes of several images, and repeat the size of each image for its boxes."""
+    boxes = [np.empty((0, 4)), *(boxes for boxes, _ in frames)]
+    sizes = [np.tile(np.asarray(size, dtype=np.float64), (len(boxes), 1)) for boxes, size in frames]
+    return np.concatenate(boxes), np.concatenate([np.empty((0, 2)), *sizes])
 
 
 def _input_size(

@@ -235,7 +235,7 @@ def train_detector(
     if learner.repeated > 1:
         notes.append(f"Images of rare labels are used up to {learner.repeated:.1f} times as often as others.")
     if base is not None:
-        _begin_from(base, learner, notes)
+        begin_from(base, learner, notes)
     budget = options.budget.seconds
     if budget is not None and clock.spent() >= budget:
         notes.append(
@@ -265,23 +265,12 @@ def train_detector(
     )
     state = train(learner, loop, events, checkpoints)
     facts = {
-        "steps": state.step,
-        "planned_steps": state.total,
-        "seconds": round(state.seconds, 3),
-        "budget": str(options.budget),
-        "random_state": options.random_state,
-        "device": device,
-        "batch": options.batch,
-        "parts": state.parts,
-        "input_size": size,
-        "detector": shape.architecture,
-        "images": len(prepared.source),
-        "held_out": len(prepared.held_out),
-        "held_out_ap50": state.best,
-        "best_step": state.best_step,
-        "history": state.history,
-        "notes": [*notes, *state.notes],
-    }
+        "steps": state.step, "planned_steps": state.total, "seconds": round(state.seconds, 3),
+        "budget": str(options.budget), "random_state": options.random_state, "device": device, "batch": options.batch,
+        "parts": state.parts, "input_size": size, "detector": shape.architecture, "images": len(prepared.source),
+        "held_out": len(prepared.held_out), "held_out_ap50": state.best, "best_step": state.best_step,
+        "history": state.history, "notes": [*notes, *state.notes],
+    }  # fmt: skip
     issues: list[Issue] = list(getattr(prepared.source, "issues", []))
     return TrainedDetector(network, shape, size, learner.mean, learner.std, state, facts, issues)
 
@@ -368,7 +357,7 @@ def predict_boxes(
     return table, readable, issues
 
 
-def _begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLearner, notes: list[str]) -> None:
+def begin_from(base: tuple[ImageDetector, Sequence[str]], learner: DetectionLearner, notes: list[str]) -> None:
     """Copy the weights of a trained detector if it performs well on the new labels."""
     fresh = {key: value.clone() for key, value in learner.network.state_dict().items()}
     count = copy_known_labels(base[0], base[1], learner.network, learner.labels)

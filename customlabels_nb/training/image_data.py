@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 Decoded = TypeVar("Decoded")
 
-_MOST_BYTES = 2 * 2**30  # of decoded images in memory
+#: Largest size of the decoded images in memory.
+MOST_BYTES = 2 * 2**30
+
 _ZOOM = (0.8, 1.35)  # factors; above 1, the edges of the image are cropped
 _STRETCH = 0.1  # largest change of the aspect ratio, as a logarithm
 _TURN = 12.0  # degrees
@@ -46,7 +48,7 @@ class DecodedImages(ABC, Generic[Decoded]):
         self.images = list(images)
         self.root = root
         quarter = int(psutil.virtual_memory().available) // 4
-        usual = min(_MOST_BYTES, quarter) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        usual = min(MOST_BYTES, quarter) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
         self.cache_bytes = usual if cache_bytes is None else cache_bytes
         self.cached_bytes = 0
         self._issues: dict[int, dict[Issue, None]] = {}  # those of each image, in the order in which they were found

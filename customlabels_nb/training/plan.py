@@ -170,6 +170,13 @@ def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableI
     return UsableImages(images, annotations[annotations["image"].isin(images["image"])].reset_index(drop=True))
 
 
+def _no_polygons(plan: TrainingPlan) -> str:
+    return (
+        "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
+        "project.annotate('train'), or pass task='boxes' to train on boxes."
+    )
+
+
 def _too_few_labels(plan: TrainingPlan) -> str:
     names, least = plan.names, plan.least
     there_are, advice = f"{plan.labelled} labelled images", "Label more images: project.label('train')."
@@ -185,6 +192,10 @@ def _too_few_labels(plan: TrainingPlan) -> str:
         f"A {plan.model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
         f"{there_are} and {len(names)} labels ({f'only {names[0]!r}' if names else 'none'}). {advice}"
     )
+
+
+def _too_few_images(plan: TrainingPlan) -> str:
+    return f"Training needs at least {LOCAL.min_training_images} labelled images, but there are {plan.labelled}."
 
 
 def _no_test_images(plan: TrainingPlan) -> str:
@@ -205,33 +216,19 @@ def _too_few_tested_labels(plan: TrainingPlan) -> str:
     )
 
 
+def _nothing_in_common(plan: TrainingPlan) -> str:
+    return "The training set and the test set have no labels in common, so the model could not be evaluated."
+
+
+_UNTESTED = "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"
 #: Conditions under which nothing can be trained, with the reason and its code. The first that holds is raised.
 _REFUSALS: tuple[tuple[Callable[[TrainingPlan], bool], Callable[[TrainingPlan], str], str | None], ...] = (
-    (
-        lambda p: p.task == POLYGONS and p.learns_boxes and p.train.marks["polygon"].isna().all(),
-        lambda p: (
-            "A detector with masks needs training images with polygons, but no polygon is drawn. Draw polygons with "
-            "project.annotate('train'), or pass task='boxes' to train on boxes."
-        ),
-        None,
-    ),
+    (lambda p: p.task == POLYGONS and p.learns_boxes and p.train.marks["polygon"].isna().all(), _no_polygons, None),
     (lambda p: len(p.names) < p.least, _too_few_labels, "ERROR_MANIFEST_TOO_FEW_LABELS"),
-    (
-        lambda p: p.labelled < LOCAL.min_training_images and not p.is_brands,
-        lambda p: f"Training needs at least {LOCAL.min_training_images} labelled images, but there are {p.labelled}.",
-        None,
-    ),
-    (lambda p: not p.tested, _no_test_images, "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),
-    (
-        lambda p: len(p.tested) < p.least and not p.is_fold,
-        _too_few_tested_labels,
-        "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS",
-    ),
-    (
-        lambda p: not set(p.names) & set(p.tested),
-        lambda p: "The training set and the test set have no labels in common, so the model could not be evaluated.",
-        "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
-    ),
+    (lambda p: p.labelled < LOCAL.min_training_images and not p.is_brands, _too_few_images, None),
+    (lambda p: not p.tested, _no_test_images, _UNTESTED),
+    (lambda p: len(p.tested) < p.least and not p.is_fold, _too_few_tested_labels, _UNTESTED),
+    (lambda p: not set(p.names) & set(p.tested), _nothing_in_common, "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP"),
 )
 
 

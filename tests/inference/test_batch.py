@@ -52,7 +52,7 @@ def test_two_batches_at_a_time_keep_the_order_and_are_halved_if_memory_runs_out(
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return ask(pixels, at_once=at_once)
 
-    monkeypatch.setattr(batch, "_batches_at_a_time", lambda device: 2)
+    monkeypatch.setattr(batch, "batches_at_a_time", lambda device: 2)
     # setattr of pytest 8 would leave the method on the shared predictor, which then ignores patches of its class
     monkeypatch.setitem(vars(predictor), "probabilities", probabilities)
     events, told = Events(), []

@@ -414,7 +414,7 @@ def test_batches_suit_the_free_memory(
     monkeypatch.undo()
     unlimited = batch.free_bytes("cpu")
     assert unlimited is not None
-    monkeypatch.setattr(batch, "_CGROUP", tmp_path)
+    monkeypatch.setattr(batch, "CGROUP", tmp_path)
     for limit, used, free in (("5000", "3000", 2000), ("5000", "6000", 0), ("max", "3000", None)):
         (tmp_path / "memory.max").write_text(f"{limit}\n")
         (tmp_path / "memory.current").write_text(f"{used}\n")

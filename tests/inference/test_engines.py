@@ -24,6 +24,7 @@ from customlabels_nb.project.runnable import load_model
 from customlabels_nb.user_settings import settings
 from tests.conftest import AllowedSkip
 from tests.fake_clock import FakeClock
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -254,10 +255,10 @@ def test_auto_picks_the_fastest_matching_engine(
 
 def test_different_top_label_counts_as_a_mismatch() -> None:
     truth = np.array([[0.6, 0.4], [0.501, 0.499]])
-    assert selection._confidences_apart(truth + np.array([[0.001, 0], [-0.001, 0.001]]), truth, 0.02) == pytest.approx(
+    assert selection.confidences_apart(truth + np.array([[0.001, 0], [-0.001, 0.001]]), truth, 0.02) == pytest.approx(
         0.001
     )
-    assert selection._confidences_apart(truth[:, ::-1], truth, 0.02) == 1.0
+    assert selection.confidences_apart(truth[:, ::-1], truth, 0.02) == 1.0
 
 
 def test_other_devices_use_torch(classifier: tuple[ImageClassifier, ModelConfig]) -> None:
@@ -287,13 +288,9 @@ def test_model_reports_and_keeps_its_engine(model_folder: Path, blots: dict[str,
 def test_model_wakes_with_the_same_engine(model_folder: Path) -> None:
     predictor = Predictor(model_folder)
     predictor.start("cpu", engine="torch", idle_stop=0.1)
-    predictor._running._last_used = -1e9  # type: ignore[union-attr]
-    predictor.sleep_if_idle()
-    assert predictor.asleep
+    wait_until(lambda: predictor.asleep)
     predictor.probabilities([np.zeros((3, 224, 224), np.uint8)])
-    running = predictor._running
-    assert running is None or running.choice == EngineChoice("torch")
-    assert predictor._engine == "torch"
+    assert predictor.engine_name == "torch"
     predictor.stop()
 
 

@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import customlabels_nb as cl
 from customlabels_nb.errors import ArtifactError, InputError
 from customlabels_nb.models.artifact import CONFIG, WEIGHTS
 from customlabels_nb.models.weights_file import MOST_HEADER_BYTES
+from customlabels_nb.project.location import DATABASE
+from customlabels_nb.store import open_store
 from tests.waiting import wait_until
 
 
@@ -53,7 +56,7 @@ def test_a_copy_of_a_folder_runs_without_its_project(copied: Path, blots: dict[s
         assert model.detect(blots["green"][0]).table["label"].tolist() == ["green"]
         found = model.detect_many(blots["red"], progress=False)
     assert found["label"].tolist() == ["red"] * 6
-    assert model._predictor is None
+    assert "stopped" in repr(model)
     model.stop()
     assert "<bdi>green</bdi>" in model._repr_html_()
 
@@ -271,7 +274,8 @@ def test_detections_become_predictions_of_a_project(copied: Path, tmp_path: Path
         assert project.add_predictions(found, model=model) == 12
         one = model.detect(blots["blue"][0], threshold=0)
         assert project.add_predictions(one, model=model) == 14  # all three labels of that one
-        said = project._store.predictions()
+        with closing(open_store(str(project.root / DATABASE))) as store:
+            said = store.predictions()
         assert set(said["model"]) == {"fruit.2026-11-20"}
         again = said[said["image"] == one.name].sort_values("confidence", ascending=False)
         np.testing.assert_allclose(again["confidence"], one.table["confidence"])
@@ -306,7 +310,7 @@ def test_a_model_that_sleeps_is_evaluated_with_the_thresholds_of_its_views(
     )
     model = cl.load_model(copied)
     model.start("cpu", engine="torch", views=2, idle_stop=0.1)
-    wait_until(lambda: model._predictor is None)
+    wait_until(lambda: "stopped" in repr(model))
     report = model.evaluate(boxes, progress=False)
     assert set(report.per_label["threshold"]) == {0.9}
     model.stop()

@@ -359,9 +359,9 @@ def test_metadata_that_is_not_utf_8_is_accepted(predictor: Predictor, clip: Path
 
 
 def test_too_many_pixels_are_refused(predictor: Predictor, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_reading, "_MAX_PIXELS", 160 * 120)
+    monkeypatch.setattr(video_reading, "MAX_PIXELS", 160 * 120)
     detect_video(predictor, clip)
-    monkeypatch.setattr(video_reading, "_MAX_PIXELS", 160 * 120 - 1)
+    monkeypatch.setattr(video_reading, "MAX_PIXELS", 160 * 120 - 1)
     with pytest.raises(VideoError, match=r"clip\.mp4"):
         detect_video(predictor, clip)
 

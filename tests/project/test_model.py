@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ from customlabels_nb.errors import (
     ProjectExistsError,
     StoreError,
 )
+from customlabels_nb.project.location import DATABASE
 from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, SqlStore, open_store
 from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training import stored
 from customlabels_nb.training.status import this_process
@@ -68,6 +70,13 @@ except cl.CustomLabelsError as error:
 @pytest.fixture
 def project(trained_copy: Project) -> Project:
     return trained_copy
+
+
+@pytest.fixture
+def other(project: Project) -> Iterator[SqlStore]:
+    """Yield the project's database as another kernel opens it."""
+    with closing(open_store(str(project.root / DATABASE))) as opened:
+        yield opened
 
 
 def test_a_project_can_be_closed_twice(model: Model, trained_copy: Project) -> None:
@@ -227,10 +236,8 @@ def test_deleting_a_version_asks_and_is_refused_while_it_runs(
 
 
 def test_version_resumed_during_confirmation_is_not_deleted(
-    project: Project, model: Model, monkeypatch: pytest.MonkeyPatch
+    project: Project, model: Model, other: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = load_project(project.root)._store
-
     def resume_and_agree(question: str) -> str:
         other.update_version("v1", status="TRAINING_IN_PROGRESS", **this_process())
         return "yes"
@@ -255,14 +262,14 @@ def test_a_folder_that_leads_elsewhere_is_never_deleted(project: Project, model:
     assert precious.is_dir()
 
 
-def test_a_damaged_folder_is_a_typed_error(model: Model) -> None:
+def test_a_damaged_folder_is_a_typed_error(model: Model, other: SqlStore) -> None:
     weights = model.folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ArtifactError, match=r"model\.safetensors"):
         model.start()
     assert model.status == "FAILED"
     (model.folder / "config.json").write_text("{")
-    model._store.update_version("v1", status="STOPPED")
+    other.update_version("v1", status="STOPPED")
     with pytest.raises(ArtifactError, match=r"config\.json"):
         model.start()
     assert model.status == "FAILED"
@@ -272,11 +279,15 @@ def test_a_damaged_folder_is_a_typed_error(model: Model) -> None:
 
 
 def test_a_model_whose_start_cannot_be_stored_does_not_run(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
-        raise StoreError("The project's database is locked.")
+    update = SqlStore.update_version
+
+    def fail(store: SqlStore, name: str, *action: Action, **values: Any) -> None:
+        if values.get("status") == "RUNNING":
+            raise StoreError("The project's database is locked.")
+        update(store, name, *action, **values)
 
     with monkeypatch.context() as patch:
-        patch.setattr(model, "_note_running", fail)
+        patch.setattr(SqlStore, "update_version", fail)
         with pytest.raises(StoreError, match="locked"):
             model.start()
     assert (model.status, model.engine) == ("FAILED", None)
@@ -285,9 +296,11 @@ def test_a_model_whose_start_cannot_be_stored_does_not_run(model: Model, monkeyp
     model.stop()
 
 
-def test_a_running_version_of_a_dead_kernel_is_stopped_at_the_next_load(project: Project, model: Model) -> None:
-    project._store.update_version("v1", status="RUNNING", pid=2**22 + 1, host=model.record.host or "")
-    project._store.update_version("v1", **{**this_process(), "pid": 2**22 + 1})
+def test_a_running_version_of_a_dead_kernel_is_stopped_at_the_next_load(
+    project: Project, model: Model, other: SqlStore
+) -> None:
+    other.update_version("v1", status="RUNNING", pid=2**22 + 1, host=model.record.host or "")
+    other.update_version("v1", **{**this_process(), "pid": 2**22 + 1})
     assert load_project(project.root).model("v1").status == "STOPPED"
 
 
@@ -319,11 +332,11 @@ def test_stop_reaches_a_model_running_in_another_kernel(project: Project, model:
     assert model.status == "STOPPED"
 
 
-def test_a_run_on_a_machine_that_fell_silent_is_settled(project: Project, model: Model) -> None:
+def test_a_run_on_a_machine_that_fell_silent_is_settled(project: Project, model: Model, other: SqlStore) -> None:
     from datetime import UTC, datetime, timedelta
 
     before = datetime.now(UTC) - timedelta(hours=1)
-    project._store.update_version("v1", status="RUNNING", host="elsewhere", pid=1, heartbeat=before)
+    other.update_version("v1", status="RUNNING", host="elsewhere", pid=1, heartbeat=before)
     assert load_project(project.root).model("v1").status == "STOPPED"
 
 
@@ -412,14 +425,14 @@ def test_idle_model_stops_with_a_message(
     model: Model, shapes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told: list[tuple[str, str]] = []
-    keep = model._store.update_version
+    keep = SqlStore.update_version
 
-    def update(name: str, *action: Action, **values: Any) -> None:
-        keep(name, *action, **values)
+    def update(store: SqlStore, name: str, *action: Action, **values: Any) -> None:
+        keep(store, name, *action, **values)
         if "status" in values:
             told.append((values["status"], values["status_message"]))
 
-    monkeypatch.setattr(model._store, "update_version", update)
+    monkeypatch.setattr(SqlStore, "update_version", update)
     model.start("cpu", idle_stop="0.5s")
     model.detect(shapes / "disc" / "0.png")
     wait_until(lambda: model.status == "STOPPED")
@@ -443,17 +456,14 @@ def test_idle_model_stops_with_a_message(
 @pytest.mark.thorough
 def test_idle_model_restarts_on_detect(model: Model, shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model.start("cpu", idle_stop=0.3)
-    running = model._predictor
     wait_until(lambda: model.status == "STOPPED")
-    assert model._predictor is None
     assert model.detect(shapes / "disc" / "0.png").table["label"].iloc[0] == "disc"
     assert tells(capsys.readouterr().out, "v1", "cpu")
-    assert running is not None
-    assert running.idle_stop == 0.3  # and it stops when idle again, as requested once
+    wait_until(lambda: model.status == "STOPPED")  # when idle again, as requested once
     model.stop()
     model.start("cpu")
-    assert model._predictor is not None
-    assert model._predictor.idle_stop == float("inf")  # stopping it manually ends that
+    time.sleep(0.8)
+    assert model.status == "RUNNING"  # stopping it manually ends that
     model.stop()
 
 

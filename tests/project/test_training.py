@@ -37,9 +37,10 @@ from customlabels_nb.evaluation import result as result_module
 from customlabels_nb.events import Ended, Event, Events, Message, Progress, Result, Started
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.models.artifact import load_config
+from customlabels_nb.project.location import DATABASE
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
-from customlabels_nb.store import Action, SqlStore, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord, open_store
 from customlabels_nb.training import plan, run
 from customlabels_nb.training.kept_files import CROSS_FITTED, read_predictions
 from customlabels_nb.training.recipe import TrainingJob, TrainingResult
@@ -49,6 +50,13 @@ from customlabels_nb.user_settings import settings
 from tests.facts import tells
 from tests.models.pictures import save_blots
 from tests.project.conftest import HOSTILE, draw
+
+
+@pytest.fixture
+def store(project: Project) -> Iterator[SqlStore]:
+    """Yield the project's database as another kernel opens it."""
+    with closing(open_store(str(project.root / DATABASE))) as opened:
+        yield opened
 
 
 def files(folder: Path) -> set[str]:
@@ -260,7 +268,9 @@ def test_progress_is_shown_before_torch_is_loaded(project: Project, monkeypatch:
 
 
 @pytest.mark.parametrize(("task", "changed"), [(None, None), ("single-label", None), (None, "boxes")])
-def test_events_report_progress_and_cancel_training(project: Project, task: str | None, changed: str | None) -> None:
+def test_events_report_progress_and_cancel_training(
+    project: Project, store: SqlStore, task: str | None, changed: str | None
+) -> None:
     project.distribute()
     events, seen = Events(), []
 
@@ -270,7 +280,7 @@ def test_events_report_progress_and_cancel_training(project: Project, task: str 
             events.cancel()
 
     events.subscribe(listener)
-    arguments = (project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(task=task))
+    arguments = (store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(task=task))
     with pytest.raises(Cancelled):
         train_version(*arguments, events)
     (said,) = [event.text for event in seen if isinstance(event, Message) and event.text.startswith("Training a")]
@@ -293,7 +303,7 @@ def test_events_report_progress_and_cancel_training(project: Project, task: str 
         model.resume()
 
 
-def test_interrupt_is_raised_and_stored(project: Project) -> None:
+def test_interrupt_is_raised_and_stored(project: Project, store: SqlStore) -> None:
     project.distribute()
     events = Events()
 
@@ -303,9 +313,7 @@ def test_interrupt_is_raised_and_stored(project: Project) -> None:
 
     events.subscribe(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train_version(
-            project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events
-        )
+        train_version(store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
     assert project.model("v1").status_message == "Stopped by you. Call resume() to continue."
 
 
@@ -340,7 +348,7 @@ def test_killed_training_is_settled_and_resumes(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("known_features")
-def test_training_process_is_recognised_as_alive(project: Project) -> None:
+def test_training_process_is_recognised_as_alive(project: Project, store: SqlStore) -> None:
     project.distribute()
     events, statuses = Events(), []
 
@@ -349,7 +357,7 @@ def test_training_process_is_recognised_as_alive(project: Project) -> None:
             statuses.append(load_project(project.root).model("v1").status)
 
     events.subscribe(look)
-    train_version(project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
+    train_version(store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
     assert set(statuses) == {"TRAINING_IN_PROGRESS"}
 
 
@@ -364,7 +372,7 @@ def test_missing_images_are_left_out_with_a_note(tmp_path: Path) -> None:
     os.unlink(gone)
     events, texts = Events(), []
     events.subscribe(lambda event: texts.append(event.text) if isinstance(event, Message) else None)
-    train_version(project._store, project.root, "v", project.train_set, project.test_set, TrainingOptions(), events)
+    project.train("v", progress=False, events=events)
     assert any(gone in text for text in texts)
     assert project.model("v").status == "TRAINING_COMPLETED"
 
@@ -378,7 +386,7 @@ def test_unlabelled_images_and_unused_labels_are_noted(project: Project) -> None
     project.add_images(path, progress=False)
     events, texts = Events(), []
     events.subscribe(lambda event: texts.append(event.text) if isinstance(event, Message) else None)
-    train_version(project._store, project.root, "v", project.train_set, project.test_set, TrainingOptions(), events)
+    project.train("v", progress=False, events=events)
     assert any(tells(text, 1, 19, "train") for text in texts)
     assert any("'square'" in text for text in texts)
     assert "square" not in project.model("v").thresholds
@@ -406,7 +414,9 @@ def test_fruit_is_classified_with_any_random_state(
 
 
 @pytest.mark.thorough
-def test_the_heartbeat_goes_on_while_it_trains(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heartbeat_goes_on_while_it_trains(
+    project: Project, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("customlabels_nb.training.status.HEARTBEAT_SECONDS", 0.05)
     project.distribute()
     events, beats = Events(), set()
@@ -417,21 +427,19 @@ def test_the_heartbeat_goes_on_while_it_trains(project: Project, monkeypatch: py
             beats.add(project.model("v1").record.heartbeat)
 
     events.subscribe(look)
-    train_version(project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
+    train_version(store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
     assert len(beats) >= 2
     assert project.model("v1").record.heartbeat is None
     assert settings.user == project.history["who"].iloc[0]
 
 
 @pytest.mark.usefixtures("known_features")
-def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None:
+def test_a_run_killed_before_its_snapshots_begins_anew(project: Project, store: SqlStore) -> None:
     project.distribute()
     events = Events()
     events.subscribe(lambda event: events.cancel())
     with pytest.raises(Cancelled):
-        train_version(
-            project._store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events
-        )
+        train_version(store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
     (project.root / "versions" / "v1" / "images.json").unlink()
     (project.root / "versions" / "v1" / "test.manifest").unlink()
     with pytest.raises(ModelNotReadyError, match=r"'v1' is TRAINING_FAILED.*resume\(\)"):
@@ -447,32 +455,31 @@ def test_a_run_killed_before_its_snapshots_begins_anew(project: Project) -> None
 
 
 def test_a_second_kernel_cannot_resume_during_the_checks_of_the_first(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = datetime.now(UTC)
     failed = VersionRecord("v1", "TRAINING_FAILED", "Stopped by you.", "versions/v1", now, now, task="single-label")
-    project._store.add_version(failed, Action("begin training", "ann"))
+    store.add_version(failed, Action("begin training", "ann"))
     answers = []
 
     def hash_slowly(*_: Any) -> None:
         monkeypatch.setattr(run, "with_current_hashes", lambda *_: pytest.fail("two kernels train one version"))
         with pytest.raises(NotAllowedError) as caught:
-            resume_version(project._store, project.root, failed, Events())
+            resume_version(store, project.root, failed, Events())
         answers.append(str(caught.value))
         raise NotEnoughDataError("The images are gone.")
 
     monkeypatch.setattr(run, "with_current_hashes", hash_slowly)
     with pytest.raises(NotEnoughDataError, match="gone"):
-        resume_version(project._store, project.root, failed, Events())
+        resume_version(store, project.root, failed, Events())
     assert answers == ["Only a failed training run can be resumed. 'v1' is TRAINING_IN_PROGRESS."]
     assert (project.model("v1").status, project.model("v1").status_message) == ("TRAINING_FAILED", "Stopped by you.")
 
 
 @pytest.mark.usefixtures("known_features")
-def test_silent_training_is_settled(project: Project) -> None:
+def test_silent_training_is_settled(project: Project, store: SqlStore) -> None:
     project.distribute()
     project.train("v1", progress=False)
-    store = project._store
     alive = {**this_process(), "status": "TRAINING_IN_PROGRESS"}
     store.update_version("v1", **alive)
     assert settle_orphans(store) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from customlabels_nb.errors import Cancelled, InputError, NotEnoughDataError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.models.detector_building import build_detector, pretrained_detector
 from customlabels_nb.models.detector_shape import OWN, DetectorShape
+from customlabels_nb.training import brands
 from customlabels_nb.training.brands import NEGATIVES, REAL_TURNS, BrandScenes, MixedScenes
 from customlabels_nb.training.budget import parse_budget
 from customlabels_nb.training.detection_data import DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner
+from customlabels_nb.training.pasting import Logo
 from customlabels_nb.training.scene_sources import TrainingScene
+from customlabels_nb.training.trimming import read_cutout
 from tests.facts import facts, tells
 
 LABELS = ["ring", "bar", "wedge"]
@@ -226,18 +230,36 @@ def test_an_image_that_vanishes_costs_its_scenes_only(tmp_path: Path, folder: Pa
     assert [(issue.code, issue.where) for issue in forgetful.issues] == [("IMAGE_NOT_FOUND", "bar-0.png")]
 
 
-def test_memory_has_a_limit_that_changes_no_scene(folder: Path, scenes: BrandScenes) -> None:
+def test_memory_has_a_limit_that_changes_no_scene(
+    folder: Path, scenes: BrandScenes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def count(image: str, *arguments: Any, **options: Any) -> Any:
+        read.append(image)
+        return read_cutout(image, *arguments, **options)
+
+    monkeypatch.setattr(brands, "read_cutout", count)
     small = BrandScenes(
         logos_in(folder), LABELS, root=folder, random_state=3, size=160, length=300, cache_bytes=250_000
     )
     for index in range(12):
         assert same(small.load(index, 0), scenes.load(index, 0))
-        assert small._kept._bytes <= 250_000
+    assert len(read) > 5  # the logos do not fit, and are read again
 
 
 @pytest.mark.parametrize(("grounds", "kept"), [(["#d01020"] * 3, True), (["#d01020", "#10d020", "white"], False)])
-def test_shared_strong_background_belongs_to_the_logo(tmp_path: Path, grounds: list[str], kept: bool) -> None:
-    logos = []
+def test_shared_strong_background_belongs_to_the_logo(
+    tmp_path: Path, grounds: list[str], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logos, whole = [], set()
+
+    def note(image: str, root: Path | None, *, keep_ground: bool = False) -> Any:
+        cutout = read_cutout(image, root, keep_ground=keep_ground)
+        whole.add(keep_ground and Logo.of(cutout).closed.size)
+        return cutout
+
+    monkeypatch.setattr(brands, "read_cutout", note)
     for number, ground in enumerate(grounds):
         picture = Image.new("RGB", (160, 160), ground)
         picture.paste("black", (50, 50, 110, 110))
@@ -245,7 +267,8 @@ def test_shared_strong_background_belongs_to_the_logo(tmp_path: Path, grounds: l
         logos.append((f"{number}.png", "mark"))
     scenes = BrandScenes(logos, ["mark"], root=tmp_path)
     assert any("learnt as part of the logo" in note for note in scenes.notes) == kept
-    assert scenes._logo("0.png", 0).closed.size == ((160, 160) if kept else (60, 60))
+    assert all(scenes.load(index, 0) is not None for index in range(10))
+    assert whole == ({False, (160, 160)} if kept else {False})
 
 
 class Numbered:

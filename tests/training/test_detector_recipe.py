@@ -24,9 +24,9 @@ from customlabels_nb.models.detector_shape import DetectorShape, with_box_limit
 from customlabels_nb.training import detection_learner, image_data
 from customlabels_nb.training.boxes_data import Example
 from customlabels_nb.training.budget import Budget, Clock
-from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, _hold_out, prepare
+from customlabels_nb.training.detection_data import HOLD_OUT_FROM, DetectionOptions, prepare
 from customlabels_nb.training.detection_learner import DetectionLearner, average_precision_50, truth_table
-from customlabels_nb.training.detector_recipe import TrainedDetector, _begin_from, predict_boxes, train_detector
+from customlabels_nb.training.detector_recipe import TrainedDetector, begin_from, predict_boxes, train_detector
 from customlabels_nb.training.scene_sources import TrainingScene
 from tests.facts import facts
 from tests.threads import one_thread  # noqa: F401
@@ -108,7 +108,7 @@ def test_predictions_skip_what_can_not_be_read(trained: TrainedDetector, squares
 
 
 def test_image_missing_during_training_is_skipped_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_data, "_MOST_BYTES", 0)  # images are decoded again each time
+    monkeypatch.setattr(image_data, "MOST_BYTES", 0)  # images are decoded again each time
     examples = drawn_squares(tmp_path, 4)
     events = Events()
     events.subscribe(lambda e: Path(examples[2].image).unlink() if e == Progress("training", 1, 3, "steps") else None)
@@ -187,11 +187,11 @@ def test_samples_come_from_training_images_without_held_out_ones(squares: list[E
 def test_images_are_held_out_where_there_are_many(squares: list[Example]) -> None:
     many = [replace(squares[index % 6], sha256=str(index)) for index in range(HOLD_OUT_FROM)]
     rare = [replace(squares[0], labels=np.array([2])) for _ in range(3)]
-    rest, held = _hold_out([*many, *rare], 3, random_state=0)
-    assert len(held) == 30
-    assert len(rest) == HOLD_OUT_FROM + 3 - 30
-    assert sum(2 in example.labels for example in rest) == 3
-    assert [example.sha256 for example in held] == [example.sha256 for example in _hold_out([*many, *rare], 3, 0)[1]]
+    first, second = (prepare([*many, *rare], [*LABELS, "green"], options(), Events(), None, None) for _ in range(2))
+    assert len(first.held_out) == 30
+    assert len(first.source) == HOLD_OUT_FROM + 3 - 30
+    assert sum(2 in first.source.labels_of(index) for index in range(len(first.source))) == 3
+    assert [example.sha256 for example, _ in first.held_out] == [example.sha256 for example, _ in second.held_out]
 
 
 def test_small_boxes_enlarge_the_input_with_a_note(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_torchvision_detector_as_base_is_refused() -> None:
     name = "ssdlite320_mobilenet_v3_large"
     former, new = (build_detector(DetectorShape(name), 2, name) for _ in range(2))
     learner, notes = SimpleNamespace(network=new, labels=LABELS), []
-    _begin_from((former, LABELS), learner, notes)
+    begin_from((former, LABELS), learner, notes)
     [note] = notes
     assert "only the packaged detector can be started from" in note
 

@@ -152,7 +152,7 @@ def test_hyperparameters_are_chosen_on_a_sample(monkeypatch: pytest.MonkeyPatch)
     features, targets = uneven((12, 120, 120), 3.0, random_state=3)
     whole = fit_head(features, targets, 3)
     monkeypatch.setattr("customlabels_nb.training.classification.MOST_COMPARED", 60)
-    monkeypatch.setattr("customlabels_nb.training.classification._MOST_DOUBLE", 200)
+    monkeypatch.setattr("customlabels_nb.training.classification.MOST_DOUBLE", 200)
     head = fit_head(features, targets, 3)
     assert head.out_of_fold is not None
     compared = ~np.isnan(head.out_of_fold[:, 0])

@@ -120,7 +120,7 @@ def test_hyperparameters_are_chosen_on_a_sample(monkeypatch: pytest.MonkeyPatch)
     features, truth = scenes(300, 3, spread=1.5)
     whole = fit_multi_label_head(features, truth)
     monkeypatch.setattr("customlabels_nb.training.classification.MOST_COMPARED", 80)
-    monkeypatch.setattr("customlabels_nb.training.classification._MOST_DOUBLE", 200)
+    monkeypatch.setattr("customlabels_nb.training.classification.MOST_DOUBLE", 200)
     head = fit_multi_label_head(features, truth)
     assert head.out_of_fold is not None
     assert (~np.isnan(head.out_of_fold[:, 0])).sum() == 80

@@ -1,19 +1,16 @@
 """Tests of a training run around its recipe."""
 
 import weakref
-from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from torch import nn
 
-from customlabels_nb.events import Events
+from customlabels_nb.project.projects import create_project
 from customlabels_nb.training import run
-from customlabels_nb.training.options import TrainingOptions
 from customlabels_nb.training.recipe import TrainingJob
+from tests.models.pictures import save_blots
 
 
 @pytest.mark.parametrize("error", [None, OSError("disk full")])
@@ -22,34 +19,30 @@ def test_the_memory_of_the_device_is_released_after_training(
 ) -> None:
     networks: list[weakref.ref[nn.Module]] = []
     released: list[tuple[str, bool]] = []
+    recipe_for, save_artifact = run.recipe_for, run.save_artifact
 
     def train(work: TrainingJob) -> Any:
-        network = nn.Linear(1, 1)
-        networks.append(weakref.ref(network))
-        part = SimpleNamespace(issues=[])
-        return SimpleNamespace(train=part, test=part, network=network)
+        trained = recipe_for(work.plan.task)(work)
+        networks.append(weakref.ref(trained.network))
+        return trained
 
-    def write(*arguments: object) -> tuple[dict[str, Any], str]:
+    def save(*arguments: Any) -> None:
         if error is not None:
             raise error
-        return {}, "evaluation"
+        save_artifact(*arguments)
 
     monkeypatch.setattr(run, "recipe_for", lambda task: train)
-    monkeypatch.setattr(run, "_write_version", write)
+    monkeypatch.setattr(run, "save_artifact", save)
     monkeypatch.setattr(run, "release_memory", lambda device: released.append((device, networks[0]() is None)))
-    monkeypatch.setattr(run, "honest_status", lambda store, name: nullcontext())
-    for name in ("write_snapshots", "note_issues", "_statistics"):
-        monkeypatch.setattr(run, name, lambda *arguments: None)
-    part = SimpleNamespace(images=[])
-    plan: Any = SimpleNamespace(task="boxes", recipe="chosen", choice="chosen", notes=[], train=part, test=part)
-    store: Any = SimpleNamespace(update_version=lambda *arguments, **values: None, images=lambda name: None)
-    record, datasets = SimpleNamespace(name="v1", created=datetime.now(UTC)), SimpleNamespace()
-    job = TrainingJob(plan, TrainingOptions(), "cuda", tmp_path, tmp_path, Events())
-    given: Any = (store, record, (datasets, datasets), job)
+    project = create_project("released", tmp_path)
+    for label, color in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
+        save_blots(tmp_path / "photos" / label, color, 5)
+    project.add_images(tmp_path / "photos", labels_from="folders", progress=False)
+    project.distribute()
     if error is None:
-        assert run._run(*given) == "evaluation"
-        assert released == [("cuda", True)]  # nothing refers to the network any more
+        assert project.train("v1", device="cpu", progress=False).status == "TRAINING_COMPLETED"
+        assert released == [("cpu", True)]  # nothing refers to the network any more
         return
     with pytest.raises(OSError, match="full"):
-        run._run(*given)
-    assert [device for device, _ in released] == ["cuda"]
+        project.train("v1", device="cpu", progress=False)
+    assert [device for device, _ in released] == ["cpu"]

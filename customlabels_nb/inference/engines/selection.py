@@ -184,12 +184,12 @@ def _compare(outputs: Any, truth: Any, name: str, config: ModelConfig) -> None:
         pairs = list(zip(outputs, truth, strict=True))
         apart = max(_boxes_apart(output, other, config.input_size, allowed) for output, other in pairs)
     else:
-        apart = _confidences_apart(outputs, truth, allowed)
+        apart = confidences_apart(outputs, truth, allowed)
     if not apart <= allowed:  # also true for NaN
         raise UnsuitableError(f"its output differs from the network's by {apart:.2g}, more than {allowed:g}")
 
 
-def _confidences_apart(outputs: FloatArray, truth: FloatArray, allowed: float) -> float:
+def confidences_apart(outputs: FloatArray, truth: FloatArray, allowed: float) -> float:
     """Return the largest difference in confidence, or 1 if the most confident label differs without a near tie."""
     rows = np.arange(len(truth))
     another = truth.max(axis=1) - truth[rows, outputs.argmax(axis=1)] > 2 * allowed

@@ -298,7 +298,7 @@ def difference(
     if isinstance(network, ImageDetector):
         canvases = _read(pictures, lambda data, name: open_canvas(data, name, config.input_size, config.fill))
         looked_at = [*canvases, *_noisy_canvases(config)]
-        apart = [_boxes_apart(network, config, run, facts, picture) for picture in looked_at]
+        apart = [boxes_apart(network, config, run, facts, picture) for picture in looked_at]
         settled = [
             value
             for value, picture in zip(apart, looked_at, strict=True)
@@ -321,9 +321,8 @@ def _confidences_apart(
     return float(apart) if np.isfinite(apart) else _MISSING
 
 
-def _boxes_apart(
-    network: ImageDetector, config: ModelConfig, run: _Run, facts: dict[str, Any], canvas: Canvas
-) -> float:
+def boxes_apart(network: ImageDetector, config: ModelConfig, run: _Run, facts: dict[str, Any], canvas: Canvas) -> float:
+    """Return the largest difference between the boxes of the network and those of its export for an image."""
     truth = detect(network, [canvas], config.mean, config.std, "cpu")[0]
     outputs = run(snippet.normalised(canvas.pixels, facts))
     rows = list(snippet.boxes(outputs, facts, canvas.size, canvas.inside))
@@ -351,7 +350,7 @@ def _hangs_on_rounding(network: ImageDetector, config: ModelConfig, facts: dict[
         with torch.inference_mode():
             return [output.numpy() for output in graph(torch.from_numpy(images + noise))]
 
-    return any(_boxes_apart(network, config, nearly, facts, canvas) > TOLERANCE for _ in range(_TRIES))
+    return any(boxes_apart(network, config, nearly, facts, canvas) > TOLERANCE for _ in range(_TRIES))
 
 
 def _without_counterpart(these: DetectedBoxes, those: DetectedBoxes, longest: int, most: int) -> float:
