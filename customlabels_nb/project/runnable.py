@@ -302,14 +302,11 @@ class Runnable(NameHints, ABC):
         from customlabels_nb.inference.detect_many import describe_unfinished, detect_many
 
         sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
-        options: ManyOptions = {
-            "resume": resume, "batch_size": batch_size, "workers": workers, "backend": backend,
-            "shared_filesystem": shared_filesystem,
-        }  # fmt: skip
         with progress_bars(events, show=progress) as stream:
             result = detect_many(
                 self._running(), sources, root=root, threshold=threshold, max_results=max_results, to=to,
-                events=stream, **options,
+                resume=resume, batch_size=batch_size, workers=workers, backend=backend,
+                shared_filesystem=shared_filesystem, events=stream,
             )  # fmt: skip
         for words in describe_unfinished(result):
             say(words)

@@ -22,6 +22,18 @@ from customlabels_nb.user_settings import settings
 HEARTBEAT_SECONDS = 15
 #: A training run without a heartbeat for this long is considered dead, on any machine.
 SILENT = timedelta(minutes=5)
+#: Status and message of a version whose process is dead, by its last status. Other versions need no process.
+_AFTER_DEATH = {
+    "TRAINING_IN_PROGRESS": (
+        "TRAINING_FAILED",
+        "The kernel that trained the version has ended. Call resume() to continue or delete() to remove it.",
+    ),
+    **dict.fromkeys(("STARTING", "RUNNING", "STOPPING"), ("STOPPED", "The kernel that ran the version has ended.")),
+    "COPYING_IN_PROGRESS": (
+        "COPYING_FAILED",
+        "The kernel that copied the version has ended. Copy it again, or delete() the partial copy.",
+    ),
+}
 
 
 def settle_orphans(store: SqlStore) -> list[str]:
@@ -40,16 +52,9 @@ def settle_orphans(store: SqlStore) -> list[str]:
 
 def _settled(version: VersionRecord) -> dict[str, str] | None:
     """Return the true status of a version and its message if its process is dead, or None."""
-    if version.status == "TRAINING_IN_PROGRESS" and _is_gone(version):
-        status = "TRAINING_FAILED"
-        message = "The kernel that trained the version has ended. Call resume() to continue or delete() to remove it."
-    elif version.status in ("STARTING", "RUNNING", "STOPPING") and _is_gone(version):
-        status, message = "STOPPED", "The kernel that ran the version has ended."
-    elif version.status == "COPYING_IN_PROGRESS" and _is_gone(version):
-        status = "COPYING_FAILED"
-        message = "The kernel that copied the version has ended. Copy it again, or delete() the partial copy."
-    else:
+    if version.status not in _AFTER_DEATH or not _is_gone(version):
         return None
+    status, message = _AFTER_DEATH[version.status]
     return {"status": status, "status_message": message}
 
 
