@@ -131,33 +131,28 @@ class Predictor:
         """
         if engine is not None:
             check_engine(engine)
-        views = None if views is None else check_views(views)
-        seconds = None if idle_stop is None else idle_seconds(idle_stop)
         with self._lock:
+            views = self._views if views is None else check_views(views)
+            seconds = self._idle_seconds if idle_stop is None else idle_seconds(idle_stop)
             another = engine not in (None, self._engine)
             if self._running is None or another or device not in (None, self._running.device):
+                from customlabels_nb.inference.engines.selection import open_kept_engine
+
+                chosen = choose_device(device or self.device)
+                network, config = load_artifact(self.folder)
                 wanted = engine or (self._engine if self._asleep is None else self._engine_asleep)
-                started = self._loaded(choose_device(device or self.device), wanted)
+                started = _Running(*open_kept_engine(self.folder, network.to(chosen), config, chosen, wanted))
+                del network
+                if config.zero_shot is None:  # an image may take a minute
+                    started.warm_up()
                 self._end(None)
                 with self._guard:
                     self._running, self._asleep = started, None
                 self._engine = engine or self._engine
-            self._idle_seconds = self._idle_seconds if seconds is None else seconds
-            self._views = self._views if views is None else views
+            self._idle_seconds, self._views = seconds, views
             if self._watch is not None:
                 self._watch.end()
             self._watch = IdleWatch(self) if math.isfinite(self._idle_seconds) else None
-
-    def _loaded(self, device: str, engine: str) -> _Running:
-        """Load the weights on a device and run a warm-up pass."""
-        from customlabels_nb.inference.engines.selection import open_kept_engine
-
-        network, config = load_artifact(self.folder)
-        running = _Running(*open_kept_engine(self.folder, network.to(device), config, device, engine))
-        del network
-        if config.zero_shot is None:  # an image may take a minute
-            running.warm_up()
-        return running
 
     def stop(self) -> None:
         """Unload the model and free the device's memory, once the pending requests are complete."""
