@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.store import SqlStore
 
 
 @pytest.fixture
@@ -35,13 +38,21 @@ def project(tmp_path: Path, photos: Path) -> Project:
 
 
 @pytest.fixture
+def store(project: Project) -> Iterator[SqlStore]:
+    """Yield the project's database opened again, like in another kernel."""
+    opened = open_project_store(project.root)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def session(project: Project) -> LabellingSession:
     return another(project, "anna")
 
 
 def another(project: Project, user: str) -> LabellingSession:
     """Open a session of another user on the same project."""
-    return LabellingSession(project._store, project.root, user=user)
+    return LabellingSession(open_project_store(project.root), project.root, user=user)
 
 
 def named(session: LabellingSession, *numbers: int) -> list[str]:

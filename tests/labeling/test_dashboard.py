@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from customlabels_nb.labeling.dashboard import ChangePoller, DashboardSession
 from customlabels_nb.labeling.exporting import export, place_of
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
+from customlabels_nb.project.lifecycle import open_project
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.training.plan import describe_plan
 from tests.facts import tells
 from tests.labeling.conftest import another, named
@@ -34,10 +36,11 @@ def dashboard(project: Project) -> DashboardSession:
     def plan() -> list[str]:
         return describe_plan(project.task, project.train_set, project.test_set)
 
+    place = open_project(project.root)
     return DashboardSession(
-        project._store,
-        project.root,
-        dataset=project._location.dataset,
+        place.store,
+        place.root,
+        dataset=place.dataset,
         check=lambda events: project.check(progress=False, events=events),
         plan=plan,
         user="anna",
@@ -53,7 +56,8 @@ def label_some(project: Project) -> None:
     ben.assign(named(ben, 12, 13, 14), "pear")
     ben.set_status(named(ben, 15, 16), "skipped")
     ben.set_status(named(ben, 17), "needs_review")
-    project._store.move_images(named(anna, 0, 1, 7, 12, 20, 21), "train", "test", project._action("distribute"))
+    store = open_project_store(project.root)
+    store.move_images(named(anna, 0, 1, 7, 12, 20, 21), "train", "test", Action("distribute", "meg"))
 
 
 def shown_by(project: Project, dashboard: DashboardSession, split: str, link: Mapping[str, Any]) -> list[str]:
@@ -115,12 +119,14 @@ def test_invalid_links_are_refused(project: Project, dashboard: DashboardSession
     assert dashboard.query("train", {}).show == "all"
 
 
-def test_the_last_version_and_what_changed_since(project: Project, dashboard: DashboardSession) -> None:
+def test_the_last_version_and_what_changed_since(
+    project: Project, dashboard: DashboardSession, store: SqlStore
+) -> None:
     label_some(project)
     assert dashboard.totals().version is None
     now = pd.Timestamp.now(tz="UTC").to_pydatetime()
     record = cl.store.VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now, metrics={"f1": 0.9})
-    project._store.add_version(record, project._action("train"))
+    store.add_version(record, Action("train", "anna"))
     version = dashboard.totals().version
     assert version is not None
     assert (version.name, version.f1, version.changes, version.changed_at) == ("v1", 0.9, 0, None)
@@ -140,7 +146,7 @@ def test_a_check_runs_beside_and_its_findings_lead_to_their_images(
     state = dashboard.checking.wait(60)
     assert state.name == "done", state.error
     assert state.result is not None
-    assert state.result.seen == project._store.last_action()
+    assert state.result.seen == dashboard.last_action()
     assert len(state.result.plan) > 0
     issues = state.result.report.issues
     assert issues["message"].tolist() == project.check(progress=False).issues["message"].tolist()
@@ -211,16 +217,20 @@ def test_failed_background_job_has_a_message(error: Exception, caplog: pytest.Lo
     assert bool(caplog.records) == (not isinstance(error, CustomLabelsError))
 
 
-def test_watch_notifies_soon_and_ends_without_pages(project: Project) -> None:
+def test_watch_notifies_soon_and_ends_without_pages(project: Project, store: SqlStore) -> None:
     told: list[int] = []
-    watch = ChangePoller(project._store, lambda: told.append(1), every=0.02, patience=0.5)
+    watch = ChangePoller(store, lambda: told.append(1), every=0.02, patience=0.5)
+
+    def is_watching() -> bool:
+        return any(thread.name == "customlabels_nb watch" for thread in threading.enumerate())
+
     watch.awake()
     time.sleep(0.1)
     assert told == []
     other = cl.load_project(project.root)
     other.labels.add("fig")
     wait_until(lambda: told)
-    wait_until(lambda: watch._thread is None)
+    wait_until(lambda: not is_watching())
     other.labels.add("plum")
     time.sleep(0.1)
     assert told == [1]
@@ -229,16 +239,16 @@ def test_watch_notifies_soon_and_ends_without_pages(project: Project) -> None:
     other.labels.add("nut")
     wait_until(lambda: len(told) == 2)
     watch.stop()
-    wait_until(lambda: watch._thread is None)
+    wait_until(lambda: not is_watching())
     other.close()
 
 
 # -- the list of actions ------------------------------------------------------------------------------------
 
 
-def test_actions_are_listed_opened_and_undone(project: Project) -> None:
+def test_actions_are_listed_opened_and_undone(project: Project, store: SqlStore) -> None:
     label_some(project)
-    actions = ActionList(project._store, project.root, user="anna")
+    actions = ActionList(store, project.root, user="anna")
     rows = actions.rows(limit=3)
     assert [row["what"] for row in rows] == ["distribute", "mark needs review", "mark skipped"]
     assert all(row["undoable"] for row in rows)
@@ -266,20 +276,24 @@ def test_actions_are_listed_opened_and_undone(project: Project) -> None:
     assert unknown == {"id": 4711, "names": [], "images": {}}
 
 
-def test_actions_name_their_labels_once(project: Project) -> None:
+def test_actions_name_their_labels_once(project: Project, store: SqlStore) -> None:
     label_some(project)
-    label_of = {row["what"]: row["labels"] for row in ActionList(project._store, project.root).rows()}
+    label_of = {row["what"]: row["labels"] for row in ActionList(store, project.root).rows()}
     assert label_of["label pear"] == ""  # named by the action
     assert label_of["mark skipped"] == ""
     project.labels.rename("pear", "<b>pear")
     project.undo()
     images = project.train_set.filter("label == 'apple'").images["image"].tolist()
     project.update("train", pd.DataFrame({"image": images[:2], "label": ["pear", "plum"]}))
-    project._store.add_labels([(f"label {number}", None) for number in range(6)], Action("add labels", "anna"))
-    rows = ActionList(project._store, project.root).rows(limit=4)
+    store.add_labels([(f"label {number}", None) for number in range(6)], Action("add labels", "anna"))
+    rows = ActionList(store, project.root).rows(limit=4)
     texts = [row["labels"].replace("\u2068", "").replace("\u2069", "") for row in rows]
     added = "label 0, label 1, label 2, label 3 and 2 more"
     assert texts == [added, "apple → pear, plum", "pear → <b>pear", "pear → <b>pear"]
+
+
+def dataset_of(project: Project) -> Callable[[str], cl.Dataset]:
+    return {"train": project.train_set, "test": project.test_set}.__getitem__
 
 
 # -- export -------------------------------------------------------------------------------------------------
@@ -287,14 +301,12 @@ def test_actions_name_their_labels_once(project: Project) -> None:
 
 def test_export_writes_the_selection_and_reports_losses(project: Project, tmp_path: Path) -> None:
     label_some(project)
-    done = export(project._location.dataset, "out", "coco", base=tmp_path)
+    done = export(dataset_of(project), "out", "coco", base=tmp_path)
     assert done.images == {"train": 11, "test": 4}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test.json", "train.json"]
     assert len(cl.read_dataset(tmp_path / "out" / "train.json")) == 11
     assert done.issues["message"].str.contains("annotator").any()
-    more = export(
-        project._location.dataset, "all", "csv", base=tmp_path, include=["skipped", "needs_review", "unlabelled"]
-    )
+    more = export(dataset_of(project), "all", "csv", base=tmp_path, include=["skipped", "needs_review", "unlabelled"])
     assert more.images == {"train": 24, "test": 6}
     back = cl.read_dataset(tmp_path / "all" / "labels.csv")
     assert back.images["status"].value_counts().to_dict() == {
@@ -323,11 +335,11 @@ def test_export_writes_the_selection_and_reports_losses(project: Project, tmp_pa
 )
 def test_every_format_can_be_exported(project: Project, tmp_path: Path, format: str) -> None:
     label_some(project)
-    done = export(project._location.dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
+    done = export(dataset_of(project), tmp_path / "out", format, splits=["train"], copy_images=True)
     assert done.images == {"train": 11}
     assert all(tmp_path / "out" in file.parents for file in done.files)
     assert len([file for file in done.files if file.suffix == ".png"]) == 11
-    again = export(project._location.dataset, tmp_path / "out", format, splits=["train"], copy_images=True)
+    again = export(dataset_of(project), tmp_path / "out", format, splits=["train"], copy_images=True)
     assert again.images == {"train": 11}
 
 
@@ -335,23 +347,23 @@ def test_an_export_counts_what_was_written(project: Project, tmp_path: Path) -> 
     label_some(project)
     gone = project.train_set.filter("status == 'labelled'").images["image"].iloc[0]
     (project.root / gone).unlink()
-    done = export(project._location.dataset, tmp_path / "out", "coco", splits=["train"], copy_images=True)
+    done = export(dataset_of(project), tmp_path / "out", "coco", splits=["train"], copy_images=True)
     assert done.images == {"train": 10}
     assert done.issues.query("code == 'IMAGE_NOT_FOUND'")["where"].tolist() == [gone]
 
 
 def test_export_refuses_invalid_options(project: Project, tmp_path: Path) -> None:
     with pytest.raises(NotEnoughDataError, match="Label some"):
-        export(project._location.dataset, "out", "coco", base=tmp_path)
+        export(dataset_of(project), "out", "coco", base=tmp_path)
     for folder in ("", "  ", "..", "../out", "a/../..", ".", "nul\0"):
         with pytest.raises(InputError, match="folder="):
             place_of(folder, tmp_path)
     assert place_of("a/../b", tmp_path) == tmp_path / "b"
     assert place_of(tmp_path / "c", Path("/elsewhere")) == tmp_path / "c"
     with pytest.raises(InputError, match="format='docx'"):
-        export(project._location.dataset, "out", "docx", base=tmp_path)
+        export(dataset_of(project), "out", "docx", base=tmp_path)
     with pytest.raises(InputError, match="include='deleted'"):
-        export(project._location.dataset, "out", "coco", base=tmp_path, include=["deleted"])
+        export(dataset_of(project), "out", "coco", base=tmp_path, include=["deleted"])
     with pytest.raises(InputError, match="split="):
-        export(project._location.dataset, "out", "coco", base=tmp_path, splits=["dev"])
+        export(dataset_of(project), "out", "coco", base=tmp_path, splits=["dev"])
     assert not (tmp_path / "out").exists()

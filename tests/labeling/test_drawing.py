@@ -15,8 +15,9 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, SqlStore
 from tests.facts import facts
 from tests.labeling.conftest import named
 
@@ -34,7 +35,7 @@ def polygon(label: str, *points: tuple[float, float]) -> Shape:
 
 def drawing(project: Project, user: str) -> DrawingSession:
     """Open a user's drawing session on the project."""
-    return DrawingSession(project._store, project.root, user=user)
+    return DrawingSession(open_project_store(project.root), project.root, user=user)
 
 
 def stored(project: Project, image: str) -> list[tuple[Any, ...]]:
@@ -251,7 +252,7 @@ def test_image_labels_and_shapes_coexist(project: Project, anna: DrawingSession,
 def predict(project: Project, **columns: Any) -> None:
     """Store predictions of a model."""
     frame = t.normalise_annotations(pd.DataFrame(columns)).assign(model="m")
-    project._store.replace_predictions("m", frame, Action("predict", "m"))
+    open_project_store(project.root).replace_predictions("m", frame, Action("predict", "m"))
 
 
 def test_predictions_are_drawn_and_updated(project: Project, anna: DrawingSession, image: str) -> None:
@@ -274,23 +275,27 @@ def test_predictions_are_drawn_and_updated(project: Project, anna: DrawingSessio
     assert project.train_set.annotations["confidence"].tolist() == [1]  # labelled by a person
 
 
-def test_rows_of_a_page_have_their_shapes_in_a_few_statements(project: Project, anna: DrawingSession) -> None:
+def test_rows_of_a_page_have_their_shapes_in_a_few_statements(
+    project: Project, anna: DrawingSession, store: SqlStore
+) -> None:
     boxed, holed, guessed, bare, *others = named(anna, *range(20))
     hole = [[3.04, 3.0], [5.0, 3.0], [5.0, 4.0]]
     anna.set_shapes(boxed, [box("pear", 1.26, 2, 10, 8), box("apple", 20, 20, 5, 5)], labels=["pear"])
     anna.set_shapes(holed, [Shape.read({**vars(box("pear", 0, 0, 0, 0)), "polygon": [list(TRIANGLE), hole]})])
     predict(project, image=[boxed, guessed, bare], label=["apple"] * 3, left=[1, 2, None], top=[1, 2, None],
             width=[5, 6, None], height=[5, 6, None], confidence=[0.9, 0.8, 0.7])  # fmt: skip
-    session = LabellingSession(project._store, project.root)
+    session = LabellingSession(store, project.root)
     statements: list[str] = []
     listener = ("before_cursor_execute", lambda *given: statements.append(given[2]))
-    event.listen(project._store._database.engine, *listener)
+    with store.reading() as connection:
+        engine = connection.engine
+    event.listen(engine, *listener)
     for names in ([boxed], [boxed, holed, guessed, bare, *others]):
         rows = session.rows(names)
         statements.clear()
         session.add_shapes(rows)
         assert len(statements) <= 9
-    event.remove(project._store._database.engine, *listener)
+    event.remove(engine, *listener)
     assert {row["size"] for row in rows} == {(WIDTH, HEIGHT)}
     assert (rows[0]["boxes"], rows[0]["outlines"]) == (["pear", "apple"], [[1.3, 2, 10, 8], [20, 20, 5, 5]])
     triangle = [[1, 1], [9.5, 2], [4, 8.2]]

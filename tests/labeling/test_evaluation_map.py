@@ -13,23 +13,23 @@ from customlabels_nb.labeling.evaluation_map import EvaluationMap, EvaluationSes
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.map_layout import MapLayouts
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
-from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.test_image_map import add_features, lay_out_here
 
 
-def exploration_of(project: Project) -> Exploration:  # noqa: F811
+def exploration_of(project: Project) -> Exploration:
     """Evaluate predictions for the images: two of three are right, with confidences from 0.2 to 0.9."""
-    images = project._store.images()
+    images = project.train_set.images
     truth = pd.DataFrame({"image": images["image"], "label": ["apple", "pear", "pear"] * 10})
     found = truth.assign(label=["apple", "pear", "apple"] * 10, confidence=np.linspace(0.2, 0.9, 30))
     return Exploration(cl.evaluate(truth, found, images.assign(camera=[1, 2] * 15), thresholds=0.1))
 
 
-def map_of(project: Project, exploration: Exploration) -> EvaluationMap:  # noqa: F811
+def map_of(project: Project, exploration: Exploration) -> EvaluationMap:
     images = exploration.evaluation.images
     return EvaluationMap(
-        EvaluationSession(project._store, project.root, exploration),
+        EvaluationSession(open_project_store(project.root), project.root, exploration),
         model=lambda: PACKAGED,
         images=lambda split: images,
         columns=lambda: ["camera"],
@@ -37,7 +37,7 @@ def map_of(project: Project, exploration: Exploration) -> EvaluationMap:  # noqa
     )
 
 
-def test_colors_by_right_and_wrong_follow_the_thresholds(project: Project) -> None:  # noqa: F811
+def test_colors_by_right_and_wrong_follow_the_thresholds(project: Project) -> None:
     exploration = exploration_of(project)
     image_map = map_of(project, exploration)
     assert image_map.colorings() == ["result", "prediction", "label", "width", "height", "camera"]
@@ -61,9 +61,9 @@ def test_colors_by_right_and_wrong_follow_the_thresholds(project: Project) -> No
     assert image_map.values("prediction")[0]["groups"] == [["apple", 20], ["pear", 10]]
 
 
-def test_rows_have_the_ground_truth_and_the_predictions_of_the_evaluation(project: Project) -> None:  # noqa: F811
+def test_rows_have_the_ground_truth_and_the_predictions_of_the_evaluation(project: Project) -> None:
     exploration = exploration_of(project)
-    session = EvaluationSession(project._store, project.root, exploration)
+    session = EvaluationSession(open_project_store(project.root), project.root, exploration)
     names = session.table.names
     project.update("train", pd.DataFrame({"image": names[:3], "label": "pear"}))
     assert session.follow() == set()
@@ -78,13 +78,13 @@ def test_rows_have_the_ground_truth_and_the_predictions_of_the_evaluation(projec
         session.open("train")
 
 
-def test_boxes_are_shown_with_the_predicted_ones_that_count(project: Project) -> None:  # noqa: F811
-    images = project._store.images().head(3)
+def test_boxes_are_shown_with_the_predicted_ones_that_count(project: Project) -> None:
+    images = project.train_set.images.head(3)
     box = {"left": 1.0, "top": 2.0, "width": 20.0, "height": 10.0}
     truth = pd.DataFrame([{"image": images["image"][0], "label": "apple", **box}])
     found = pd.DataFrame([{"image": name, "label": "apple", "confidence": 0.7, **box} for name in images["image"][:2]])
     exploration = Exploration(cl.evaluate(truth, found, images, thresholds=0.5))
-    session = EvaluationSession(project._store, project.root, exploration)
+    session = EvaluationSession(open_project_store(project.root), project.root, exploration)
     rows = session.rows(images["image"])
     session.add_shapes(rows)
     assert [row["right"] for row in rows] == [True, False, True]
@@ -94,11 +94,11 @@ def test_boxes_are_shown_with_the_predicted_ones_that_count(project: Project) ->
     assert [row["right"] for row in session.rows(images["image"])] == [False, True, True]
 
 
-def test_places_are_those_of_the_test_set(project: Project) -> None:  # noqa: F811
+def test_places_are_those_of_the_test_set(project: Project) -> None:
     add_features(project)
     exploration = exploration_of(project)
     image_map = map_of(project, exploration)
     lay_out_here(project, "test")
-    stored = MapLayouts(project.root, PACKAGED, "test").read(project._store.images()["sha256"].tolist())
+    stored = MapLayouts(project.root, PACKAGED, "test").read(project.train_set.images["sha256"].tolist())
     assert stored is not None
     assert np.array_equal(image_map.layout().xy, stored.xy)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,39 +19,44 @@ from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.embeddings import describe_features
 from customlabels_nb.models.feature_file import feature_key, project_features
 from customlabels_nb.models.map_layout import MapLayouts
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
-from tests.labeling.conftest import photos, project, session  # noqa: F401
 from tests.labeling.fake_assist import FakeAssist, results
 from tests.waiting import wait_until
 
 
-def add_features(project: Project, names: list[str] | None = None) -> None:  # noqa: F811
+def add_features(project: Project, names: list[str] | None = None) -> None:
     """Store random features of images, by default of all."""
-    images = project._store.images()
+    images = project.train_set.images
     chosen = images if names is None else images[images["image"].isin(names)]
     file = project_features(project.root).of(describe_features(PACKAGED))
     rows = np.random.default_rng(0).normal(size=(len(chosen), file.width))
     file.add([feature_key(content) for content in chosen["sha256"]], rows)
 
 
-def lay_out_here(project: Project, split: str) -> None:  # noqa: F811
+def lay_out_here(project: Project, split: str) -> None:
     """Store a layout of all images as that of a dataset, without a helper process and t-SNE, which take seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(map_layout, "_embed", lambda points, *rest: points[:, :2])
-        MapLayouts(project.root, PACKAGED, split).compute(project._store.images()["sha256"].tolist(), Events())
+        MapLayouts(project.root, PACKAGED, split).compute(project.train_set.images["sha256"].tolist(), Events())
 
 
-def map_of(session: LabellingSession, project: Project) -> ImageMap:  # noqa: F811
+def map_of(
+    session: LabellingSession,
+    project: Project,
+    camera: Callable[[pd.Index], Any] = lambda index: index % 14,
+) -> ImageMap:
+    store = open_project_store(project.root)
     return ImageMap(
         session,
         model=lambda: PACKAGED,
-        images=lambda split: project._store.images(split).assign(camera=lambda rows: rows.index % 14),
+        images=lambda split: store.images(split).assign(camera=lambda rows: camera(rows.index)),
         columns=lambda: ["camera", "price"],
         similar=SimilarityOrder(project.root),
     )
 
 
-def test_the_plane_is_shown_until_the_layout_is_stored(project: Project, session: LabellingSession) -> None:  # noqa: F811
+def test_the_plane_is_shown_until_the_layout_is_stored(project: Project, session: LabellingSession) -> None:
     add_features(project, session.table.names[:20])
     image_map = map_of(session, project)
     state = image_map.state()
@@ -75,7 +83,7 @@ def test_the_plane_is_shown_until_the_layout_is_stored(project: Project, session
     assert table.attrs == {"laid_out": 29, "placed": 0, "without_features": 0}
 
 
-def test_without_features_there_is_a_sentence(project: Project, session: LabellingSession) -> None:  # noqa: F811
+def test_without_features_there_is_a_sentence(project: Project, session: LabellingSession) -> None:
     state = map_of(session, project).state()
     assert "project.embed(" in state["error"]
     assert state["without"] == 30
@@ -86,7 +94,7 @@ def test_without_features_there_is_a_sentence(project: Project, session: Labelli
             layout(random_state=-1)
 
 
-def test_colors_by_label_and_column(project: Project, session: LabellingSession) -> None:  # noqa: F811
+def test_colors_by_label_and_column(project: Project, session: LabellingSession) -> None:
     names = session.table.names
     session.assign(names[:2], "pear")
     session.set_status(names[2:3], "skipped")
@@ -102,9 +110,7 @@ def test_colors_by_label_and_column(project: Project, session: LabellingSession)
     legend, values = image_map.values("camera")
     assert legend == {"low": 0.0, "high": 13.0}
     assert values[[0, 13]].tolist() == [0, 1]
-    image_map._images = lambda split: project._store.images(split).assign(
-        camera=lambda rows: [f"<b>{number % 14}" for number in rows.index]
-    )
+    image_map = map_of(session, project, lambda index: [f"<b>{number % 14}" for number in index])
     legend, values = image_map.values("camera")
     assert legend["groups"][0] == ["<b>0", 3]
     assert legend["groups"][12] == ["2 others", 4]
@@ -114,15 +120,15 @@ def test_colors_by_label_and_column(project: Project, session: LabellingSession)
         image_map.values("sha256")
 
 
-def test_predictions_color_only_training_images(project: Project, session: LabellingSession) -> None:  # noqa: F811
+def test_predictions_color_only_training_images(project: Project, session: LabellingSession) -> None:
     project.update("train", project.train_set.images[["image"]].assign(label="apple"))
     project.distribute(0.5)
-    opened = LabellingSession(project._store, project.root)
+    opened = LabellingSession(open_project_store(project.root), project.root)
     test_images = project.test_set.images["image"].tolist()
     names = [*opened.table.names[:3], *test_images]
     frame = pd.DataFrame({"image": names, "label": "pear", "confidence": 0.9})
     project.add_predictions(frame.assign(label=["apple", *["pear"] * (len(names) - 1)]), model="m")
-    opened = MapSession(project._store, project.root)
+    opened = MapSession(open_project_store(project.root), project.root)
     image_map = map_of(opened, project)
     legend, values = image_map.values("prediction")
     assert legend["groups"] == [["pear", 2], ["apple", 1]]
@@ -138,11 +144,11 @@ def test_predictions_color_only_training_images(project: Project, session: Label
     assert not any(row["predicted"] or row["prelabels"] or row["guesses"] for row in rows)
 
 
-def test_suspects_color_only_training_images(project: Project) -> None:  # noqa: F811
+def test_suspects_color_only_training_images(project: Project) -> None:
     names = project.train_set.images["image"].tolist()
     assist = FakeAssist(results(names, suspects=[{"image": 4, "kind": "label", "given": "apple", "suggested": "pear"}]))
     assist.suspects = lambda: assist.results.suspects  # type: ignore[attr-defined, union-attr]
-    opened = LabellingSession(project._store, project.root, assist=assist)
+    opened = LabellingSession(open_project_store(project.root), project.root, assist=assist)
     image_map = map_of(opened, project)
     legend, values = image_map.values("suspect")
     assert legend["groups"] == [["suspect", 1]]

@@ -14,8 +14,9 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, StaleEditError
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
-from customlabels_nb.store import Action, VersionRecord, create_store
+from customlabels_nb.store import Action, SqlStore, VersionRecord, create_store
 from tests.facts import facts
 from tests.labeling.conftest import another, named
 from tests.tiers import many
@@ -25,7 +26,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def editing(project: Project) -> LabelEditing:
-    return LabelEditing(project._store, project.root, user="anna")
+    return LabelEditing(open_project_store(project.root), project.root, user="anna")
 
 
 @pytest.fixture
@@ -73,9 +74,11 @@ def test_each_edit_is_one_action_with_undo(project: Project, editing: LabelEditi
     assert editing.redo() is None
 
 
-def test_edits_return_the_number_of_changes(project: Project, editing: LabelEditing, labelled: list[str]) -> None:
+def test_edits_return_the_number_of_changes(
+    project: Project, editing: LabelEditing, labelled: list[str], store: SqlStore
+) -> None:
     assert editing.uses().values.tolist() == [["apple", 3, 0, 3], ["pear", 1, 0, 1]]
-    project._store.move_images(labelled[:1], "train", "test", Action("move", "anna"))
+    store.move_images(labelled[:1], "train", "test", Action("move", "anna"))
     box = pd.DataFrame({"image": [labelled[1]], "label": ["apple"], "left": 1, "top": 1, "width": 4, "height": 4})
     project.update("train", box)
     assert editing.uses("apple").values.tolist() == [["apple", 2, 1, 3]]
@@ -130,8 +133,8 @@ def test_undoing_a_new_label_restores_the_statuses(
     assert (project.train_set.images["status"] == "labelled").sum() == 4
 
 
-def test_conflict_names_the_change_of_another_user(project: Project, editing: LabelEditing) -> None:
-    ben = LabelEditing(project._store, project.root, user="ben")
+def test_conflict_names_the_change_of_another_user(project: Project, editing: LabelEditing, store: SqlStore) -> None:
+    ben = LabelEditing(store, project.root, user="ben")
     ben.rename("apple", "Apfel")
     for edit in (
         lambda: editing.rename("apple", "x"),
@@ -231,13 +234,13 @@ def test_listeners_are_notified_and_held_weakly(project: Project, editing: Label
 
 
 def test_a_session_follows_labels_of_both_datasets_and_of_predictions(
-    project: Project, editing: LabelEditing, session: LabellingSession, labelled: list[str]
+    project: Project, editing: LabelEditing, session: LabellingSession, labelled: list[str], store: SqlStore
 ) -> None:
-    project._store.move_images(labelled[:1], "train", "test", Action("move", "anna"))
+    store.move_images(labelled[:1], "train", "test", Action("move", "anna"))
     predictions = pd.DataFrame({"image": labelled, "label": "pear", "confidence": 0.5})
     now = pd.Timestamp.now("UTC").to_pydatetime()
-    project._store.add_version(VersionRecord("v1", "TRAINING_COMPLETED", "", "v1", now, now), Action("train", "anna"))
-    project._store.replace_predictions("v1", t.normalise_annotations(predictions), Action("predict", "anna"))
+    store.add_version(VersionRecord("v1", "TRAINING_COMPLETED", "", "v1", now, now), Action("train", "anna"))
+    store.replace_predictions("v1", t.normalise_annotations(predictions), Action("predict", "anna"))
     session.follow()
     session.open("test")
     assert session.rows(labelled)[0]["labels"] == ["apple"]

@@ -13,8 +13,9 @@ from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, SqlStore
 from tests.labeling.conftest import another, named
 from tests.labeling.fake_assist import FakeAssist, results
 
@@ -28,7 +29,7 @@ def images(session: Session) -> list[str]:
 
 
 def opened(project: Project, assist: FakeAssist, kind: Any = LabellingSession) -> Any:
-    return kind(project._store, project.root, user="anna", assist=assist)
+    return kind(open_project_store(project.root), project.root, user="anna", assist=assist)
 
 
 def shown(session: Session, queue: str, **more: Any) -> list[int]:
@@ -90,10 +91,10 @@ def test_a_guarantee_is_shown_only_with_the_results_of_its_run(
     assert session.assist_state()["guarantee"] == recorded
 
 
-def test_the_test_set_is_labelled_without_help(project: Project, images: list[str]) -> None:
+def test_the_test_set_is_labelled_without_help(project: Project, store: SqlStore, images: list[str]) -> None:
     assist = FakeAssist(results(images, prelabels=[(0, "pear", 0.9), (2, "apple", 0.9)]))
     session = opened(project, assist)
-    project._store.move_images(images[:2], "train", "test", project._action("move"))
+    store.move_images(images[:2], "train", "test", Action("move", "anna"))
     proposed = pd.DataFrame({"image": images[:1], "label": "pear", "confidence": 0.9})
     project.add_predictions(proposed, model="siglip2")  # before the images were moved
     session.open("test")
@@ -266,8 +267,7 @@ def test_only_the_labels_that_were_shown_are_accepted(project: Project, images: 
 def test_check_images_show_no_prediction_of_any_model(project: Project, images: list[str]) -> None:
     found = pd.DataFrame({"image": images[:2], "label": ["apple", "pear"], "confidence": [0.9, 0.8]})
     box = found.assign(left=1.0, top=2.0, width=10.0, height=12.0)
-    both = t.normalise_annotations(pd.concat([found, box]))
-    project._store.replace_predictions("old", both, Action("predict", "old"))
+    project.add_predictions(pd.concat([found, box]), model="old")
     assist = FakeAssist(results(images, checks=[0]))
     session, drawing = opened(project, assist), opened(project, assist, DrawingSession)
     assert [session.row(name)["predicted"] for name in images[:2]] == [None, ["pear", 0.8]]
@@ -330,13 +330,15 @@ def test_prelabelled_boxes_are_drawn(project: Project, images: list[str]) -> Non
 
 
 # -- machine labels ---------------------------------------------------------------------------------
-def test_a_machine_label_that_a_person_edits_or_approves_is_the_person_s(project: Project, images: list[str]) -> None:
-    rows = project._store.tables("train", images[:5])[0]
+def test_a_machine_label_that_a_person_edits_or_approves_is_the_person_s(
+    project: Project, store: SqlStore, images: list[str]
+) -> None:
+    rows = store.tables("train", images[:5])[0]
     labelled = pd.concat([
         t.label_images(images[:5], "apple", "model:7"), t.label_images(images[3:4], "pear", "model:7")
     ]).assign(confidence=0.97)  # fmt: skip
-    project._store.update_images("train", rows.assign(status="labelled"), labelled, project._action("auto label"))
-    session, review = another(project, "anna"), ReviewSession(project._store, project.root, user="anna")
+    store.update_images("train", rows.assign(status="labelled"), labelled, Action("auto label", "anna"))
+    session, review = another(project, "anna"), ReviewSession(store, project.root, user="anna")
 
     def people() -> dict[str, set[tuple[str, float]]]:
         found = project.train_set.annotations

@@ -22,10 +22,10 @@ from customlabels_nb.errors import (
 )
 from customlabels_nb.labeling.feedback import Feedback, image_name
 from customlabels_nb.labeling.quick_test import MOST_TRIALS, QuickTestSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from tests.facts import facts, tells
-from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
 
 
@@ -37,8 +37,8 @@ def encoded(random_state: int = 0, kind: str = "PNG", size: tuple[int, int] = (4
     return buffer.getvalue()
 
 
-def session_on(project: Project | None, *models: FakeModel) -> QuickTestSession:  # noqa: F811
-    feedback = None if project is None else Feedback(project._store, project.root)
+def session_on(project: Project | None, *models: FakeModel) -> QuickTestSession:
+    feedback = None if project is None else Feedback(open_project_store(project.root), project.root)
     return QuickTestSession(lambda: [model.candidate() for model in models], feedback=feedback)
 
 
@@ -53,7 +53,7 @@ def boxes() -> FakeModel:
 
 
 @pytest.fixture
-def session(project: Project, whole: FakeModel, boxes: FakeModel) -> QuickTestSession:  # noqa: F811
+def session(project: Project, whole: FakeModel, boxes: FakeModel) -> QuickTestSession:
     return session_on(project, whole, boxes)
 
 
@@ -167,7 +167,7 @@ def test_each_model_is_run_once_per_picture(session: QuickTestSession, whole: Fa
 
 def test_confirmed_labels_are_added_to_the_dataset(
     session: QuickTestSession,
-    project: Project,  # noqa: F811
+    project: Project,
 ) -> None:
     trial = session.ask(encoded(), "../../holiday photo.png")
     added = session.add(trial.number, "test", [1])
@@ -189,7 +189,7 @@ def test_confirmed_labels_are_added_to_the_dataset(
 
 def test_boxes_are_kept_in_pixels_and_nothing_means_nothing_here(
     session: QuickTestSession,
-    project: Project,  # noqa: F811
+    project: Project,
 ) -> None:
     session.choose("fruit.boxes")
     first, second = session.ask(encoded(1), "1.png"), session.ask(encoded(2), "2.png")
@@ -209,7 +209,7 @@ def test_boxes_are_kept_in_pixels_and_nothing_means_nothing_here(
 
 def test_local_file_is_referenced_in_place(
     session: QuickTestSession,
-    project: Project,  # noqa: F811
+    project: Project,
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "mine.png"
@@ -226,8 +226,8 @@ def test_local_file_is_referenced_in_place(
 
 def test_a_picture_that_the_project_has_is_refused_and_leaves_no_file(
     session: QuickTestSession,
-    project: Project,  # noqa: F811
-    photos: Path,  # noqa: F811
+    project: Project,
+    photos: Path,
 ) -> None:
     by_path = session.ask(photos / "3.png")
     with pytest.raises(NotAllowedError, match=r"'3\.png' is already in the train set"):
@@ -253,7 +253,7 @@ def test_a_picture_that_the_project_has_is_refused_and_leaves_no_file(
 )
 def test_failed_addition_changes_nothing(
     session: QuickTestSession,
-    project: Project,  # noqa: F811
+    project: Project,
     number: int,
     split: str,
     rows: list[int],
@@ -269,7 +269,7 @@ def test_failed_addition_changes_nothing(
     assert not (project.root / "images").exists() or not list((project.root / "images").iterdir())
 
 
-def test_equal_names_get_different_files(session: QuickTestSession, project: Project) -> None:  # noqa: F811
+def test_equal_names_get_different_files(session: QuickTestSession, project: Project) -> None:
     for random_state in range(3):
         session.add(session.ask(encoded(random_state), "image.png").number, "train", [0])
     names = sorted(path.name for path in (project.root / "images").iterdir())
@@ -278,7 +278,7 @@ def test_equal_names_get_different_files(session: QuickTestSession, project: Pro
 
 def test_undo_skips_images_that_others_removed_or_corrected(
     session: QuickTestSession,
-    project: Project,  # noqa: F811
+    project: Project,
 ) -> None:
     trial = session.ask(encoded(), "a.png")
     added = session.add(trial.number, "train", [0])
@@ -304,7 +304,7 @@ def test_a_model_without_a_project_adds_nothing(whole: FakeModel) -> None:
     assert session.undo() is None
 
 
-def test_model_that_cannot_start_has_a_message(project: Project) -> None:  # noqa: F811
+def test_model_that_cannot_start_has_a_message(project: Project) -> None:
     class Broken(FakeModel):
         def start(self) -> None:
             raise CustomLabelsError("The weights are gone.")

@@ -16,9 +16,10 @@ from customlabels_nb.datasets.reviewed import REVIEWED, is_reviewed
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.labeling.image_table import Prediction
 from customlabels_nb.labeling.review import NO_LABEL, ReviewQuery, ReviewSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.store import VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 from tests.labeling.conftest import another, named
 
 
@@ -40,7 +41,7 @@ def review(labelled: Project) -> ReviewSession:
 
 
 def reviewer(project: Project, user: str = "rita") -> ReviewSession:
-    return ReviewSession(project._store, project.root, user=user)
+    return ReviewSession(open_project_store(project.root), project.root, user=user)
 
 
 def shown(review: ReviewSession, **query: Any) -> list[int]:
@@ -54,8 +55,7 @@ def predict(project: Project, predictions: dict[str, tuple[str, float]]) -> None
         [(image, label, confidence) for image, (label, confidence) in predictions.items()],
         columns=["image", "label", "confidence"],
     )
-    table = t.normalise_annotations(frame).assign(model="m")
-    project._store.replace_predictions("m", table, project._action("predict"))
+    project.add_predictions(frame, model="m")
 
 
 def test_labelled_images_are_reviewed_by_label(review: ReviewSession) -> None:
@@ -164,13 +164,13 @@ def test_label_changes_remove_the_review(labelled: Project, review: ReviewSessio
     assert review.rows(images[4:])[0]["reviewed"]
 
 
-def test_marking_done_does_not_approve_images_that_need_review(labelled: Project, review: ReviewSession) -> None:
+def test_marking_done_does_not_approve_images_that_need_review(
+    labelled: Project, store: SqlStore, review: ReviewSession
+) -> None:
     image = named(review, 0)
     review.approve(image)
-    images, annotations, _ = labelled._store.tables("train", images=image)
-    labelled._store.update_images(
-        "train", images.assign(status="needs_review"), annotations, labelled._action("new label")
-    )
+    images, annotations, _ = store.tables("train", images=image)
+    store.update_images("train", images.assign(status="needs_review"), annotations, Action("new label", "anna"))
     review.follow()
     assert not review.rows(image)[0]["reviewed"]
     another(labelled, "anna").set_status(image, "labelled")
@@ -194,14 +194,14 @@ def test_entries_written_over_reviewed_images_have_to_be_reviewed_again(labelled
     assert not is_reviewed(labelled.train_set.images).any()
 
 
-def test_user_tags_are_kept(labelled: Project, review: ReviewSession) -> None:
+def test_user_tags_are_kept(labelled: Project, store: SqlStore, review: ReviewSession) -> None:
     image = named(review, 0)
     data = labelled.train_set
     tags = [
         ["ripe"] if name == image[0] else own
         for name, own in zip(data.images["image"], data.images["tags"], strict=True)
     ]
-    labelled._store.update_images("train", data.images.assign(tags=tags), data.annotations, labelled._action("tag"))
+    store.update_images("train", data.images.assign(tags=tags), data.annotations, Action("tag", "anna"))
     review.follow()
     review.approve(image)
     review.reject(image)
@@ -348,20 +348,19 @@ def test_counts_equal_those_of_a_new_session(labelled: Project, steps: list[tupl
 
 
 # -- cross-fitted predictions -------------------------------------------------------------------------
-def test_doubt_is_about_predictions_of_models_that_have_not_seen_the_image(labelled: Project) -> None:
+def test_doubt_is_about_predictions_of_models_that_have_not_seen_the_image(labelled: Project, store: SqlStore) -> None:
     predict(labelled, dict.fromkeys(named(reviewer(labelled), 0, 1), ("apple", 0.99)))
     images = named(reviewer(labelled), *range(10))
     stored = t.normalise_annotations(pd.DataFrame({"image": images, "label": "apple", "confidence": 0.9}))
     now = datetime.now(UTC)
-    labelled._store.add_version(
-        VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now), labelled._action("train")
-    )
-    labelled._store.replace_predictions("v1", stored.assign(model="v1"), labelled._action("predict"))
+    version = VersionRecord("v1", "TRAINING_COMPLETED", "", "versions/v1", now, now)
+    store.add_version(version, Action("train", "anna"))
+    store.replace_predictions("v1", stored.assign(model="v1"), Action("predict", "anna"))
     held_out = pd.DataFrame(
         [(images[n], label, sure) for n, label, sure in [(1, "pear", 0.8), (2, "pear", 0.7), (5, "pear", 0.6)]],
         columns=["image", "label", "confidence"],
     )
-    review = ReviewSession(labelled._store, labelled.root, cross_fitted=lambda: held_out)
+    review = ReviewSession(store, labelled.root, cross_fitted=lambda: held_out)
     # 0 and 1 have predictions of a model from elsewhere, 3 and 4 and 6–9 only those of a version
     assert {n: review.predictions[images[n]].label for n in (0, 1, 2, 3, 5, 6)} == {
         0: "apple", 1: "apple", 2: "pear", 3: "apple", 5: "pear", 6: "apple",

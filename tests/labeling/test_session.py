@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, OutdatedError, StoreError
 from customlabels_nb.labeling.review import ReviewSession, ReviewTable
 from customlabels_nb.labeling.session import Conflict, LabellingSession
@@ -316,8 +315,7 @@ def test_predictions_are_shown_until_a_label_is_given_and_can_be_accepted(
 ) -> None:
     images = named(session, 1, 2, 3)
     frame = pd.DataFrame({"image": [*images[:2], images[1]], "label": ["apple", "pear", "apple"]})
-    predictions = t.normalise_annotations(frame.assign(confidence=[0.9, 0.6, 0.3])).assign(model="m")
-    project._store.replace_predictions("m", predictions, session._action("predict"))
+    project.add_predictions(frame.assign(confidence=[0.9, 0.6, 0.3]), model="m")
     session.follow()
     assert [row["predicted"] for row in session.rows(images)] == [["apple", 0.9], ["pear", 0.6], None]
     session.assign(images[:1], "pear")
@@ -336,8 +334,7 @@ def test_a_predicted_box_is_no_label_of_the_whole_image(project: Project, sessio
         {"image": images[1], "label": "apple", "confidence": 0.9, **box},
         {"image": images[1], "label": "pear", "confidence": 0.4},
     ]
-    predictions = t.normalise_annotations(pd.DataFrame(rows)).assign(model="m")
-    project._store.replace_predictions("m", predictions, session._action("predict"))
+    project.add_predictions(pd.DataFrame(rows), model="m")
     session.follow()
     shown = [(row["predicted"], row["predicted_drawn"]) for row in session.rows(images)]
     assert shown == [(["apple", 0.9], True), (["pear", 0.4], False)]
@@ -401,8 +398,8 @@ def test_an_old_view_is_refused_after_a_few_others(session: LabellingSession) ->
         session.view_numbered(first.number)
 
 
-def test_table_equals_the_store_after_each_edit(project: Project) -> None:
-    session = ReviewSession(project._store, project.root, user="anna")
+def test_table_equals_the_store_after_each_edit(project: Project, store: SqlStore) -> None:
+    session = ReviewSession(store, project.root, user="anna")
     one, two, three = named(session, 1, 2, 3)
     edits: list[Callable[[], object]] = [
         lambda: session.assign([one, two], "apple"),
@@ -420,7 +417,7 @@ def test_table_equals_the_store_after_each_edit(project: Project) -> None:
     ]
     for edit in edits:
         edit()
-        assert session.table == ReviewTable.read(project._store, "train")
+        assert session.table == ReviewTable.read(store, "train")
 
 
 @pytest.mark.parametrize("change", ["rename", "merge", "remove"])
@@ -434,15 +431,15 @@ def test_edit_does_not_restore_a_removed_label(
     }
     images = named(session, 1, 2)
     session.assign(images[1:], "apple")
-    read = project._store.tables
+    read = SqlStore.tables
 
-    def changed_after_reading(*args: object, **options: object) -> object:
-        found = read(*args, **options)  # type: ignore[arg-type]
+    def changed_after_reading(*args: Any, **options: Any) -> object:
+        found = read(*args, **options)
         monkeypatch.undo()
         change_labels[change]()
         return found
 
-    monkeypatch.setattr(project._store, "tables", changed_after_reading)
+    monkeypatch.setattr(SqlStore, "tables", changed_after_reading)
     with pytest.raises(LabelError, match="'apple' no longer exists"), session.giving("apple"):
         session.assign(images, "apple")
     assert "apple" not in project.labels
@@ -456,8 +453,7 @@ def test_accepting_a_prediction_does_not_restore_a_renamed_label(project: Projec
     (image,) = named(session, 1)
     session.assign([image], "apple")
     session.set_labels([image], [])
-    predictions = t.normalise_annotations(pd.DataFrame({"image": [image], "label": "apple", "confidence": 0.9}))
-    project._store.replace_predictions("m", predictions.assign(model="m"), session._action("predict"))
+    project.add_predictions(pd.DataFrame({"image": [image], "label": "apple", "confidence": 0.9}), model="m")
     session.follow()
     project.labels.rename("apple", "quince")
     with pytest.raises(LabelError, match="'apple' no longer exists"):
@@ -470,8 +466,7 @@ def test_predictions_come_back_when_the_removal_of_their_label_is_undone(
 ) -> None:
     images = named(session, 1, 2)
     session.assign(images[1:], "apple")
-    predictions = t.normalise_annotations(pd.DataFrame({"image": images[:1], "label": "apple", "confidence": 0.9}))
-    project._store.replace_predictions("m", predictions.assign(model="m"), session._action("predict"))
+    project.add_predictions(pd.DataFrame({"image": images[:1], "label": "apple", "confidence": 0.9}), model="m")
     session.follow()
     project.labels.remove("apple", with_annotations=True)
     session.follow()

@@ -13,13 +13,14 @@ from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.labeling import session_files
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.project import screens
+from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.project import Project
 from tests.facts import facts
 
 
 @pytest.fixture
 def files(project: Project) -> SessionFiles:
-    return screens.session_files(project._location)
+    return screens.session_files(open_project(project.root))
 
 
 def png(color: str, size: tuple[int, int] = (30, 20)) -> bytes:
@@ -109,7 +110,7 @@ def test_uploads_of_two_people_at_once_do_not_overwrite(
     def upload_name(name: str, taken: set[str]) -> str:
         """Let another person upload a file of this name after the names in use were read."""
         monkeypatch.setattr(session_files, "upload_name", real)
-        upload(screens.session_files(project._location), "plum", **{"a.png": png("blue")})
+        upload(screens.session_files(open_project(project.root)), "plum", **{"a.png": png("blue")})
         return real(name, taken)
 
     monkeypatch.setattr(session_files, "upload_name", upload_name)

@@ -15,9 +15,10 @@ from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
 from customlabels_nb.labeling.review import ReviewSession
 from customlabels_nb.labeling.session import EditResult, LabellingSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, SqlStore
 from tests.images.pictures import write_folder
 from tests.labeling.conftest import named
 from tests.tiers import many
@@ -56,7 +57,9 @@ READS: Mapping[str, Callable[[Session, list[str]], object]] = {
 FATES: Mapping[str, Callable[[Project, str], object]] = {
     "stays": lambda project, image: None,
     "removed": lambda project, image: project.remove("train", [image]),
-    "moved": lambda project, image: project._store.move_images([image], "train", "test", Action("move", "bob")),
+    "moved": lambda project, image: open_project_store(project.root).move_images(
+        [image], "train", "test", Action("move", "bob")
+    ),
 }
 #: What somebody else does to the label "apple".
 LABEL_FATES: Mapping[str, Callable[[Project], object]] = {
@@ -89,7 +92,8 @@ def test_edits_leave_out_images_that_others_removed(name: str, fates: list[str],
         images = project.train_set.images["image"].tolist()[:2]
         found = pd.DataFrame({"image": images, "label": "apple", "confidence": 0.9})
         project.add_predictions(found, model="m")
-        session = kind_of(name)(project._store, project.root, user="anna")
+        store = open_project_store(project.root)
+        session = kind_of(name)(store, project.root, user="anna")
         session.set_status(images, "needs_review")
         session.set_status(images, "labelled")
         session.undo()
@@ -98,14 +102,14 @@ def test_edits_leave_out_images_that_others_removed(name: str, fates: list[str],
         LABEL_FATES[label](project)
         if follows:
             session.follow()
-        before = {image: project._store.tables("train", [image])[0]["revision"].tolist() for image in images}
+        before = {image: store.tables("train", [image])[0]["revision"].tolist() for image in images}
         edit = EDITS.get(name)
         gone = {image for image, fate in zip(images, fates, strict=True) if fate != "stays"}
         try:
             with session.giving(*(["apple"] if name in ("assign", "draw", "set labels") else [])):
                 outcome = edit(session, images) if edit else READS[name](session, images)
         except CustomLabelsError:  # the page shows its text
-            changed = {image: project._store.tables("train", [image])[0]["revision"].tolist() for image in images}
+            changed = {image: store.tables("train", [image])[0]["revision"].tolist() for image in images}
             assert changed == before
         else:
             if isinstance(outcome, EditResult) and edit and outcome.what:
@@ -116,10 +120,13 @@ def test_edits_leave_out_images_that_others_removed(name: str, fates: list[str],
                     assert set(outcome.gone) == gone & set(asked)
         assert not gone & set(project.train_set.images["image"])
         project.close()
+        store.close()
 
 
-def test_a_drawing_of_a_removed_image_can_be_stored_after_adding_the_image_again(project: Project) -> None:
-    session = DrawingSession(project._store, project.root, user="anna")
+def test_a_drawing_of_a_removed_image_can_be_stored_after_adding_the_image_again(
+    project: Project, store: SqlStore
+) -> None:
+    session = DrawingSession(store, project.root, user="anna")
     image = named(session, 3)[0]
     project.remove("train", [image])
     outcome = session.set_shapes(image, [BOX], revision=1)
@@ -132,19 +139,19 @@ def test_a_drawing_of_a_removed_image_can_be_stored_after_adding_the_image_again
     assert project.train_set.annotations["image"].tolist() == [image]
 
 
-def test_a_copy_keeps_its_name_when_it_is_added_again(project: Project, photos: Path) -> None:
+def test_a_copy_keeps_its_name_when_it_is_added_again(project: Project, photos: Path, store: SqlStore) -> None:
     project.remove("train", project.train_set.images["image"].tolist())
     project.add_images(photos, copy=True, progress=False)
-    session = DrawingSession(project._store, project.root, user="anna")
-    image, sources = session.table.names[-1], project._store.dataset("train").sources  # type: ignore[union-attr]
+    session = DrawingSession(store, project.root, user="anna")
+    image, sources = session.table.names[-1], store.dataset("train").sources  # type: ignore[union-attr]
     project.remove("train", [image])
     session.add_again(image)
     assert session.set_shapes(image, [BOX]).images == (image,)
-    assert project._store.dataset("train").sources == sources  # type: ignore[union-attr]
+    assert store.dataset("train").sources == sources  # type: ignore[union-attr]
 
 
-def test_an_image_without_a_file_is_not_added_again(project: Project) -> None:
-    session = DrawingSession(project._store, project.root, user="anna")
+def test_an_image_without_a_file_is_not_added_again(project: Project, store: SqlStore) -> None:
+    session = DrawingSession(store, project.root, user="anna")
     image = named(session, 3)[0]
     project.remove("train", [image])
     Path(image).unlink()

@@ -16,7 +16,7 @@ from customlabels_nb.errors import Cancelled, InputError, LabelError, NotAllowed
 from customlabels_nb.labeling.verification import Verification, _drawn
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
-from customlabels_nb.store import open_store
+from customlabels_nb.store import SqlStore, open_store
 from tests.labeling.conftest import named
 
 NAMES = ("apple", "pear")
@@ -314,7 +314,7 @@ def test_a_label_that_was_removed_meanwhile_is_not_added(project: Project, found
 def test_read_only_project_is_refused(project: Project, found: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     session = opened(project, found)
     session.confirm(session.table.names[:1])
-    monkeypatch.setattr(type(project._store), "read_only", property(lambda store: True))
+    monkeypatch.setattr(SqlStore, "read_only", property(lambda store: True))
     with pytest.raises(NotAllowedError, match="read-only"):
         project.verify(found)
     with pytest.raises(NotAllowedError, match="read-only"):

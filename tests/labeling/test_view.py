@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAllowedError, NotReadyError
-from customlabels_nb.labeling.image_table import Prediction, short_name
+from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.store import SqlStore
 from tests.labeling.conftest import another, named
 
 
@@ -31,10 +33,10 @@ def test_random_order_has_a_seed_and_a_filter_does_not_shuffle(session: Labellin
     assert shown(session, Query(show="labelled")) == [number for number in first if number in (5, 6, 7)]
 
 
-def test_only_confident_predictions_are_shown(session: LabellingSession) -> None:
+def test_only_confident_predictions_are_shown(project: Project, session: LabellingSession) -> None:
     names = named(session, 3, 4, 5)
-    confidences = zip(names, (0.4, 0.8, 0.95), strict=True)
-    session._predictions["train"] = {name: Prediction("apple", confidence) for name, confidence in confidences}
+    project.add_predictions(pd.DataFrame({"image": names, "label": "apple", "confidence": [0.4, 0.8, 0.95]}), model="m")
+    session.follow()
     assert shown(session, Query(sort="name", confidence=0.8)) == [4, 5]
     assert len(shown(session, Query(confidence=0))) == 30
     for wrong in (1.5, -1, "high"):
@@ -73,7 +75,7 @@ def test_the_random_order_is_the_same_where_the_images_were_moved(
     assert [original[name] for name in there.page(0, 30)[1]] == session.page(0, 30)[1]
 
 
-def test_images_keep_their_order_while_sorting(project: Project, tmp_path: Path) -> None:
+def test_images_keep_their_order_while_sorting(project: Project, tmp_path: Path, store: SqlStore) -> None:
     asked: list[int] = []
     ready = False
 
@@ -83,7 +85,7 @@ def test_images_keep_their_order_while_sorting(project: Project, tmp_path: Path)
             raise NotReadyError(len(asked), len(images))
         return list(range(len(images)))[::-1]
 
-    session = LabellingSession(project._store, project.root, similar=similar)
+    session = LabellingSession(store, project.root, similar=similar)
     first = shown(session, Query())
     view = session.show(Query(sort="similarity"))
     assert (view.waiting, view.query.sort, session.view) == ((1, 30), "similarity", view)
@@ -160,7 +162,9 @@ def test_pages_cover_the_view_and_end_with_it(session: LabellingSession) -> None
     assert session.page(0, 9) == (0, [])
 
 
-def test_look_alikes_are_put_side_by_side_by_whoever_can(project, session: LabellingSession) -> None:
+def test_look_alikes_are_put_side_by_side_by_whoever_can(
+    project: Project, store: SqlStore, session: LabellingSession
+) -> None:
     with pytest.raises(NotAllowedError, match="similarity"):
         session.show(Query(sort="similarity"))
 
@@ -168,7 +172,7 @@ def test_look_alikes_are_put_side_by_side_by_whoever_can(project, session: Label
         assert len(images) == len(keys)
         return list(range(len(images)))[::-1]
 
-    able = LabellingSession(project._store, project.root, similar=backwards)
+    able = LabellingSession(store, project.root, similar=backwards)
     assert shown(able, Query(sort="similarity", search="1")) == [
         int(Path(name).stem) for name in reversed([n for n in able.table.names if "1" in Path(n).name])
     ]
