@@ -14,8 +14,10 @@ from PIL import Image
 from customlabels_nb.assist.guarantee import precision_interval
 from customlabels_nb.errors import Cancelled, InputError, LabelError, NotAllowedError, NotEnoughDataError
 from customlabels_nb.labeling.verification import Verification, _drawn
+from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
+from customlabels_nb.project.screens import open_verification
 from customlabels_nb.store import SqlStore, open_store
 from tests.labeling.conftest import named
 
@@ -162,8 +164,10 @@ def test_precision_counts_the_random_half_only(project: Project, found: pd.DataF
     assert tuple(table.loc["pear", ["low", "high"]]) == pytest.approx(precision_interval(pears - 1, pears))
     low, high = precision_interval(9, 10)
     assert widget.sentence == f"in the field 0.90 ({low:.2f}–{high:.2f})"
-    session._test_precision = lambda: 0.97
-    del session._on_test_set
+    place = open_project(project.root)
+    widget = open_verification(
+        place, found, None, sample=20, test_fraction=0, random_state=0, page_size=24, test_precision=lambda: 0.97
+    )
     assert widget.sentence == f"in the field 0.90 ({low:.2f}–{high:.2f}), on the test set 0.97"
 
 

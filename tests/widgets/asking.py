@@ -1,4 +1,4 @@
-"""Send requests to widgets like their pages."""
+"""Send requests to widgets like their pages, and display them like notebooks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import threading
 from typing import Any
 
+import ipywidgets
 import pytest
 
 
@@ -67,3 +68,36 @@ class JobPage(Page):
     def edit_row(self, op: str, row: Any, **more: Any) -> Any:
         """Send an edit of one image that was shown."""
         return self.edit(op, [row["name"]], revisions={row["name"]: row["revision"]}, **more)
+
+
+class Cell:
+    """Output of a notebook cell that displays a widget.
+
+    ``html`` is what a saved notebook has, and ``outermost`` the live widget, or the box that contains it.
+    """
+
+    def __init__(self, widget: Any) -> None:
+        self.html = ""
+        self.outermost: Any = None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("IPython.display.display", self._display)
+            widget._ipython_display_()
+
+    @property
+    def widgets(self) -> tuple[Any, ...]:
+        """Return the live widgets, from top to bottom."""
+        return tuple(self.outermost.children)
+
+    def update(self, html: Any) -> None:
+        """Replace the HTML, which widgets do when it is outdated."""
+        self.html = html.data
+
+    def _display(self, shown: Any, **_: Any) -> Cell:
+        if isinstance(shown, ipywidgets.Widget):  # of ipywidgets 7
+            self.outermost = shown
+        elif isinstance(shown, dict):
+            model = shown["application/vnd.jupyter.widget-view+json"]["model_id"]
+            self.outermost = ipywidgets.widget_serialization["from_json"](f"IPY_MODEL_{model}", None)
+        else:
+            self.update(shown)
+        return self

@@ -14,7 +14,6 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
-from customlabels_nb.store import Action
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.widgets.asking import Page
 
@@ -168,8 +167,7 @@ def test_follow_reports_changes_of_others(
     project.update("train", frame)
     news = page.ask("follow", images=names)
     assert news["rows"][0]["boxes"] == ["apple"]
-    predictions = t.normalise_annotations(frame.assign(image=names[1], confidence=0.75)).assign(model="m")
-    project._store.replace_predictions("m", predictions, Action("predict", "m"))
+    project.add_predictions(frame.assign(image=names[1], confidence=0.75), model="m")
     news = page.ask("follow", images=names)
     assert news["rows"][1]["predicted"] == ["apple", 0.75]
     assert page.ask("image", image=names[1], pixels=800)["predictions"][0]["left"] == 1

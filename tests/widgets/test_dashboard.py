@@ -18,12 +18,14 @@ from customlabels_nb.events import Events
 from customlabels_nb.project.location import ProjectLocation, open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.store import SqlStore
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.gallery import Gallery
 from customlabels_nb.widgets.review import Review
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.test_dashboard import label_some
 from tests.waiting import wait_until
+from tests.widgets.asking import Cell
 
 Ask = Callable[..., Any]
 
@@ -70,23 +72,22 @@ def test_hello_sends_all_counts_and_follow_only_changes(project: Project, monkey
     project.labels.add("fig")
     wait_until(lambda: sent)
     assert sent[0]["news"]["figures"]["labels"][-1][0] == "fig"
-    assert seen[-1] == project._store.last_action()
+    assert seen[-1] == project.history["id"].iloc[0]
     assert dashboard.totals.labels["label"].tolist() == ["apple", "pear", "fig"]
     dashboard.close()
 
 
 def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     label_some(project)
-    store, go_on = project._store, threading.Event()
-    outline_annotations = store.outline_annotations
+    go_on, outline_annotations = threading.Event(), SqlStore.outline_annotations
 
-    def slow(*numbers: Any) -> Any:
+    def slow(store: SqlStore, *numbers: Any) -> Any:
         assert go_on.wait(30)
-        return outline_annotations(*numbers)
+        return outline_annotations(store, *numbers)
 
-    monkeypatch.setattr(store, "outline_annotations", slow)
+    monkeypatch.setattr(SqlStore, "outline_annotations", slow)
     dashboard = project.dashboard()
-    assert "train: 11 labelled" in dashboard._fallback()
+    assert "train: 11 labelled" in Cell(dashboard).html
     ask, sent = page_of(dashboard, monkeypatch)
     totals = ask("hello")["figures"]
     assert (totals["complete"], totals["seen"], dashboard.seen) == (False, 0, 0)
@@ -98,7 +99,7 @@ def test_progress_shows_while_annotations_are_read(project: Project, monkeypatch
     go_on.set()
     wait_until(lambda: any(message["news"]["figures"]["complete"] for message in sent))
     assert [row[2:] for row in sent[-1]["news"]["figures"]["labels"]] == [[5, 2], [6, 2]]
-    assert dashboard.seen == store.last_action()
+    assert dashboard.seen == project.history["id"].iloc[0]
     dashboard.close()
 
 
@@ -106,11 +107,12 @@ def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: py
     label_some(project)
     dashboard = project.dashboard()
     ask, _ = page_of(dashboard, monkeypatch)
+    cell = Cell(dashboard)
     assert dashboard.gallery is None
     assert ask("open", split="train", link={"label": "apple"}) == {"total": 5}
     gallery = dashboard.gallery
     assert gallery.session.view.query.label == "apple"
-    assert dashboard._box.children == (dashboard, gallery)
+    assert cell.widgets == (dashboard, gallery)
     # the same gallery shows other images, and its filter is cleared
     assert ask("open", split="train", link={"show": "skipped"}) == {"total": 2}
     assert dashboard.gallery is gallery
@@ -120,11 +122,11 @@ def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: py
     assert ask("open", split="train", link={"show": "needs_review"}) == {"total": 7}
     assert ask("open", split="test", link={"annotator": "ben"}) == {"total": 1}
     assert dashboard.gallery.session.split == "test"
-    assert len(dashboard._box.children) == 2
+    assert len(cell.widgets) == 2
     assert dashboard.show_images("train") is gallery
     ask("close")
     assert dashboard.gallery is None
-    assert dashboard._box.children == (dashboard,)
+    assert cell.widgets == (dashboard,)
     with pytest.raises(AssertionError, match="link="):
         ask("open", split="train", link={"nothing": 1})
     with pytest.raises(InputError, match="split="):
@@ -317,7 +319,7 @@ def test_history_panel_opens_and_undoes(project: Project, monkeypatch: pytest.Mo
     assert {"push": "follow"} in sent  # other screens of the kernel are notified
     assert panel.table["what"].iloc[0] == "undo mark needs review"
     assert project.undo(answer["undone_by"]) == 1
-    assert "undo mark needs review" in panel._fallback()
+    assert "undo mark needs review" in Cell(panel).html
     panel.close()
 
 
@@ -325,8 +327,8 @@ def test_static_view_of_a_saved_notebook_is_small_and_plain(project: Project) ->
     label_some(project)
     project.labels.rename("apple", "<img src=x onerror=alert(1)>")
     for widget in (project.dashboard(), project.history_panel()):
-        still = widget._fallback()
+        still = Cell(widget).html
         assert len(still) < 5_000
         assert "<img" not in still
         widget.close()
-    assert "train: 11 labelled, 1 to review, 2 skipped, 10 unlabelled" in project.dashboard()._fallback()
+    assert "train: 11 labelled, 1 to review, 2 skipped, 10 unlabelled" in Cell(project.dashboard()).html

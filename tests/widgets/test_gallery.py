@@ -14,11 +14,13 @@ from PIL import Image
 
 from customlabels_nb.errors import DamagedError, InputError, NotReadyError, OutdatedError, StoreError
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.project import screens
+from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import SqlStore, writing
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.widgets.asking import Page
+from tests.widgets.asking import Cell, Page
 
 
 class GalleryPage(Page):
@@ -128,8 +130,8 @@ def test_images_like_one_come_first_even_if_the_filter_excludes_it(
         asked.append((len(images), to))
         return [to or 0, *(at for at in range(len(images)) if at != (to or 0))]
 
+    monkeypatch.setattr(screens, "SimilarityOrder", lambda *_: similar)
     gallery = project.label("train", sort="name", page_size=6)
-    gallery.session._similar = similar
     page = GalleryPage(gallery, monkeypatch)
     name = page.show()["page"]["rows"][4]["name"]
     like = {"sort": "similarity", "like": name}
@@ -138,7 +140,6 @@ def test_images_like_one_come_first_even_if_the_filter_excludes_it(
     answer = page.show(query={**like, "show": "unlabelled"})
     assert (answer["page"]["total"], asked[-1]) == (29, (30, 29))
     assert name not in [row["name"] for row in answer["page"]["rows"]]
-    gallery.session._similar = None
     with pytest.raises(RuntimeError, match="like=3"):
         page.show(query={"like": 3})
 
@@ -283,7 +284,8 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
     from customlabels_nb.widgets.static_fallback import static_picture
 
     gallery = project.label()
-    pictures = gallery._files.thumbnails([(name, None) for name in gallery.session.page(0, 24)[1]], 160)
+    files = screens.session_files(open_project(project.root))
+    pictures = files.thumbnails([(name, None) for name in gallery.session.page(0, 24)[1]], 160)
     html = static_picture([*pictures, ValueError("broken")], ["<script>alert(1)</script>"], "5 of <b>7</b>")
     assert len(html) < 100_000
     assert "<script>" not in html
@@ -293,22 +295,20 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
     assert gallery.session.view.query == Query()
 
 
-def test_the_saved_picture_follows_the_count(page: GalleryPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[str] = []
-    handle = Mock(update=lambda html: drawn.append(html.data))
-    monkeypatch.setattr("IPython.display.display", lambda *shown, **_: drawn.append(shown[0]) or handle)
-    page.widget._ipython_display_()
+def test_the_saved_picture_follows_the_count(page: GalleryPage) -> None:
+    cell = Cell(page.widget)
     names = [row["name"] for row in page.show()["page"]["rows"]]
-    drawn.clear()
+    before = cell.html
     for name in names[:8]:
         page.ask("edit", op="label", label="pear", split="train", images=[name])
-    assert drawn == []  # edits do not wait for it
+    assert cell.html is before  # edits do not wait for it
     page.ask("follow", images=names)
+    after = cell.html
     page.ask("edit", op="label", label="apple", split="train", images=names[:1])  # the count stays
     page.ask("follow", images=names)
-    (html,) = drawn
-    assert "8 of 30 labelled" in html
-    assert html.count(": pear") == 8
+    assert cell.html is after
+    assert "8 of 30 labelled" in after
+    assert after.count(": pear") == 8
 
 
 def test_page_waits_for_a_slow_sort_order(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
@@ -319,8 +319,8 @@ def test_page_waits_for_a_slow_sort_order(project: Project, monkeypatch: pytest.
             raise answer
         return list(range(len(images)))[::-1]
 
+    monkeypatch.setattr(screens, "SimilarityOrder", lambda *_: similar)
     gallery = project.label("train", sort="name")
-    gallery.session._similar = similar
     page = GalleryPage(gallery, monkeypatch)
     page.show()
     gallery.set_filter("image.str.contains('1[0-9]?[.]png')", sort="similarity")  # does not wait

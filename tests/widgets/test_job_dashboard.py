@@ -17,7 +17,7 @@ from customlabels_nb.widgets.job_dashboard import JobDashboard
 from customlabels_nb.widgets.job_review import JobReview
 from tests.fake_clock import FakeClock
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.widgets.asking import JobPage
+from tests.widgets.asking import Cell, JobPage
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_page_receives_only_changes(job: LabellingJob, page: JobPage) -> None:
 def test_numbers_open_their_images_and_the_review(job: LabellingJob, page: JobPage) -> None:
     widget = page.widget
     assert page.ask("open", link={"state": "done"}) == {"total": 2, "more": ""}
-    first = widget.opened
-    assert widget._box.children == (widget, first)
+    first, cell = widget.opened, Cell(widget)
+    assert cell.widgets == (widget, first)
     assert set(first.session.view.query.images) == set(widget.session.images({"state": "done"}))
     assert page.ask("open", link={"review": True}) == {"total": 1}
     assert isinstance(widget.opened, JobReview)
@@ -76,7 +76,7 @@ def test_numbers_open_their_images_and_the_review(job: LabellingJob, page: JobPa
     widget.opened.take(1, job.disputed().tasks["image"])
     assert {"push": "follow"} in page.sent  # decisions below show at once
     page.ask("close")
-    assert widget._box.children == (widget,)
+    assert cell.widgets == (widget,)
     assert widget.opened is None
     with pytest.raises(RuntimeError, match="exactly one of the keys"):
         page.ask("open", link={"nothing": 1})

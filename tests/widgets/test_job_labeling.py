@@ -15,14 +15,17 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.job import LabellingJob
+from customlabels_nb.jobs.job_list import LabellingJobs
 from customlabels_nb.project.job_page import show_job
+from customlabels_nb.project.lifecycle import open_project
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets.job_labeling import JobAnnotator, JobGallery
 from customlabels_nb.widgets.name_question import NameQuestion
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.widgets.asking import JobPage
+from tests.widgets.asking import Cell, JobPage
 
 BOX = {"label": "pear", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
 
@@ -66,7 +69,7 @@ def test_keys_label_and_the_view_grows(job: LabellingJob, monkeypatch: pytest.Mo
     table = job.answers
     assert (len(table), int(table["label"].isna().sum())) == (8, 1)
     assert page.ask("hello")["focus"] == 8  # the first without an answer
-    assert page.widget._fallback_text() == "leaves-1: 8 done, about 52 left for all. Run the cell to continue."
+    assert "leaves-1: 8 done, about 52 left for all. Run the cell to continue." in Cell(page.widget).html
     page.widget.close()
     page.widget.close()
     assert job.progress.held == 0
@@ -154,7 +157,7 @@ def test_picture_errors_do_not_reveal_files(
 def test_messages_contain_no_data_of_others(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others have labelled, predicted and answered everything, and the folder is named after the label."""
     secret = "SECRETLABEL"
-    store, images = project._store, project.train_set.images
+    store, images = open_project_store(project.root), project.train_set.images
     project.labels.add(secret)
     table = t.normalise_annotations(images[["image"]].assign(label=secret), annotator="ben-secret")
     store.update_images("train", images.assign(status="labelled"), table, Action("label", "ben-secret"))
@@ -217,7 +220,7 @@ def test_the_screen_is_refused_to_people_who_are_not_members(project: Project) -
         job.label(mode="list")
     assert job.progress.held == 0
     with pytest.raises(NotAllowedError, match="no screens"):
-        LabellingJob(project._location, job._id).label()
+        LabellingJobs(open_project(project.root))["closed-1"].label()
     settings.user = "dora"
     screen = job.label()
     assert isinstance(screen, JobGallery)
@@ -246,7 +249,7 @@ def test_shared_login_prompts_for_a_name_once(job: LabellingJob, monkeypatch: py
     screen = page.widget.screen
     assert isinstance(screen, JobGallery)
     assert (settings.user, screen.session.user, job.progress.held) == ("dora", "dora", 10)
-    assert page.widget._box.children == (screen,)
+    assert Cell(page.widget).widgets == (screen,)
     page.widget.close()
     assert job.progress.held == 0
     again = job.label()
@@ -266,7 +269,7 @@ def test_somebody_else_may_enter_their_name_on_the_screen(job: LabellingJob, mon
     assert [screen.ask("hello")["job"][key] for key in ("person", "asked")] == ["dora", True]
     held = job.progress.held
     assert screen.ask("other person") == {}
-    assert (page.widget.screen, page.widget._box.children) == (None, (page.widget,))
+    assert (page.widget.screen, Cell(page.widget).widgets) == (None, (page.widget,))
     assert job.progress.held == held - 10
     page.ask("name", name="emil")
     assert page.widget.screen.session.user == "emil"

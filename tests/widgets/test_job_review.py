@@ -18,7 +18,7 @@ from customlabels_nb.user_settings import settings
 from customlabels_nb.widgets.job_review import JobReview
 from tests.fake_clock import FakeClock
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.widgets.asking import JobPage
+from tests.widgets.asking import Cell, JobPage
 
 PEOPLE = ("anna", "ben", "carl")
 BOX = {"label": "lime", "left": 1, "top": 2, "width": 10, "height": 8, "polygon": None}
@@ -134,7 +134,7 @@ def test_boxes_are_edited_in_an_annotator_below(
     assert row["size"] is not None
     assert sorted(len(one["shapes"]) for one in row["answers"]) == [0, 1, 1]
     page.ask("fix", image=row["name"])
-    annotator = JobPage(page.widget._annotator, monkeypatch)
+    annotator = JobPage(Cell(page.widget).widgets[1], monkeypatch)
     facts = annotator.ask("image", image=row["name"], pixels=300)
     assert [shape["label"] for shape in facts["shapes"]] == ["lime"]
     shape = {**BOX, "label": "fig", "width": 20, "crowd": False, "confidence": None}
@@ -166,7 +166,7 @@ def test_decisions_can_be_made_from_python(
     screen.ask_one_more([second])
     assert screen.progress["left"] == 0
     assert screen.progress["done"] == 1
-    assert "1 of 1 reviewed" in screen._fallback_text()
+    assert "1 of 1 reviewed" in Cell(screen).html
 
 
 def test_only_reviewers_open_it(project: Project) -> None:

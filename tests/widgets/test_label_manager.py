@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from customlabels_nb.labeling.label_editing import LabelEditing
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.widgets.label_manager import LabelManager
 from tests.labeling.conftest import photos, project  # noqa: F401
-from tests.widgets.asking import Page
+from tests.widgets.asking import Cell, Page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -117,8 +118,10 @@ def test_label_changes_reach_galleries(
 
 def test_a_saved_notebook_keeps_a_small_still_picture(tmp_path: Path) -> None:
     many = create_project("many", tmp_path)
-    LabelEditing(many._store, many.root).add_all([(f"{HOSTILE}{'&' * 200}{number}", None) for number in range(1000)])
-    still = many.labels.edit()._fallback()
+    LabelEditing(open_project_store(many.root), many.root).add_all(
+        [(f"{HOSTILE}{'&' * 200}{number}", None) for number in range(1000)]
+    )
+    still = Cell(many.labels.edit()).html
     assert len(still) < 100_000
     assert "<img" not in still
     assert "1,000 labels" in still

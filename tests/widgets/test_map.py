@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from customlabels_nb.labeling.image_map import ImageMap
 from customlabels_nb.project.project import Project
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.test_image_map import add_features, lay_out_here
 from tests.waiting import wait_until
-from tests.widgets.asking import Page
+from tests.widgets.asking import Cell, Page
 
 
 class MapPage(Page):
@@ -94,7 +95,7 @@ def test_suspects_of_the_selection_open_in_a_review(page: MapPage, monkeypatch: 
     names = page.widget.session.table.names
     page.ask("hello")
     assert page.pick(1, 2)[0]["suspects"] == 0
-    monkeypatch.setattr(page.widget._map, "suspects", lambda: {names[2], names[9]})
+    monkeypatch.setattr(ImageMap, "suspects", lambda image_map: {names[2], names[9]})
     answer, _ = page.pick(1, 2)
     assert answer["suspects"] == 1
     page.ask("select", view=answer["info"]["view"], ranges=[[0, 1]], focus=0, place=0)
@@ -118,13 +119,13 @@ def test_the_layout_is_computed_behind_the_page(project: Project, monkeypatch: p
     add_features(project)
     page = MapPage(project.map("train"), monkeypatch)
     assert page.ask("hello")["map"]["words"] == "principal components"
-    wait_until(lambda: page.widget._map.progress is None, 60)
+    wait_until(lambda: page.ask("hello")["map"]["progress"] is None, 60)
     assert {"push": "follow"} in page.pushed
     assert page.ask("follow")["info"]["map"]["words"] == "layout of 30 images"
 
 
 def test_a_saved_notebook_keeps_a_picture(page: MapPage) -> None:
-    markup = page.widget._fallback()
+    markup = Cell(page.widget).html
     assert "data:image/webp" in markup
     assert "things, train: 0 of 30 labelled" in markup
     assert len(markup) < 100_000

@@ -23,7 +23,7 @@ from customlabels_nb.widgets.quick_test import Parts, QuickTest
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.fake_models import BOXES, FakeModel
 from tests.labeling.test_quick_test import encoded
-from tests.widgets.asking import Page
+from tests.widgets.asking import Cell, Page
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202e.png'
 
@@ -257,9 +257,9 @@ def test_unusable_files_give_a_message(page: QuickPage) -> None:
     with pytest.raises(RuntimeError, match="incomplete"):
         page.ask("ask", key="another", name="a.png")
     page.ask("part", b"x", key="k", first=True)
-    page.widget._parts.most_bytes = 2**20
-    with pytest.raises(RuntimeError, match="larger than 1 MB"):
-        page.ask("part", b"x" * 2**20, key="k", first=False)
+    most = page.ask("hello")["most_bytes"]
+    with pytest.raises(RuntimeError, match=f"larger than {most >> 20} MB"):
+        page.ask("part", bytes(most), key="k", first=False)
     with pytest.raises(RuntimeError, match="incomplete"):
         page.ask("part", b"x", key="k", first=False)
 
@@ -277,10 +277,11 @@ def test_parts_of_a_few_files_are_held_at_once() -> None:
 
 
 def test_a_saved_notebook_keeps_a_picture(widget: QuickTest, page: QuickPage) -> None:
-    assert "run this cell" in widget._fallback()
-    assert "<img" not in widget._fallback()
+    cell = Cell(widget)
+    assert "run this cell" in cell.html
+    assert "<img" not in cell.html
     page.drop(encoded(size=(1200, 900)), HOSTILE)
-    still = widget._fallback()
+    still = cell.html
     assert len(still) < 100_000
     assert still.count("<img") == 1
     assert "<img src=x" not in still

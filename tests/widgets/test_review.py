@@ -11,21 +11,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets._base import STATIC, join_modules
-from customlabels_nb.widgets.review import _OPERATIONS
+from customlabels_nb.widgets.review import Review
 from tests import provision
-from tests.labeling.conftest import named, photos, project  # noqa: F401
+from tests.labeling.conftest import another, named, photos, project  # noqa: F401
 from tests.widgets.asking import Page
 
 
 @pytest.fixture
 def labelled(project: Project) -> Project:  # noqa: F811
     """Return a project in which images 0–3 are apples, 4 and 5 pears."""
-    session = LabellingSession(project._store, project.root, user="anna")
+    session = another(project, "anna")
     session.assign(named(session, *range(4)), "apple")
     session.assign(named(session, 4, 5), "pear")
     return project
@@ -82,8 +80,8 @@ def test_tiles_have_boxes_that_follow_decisions_and_undo(page: Page, labelled: P
     assert page.ask("undo")["rows"][0]["outlines"] == drawn
     make_annotations(labelled, names[0], [], ["pear"])
     assert page.ask("follow", images=names)["rows"][0]["outlines"] == drawn[:1]
-    many = session.rows(names) * 11
-    assert "outlines" not in page.widget._drawn(many)[0]  # more than a page shows
+    assert "outlines" in page.ask("follow", images=names * 10, whole=True)["rows"][0]
+    assert "outlines" not in page.ask("follow", images=names * 11, whole=True)["rows"][0]  # more than a page shows
 
 
 def test_boxes_of_an_image_of_unknown_size_are_drawn(page: Page, labelled: Project) -> None:
@@ -157,8 +155,7 @@ def test_the_page_foresees_what_the_kernel_makes_of_a_decision(labelled: Project
     pick = random.Random(0)
     session = labelled.review().session
     names = named(session, *range(10))
-    said = t.normalise_annotations(pd.DataFrame({"image": names, "label": "apple", "confidence": 0.6}))
-    labelled._store.replace_predictions("m", said.assign(model="m"), labelled._action("predict"))
+    labelled.add_predictions(pd.DataFrame({"image": names, "label": "apple", "confidence": 0.6}), model="m")
     cases: list[dict[str, Any]] = []
     after: list[dict[str, Any]] = []
     for number in range(48):
@@ -178,7 +175,7 @@ def test_the_page_foresees_what_the_kernel_makes_of_a_decision(labelled: Project
         )
         edit = {"op": op, "label": label, "instead_of": pick.choice([None, "apple", "plum"]) if op == "label" else None}
         try:
-            _OPERATIONS[op](session, edit)(image)
+            Review.operations[op](session, edit)(image)
         except InputError:  # shapes of several labels: the page shows the refusal and reads the row again
             continue
         cases.append({"row": before, "edit": edit, "alone": task == "single-label"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import time
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,8 @@ from customlabels_nb.errors import Cancelled
 from customlabels_nb.events import Events, Mark, Result, Sample
 from customlabels_nb.widgets.training_state import MOST_POINTS
 from customlabels_nb.widgets.training_view import TrainingView
-from tests.widgets.asking import Page
+from tests.waiting import wait_until
+from tests.widgets.asking import Cell, Page
 
 HOSTILE = '<img src=x onerror="alert(1)">\u202e'
 
@@ -87,11 +89,14 @@ def test_hello_sends_everything_and_later_messages_only_changes(
         "label": "apple", "color": "#c8553d", "box": [10, 20, 300, 200], "confidence": 0.75,
     }  # fmt: skip
     assert len(buffers) == 2
-    view._push()
-    events.metrics(9, loss=0.5)
-    events.message("Another.")
-    view._push()
-    _, news, buffers = page.news[-1]
+    view.show()
+    wait_until(lambda: page.news)
+    with view.progress.lock:
+        events.metrics(9, loss=0.5)
+        events.message("Another.")
+    wait_until(lambda: len(page.news) > 1)
+    view.close()
+    _, news, buffers = page.news[1]
     assert news["figures"] == [
         {"name": "loss", "kind": "loss", "generation": 0, "from": 2, "points": [[9, pytest.approx(0, abs=9), 0.5]],
          "best": None}
@@ -103,10 +108,12 @@ def test_hello_sends_everything_and_later_messages_only_changes(
 
 
 def test_messages_are_complete_until_a_page_opens(view: TrainingView, events: Events, page: ViewPage) -> None:
+    view.show()
     for step in (1, 2):
         events.metrics(step, loss=1.0)
         events.message(f"step {step}")
-        view._push()
+        wait_until(lambda: page.news)
+    view.end("done")
     _, news, _ = page.news[-1]
     assert news["figures"][0]["from"] == 0
     assert len(news["figures"][0]["points"]) == len(news["messages"]["lines"]) == 2
@@ -116,16 +123,20 @@ def test_thinned_metrics_are_sent_again(view: TrainingView, events: Events, page
     for step in range(MOST_POINTS):
         events.metrics(step, loss=1.0)
     page.ask("hello")
-    view._push()
+    view.show()
+    wait_until(lambda: page.news)
     events.metrics(MOST_POINTS, loss=1.0)
-    view._push()
-    curve = page.news[-1][1]["figures"][0]
+    wait_until(lambda: len(page.news) > 1)
+    view.close()
+    curve = page.news[1][1]["figures"][0]
     assert (curve["generation"], curve["from"], len(curve["points"])) == (1, 0, MOST_POINTS // 2 + 1)
 
 
 def test_messages_are_throttled_and_the_last_one_arrives(view: TrainingView, events: Events, page: ViewPage) -> None:
+    before = set(threading.enumerate())
     page.ask("hello")
-    view._begin_sending()
+    view.show()
+    (sender,) = set(threading.enumerate()) - before
     began = time.monotonic()
     while time.monotonic() - began < 1:
         events.progress("training", int(1_000 * (time.monotonic() - began)), 2_000, unit="steps")
@@ -142,8 +153,7 @@ def test_messages_are_throttled_and_the_last_one_arrives(view: TrainingView, eve
     sent = [at for at, _, _ in page.news]
     assert len(sent) >= 3
     assert all(later - earlier >= 0.09 for earlier, later in pairwise(sent[:-1]))
-    assert view._sender is not None
-    assert not view._sender.is_alive()
+    assert not sender.is_alive()
 
 
 def test_closed_page_does_not_disturb_the_run(
@@ -153,7 +163,7 @@ def test_closed_page_does_not_disturb_the_run(
         raise OSError("closed")
 
     monkeypatch.setattr(view, "send", fail)
-    view._begin_sending()
+    view.show()
     events.message("Go on.")
     view.end("done")
     assert view.status == "done"
@@ -181,14 +191,15 @@ def test_stop_after_the_end_does_nothing(view: TrainingView, events: Events) -> 
 
 
 def test_a_saved_notebook_keeps_a_picture(view: TrainingView, events: Events) -> None:
-    assert "Training fruit.1" in view._fallback()
+    cell = Cell(view)
+    assert "Training fruit.1" in cell.html
     for step in range(3 * MOST_POINTS):
         events.metrics(step, **{"loss": 5 / (step + 1), HOSTILE: 0.5, "ap50": step / 6_000, "odd": math.inf})
     for number in range(30):
         events.message(f"{number} {HOSTILE}" * 5)
     events.samples(1, [sample(f"{HOSTILE}{number}", HOSTILE) for number in range(9)])
     view.end("failed", f"No memory {HOSTILE}")
-    still = view._fallback()
+    still = cell.html
     assert len(still) < 100_000
     assert "Failed fruit.1 · No memory &lt;img" in still
     assert "ap50: 0.9998 at step 5999" in still
@@ -204,14 +215,14 @@ def test_a_completed_run_ends_with_its_result(view: TrainingView, events: Events
     known = page.ask("hello")
     assert known["words"].startswith("Test F1 0.912 [0.85, 0.96]")
     assert "messages" not in known
-    assert "Trained fruit.1 · Test F1 0.912 [0.85, 0.96]. &lt;img" in view._fallback()
+    assert "Trained fruit.1 · Test F1 0.912 [0.85, 0.96]. &lt;img" in Cell(view).html
 
 
 def test_a_failed_run_has_no_result(view: TrainingView, events: Events) -> None:
     events.emit(Result("Test F1 0.912."))
     view.end("failed", "No memory.")
-    assert "Failed fruit.1 · No memory." in view._fallback()
-    assert "0.912" not in view._fallback()
+    assert "Failed fruit.1 · No memory." in Cell(view).html
+    assert "0.912" not in Cell(view).html
 
 
 def test_static_picture_of_unusual_runs(view: TrainingView, events: Events) -> None:
@@ -220,4 +231,4 @@ def test_static_picture_of_unusual_runs(view: TrainingView, events: Events) -> N
     events.metrics(2, f1=math.nan, loss=-1.0)
     events.samples(1, [Sample("a", b"no picture", (10, 10))])
     view.end("done")
-    assert "Trained fruit.1" in view._fallback()
+    assert "Trained fruit.1" in Cell(view).html

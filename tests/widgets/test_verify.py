@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
+from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.screens import open_verification
 from tests.labeling.conftest import photos, project  # noqa: F401
 from tests.labeling.test_verification import boards, field, found  # noqa: F401
-from tests.widgets.asking import Page
+from tests.widgets.asking import Cell, Page
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_a_page_has_predictions_and_takes_verdicts(page: Page) -> None:
         page.edit("label", names[:1], label="kiwi")
     answer = page.ask("submit")
     assert answer["text"] == "3 images added to train and 0 to test. project.undo() takes them out again."
-    assert page.widget._fallback_text().endswith("3 of 20 judged. Run the cell to continue.")
+    assert "3 of 20 judged. Run the cell to continue." in Cell(page.widget).html
     page.widget.close()
 
 
@@ -50,8 +52,10 @@ def test_two_datasets_are_two_actions_and_a_damaged_version_is_no_error(
     def damaged() -> float:
         raise NotAllowedError("The version's files are damaged.")
 
-    widget = project.verify(found, sample=20, test_fraction=0.5)
-    widget.session._test_precision = damaged
+    place = open_project(project.root)
+    widget = open_verification(
+        place, found, None, sample=20, test_fraction=0.5, random_state=0, page_size=24, test_precision=damaged
+    )
     page = Page(widget, monkeypatch)
     page.edit("right", widget.images)
     assert widget.sentence.startswith("in the field 1.00")
@@ -71,13 +75,14 @@ def test_only_a_prediction_of_boxes_is_fixed_in_the_annotator(
     page = Page(boards[0].verify(boards[1], sample=20), monkeypatch)
     widget, names = page.widget, page.widget.session.table.names
     page.ask("fix", image=names[3])
-    assert widget._box.children[0] is widget
-    annotator = widget._box.children[1]
+    cell = Cell(widget)
+    shown, annotator = cell.widgets
+    assert shown is widget
     facts = annotator.session.shapes(names[3])
     assert [shape["label"] for shape in facts["predictions"]] == ["apple", "pear"]
     annotator.session.set_shapes(names[3], [])
     page.ask("fix", image=names[4])
-    assert widget._box.children[1] is annotator
+    assert cell.widgets == (widget, annotator)
     assert widget.progress == {"judged": 1, "wrong": 0, "left": 19}
     with pytest.raises(RuntimeError, match="not shown"):
         page.ask("fix", image="other.png")
