@@ -34,6 +34,11 @@ class Place(ProjectLocation):
         with self.store.writing() as connection:
             return [tuple(row) for row in run(connection, statement, **values)]
 
+    def number(self, job: LabellingJob) -> int:
+        """Return the number of a job, which its rows have in all tables."""
+        ((number,),) = self.sql("SELECT id FROM jobs WHERE name = :name", name=job.name)
+        return int(number)
+
     def expire(self, who: str | None = None) -> None:
         """Let the leases of a person, or all leases, expire."""
         condition = "" if who is None else " AND holder = :who"

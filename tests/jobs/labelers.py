@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.store import open_store
 from tests.jobs.conftest import Place
@@ -69,9 +70,9 @@ class Labeler:
 
 
 @contextmanager
-def labelers(place: Place, job: int, *names: str, **options: float) -> Iterator[list[Labeler]]:
+def labelers(place: Place, job: LabellingJob, *names: str, **options: float) -> Iterator[list[Labeler]]:
     """Start one process for each person, and kill those that are left."""
-    started = [Labeler(place, job, name, **options) for name in names]  # type: ignore[arg-type]
+    started = [Labeler(place, place.number(job), name, **options) for name in names]  # type: ignore[arg-type]
     try:
         yield started
     finally:

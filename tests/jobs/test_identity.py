@@ -23,6 +23,7 @@ from customlabels_nb.jobs import identity, leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.leases import name_key
 from customlabels_nb.jobs.worker import Worker
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.user_settings import find_user, is_nobody, settings
 from tests.jobs.conftest import Place, check
 
@@ -110,8 +111,9 @@ def test_a_name_that_cannot_be_stored_is_refused(name: object) -> None:
 def test_a_role_of_ones_own_in_the_database_is_the_name(postgres_url: str, tmp_path: Path) -> None:
     settings.user = "ann"
     project = cl.create_project("leaves", tmp_path, store=postgres_url)
-    schema, role = project._store.location[1], f"carla_{uuid4().hex[:8]}"
-    with project._store.writing() as connection:
+    store = open_project_store(project.root, postgres_url)
+    schema, role = store.location[1], f"carla_{uuid4().hex[:8]}"
+    with store.writing() as connection:
         connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
         connection.exec_driver_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}")
@@ -120,9 +122,10 @@ def test_a_role_of_ones_own_in_the_database_is_the_name(postgres_url: str, tmp_p
     hers = cl.load_project(project.root, store=own)
     assert (cl.whoami(hers).name, cl.whoami(hers).source) == (role, "the database role")
     hers.close()
-    with project._store.writing() as connection:
+    with store.writing() as connection:
         connection.exec_driver_sql(f"DROP OWNED BY {role}")
         connection.exec_driver_sql(f"DROP ROLE {role}")
+    store.close()
     project.delete(confirm=True)
 
 
@@ -242,12 +245,12 @@ def test_roles_do_not_depend_on_capitals_that_are_typed(project: cl.Project) -> 
 
 def test_two_spellings_that_join_at_the_same_time_are_one_person(place: Place, create: Create) -> None:
     job = create(annotators=3)
-    start = threading.Barrier(6)
+    number, start = place.number(job), threading.Barrier(6)
 
     def join(spelling: str) -> str:
         store = place.reopened()
         start.wait()
-        worker = Worker(store, job._id, spelling)
+        worker = Worker(store, number, spelling)
         for task in worker.lease(2):
             worker.submit(task, "lemon")
         store.close()
@@ -310,10 +313,11 @@ def test_merging_two_names_loses_no_answer_and_counts_none_twice(
 ) -> None:
     gold = {"11.jpg": "lime"}
     job = create(f"leaves-{next(NUMBER)}", IMAGES, annotators=annotators, gold=gold)
-    workers = {name: Worker(place.store, job._id, name, exact=True) for name in ("Anna", "anna", "ben")}
+    number = place.number(job)
+    workers = {name: Worker(place.store, number, name, exact=True) for name in ("Anna", "anna", "ben")}
     for name, what, image in steps:
         act(place, job, workers[name], what, image)
-    of_job = f"task IN (SELECT id FROM job_tasks WHERE job = {job._id})"
+    of_job = f"task IN (SELECT id FROM job_tasks WHERE job = {number})"
     stored = f"SELECT id, payload, submitted FROM job_answers WHERE {of_job} ORDER BY id"
     merged = f"SELECT task, replace(who, 'anna', 'Anna') FROM job_answers WHERE counted = 1 AND {of_job}"
     latest = (
@@ -330,7 +334,7 @@ def test_merging_two_names_loses_no_answer_and_counts_none_twice(
     )
     assert place.sql(twice) == []
     few = "(SELECT count(*) FROM job_skips WHERE task = t.id) < 2"
-    assert place.sql(f"SELECT id FROM job_tasks t WHERE job = {job._id} AND state = 'skipped' AND {few}") == []
+    assert place.sql(f"SELECT id FROM job_tasks t WHERE job = {number} AND state = 'skipped' AND {few}") == []
     check(place)
     for table, column in (("job_answers", "who"), ("job_slots", "holder"), ("job_skips", "who")):
         assert place.sql(f"SELECT count(*) FROM {table} WHERE {column} = 'anna' AND {of_job}") == [(0,)]
@@ -346,20 +350,20 @@ def test_merging_two_names_loses_no_answer_and_counts_none_twice(
                 worker.submit(task, "lemon")
     check(place)
     given = job.answers.query("counted and not gold").groupby("image").size()
-    open_ = place.sql(f"SELECT image FROM job_tasks WHERE job = {job._id} AND state NOT IN ('reviewed', 'skipped')")
+    open_ = place.sql(f"SELECT image FROM job_tasks WHERE job = {number} AND state NOT IN ('reviewed', 'skipped')")
     assert {given[image] for (image,) in open_ if image in IMAGES} <= {annotators}
     assert "anna" not in set(job.members["person"]) | set(job.answers["person"])
-    assert job.worker("anna").name == Worker(place.store, job._id, "anna", exact=True).name == "Anna"
+    assert job.worker("anna").name == Worker(place.store, number, "anna", exact=True).name == "Anna"
 
 
 def test_names_are_merged_while_both_label(place: Place, create: Create) -> None:
     job = create(annotators=3)
-    both = threading.Barrier(3)
+    number, both = place.number(job), threading.Barrier(3)
     acknowledged: list[int] = []
 
     def label(name: str) -> None:
         store = place.reopened()
-        worker = Worker(store, job._id, name, exact=True)
+        worker = Worker(store, number, name, exact=True)
         both.wait()
         while tasks := worker.lease(2):
             acknowledged.extend(worker.submit(task, "lemon").answer for task in tasks)
@@ -385,7 +389,7 @@ def test_gold_images_of_both_names_are_those_of_one_person(
 ) -> None:
     monkeypatch.setattr(leases, "_GOLD_SHARE", 0)
     job = create(images=IMAGES, gold={f"{number:02}.jpg": "lemon" for number in range(3, 12)})
-    first, second = (Worker(place.store, job._id, name, exact=True) for name in ("Anna", "anna"))
+    first, second = (Worker(place.store, place.number(job), name, exact=True) for name in ("Anna", "anna"))
     for task in second.lease(5):
         second.submit(task, "lemon")
     assert job.answers["gold"].all()
@@ -396,7 +400,7 @@ def test_gold_images_of_both_names_are_those_of_one_person(
 def test_a_merged_person_has_the_rights_of_both_names(place: Place, create: Create) -> None:
     job = create(annotators=2)
     for name in ("Anna", "anna", "ANNA"):
-        Worker(place.store, job._id, name, exact=True)
+        Worker(place.store, place.number(job), name, exact=True)
     assert job.similar_names == [["Anna", "anna", "ANNA"]]
     place.sql("UPDATE job_members SET role = 'manager' WHERE who = 'anna'")
     for person, into in (("Anna", "Anna"), ("Anna", "aNNa"), ("zoe", "Anna")):

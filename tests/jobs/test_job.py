@@ -19,7 +19,8 @@ from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
 from customlabels_nb.jobs.personal_links import find_person, hash_secret, refuse_linked_name
 from customlabels_nb.jobs.worker import Worker
-from customlabels_nb.store import Action
+from customlabels_nb.project.location import open_project_store
+from customlabels_nb.store import Action, open_store
 from customlabels_nb.user_settings import settings
 from tests.jobs.conftest import ACTION, Place, check
 from tests.jobs.test_leases import answer_all
@@ -294,10 +295,10 @@ def test_images_that_are_removed_and_restored_midway(place: Place, create: Creat
 
 def test_settings_that_change_while_many_people_label(place: Place, create: Create) -> None:
     job = create(annotators=2, gold={"11.jpg": "lemon"})
-    done = threading.Event()
+    id_, done = place.number(job), threading.Event()
 
     def label(name: str) -> int:
-        worker, number = Worker(place.reopened(), job._id, name), 0
+        worker, number = Worker(place.reopened(), id_, name), 0
         while not done.is_set():
             for task in worker.lease(3)[:2]:
                 worker.submit(task, "lemon")
@@ -382,8 +383,9 @@ def test_leaving_member_releases_their_tasks(place: Place, create: Create) -> No
     with pytest.raises(InputError, match=r"'ann' is not a member of the job. Members: \['meg', 'ben'\]"):
         job.remove("ann")
     job.invite("ann")
+    number = place.number(job)
     with place.store.writing() as connection:
-        assert leases.stop(connection, job._id, "ben", "stopped", "please read the instructions")
+        assert leases.stop(connection, number, "ben", "stopped", "please read the instructions")
     with pytest.raises(NotAllowedError, match=r"'ben' gets no more tasks.*please read the instructions.*'meg'"):
         ben.lease(1)
     assert len(ann.lease(12)) == 10  # all but the two that she has answered
@@ -396,9 +398,10 @@ def test_leaving_member_releases_their_tasks(place: Place, create: Create) -> No
 
 def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> None:
     job = create(members=["ann", "ben"])
+    number = place.number(job)
 
     def owner(link: str) -> str | None:
-        return find_person(job._store, job._id, hash_secret(link.rpartition("token=")[2]))
+        return find_person(place.store, number, hash_secret(link.rpartition("token=")[2]))
 
     table = job.invite(["ann", "BEN", "cem"])
     links = table.set_index("person")["link"]
@@ -410,8 +413,8 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     assert not any(secret in stored for secret in secrets)
     for name in ("ann", " Ann", "ANN"):
         with pytest.raises(NotAllowedError, match="has a personal link"):
-            refuse_linked_name(job._store, job._id, name)
-    refuse_linked_name(job._store, job._id, "meg")
+            refuse_linked_name(place.store, number, name)
+    refuse_linked_name(place.store, number, "meg")
     (again,) = job.invite("ann")["link"]  # replaces the first one
     assert (owner(links["ann"]), owner(again)) == (None, "ann")
     job.remove("ben")
@@ -424,11 +427,11 @@ def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> N
     job.merge_people("cem", into="ben")
     assert owner(links["cem"]) == "ben"
     with pytest.raises(NotAllowedError, match="has a personal link"):
-        refuse_linked_name(job._store, job._id, "ben")
+        refuse_linked_name(place.store, number, "ben")
     assert job.revoke_links("Cem") == ["ben"]
     assert owner(links["cem"]) is None
     assert job.revoke_links() == ["ann"]
-    refuse_linked_name(job._store, job._id, "ann")
+    refuse_linked_name(place.store, number, "ann")
     settings.user = "ann"
     for refused in (job.revoke_links, lambda: job.trust("ben"), lambda: job.invite("ann")):
         with pytest.raises(NotAllowedError, match="only a manager"):
@@ -528,8 +531,10 @@ def test_in_a_copy_jobs_are_paused_with_all_answers_and_nobody_holds_a_task(plac
     same.resume()
     other = same.worker("ben")
     assert answer_all(other) == 12
-    check(Place(path.parent, copy._store), 2)
-    copy._store.rename_images({"00.jpg": "images/00.jpg"})
+    store = open_store(str(path))
+    check(Place(path.parent, store), 2)
+    store.rename_images({"00.jpg": "images/00.jpg"})
+    store.close()
     assert same.add_images(["images/00.jpg"]) == 0
     copy.close()
     assert (job.state, len(ann.lease(12))) == ("running", 6)
@@ -539,7 +544,7 @@ def test_a_packed_project_takes_its_jobs_along(tmp_path: Path) -> None:
     settings.user = "meg"
     project = cl.create_project("leaves", tmp_path, task="single-label")
     images = t.normalise_images(pd.DataFrame({"image": ["a.jpg"]}))
-    project._store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    open_project_store(project.root).add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), ACTION)
     job = project.jobs.create("leaves-1", labels=["lemon"])
     meg = job.worker()
     meg.submit(meg.lease(1)[0], "lemon")

@@ -466,19 +466,22 @@ def test_results_stay_while_others_let_tasks_be_decided_again(
     place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = create()
-    ann, again, real = job.worker("ann"), place.reopened(), job_results._write_results
+    ann, again, real = job.worker("ann"), place.reopened(), job_results.settle
     answer_all(ann)
+    number, decided = place.number(job), []
 
-    def write_results(*given: Any, **options: Any) -> Any:
-        """Let another person change the agreement, who has not decided the tasks yet."""
-        monkeypatch.setattr(job_results, "_write_results", real)
-        leases.transact(again, lambda connection: job_results.decide_again(connection, job._id))
-        return real(*given, **options)
+    def settle(*given: Any, **options: Any) -> None:
+        """Let another person change the agreement before the results are written, who has not decided the tasks yet."""
+        real(*given, **options)
+        decided.append(given)
+        if len(decided) == 2:
+            leases.transact(again, lambda connection: job_results.decide_again(connection, number))
 
-    monkeypatch.setattr(job_results, "_write_results", write_results)
+    monkeypatch.setattr(job_results, "settle", settle)
     changed = ann.answered(1)[0]
     ann.submit(changed, "lime")
     again.close()
+    assert len(decided) == 3
     expected = {f"{number:02}.jpg": "lemon" for number in range(12)} | {changed.image: "lime"}
     assert {image: rows[0][0] for image, rows in labels_of(place).items()} == expected
     assert (job.state, set(states_of(place).values())) == ("completed", {"resolved"})
@@ -492,7 +495,8 @@ def test_tasks_that_others_always_decide_again_keep_their_results(
     answer_all(ann)
     ann.submit(ann.answered(1)[0], None)
     before, empty = labels_of(place), place.store.setting("empty results of job 1")
-    leases.transact(place.store, lambda connection: job_results.decide_again(connection, job._id))
+    number = place.number(job)
+    leases.transact(place.store, lambda connection: job_results.decide_again(connection, number))
     with monkeypatch.context() as patch:
         patch.setattr(job_results, "settle", lambda *_, **__: None)
         assert job.consolidate().changed == 0
@@ -525,13 +529,13 @@ def test_results_are_read_when_all_tasks_are_decided(
 ) -> None:
     job = create()
     answer_all(job.worker("ann"))
-    real = job_results.settle
+    number, real = place.number(job), job_results.settle
 
     def settle(*given: Any) -> None:
         """Let another person change the agreement after the tasks were decided here."""
         monkeypatch.setattr(job_results, "settle", real)
         real(*given)
-        leases.transact(place.store, lambda connection: job_results.decide_again(connection, job._id))
+        leases.transact(place.store, lambda connection: job_results.decide_again(connection, number))
 
     monkeypatch.setattr(job_results, "settle", settle)
     assert len(job.results) == 12
@@ -549,7 +553,7 @@ def test_older_results_do_not_replace_those_that_others_wrote_meanwhile(
         """Let the person change the answer again in another notebook, and write that."""
         monkeypatch.setattr(job_results, "final_results", real)
         found = real(*given)
-        other = Worker(again, job._id, "ann")
+        other = Worker(again, place.number(job), "ann")
         other.submit(other.answered(1)[0], labels[1])
         return found
 
@@ -564,7 +568,7 @@ def test_an_answer_that_changes_while_a_task_is_decided_is_not_overlooked(
     place: Place, create: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = create(images=["00.jpg"], annotators=2)
-    (lease,) = leases.lease(place.store, job._id, "ann", 1)
+    (lease,) = leases.lease(place.store, place.number(job), "ann", 1)
     lemon, lime = (json.dumps([[number, name]]) for number, name in [(1, "lemon"), (2, "lime")])
     leases.submit(place.store, lease, "ann", lemon, key="a")
     ben, again, real = job.worker("ben"), place.reopened(), job_results.combine
@@ -638,13 +642,13 @@ def test_stopping_a_person_waits_for_an_import_without_a_deadlock(
     monkeypatch.setattr(leases, "_GOLD_SHARE", 1.0)
     monkeypatch.setattr(worker_module, "stop_by_gold", lambda *_: 0)
     job = create(images=["11.jpg"], gold={f"{number:02}.jpg": "lemon" for number in range(11)})
-    guesser, again = job.worker("guesser"), place.reopened()
+    guesser, again, number = job.worker("guesser"), place.reopened(), place.number(job)
     for task in guesser.lease(11):
         guesser.submit(task, "lime")
     blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     with ThreadPoolExecutor(1) as threads:
         with place.store.writing() as connection:  # like an import, which takes its number in the history at the end
-            stopping = threads.submit(job_results.stop_by_gold, again, job._id, "guesser", 0)
+            stopping = threads.submit(job_results.stop_by_gold, again, number, "guesser", 0)
             while connection.exec_driver_sql(blocked).scalar_one() == 0:
                 assert not stopping.done()
             connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,9 +18,11 @@ from customlabels_nb.jobs import labeler_session, leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.labeler_session import DONE, LabelerSession
 from customlabels_nb.labeling.drawing import Shape
+from customlabels_nb.store import open_store
 from customlabels_nb.user_settings import settings
 from tests.fake_clock import FakeClock
 from tests.jobs.conftest import ACTION, Place, check
+from tests.waiting import wait_until
 
 Create = Callable[..., LabellingJob]
 BOX = {"label": "lime", "left": 1.0, "top": 2.0, "width": 10.0, "height": 8.0}
@@ -322,8 +326,7 @@ def test_silent_page_releases_its_tasks(create: Create, open_as: Any, monkeypatc
         session.heard()
     assert job.progress.held == 5
     session.clock.advance(0.5)
-    session._watcher.join(10)
-    assert (job.progress.held, session.waiting) == (0, [])
+    wait_until(lambda: (job.progress.held, session.waiting) == (0, []))
     monkeypatch.undo()
     settings.user = "meg"
     assert session.refresh()
@@ -384,10 +387,12 @@ def test_labels_follow_the_job(place: Place, create: Create, open_as: Any) -> No
         session.assign(session.waiting[:1], "citron")
     # removed between the check and the answer: nothing stays labelled here
     name = session.waiting[0]
-    job.update(labels=["lime"])
-    session._worker._labels.clear()
-    with pytest.raises(LabelError):
-        session.assign([name], "grapefruit")
+    job.update(labels=["lime", "grapefruit", "fig"])
+    session.refresh()
+    with session.giving("fig"):
+        job.update(labels=["lime"])
+        with pytest.raises(LabelError):
+            session.assign([name], "fig")
     assert session.rows([name])[0]["status"] == "unlabelled"
     assert given(job) == ["citron", "grapefruit"]
 
@@ -462,7 +467,10 @@ def test_requeued_images_are_shown_again(place: Place, create: Create, open_as: 
     check(place, 1)
 
 
-def test_session_has_no_data_of_others(place: Place, create: Create, open_as: Any) -> None:
+def test_session_has_no_data_of_others(
+    place: Place, create: Create, open_as: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     images = place.store.images("train")
     marks = [{"image": name, "label": "lime"} for name in images["image"]]
     table = t.normalise_annotations(pd.DataFrame(marks), annotator="ben")
@@ -485,4 +493,6 @@ def test_session_has_no_data_of_others(place: Place, create: Create, open_as: An
     assert place.store.last_action() == actions  # no history row says who answered what
     everything = json.dumps([rows, session.progress, session.totals(), session.annotators()])
     assert "ben" not in everything
-    assert session._store.history()["who"].unique().tolist() == ["anna"]
+    (file,) = tmp_path.glob("customlabels_nb-*/answers.db")
+    with closing(open_store(str(file))) as own:
+        assert own.history()["who"].unique().tolist() == ["anna"]

@@ -52,10 +52,9 @@ def test_nobody_gets_a_task_that_others_hold(place: Place, create: Create) -> No
 
 def test_a_lease_lasts_one_time_limit_per_task_by_the_clock_of_the_database(place: Place, create: Create) -> None:
     job = create(lease="2min")
-    found = leases.lease(place.store, job._id, "ann", 4)
+    found = leases.lease(place.store, place.number(job), "ann", 4)
     assert {lease.until - lease.since for lease in found} == {4 * 120_000_000}
-    now = leases._DIALECTS["sqlite" if place.store._database.is_sqlite else "postgresql"]["now"]
-    assert 0 <= place.sql(f"SELECT {now}")[0][0] - found[0].since < 60_000_000
+    assert 0 <= place.sql("SELECT {now}")[0][0] - found[0].since < 60_000_000
     assert abs(found[0].since - time.time_ns() // 1000) < 60_000_000
 
 
@@ -202,7 +201,7 @@ def test_answer_after_a_failure_replaces_the_earlier_one(
 def test_a_changed_answer_replaces_the_earlier_one_whatever_the_order_of_arrival(place: Place, create: Create) -> None:
     job = create()
     job.worker("ann")
-    (lease,) = leases.lease(place.store, job._id, "ann", 1)
+    (lease,) = leases.lease(place.store, place.number(job), "ann", 1)
     lime, lemon = (f'[[{number}, "{name}"]]' for number, name in ((2, "lime"), (1, "lemon")))
     assert leases.submit(place.store, lease, "ann", lime, key="b", edit=2).counted
     assert leases.submit(place.store, lease, "ann", lemon, key="a", edit=1).reason == "changed"
@@ -220,7 +219,7 @@ def test_answers_can_be_changed_in_another_kernel(place: Place, create: Create) 
     tasks = ann.lease(2)
     for task, label in zip(tasks, ("lemon", None), strict=True):
         ann.submit(task, label)
-    again = Worker(place.reopened(), job._id, "ann")
+    again = Worker(place.reopened(), place.number(job), "ann")
     found = again.answered()
     assert [(task.image, task.answer) for task in found] == [(tasks[1].image, None), (tasks[0].image, "lemon")]
     assert again.submit(found[0], "lime").counted
@@ -231,7 +230,7 @@ def test_answers_can_be_changed_in_another_kernel(place: Place, create: Create) 
 
 def test_two_kernels_of_one_person_get_different_tasks(place: Place, create: Create) -> None:
     job = create(annotators=3)
-    found: list[str] = []
+    number, found = place.number(job), list[str]()
     start = threading.Barrier(4)
 
     def label(worker: Worker) -> None:
@@ -240,7 +239,7 @@ def test_two_kernels_of_one_person_get_different_tasks(place: Place, create: Cre
             found.extend(task.image for task in tasks)
 
     with ThreadPoolExecutor(4) as pool:
-        for each in [pool.submit(label, Worker(place.reopened(), job._id, "ann")) for _ in range(4)]:
+        for each in [pool.submit(label, Worker(place.reopened(), number, "ann")) for _ in range(4)]:
             each.result()
     assert sorted(found) == [f"{number:02}.jpg" for number in range(12)]
     check(place, 3)
@@ -263,16 +262,15 @@ def test_a_second_kernel_takes_over_the_expired_leases_of_the_first(place: Place
 
 @pytest.mark.parametrize("people", [60, pytest.param(1000, marks=pytest.mark.thorough)])
 def test_concurrent_leases_of_one_task(place: Place, create: Create, people: int) -> None:
-    job = create(images=["00.jpg"], annotators=3)
-    counted = []
+    id_, counted = place.number(create(images=["00.jpg"], annotators=3)), list[bool]()
 
     def race(first: int) -> None:
         store = place.reopened()
         for number in range(first, people, 6):
             who = f"person {number}"
-            for lease in leases.lease(store, job._id, who, 1):
+            for lease in leases.lease(store, id_, who, 1):
                 if number % 2:
-                    leases.release(store, job._id, who)
+                    leases.release(store, id_, who)
                 else:
                     counted.append(leases.submit(store, lease, who, "[]", key=who).counted)
         store.close()
@@ -419,14 +417,16 @@ def test_a_labeler_uses_one_connection_at_a_time(place: Place, create: Create) -
     ann = create().worker("ann")
     taken: list[object] = []
     most = 0
+    with place.store.reading() as connection:
+        engine = connection.engine
 
-    @event.listens_for(place.store._database.engine, "checkout")
+    @event.listens_for(engine, "checkout")
     def take(connection: object, *_: object) -> None:
         nonlocal most
         taken.append(connection)
         most = max(most, len(taken))
 
-    @event.listens_for(place.store._database.engine, "checkin")
+    @event.listens_for(engine, "checkin")
     def put_back(connection: object, *_: object) -> None:
         taken.remove(connection)
 

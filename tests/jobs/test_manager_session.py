@@ -179,7 +179,7 @@ def test_dashboard_lists_stopped_people_skips_and_wrong_gold(place: Place, creat
 def test_similar_names_are_listed_and_merged(place: Place, create: Create) -> None:
     job = create(images=names(0, 1), annotators=2)
     for person in ("Anna", "anna"):
-        worker = Worker(place.store, job._id, person, exact=True)
+        worker = Worker(place.store, place.number(job), person, exact=True)
         worker.submit(next(task for task in worker.lease(2) if task.image == "00.jpg"), "lime")
         worker.release()
     session = opened(place, job)
