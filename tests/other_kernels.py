@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from customlabels_nb.store import SqlStore
+from customlabels_nb.store.database import Database
 
 
 def before_next_write(monkeypatch: pytest.MonkeyPatch, store: SqlStore, act: Callable[[], object]) -> None:
-    """Call ``act`` when the next write transaction of this store is to begin, as while it waits for another writer."""
-    write = store._database.write
+    """Call ``act`` when the next write to the database of ``store`` is to begin, as if it waited for another writer."""
+    write = Database.write
 
-    def late(**options: Any) -> AbstractContextManager[Any]:
-        monkeypatch.setattr(store._database, "write", write)
-        act()
-        return write(**options)
+    def late(database: Database, **options: Any) -> AbstractContextManager[Any]:
+        if SqlStore(database).location == store.location:
+            monkeypatch.setattr(Database, "write", write)
+            act()
+        return write(database, **options)
 
-    monkeypatch.setattr(store._database, "write", late)
+    monkeypatch.setattr(Database, "write", late)

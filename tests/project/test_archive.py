@@ -18,6 +18,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.errors import ArchiveError, CustomLabelsError, ProjectError, ProjectExistsError, ProjectNameError
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.store import Action
 from tests.project.conftest import draw
@@ -130,9 +131,10 @@ def test_images_can_be_left_out(rich: Project, tmp_path: Path) -> None:
 def test_a_running_version_is_stopped_in_the_copy(project: Project, tmp_path: Path) -> None:
     from tests.store.test_contract import version
 
+    store = open_project_store(project.root)
     for name, status in (("runs", "RUNNING"), ("trains", "TRAINING_IN_PROGRESS")):
         (project.root / "versions" / name).mkdir(parents=True)
-        project._store.add_version(version(name, status=status, pid=os.getpid(), host="elsewhere"), Action("x", "me"))
+        store.add_version(version(name, status=status, pid=os.getpid(), host="elsewhere"), Action("x", "me"))
     packed = project.pack(tmp_path / "class.zip", progress=False)
     assert packed.versions == 1
     assert packed.issues["where"].tolist() == ["trains"]

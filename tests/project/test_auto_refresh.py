@@ -13,6 +13,8 @@ import customlabels_nb as cl
 from customlabels_nb.errors import InputError
 from customlabels_nb.project import auto_refresh
 from customlabels_nb.project.auto_refresh import refresh_if_due
+from customlabels_nb.project.lifecycle import open_project
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.store import SqlStore
 from customlabels_nb.user_settings import settings
 from tests.fake_clock import FakeClock
@@ -69,11 +71,12 @@ def test_every_screen_refreshes_the_sources(
 
 def test_sources_are_refreshed_after_the_interval(project: cl.Project, photos: Path) -> None:
     assert project.auto_refresh("1d") == 86_400
-    clock = FakeClock(project._store.setting("auto refresh")["looked"] // 10**6)
+    place = open_project(project.root)
+    clock = FakeClock(place.store.setting("auto refresh")["looked"] // 10**6)
 
     def images_after(seconds: int) -> int:
         clock.advance(seconds)
-        refresh_if_due(project._location, clock=lambda: int(clock()) * 10**6)
+        refresh_if_due(place, clock=lambda: int(clock()) * 10**6)
         return len(project.train_set)
 
     add_photo(photos, 1)
@@ -84,7 +87,7 @@ def test_sources_are_refreshed_after_the_interval(project: cl.Project, photos: P
     add_photo(photos, 3)
     assert images_after(-90_000) == 6  # the clock of the other computer was wrong
     project.refresh(progress=False)  # is a look as well
-    clock.seconds = project._store.setting("auto refresh")["looked"] // 10**6
+    clock.seconds = place.store.setting("auto refresh")["looked"] // 10**6
     add_photo(photos, 4)
     assert images_after(60) == 6
     assert project.auto_refresh(None) is None
@@ -134,7 +137,7 @@ def test_a_query_that_fails_stops_no_other_job(
     project: cl.Project, capsys: pytest.CaptureFixture[str], photos: Path
 ) -> None:
     first, second = (project.jobs.create(f"leaves-{number}", "width > 10") for number in (1, 2))
-    project._store.change_setting("images of job 1", lambda old: ["no_such_column > 10"])
+    open_project_store(project.root).change_setting("images of job 1", lambda old: ["no_such_column > 10"])
     add_photo(photos, 1)
     project.label()
     assert "'leaves-1' does not get new images: Cannot evaluate" in capsys.readouterr().out
@@ -166,9 +169,11 @@ def test_a_slow_source_delays_no_screen(
 
 def test_one_kernel_refreshes_for_all(project: cl.Project, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project.auto_refresh("1h")
-    looks: list[Any] = []
-    monkeypatch.setattr(auto_refresh, "_refresh", lambda place, clock: looks.append(place))
-    kernels = [Thread(target=auto_refresh.refresh_if_due, args=(project._location,)) for _ in range(8)]
+    looks, refresh = list[Any](), auto_refresh.refresh_dataset
+    monkeypatch.setattr(
+        auto_refresh, "refresh_dataset", lambda *given, **options: looks.append(given) or refresh(*given, **options)
+    )
+    kernels = [Thread(target=refresh_if_due, args=(open_project(project.root),)) for _ in range(8)]
     for kernel in kernels:
         kernel.start()
     for kernel in kernels:

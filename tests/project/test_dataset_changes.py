@@ -18,6 +18,7 @@ from customlabels_nb.errors import (
     StaleEditError,
     TableError,
 )
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.user_settings import settings
 from tests.facts import facts, tells
 from tests.images.pictures import write_folder
@@ -44,7 +45,7 @@ def labels(dataset: cl.Dataset) -> dict[str, list[str]]:
 def test_tags_of_a_dataset_from_two_kernels_are_merged(project: cl.Project, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(project, {"apple": 1})
     other = cl.load_project(project.root)
-    before_next_write(monkeypatch, project._store, lambda: other.train_set.tags.update(site="north"))
+    before_next_write(monkeypatch, open_project_store(project.root), lambda: other.train_set.tags.update(site="north"))
     project.train_set.tags["camera"] = "left"
     assert project.datasets["tags"].iloc[0] == {"site": "north", "camera": "left"}
     other.close()
@@ -247,7 +248,7 @@ def test_distributing_again_keeps_the_test_set_if_it_may_exist(project: cl.Proje
 def test_two_kernels_distribute_once(project: cl.Project, monkeypatch: pytest.MonkeyPatch, exist_ok: bool) -> None:
     fill(project, {"apple": 4, "pear": 4})
     other = cl.load_project(project.root)
-    before_next_write(monkeypatch, project._store, lambda: other.distribute(0.5, random_state=1))
+    before_next_write(monkeypatch, open_project_store(project.root), lambda: other.distribute(0.5, random_state=1))
     if exist_ok:
         found = project.distribute(0.25, exist_ok=True)
         assert (found.train, found.test) == (4, 4)
@@ -276,7 +277,7 @@ def test_same_random_state_gives_the_same_split(project: cl.Project, tmp_path: P
     for random_state in (1, 1, 2):
         project.distribute(0.3, random_state=random_state)
         chosen.append(set(project.test_set.images["image"]))
-        project._store.move_images(sorted(chosen[-1]), "test", "train", project._action("back"))
+        project.undo()
     assert chosen[0] == chosen[1] != chosen[2]
 
 

@@ -12,6 +12,7 @@ import customlabels_nb as cl
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines
 from customlabels_nb.errors import InputError, ManifestError
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from tests.project.conftest import draw
 from tests.project.test_history import tables
@@ -82,7 +83,7 @@ def test_lines_that_can_not_be_read_are_reported_and_the_rest_is_done(
     report = project.update_entries("train", [*map(json.dumps, entries), *bad], progress=False)
     assert (report.updated, report.added) == (2, 1)
     assert {"ERROR_INVALID_JSON_LINE", "ERROR_MISSING_SOURCE_REF", "IMAGE_NOT_AN_IMAGE"} <= set(report.issues["code"])
-    assert len(project._store.import_lines()) >= 2
+    assert len(open_project_store(project.root).import_lines()) >= 2
     assert "see .issues" in repr(report)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.inference.exporting.detect import ExportedModel as ModelAlone
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 
 
@@ -26,7 +27,7 @@ def test_zipped_model_gives_the_same_results_elsewhere(trained_copy: Project, tm
         ours, theirs = (model.detect_many(images, threshold=0, progress=False) for model in (version, elsewhere))
     pd.testing.assert_frame_equal(ours, theirs)
     assert trained_copy.add_predictions(ours, model=version) == len(ours)
-    assert set(trained_copy._store.predictions()["model"]) == {"v1"}
+    assert set(open_project_store(trained_copy.root).predictions()["model"]) == {"v1"}
 
 
 @pytest.mark.thorough

@@ -29,7 +29,8 @@ from customlabels_nb.errors import (
     ProjectNotFoundError,
     StoreError,
 )
-from customlabels_nb.project.location import check_name, new_version_name
+from customlabels_nb.project.lifecycle import open_project
+from customlabels_nb.project.location import check_name, new_version_name, open_project_store
 from customlabels_nb.store.database import now_us
 from customlabels_nb.workers.background import RunnerRecord, change_record
 from tests.images.pictures import tree, write_folder
@@ -62,15 +63,15 @@ def test_good_names_are_kept(tmp_path: Path, name: str) -> None:
 
 def test_versions_named_in_the_same_second_have_different_names(tmp_path: Path) -> None:
     project = cl.create_project("fruit", tmp_path)
-    other, noon = cl.load_project(project.root), datetime(2026, 1, 2, 12)
-    places = (project._location, other._location, project._location)
-    names = [new_version_name(place, clock=lambda: noon) for place in places]
+    place, other, noon = open_project(project.root), open_project(project.root), datetime(2026, 1, 2, 12)
+    places = (place, other, place)
+    names = [new_version_name(each, clock=lambda: noon) for each in places]
     assert names == ["fruit.2026-01-02T12.00.00", "fruit.2026-01-02T12.00.00-2", "fruit.2026-01-02T12.00.00-3"]
     (project.root / "versions" / "fruit.2026-01-02T12.00.01").mkdir(parents=True)
-    assert new_version_name(other._location, clock=lambda: noon.replace(second=1)) == "fruit.2026-01-02T12.00.01-2"
-    assert new_version_name(project._location, "mine") == "mine"
-    project.close()
-    other.close()
+    assert new_version_name(other, clock=lambda: noon.replace(second=1)) == "fruit.2026-01-02T12.00.01-2"
+    assert new_version_name(place, "mine") == "mine"
+    for each in (project, place.store, other.store):
+        each.close()
 
 
 def test_renaming_obeys_the_same_rules(tmp_path: Path) -> None:
@@ -321,7 +322,7 @@ def test_a_project_that_another_kernel_trains_stays(tmp_path: Path, verb: str) -
     project = cl.create_project("a", tmp_path)
     root = project.root
     running = RunnerRecord("x", "elsewhere", 1, now_us())
-    change_record(project._store, "trainer", lambda _: running)
+    change_record(open_project_store(root), "trainer", lambda _: running)
 
     def change() -> None:
         project.rename("b") if verb == "renamed" else project.delete(confirm=True)
@@ -329,7 +330,7 @@ def test_a_project_that_another_kernel_trains_stays(tmp_path: Path, verb: str) -
     with pytest.raises(NotAllowedError, match=f"cannot be {verb}: its assist is training .* on elsewhere"):
         change()
     assert (project.name, root.is_dir()) == ("a", True)
-    change_record(project._store, "trainer", lambda _: replace(running, state="done", token=None))
+    change_record(open_project_store(root), "trainer", lambda _: replace(running, state="done", token=None))
     change()
     assert not root.exists()
 

@@ -33,6 +33,13 @@ def project(tmp_path: Path, folder: Path) -> cl.Project:
     return made
 
 
+def images_of(project: cl.Project) -> pd.DataFrame:
+    """Return the images of both datasets."""
+    datasets = (project.train_set, project.test_set)
+    parts = [dataset.images.assign(split=dataset.name) for dataset in datasets]
+    return pd.concat(parts, ignore_index=True)
+
+
 def test_deleted_files_are_left_out_although_their_features_are_stored(project: cl.Project) -> None:
     assert project.embed(progress=False).empty
     gone = project.train_set.images["image"].tolist()[:2]
@@ -47,7 +54,7 @@ def test_deleted_files_are_left_out_although_their_features_are_stored(project: 
 
 def test_missing_images_are_removed_and_come_back_as_one_action(project: cl.Project) -> None:
     project.embed(progress=False)
-    images = project._store.images()
+    images = images_of(project)
     gone = images.groupby("split").head(1).reset_index(drop=True)
     kept = images["image"].tolist()[-1]
     cache, key = project_cache(project.root, "thumbnails"), gone["sha256"][0]
@@ -62,13 +69,13 @@ def test_missing_images_are_removed_and_come_back_as_one_action(project: cl.Proj
     assert project.remove_missing(confirm=True) == 2
     assert len(project.history) == before + 1
     assert project.history["what"].iloc[0] == "remove missing images"
-    assert not set(gone["image"]) & set(project._store.images()["image"])
+    assert not set(gone["image"]) & set(images_of(project)["image"])
     assert (features.lookup([feature_key(content) for content in gone["sha256"]])[0] < 0).all()
     assert (features.lookup([feature_key(images["sha256"].iloc[-1])])[0] >= 0).all()
     assert [path.name[:64] == key for path in cache.folder.glob("*/*")] == [False]
     assert project.remove_missing(confirm=True) == 0
     project.undo()
-    assert project._store.images()[["split", "image"]].sort_values("image").values.tolist() == (
+    assert images_of(project)[["split", "image"]].sort_values("image").values.tolist() == (
         images[["split", "image"]].sort_values("image").values.tolist()
     )
 
@@ -91,7 +98,7 @@ def test_images_of_a_missing_folder_are_an_error_and_stay(project: cl.Project, f
     write_folder(folder, {"apple": 8, "pear": 8})
     assert project.refresh(progress=False).added == []  # removed images stay removed
     project.undo()
-    assert len(project._store.images()) == 16
+    assert len(images_of(project)) == 16
 
 
 def test_images_of_a_table_whose_folder_is_missing_are_an_error(tmp_path: Path, folder: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_failing_store_does_not_end_the_training(
         raise OSError("no answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(listener._client, "log_batch", fail)
+        patch.setattr("mlflow.MlflowClient.log_batch", fail)
         listener(Metrics(1, {"loss": 0.5}))
         listener(Metrics(2, {"loss": 0.5}))
     listener(Ended("done"))

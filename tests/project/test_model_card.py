@@ -23,6 +23,7 @@ from customlabels_nb.errors import InputError, ModelNotReadyError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.models.detector_shape import DetectorShape
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.model import Model
 from customlabels_nb.project.model_card import (
     CardFacts,
@@ -191,7 +192,7 @@ def test_thresholds_set_by_hand_are_shown_and_used(model: Model) -> None:
     assert model.card.text == before
 
 
-def test_card_without_stored_files_is_complete(model: Model) -> None:
+def test_card_without_stored_files_is_complete(project: Project, model: Model) -> None:
     whole = model.card.text
     (model.folder / "environment.json").unlink()
     config = json.loads((model.folder / "config.json").read_text())
@@ -204,14 +205,14 @@ def test_card_without_stored_files_is_complete(model: Model) -> None:
     assert f"{model.record.metrics['f1']:.3f}" in without
     (model.folder / "images.json").write_text("[]")
     (model.folder / "train.manifest").unlink()
-    model._store.update_version("v1", metrics={}, statistics={}, config={}, task=None)
+    open_project_store(project.root).update_version("v1", metrics={}, statistics={}, config={}, task=None)
     bare = model.card.text
     assert tells(bare, "No metrics")
     assert "not stored" in bare
     assert bare.count("\n## ") == whole.count("\n## ")
 
 
-def test_card_is_written_to_a_path(model: Model, tmp_path: Path) -> None:
+def test_card_is_written_to_a_path(project: Project, model: Model, tmp_path: Path) -> None:
     (tmp_path / "cards").mkdir()
     assert model.card.to(tmp_path / "cards") == tmp_path / "cards" / "card.md"
     assert (tmp_path / "cards" / "card.md").read_text("utf-8") == model.card.text
@@ -220,7 +221,7 @@ def test_card_is_written_to_a_path(model: Model, tmp_path: Path) -> None:
     assert "<script" not in page
     with pytest.raises(InputError, match="cannot be written"):
         model.card.to(tmp_path / "nowhere" / "card.md")
-    model._store.update_version("v1", status="TRAINING_FAILED", status_message="It failed.")
+    open_project_store(project.root).update_version("v1", status="TRAINING_FAILED", status_message="It failed.")
     with pytest.raises(ModelNotReadyError, match="It failed"):
         model.card  # noqa: B018
 

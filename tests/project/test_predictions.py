@@ -8,6 +8,7 @@ from PIL import Image
 
 from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.inference.detection import Detection
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from tests.other_kernels import before_next_write
@@ -15,13 +16,14 @@ from tests.other_kernels import before_next_write
 
 def test_predictions_are_stored_beside_labels_and_replaced(project: Project) -> None:
     project.distribute(0.25)
+    store = open_project_store(project.root)
     train, test = project.train_set.images["image"], project.test_set.images["image"]
     before = project.train_set.annotations
     frame = pd.DataFrame({"image": [train[0], train[1], test[0]], "label": ["disc", "blob", "disc"], "confidence": 0.9})
     assert project.add_predictions(frame, model="rules") == 3
-    assert project._store.predictions("test")["image"].tolist() == [test[0]]
+    assert store.predictions("test")["image"].tolist() == [test[0]]
     assert project.add_predictions(frame.head(1), model="rules") == 1
-    assert project._store.predictions()[["image", "label", "model"]].values.tolist() == [[train[0], "disc", "rules"]]
+    assert store.predictions()[["image", "label", "model"]].values.tolist() == [[train[0], "disc", "rules"]]
     pd.testing.assert_frame_equal(project.train_set.annotations, before)
     gallery = project.label("train")
     assert gallery.session.row(train[0])["predicted"] == ["disc", 0.9]
@@ -29,17 +31,17 @@ def test_predictions_are_stored_beside_labels_and_replaced(project: Project) -> 
 
 
 def test_detections_that_two_kernels_add_are_all_stored(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = project.train_set.images["image"].head(2)
+    store, (first, second) = open_project_store(project.root), project.train_set.images["image"].head(2)
     other, table = load_project(project.root), pd.DataFrame({"label": ["disc"], "confidence": [0.9]})
     before_next_write(
         monkeypatch,
-        project._store,
+        store,
         lambda: other.add_predictions(Detection(Image.new("RGB", (4, 4)), second, table, {}), model="m"),
     )
     found = Detection(Image.new("RGB", (4, 4)), first, table, {})
     assert project.add_predictions(found, model="m") == 2
     assert project.add_predictions(found, model="m") == 2
-    assert sorted(project._store.predictions(model="m")["image"]) == sorted([first, second])
+    assert sorted(store.predictions(model="m")["image"]) == sorted([first, second])
 
 
 def test_box_predictions_are_stored(project: Project) -> None:
@@ -58,7 +60,7 @@ def test_boxes_in_ratios_become_pixels(project: Project) -> None:
     expected = [width / 4, height / 2, width / 2, height / 4]
     project.add_predictions(pd.DataFrame(box), model="m")
     project.update("train", pd.DataFrame(box))
-    for table in (project._store.predictions(model="m"), project._store.annotations("train")):
+    for table in (open_project_store(project.root).predictions(model="m"), project.train_set.annotations):
         drawn = table[(table["image"] == image) & table["left"].notna()]
         assert drawn[["left", "top", "width", "height"]].to_numpy().tolist() == [expected]
 

@@ -12,11 +12,12 @@ import pytest
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.evaluation.advice.rules import NEW
 from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.project.conftest import train_project
-from tests.widgets.asking import Page
+from tests.widgets.asking import Cell, Page
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +94,9 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     at = screen.exploration.index_of[name]
     assert page.ask("changed") == {"count": 0}
 
+    cell = Cell(screen)
     assert page.ask("fix", images=[at]) == {"count": 1}
-    gallery = screen._below
+    _, gallery = cell.widgets
     assert gallery.session.split == "test"
     assert gallery.session.page(0, 10)[1] == [name]
     gallery.session.assign([name], other)
@@ -106,7 +108,7 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     assert screen.metrics["f1"] != before
     assert screen.exploration.table([at])["true"].tolist() == [other]
     page.ask("close")
-    assert screen._below is None
+    assert cell.widgets == (screen,)
 
     project.undo()
     assert screen.judge_again() == [name]
@@ -193,7 +195,7 @@ def test_the_map_of_a_report_follows_the_results_screen(project: Project, monkey
     assert shown.ask("follow")["info"]["map"]["wrong"] == 6  # each image has all labels
     results.set_thresholds("most confident")
     assert shown.ask("follow")["info"]["map"]["wrong"] == 0
-    assert "v1: 0 of 6 test images are wrong" in shown.widget._fallback()
+    assert "v1: 0 of 6 test images are wrong" in Cell(shown.widget).html
     with pytest.raises(RuntimeError, match="Unknown request 'edit'"):
         shown.edit("label", results.exploration.names[:1], split="test", label="disc")
     shown.widget.select(results.exploration.names[:2])
@@ -207,7 +209,7 @@ def test_corrected_and_skipped_test_images_are_judged_as_by_evaluate(
 ) -> None:
     screen = page.widget
     names = project.test_set.images["image"].tolist()
-    session = LabellingSession(project._store, project.root, "test")
+    session = LabellingSession(open_project_store(project.root), project.root, "test")
     true = session.table.labels[session.table.position[names[0]]][0]
     session.add_label("discs")
     session.assign(names[:1], "discs")

@@ -23,6 +23,7 @@ from customlabels_nb.errors import (
     ProjectNotFoundError,
 )
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
@@ -155,10 +156,11 @@ def test_uncopyable_version_is_refused_before_writing(
     (model.folder / "config.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"config\.json"):
         model.copy_to(other, "v2")
-    project._store.update_version("v1", status="TRAINING_FAILED", status_message="No.")
+    store = open_project_store(project.root)
+    store.update_version("v1", status="TRAINING_FAILED", status_message="No.")
     with pytest.raises(ModelNotReadyError):
         model.copy_to(other, "v2")
-    project._store.update_version("v1", status="STOPPED", folder="versions/../images")
+    store.update_version("v1", status="STOPPED", folder="versions/../images")
     with pytest.raises(NotAllowedError, match="Nothing was copied"):
         model.copy_to(other, "v2")
     assert other.versions["name"].tolist() == ["v1"]
@@ -250,7 +252,7 @@ def test_only_idle_versions_are_deleted(
 ) -> None:
     project = create_project("busy", tmp_path)
     record = load_project(trained.root).model("v1").record
-    project._store.add_version(replace(record, status=status), Action("test", "me"))
+    open_project_store(project.root).add_version(replace(record, status=status), Action("test", "me"))
     (project.root / "versions" / "v1").mkdir(parents=True)
     model = project.model("v1")
     if status in BUSY:
