@@ -248,7 +248,8 @@ def test_edit_of_an_outdated_revision_is_refused(store: SqlStore, reopen: Callab
 def test_one_label_edit_takes_few_statements(store: SqlStore) -> None:
     fill(store)
     session = LabellingSession(store, Path())
-    engine = store._database.engine
+    with store.reading() as connection:
+        engine = connection.engine
     session.assign(["a"], "pear")
     done: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *given: done.append(given[2]))
@@ -598,24 +599,24 @@ def test_a_copy_is_a_store_of_its_own(store: SqlStore, tmp_path: Path) -> None:
 
 def test_a_process_keeps_one_connection_to_a_server_open(postgres_url: str) -> None:
     store = create_store(postgres_url, "fruit", schema="one_connection")
-    database = store._database
-    with database.read(), database.read(), database.read():
-        assert database.engine.pool.checkedout() == 3
-    assert database.engine.pool.checkedin() == 1
+    with store.reading() as connection, store.reading(), store.reading():
+        pool = connection.engine.pool
+        assert pool.checkedout() == 3
+    assert pool.checkedin() == 1
     store.destroy()
 
 
 def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str) -> None:
-    store = create_store(postgres_url, "fruit", schema="ended_connection")
-    database, other = (each._database for each in (store, open_store(postgres_url, schema="ended_connection")))  # type: ignore[attr-defined]
+    schema = "ended_connection"
+    store, other = create_store(postgres_url, "fruit", schema=schema), open_store(postgres_url, schema=schema)
     store.project()
-    with database.read() as connection:
+    with store.reading() as connection:
         first = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-    with other.read() as connection:
+    with other.reading() as connection:
         # returns after the process has ended, so that its last messages are on their way
         assert connection.exec_driver_sql(f"SELECT pg_terminate_backend({first}, 60000)").scalar()
     assert store.project().name == "fruit"
-    with database.read() as connection:
+    with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() != first
     other.close()
     store.destroy()

@@ -128,7 +128,7 @@ def test_a_full_disk_is_not_reported_as_damage(tmp_path: Path) -> None:
     store = create_store(str(tmp_path / "project.db"), "fruit")
     full = sqlite3.OperationalError("disk I/O error")  # SQLite cannot enlarge its file of shared memory
     full.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
-    with pytest.raises(StoreError, match="The disk is full") as caught, store._database._translated():
+    with pytest.raises(StoreError, match="The disk is full") as caught, store.reading():
         raise OperationalError("SELECT", None, full) from full
     assert type(caught.value) is StoreError
 
@@ -180,7 +180,7 @@ def test_a_write_to_a_file_that_is_gone_is_refused(
     store.add_labels([("apple", None)], Action("add", "me"))
 
     def write() -> None:
-        with store._database.write() as connection:
+        with store.writing() as connection:
             connection.exec_driver_sql("UPDATE project SET name = 'pear'")
             if during:
                 change(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from sqlalchemy.exc import IntegrityError
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import TableError
+from customlabels_nb.project.lifecycle import open_project
+from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.store import Action, SqlStore, create_store, schema
 from customlabels_nb.store.columns import fetch_columns, insert_columns, plain, shared
+from customlabels_nb.store.database import Database
 
 ACTION = Action("edit", "ann")
 SMALL, LARGE = 200, 20_000
@@ -40,7 +44,7 @@ def steps(store: SqlStore, work: Callable[[], object]) -> int:
         count += _UNIT
         return 0
 
-    with store._database.engine.connect() as connection:
+    with store.reading() as connection:
         direct = connection.connection.driver_connection
     direct.set_progress_handler(note, _UNIT)
     work()
@@ -49,12 +53,13 @@ def steps(store: SqlStore, work: Callable[[], object]) -> int:
 
 
 @pytest.fixture(scope="module")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> list[cl.Project]:
-    """Return a small and a large project."""
-    made = [cl.create_project(f"p{count}", tmp_path_factory.mktemp("projects")) for count in (SMALL, LARGE)]
-    for project, count in zip(made, (SMALL, LARGE), strict=True):
-        fill(project._store, count)
-    return made
+def places(tmp_path_factory: pytest.TempPathFactory) -> list[ProjectLocation]:
+    """Return a small and a large project, opened without their :class:`Project`."""
+    folder = tmp_path_factory.mktemp("projects")
+    opened = [open_project(cl.create_project(f"p{count}", folder).root) for count in (SMALL, LARGE)]
+    for place, count in zip(opened, (SMALL, LARGE), strict=True):
+        fill(place.store, count)
+    return opened
 
 
 def some(store: SqlStore) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -64,41 +69,41 @@ def some(store: SqlStore) -> tuple[pd.DataFrame, pd.DataFrame]:
     return images, marks
 
 
-def label(project: cl.Project) -> object:
-    images, marks = some(project._store)
-    return project._store.update_images("train", images, marks.assign(label="pear"), ACTION)
+def label(place: ProjectLocation) -> object:
+    images, marks = some(place.store)
+    return place.store.update_images("train", images, marks.assign(label="pear"), ACTION)
 
 
-def update(project: cl.Project) -> object:
-    return project.update("train", pd.DataFrame({"image": ["photos/000090.jpg"], "label": ["quince"]}))
+def update(place: ProjectLocation) -> object:
+    return cl.Project(place).update("train", pd.DataFrame({"image": ["photos/000090.jpg"], "label": ["quince"]}))
 
 
-def refresh(project: cl.Project) -> object:
+def refresh(place: ProjectLocation) -> object:
     facts = pd.DataFrame({"image": ["photos/000095.jpg"], "width": 9, "height": 8, "sha256": "ff", "bytes": 6})
-    return project._store.refresh_files("train", facts.assign(mtime_ns=1), ACTION)
+    return place.store.refresh_files("train", facts.assign(mtime_ns=1), ACTION)
 
 
-def move(project: cl.Project) -> object:
-    return project._store.move_images(["photos/000010.jpg", "photos/000011.jpg"], "train", "test", ACTION)
+def move(place: ProjectLocation) -> object:
+    return place.store.move_images(["photos/000010.jpg", "photos/000011.jpg"], "train", "test", ACTION)
 
 
-def add(project: cl.Project) -> object:
+def add(place: ProjectLocation) -> object:
     more = t.normalise_images(pd.DataFrame({"image": ["another"]}))
-    return project._store.add_images("train", more, t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    return place.store.add_images("train", more, t.empty(t.ANNOTATION_COLUMNS), ACTION)
 
 
-def remove(project: cl.Project) -> object:
-    return project.remove("train", ["photos/000090.jpg"])
+def remove(place: ProjectLocation) -> object:
+    return cl.Project(place).remove("train", ["photos/000090.jpg"])
 
 
 @pytest.mark.parametrize("edit", [label, update, refresh, move, add, remove], ids=lambda edit: edit.__name__)
-def test_edit_reads_only_touched_rows(projects: list[cl.Project], edit: Callable[[cl.Project], object]) -> None:
-    small, large = (steps(project._store, lambda project=project: edit(project)) for project in projects)  # type: ignore[misc]
+def test_edit_reads_only_touched_rows(places: list[ProjectLocation], edit: Callable[[ProjectLocation], object]) -> None:
+    small, large = (steps(place.store, partial(edit, place)) for place in places)
     assert 0 < large < 1.5 * small + 200
 
 
-def test_full_reads_are_detected(projects: list[cl.Project]) -> None:
-    small, large = (steps(project._store, lambda p=project: p._store.images("train")) for project in projects)  # type: ignore[misc]
+def test_full_reads_are_detected(places: list[ProjectLocation]) -> None:
+    small, large = (steps(place.store, partial(place.store.images, "train")) for place in places)
     assert large > 20 * small
 
 
@@ -109,7 +114,7 @@ def test_keys_are_checked_again_after_an_import(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="nowhere"):
         store.add_images("train", t.normalise_images(pd.DataFrame({"image": ["new"]})), bad, ACTION)
     assert len(store.images()) == 3
-    with store._database.write() as connection:
+    with store.writing() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
         with pytest.raises(IntegrityError):
@@ -118,11 +123,12 @@ def test_keys_are_checked_again_after_an_import(tmp_path: Path) -> None:
 
 
 def test_columns_survive_a_round_trip(tmp_path: Path) -> None:
-    store = create_store(str(tmp_path / "p.db"), "p")
+    create_store(str(tmp_path / "p.db"), "p").close()
+    database = Database(str(tmp_path / "p.db"))
     c = schema.images.c
     count = 4_500  # more than one chunk
     widths = pd.Series(pd.array([None if n % 7 == 0 else n for n in range(count)], dtype="Int64"))
-    with store._database.write(check_keys=False) as connection:
+    with database.write(check_keys=False) as connection:
         insert_columns(
             connection,
             schema.images,
@@ -147,7 +153,7 @@ def test_columns_survive_a_round_trip(tmp_path: Path) -> None:
     assert found[1] == 1.0
     assert set(height) == {None}
     assert created.dtype == np.int64
-    store.close()
+    database.close()
 
 
 def test_values_are_converted_for_the_driver() -> None:

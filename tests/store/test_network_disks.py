@@ -14,10 +14,15 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.diagnostics.checkup import database
 from customlabels_nb.errors import DamagedError, StoreError
 from customlabels_nb.jobs.worker import Worker
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.store import Action, SqlStore, create_store, network_disks
 from customlabels_nb.store.network_disks import network_file_system, refuse_network_disk, warning_for
+from customlabels_nb.store.sql import RUNNER
 from tests.fake_clock import FakeClock
+from tests.jobs.conftest import Place
 
+#: Name of the setting with the computer that has written last.
+COMPUTER = f"{RUNNER}jobs computer"
 MOUNTS = """\
 overlay / overlay rw,relatime 0 0
 proc /proc proc rw 0 0
@@ -103,15 +108,12 @@ def store(tmp_path: Path) -> SqlStore:
     return create_store(str(tmp_path / "project.db"), "leaves")
 
 
-def test_two_computers_at_one_file_are_noticed(
-    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_computers_at_one_file_are_noticed(store: SqlStore, tmp_path: Path) -> None:
     refuse_network_disk(store)
-    monkeypatch.setattr(network_disks, "_computer", lambda: "another boot")
+    store.change_setting(COMPUTER, lambda noted: {**noted, "id": "another boot"})
     with pytest.raises(StoreError, match="another computer"):
         refuse_network_disk(store)
-    noted = store.setting(network_disks._COMPUTER)
-    store.change_setting(network_disks._COMPUTER, lambda old: {**noted, "seen": noted["seen"] - 200_000_000})
+    store.change_setting(COMPUTER, lambda noted: {**noted, "seen": noted["seen"] - 200_000_000})
     refuse_network_disk(store)  # the other one was shut down
     store.copy_to(str(tmp_path / "copy.db"))
     with sqlite3.connect(tmp_path / "copy.db") as copy:
@@ -120,18 +122,21 @@ def test_two_computers_at_one_file_are_noticed(
 
 def test_a_team_database_may_be_anywhere(postgres_url: str, tmp_path: Path) -> None:
     project = cl.create_project("leaves", tmp_path, store=postgres_url)
-    refuse_network_disk(project._store, on_nfs(tmp_path))
-    assert project._store.setting(network_disks._COMPUTER) is None
+    store = open_project_store(project.root, postgres_url)
+    refuse_network_disk(store, on_nfs(tmp_path))
+    assert store.setting(COMPUTER) is None
+    store.close()
     project.delete(confirm=True)
 
 
 def test_projects_and_jobs_check_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = cl.create_project("leaves", tmp_path)
     images = t.normalise_images(pd.DataFrame({"image": ["a.jpg"]}))
-    project._store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "ann"))
+    store = open_project_store(project.root)
+    store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), Action("import", "ann"))
     job = project.jobs.create("leaves-1")
     clock = FakeClock()
-    worker = Worker(project._store, job._id, "ann", clock=clock)
+    worker = Worker(store, Place(project.root, store).number(job), "ann", clock=clock)
     real = network_disks.network_file_system
     monkeypatch.setattr(network_disks, "network_file_system", lambda path, mounts=None: real(path, on_nfs(tmp_path)))
     for use in (lambda: project.jobs.create("leaves-2"), lambda: job.worker("ben")):

@@ -15,6 +15,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, StoreError
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.store import Action, SqlStore, frames, sql
 
 ACTION = Action("import", "ann")
@@ -176,7 +177,7 @@ def test_a_dataset_of_a_project_is_whole_whenever_it_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = cl.create_project("fruit", tmp_path)
-    fill(project._store)
+    fill(open_project_store(project.root))
     eager = project.train_set
     gate = Gate(monkeypatch)
     later = project.train_set

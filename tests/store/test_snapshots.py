@@ -142,7 +142,7 @@ def test_empty_project_can_be_restored(store: SqlStore) -> None:
 def test_a_damaged_snapshot_is_a_typed_error(store: SqlStore) -> None:
     fill(store)
     store.take_snapshot("one", None, ANN)
-    with store._database.write() as connection:
+    with store.writing() as connection:
         connection.execute(snapshots.update().values(content=b"not zlib"))
     before = state(store)
     with pytest.raises(StoreError, match="damaged"):

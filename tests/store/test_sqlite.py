@@ -32,7 +32,7 @@ def test_the_file_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
     store = create_store(str(tmp_path / "p.db"), "p")
     with sqlite3.connect(tmp_path / "p.db") as direct:
         assert direct.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    with store._database.read() as connection:
+    with store.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     store.close()
@@ -129,7 +129,7 @@ def test_writers_take_turns_in_the_order_in_which_they_came(tmp_path: Path) -> N
 WRITES = """
 import sys
 from customlabels_nb.store import open_store
-with open_store(sys.argv[1])._database.write():
+with open_store(sys.argv[1]).writing():
     print("writes", flush=True)
     sys.stdin.read()
 """
