@@ -110,7 +110,7 @@ def get_chromium(say: Callable[[str], None] = print) -> str:
         say(f"No Chromium here yet: trying {name}.")
         problem = None
         for command in commands:
-            problem = _run(command, env=os.environ | playwright_node())
+            problem = run_bounded(command, env=os.environ | playwright_node())
         found = find_chromium()
         if found:
             break
@@ -143,7 +143,9 @@ def get_firefox(say: Callable[[str], None] = print) -> str:
     if found is None and as_root is not None and shutil.which("apt-get") and _may_install():
         say("No Firefox here yet: trying apt-get.")
         apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
-        problem = _run([*apt, "update"]) or _run([*apt, "install", "-y", "--no-install-recommends", "firefox-esr"])
+        problem = run_bounded([*apt, "update"]) or run_bounded(
+            [*apt, "install", "-y", "--no-install-recommends", "firefox-esr"]
+        )
         found = find_firefox()
         if found is None:
             say(f"That did not work: {problem or 'it ended well, but brought no Firefox that runs'}")
@@ -225,7 +227,7 @@ def _install_with_npm(package: str, say: Callable[[str], None]) -> None:
     with_node = Path(find_node()).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     npm = [find_node(), str(with_node)] if with_node.is_file() else ["npm"]
     options = ["--no-audit", "--no-fund", "--no-package-lock"]
-    problem = _run([*npm, "install", *options, "--prefix", str(TOOLS_FOLDER), package])
+    problem = run_bounded([*npm, "install", *options, "--prefix", str(TOOLS_FOLDER), package])
     if problem:
         say(f"That did not work: {problem}")
 
@@ -337,7 +339,7 @@ def _runs(program: str) -> bool:
 
 def _problem(program: str) -> str | None:
     """Return why a program does not run, if so."""
-    return _run([program, "--version"], seconds=30)
+    return run_bounded([program, "--version"], seconds=30)
 
 
 def _chromiums() -> Iterator[str]:
@@ -403,7 +405,7 @@ def _prefix_for_root() -> list[str] | None:
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")
-    return [sudo, "-n"] if sudo and _run([sudo, "-n", "true"], seconds=30) is None else None
+    return [sudo, "-n"] if sudo and run_bounded([sudo, "-n", "true"], seconds=30) is None else None
 
 
 def _node_version(program: str) -> int:
@@ -413,7 +415,9 @@ def _node_version(program: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _run(command: list[str], seconds: float = INSTALL_SECONDS, env: Mapping[str, str] | None = None) -> str | None:
+def run_bounded(
+    command: list[str], seconds: float = INSTALL_SECONDS, env: Mapping[str, str] | None = None
+) -> str | None:
     """Run a command quietly with a timeout that includes its children, and return its last output if it failed."""
     try:
         process = subprocess.Popen(

@@ -165,7 +165,7 @@ def test_nobody_is_asked_for_a_password(bin_folder: Path, monkeypatch) -> None:
 @needs_sh
 def test_installing_is_bounded_in_time_with_all_its_children() -> None:
     start = time.monotonic()
-    problem = provision._run(["/bin/sh", "-c", "sleep 60 & wait"], seconds=0.3)
+    problem = provision.run_bounded(["/bin/sh", "-c", "sleep 60 & wait"], seconds=0.3)
     assert problem == "/bin/sh took longer than 0 seconds"
     assert time.monotonic() - start < 20
 

@@ -367,6 +367,10 @@ class LabPage:
         self._shown += 1
         self._do("turnTo", self.path.relative_to(self.lab.server.files).as_posix())
         self._do("ready")
+        self.close_others()
+
+    def close_others(self) -> None:
+        """Close all tabs of JupyterLab but this one."""
         self._do("closeOthers")
 
     def clear(self) -> bool:

@@ -11,8 +11,8 @@ from tests.browser.jupyter import LabPage
 #: apple for 0.
 LABELLED = """
 import pandas as pd
-from customlabels_nb.core import tables
 from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.project.location import open_project_store
 
 draw(12)
 project = cl.create_project("things", task="single-label")
@@ -21,12 +21,11 @@ for label in ("apple", "pear", "plum"):
     project.labels.add(label)
 images = sorted(project.train_set.images["image"])
 for user, label, some in (("anna", "apple", images[:6]), ("ben", "pear", images[6:10])):
-    LabellingSession(project._store, project.root, user=user).assign(some, label)
+    LabellingSession(open_project_store(project.root), project.root, user=user).assign(some, label)
 
 def predict(project, images, labels, confidences):
     said = pd.DataFrame({"image": images, "label": labels, "confidence": confidences})
-    table = tables.normalise_annotations(said).assign(model="m")
-    project._store.replace_predictions("m", table, project._action("predict"))
+    project.add_predictions(said, model="m")
 
 predict(project, [images[at] for at in (0, 2, 3)], ["apple", "pear", "pear"], [0.7, 0.9, 0.6])
 """

@@ -24,7 +24,8 @@ project.add_images("others", split="test", progress=False)
 for label in ("apple", "pear", "plum"):
     project.labels.add(label)
 def label(split, first, labels):
-    images = project._location.dataset(split).images["image"].tolist()[first : first + len(labels)]
+    dataset = {"train": project.train_set, "test": project.test_set}[split]
+    images = dataset.images["image"].tolist()[first : first + len(labels)]
     project.update(split, pd.DataFrame({"image": images, "label": labels}))
 label("train", 0, ["apple"] * 9 + ["pear"] * 4)
 label("test", 0, ["pear"] * 3)

@@ -110,7 +110,7 @@ def test_closed_tabs_release_their_tasks(lab: Lab) -> None:
     expect_held(page, 10)  # as long as the page is there
     page.beside(notebook(OPEN + SOON, SHOW))
     page.run_cell(0)
-    page._do("closeOthers")  # the tab in JupyterLab
+    page.close_others()  # the tab in JupyterLab
     expect_held(page, 0)
     page.run_cell(1)
     GalleryPage(page, 1).ready()

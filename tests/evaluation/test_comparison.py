@@ -307,7 +307,7 @@ def test_all_comparisons_are_read_from_the_baseline() -> None:
     found = good.compare(baseline=poor)
     assert found.metric("f1")[["before", "after"]].tolist() == [poor.metric("f1"), 1]
     assert found.metric("f1")["delta"] == 1 - poor.metric("f1") > 0
-    shown = good._exploration(poor).comparison
+    shown = good.show(baseline=poor).exploration.comparison
     assert shown is not None
     assert shown.names == found.names == ("poor", "good")
     pd.testing.assert_frame_equal(shown.summary, found.summary)

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 import customlabels_nb as cl
 from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.project.location import open_project_store
 
 OF_EXTRAS = {"av", "botocore", "cv2", "onnx", "onnxruntime", "onnxscript", "psycopg", "pyarrow", "pydicom"}
 
@@ -60,7 +61,7 @@ def label(folder: Path) -> None:
     names = project.train_set.images["image"].tolist()
     assert all(name.startswith("images/") and "\\" not in name for name in names), names
     project.labels.add("ripe")
-    session = LabellingSession(project._store, project.root, user="anna")
+    session = LabellingSession(open_project_store(project.root), project.root, user="anna")
     session.assign(names[:1], "birnen")
     session.undo()
     project.snapshots.take("before")

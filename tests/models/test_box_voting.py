@@ -87,8 +87,8 @@ def test_a_detector_and_its_export_find_more_boxes_with_a_higher_limit(cascade: 
 def test_a_torchvision_detector_finds_more_boxes_with_a_higher_limit(name: str) -> None:
     plain = DetectorShape(name)
     for max_boxes in (None, 600):
-        network = build_detector(replace(plain, max_boxes=max_boxes), 2, PACKAGED).network
+        network = build_detector(replace(plain, max_boxes=max_boxes), 2, PACKAGED).network.eval()
         heads = getattr(network, "roi_heads", network)
         assert heads.detections_per_img == (max_boxes or plain.box_limit)
-        room = network.topk_candidates if heads is network else network.rpn._post_nms_top_n["testing"]
+        room = network.topk_candidates if heads is network else network.rpn.post_nms_top_n()
         assert room >= heads.detections_per_img or max_boxes is None

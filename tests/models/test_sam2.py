@@ -90,11 +90,14 @@ def test_masks_are_those_of_the_model_and_its_processor(tiny: tuple[Path, Any]) 
 def test_click_coordinates_reach_the_prompt_encoder_scaled(
     tiny: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from transformers.models.sam2.modeling_sam2 import Sam2PromptEncoder
+
     segmenter = Sam2Segmenter(get_weights(str(tiny[0])), "cpu")
     given: dict[str, Any] = {}
-    encoder = segmenter._model.prompt_encoder
-    forward = encoder.forward
-    monkeypatch.setattr(encoder, "forward", lambda **prompts: given.update(prompts) or forward(**prompts))
+    forward = Sam2PromptEncoder.forward
+    monkeypatch.setattr(
+        Sam2PromptEncoder, "forward", lambda self, **prompts: given.update(prompts) or forward(self, **prompts)
+    )
     segmenter.mask(segmenter.encode(picture()), SIZE, box=(0, 0, 80, 45), clicks=[Click(160, 45, False)])
     assert given["input_points"].tolist() == [[[[SIDE, SIDE / 2]]]]
     assert given["input_labels"].tolist() == [[[0]]]

@@ -19,6 +19,7 @@ from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.image_search import ImageSearch, open_search
 from customlabels_nb.models.pretrained.siglip import embed_text
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from tests.images.pictures import write_folder
@@ -268,4 +269,4 @@ def test_labels_are_proposed_with_the_probabilities_of_the_model(
     project.task = "multi-label"
     found = project.assist.propose(prompts, model=str(folder), threshold=0, progress=False).frame
     assert found["confidence"].to_numpy() == pytest.approx(logits.sigmoid().flatten().numpy(), abs=0.02)
-    assert len(project._store.predictions()) == 12
+    assert len(open_project_store(project.root).predictions()) == 12

@@ -27,6 +27,7 @@ from customlabels_nb.inference.inputs import expand_sources
 from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import FeatureCache
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.remote import download_cache as remote
 from customlabels_nb.remote.content_cache import project_cache
 from customlabels_nb.remote.download_cache import fetch, fetch_all
@@ -366,7 +367,7 @@ def test_a_dataset_in_a_bucket_is_used_without_being_copied(
     shown = project.train_set._repr_html_()
     assert (shown.count("<img"), shown.count("does not exist")) == (3, 1)
     assert open_image(images["image"][0]).size == (48, 32)
-    current = with_current_hashes(project._store, [project.train_set], Events())[0].images
+    current = with_current_hashes(open_project_store(project.root), [project.train_set], Events())[0].images
     assert [is_identity(content) for content in current["sha256"]] == [True, True, True, False]
     assert len(photos.fetched()) == 3
     names, keyed = current["image"].tolist()[:3], current["sha256"].tolist()[:3]
@@ -385,7 +386,7 @@ def test_training_revalidates_images(project: cl.Project, add: Add, photos: Buck
     open_image(before["image"][0])
     photos.put("photos/apple/0.jpg", jpeg(77))
     photos.asked()
-    current = with_current_hashes(project._store, [project.train_set], Events())[0].images
+    current = with_current_hashes(open_project_store(project.root), [project.train_set], Events())[0].images
     assert photos.asked() == [f"HEAD /{photos.name}/photos/apple/0.jpg"]
     assert (current["sha256"] != before["sha256"]).tolist() == [True, False, False, False]
     assert project.issues["code"].tolist() == ["IMAGE_CHANGED"]

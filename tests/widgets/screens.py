@@ -20,6 +20,7 @@ from customlabels_nb.events import Events
 from customlabels_nb.labeling.feedback import Feedback
 from customlabels_nb.labeling.project_actions import ProjectActions
 from customlabels_nb.labeling.quick_test import QuickTestSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.user_settings import settings
@@ -98,7 +99,7 @@ def _results(project: Project) -> Results:
     found = pd.DataFrame({"image": names, "label": ["pear", "pear", "apple"] * 2, "confidence": 0.7})
     evaluation = cl.evaluate(project.test_set, found, names).show().exploration
     config: Any = SimpleNamespace(task="single-label", training={}, labels=("apple", "pear"))
-    actions = Actions(project._store, project.root, "v1", config, keep_thresholds=print,
+    actions = Actions(open_project_store(project.root), project.root, "v1", config, keep_thresholds=print,
                       open_images=lambda names: ipywidgets.HTML(), open_map=print)  # fmt: skip
     about = About("v1", root=project.root, writers={"page": lambda evaluation, path: None})
     return Results(evaluation, about, actions)
@@ -106,9 +107,8 @@ def _results(project: Project) -> Results:
 
 def _quick_test(project: Project) -> QuickTest:
     models = [FakeModel(), FakeModel("fruit.2")]
-    session = QuickTestSession(
-        lambda: [model.candidate() for model in models], feedback=Feedback(project._store, project.root)
-    )
+    feedback = Feedback(open_project_store(project.root), project.root)
+    session = QuickTestSession(lambda: [model.candidate() for model in models], feedback=feedback)
     widget = QuickTest(session)
     widget.ask(project.root.parent / "photos" / "train" / "0.png")
     return widget
@@ -166,11 +166,11 @@ OF_BOXES = ("annotator", "job annotator", "job review of boxes", "annotator of a
 
 
 class Screen:
-    """A widget, and requests that fit it."""
+    """A widget, requests that fit it, and the database that they change."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.project = make_project(folder, boxes=name in OF_BOXES)
-        self.widget = OPEN[name](self.project)
+        self.widget, self.store = OPEN[name](self.project), open_project_store(self.project.root)
         self.values = dict(VALUES)
         if name == "gallery":
             self.values["batch"] = self.widget._files.begin_upload()

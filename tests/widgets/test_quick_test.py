@@ -18,6 +18,7 @@ from PIL import Image
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.feedback import Feedback
 from customlabels_nb.labeling.quick_test import QuickTestSession
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets.quick_test import Parts, QuickTest
 from tests.labeling.conftest import photos, project  # noqa: F401
@@ -49,7 +50,7 @@ def whole() -> FakeModel:
 def widget(project: Project, whole: FakeModel) -> QuickTest:  # noqa: F811
     """Return a quick test with two fake models."""
     models = [whole, FakeModel("fruit.boxes", list(BOXES))]
-    feedback = Feedback(project._store, project.root)
+    feedback = Feedback(open_project_store(project.root), project.root)
     return QuickTest(QuickTestSession(lambda: [model.candidate() for model in models], feedback=feedback))
 
 

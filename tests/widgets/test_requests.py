@@ -250,8 +250,7 @@ def failures() -> Iterator[list[str]]:
 
 def stored(screen: Screen) -> Any:
     """Return everything that requests can change in the project."""
-    store = screen.project._store
-    with store.reading() as connection:
+    with screen.store.reading() as connection:
         names = "project images annotations labels predictions versions history jobs job_tasks job_skips job_answers"
         return [connection.exec_driver_sql(f"SELECT * FROM {name}").fetchall() for name in names.split()]
 
