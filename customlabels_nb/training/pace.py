@@ -31,7 +31,7 @@ _STALL = 3.0  # slowdown factor at which the number of threads is chosen again
 class Pace:
     """Decisions of a training run that depend on the time its steps take.
 
-    ``times`` are the seconds of each step, ``state`` is the progress of the run, and ``options_epoch_steps`` the number
+    ``times`` are the seconds of each step, ``state`` is the progress of the run, and ``epoch_steps`` the number
     of steps between two validations that take up little of the budget.
     """
 
