@@ -106,11 +106,6 @@ def is_packed(places: NDArray[np.uint64], packed: str) -> BoolArray:
     return np.isin((places >> np.uint64(32)).astype(np.uint32), np.frombuffer(b64decode(packed), dtype="<u4"))
 
 
-def check_order(images: Sequence[str], *, random_state: int = 0) -> IntArray:
-    """Return the positions of images in random order."""
-    return np.argsort(check_places(images, random_state=random_state), kind="stable").astype(np.int64)
-
-
 def check_images(places: NDArray[np.uint64], open_: BoolArray, offered: Sequence[int]) -> tuple[int, list[int]]:
     """Return how far the evidence of check images reaches, and the places to reserve for the next check images.
 

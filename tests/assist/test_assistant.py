@@ -22,7 +22,7 @@ import pytest
 import customlabels_nb as cl
 from customlabels_nb.assist import background_training, training
 from customlabels_nb.assist.background_training import BackgroundTraining
-from customlabels_nb.assist.queue import check_order
+from customlabels_nb.assist.queue import check_places
 from customlabels_nb.assist.stored_results import AssistResults
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import HelperError, InputError, NotAllowedError
@@ -111,7 +111,7 @@ def project(tmp_path: Path, noise: list[float]) -> Iterator[Project]:
 def names_in_order(project: Project) -> list[str]:
     """Return the training images in the order in which check images are drawn."""
     names = project.train_set.images["image"].tolist()
-    return [names[i] for i in check_order(names)]
+    return [names[i] for i in np.argsort(check_places(names))]
 
 
 def label_checks(project: Project, names: list[str], labels: list[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,6 @@ from customlabels_nb.assist.queue import (
     QueueState,
     ask_once,
     check_images,
-    check_order,
     check_places,
     compact,
     order_queue,
@@ -21,6 +21,10 @@ from customlabels_nb.errors import InputError
 
 def names(count: int) -> list[str]:
     return [f"img_{number:04d}.jpg" for number in range(count)]
+
+
+def check_order(images: Sequence[str], *, random_state: int = 0) -> np.ndarray:
+    return np.argsort(check_places(images, random_state=random_state))
 
 
 def blobs(sizes: tuple[int, ...], *, random_state: int = 0, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
