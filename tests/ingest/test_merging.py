@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given as generated
+from hypothesis import settings
+from hypothesis import strategies as st
 
 import customlabels_nb as cl
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.ingest.importer import ImportReport
 from tests.images.pictures import write_folder
 from tests.ingest.reading import codes, labels
+from tests.tiers import many
 
 Add = Callable[..., ImportReport]
 BOX = {"left": 10.0, "top": 8.0, "width": 12.0, "height": 14.0}
@@ -175,3 +182,59 @@ def test_entries_may_be_filled_or_skipped(project: cl.Project, image: str) -> No
 def test_unknown_value_is_refused(project: cl.Project, image: str) -> None:
     with pytest.raises(InputError, match=r"on_known='merge'.*'fill', 'replace', 'skip'"):
         project.add_images(image, on_known="merge", progress=False)
+
+
+# the status of an image, and the label, left edge and annotator of its boxes
+_boxes = st.tuples(st.sampled_from(["apple", "pear"]), st.sampled_from([10, 40]), st.sampled_from(["Bo", "model:v1"]))
+_statuses = st.sampled_from(["labelled", "skipped", "needs_review"])
+_answers = st.tuples(_statuses, st.lists(_boxes, max_size=2)) | st.just(("unlabelled", []))
+
+
+def answered(answers: list[tuple[str, list[tuple[str, int, str]]]]) -> cl.Dataset:
+    """Return a dataset of remote images with these answers."""
+    marks = [
+        boxed(f"s3://bucket/{number}.jpg", left, label=label, annotator=by)
+        for number, (_, boxes) in enumerate(answers)
+        for label, left, by in boxes
+    ]
+    images = [f"s3://bucket/{number}.jpg" for number in range(len(answers))]
+    statuses = [status for status, _ in answers]
+    return cl.Dataset(pd.DataFrame({"image": images, "status": statuses}), pd.concat(marks) if marks else None)
+
+
+def answers_of(dataset: cl.Dataset) -> dict[str, tuple[str, list[tuple[str, float]]]]:
+    """Return the status, and the sorted labels and left edges of each image."""
+    rows = dataset.annotations
+    return {
+        image: (status, sorted(rows.loc[rows["image"] == image, ["label", "left"]].itertuples(index=False, name=None)))
+        for image, status in zip(dataset.images["image"], dataset.images["status"], strict=True)
+    }
+
+
+@generated(
+    st.lists(st.tuples(_answers, _answers), min_size=1, max_size=5), st.sampled_from(["fill", "replace", "skip"])
+)
+@settings(max_examples=many(50), deadline=None)
+def test_every_image_has_the_stored_answer_or_that_of_the_source(pairs: list[Any], on_known: str) -> None:
+    stored, source = (answered([pair[side] for pair in pairs]) for side in (0, 1))
+    with tempfile.TemporaryDirectory() as folder, closing(cl.create_project("merged", folder)) as project:
+        project.import_dataset(stored, progress=False)
+        before, offered = answers_of(project.train_set), answers_of(source)
+        by_people = set(project.train_set.annotations.loc[lambda rows: ~t.by_machine(rows), "image"])
+        report = project.import_dataset(source, on_known=on_known, progress=False)
+        after, steps = answers_of(project.train_set), len(project.history)
+        kept = {row.where for row in report.issues.itertuples() if row.code == "LABEL_KEPT"}
+        assert (report.added, report.kept) == (0, len(kept))
+        for image, (status, boxes) in after.items():
+            was, offer = before[image], offered[image]
+            filled = not was[1] or (image not in by_people and offer[1])
+            taken = {"skip": False, "fill": filled, "replace": offer != ("unlabelled", [])}[on_known]
+            assert boxes == (offer if taken and image not in kept else was)[1]
+            assert status in (was[0], offer[0])
+            is_answer = bool(offer[1]) or offer[0] == "labelled"
+            assert (image in kept) == (on_known == "fill" and is_answer and boxes != offer[1])
+        again = project.import_dataset(source, on_known=on_known, progress=False)
+        assert (again.labelled, again.replaced, again.kept, len(project.history)) == (0, 0, len(kept), steps)
+        if steps > 1:
+            project.undo()
+        assert answers_of(project.train_set) == before
