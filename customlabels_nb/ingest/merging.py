@@ -130,15 +130,14 @@ class _Known:
 
 
 #: What happens to the annotations of an image: the verdict of the first rule that holds in this mode, which is "exact"
-#: or the value of ``on_known``. An image with the verdict "keep" is reported.
+#: or the value of ``on_known``. An image with the verdict "keep" is reported. Only with "exact" does the
+#: importer pass images for which the source has neither annotations nor a status.
 _RULES: Sequence[tuple[str, Collection[str], Callable[[_Known], bool]]] = (
     # the source has what is stored. The status counts with "exact", or if there are no annotations to compare
     ("nothing", ("exact",), lambda it: it.same and it.status == it.new_status),
     ("nothing", ("fill", "replace"), lambda it: it.same and it.stated == it.status),
     ("nothing", ("fill",), lambda it: it.same and it.by is not None),
     ("nothing", ("replace",), lambda it: it.same and it.by is not None and it.stated == "labelled"),
-    # the source has no answer and no status
-    ("nothing", ("fill", "replace"), lambda it: it.given_by is None and it.stated == "unlabelled"),
     # somebody is labelling the image
     ("keep", ("exact", "replace"), lambda it: it.leased),
     # the image has no answer yet. A source that only has another status for it changes only an unlabelled image
