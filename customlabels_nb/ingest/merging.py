@@ -62,14 +62,14 @@ class Merge:
         same = _identical_images(stored_annotations, annotations) if self.exact else pairs.same_images()
         mine, theirs = _by_whom(stored_annotations), _by_whom(annotations)
         mode = "exact" if self.exact else self.on_known
+        rules = [(verdict, holds) for verdict, modes, holds in _RULES if mode in modes]
         verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": []}
-        new_statuses: dict[str, str] = {}
+        compared: dict[str, _Known] = {}
         for image, status in zip(stored["image"].tolist(), stored["status"].tolist(), strict=True):
             by, given_by = mine.get(image), theirs.get(image)
             is_same = image in same or by is given_by is None
-            known = _Known(status, by, stated[image], given_by, is_same, image in leased)
-            verdicts[next(verdict for verdict, modes, holds in _RULES if mode in modes and holds(known))].append(image)
-            new_statuses[image] = known.new_status
+            compared[image] = known = _Known(status, by, stated[image], given_by, is_same, image in leased)
+            verdicts[next(verdict for verdict, holds in rules if holds(known))].append(image)
         self.issues += self._reasons(verdicts["keep"], stored, pairs, leased)
         self.filled += verdicts["fill"]
         self.replaced += verdicts["replace"]
@@ -81,7 +81,7 @@ class Merge:
         ]  # fmt: skip
         result = pd.concat([part for part in parts if len(part)] or [annotations.head(0)], ignore_index=True)
         edited = stored[stored["image"].isin({*verdicts["fill"], *verdicts["replace"]})].reset_index(drop=True)
-        edited = edited.assign(status=[new_statuses[image] for image in edited["image"]])
+        edited = edited.assign(status=[compared[image].new_status for image in edited["image"]])
         return forget_where_changed(edited, result, stored, stored_annotations), result
 
     def _reasons(
