@@ -26,6 +26,9 @@ IMAGE_SUFFIXES = JPEG_SUFFIXES | DICOM_SUFFIXES | HEIF_SUFFIXES | AVIF_SUFFIXES 
     ".png", ".apng", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm",
 }  # fmt: skip
 
+#: Extensions to try, in this order, for an image whose name has none.
+COMMON_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", ".tif", ".tiff")
+
 #: Extensions of unsupported image types. They are reported for each file, so that no image is missed silently.
 UNREAD_SUFFIXES = frozenset({
     ".jxl", ".svg", ".svgz", ".eps", ".psd", ".psb", ".xcf", ".tga", ".exr", ".ico", ".icns",

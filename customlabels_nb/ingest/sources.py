@@ -413,11 +413,11 @@ def _label_column(frame: pd.DataFrame) -> str | None:
     column = next((name for name in ("label", *t.LABEL_NAMES) if name in frame.columns), None)
     if column in ("label", None):
         return column
-    named = frame[column].dropna()
-    if not named.map(lambda value: isinstance(value, str)).all():
+    others = [value for value in frame[column].dropna() if not isinstance(value, str)]
+    if others:
         raise InputError(
             f"The DataFrame has no column 'label', and its column {column!r} has values that are not text, such as "
-            f"{str(named.iloc[0])!r}. Add a column 'label' with the names of the classes."
+            f"{str(others[0])!r}. Add a column 'label' with the names of the classes."
         )
     return column
 

@@ -153,7 +153,7 @@ def test_a_table_brings_boxes_in_one_column(project: cl.Project, add: Add, tmp_p
     ("columns", "says"),
     [
         ({"bbox": [[1, 2, 3, 4]]}, "'bbox'.*no column 'label'"),
-        ({"category": [3]}, "'category'.*'3'"),
+        ({"category": ["apple", 3]}, "'category'.*'3'"),
         ({"label": ["x"], "box": [[1, 2, 3, 4]]}, "'box'.*'bbox_xywh'"),
     ],
 )
@@ -161,8 +161,9 @@ def test_a_table_whose_labels_or_boxes_are_unclear_is_refused(
     add: Add, tmp_path: Path, columns: dict[str, list[object]], says: str
 ) -> None:
     path = write_folder(tmp_path / "photos", {"": 1})[0]
+    count = len(next(iter(columns.values())))
     with pytest.raises(InputError, match=says):
-        add(pd.DataFrame({"image": [path], **columns}))
+        add(pd.DataFrame({"image": [path] * count, **columns}))
 
 
 def test_columns_that_look_like_boxes_are_reported(add: Add, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh
-from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.core.limits import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, not_held
 from customlabels_nb.datasets.formats.entries import (
@@ -69,8 +69,6 @@ from customlabels_nb.images.locations import to_uri
 
 _ANNOTATIONS, _SETS, _SPLIT_FILES = "Annotations", Path("ImageSets", "Main"), ("train", "trainval", "val", "test")
 _LABEL_MAP = "labelmap.txt"
-# extensions that are tried in turn for an image without one, in each folder that may have it
-_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp")
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
 _LOOKED_AT, _DEPTH = 5, 5  # XML files that are checked to detect the format of a folder, and folders above them
@@ -127,7 +125,7 @@ def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, 
     name = _text(root, "filename") or PurePosixPath(path.replace("\\", "/")).name or file.stem
     top, inner = _top(file)
     folders = [base, file.parent, *(top / folder / part for part in (inner, "") for folder in IMAGE_FOLDERS)]
-    endings = () if name.lower().endswith(tuple(IMAGE_SUFFIXES)) else _ENDINGS
+    endings = () if name.lower().endswith(tuple(IMAGE_SUFFIXES)) else COMMON_SUFFIXES
     return name, places.beside(name, folders, *([path] if path else []), endings=endings)
 
 

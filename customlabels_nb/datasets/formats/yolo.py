@@ -46,7 +46,7 @@ from customlabels_nb.core.geometry import (
     ratios_to_ltwh,
 )
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.core.limits import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
@@ -81,8 +81,6 @@ _YAML_ENDINGS, _DARKNET_ENDING = (".yaml", ".yml"), ".data"
 _SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
 _LARGEST_DESCRIPTION = 2**22
 _MOST_DESCRIPTIONS = 10  # YAML files in a folder that are checked
-# extensions that are tried in turn for a label file without an image next to it
-_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", ".tif", ".tiff")
 
 _TRAIN_LIST, _TEST_LIST, _DESCRIPTION = "train.txt", "test.txt", "data.yaml"
 _LARGEST_FILE = 2**26
@@ -435,6 +433,8 @@ def _layout_of_class_list(file: Path, collected: Collector) -> _Layout:
 
 def _layout_of_darknet(file: Path, collected: Collector) -> _Layout:
     description = _read_darknet(file)
+    if "names" not in description:
+        raise unusable(file, "it has no names: the path of the file with the labels")
     classes = _below(file.parent, ".", description["names"])
     if classes is None:
         raise unusable(file, f"names = {shown(description['names'])} does not exist")
@@ -643,7 +643,7 @@ def _by_label_files(
 
 
 def _with_some_ending(stem: str, split: str, source: str, places: Places) -> _Listed:
-    for ending in _ENDINGS:
+    for ending in COMMON_SUFFIXES:
         uri = places.find(stem + ending)
         if is_remote(uri) or is_here(uri):
             return _Listed(stem + ending, uri, split, source)

@@ -53,7 +53,7 @@ def test_images_are_found_in_common_folders(tmp_path: Path) -> None:
     voc(base / "Annotations" / "1.xml", filename="1.jpg")
     voc(base / "Annotations" / "2.xml", filename="2")
     voc(base / "Annotations" / "3.xml", filename=None)
-    places = [base / "JPEGImages" / "1.jpg", base / "images" / "2.png", base / "Annotations" / "3.jpeg"]
+    places = [base / "JPEGImages" / "1.jpg", base / "images" / "2.tif", base / "Annotations" / "3.jpeg"]
     for place in places:
         place.parent.mkdir(exist_ok=True)
         place.touch()

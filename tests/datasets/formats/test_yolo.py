@@ -293,6 +293,11 @@ def test_invalid_description_is_refused(tmp_path: Path, yaml: str) -> None:
         read(FORMAT, path)
 
 
+def test_darknet_description_without_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="it has no names"):
+        read(FORMAT, put(tmp_path / "obj.data", "train = train.txt"))
+
+
 def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
     put(tmp_path / "config.yaml", "name: x")
     put(tmp_path / "classes.txt", "cat")
