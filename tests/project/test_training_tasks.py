@@ -65,7 +65,8 @@ def boxed(tmp_path: Path) -> Project:
         folder = tmp_path / split
         rows = [row for i, kind in enumerate(kinds) for row in scene(folder / f"{i}.png", 100 * len(split) + i, kind)]
         project.add_images(folder, split=split, progress=False)
-        names = {Path(name).name: name for name in project._store.images(split)["image"]}
+        own = project.train_set if split == "train" else project.test_set
+        names = {Path(name).name: name for name in own.images["image"]}
         marks = pd.DataFrame(rows)
         marks["image"] = marks["image"].map(lambda name, names=names: names[Path(str(name)).name])
         project.update(split, marks)

@@ -18,9 +18,9 @@ import pytest
 from botocore.exceptions import ClientError
 from tornado.httputil import HTTPHeaders
 
-import customlabels_nb as cl
 from customlabels_nb.endpoints.failures import DISK_FULL
 from customlabels_nb.errors import InputError
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.store import Action
 from customlabels_nb.training.status import this_process
 from tests.endpoints.custom_vision.sdk_clients import FakeClassifier, replace_predictor
@@ -128,12 +128,12 @@ def main() -> None:
 
 
 def with_version(root: Path) -> None:
-    python = cl.load_project(root)
+    store = open_project_store(root)
     for name, status in (("v1", "RUNNING"), ("v2", "TRAINING_COMPLETED")):
-        (python.root / "versions" / name).mkdir(parents=True)
+        (root / "versions" / name).mkdir(parents=True)
         more = this_process() if status == "RUNNING" else {}
-        python._store.add_version(replace(version(name), status=status, **more), Action("add", "test"))
-    python.close()
+        store.add_version(replace(version(name), status=status, **more), Action("add", "test"))
+    store.close()
 
 
 def operate(caller: Caller, base: str, tags: list[str], ids: list[str], iterations: list[str]) -> None:

@@ -30,6 +30,7 @@ from customlabels_nb.widgets.quick_test import QuickTest
 from customlabels_nb.widgets.results import About, Results
 from customlabels_nb.widgets.training_view import TrainingView
 from tests.labeling.fake_models import FakeModel
+from tests.widgets.asking import Cell
 from tests.widgets.test_dashboard import FakeAssist
 
 BOX = {"label": "apple", "left": 1.0, "top": 2.0, "width": 10.0, "height": 8.0, "polygon": None}
@@ -135,8 +136,8 @@ def _verify(project: Project) -> Any:
 def _decided_boxes(project: Project) -> Any:
     """Open the annotator of a review."""
     review = job_of(project).review()
-    review._fix(review.session.page(0, 24)[1][0])
-    return review._annotator
+    review.handlers["fix"](image=review.session.page(0, 24)[1][0])
+    return Cell(review).widgets[1]
 
 
 #: Screens of people who label in a job. Their page must not reach files, also if another program sends the requests.
@@ -173,7 +174,7 @@ class Screen:
         self.widget, self.store = OPEN[name](self.project), open_project_store(self.project.root)
         self.values = dict(VALUES)
         if name == "gallery":
-            self.values["batch"] = self.widget._files.begin_upload()
+            self.values["batch"] = self.widget.handlers["upload begin"]()["batch"]
         self.renew()
 
     def renew(self) -> None:
