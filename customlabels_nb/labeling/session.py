@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,14 +74,12 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What an edit stored: the revisions that were read, and the rows and annotations after it, if there are any."""
+    """Edit that was stored: the revisions that were read, and the rows and annotations after it."""
 
-    images: tuple[str, ...]
-    conflicts: tuple[Conflict, ...]
-    result: WriteResult = field(default_factory=WriteResult)
-    read: tuple[int, ...] = ()
-    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
-    annotations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    result: WriteResult
+    read: Sequence[int]
+    rows: pd.DataFrame
+    annotations: pd.DataFrame
 
 
 class LabellingSession(ProjectScreen):
@@ -667,24 +665,35 @@ class LabellingSession(ProjectScreen):
     ) -> EditResult:
         with self._lock:
             self._check_here(images)
-            named = list(dict.fromkeys(images))
+            wanted = named = list(dict.fromkeys(images))
             if not named:
                 return EditResult(what=what)
             based_on = {name: self.table.revisions[self.table.position[name]] for name in named} | dict(revisions or {})
-            edited = partial(self._edited, change, looked_through=looked_through, adopts=adopts)
-            stored = self._write(named, based_on, edited, what)
-            if stored.result.count == len(named):
-                self.table.put(stored.rows.assign(revision=stored.rows["revision"] + 1), stored.annotations)
-            else:
-                self.reread(named)
+            conflicts: list[Conflict] = []
+            stored = None
+            while wanted and stored is None:
+                rows, annotations, _ = self._store.tables(self.split, images=wanted)
+                wanted = rows["image"].tolist()  # without images that have been removed
+                if not wanted:
+                    break
+                after, labelled = self._edited(change, rows, annotations, looked_through=looked_through, adopts=adopts)
+                after = after.assign(revision=[based_on[name] for name in wanted])
+                action, labels = self._action(what), {*self._labels_in_edit, *annotations["label"]}
+                try:
+                    result = self._store.update_images(
+                        self.split, after, labelled, action, (rows, annotations), labels=labels
+                    )
+                    stored = _Stored(result, rows["revision"].tolist(), after, labelled)
+                except LabelError:  # renamed, merged or removed meanwhile
+                    for label in self._labels_in_edit:
+                        self.check_known(label)
+                except StaleEditError as error:
+                    conflicts += _conflicts(set(error.images), annotations, labelled)
+                    self.table.put(rows, annotations)
+                    wanted = [name for name in wanted if name not in error.images]
+            self._take_over(stored, named, what)
             gone = tuple(name for name in named if self.table.position[name] in self.table.gone)
-            if stored.result.action is not None:
-                revisions_now = [self.table.revisions[self.table.position[name]] for name in stored.images]
-                pairs = zip(stored.images, stored.read, revisions_now, strict=True)
-                changed = tuple(name for name, read, now in pairs if read != now)
-                self._undo = [*self._undo[-UNDO_STEPS + 1 :], _Step(stored.result.action, what, self.split, changed)]
-                self._redo = []
-            return EditResult(stored.images, stored.conflicts, what, gone)
+            return EditResult(tuple(wanted), tuple(conflicts), what, gone)
 
     def _edited(
         self,
@@ -704,34 +713,17 @@ class LabellingSession(ProjectScreen):
         prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}
         return tag_answers(after, labelled, annotations, prelabels), labelled
 
-    def _write(
-        self, images: Sequence[str], based_on: Mapping[str, int], edited: edit_rules.Change, what: str
-    ) -> _Stored:
-        """Store an edit of the images that still exist and that nobody else has changed."""
-        conflicts: list[Conflict] = []
-        while images:
-            rows, annotations, _ = self._store.tables(self.split, images=images)
-            images = rows["image"].tolist()
-            if not images:
-                break
-            after, labelled = edited(rows, annotations)
-            after = after.assign(revision=[based_on[name] for name in images])
-            action, labels = self._action(what), {*self._labels_in_edit, *annotations["label"]}
-            try:
-                result = self._store.update_images(
-                    self.split, after, labelled, action, (rows, annotations), labels=labels
-                )
-            except LabelError:  # renamed, merged or removed meanwhile
-                for label in self._labels_in_edit:
-                    self.check_known(label)
-            except StaleEditError as error:
-                conflicts += _conflicts(set(error.images), annotations, labelled)
-                self.table.put(rows, annotations)
-                images = [name for name in images if name not in error.images]
-            else:
-                read = tuple(rows["revision"].tolist())
-                return _Stored(tuple(images), tuple(conflicts), result, read, after, labelled)
-        return _Stored((), tuple(conflicts))
+    def _take_over(self, stored: _Stored | None, named: Sequence[str], what: str) -> None:
+        """Update the table of images after an edit, and add it to those that can be undone."""
+        if stored is not None and stored.result.count == len(named):
+            self.table.put(stored.rows.assign(revision=stored.rows["revision"] + 1), stored.annotations)
+        else:
+            self.reread(named)
+        if stored is not None and stored.result.action is not None:
+            read = zip(stored.rows["image"].tolist(), stored.read, strict=True)
+            changed = tuple(name for name, was in read if self.table.revisions[self.table.position[name]] != was)
+            self._undo = [*self._undo[-UNDO_STEPS + 1 :], _Step(stored.result.action, what, self.split, changed)]
+            self._redo = []
 
     # -- undo ---------------------------------------------------------------------------------------
     @contextmanager
