@@ -69,6 +69,11 @@ def file_name(path: str) -> str:
     return plain.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or path
 
 
+def last_part(name: str) -> str:
+    """Return the last part of a path or URL, with its query."""
+    return name.rstrip("/").rsplit("/", 1)[-1]
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """Format a count with its noun, such as ``1 image`` or ``2,000 images``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -388,7 +388,7 @@ def _contradict(labels: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _labels(labels: tuple[str, ...]) -> str:
-    return f"labelled {quoted(labels)}" if labels else "not labelled"
+    return f"labelled {quoted(labels, len(labels))}" if labels else "not labelled"
 
 
 def _example(rows: pd.DataFrame) -> str:

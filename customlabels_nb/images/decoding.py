@@ -70,7 +70,14 @@ _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _LATER_FORMATS = tuple(name for name, here in (("AVIF", _AVIF), ("JPEG2000", _JPEG_2000)) if here)
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "DIB", "PPM", *_LATER_FORMATS)  # MPO opens as JPEG
 _READ = ", ".join(sorted({*_FORMATS, *(("HEIF",) if _HEIF else ())} - {"DIB"}))
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "DIB": ".bmp", "DICOM": ".dcm"}  # otherwise the format name
+_SUFFIXES = {
+    "JPEG": ".jpg",
+    "MPO": ".jpg",
+    "TIFF": ".tif",
+    "DIB": ".bmp",
+    "DICOM": ".dcm",
+    "JPEG2000": ".jp2",
+}  # otherwise the format name
 _opening = threading.Lock()  # warnings.catch_warnings is not thread-safe
 
 

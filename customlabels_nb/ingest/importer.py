@@ -361,7 +361,9 @@ def _with_labels_of_duplicates(contents: SourceContents, fates: pd.DataFrame) ->
     for row in fates[fates["fate"] == "duplicate"].itertuples():
         mine, theirs = labels.get(row.image, ()), labels.get(row.known_as, ())
         if mine and theirs and mine != theirs:
-            differing = f"in the dataset (labelled {quoted(theirs)} there and {quoted(mine)} here)."
+            differing = (
+                f"in the dataset (labelled {quoted(theirs, len(theirs))} there and {quoted(mine, len(mine))} here)."
+            )
             text = row.reason.message.replace("in the dataset.", differing)
             fates.at[row.Index, "reason"] = replace(row.reason, message=text)
         elif mine and not theirs and not row.stays:

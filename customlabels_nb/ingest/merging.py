@@ -200,7 +200,7 @@ class _Pairing:
         mine, theirs = self._mine.at(image), self._theirs.at(image)
         if np.isnan(self._mine.edges[mine]).all() and np.isnan(self._theirs.edges[theirs]).all():
             here, there = (
-                quoted(side.labels[at]) if at else "as empty"
+                quoted(side.labels[at], len(at)) if at else "as empty"
                 for side, at in ((self._mine, mine), (self._theirs, theirs))
             )
             is_now = "needs to be reviewed and is labelled" if status == "needs_review" and mine else "is labelled"

@@ -108,5 +108,5 @@ class Feedback(ProjectScreen):
 
 def image_name(name: str, suffix: str) -> str:
     """Return the file name of a path or URL, with the suffix if it has none of an image."""
-    base = file_name(name.partition("#")[0] if "://" in name else name).strip(". ") or "picture"
+    base = file_name(name.partition("#")[0] if "://" in name else name).strip("./\\ ") or "picture"
     return base if os.path.splitext(base)[1].lower() in IMAGE_SUFFIXES else base + suffix

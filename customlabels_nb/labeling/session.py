@@ -688,9 +688,10 @@ class LabellingSession(ProjectScreen):
                     for label in self._labels_in_edit:
                         self.check_known(label)
                 except StaleEditError as error:
-                    conflicts += _conflicts(set(error.images), annotations, labelled)
+                    stale = set(error.images)
+                    conflicts += _conflicts(stale, annotations, labelled)
                     self.table.put(rows, annotations)
-                    wanted = [name for name in wanted if name not in error.images]
+                    wanted = [name for name in wanted if name not in stale]
             self._take_over(stored, named, what)
             gone = tuple(name for name in named if self.table.position[name] in self.table.gone)
             return EditResult(tuple(wanted), tuple(conflicts), what, gone)

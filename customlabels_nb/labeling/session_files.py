@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,10 +15,9 @@ from uuid import uuid4
 import pandas as pd
 from PIL import Image
 
-from customlabels_nb._utils.files import scratch, write_errors
+from customlabels_nb._utils.files import portable_name, scratch, write_errors
 from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.tables import TEXT
-from customlabels_nb.datasets.formats.staging import portable_stem, portable_suffix
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.images.reading import open_hashed, open_image, thumbnail
@@ -204,10 +202,17 @@ class SessionFiles:
 
 def upload_name(name: str, taken: set[str]) -> str:
     """Derive a valid file name that is not in ``taken`` (lower case) from the last part of ``name``."""
-    path = name.replace("\\", "/")
-    stem, suffix = portable_stem(path), portable_suffix(path)
-    numbers = chain([""], (f"-{number}" for number in count(2)))
-    return next(free for number in numbers if (free := f"{stem}{number}{suffix}").lower() not in taken)
+    base = portable_name(name.replace("\\", "/").rsplit("/", 1)[-1].lstrip(". ")) or "image"
+    stem, dot, suffix = base.rpartition(".")
+    if not dot:
+        stem, suffix = base, ""
+    stem = stem.encode()[:150].decode(errors="ignore") or "image"
+    suffix = f".{suffix[:16]}" if suffix else ""
+    free, number = f"{stem}{suffix}", 1
+    while free.lower() in taken:
+        number += 1
+        free = f"{stem}-{number}{suffix}"
+    return free
 
 
 def reserve(folder: Path, name: str, taken: set[str]) -> Path:

@@ -20,6 +20,7 @@ from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by, tables_of
+from customlabels_nb.evaluation.exploring.filtering import name_ranks
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.metrics import aggregate, overall_metrics, per_label_table
 from customlabels_nb.evaluation.scores import Scores
@@ -309,7 +310,8 @@ def test_slices_are_those_of_the_report() -> None:
 
 def test_invalid_filters_are_refused() -> None:
     exploration = Exploration(one_label())
-    for wrong in ({"show": "some"}, {"sort": "best"}, {"pair": "apple"}, {"pair": ("a", "b", "c")}, {"search": 3}):
+    for wrong in ({"show": "some"}, {"sort": "best"}, {"pair": "apple"}, {"pair": ("a", "b", "c")}, {"search": 3},
+                  {"pair": 5}, {"slice": 5}, {"images": 5}):  # fmt: skip
         with pytest.raises(InputError):
             Filter(**wrong)  # type: ignore[arg-type]
     with pytest.raises(LabelError, match="kiwi"):
@@ -438,3 +440,7 @@ def test_most_confident_labels_make_mistakes_and_matrix_agree() -> None:
     for other in (several_labels(), boxes(1)):
         with pytest.raises(InputError, match="one label per image"):
             Exploration(other).set_thresholds("most confident")
+
+
+def test_images_of_urls_are_ranked_by_their_queries() -> None:
+    assert name_ranks([f"https://h/i?id={number}" for number in (10, 9, 2)]).tolist() == [2, 1, 0]

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save
 
 from customlabels_nb.errors import HelperError
 from customlabels_nb.workers import ranks
@@ -67,9 +69,17 @@ def test_changed_replayed_and_reordered_messages_are_refused(messages: list[byte
 
 
 @pytest.mark.parametrize("forged", [{"key": "j" * 32}, {"session": b"earlier"}])
-def test_a_message_with_another_key_or_of_another_session_is_refused(forged: dict[str, Any]) -> None:
+def test_a_message_with_another_key_or_of_another_session_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch, forged: dict[str, Any]
+) -> None:
+    message = save({"message": torch.frombuffer(bytearray(b'{"function": "end", "facts": {}}'), dtype=torch.uint8)})
+    monkeypatch.setattr(ranks, "_channels", [receiver(sent([message]))])
+    assert ranks._received() == RankTask("end", {})
+    for parser in ("json.loads", "safetensors.torch.load"):
+        monkeypatch.setattr(parser, lambda data: pytest.fail("the message was parsed"))
+    monkeypatch.setattr(ranks, "_channels", [receiver(sent([message], **forged))])
     with pytest.raises(HelperError, match=f"set {KEY} to the same key"):
-        receiver(sent([b"message"], **forged)).receive()
+        ranks._received()
 
 
 @pytest.mark.parametrize("function", ["os:system", "end", "__main__:exit"])

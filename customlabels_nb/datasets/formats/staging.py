@@ -114,7 +114,7 @@ def staged(folder: Path) -> Iterator[Staged]:
 
 def free_name(uri: str, taken: dict[str, int]) -> str:
     """Return a file name for the copy of an image that is valid on any system, with a :func:`free_stem`."""
-    return free_stem(uri, taken) + portable_suffix(uri)
+    return free_stem(uri, taken) + _safe(os.path.splitext(_file_name(uri))[1])
 
 
 def free_stem(uri: str, taken: dict[str, int]) -> str:
@@ -132,11 +132,7 @@ def free_stem(uri: str, taken: dict[str, int]) -> str:
 
 def portable_stem(uri: str) -> str:
     """Return the file name of an image without its extension, with other characters for those not valid anywhere."""
-    return _EDGES.sub("", _safe(os.path.splitext(_file_name(uri))[0])) or "image"
-
-
-def portable_suffix(uri: str) -> str:
-    return _safe(os.path.splitext(_file_name(uri))[1])
+    return portable_name(_EDGES.sub("", _safe(os.path.splitext(_file_name(uri))[0]))) or "image"
 
 
 def _file_name(uri: str) -> str:

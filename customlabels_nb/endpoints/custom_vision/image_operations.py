@@ -299,7 +299,7 @@ def _prepare(upload: Upload, *, folder: Path, until: float, most_tags: int | Non
             return _Prepared(upload, "ErrorImageDimensions")
         file = folder / f"{uuid4().hex}{file_suffix(data, upload.source)}"
         write_whole(file, data)
-    return _Prepared(upload, facts=facts, file=file)
+    return _Prepared(replace(upload, data=b""), facts=facts, file=file)
 
 
 def read_url(url: str, most: int, hold: Hold, until: float) -> bytes:

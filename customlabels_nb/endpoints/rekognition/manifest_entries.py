@@ -260,7 +260,7 @@ def _merged(line: str, before: bytes | None) -> bytes:
     kept = {key: labels[label] for label, key in _by_label(old).items() if label in labels}
     size = next(filter(None, (old[key].get("image_size") for key in attributes if _is_boxes(old, key))), None)
     new = _without(new, kept.values())  # kept attributes stay as they were named
-    old = _without(old, [key for key in attributes if key not in kept])
+    old = _without(old, attributes, kept)
     for key in attributes_of(new):
         if _is_boxes(new, key) and new[key]["image_size"] == [{}] and size:
             new[key]["image_size"] = size
@@ -276,9 +276,13 @@ def _by_label(line: dict[str, Any]) -> dict[str, str]:
     return {label: key for key, label in reversed(named.items()) if isinstance(label, str)}
 
 
-def _without(line: Mapping[str, Any], attributes: Iterable[str]) -> dict[str, Any]:
-    gone = {name for key in attributes for name in (key, key + METADATA)}
+def _without(line: Mapping[str, Any], attributes: Iterable[str], kept: Iterable[str] = ()) -> dict[str, Any]:
+    gone = _with_metadata(attributes) - _with_metadata(kept)
     return {name: value for name, value in line.items() if name not in gone}
+
+
+def _with_metadata(attributes: Iterable[str]) -> set[str]:
+    return {name for key in attributes for name in (key, key + METADATA)}
 
 
 def _is_boxes(line: Mapping[str, Any], key: str) -> bool:

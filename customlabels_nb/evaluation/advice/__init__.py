@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb._utils.text import counted, file_name, one_line, printable
+from customlabels_nb._utils.text import counted, last_part, one_line, printable
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.advice.items import SHOWN_IMAGES, AdviceItem, item_lines
@@ -261,7 +261,7 @@ def _images(
         picture = pictures(name) if pictures is not None and pictures_left else None
         image: dict[str, Any] = {
             "name": name,
-            "short_name": one_line(file_name(name)),
+            "short_name": one_line(last_part(name)),
             "caption": _caption(row),
             "source": None,
         }

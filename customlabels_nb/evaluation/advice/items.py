@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from customlabels_nb._utils.text import file_name, one_line, printable
+from customlabels_nb._utils.text import last_part, one_line, printable
 
 #: Heading of each kind of suggestion.
 KINDS: dict[str, str] = {
@@ -92,7 +92,7 @@ def item_lines(item: AdviceItem, mark: str = "") -> list[str]:
     indent = " " * len(mark)
     lines = textwrap.wrap(one_line(f"{item.heading}: {item.text}"), 100, initial_indent=mark, subsequent_indent=indent)
     names = item.images["image"].drop_duplicates()
-    shown = ", ".join(one_line(file_name(name)) for name in names.head(SHOWN_IMAGES))
+    shown = ", ".join(one_line(last_part(name)) for name in names.head(SHOWN_IMAGES))
     more = f" and {len(names) - SHOWN_IMAGES:,} more" if len(names) > SHOWN_IMAGES else ""
     code = [f"{indent}    {line}" for line in item.call.splitlines()]
     return [*lines, *([f"{indent}{shown}{more}"] if shown else []), *code]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.text import file_name
+from customlabels_nb._utils.text import last_part
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.core.tables import BOX_COLUMNS, POLYGONS, SINGLE_LABEL
@@ -194,7 +194,7 @@ class Exploration:
             kept = kept & self._mask(choice.images)
         text = choice.search.strip().lower()
         if text:
-            shown = str if "/" in text else file_name
+            shown = str if "/" in text else last_part
             kept = kept & np.array([text in shown(name).lower() for name in self.names], dtype=bool)
         order = filtering.in_order(judged, choice.sort, self.ranks)
         return order[kept[order]]

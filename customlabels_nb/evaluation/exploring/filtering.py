@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from customlabels_nb._utils.text import file_name
+from customlabels_nb._utils.text import last_part
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
@@ -86,10 +86,13 @@ class Filter:
             value = getattr(self, name)
             if value is None:
                 continue
-            if isinstance(value, str) or len(value) != 2 or not all(isinstance(part, str) for part in value):
+            strings = isinstance(value, tuple | list) and all(isinstance(part, str) for part in value)
+            if not strings or len(value) != 2:
                 raise InputError(f"{name}={value!r} must be {what}.")
             object.__setattr__(self, name, tuple(value))
         if self.images is not None:
+            if isinstance(self.images, str) or not isinstance(self.images, Iterable):
+                raise InputError(f"images={self.images!r} must be names of images.")
             object.__setattr__(self, "images", tuple(str(name) for name in self.images))
 
     def to_dict(self) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def wanted(judged: ImageOutcomes, show: str, groups: Mapping[str, BoolArray], *,
 
 def name_ranks(names: list[str]) -> IntArray:
     """Rank the images by file name in natural order (``2.jpg`` before ``10.jpg``), shape (n,)."""
-    keys = [_natural(file_name(name)) for name in names]
+    keys = [_natural(last_part(name)) for name in names]
     ranks = np.empty(len(names), dtype=np.int64)
     ranks[sorted(range(len(names)), key=keys.__getitem__)] = np.arange(len(names))
     return ranks

@@ -136,9 +136,11 @@ def test_a_line_whose_attribute_is_named_like_metadata_can_be_changed(
     attribute = {"type": "groundtruth/image-classification", "class-name": "cat"}
     more = {"a": 1, "a-metadata": attribute, "a-metadata-metadata": {"type": "other"}}
     service.update(train, classified("0.jpg", "dog", **more))
+    label(project, "0.jpg", "cat", "bird")
+    assert service.entries(train)[0]["a-metadata"] == attribute
     label(project, "0.jpg", "bird")
     assert service.labels(train)["bird"] == (1, 0)
-    assert not service.entries(train)[0].keys() & more.keys()
+    assert not service.entries(train)[0].keys() & {"a", "a-metadata"}
 
 
 def test_correcting_a_line_with_errors_in_a_notebook_frees_it(
