@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -66,12 +67,12 @@ class TrainingPlan:
         """Names of the labels."""
         return list(self.labels["label"])
 
-    @property
+    @cached_property
     def tested(self) -> list[str]:
         """Names of the labels in the test images."""
         return list(self.test.marks["label"].unique())
 
-    @property
+    @cached_property
     def labelled(self) -> int:
         """Number of training images with annotations."""
         return int(self.train.marks["image"].nunique())
@@ -80,9 +81,8 @@ class TrainingPlan:
     def least(self) -> int:
         """Least number of labels. One is enough if the model also sees images or parts of images without it."""
         has_negatives = self.task == MULTI_LABEL and len(self.train.images) > self.labelled
-        if self.task in DRAWN_TASKS or has_negatives:
-            return LOCAL.min_detection_labels
-        return LOCAL.min_classification_labels
+        is_one_enough = self.task in DRAWN_TASKS or has_negatives
+        return LOCAL.min_detection_labels if is_one_enough else LOCAL.min_classification_labels
 
 
 def make_plan(
