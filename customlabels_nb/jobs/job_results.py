@@ -301,24 +301,20 @@ def newest_answer(connection: Connection, job: int | None = None) -> int:
 
 def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = False) -> JobConsolidation:
     """Write the results. Without ``undecided``, raise OutdatedError if tasks are not decided."""
-    writes, written, without = (f"{kind} results of job {job}" for kind in ("writes of", "written", "empty"))
+    kinds = ("writes of", "written", "empty", "revisions of")
+    writes, written, without, separate = (f"{kind} results of job {job}" for kind in kinds)
     with store.reading() as connection:
         if _is_undecided(connection, job) and not undecided:
             raise OutdatedError("Answers or settings of the job have changed. Nothing was written. Try again.")
         number, last = counter(connection, writes), read_setting(connection, written)
-        empty = before_empty = set(read_setting(connection, without) or ())
+        before_empty = set(read_setting(connection, without) or ())
         row, newest = read_job(connection, job), newest_answer(connection, job)
-        tasks, kept = _read_tasks(connection, row, last or 0, empty)
-    edits, left_out = {}, list[str]()
-    for split in t.SPLITS:
-        names = store.images(split)["image"]
-        stored, existing, _ = store.tables(split, names[names.isin(tasks["image"])].tolist())
-        tasks["empty"] = tasks["image"].isin(empty)
-        table, edits[split] = _judge(row, tasks, kept, stored, existing)
-        left_out += table.loc[table["verdict"] == "leave out", "image"].tolist()
-        nothing = table.query("verdict == 'write' and not has_result")["image"]
-        empty = empty.difference(table.loc[~table["waiting"], "image"]).union(nothing)
-    ids = dict(zip(tasks["image"], tasks["id"].tolist(), strict=True))
+        apart = read_setting(connection, separate) or {}  # revisions of the images in both datasets, by dataset
+        tasks, kept = _read_tasks(connection, row, last or 0, before_empty)
+    judged, edits = _judge_datasets(store, row, tasks, kept, apart)
+    left_out = judged.loc[judged["verdict"] == "leave out", "image"].tolist()
+    nothing = judged.query("verdict == 'write' and not has_result")["image"]
+    empty = before_empty.difference(judged.loc[~judged["waiting"], "image"]).union(nothing)
     with store.writing() as connection:
         if counter(connection, writes) != number:
             raise OutdatedError("Somebody else has written results of the job. Nothing was written. Try again.")
@@ -329,14 +325,17 @@ def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = Fal
         for split, edit in edits.items():
             states = change_images(connection, split, edit, trace) if edit.changed else ({}, {})
             before, after = before | states[0], after | states[1]
-            revisions = dict(zip(edit.images["image"], edit.images["revision"], strict=True))
-            changed = [(revisions[image] + 1, ids[image]) for image in states[0]]
+            is_written = (judged["split"] == split) & judged["image"].isin(states[0])
+            judged.loc[is_written, "revision"] = judged["now"] + 1
+            changed = [*judged.loc[is_written, ["revision", "id"]].itertuples(index=False, name=None)]
             update_rows(connection, schema.job_tasks, ("revision",), changed)
         if before:
             action = Action("consolidate labelling job", who, row.name)
             record(connection, action, count=len(before), before=before, after=after, undo=trace.payload())
         if not tasks["waiting"].any():
             write_setting(connection, written, newest)
+        if (apart_now := _revisions_apart(judged)) != apart:
+            write_setting(connection, separate, apart_now)
         if empty != before_empty:
             write_setting(connection, without, sorted(empty))
     return JobConsolidation(len(before), left_out)
@@ -362,6 +361,35 @@ def _read_tasks(connection: Connection, row: Row[Any], last: int, empty: set[str
     return tasks.assign(waiting=tasks["state"] == ANSWERED, **dict(facts)), kept[[*t.ANNOTATION_COLUMNS]]
 
 
+def _judge_datasets(
+    store: SqlStore, row: Row[Any], tasks: pd.DataFrame, kept: pd.DataFrame, apart: dict[str, dict[str, int]]
+) -> tuple[pd.DataFrame, dict[str, Edit]]:
+    """Return the tasks of each dataset with a ``verdict`` and ``split``, and the edit of each dataset.
+
+    Images in both datasets have a revision in each: those of the last results are in ``apart``, by dataset.
+    """
+    names_in = {split: store.images(split)["image"] for split in t.SPLITS}
+    tasks = tasks.assign(in_both=np.logical_and(*(tasks["image"].isin(names) for names in names_in.values())))
+    edits: dict[str, Edit] = {}
+    tables = []
+    for split, names in names_in.items():
+        stored, existing, _ = store.tables(split, names[names.isin(tasks["image"])].tolist())
+        revisions = dict(zip(tasks["image"], tasks["revision"].tolist(), strict=True)) | apart.get(split, {})
+        own = tasks.assign(revision=tasks["image"].map(revisions))
+        table, edits[split] = _judge(row, own, kept, stored, existing)
+        tables.append(table.assign(split=split))
+    return pd.concat(tables, ignore_index=True), edits
+
+
+def _revisions_apart(judged: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Map each dataset to the revisions of the images that are in both."""
+    both = judged[judged["in_both"]]
+    return {
+        str(split): dict(zip(rows["image"], rows["revision"].tolist(), strict=True))
+        for split, rows in both.groupby("split")
+    }
+
+
 def _judge(
     row: Row[Any], tasks: pd.DataFrame, kept: pd.DataFrame, stored: pd.DataFrame, existing: pd.DataFrame
 ) -> tuple[pd.DataFrame, Edit]:
@@ -373,7 +401,8 @@ def _judge(
     name, of_job = table["image"], existing["job"] == job_name(row.name)
     bare, touched = ~name.isin(existing["image"]), table["now"] != table["revision"]
     meanwhile = ~t.by_machine(existing) & ~of_job & (existing["created"] >= moment(row.created))
-    is_ours = table["was_empty"] & (table["fresh"] | ~table["has_result"])  # as when it was only moved
+    # as when it was only moved, which an image in both datasets was not
+    is_ours = table["was_empty"] & ~table["in_both"] & (table["fresh"] | ~table["has_result"])
     ours = name.isin(existing.loc[of_job, "image"])
     written = name[table["done"] & touched & ours & ~table["fresh"]]
     mine, result = (annotation_keys(part[part["image"].isin(written)]) for part in (existing[of_job], kept))
@@ -387,7 +416,7 @@ def _judge(
         "leave out": table["done"] & (by_person | table["unknown"]),
         "write": table["done"],
         "keep": by_person | table["waiting"],
-        "take back": ours | (bare & ~touched & table["empty"]),
+        "take back": ours | (bare & ~touched & table["was_empty"]),
     }
     table["verdict"] = np.select([rule.to_numpy(dtype=bool) for rule in rules.values()], list(rules), "keep")
     write, take_back = (name[table["verdict"] == verdict] for verdict in ("write", "take back"))
