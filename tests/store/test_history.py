@@ -25,7 +25,8 @@ NOTHING = t.empty(t.ANNOTATION_COLUMNS)
 def check_counts(store: SqlStore) -> None:
     """Check that the stored counts are what pandas counts in the tables."""
     rows, marks = store.images(), store.annotations()
-    rows["annotated"] = rows["image"].isin(marks["image"])
+    annotated = {split: set(store.annotations(split)["image"]) for split in t.SPLITS}
+    rows["annotated"] = [name in annotated[split] for name, split in zip(rows["image"], rows["split"], strict=True)]
     by_status = rows.groupby(["split", "status"])["annotated"].agg(["size", "sum"])
     counted = store.status_counts().set_index(["split", "status"])
     assert dict(zip(counted.index, counted.to_numpy().tolist(), strict=True)) == dict(
