@@ -21,7 +21,7 @@ from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import TEXT
-from customlabels_nb.errors import Cancelled, ImageNotFoundError, InputError
+from customlabels_nb.errors import Cancelled, ImageNotFoundError, InputError, ModelError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.inference.batch import PredictionBatches, predict_all
@@ -34,10 +34,10 @@ from customlabels_nb.inference.postprocess import ImagePrediction, Postprocessor
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import FolderWriting, Writing, WrittenDetections, open_writing
 from customlabels_nb.inference.thresholds import Threshold
-from customlabels_nb.models.artifact import model_identity
+from customlabels_nb.models.artifact import load_config, model_identity
 from customlabels_nb.remote.remote_files import NOT_THERE
 from customlabels_nb.user_settings import settings
-from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
+from customlabels_nb.workers.protocol import WorkerJob, own_name, readable_everywhere
 from customlabels_nb.workers.spreading import (
     FAILED,
     Backend,
@@ -211,13 +211,12 @@ def _use_workers(
         "to": str(folder), "thresholds": postprocessor.decision, "max_results": postprocessor.max_results,
         "root": None if root is None else str(root.absolute()), "current": os.getcwd(),
         "batch_size": options.get("batch_size"), "device": predictor.device, "engine": predictor.engine_name,
-        "views": predictor.views,
+        "views": predictor.views, "identity": model_identity(predictor.folder, postprocessor.config),
     }  # fmt: skip
     job = WorkerJob(
         entry=f"{__name__}:start_detecting",
         arguments=arguments,
         model=str(predictor.folder.absolute()),
-        identity=model_identity(predictor.folder, postprocessor.config),
         probes=[]
         if backend is None
         else readable_everywhere(names, root, shared_filesystem=options.get("shared_filesystem", False), output=output),
@@ -256,7 +255,11 @@ def start_detecting(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
         os.chdir(arguments["current"])  # relative paths of images refer to it
     torch.set_num_threads(settings.threads)
     assert job.model is not None
-    predictor = Predictor(Path(job.model))
+    folder = Path(job.model)
+    config = load_config(folder)
+    if model_identity(folder, config) != arguments["identity"]:
+        raise ModelError(f"The model on {own_name()} is not the driver's model. Start the run again.")
+    predictor = Predictor(folder, config=config)
     predictor.start(arguments["device"], engine=arguments["engine"], views=arguments["views"])
     postprocessor = Postprocessor(predictor, arguments["thresholds"], arguments["max_results"])
     output = ParquetParts(OutputFolder(arguments["to"]), postprocessor.config.labels)

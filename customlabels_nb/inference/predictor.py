@@ -33,10 +33,17 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """Thread-safe runner of the model in a folder. ``changed`` is called when it stops when idle, and wakes up."""
+    """Thread-safe runner of the model in a folder.
 
-    def __init__(self, folder: Path, *, changed: Callable[[], None] | None = None) -> None:
+    ``config`` is that of the folder if it stays as it is. By default, it is read when it is needed. ``changed`` is
+    called when the model stops when idle, and wakes up.
+    """
+
+    def __init__(
+        self, folder: Path, *, config: ModelConfig | None = None, changed: Callable[[], None] | None = None
+    ) -> None:
         self.folder = folder
+        self._config = config
         self._changed = changed
         self._lock = threading.RLock()  # held while the model starts or stops, which takes seconds
         self._guard = threading.Lock()  # held briefly while a request takes the running model
@@ -47,7 +54,8 @@ class Predictor:
         self._idle_seconds = DEFAULT_SECONDS
         self._views = 1
         self._watch: IdleWatch | None = None
-        load_config(folder)
+        if config is None:
+            load_config(folder)
 
     def __repr__(self) -> str:
         state = f"running on {self.device}" if self.running else "asleep" if self.asleep else "stopped"
@@ -56,7 +64,7 @@ class Predictor:
     @property
     def config(self) -> ModelConfig:
         """Config of the model as it is on disk now. Thresholds may change while the model runs."""
-        return load_config(self.folder)
+        return self._config or load_config(self.folder)
 
     @property
     def running(self) -> bool:
@@ -139,7 +147,7 @@ class Predictor:
                 from customlabels_nb.inference.engines.selection import open_kept_engine
 
                 chosen = choose_device(device or self.device)
-                network, config = load_artifact(self.folder)
+                network, config = load_artifact(self.folder, self._config)
                 wanted = engine or (self._engine if self._asleep is None else self._engine_asleep)
                 started = _Running(*open_kept_engine(self.folder, network.to(chosen), config, chosen, wanted))
                 del network

@@ -205,9 +205,11 @@ def save_zero_shot(folder: Path, config: ModelConfig) -> None:
         write_whole(folder / CONFIG, _to_json(config))
 
 
-def load_artifact(folder: Path) -> tuple[ImageClassifier | ImageDetector, ModelConfig]:
-    """Load the model in ``folder``, frozen and in eval mode on the CPU, and its config."""
-    config = load_config(folder)
+def load_artifact(
+    folder: Path, config: ModelConfig | None = None
+) -> tuple[ImageClassifier | ImageDetector, ModelConfig]:
+    """Load the model in ``folder``, frozen and in eval mode on the CPU, and its config, unless it was read before."""
+    config = config or load_config(folder)
     if config.zero_shot is not None:
         from customlabels_nb.models.pretrained.zero_shot import load_zero_shot
 

@@ -46,15 +46,14 @@ class WorkerJob:
     ``entry`` is "package.module:function". It is called once in each worker with this job. It returns the function that
     is called with each task, and with :class:`customlabels_nb.events.Events`, and returns the task's result. ``model``
     is a folder with config.json and model.safetensors, as the worker sees it. If workers cannot read the driver's
-    folder, the backend gives each of them a copy, and the job with its path. ``identity`` is that of the driver's copy.
-    ``probes`` are files that each worker must be able to read, with their SHA-256 hash, or "" for remote files.
-    ``options`` are the fields of ``settings`` that each worker sets, and ``versions`` those of the driver.
+    folder, the backend gives each of them a copy, and the job with its path. ``probes`` are files that each worker must
+    be able to read, with their SHA-256 hash, or "" for remote files. ``options`` are the fields of ``settings`` that
+    each worker sets, and ``versions`` those of the driver.
     """
 
     entry: str
     arguments: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
-    identity: str = ""
     probes: list[list[str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=own_versions)
@@ -66,11 +65,6 @@ class WorkerJob:
             setattr(settings, name, value)
         for name, digest in self.probes:
             _check_readable(name, digest)
-        if self.model is not None:
-            from customlabels_nb.models.artifact import load_config, model_identity
-
-            if model_identity(Path(self.model), load_config(Path(self.model))) != self.identity:
-                raise ModelError(f"The model on {own_name()} is not the driver's model. Start the run again.")
         work: Callable[..., Any] = resolve_name(self.entry)(self)
         return work
 

@@ -16,12 +16,14 @@ import psutil
 import pytest
 
 import customlabels_nb as cl
-from customlabels_nb.errors import HelperError, InputError
+from customlabels_nb.errors import HelperError, InputError, ModelError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.inference import detect_many as module
 from customlabels_nb.inference.detect_many import detect_many, start_detecting
 from customlabels_nb.inference.predictor import Predictor
 from customlabels_nb.inference.result_writing import WrittenDetections
+from customlabels_nb.models import artifact
+from customlabels_nb.models.artifact import model_identity
 from customlabels_nb.workers.protocol import WorkerJob
 from tests.conftest import ROOT
 from tests.s3_server import Bucket
@@ -60,6 +62,15 @@ def predictor(model_folder: Path) -> Predictor:
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CHUNK", 2)
+
+
+def job_of(predictor: Predictor, to: str, **changed: Any) -> WorkerJob:
+    """Return the job that workers get, with arguments that may be changed."""
+    arguments = {
+        "to": to, "thresholds": 0.0, "max_results": None, "root": None, "current": "", "batch_size": None,
+        "device": "cpu", "engine": "torch", "views": 1, "identity": model_identity(predictor.folder, predictor.config),
+    }  # fmt: skip
+    return WorkerJob("", arguments | changed, model=str(predictor.folder))
 
 
 def run(
@@ -178,13 +189,7 @@ def test_interrupted_run_in_a_bucket_resumes(
     with pytest.raises(InputError, match="has no results"):
         cl.open_results(f"{bucket.url}/photos/")
     # a worker without access does not count its images as processed, except for those that do not exist
-    job = WorkerJob(
-        "",
-        {"to": to, "thresholds": 0.0, "max_results": None, "root": None, "current": "", "batch_size": None}
-        | {"device": "cpu", "engine": "torch", "views": 1},
-        model=str(predictor.folder),
-    )
-    detect = start_detecting(job)
+    detect = start_detecting(job_of(predictor, to))
     new = [bucket.put(f"more/{name}.jpg", Path(images[0]).read_bytes()) for name in "ab"]  # in no cache
     bucket.server.refused |= {"a.jpg", "b.jpg"}
     with pytest.raises(OSError, match=r"^'s3://.*/a\.jpg': .*access is denied"):
@@ -226,3 +231,23 @@ def test_full_disk_gives_a_one_line_error(predictor: Predictor, images: list[str
     found = detect_many(predictor, images[:7], to=to, threshold=0, resume=True)
     assert isinstance(found, WrittenDetections)
     assert same(found, plain(predictor, images[:7]))
+
+
+def test_a_worker_reads_the_config_of_its_model_once(
+    predictor: Predictor, images: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, read, read_regular = job_of(predictor, str(tmp_path)), list[str](), artifact.read_regular
+
+    def noted(path: Path, *most: int) -> bytes:
+        read.append(path.name)
+        return read_regular(path, *most)
+
+    monkeypatch.setattr(artifact, "read_regular", noted)
+    detect = start_detecting(job)
+    assert detect({"first": 0, "images": images[:2]}, Events())["errors"] == []
+    assert read.count(artifact.CONFIG) == 1
+
+
+def test_a_worker_refuses_another_model_than_the_driver_has(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is not the driver's model"):
+        start_detecting(job_of(predictor, str(tmp_path), identity="of another model"))
