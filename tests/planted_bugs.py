@@ -75,6 +75,11 @@ FOUND = [
     Bug("workers/ranks.py", "if hmac.compare_digest(tag, self._tag(head)):", "if self._tag(head):", "workers"),
     Bug("jobs/leases.py", "shown.casefold()", "shown", "jobs"),
     Bug("jobs/consolidation.py", '~tie & (per_task["majority"] != 0)', '~tie & (per_task["majority"] != 2)', "jobs"),
+    Bug("jobs/job_results.py", " | apart.get(split, {})", "", "jobs"),
+    Bug("jobs/reviewer_session.py", "if self._undo[-1:] != before:", "if False:", "jobs"),
+    Bug(
+        "store/snapshots.py", "insert_label(connection, label, color)", "insert_label(connection, label, None)", "store"
+    ),
     Bug("labeling/session.py", "        if instructions != self.instructions:", "        if False:", "widgets"),
     Bug(
         "widgets/static/shared/overlay.js",
