@@ -29,7 +29,7 @@ from _measure import bound, cores, figure, heading, last_json, own_environment, 
 from customlabels_nb.assist.clusters import cluster_pages
 from customlabels_nb.assist.guarantee import find_guarantee, guarantee_labels
 from customlabels_nb.assist.probabilities import clarity, cross_fit, label_doubt, learn, margin_doubt, predict
-from customlabels_nb.assist.queue import QueueState, check_images, check_order, compact, order_queue
+from customlabels_nb.assist.queue import QueueState, check_images, check_places, compact, order_queue
 from customlabels_nb.assist.suspects import doubtful_labels, swapped_labels
 
 PARTS = ("queue", "prelabels", "clusters", "suspects", "large")
@@ -96,7 +96,7 @@ def needed_labels(images: Images, random_state: int, activeml: list[str] | None)
     shuffled = np.random.default_rng(random_state).permutation(len(images.features))
     result = {"random": labels_to_goal(images, goal, lambda asked: shuffled[len(asked) :][: images.page])}
     features = compact(images.features, random_state=random_state)
-    order = check_order([str(at) for at in range(len(features))], random_state=random_state)
+    order = np.argsort(check_places([str(at) for at in range(len(features))], random_state=random_state))
     result["ours"] = labels_to_goal(images, goal, lambda asked: our_page(images, features, order, asked, random_state))
     if activeml is not None and not images.several:
         with tempfile.TemporaryDirectory() as folder:
@@ -163,7 +163,7 @@ def prelabels_part(data: Everything, seeds: int) -> None:
 def prelabels(images: Images, labels: int, random_state: int) -> tuple[float, float]:
     """Return the precision of what is shown as trusted, and its share, after the first ``labels`` of the queue."""
     features = compact(images.features, random_state=random_state)
-    order = check_order([str(at) for at in range(len(features))], random_state=random_state)
+    order = np.argsort(check_places([str(at) for at in range(len(features))], random_state=random_state))
     asked = np.empty(0, dtype=np.int64)
     while len(asked) < min(labels, len(features) // 2):
         asked = np.concatenate([asked, our_page(images, features, order, asked, random_state)])
@@ -304,7 +304,7 @@ def timed_order(path: Path, label: Integers, labelled: int) -> tuple[float, floa
     rng = np.random.default_rng(0)
     done = np.zeros(LARGE, dtype=np.bool_)
     done[some := rng.choice(LARGE, labelled, replace=False)] = True
-    order = check_order([f"photos/{number:06d}.jpg" for number in range(LARGE)])
+    order = np.argsort(check_places([f"photos/{number:06d}.jpg" for number in range(LARGE)]))
     rows = np.load(path, mmap_mode="r")
     head = learn(rows[some].astype(np.float32), label[some], LABELS)
     most, ended = [anonymous_memory()], threading.Event()

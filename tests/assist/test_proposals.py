@@ -17,7 +17,7 @@ from customlabels_nb._utils.files import lock_folder
 from customlabels_nb.assist import proposals, training
 from customlabels_nb.assist.guarantee import Guarantee
 from customlabels_nb.assist.proposals import PROPOSALS
-from customlabels_nb.assist.queue import check_order, take_turns
+from customlabels_nb.assist.queue import check_places, take_turns
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import area
 from customlabels_nb.errors import CustomLabelsError, InputError, MissingDependencyError, NotAllowedError
@@ -297,7 +297,7 @@ def truth(name: str, right: bool = True) -> str:
 def label_checks(project: Project, count: int) -> None:
     """Label images that were offered as check images before."""
     names = project.train_set.images["image"].tolist()
-    order = [names[place] for place in check_order(names)][:count]
+    order = [names[place] for place in np.argsort(check_places(names))][:count]
     for chosen in (order,):
         project.assist.train(progress=False)
         frame = pd.DataFrame({"image": chosen, "label": [truth(name) for name in chosen]})

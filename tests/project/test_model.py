@@ -472,7 +472,7 @@ def test_many_threads_start_one_model_once(model: Model, shapes: Path, monkeypat
 
     loads: list[Path] = []
     load = module.load_artifact
-    monkeypatch.setattr(module, "load_artifact", lambda folder: (loads.append(folder), load(folder))[1])
+    monkeypatch.setattr(module, "load_artifact", lambda folder, *more: (loads.append(folder), load(folder, *more))[1])
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(model.detect, [shapes / "disc" / "0.png"] * 4))
     assert [one.table["label"].iloc[0] for one in found] == ["disc"] * 4
