@@ -87,7 +87,7 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
-def quoted(names: Iterable[str], most: int = 5) -> str:
+def quoted(names: Iterable[str], most: int = 4) -> str:
     """List distinct names in quotes, as :func:`listed` does."""
     return listed((repr(str(name)) for name in dict.fromkeys(names)), most)
 
