@@ -200,6 +200,15 @@ def test_changed_folders_are_loaded_or_refused(
     assert time.process_time() - started < MOST_SECONDS
 
 
+def test_a_tokenizer_without_its_special_tokens_is_refused(intact: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(intact("owlv2"), tmp_path / "folder")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["post_processor"]["special_tokens"] = {}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="cannot be used"):  # tokenizers panics
+        KINDS["owlv2"][1](folder)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

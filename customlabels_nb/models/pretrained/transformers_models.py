@@ -47,7 +47,10 @@ def usable(what: str) -> Iterator[None]:
             yield
     except CustomLabelsError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        # a panic of tokenizers, which are written in Rust, is no Exception, and has no public type
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise ModelError(f"{what} cannot be used: {first_line(error) or type(error).__name__}.") from error
 
 
