@@ -274,27 +274,9 @@ def _detect(images: pd.DataFrame, job: _Job) -> _Found:
     options: dict[str, Any] = {"root": job.root, "threshold": LEAST_CONFIDENCE, "batch_size": 1}
     detect = partial(detect_many, predictor, names, to=to, resume=True, **options)
     times, is_continued = [time.monotonic()], to.exists()
-
-    def relay(event: Event) -> None:
-        """Say after the first images how long the others will take, and let workers process them."""
-        job.events.emit(event)
-        if not isinstance(event, Progress) or len(times) > _SAMPLE:
-            return
-        times.append(time.monotonic())
-        count = (event.total or 0) - event.done
-        if len(times) > _SAMPLE and count:
-            seconds = (times[-1] - times[0]) / _SAMPLE
-            rest = _describe(count * seconds / (workers or 1))
-            job.events.message(
-                f"{weights.name} takes {_describe(seconds)} an image: about {rest} for {counted(count, 'more image')}. "
-                "If stopped, the same call continues."
-            )
-            if workers is not None:
-                raise Cancelled("The time was measured.")
-
     try:
         predictor.start(engine=TORCH)
-        written: Any = detect(events=Events(relay))
+        written: Any = detect(events=Events(partial(_time_first_images, job, times)))
         if workers is not None and len(times) > _SAMPLE and written.left:
             written = detect(workers=workers, events=job.events)
         table, errors = written.table(), written.errors[written.errors["image"].isin(names)]
@@ -311,6 +293,24 @@ def _detect(images: pd.DataFrame, job: _Job) -> _Found:
             os.close(ours)
     rows = table[table["image"].isin(names)].reset_index(drop=True)
     return _Found(rows, errors.reset_index(drop=True), written.left)
+
+
+def _time_first_images(job: _Job, times: list[float], event: Event) -> None:
+    """Pass an event on, and describe after the first images how long the others take. Then let workers process them."""
+    job.events.emit(event)
+    if not isinstance(event, Progress) or len(times) > _SAMPLE:
+        return
+    times.append(time.monotonic())
+    count = (event.total or 0) - event.done
+    if len(times) > _SAMPLE and count:
+        seconds = (times[-1] - times[0]) / _SAMPLE
+        rest = _describe(count * seconds / (job.workers or 1))
+        job.events.message(
+            f"{job.weights.name} takes {_describe(seconds)} an image: about {rest} for "
+            f"{counted(count, 'more image')}. If stopped, the same call continues."
+        )
+        if job.workers is not None:
+            raise Cancelled("The time was measured.")
 
 
 def _describe(seconds: float) -> str:

@@ -36,7 +36,7 @@ EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
 
 
 class BoxOutline(NamedTuple):
-    """Outline of the object in a box and its score. ``reason`` says why if there is no polygon."""
+    """Outline of the object in a box and its score. ``reason`` is why there is no polygon, or empty."""
 
     polygon: Polygon | None
     score: float

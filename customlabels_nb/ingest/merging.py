@@ -103,7 +103,7 @@ class _Known:
     """An image of the project, and what the source has for it.
 
     ``status`` is the stored one, ``stated`` that of the source. ``by`` and ``given_by`` are who made the stored
-    annotations and those of the source: "person", "model", or None if there are none. ``same`` tells whether the
+    annotations and those of the source: "person", "model", or None if there are none. ``same`` is True if the
     annotations are equal, ``leased`` whether somebody is labelling the image in a job.
     """
 
@@ -116,7 +116,7 @@ class _Known:
 
     @property
     def answered(self) -> bool:
-        """Whether the source has annotations, or shows that there is nothing to label."""
+        """Check whether the source has annotations, or shows that there is nothing to label."""
         return self.given_by is not None or self.stated == "labelled"
 
     @property

@@ -225,46 +225,56 @@ def decide_again(connection: Connection, job: int) -> None:
     run(connection, sql, job=job, each=[RESOLVED, NEEDS_REVIEW])
 
 
+#: Condition of tasks that are answered but not decided, and a query of their counted answers.
+_WAITING = f"t.state = '{ANSWERED}'"
+_WAITING_COUNTS = f"""SELECT t.id, count(a.id) AS answers, max(a.id) AS latest FROM job_tasks t
+    LEFT JOIN job_answers a ON a.task = t.id AND a.counted = 1
+    WHERE t.job = :job AND {_WAITING} GROUP BY t.id ORDER BY t.id"""
+
+
 def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
-    key, waiting = f"accuracies of job {job}", f"t.state = '{ANSWERED}'"
+    key = f"accuracies of job {job}"
     with store.reading() as connection:
         if not _is_undecided(connection, job):
             return False
     settled = store.setting(key) or {"newest": 0, "answers": 0, "accuracy": None}
-    counts = f"""SELECT t.id, count(a.id) AS answers, max(a.id) AS latest FROM job_tasks t
-        LEFT JOIN job_answers a ON a.task = t.id AND a.counted = 1
-        WHERE t.job = :job AND {waiting} GROUP BY t.id ORDER BY t.id"""
     with store.reading() as connection:
         row = read_job(connection, job)
         newest = newest_answer(connection)
         all_ = again or newest - settled["newest"] >= _GROWTH * settled["answers"]
-        consensus = combine(connection, row) if all_ else combine(connection, row, settled["accuracy"], waiting)
-        before = {task.id: (task.answers, task.latest) for task in run(connection, counts, job=job)}
+        consensus = combine(connection, row) if all_ else combine(connection, row, settled["accuracy"], _WAITING)
+        before = {task.id: (task.answers, task.latest) for task in run(connection, _WAITING_COUNTS, job=job)}
     number = int(consensus.tasks["answers"].sum())
     if all_ and number > FEW_ANSWERS:
         people = consensus.people.set_index("person")["accuracy"].to_dict()
         store.change_setting(key, lambda old: {"newest": newest, "answers": number, "accuracy": people})
     new = dict(zip(consensus.tasks["task"].tolist(), consensus.tasks["state"], strict=True))
 
-    def decide(connection: Connection) -> bool:
-        lock = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {waiting} ORDER BY t.id {{lock_task}}"
-        run(connection, lock, job=job)
-        now = read_job(connection, job)
-        if (now.annotators, now.most, now.agreement) != (row.annotators, row.most, row.agreement):
-            return True
-        rows = [task for task in run(connection, counts, job=job) if before.get(task.id) == (task.answers, task.latest)]
-        alone = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {waiting} AND {NOBODY_LEFT}"
-        ended = {task.id for task in run(connection, alone, job=job)}
-        states = [(RESOLVED if new[task.id] == RESOLVED else NEEDS_REVIEW, task.id) for task in rows]
-        update_rows(connection, schema.job_tasks, ("state",), states)
-        more = [task for task in rows if new[task.id] == ASK_AGAIN and task.id not in ended]
-        for answers in {task.answers for task in more}:
-            extended = [task.id for task in more if task.answers == answers]
-            for start in range(0, len(extended), _AT_ONCE):
-                add_slots(connection, "t.id IN :each", answers + 1, each=extended[start : start + _AT_ONCE])
-        return bool(more)
+    return transact(store, lambda connection: _store_states(connection, row, before, new))
 
-    return transact(store, decide)
+
+def _store_states(
+    connection: Connection, row: Row[Any], before: Mapping[int, tuple[int, int]], new: Mapping[int, str]
+) -> bool:
+    """Store the new states of tasks without further answers. Return True if the job must be settled again."""
+    job = row.id
+    lock = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {_WAITING} ORDER BY t.id {{lock_task}}"
+    run(connection, lock, job=job)
+    now = read_job(connection, job)
+    if (now.annotators, now.most, now.agreement) != (row.annotators, row.most, row.agreement):
+        return True
+    tasks = run(connection, _WAITING_COUNTS, job=job)
+    rows = [task for task in tasks if before.get(task.id) == (task.answers, task.latest)]
+    alone = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {_WAITING} AND {NOBODY_LEFT}"
+    ended = {task.id for task in run(connection, alone, job=job)}
+    states = [(RESOLVED if new[task.id] == RESOLVED else NEEDS_REVIEW, task.id) for task in rows]
+    update_rows(connection, schema.job_tasks, ("state",), states)
+    more = [task for task in rows if new[task.id] == ASK_AGAIN and task.id not in ended]
+    for answers in {task.answers for task in more}:
+        extended = [task.id for task in more if task.answers == answers]
+        for start in range(0, len(extended), _AT_ONCE):
+            add_slots(connection, "t.id IN :each", answers + 1, each=extended[start : start + _AT_ONCE])
+    return bool(more)
 
 
 def write_results(store: SqlStore, job: int, who: str) -> JobConsolidation:

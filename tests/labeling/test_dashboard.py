@@ -119,7 +119,7 @@ def test_invalid_links_are_refused(project: Project, dashboard: DashboardSession
     assert dashboard.query("train", {}).show == "all"
 
 
-def test_the_last_version_and_what_changed_since(
+def test_dashboard_counts_changes_since_the_last_version(
     project: Project, dashboard: DashboardSession, store: SqlStore
 ) -> None:
     label_some(project)

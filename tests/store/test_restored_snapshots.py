@@ -101,7 +101,7 @@ def take_all(store: SqlStore, steps: list[tuple[str, str, str, int]]) -> None:
     after=st.lists(STEPS, min_size=1, max_size=6),
     split=st.sampled_from([None, "train"]),
 )
-def test_restoring_gives_the_snapshot_and_its_undo_what_was_before(
+def test_restore_gives_the_state_of_the_snapshot_and_undo_the_state_before_it(
     tmp_path_factory: pytest.TempPathFactory,
     before: list[tuple[str, str, str, int]],
     after: list[tuple[str, str, str, int]],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from customlabels_nb.core import tables as t
@@ -37,16 +39,7 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
     served = call.workspace.find_project(request["ProjectArn"])
     split: t.Split = request["DatasetType"].lower()
     source = request.get("DatasetSource")
-    if source is not None and len(source) != 1:
-        raise ServiceError(INVALID, "DatasetSource needs either GroundTruthManifest or DatasetArn.")
-    manifest, origin = (source or {}).get("GroundTruthManifest"), None
-    if source and "DatasetArn" in source:
-        origin = call.workspace.find_dataset(source["DatasetArn"])
-    size = 0
-    if manifest is not None:
-        if "S3Object" not in manifest:
-            raise ServiceError(INVALID, "GroundTruthManifest needs S3Object.")
-        size = call.workspace.buckets.size(manifest["S3Object"])
+    read_lines = _lines_to_read(call, source)
     refresh_entries(served)
     with served.ledger.writing():
         if split in served.ledger.datasets():
@@ -64,15 +57,7 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
         raise
 
     def create() -> None:
-        if origin is not None:
-            refresh_entries(origin[0])
-            select = "SELECT source, line FROM entries WHERE split = ? ORDER BY id"
-            rows = origin[0].ledger.rows(select, origin[1].split)
-            lines: Lines = [(str(source), bytes(line)) for source, line in rows]
-        else:
-            assert manifest is not None
-            lines = _lines_in(call, manifest["S3Object"], size)
-        if lines:
+        if lines := read_lines():
             add_entries(served, split, lines, "create dataset")
 
     if source is None:
@@ -80,6 +65,27 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
     else:
         served.start_job((split,), "CREATE", create)
     return {"DatasetArn": str(served.dataset_arn(state))}
+
+
+def _lines_to_read(call: RekognitionCall, source: dict[str, Any] | None) -> Callable[[], Lines]:
+    """Check where the lines of a new dataset come from, and return the function that reads them."""
+    if source is None:
+        return list
+    if len(source) != 1:
+        raise ServiceError(INVALID, "DatasetSource needs either GroundTruthManifest or DatasetArn.")
+    if "DatasetArn" in source:
+        return partial(_lines_of, *call.workspace.find_dataset(source["DatasetArn"]))
+    manifest = source["GroundTruthManifest"]
+    if "S3Object" not in manifest:
+        raise ServiceError(INVALID, "GroundTruthManifest needs S3Object.")
+    return partial(_lines_in, call, manifest["S3Object"], call.workspace.buckets.size(manifest["S3Object"]))
+
+
+def _lines_of(origin: RekognitionProject, dataset: DatasetState) -> Lines:
+    """Return the lines of a dataset of another project."""
+    refresh_entries(origin)
+    rows = origin.ledger.rows("SELECT source, line FROM entries WHERE split = ? ORDER BY id", dataset.split)
+    return [(str(source), bytes(line)) for source, line in rows]
 
 
 def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Lines:

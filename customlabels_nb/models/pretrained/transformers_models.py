@@ -48,7 +48,7 @@ def usable(what: str) -> Iterator[None]:
     except CustomLabelsError:
         raise
     except BaseException as error:
-        # a panic of tokenizers, which are written in Rust, is no Exception, and has no public type
+        # a panic of tokenizers, a Rust library, is not an Exception, and its type is not public
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise ModelError(f"{what} cannot be used: {first_line(error) or type(error).__name__}.") from error
