@@ -19,7 +19,7 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import Connection, Executable, Row, TextClause, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from customlabels_nb.errors import DamagedError, NotAllowedError, StoreError
@@ -148,8 +148,11 @@ def _statement(sql: str, dialect: str) -> TextClause:
     return text(filled.replace("IN :each", among))
 
 
-def run(connection: Connection, sql: str, **values: Any) -> Sequence[Row[Any]]:
+def run(connection: Connection, sql: str | Executable, **values: Any) -> Sequence[Row[Any]]:
     """Run SQL and return its rows. ``{now}`` is the database's time, and ``IN :each`` takes a list of any length."""
+    if not isinstance(sql, str):
+        result = connection.execute(sql, values)
+        return result.all() if result.returns_rows else ()
     dialect = connection.dialect.name
     if "each" in values:
         values["each"] = json.dumps(list(values["each"])) if dialect == "sqlite" else list(values["each"])
@@ -157,7 +160,7 @@ def run(connection: Connection, sql: str, **values: Any) -> Sequence[Row[Any]]:
     return result.all() if result.returns_rows else ()
 
 
-def fetch_one(connection: Connection, sql: str, **values: Any) -> Row[Any] | None:
+def fetch_one(connection: Connection, sql: str | Executable, **values: Any) -> Row[Any] | None:
     """Run one SQL statement and return its first row, None if there is none."""
     rows = run(connection, sql, **values)
     return rows[0] if rows else None
