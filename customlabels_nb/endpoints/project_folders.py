@@ -20,6 +20,9 @@ from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsE
 from customlabels_nb.project.location import DATABASE, LEDGER, POINTER, STATE_FOLDER, is_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
+from customlabels_nb.project.version_copying import location_of
+from customlabels_nb.store import SqlStore
+from customlabels_nb.store.sql import ENDPOINT
 
 #: Limits of the hosted service, without those on the size of images.
 RELAXED = replace(
@@ -35,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class ServedProject:
-    """Project with its ledger. ``digits`` is the time of its creation in milliseconds, which identifies it.
+    """Project with its store and ledger. ``digits`` is the time of its creation in milliseconds, which identifies it.
 
     ``lock`` is held while its images are changed or read again, ``refreshing`` only while a request reads them again,
     ``version_lock`` while the status of a version is changed. ``listed`` is the last list of its images, after the
@@ -51,6 +54,19 @@ class ServedProject:
     refreshing: threading.Lock = field(default_factory=threading.Lock)
     version_lock: threading.RLock = field(default_factory=threading.RLock)
     listed: tuple[Any, Any] = None, None
+
+    @property
+    def store(self) -> SqlStore:
+        return location_of(self.project).store
+
+    def fact(self, key: str, default: Any = None) -> Any:
+        """Return what endpoints have noted of the project under a key."""
+        noted = self.store.setting(ENDPOINT + key)
+        return default if noted is None else noted
+
+    def note(self, key: str, change: Callable[[Any], Any]) -> Any:
+        """Replace what endpoints have noted under a key, None at first, by ``change(noted)`` in one transaction."""
+        return self.store.change_setting(ENDPOINT + key, change)
 
     def close(self) -> None:
         with contextlib.suppress(CustomLabelsError):

@@ -17,8 +17,9 @@ from customlabels_nb.store import schema
 from customlabels_nb.store.id_ranges import conditions, runs
 
 #: Both counts in one statement: status or label id, and the numbers.
-_COUNT = f"""SELECT split, status, NULL, images, annotated, 0 FROM ({schema.COUNT_IMAGES}) of_images
-    UNION ALL SELECT split, NULL, label_id, images, annotations, boxes FROM ({schema.COUNT_LABELS}) of_labels"""
+_COUNT = f"""SELECT split, status, NULL, images, annotated, several, boxed, outlined
+    FROM ({schema.COUNT_IMAGES}) of_images
+    UNION ALL SELECT split, NULL, label_id, images, annotations, boxes, 0, 0 FROM ({schema.COUNT_LABELS}) of_labels"""
 
 
 class CountChanges:
@@ -45,7 +46,7 @@ class CountChanges:
         for where in conditions("i.id", images):
             for split, status, label, *numbers in self._connection.exec_driver_sql(_COUNT.format(where, where)):
                 key = (schema.image_counts, split, status) if label is None else (schema.label_counts, split, label)
-                change = self._changes.setdefault(key, [0] * 3)
+                change = self._changes.setdefault(key, [0] * len(numbers))
                 change[:] = [old + sign * int(number) for old, number in zip(change, numbers, strict=True)]
 
 

@@ -52,7 +52,10 @@ class ProjectRecord:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """Properties of the train or test dataset. ``sources`` are the origins of its imports, oldest first."""
+    """Properties of the train or test dataset.
+
+    ``sources`` are the origins of its imports, oldest first. ``endpoint`` is what HTTP endpoints note of it.
+    """
 
     split: str
     status: str
@@ -61,6 +64,7 @@ class DatasetRecord:
     updated: datetime
     sources: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    endpoint: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class VersionRecord:
     """Model version, trained or in training.
 
     ``folder`` is relative to the project's folder. ``host``, ``pid`` and ``heartbeat`` identify the process that trains
-    or runs it. ``alias`` is the stable name under which it was published.
+    or runs it, and without a heartbeat one that has reserved the name. ``alias`` is the stable name under which it was
+    published. ``endpoint`` is what HTTP endpoints note of it, such as its name and output there.
     """
 
     name: str
@@ -96,6 +101,7 @@ class VersionRecord:
     host: str | None = None
     pid: int | None = None
     heartbeat: datetime | None = None
+    endpoint: dict[str, Any] = field(default_factory=dict)
 
     @property
     def description(self) -> str:

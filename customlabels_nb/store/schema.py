@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 #: Key in ``meta`` of the database's format, and the format of this release. :data:`MIGRATIONS` convert older ones.
-FORMAT_KEY, FORMAT = "format", "1.0"
+FORMAT_KEY, FORMAT = "format", "1.1"
 #: Key of databases from before 1.0, and the last commit of this repository that reads them.
 EARLY_KEY, EARLY_COMMIT = "schema_version", "2012a813cb3f"
 
@@ -78,6 +78,7 @@ datasets = Table(
     *_columns(Text, "status", "status_message", nullable=False),
     *_columns(BigInteger, "created", "updated", nullable=False),
     *_columns(Text, "sources", "tags"),
+    Column("endpoint", Text),
 )
 
 labels = Table(
@@ -140,6 +141,7 @@ versions = Table(
     Column("host", Text),
     Column("pid", Integer),
     Column("heartbeat", BigInteger),
+    Column("endpoint", Text),
 )
 
 predictions = Table(
@@ -193,6 +195,23 @@ import_lines = Table(
     *_columns(Text, "split", "source", nullable=False),
     Column("line", Integer, nullable=False),
     Column("raw", Text, nullable=False),
+)
+
+#: Manifest lines as clients of the endpoint wrote them, in the order of their dataset. A line whose image is gone does
+#: not count, and counts again if the removal is undone. ``state`` is a digest of the annotations that the line has, and
+#: ``revision`` that of the image when they were last compared.
+manifest_lines = Table(
+    "manifest_lines",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("image_id", BigInteger, nullable=False, unique=True),
+    Column("revision", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("line", LargeBinary, nullable=False),
+    Column("labelled", SmallInteger, nullable=False),
+    Column("findings", Text),
+    Column("state", Text, nullable=False),
+    Index("manifest_lines_by_source", "source"),
 )
 
 
@@ -301,7 +320,8 @@ jobs, job_members, job_tasks, job_skips, job_slots, job_answers = _job_tables()
 def _count_tables() -> list[Table]:
     """Define the tables of counts, which :mod:`.counts` keeps up to date. Rows whose numbers are all 0 may be missing.
 
-    ``annotated`` counts the images of a status that have any annotation, and ``boxes`` includes polygons.
+    ``annotated`` counts the images of a status that have any annotation, ``several`` those with more than one label,
+    ``boxed`` those with boxes, and ``outlined`` those with polygons. ``boxes`` includes polygons.
     """
     return [
         Table(
@@ -312,7 +332,11 @@ def _count_tables() -> list[Table]:
             *_columns(BigInteger, *numbers, nullable=False),
         )
         for name, key, numbers in (
-            ("image_counts", Column("status", Text, primary_key=True), ("images", "annotated")),
+            (
+                "image_counts",
+                Column("status", Text, primary_key=True),
+                ("images", "annotated", "several", "boxed", "outlined"),
+            ),
             ("label_counts", Column("label_id", Integer, primary_key=True), ("images", "annotations", "boxes")),
         )
     ]
@@ -321,9 +345,13 @@ def _count_tables() -> list[Table]:
 image_counts, label_counts = _count_tables()
 
 #: SQL that counts images for ``image_counts``, and annotations for ``label_counts``. ``{}`` is a condition on ids.
-COUNT_IMAGES = """SELECT i.split, i.status, count(*) AS images, count(CASE WHEN EXISTS
-    (SELECT 1 FROM annotations a WHERE a.image_id = i.id) THEN 1 END) AS annotated FROM images i WHERE {}
-    GROUP BY i.split, i.status"""
+COUNT_IMAGES = """SELECT split, status, count(*) AS images, count(least) AS annotated,
+    count(CASE WHEN least <> most THEN 1 END) AS several, count(CASE WHEN boxes > 0 THEN 1 END) AS boxed,
+    count(CASE WHEN polygons > 0 THEN 1 END) AS outlined
+    FROM (SELECT i.split, i.status, min(a.label_id) AS least, max(a.label_id) AS most, count(a."left") AS boxes,
+            count(a.polygon) AS polygons
+        FROM images i LEFT JOIN annotations a ON a.image_id = i.id WHERE {} GROUP BY i.id, i.split, i.status) of_image
+    GROUP BY split, status"""
 COUNT_LABELS = """SELECT i.split, a.label_id, count(DISTINCT i.id) AS images, count(*) AS annotations,
     count(CASE WHEN a."left" IS NOT NULL OR a.polygon IS NOT NULL THEN 1 END) AS boxes
     FROM annotations a JOIN images i ON i.id = a.image_id WHERE {} GROUP BY i.split, a.label_id"""
@@ -336,8 +364,25 @@ def count_all(connection: Connection) -> None:
         connection.exec_driver_sql(f"INSERT INTO {table} {counted.format('1 = 1')}")
 
 
+def _from_1_0(connection: Connection) -> None:
+    """Add what endpoints know of datasets, versions and manifest lines, and count the images by their annotations."""
+    for table in ("datasets", "versions"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN endpoint TEXT")
+    id_type = "INTEGER" if connection.dialect.name == "sqlite" else "BIGINT"
+    bytes_type = "BLOB" if connection.dialect.name == "sqlite" else "BYTEA"
+    connection.exec_driver_sql(
+        f"CREATE TABLE manifest_lines (id {id_type} PRIMARY KEY, image_id BIGINT NOT NULL UNIQUE, "
+        f"revision INTEGER NOT NULL, source TEXT NOT NULL, line {bytes_type} NOT NULL, labelled SMALLINT NOT NULL, "
+        "findings TEXT, state TEXT NOT NULL)"
+    )
+    connection.exec_driver_sql("CREATE INDEX manifest_lines_by_source ON manifest_lines (source)")
+    for name in ("several", "boxed", "outlined"):
+        connection.exec_driver_sql(f"ALTER TABLE image_counts ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0")
+    count_all(connection)
+
+
 #: For each earlier released format, the next one, and a function of a connection in the write transaction that converts
 #: the database to it. All required migrations run in the same transaction, so that an interrupted migration leaves the
 #: old format intact. A migration defines its tables explicitly, because the definitions above will change. From 1.0.0
 #: on, the tests keep a small database of every released format.
-MIGRATIONS: dict[str, tuple[str, Callable[[Connection], None]]] = {}
+MIGRATIONS: dict[str, tuple[str, Callable[[Connection], None]]] = {"1.0": ("1.1", _from_1_0)}

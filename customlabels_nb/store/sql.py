@@ -97,11 +97,13 @@ from customlabels_nb.store.writing import (
 
 #: Start of the names of settings that tell what is running. Copies of the database do not have them.
 RUNNER = "runner:"
+#: Start of the names of settings with what HTTP endpoints note of the project. Copies do not have them either.
+ENDPOINT = "endpoint:"
 
 _COPIED_AT_ONCE = 20_000
 _READ_AT_ONCE = 50_000  # fewer annotations are read without a thread
 _VERSION_FIELDS = tuple(field.name for field in fields(VersionRecord))
-_VERSION_JSON = ("tags", "config", "metrics", "statistics")
+_VERSION_JSON = ("tags", "config", "metrics", "statistics", "endpoint")
 _VERSION_TIMES = ("created", "updated", "heartbeat")
 _SHOWN_CHANGES = ("status", "status_message", "alias", "tags")
 _ACTION_DTYPES = {
@@ -197,8 +199,12 @@ class SqlStore:
             else:
                 _copy_rows(self._database, path)
             with closing(sqlite3.connect(path)) as copy, copy:
-                # nothing runs for the copy
-                copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{SETTING}{RUNNER}%",))
+                # nothing runs for the copy, and endpoints give it names of its own
+                for prefix in (RUNNER, ENDPOINT):
+                    copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{SETTING}{prefix}%",))
+                for table in ("datasets", "versions"):
+                    copy.execute(f"UPDATE {table} SET endpoint = NULL")
+                copy.execute("DELETE FROM manifest_lines")
                 copy.execute("UPDATE jobs SET state = 'paused' WHERE state = 'running'")
                 copy.execute("DELETE FROM job_slots WHERE state = 'held' AND slot < 0")
                 copy.execute(f"UPDATE job_slots SET {schema.OPEN_SLOT} WHERE state = 'held'")
@@ -281,14 +287,38 @@ class SqlStore:
     def dataset(self, split: str) -> DatasetRecord | None:
         """Return the record of the train or test dataset, or None if it does not exist."""
         c = schema.datasets.c
-        columns = (c.split, c.status, c.status_message, c.created, c.updated, c.sources, c.tags)
+        columns = (c.split, c.status, c.status_message, c.created, c.updated, c.sources, c.tags, c.endpoint)
         with self._database.read() as connection:
             rows = fetch(connection, select(*columns).where(c.split == split))
             if not rows:
                 return None
-            name, status, message, created, updated, sources, tags = rows[0]
+            *texts, created, updated, sources, tags, noted = rows[0]
             made, changed = frames.moment(created), frames.moment(updated)
-            return DatasetRecord(name, status, message, made, changed, load_json(sources, []), load_json(tags, {}))
+            return DatasetRecord(
+                *texts, made, changed, load_json(sources, []), load_json(tags, {}), load_json(noted, {})
+            )
+
+    def create_dataset(self, split: str, action: Action, *, tags: dict[str, str], endpoint: dict[str, Any]) -> bool:
+        """Create an empty dataset with what an endpoint notes of it, or return False if it exists."""
+        with self._database.write() as connection:
+            if dataset_rows(connection, split):
+                return False
+            trace = Trace(connection)
+            ensure_dataset(connection, split, trace=trace)
+            values = {"tags": dump_json(tags), "endpoint": dump_json(endpoint)}
+            connection.execute(update(schema.datasets).where(schema.datasets.c.split == split).values(**values))
+            record(connection, action, split=split, after={"tags": tags}, undo=trace.payload())
+            return True
+
+    def note_dataset(self, split: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> bool:
+        """Replace what endpoints note of a dataset by ``change(noted)``, unless it is None or there is no dataset."""
+        c = schema.datasets.c
+        with self._database.write() as connection:
+            rows = fetch(connection, select(c.endpoint).where(c.split == split))
+            noted = change(load_json(rows[0][0], {})) if rows else None
+            if noted is not None:
+                connection.execute(update(schema.datasets).where(c.split == split).values(endpoint=dump_json(noted)))
+            return noted is not None
 
     def tag_dataset(
         self, split: str, change: Callable[[dict[str, str]], dict[str, str]], action: Action

@@ -198,13 +198,14 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         connection.exec_driver_sql("CREATE TABLE half_done (id INTEGER)")
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(schema, "FORMAT", "1.1")
-    monkeypatch.setitem(schema.MIGRATIONS, "1.0", ("1.1", broken))
+    before = schema.FORMAT
+    monkeypatch.setattr(schema, "FORMAT", "9.9")
+    monkeypatch.setitem(schema.MIGRATIONS, before, ("9.9", broken))
     with pytest.raises(RuntimeError, match="power cut"):
         open_store(path)
     with sqlite3.connect(path) as direct:
         assert direct.execute("SELECT name FROM sqlite_master WHERE name = 'half_done'").fetchall() == []
-        assert direct.execute("SELECT value FROM meta").fetchall() == [("1.0",)]
+        assert direct.execute("SELECT value FROM meta").fetchall() == [(before,)]
 
     ran = []
 
@@ -212,9 +213,9 @@ def test_migrations_run_once_in_one_transaction(tmp_path: Path, monkeypatch: pyt
         connection.exec_driver_sql("ALTER TABLE images ADD COLUMN rating INTEGER")
         ran.append(1)
 
-    monkeypatch.setitem(schema.MIGRATIONS, "1.0", ("1.1", works))
+    monkeypatch.setitem(schema.MIGRATIONS, before, ("9.9", works))
     for _ in range(2):
         open_store(path).close()
     assert ran == [1]
     with sqlite3.connect(path) as direct:
-        assert direct.execute("SELECT value FROM meta").fetchall() == [("1.1",)]
+        assert direct.execute("SELECT value FROM meta").fetchall() == [("9.9",)]
