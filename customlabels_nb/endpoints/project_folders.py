@@ -181,6 +181,8 @@ class ProjectFolder(Generic[Served]):
             if facts:
                 ledger.set_facts(**facts)
             served = self._served_type(self, project, ledger, digits, mark)
+            for key, value in facts.items():
+                served.note(key, lambda _, value=value: value)
             self._open[project.root] = served
             return served
 
