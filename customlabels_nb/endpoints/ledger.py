@@ -158,7 +158,7 @@ class Ledger:
         with self.writing() as connection:
             created = time.time() if created is None else created
             taken = {state.digits for state in self.datasets().values()} | {self.fact("last_dataset", 0)}
-            digits = unused_digits(created, taken)
+            digits = max(round(created * 1000), max(taken) + 1)
             state = DatasetState(split, digits, created, status, message, "SUCCESS")
             values = (split, digits, created, status, message, state.code)
             connection.execute(
@@ -221,9 +221,3 @@ class Ledger:
             placeholders = ", ".join("?" * len(part))
             images |= dict(self.rows(f"SELECT source, image FROM entries WHERE source IN ({placeholders})", *part))
         return images
-
-
-def unused_digits(created: float, taken: Iterable[int]) -> int:
-    """Return a time in milliseconds that no other resource has in its ARN."""
-    digits, others = round(created * 1000), set(taken)
-    return max(digits, max(others) + 1) if digits in others else digits

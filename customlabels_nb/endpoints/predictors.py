@@ -90,7 +90,6 @@ def predictor_of(version: ServedVersion[Any]) -> Predictor:
     model = version.model
     if model._predictor is not None:
         return model._predictor
-    assert version.record is not None
     with _loading:
         folder, now = _folder(version), version.record.created
         created, loaded = _loaded.get(folder, (None, None))

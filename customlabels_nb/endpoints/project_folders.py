@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from customlabels_nb._utils.files import is_disk_full, lock_file
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
-from customlabels_nb.endpoints.ledger import Ledger, unused_digits
+from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
 from customlabels_nb.project.location import DATABASE, LEDGER, POINTER, STATE_FOLDER, is_project
 from customlabels_nb.project.project import Project
@@ -174,15 +175,15 @@ class ProjectFolder(Generic[Served]):
             if mark is None:
                 raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} is gone.")
             ledger = Ledger(project.root / LEDGER)
-            digits, others = ledger.fact("digits"), {served.digits for served in self._open.values()}
+            served = self._served_type(self, project, ledger, 0, mark)
+            digits, others = served.fact("digits"), {other.digits for other in self._open.values()}
             if digits is None or digits in others:  # new, or the folder is a copy of another project's
-                digits = unused_digits(project._store.project().created.timestamp(), others)
-                ledger.set_facts(digits=digits)
+                facts["digits"] = digits = unused_digits(served.store.project().created.timestamp(), others)
+            served.digits = digits
             if facts:
                 ledger.set_facts(**facts)
-            served = self._served_type(self, project, ledger, digits, mark)
             for key, value in facts.items():
-                served.note(key, lambda _, value=value: value)
+                served.note(key, lambda _: value)  # noqa: B023 - called at once
             self._open[project.root] = served
             return served
 
@@ -250,3 +251,14 @@ def lock_folder(root: Path) -> BinaryIO:
         file.close()
         raise InputError(f"The projects in {str(root)!r} are already served. Stop that server.")
     return file
+
+
+def milliseconds(created: datetime) -> int:
+    """Return the time of a creation in milliseconds since 1970, which identifies what was created."""
+    return round(created.timestamp() * 1000)
+
+
+def unused_digits(created: float, taken: Iterable[int]) -> int:
+    """Return a time in milliseconds that no other resource has in its ARN."""
+    digits, others = round(created * 1000), set(taken)
+    return max(digits, max(others) + 1) if digits in others else digits

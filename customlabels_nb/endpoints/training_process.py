@@ -6,17 +6,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 import psutil
 
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE, job_message, log_failure
-from customlabels_nb.endpoints.ledger import Ledger
-from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
-from customlabels_nb.project.location import LEDGER
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job, facts_of
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
-from customlabels_nb.training.status import settle_orphans
+from customlabels_nb.project.version_copying import location_of
+from customlabels_nb.store import SqlStore, VersionRecord
+from customlabels_nb.training.status import settle_orphans, this_process
 from customlabels_nb.workers.detached_process import is_alive
 
 FAILED = "TRAINING_FAILED"
@@ -45,33 +46,35 @@ def run_training(version: ServedVersion[Any], start_process: Callable[[ServedVer
         _wait_for(version)  # one that a server began just before it was killed may have been faster
     if version.served.folder.is_closed:  # the next server goes on
         return
-    if "status" in change_facts(version.served.ledger, version.local, process=None):
-        settle_orphans(version.served.project._store)
-        end_job(version.served.project._store, version.served.ledger, version.local, FAILED, FAILED_BY_SERVICE)
+    store = version.served.store
+    if "status" in change_facts(store, version.local, process=None):
+        settle_orphans(store)
+        end_job(store, version.local, FAILED, FAILED_BY_SERVICE)
 
 
 def _wait_for(version: ServedVersion[Any]) -> bool:
     """Wait for the process that trains the version, and return False if there was none."""
-    process = change_facts(version.served.ledger, version.local).get("process")
+    process = facts_of(version.served.store, version.local).get("process")
     while process is not None and is_alive(*process):
         time.sleep(_POLL_SECONDS)
     return process is not None
 
 
-def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Ledger], None]) -> None:
-    """Call ``train`` unless another process trains the version, and record failures as its status."""
-    project = load_project(task["root"])
-    ledger = Ledger(project.root / LEDGER)
-    try:
-        with ledger.writing():
-            facts = change_facts(ledger, task["name"])
-            if "status" not in facts or is_alive(*facts.get("process", (0, 0))):
-                return  # another process has trained it, or does: a server was killed right after it had started one
-            change_facts(ledger, task["name"], process=(os.getpid(), psutil.Process().create_time()))
-        train(project, ledger)
-    except Exception as error:
-        message = job_message(error, f"The training of {task['name']} failed.")
-        end_job(project._store, ledger, task["name"], FAILED, message)
-    finally:
-        project.close()
-        ledger.close()
+def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, SqlStore], None]) -> None:
+    """Call ``train`` unless another process trains the version, and note the reason if it fails."""
+    process = os.getpid(), psutil.Process().create_time()
+
+    def reserve(record: VersionRecord) -> dict[str, Any] | None:
+        if "status" not in record.endpoint or is_alive(*record.endpoint.get("process", (0, 0))):
+            return None  # another process has trained it, or does: a server was killed right after it had started one
+        return {"endpoint": {**record.endpoint, "process": process}, **this_process(), "heartbeat": None}
+
+    with closing(load_project(task["root"])) as project:
+        store = location_of(project).store
+        try:
+            store.change_version(task["name"], reserve)
+            if facts_of(store, task["name"]).get("process") == list(process):
+                train(project, store)
+        except Exception as error:
+            message = job_message(error, f"The training of {task['name']} failed.")
+            end_job(store, task["name"], FAILED, message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,6 +104,11 @@ class VersionRecord:
     pid: int | None = None
     heartbeat: datetime | None = None
     endpoint: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_reserved(self) -> bool:
+        """True if this process has reserved the name for a version that it has not begun to make."""
+        return self.heartbeat is None and (self.host, self.pid) == (socket.gethostname(), os.getpid())
 
     @property
     def description(self) -> str:

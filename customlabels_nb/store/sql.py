@@ -9,14 +9,14 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, inspect, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, insert, inspect, literal, select, update
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import check_color
@@ -961,13 +961,27 @@ class SqlStore:
             rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).order_by(c.id))
             return [_read_version(row) for row in rows]
 
-    def add_version(self, version: VersionRecord, action: Action) -> WriteResult:
-        values = [_written_field(name, getattr(version, name)) for name in _VERSION_FIELDS]
+    def add_version(self, version: VersionRecord, action: Action | None = None) -> WriteResult:
+        """Add a version, or begin the one that this process has reserved, which keeps its tags and endpoint notes.
+
+        Without an action, as for a reserved name, nothing is written to the history.
+        """
+        c = schema.versions.c
         with self._database.write() as connection:
-            if _has_version(connection, version.name):
-                raise NotAllowedError(f"Version {version.name!r} already exists. Choose another name.")
-            id_ = take_ids(connection, schema.versions, 1)[0]
-            insert_rows(connection, schema.versions, ("id", *_VERSION_FIELDS), [(id_, *values)])
+            rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).where(c.name == version.name))
+            if rows:
+                reserved = _read_version(rows[0])
+                if not reserved.is_reserved:
+                    raise NotAllowedError(f"Version {version.name!r} already exists. Choose another name.")
+                version = replace(version, tags=reserved.tags, endpoint=reserved.endpoint)
+            values = {name: _written_field(name, getattr(version, name)) for name in _VERSION_FIELDS}
+            if rows:
+                connection.execute(update(schema.versions).where(c.name == version.name).values(**values))
+            else:
+                id_ = take_ids(connection, schema.versions, 1)[0]
+                connection.execute(insert(schema.versions).values(id=id_, **values))
+            if action is None:
+                return WriteResult()
             return record(connection, action, after={"version": version.name, "status": version.status})
 
     def update_version(self, name: str, action: Action | None = None, **changes: Any) -> WriteResult:

@@ -17,13 +17,12 @@ from customlabels_nb.endpoints.custom_vision.calls import Call, invalid
 from customlabels_nb.endpoints.custom_vision.ids import project_id
 from customlabels_nb.endpoints.custom_vision.iterations import find_iteration, iteration_id, trained_model
 from customlabels_nb.endpoints.http_messages import Answer
-from customlabels_nb.endpoints.ledger import Ledger
-from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, facts_of
 from customlabels_nb.errors import MissingDependencyError, ServiceError
 from customlabels_nb.inference.exporting.formats import check_format
 from customlabels_nb.models.artifact import load_config
-from customlabels_nb.project.location import LEDGER
 from customlabels_nb.project.projects import load_project
+from customlabels_nb.project.version_copying import location_of
 from customlabels_nb.workers.detached_process import is_alive, run_detached
 
 _PLATFORM = "ONNX"
@@ -45,9 +44,9 @@ def export_iteration(call: Call) -> dict[str, Any]:
     except MissingDependencyError as error:
         raise invalid(str(error), "BadRequestExportValidationFailed") from error
     with served.version_lock:
-        stored = change_facts(served.ledger, version.local)
+        stored = facts_of(served.store, version.local)
         flavors = [*stored.get("exports", []), *([flavor] if flavor not in stored.get("exports", []) else [])]
-        facts = change_facts(served.ledger, version.local, exports=flavors)
+        facts = change_facts(served.store, version.local, exports=flavors)
         if _status(version, facts) == "Failed":
             _running.add(_file(version))
             served.folder.jobs.submit(_run, version)
@@ -57,7 +56,7 @@ def export_iteration(call: Call) -> dict[str, Any]:
 def get_exports(call: Call) -> list[dict[str, Any]]:
     served = call.project()
     version = find_iteration(served, call.path.text("iterationId"))
-    facts = change_facts(served.ledger, version.local)
+    facts = version.facts
     return [_described(call, version, facts, flavor) for flavor in facts.get("exports", [])]
 
 
@@ -75,8 +74,8 @@ def get_exported_file(call: Call) -> Answer:
 def write_export(task: Mapping[str, Any]) -> None:
     """Write the zip file of a version. It is complete as soon as it exists."""
     with closing(load_project(task["root"])) as project:
-        with closing(Ledger(project.root / LEDGER)) as ledger:
-            change_facts(ledger, task["name"], exporter=(os.getpid(), psutil.Process().create_time()))
+        process = os.getpid(), psutil.Process().create_time()
+        change_facts(location_of(project).store, task["name"], exporter=process)
         model = project.model(task["name"])
         with scratch(model.folder) as folder:
             exported = model.export("onnx", folder / "onnx")

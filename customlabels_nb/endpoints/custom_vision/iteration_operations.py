@@ -34,10 +34,9 @@ from customlabels_nb.endpoints.custom_vision.project_records import CLASSIFICATI
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import (
     TRAINING,
-    add_version,
     change_facts,
     check_quota,
-    forget_version,
+    reserve_version,
     versions_of,
 )
 from customlabels_nb.endpoints.training_process import begin_training
@@ -87,11 +86,9 @@ def delete_iteration(call: Call) -> None:
         if status_of(version) == "Training":
             raise ServiceError("BadRequestTrainingAlreadyInProgress", "The iteration is being trained. Try later.")
         try:
-            if version.record is not None:
-                version.model.delete(confirm=True)
+            version.model.delete(confirm=True)
         except NotAllowedError as error:
             raise ServiceError("BadRequestInvalid", str(error)) from error
-        forget_version(version.served.ledger, version.local)
 
 
 def publish_iteration(call: Call) -> bool:
@@ -105,19 +102,19 @@ def publish_iteration(call: Call) -> bool:
         trained_model(version)
         if publish_name(version) != name:
             _refuse_published(version)
-        with version.served.ledger.writing():
-            for other in versions_of(version.served):
-                if name in publish_names(other) and other.local != version.local:
-                    if not call.query.flag("overwrite"):
-                        message = f"Another iteration is published as {name[:100]!a}. Unpublish it, or overwrite it."
-                        raise ServiceError("BadRequestInvalidPublishName", message)
-                    if publish_name(other) == name:
-                        change_facts(other.served.ledger, other.local, published=None, published_for=None)
-            try:
-                version.model.publish(name)  # so that Python knows the name, taken from the other version
-                change_facts(version.served.ledger, version.local, published=None, published_for=target)
-            except CustomLabelsError:  # not a name that Python allows
-                change_facts(version.served.ledger, version.local, published=name, published_for=target)
+        store, versions = version.served.store, versions_of(version.served)
+        others = [each for each in versions if name in publish_names(each) and each.local != version.local]
+        if others and not call.query.flag("overwrite"):
+            message = f"Another iteration is published as {name[:100]!a}. Unpublish it, or overwrite it."
+            raise ServiceError("BadRequestInvalidPublishName", message)
+        for other in others:
+            if publish_name(other) == name:
+                change_facts(store, other.local, published=None, published_for=None)
+        try:
+            version.model.publish(name)  # so that Python knows the name, taken from the other version
+            change_facts(store, version.local, published=None, published_for=target)
+        except CustomLabelsError:  # not a name that Python allows
+            change_facts(store, version.local, published=name, published_for=target)
     return True
 
 
@@ -167,7 +164,7 @@ def train_project(call: Call) -> dict[str, Any]:
         }
         if "iterationId" in base:
             facts["base"] = find_iteration(served, base.id("iterationId")).local
-        version = add_version(served, facts["name"], {"status": TRAINING, "iteration": facts})
+        version = reserve_version(served, facts["name"], TRAINING, {"iteration": facts})
     begin_training(version, iteration_training.start_process)
     return describe_iteration(version)
 
@@ -175,10 +172,10 @@ def train_project(call: Call) -> dict[str, Any]:
 def _next_name(served: ServedProject, versions: list[Iteration]) -> str:
     """Return "Iteration N", where N is larger than in all iterations before."""
     taken = {name_of(version) for version in versions}
-    number = served.ledger.fact("last_iteration", 0) + 1
+    number = served.fact("last_iteration", 0) + 1
     while f"Iteration {number}" in taken:
         number += 1
-    served.ledger.set_facts(last_iteration=number)
+    served.note("last_iteration", lambda _: number)
     return f"Iteration {number}"
 
 
@@ -219,7 +216,7 @@ def _check_tags(images: ImageList, task: str) -> None:
 
 def _distribute(served: ServedProject, images: ImageList, task: str) -> None:
     """Split off test images, again if a tag has none, and check that a model could be trained."""
-    project, store = served.project, served.project._store
+    project, store = served.project, served.store
     rows, labels = images.images, set(images.marks["label"])
     parts = {split: set(rows.loc[rows["split"] == split, "image"]) for split in t.SPLITS}
     with_tags = [set(images.marks.loc[images.marks["image"].isin(names), "label"]) for names in parts.values()]

@@ -7,13 +7,13 @@ from typing import Any
 
 from customlabels_nb.endpoints.custom_vision.domains import find_domain
 from customlabels_nb.endpoints.custom_vision.iterations import Iteration
-from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.project_folders import ProjectFolder
 from customlabels_nb.endpoints.served_versions import TRAINING, end_job, versions_of
 from customlabels_nb.endpoints.training_process import begin_training, train_in_this_process
 from customlabels_nb.models.backbones import CLASSIFIERS
 from customlabels_nb.models.timm_backbones import cached_file
 from customlabels_nb.project.project import Project
+from customlabels_nb.store import SqlStore
 from customlabels_nb.workers.detached_process import run_detached
 
 
@@ -52,12 +52,12 @@ def _backbone(domain: str) -> str | None:
 def train_iteration(task: Mapping[str, Any]) -> None:
     """Train and evaluate. Failures are recorded as the status of the iteration."""
 
-    def train(project: Project, ledger: Ledger) -> None:
+    def train(project: Project, store: SqlStore) -> None:
         model = project.train(
             name=task["name"], budget=task["budget"], base=task["base"], backbone=_backbone(task["domain"]),
             machine_labels=True, progress=False,
         )  # fmt: skip
         record = model.record
-        end_job(project._store, ledger, task["name"], record.status, record.status_message)
+        end_job(store, task["name"], record.status, record.status_message)
 
     train_in_this_process(task, train)

@@ -42,7 +42,7 @@ def find_iteration(served: ServedProject, id_: str | None) -> Iteration:
 
 def publish_names(version: Iteration) -> list[str]:
     """Return the name that a program has published an iteration under, then the one of ``model.publish`` in Python."""
-    names = version.facts.get("published"), version.record and version.record.alias
+    names = version.facts.get("published"), version.record.alias
     return [name for name in names if name]
 
 
@@ -51,9 +51,9 @@ def publish_name(version: Iteration) -> str | None:
 
 
 def take_back(version: Iteration) -> None:
-    change_facts(version.served.ledger, version.local, published=None, published_for=None)
-    if version.record is not None and version.record.alias:
-        version.served.project._store.update_version(version.local, action("unpublish version"), alias=None)
+    change_facts(version.served.store, version.local, published=None, published_for=None)
+    if version.record.alias:
+        version.served.store.update_version(version.local, action("unpublish version"), alias=None)
 
 
 def find_published(served: ServedProject, name: str) -> Iteration:
@@ -91,14 +91,14 @@ def name_of(version: Iteration) -> str:
 def change_iteration(version: Iteration, **changes: Any) -> None:
     """Change what the ledger knows of an iteration, such as its name."""
     facts = {**version.facts.get("iteration", {}), **changes}
-    change_facts(version.served.ledger, version.local, iteration=facts)
+    change_facts(version.served.store, version.local, iteration=facts)
 
 
 def describe_iteration(version: Iteration) -> dict[str, Any]:
     facts, status = version.facts.get("iteration", {}), status_of(version)
     is_trained, published = status == COMPLETED, publish_name(version)
     created, ended = version.created.timestamp(), version.ended
-    task = (version.record and version.record.task) or task_of(version.served)
+    task = version.record.task or task_of(version.served)
     domain = find_domain(facts.get("domain") or (GENERAL_DETECTION if task in t.DRAWN_TASKS else GENERAL))
     exportable = is_trained and domain["exportable"]
     return {

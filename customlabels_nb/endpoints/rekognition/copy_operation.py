@@ -13,14 +13,14 @@ from customlabels_nb.endpoints.served_versions import (
     COPYING,
     TRANSITIONAL,
     ServedVersion,
-    add_version,
-    change_facts,
     check_quota,
     end_job,
+    reserve_version,
     versions_of,
 )
 from customlabels_nb.errors import ServiceError
 from customlabels_nb.project.model import READY
+from customlabels_nb.project.version_copying import location_of
 
 FAILED = "COPYING_FAILED"
 
@@ -29,7 +29,7 @@ def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict
     """Implement CopyProjectVersion. The files are copied in a job."""
     target = call.workspace.find_project(request["DestinationProjectArn"])
     source = find_version_to_copy(call, request["SourceProjectArn"], request["SourceProjectVersionArn"])
-    facts = {"status": COPYING, "source": str(version_arn(source)), **output_facts(request)}
+    facts, tags = output_facts(request)
     if source.status not in READY:
         code = "ResourceInUseException" if source.status in TRANSITIONAL else INVALID
         raise ServiceError(code, f"The version to copy is {source.status}.")
@@ -37,7 +37,8 @@ def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict
         if any(version_name(version) == request["VersionName"] for version in versions_of(target)):
             raise ServiceError("ResourceInUseException", f"The version {request['VersionName']!a} already exists.")
         check_quota(call.workspace, "copies", COPYING)
-        copy = add_version(target, request["VersionName"], facts)
+        facts["source"] = str(version_arn(source))
+        copy = reserve_version(target, request["VersionName"], COPYING, facts, tags)
     call.workspace.jobs.submit(_copy, source, copy)
     return {"ProjectVersionArn": str(version_arn(copy))}
 
@@ -45,14 +46,12 @@ def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict
 def _copy(source: ServedVersion, copy: ServedVersion) -> None:
     """Copy the files of a version, and write the results of its evaluation to the output bucket of the copy."""
     served, name = copy.served, copy.local
-    store, ledger = served.project._store, served.ledger
     outputs = Outputs(served.folder.buckets, copy.facts, served.name, version_name(copy))
     try:
         outputs.write(PROBE, b"")
-        change_facts(ledger, name, first_tags=source.model.record.tags)
-        model = source.model._copy_to(served.project._location, name, progress=False)
+        model = source.model._copy_to(location_of(served.project), name, progress=False)
         outputs.write_evaluation(model, str(version_arn(source)))
         record = model.record
-        end_job(store, ledger, name, record.status, record.status_message, files=outputs.files)
+        end_job(served.store, name, record.status, record.status_message, files=outputs.files)
     except Exception as error:
-        end_job(store, ledger, name, FAILED, job_message(error, f"The copy {version_arn(copy)} failed."))
+        end_job(served.store, name, FAILED, job_message(error, f"The copy {version_arn(copy)} failed."))

@@ -8,7 +8,6 @@ from typing import Any
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, find_version
-from customlabels_nb.endpoints.served_versions import change_facts
 from customlabels_nb.errors import ServiceError
 from customlabels_nb.store import Action
 from customlabels_nb.store.records import DESCRIPTION
@@ -38,29 +37,24 @@ def _change(call: RekognitionCall, name: ResourceName, changes: Mapping[str, str
 
 def _tags(call: RekognitionCall, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, str]:
     """Change the tags of a resource, where None removes a tag, and return them."""
-    action = Action("tag", settings.user, "Rekognition endpoint")
+    action, store = Action("tag", settings.user, "Rekognition endpoint"), call.workspace.find(name).store
     if name.version is not None:
         version = find_version(call.workspace, name)
-        store, ledger = version.served.project._store, version.served.ledger
-        with ledger.writing():  # a training that ends at this moment waits
-            in_ledger = change_facts(ledger, version.local).get("tags")
-            changed = _changed(version.model.record.tags if in_ledger is None else in_ledger, changes)
-            if changes and in_ledger is not None:
-                change_facts(ledger, version.local, tags=changed)
-            elif changes:
-                store.change_version(version.local, lambda now: {"tags": _changed(now.tags, changes)}, action)
+        changed = _changed(version.record.tags, changes)
+        if changes:
+            store.change_version(version.local, lambda now: {"tags": _changed(now.tags, changes)}, action)
         return {key: text for key, text in changed.items() if key != DESCRIPTION}
     if name.split is not None:
         refresh_entries(call.workspace.find(name))
-        served, state = call.workspace.find_dataset(name)
-        record = served.project._store.dataset(state.split)
+        _, state = call.workspace.find_dataset(name)
+        record = store.dataset(state.split)
         changed = _changed(record.tags if record else {}, changes)
         if changes:
-            served.project._store.tag_dataset(state.split, lambda tags: _changed(tags, changes), action)
+            store.tag_dataset(state.split, lambda tags: _changed(tags, changes), action)
         return changed
     project = call.workspace.find_project(name).project
     if changes:
-        project._store.change_tags(action, lambda tags: _changed(tags, changes))
+        store.change_tags(action, lambda tags: _changed(tags, changes))
     return dict(project.tags)
 
 

@@ -33,17 +33,15 @@ from customlabels_nb.endpoints.served_versions import (
     TRAINING,
     TRANSITIONAL,
     ServedVersion,
-    add_version,
     change_facts,
     check_quota,
     end_job,
-    forget_version,
+    reserve_version,
     versions_of,
 )
 from customlabels_nb.endpoints.training_process import begin_training
 from customlabels_nb.errors import CustomLabelsError, NotAllowedError, ServiceError
 from customlabels_nb.project.model import Model
-from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.training.status import is_settled
 
 _holding = threading.BoundedSemaphore(16)  # of the server's threads. Further descriptions do not wait.
@@ -59,7 +57,8 @@ def create_project_version(call: RekognitionCall, request: dict[str, Any]) -> di
     served = call.workspace.find_project(request["ProjectArn"])
     if "FeatureConfig" in request:
         raise ServiceError(INVALID, "FeatureConfig is only for CONTENT_MODERATION.")
-    facts = {"status": TRAINING, **output_facts(request), **_manifests(request)}
+    facts, tags = output_facts(request)
+    facts |= _manifests(request)
     refresh_entries(served)
     with call.workspace.counting, served.version_lock:
         versions = versions_of(served)
@@ -68,7 +67,7 @@ def create_project_version(call: RekognitionCall, request: dict[str, Any]) -> di
         _check_datasets(served, uses_manifests="training" in facts)
         call.workspace.options.quotas.check("versions_per_project", len(versions) + 1)
         check_quota(call.workspace, "trainings", TRAINING)
-        version = add_version(served, request["VersionName"], facts)
+        version = reserve_version(served, request["VersionName"], TRAINING, facts, tags)
     begin_training(version, version_training.start_process)
     return {"ProjectVersionArn": str(version_arn(version))}
 
@@ -114,9 +113,9 @@ def go_on(workspace: Workspace) -> None:
             if version.facts.get("status") == TRAINING and "iteration" not in version.facts:
                 begin_training(version, version_training.start_process)
             elif version.facts.get("status") == COPYING:
-                end_job(served.project._store, served.ledger, version.local, "COPYING_FAILED", FAILED_BY_SERVICE)
+                end_job(served.store, version.local, "COPYING_FAILED", FAILED_BY_SERVICE)
             elif version.status == "DELETING":
-                _delete(version)
+                version.model.delete(confirm=True)
             elif version.facts.get("is_wanted") and version.status in _STARTABLE:
                 begin_starting(version)
 
@@ -151,7 +150,7 @@ def describe_project_versions(call: RekognitionCall, request: dict[str, Any]) ->
 
 def _described(version: ServedVersion) -> dict[str, Any]:
     facts, outputs = version.facts, _outputs_of(version)
-    description = version.tags.get(DESCRIPTION, "")
+    description = version.record.description
     answer = {
         "ProjectVersionArn": str(version_arn(version)),
         "CreationTimestamp": version.created,
@@ -198,7 +197,7 @@ def _assets(manifest: dict[str, Any]) -> dict[str, Any]:
 def _evaluation(version: ServedVersion, outputs: _Outputs) -> dict[str, Any]:
     """Return the metrics and the duration of a training that has completed."""
     record, summary = version.record, outputs.find("summary")
-    if version.status == "TRAINING_FAILED" or record is None or summary is None:
+    if version.status == "TRAINING_FAILED" or summary is None:
         return {}
     f1 = record.metrics.get("assumed_f1", record.metrics.get("f1"))  # the service has no other decision
     seconds = version.facts.get("billable", version.seconds)
@@ -245,15 +244,10 @@ def delete_project_version(call: RekognitionCall, request: dict[str, Any]) -> di
         if version.status in (*TRANSITIONAL, "RUNNING"):
             raise ServiceError(_IN_USE, f"The version is {version.status}.")
         try:
-            _delete(version)
+            version.model.delete(confirm=True)
         except NotAllowedError as error:
             raise ServiceError(_IN_USE, str(error)) from error
     return {"Status": "DELETING"}
-
-
-def _delete(version: ServedVersion) -> None:
-    version.model.delete(confirm=True)
-    forget_version(version.served.ledger, version.local)
 
 
 @contextmanager
@@ -280,7 +274,7 @@ def start_project_version(call: RekognitionCall, request: dict[str, Any]) -> dic
 
 def begin_starting(version: ServedVersion, **units: Any) -> None:
     """Set the status of a version to STARTING, and start it in a thread. It is to run after a restart, too."""
-    change_facts(version.served.ledger, version.local, is_wanted=True, **units)
+    change_facts(version.served.store, version.local, is_wanted=True, **units)
     model = version.model
     model._set("STARTING", "The model is starting.")
     workspace = version.served.folder
@@ -289,11 +283,11 @@ def begin_starting(version: ServedVersion, **units: Any) -> None:
 
 def stop_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     with _locked(call, request["ProjectVersionArn"]) as version:
-        if version.status != "RUNNING" or version.record is None:
+        if version.status != "RUNNING":
             raise ServiceError(_IN_USE, f"The version is {version.status}, not RUNNING.")
         if not is_settled(version.record):
             raise ServiceError(_IN_USE, "The version is running in a notebook. Stop it there.")
-        change_facts(version.served.ledger, version.local, is_wanted=None)
+        change_facts(version.served.store, version.local, is_wanted=None)
         model = version.model
         model._set("STOPPING", "The model is stopping.")
         call.workspace.jobs.submit(_run, model, model.stop)

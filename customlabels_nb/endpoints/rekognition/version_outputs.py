@@ -29,17 +29,15 @@ def roles_of(name: str) -> list[str]:
     return [role for start, role in _ROLES.items() if name.startswith(start)]
 
 
-def output_facts(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a request for a new version says of it: where its files go, key, tags and description."""
+def output_facts(request: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what a request for a new version says of it: where its files go and the key, and tags and description."""
     output = request["OutputConfig"]
     if "S3Bucket" not in output:
         raise ServiceError(INVALID, "OutputConfig needs S3Bucket.")
     description = {DESCRIPTION: request["VersionDescription"]} if "VersionDescription" in request else {}
-    facts = {
-        "output": {"S3Bucket": output["S3Bucket"], "S3KeyPrefix": output.get("S3KeyPrefix", "")},
-        "tags": {**request.get("Tags", {}), **description},
-    }
-    return facts | ({"kms": request["KmsKeyId"]} if "KmsKeyId" in request else {})
+    facts = {"output": {"S3Bucket": output["S3Bucket"], "S3KeyPrefix": output.get("S3KeyPrefix", "")}}
+    key = {"kms": request["KmsKeyId"]} if "KmsKeyId" in request else {}
+    return facts | key, {**request.get("Tags", {}), **description}
 
 
 class Outputs:

@@ -30,13 +30,14 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import (
 )
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs
 from customlabels_nb.endpoints.rekognition.workspace import Workspace, version_arn, version_name
-from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job, facts_of
 from customlabels_nb.endpoints.training_process import train_in_this_process
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.locations import is_remote, to_path
-from customlabels_nb.project.location import STATE_FOLDER
+from customlabels_nb.project.location import LEDGER, STATE_FOLDER
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.store import SqlStore
 from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.detached_process import run_detached
 
@@ -67,16 +68,17 @@ def start_process(version: ServedVersion) -> None:
 
 def train_served_version(task: Mapping[str, Any]) -> None:
     """Validate the data, train, and write the files."""
-    train_in_this_process(task, lambda project, ledger: _Training(task, project, ledger).run())
+    train_in_this_process(task, lambda project, store: _Training(task, project, store).run())
 
 
 class _Training:
     """Training of one version, as described by :func:`training_task`."""
 
-    def __init__(self, task: Mapping[str, Any], project: Project, ledger: Ledger) -> None:
-        self.task, self.project, self.ledger = task, project, ledger
+    def __init__(self, task: Mapping[str, Any], project: Project, store: SqlStore) -> None:
+        self.task, self.project, self.store = task, project, store
+        self.ledger = Ledger(project.root / LEDGER)
         self.name: str = task["name"]
-        self.facts = change_facts(ledger, self.name)
+        self.facts = facts_of(store, self.name)
         self.limits = Limits(**task["limits"])
         self.outputs = Outputs(Buckets(task["console"]), self.facts, task["project"], task["version"])
         self.checked_lines: list[bytes] = []  # of the training manifest, with findings, if the test set is split off
@@ -94,7 +96,7 @@ class _Training:
                 model.copy_to(self.project, self.name, progress=False)
             record = model.record
         facts = {"billable": math.ceil(time.time() - self.started), "files": self.outputs.files}
-        end_job(self.project._store, self.ledger, self.name, record.status, record.status_message, **facts)
+        end_job(self.store, self.name, record.status, record.status_message, **facts)
 
     # -- data ---------------------------------------------------------------------------------------
     def _data(self) -> list[ManifestLike | None]:
@@ -106,7 +108,7 @@ class _Training:
         lines: list[ManifestLike | None] = []
         for split in t.SPLITS:
             rows = self.ledger.rows("SELECT line FROM entries WHERE split = ? ORDER BY id", split)
-            exists = self.project._store.dataset(split) is not None
+            exists = self.store.dataset(split) is not None
             if exists and not rows:
                 raise manifest_error("ERROR_MANIFEST_IS_EMPTY")
             lines.append(ManifestLines(f"{split}.manifest", [bytes(line) for (line,) in rows]) if exists else None)
@@ -129,7 +131,7 @@ class _Training:
                 self.outputs.write(f"{self.outputs.folder}/validation/{path.name}", path.read_bytes(), role[path.name])
                 if test is None and path.name == TRAINING_FILE:
                     self.checked_lines = path.read_bytes().splitlines(keepends=True)
-        change_facts(self.ledger, self.name, files=self.outputs.files)
+        change_facts(self.store, self.name, files=self.outputs.files)
         if errors:
             raise ManifestError(errors[0].message, errors[0].code)
 
