@@ -66,6 +66,7 @@ def copy_version(
         created=now,
         updated=now,
         alias=None,
+        endpoint={},
         **this_process(),
     )
     target.store.add_version(copy, Action("begin copying version", settings.user, chosen))

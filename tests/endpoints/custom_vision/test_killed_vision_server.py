@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import psutil
 import pytest
 import requests
 
-from customlabels_nb.endpoints.ledger import Ledger
-from customlabels_nb.endpoints.served_versions import change_facts
+from customlabels_nb.endpoints.served_versions import facts_of
+from customlabels_nb.project.location import open_project_store
 from tests.endpoints.custom_vision.vision_service import picture
 from tests.endpoints.rekognition.server_process import ServerProcess
 from tests.waiting import wait_until
@@ -58,9 +58,8 @@ def kill_during(server: ServerProcess, work: Any, seconds: float) -> None:
 
 def process_of(server: ServerProcess, version: str) -> int | None:
     """Return the id of the process that trains a version of the project "rooms", if it has begun."""
-    ledger = Ledger(server.root / "rooms" / "endpoints.db")
-    process = change_facts(ledger, version).get("process")
-    ledger.close()
+    with closing(open_project_store(server.root / "rooms")) as store:
+        process = facts_of(store, version).get("process")
     return None if process is None else int(process[0])
 
 

@@ -190,7 +190,7 @@ def test_the_limits_of_images_can_be_lifted(tmp_path: Path, fake: Fake) -> None:
 def started_with(service: Service, arn: str, units: int) -> ServedVersion[Any]:
     """Return a version that runs with inference units, as if a program had started it."""
     (found,) = versions_of(service.server.rekognition.folder.find(parse_arn(arn)))
-    change_facts(found.served.ledger, found.local, min_units=units)
+    change_facts(found.served.store, found.local, min_units=units)
     return found
 
 

@@ -472,7 +472,7 @@ def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypat
         assert len(service.call("describe_projects")["ProjectDescriptions"]) == 1
     finally:
         fake.go_on.set()
-        change_facts(served.ledger, training.local, status=None)
+        change_facts(served.store, training.local, status=None)
         answers = [connection.answer()[:2] for connection in waiting]
         for connection in waiting:
             connection.close()

@@ -26,9 +26,11 @@ from customlabels_nb.endpoints.project_folders import Quotas
 from customlabels_nb.endpoints.rekognition import copy_operation, version_training
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.served_versions import change_facts, end_job, versions_of
+from customlabels_nb.endpoints.served_versions import change_facts, end_job, facts_of, versions_of
 from customlabels_nb.errors import StoreError
+from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.project.model import Model
+from customlabels_nb.project.version_copying import location_of
 from customlabels_nb.store import SqlStore
 from customlabels_nb.training.status import this_process
 from tests.endpoints.rekognition.service import Service, classified
@@ -211,12 +213,12 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     served = workspace.find_project(parse_arn(target))
     began, go_on = threading.Event(), threading.Event()
 
-    def waiting(*given: Any, **facts: Any) -> None:
-        change_facts(*given, **facts)
+    def waiting(project: object) -> ProjectLocation:
         began.set()
         assert go_on.wait(20)
+        return location_of(project)
 
-    monkeypatch.setattr(copy_operation, "change_facts", waiting)  # right before the files are copied
+    monkeypatch.setattr(copy_operation, "location_of", waiting)  # right before the files are copied
     copy = service.call("copy_project_version", **request, VersionName="c.", **more)["ProjectVersionArn"]
     (found,) = service.call("describe_project_versions", ProjectArn=target)["ProjectVersionDescriptions"]
     assert (found["Status"], found["StatusMessage"]) == ("COPYING_IN_PROGRESS", "The model is being copied.")
@@ -265,7 +267,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     lost = {"S3Bucket": "photos", "S3KeyPrefix": "file"}
     broken = service.call("copy_project_version", **request, VersionName="e", OutputConfig=lost)
     assert settle(service, broken["ProjectVersionArn"])["Status"] == "COPYING_FAILED"
-    change_facts(served.ledger, "e", status="COPYING_IN_PROGRESS")
+    change_facts(served.store, "e", status="COPYING_IN_PROGRESS")
     service.restart()
     found = settle(service, broken["ProjectVersionArn"])
     assert (found["Status"], found["StatusMessage"]) == ("COPYING_FAILED", FAILED_BY_SERVICE)
@@ -369,7 +371,7 @@ def test_quotas_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         for name in ("x", "y"):
             record = python.model("b").record
             status = {"status": "RUNNING", **this_process()} if name == "x" else {"status": "STOPPED"}
-            service.add_version(replace(record, name=name, **status))
+            service.add_version(replace(record, name=name, endpoint={}, **status))
         with service.store() as store:
             store.update_version("a", status="RUNNING", **this_process())
         request["VersionName"] = "c"
@@ -549,7 +551,7 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
     arn = train(service, project)
     served = service.server.rekognition.folder.find_project(parse_arn(project))
     for _ in range(400):
-        if (process := change_facts(served.ledger, "v1").get("process")) is not None:
+        if (process := facts_of(served.store, "v1").get("process")) is not None:
             break
         time.sleep(0.05)
     assert psutil.Process(process[0]).parent().pid == os.getpid()
@@ -587,7 +589,7 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
         arns = [train(service, project, name) for name in ("a", "b")]
         assert [described(service, arn)["Status"] for arn in arns] == ["TRAINING_IN_PROGRESS"] * 2
         served = workspace.find_project(parse_arn(project))
-        change_facts(served.ledger, "a", process=(2**22 - 1, 0.0))  # of a process that has ended
+        change_facts(served.store, "a", process=(2**22 - 1, 0.0))  # of a process that has ended
         assert begun == []
         service.restart()
     assert [settle(service, arn)["Status"] for arn in arns] == ["TRAINING_FAILED"] * 2
@@ -606,7 +608,7 @@ def test_a_version_whose_training_ends_is_always_found(service: Service, monkeyp
         def versions(store: SqlStore) -> Any:
             found = read(store)
             if ending:
-                end_job(store, served.ledger, ending.pop(), "TRAINING_FAILED", "It failed.")
+                end_job(store, ending.pop(), "TRAINING_FAILED", "It failed.")
             return found
 
         monkeypatch.setattr(SqlStore, "versions", versions)
@@ -701,9 +703,7 @@ def test_a_version_that_was_made_again_in_python_is_another(service: Service, mo
     service.dataset(project, [classified("1.jpg", "a")])
 
     def fail(served: served_versions.ServedVersion[Any]) -> None:
-        service.add_version(replace(version("v"), status="TRAINING_IN_PROGRESS", **this_process()))
-        with service.store() as store:
-            end_job(store, served.served.ledger, "v", "TRAINING_FAILED", "It failed.")
+        end_job(served.served.store, "v", "TRAINING_FAILED", "It failed.")
 
     replace_process(monkeypatch, fail)
     arn = train(service, project, VersionName="v", VersionDescription="first")
