@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -412,6 +414,20 @@ def test_a_version_is_changed_by_what_is_stored_now(store: SqlStore, reopen: Cal
         store.change_version("v1", refuse, ACTION)
     assert store.versions() == [found]
     assert len(store.history()) == before
+
+
+def test_a_reserved_version_is_begun_by_its_process_only(store: SqlStore) -> None:
+    process = {"host": socket.gethostname(), "pid": os.getpid(), "heartbeat": None}
+    store.add_version(version("v1", tags={"a": "1"}, endpoint={"name": "first"}, **process))
+    assert store.history()["what"].tolist().count("begin training") == 0
+    begun = version("v1", status_message="Begun.", tags={"b": "2"}, **process | {"heartbeat": datetime.now(UTC)})
+    store.add_version(begun, Action("begin training", "ann"))
+    (found,) = store.versions()
+    assert (found.status_message, found.tags, found.endpoint) == ("Begun.", {"a": "1"}, {"name": "first"})
+    store.add_version(version("v2", **process | {"pid": 2**22 - 1}))
+    for name in ("v1", "v2"):
+        with pytest.raises(NotAllowedError, match="already exists"):
+            store.add_version(version(name), Action("begin training", "ann"))
 
 
 def test_alias_moves_to_another_version(store: SqlStore) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.store import Action, SqlStore, VersionRecord, create_store, open_store
+from customlabels_nb.training import status
 from customlabels_nb.training.status import honest_status, resuming, settle_orphans, this_process
 from tests.other_kernels import before_next_write
 
@@ -46,7 +47,7 @@ def found(store: SqlStore, name: str) -> VersionRecord:
 
 
 @pytest.mark.parametrize(
-    ("status", "is_alive"),
+    ("state", "is_alive"),
     [
         ("TRAINING_COMPLETED", False),  # it ended normally, and its kernel too
         ("TRAINING_FAILED", False),
@@ -55,10 +56,10 @@ def found(store: SqlStore, name: str) -> VersionRecord:
     ],
 )
 def test_a_version_that_changed_before_it_could_be_settled_stays_as_it_is(
-    store: SqlStore, other: SqlStore, monkeypatch: pytest.MonkeyPatch, status: str, is_alive: bool
+    store: SqlStore, other: SqlStore, monkeypatch: pytest.MonkeyPatch, state: str, is_alive: bool
 ) -> None:
     add(store, "v1", **DEAD)
-    meanwhile = {"status": status, "status_message": "Meanwhile.", **(this_process() if is_alive else NOBODY)}
+    meanwhile = {"status": state, "status_message": "Meanwhile.", **(this_process() if is_alive else NOBODY)}
     before_next_write(monkeypatch, store, lambda: other.update_version("v1", **meanwhile))
     assert settle_orphans(store) == []
     record = found(store, "v1")
@@ -74,6 +75,16 @@ def test_only_the_versions_that_were_settled_are_returned(store: SqlStore) -> No
     assert settle_orphans(store) == ["dead", "stopped"]
     assert [version.status for version in store.versions()] == ["TRAINING_FAILED", "TRAINING_IN_PROGRESS", "STOPPED"]
     assert store.history()["what"].tolist().count("settle") == 2
+
+
+def test_a_reserved_version_waits_as_long_as_its_process_is_alive(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "waits", **this_process() | {"heartbeat": None})
+    add(store, "silent", **this_process())
+    add(store, "dead", **DEAD)
+    monkeypatch.setattr(status, "SILENT", timedelta(0))
+    assert settle_orphans(store) == ["silent", "dead"]
 
 
 def test_end_of_training_keeps_the_status_of_another_kernel(store: SqlStore, other: SqlStore) -> None:

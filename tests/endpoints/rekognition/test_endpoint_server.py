@@ -36,7 +36,7 @@ from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.endpoint import OPERATIONS
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
 from customlabels_nb.endpoints.rekognition.service_model import service_model
-from customlabels_nb.endpoints.served_versions import add_version, change_facts
+from customlabels_nb.endpoints.served_versions import end_job, reserve_version
 from customlabels_nb.errors import InputError, ServiceError
 from customlabels_nb.user_settings import settings
 from tests.conftest import ROOT
@@ -458,7 +458,7 @@ def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypat
     project = service.project("fuzzed")
     first, second = [arn for arn in versions_in(service, "fuzzed") if "/v0/" in arn or "/v4/" in arn]
     served = service.server.rekognition.folder.find(parse_arn(project))
-    training = add_version(served, "slow", {"status": "TRAINING_IN_PROGRESS"})
+    training = reserve_version(served, "slow", "TRAINING_IN_PROGRESS", {})
     image = {"Bytes": base64.b64encode(jpeg(1, (80, 80))).decode()}
     requests = [("DetectCustomLabels", {"ProjectVersionArn": arn, "Image": image}) for arn in (first, second)] * 44
     requests += [("DescribeProjectVersions", {"ProjectArn": project, "VersionNames": ["slow"]})] * 70
@@ -472,7 +472,7 @@ def test_requests_that_wait_leave_threads_for_others(service: Service, monkeypat
         assert len(service.call("describe_projects")["ProjectDescriptions"]) == 1
     finally:
         fake.go_on.set()
-        change_facts(served.store, training.local, status=None)
+        end_job(served.store, training.local, "TRAINING_FAILED", "It failed.")
         answers = [connection.answer()[:2] for connection in waiting]
         for connection in waiting:
             connection.close()
