@@ -115,6 +115,12 @@ MISTAKES = [
     Bug(
         "diagnostics/frontends.py", "if _parts(version, 2) < (6, 5):", "if _parts(version, 2) <= (6, 5):", "diagnostics"
     ),
+    Bug(
+        "endpoints/rekognition/stored_lines.py",
+        "func.coalesce(_l.revision, -1) != _i.revision",
+        "func.coalesce(_l.revision, -1) < 1",
+        "endpoints/rekognition",
+    ),
     Bug("evaluation/metrics.py", "here = (tp + fn) > 0", "here = (tp + fp) > 0", "evaluation"),
     Bug(
         "examples/_drawing.py",

@@ -546,7 +546,8 @@ def _datasets_back(connection: Connection, payload: Mapping[str, Any], trace: Tr
     made = sorted(splits - there)
     for split in made:
         if split in gone:
-            insert_rows(connection, schema.datasets, list(gone[split]), [tuple(gone[split].values())])
+            row = {**gone[split], "endpoint": None}  # nothing that an endpoint had begun goes on
+            insert_rows(connection, schema.datasets, list(row), [tuple(row.values())])
     for split, (before, after) in payload.get("sources", {}).items():
         now = load_json(connection.scalar(select(c.sources).where(c.split == split)), [])
         # later imports may have added sources

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats.manifest_values import parsed
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
-from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
     Lines,
     add_entries,
     first_lines,
     listed_line,
     manifest_error,
-    refresh_datasets,
     refresh_entries,
     usable_lines,
 )
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
-from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, RekognitionProject
+from customlabels_nb.endpoints.rekognition.stored_lines import (
+    count_entries,
+    find_entries,
+    find_labels,
+    forget_gone_lines,
+    read_lines,
+)
+from customlabels_nb.endpoints.rekognition.workspace import READY, DatasetState, RekognitionCall, RekognitionProject
 from customlabels_nb.endpoints.served_versions import TRAINING, versions_of
 from customlabels_nb.errors import NotEnoughDataError, ServiceError
 from customlabels_nb.store import Action
@@ -41,28 +45,19 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
     source = request.get("DatasetSource")
     read_lines = _lines_to_read(call, source)
     refresh_entries(served)
-    with served.ledger.writing():
-        if split in served.ledger.datasets():
-            raise ServiceError("ResourceAlreadyExistsException", f"The project already has a {split} dataset.")
-        status = "CREATE_COMPLETE" if source is None else "CREATE_IN_PROGRESS"
-        state = served.ledger.add_dataset(split, "CREATE_IN_PROGRESS", "The dataset is being created.")
-    nothing = t.empty(t.IMAGE_COLUMNS), t.empty(t.ANNOTATION_COLUMNS)
-    store, action = served.project._store, Action("create dataset", settings.user)
-    try:
-        store.add_images(split, *nothing, action)
-        if "Tags" in request:
-            store.tag_dataset(split, lambda _: request["Tags"], action)
-    except BaseException:  # a dataset in progress can be neither created again nor deleted
-        served.ledger.remove_dataset(split)
-        raise
+    action = Action("create dataset", settings.user)
+    started = ("CREATE_IN_PROGRESS", "The dataset is being created.")
+    status, message = ("CREATE_COMPLETE", READY) if source is None else started
+    noted = {"status": status, "message": message}
+    if not served.store.create_dataset(split, action, tags=request.get("Tags", {}), endpoint=noted):
+        raise ServiceError("ResourceAlreadyExistsException", f"The project already has a {split} dataset.")
+    state = served.datasets()[split]
 
     def create() -> None:
         if lines := read_lines():
             add_entries(served, split, lines, "create dataset")
 
-    if source is None:
-        served.ledger.set_status(split, status, "The dataset is ready.")
-    else:
+    if source is not None:
         served.start_job((split,), "CREATE", create)
     return {"DatasetArn": str(served.dataset_arn(state))}
 
@@ -84,8 +79,7 @@ def _lines_to_read(call: RekognitionCall, source: dict[str, Any] | None) -> Call
 def _lines_of(origin: RekognitionProject, dataset: DatasetState) -> Lines:
     """Return the lines of a dataset of another project."""
     refresh_entries(origin)
-    rows = origin.ledger.rows("SELECT source, line FROM entries WHERE split = ? ORDER BY id", dataset.split)
-    return [(str(source), bytes(line)) for source, line in rows]
+    return read_lines(origin.store, dataset.split, "source", "line")
 
 
 def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Lines:
@@ -114,25 +108,18 @@ def _lines_in(call: RekognitionCall, s3_object: dict[str, Any], size: int) -> Li
 
 def describe_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     served, state = _refreshed(call, request["DatasetArn"])
-    record = served.project._store.dataset(state.split)
-    counts = "COUNT(*), COALESCE(SUM(labelled), 0), COUNT(findings)"
-    total, labelled, errors = served.ledger.rows(f"SELECT {counts} FROM entries WHERE split = ?", state.split)[0]
-    labels = served.ledger.rows(
-        "SELECT COUNT(DISTINCT label) FROM entry_labels WHERE entry IN (SELECT id FROM entries WHERE split = ?)",
-        state.split,
-    )[0][0]
-    created = datetime.fromtimestamp(state.created, UTC)
+    total, labelled, errors = count_entries(served.store, state.split)
     return {
         "DatasetDescription": {
-            "CreationTimestamp": created,
-            "LastUpdatedTimestamp": max(created, record.updated) if record is not None else created,
+            "CreationTimestamp": state.created,
+            "LastUpdatedTimestamp": state.updated,
             "Status": state.status,
             "StatusMessage": state.message,
             "StatusMessageCode": state.code,
             "DatasetStats": {
                 "LabeledEntries": labelled,
                 "TotalEntries": total,
-                "TotalLabels": labels,
+                "TotalLabels": served.store.statistics(state.split).total_labels,
                 "ErrorEntries": errors,
             },
         }
@@ -142,22 +129,7 @@ def describe_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str
 def list_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     page = call.page(request)
     served, state = _readable(call, request["DatasetArn"])
-    where, values = ["split = ?", "id > ?"], [state.split, page.after or 0]
-    if "Labeled" in request:
-        where.append("labelled = ?")
-        values.append(request["Labeled"])
-    if request.get("HasErrors"):
-        where.append("findings IS NOT NULL")
-    if "SourceRefContains" in request:
-        where.append("INSTR(source, ?) > 0")
-        values.append(request["SourceRefContains"])
-    if "ContainsLabels" in request:
-        placeholders = ", ".join("?" * len(request["ContainsLabels"]))
-        labels = f"SELECT id FROM labels WHERE label IN ({placeholders})"
-        where.append(f"id IN (SELECT entry FROM entry_labels WHERE label IN ({labels}))")
-        values += request["ContainsLabels"]
-    columns = f"SELECT id, line, labelled, findings FROM entries WHERE {' AND '.join(where)}"
-    rows = served.ledger.rows(f"{columns} ORDER BY id LIMIT ?", *values, page.size + 1)
+    rows = find_entries(served.store, state.split, request, page.after or 0, page.size + 1)
     items, last = page.cut(rows, lambda row: int(row[0]))
     return page.answer("DatasetEntries", [listed_line(row[1], bool(row[2]), row[3]) for row in items], last)
 
@@ -165,14 +137,7 @@ def list_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict
 def list_dataset_labels(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     page = call.page(request)
     served, state = _readable(call, request["DatasetArn"])
-    rows = served.ledger.rows(
-        "SELECT labels.id, labels.label, COUNT(*), SUM(boxed) FROM entry_labels "
-        "JOIN labels ON labels.id = entry_labels.label JOIN entries ON entries.id = entry "
-        "WHERE split = ? AND labels.id > ? GROUP BY labels.id ORDER BY labels.id LIMIT ?",
-        state.split,
-        page.after or 0,
-        page.size + 1,
-    )
+    rows = find_labels(served.store, state.split, page.after or 0, page.size + 1)
     items, last = page.cut(rows, lambda row: int(row[0]))
     labels = [
         {"LabelName": label, "LabelStats": {"EntryCount": count, "BoundingBoxCount": boxed}}
@@ -210,26 +175,22 @@ def _fault(line: bytes) -> str:
 
 
 def distribute_dataset_entries(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
-    refreshed = [_refreshed(call, dataset["Arn"]) for dataset in request["Datasets"]]
-    (served, first), (other, second) = refreshed
+    (served, first), (other, second) = [_refreshed(call, dataset["Arn"]) for dataset in request["Datasets"]]
     if served is not other or {first.split, second.split} != set(t.SPLITS):
         raise ServiceError(INVALID, "Datasets must be the training and the test dataset of one project.")
-    if first.is_busy or second.is_busy:
-        raise ServiceError("ResourceNotReadyException", "A dataset is still being changed. Try again later.")
-    if served.project.statistics[t.TEST].total_entries:
-        raise ServiceError(INVALID, "The test dataset must be empty.")
-    with served.ledger.writing():
-        for _, state in refreshed:
-            _begin(
-                served, state, "UPDATE_IN_PROGRESS", "The entries are being distributed.", "ResourceNotReadyException"
-            )
+    with served.version_lock:  # no other change begins
+        if any(state.is_busy for state in served.datasets().values()):
+            raise ServiceError("ResourceNotReadyException", "A dataset is still being changed. Try again later.")
+        if served.store.statistics(t.TEST).total_entries:
+            raise ServiceError(INVALID, "The test dataset must be empty.")
+        for split in t.SPLITS:
+            served.set_status(split, "UPDATE_IN_PROGRESS", "The entries are being distributed.")
 
     def distribute() -> None:
         try:
             served.project.distribute(_TEST_FRACTION)
         except NotEnoughDataError as error:
             raise manifest_error("ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE") from error
-        refresh_datasets(served)
 
     served.start_job(t.SPLITS, "UPDATE", distribute)
     return {}
@@ -243,9 +204,9 @@ def delete_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
     try:
         with served.lock:
             served.project.delete_dataset(state.split, confirm=True)
-            served.ledger.remove_dataset(state.split)
+            forget_gone_lines(served.store)
     except BaseException:  # the same status as after a restart
-        served.ledger.set_status(state.split, "UPDATE_FAILED", FAILED_BY_SERVICE, "SERVICE_ERROR")
+        served.set_status(state.split, "UPDATE_FAILED", FAILED_BY_SERVICE, "SERVICE_ERROR")
         raise
     return {}
 
@@ -267,12 +228,10 @@ def _readable(call: RekognitionCall, name: ResourceName) -> tuple[RekognitionPro
     return served, state
 
 
-def _begin(
-    served: RekognitionProject, state: DatasetState, status: str, message: str, code: str = "ResourceInUseException"
-) -> None:
+def _begin(served: RekognitionProject, state: DatasetState, status: str, message: str) -> None:
     """Set a status that refuses other changes, or raise if there is one already."""
-    if not served.ledger.set_status(state.split, status, message, idle=True):
-        raise ServiceError(code, "The dataset is being changed. Try again later.")
+    if not served.set_status(state.split, status, message, idle=True):
+        raise ServiceError("ResourceInUseException", "The dataset is being changed. Try again later.")
 
 
 def _refuse_in_training(served: RekognitionProject) -> None:

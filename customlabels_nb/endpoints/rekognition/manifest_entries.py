@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,13 @@ from customlabels_nb.datasets.formats.manifest_values import (
 )
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.datasets.validation.written_files import dumped, is_warning, with_findings, without_findings
-from customlabels_nb.endpoints.ledger import Entry
-from customlabels_nb.endpoints.rekognition.workspace import READY, RekognitionProject, other_split
+from customlabels_nb.endpoints.rekognition.stored_lines import (
+    Entry,
+    changed_images,
+    put_entries,
+    read_lines,
+)
+from customlabels_nb.endpoints.rekognition.workspace import RekognitionProject
 from customlabels_nb.errors import ManifestError, OutdatedError, TableError
 from customlabels_nb.store import Action
 from customlabels_nb.store.frames import annotation_keys
@@ -97,47 +101,47 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
     order = {source: number for number, (source, _) in enumerate(lines)}
     images = images.iloc[np.argsort([order[source] for source in images["image"]])].reset_index(drop=True)
     findings = {note.number: note.parsed for note in reader.notes()}
-    labels, valid = _labels_by_image(annotations), ParsedLine()
-    entries = [
-        _entry(source, raw, findings.get(number, valid), labels.get(source, {}))
-        for number, (source, raw) in enumerate(lines, 1)
-    ]
+    valid = ParsedLine()
+    entries = [_entry(source, raw, findings.get(number, valid)) for number, (source, raw) in enumerate(lines, 1)]
     return entries, images, annotations
 
 
-def _entry(source: str, raw: bytes, checked: ParsedLine, labels: dict[str, bool]) -> Entry:
+def _entry(source: str, raw: bytes, checked: ParsedLine) -> Entry:
     """Return a line as an entry with its errors. It is labelled if it is valid and has a label attribute."""
     labelled = checked.state == "valid" and not (parsed(raw) or {}).keys() <= {SOURCE, *ADDED}
     errors = [each for each in checked.findings if not is_warning(each)]
     listed = [{"code": each.code, "message": each.message, "place": each.place} for each in errors]
-    return Entry(source, source, raw, labelled, listed, labels)
+    return Entry(source, source, raw, labelled, listed)
 
 
 def add_entries(served: RekognitionProject, split: str, lines: Lines, what: str) -> None:
-    """Store lines: their images and annotations in the project, replacing those of known images, and the lines.
+    """Store lines: their images and annotations, replacing those of known images, and the lines beside them.
 
     With too many labels, nothing is stored.
     """
-    store = served.project._store
+    store, sources = served.store, [source for source, _ in lines]
     entries, images, annotations = read_entries(lines, served.folder.limits)
     most = served.folder.limits.max_labels
     if most is not None and annotations["label"].nunique() > most:
         raise manifest_error("ERROR_MANIFEST_TOO_MANY_LABELS")
-    names = {source: source for source, _ in lines} | served.ledger.images_of([source for source, _ in lines])
+    names = {source: source for source in sources}
+    for place in sorted(t.SPLITS, key=lambda each: each == split):  # images of this dataset count
+        names |= dict(read_lines(store, place, "source", "image", sources=sources))
     images = images.assign(image=images["image"].map(names).astype(t.TEXT))
     annotations = annotations.assign(image=annotations["image"].map(names).astype(t.TEXT))
     action = Action(what, settings.user, "Rekognition endpoint")
     for attempt in range(_ATTEMPTS):
         stored = store.tables(split, images["image"].tolist())[0]
         try:
-            store.add_parts(split, [_part(images, annotations, stored["image"].tolist())], action)
+            written = store.add_parts(split, [_part(images, annotations, stored["image"].tolist())], action)
             break
         except (OutdatedError, TableError):  # a notebook has added some of the images meanwhile
             if attempt == _ATTEMPTS - 1:
                 raise
     states = _states(*store.tables(split, images["image"].tolist())[:2])
-    placed = (_placed(entry, names[entry.source], states) for entry in entries)
-    served.ledger.put_entries(split, placed)
+    if store.last_action() != written.action:  # a notebook may have changed some images meanwhile
+        states = _states(images, annotations)  # with revision 0, so that a refresh compares them
+    put_entries(store, split, _placed(entries, names, states))
 
 
 def _part(images: pd.DataFrame, annotations: pd.DataFrame, stored_names: Sequence[str]) -> ImportPart:
@@ -153,101 +157,58 @@ def _part(images: pd.DataFrame, annotations: pd.DataFrame, stored_names: Sequenc
 
 
 def refresh_entries(served: RekognitionProject) -> None:
-    """Bring the ledger up to date with the store, unless a job changes the datasets. Wait for others that do so."""
+    """Bring the lines up to date with their images, unless a job changes the datasets. Wait for others that do so."""
     with served.refreshing:
-        store, ledger = served.project._store, served.ledger
-        last = store.last_action()
-        seen = ledger.fact("action", [0, None])
-        if last == seen[0] and seen[1] == _existing(served):
-            return
-        if not served.lock.acquire(blocking=False):
+        last = served.store.last_action()
+        if last == served.refreshed or not served.lock.acquire(blocking=False):
             return
         try:
-            # whether only versions have changed, such as by training
-            moment = None if seen[1] is None else ledger.fact("moment")
-            same = seen[1] == _existing(served)
-            if not (same and moment is not None and store.changes_since(datetime.fromisoformat(moment))[0] == 0):
-                refresh_datasets(served)
-            newest = store.actions(limit=1)
-            if len(newest) and int(newest["id"].iloc[0]) == last:
-                ledger.set_facts(action=[last, _existing(served)], moment=newest["created"].iloc[0].isoformat())
+            refresh_datasets(served)
+            served.refreshed = last
         finally:
             served.lock.release()
 
 
 def refresh_datasets(served: RekognitionProject) -> None:
-    """Compare all entries with the project's store. The caller holds the lock of the project."""
-    with served.ledger.writing():
-        for split in t.SPLITS:
-            _refresh_dataset(served, split)
+    """Compare the lines of changed images with their annotations. The caller holds the lock of the project."""
+    for split, images in changed_images(served.store).items():
+        if images:
+            _refresh(served, split, images)
 
 
-def _existing(served: RekognitionProject) -> list[str]:
-    return [split for split in t.SPLITS if served.project._store.dataset(split) is not None]
-
-
-def _refresh_dataset(served: RekognitionProject, split: t.Split) -> None:
-    store, ledger = served.project._store, served.ledger
-    record, state = store.dataset(split), ledger.datasets().get(split)
-    if record is None:
-        if state is not None and not state.is_busy:
-            ledger.remove_dataset(split)
-        return
-    if state is None:
-        ledger.add_dataset(split, record.status, READY, created=record.created.timestamp())
-    images, annotations, _ = store.tables(split)
-    states = _states(images, annotations)
-    entries = _entries_of(served, split, states.keys())
-    changed = [image for image, digest in states.items() if entries.get(image, (0, ""))[1] != digest]
-    if changed:
-        chosen, annotations = images[images["image"].isin(changed)], annotations[annotations["image"].isin(changed)]
-        _rewrite(served, split, chosen, annotations, states)
-
-
-def _entries_of(served: RekognitionProject, split: str, images: KeysView[str]) -> dict[str, tuple[int, str]]:
-    """Return the ids and the states of the entries of ``images``, which are all images of a dataset.
-
-    Entries of images from the other dataset are moved here, and those of images that are gone are removed. Entries of
-    images that are now in the other dataset are moved when that one is refreshed.
-    """
-    ledger, other = served.ledger, other_split(split)
-    select = "SELECT image, id, state FROM entries WHERE split = ?"
-    entries = {image: (number, state) for image, number, state in ledger.rows(select, split)}
-    if entries.keys() == images:
-        return entries
-    others = set(served.project._store.images(other)["image"])
-    rows = ledger.rows(select, other)
-    came = {image: (number, state) for image, number, state in rows if image in images and image not in others}
-    ledger.move_entries([number for image, (number, _) in came.items() if image not in entries], split)
-    entries = came | entries
-    gone = [number for image, (number, _) in entries.items() if image not in images and image not in others]
-    ledger.remove_entries(gone)
-    return entries
-
-
-def _rewrite(
-    served: RekognitionProject, split: str, images: pd.DataFrame, annotations: pd.DataFrame, states: Mapping[str, str]
-) -> None:
+def _refresh(served: RekognitionProject, split: str, names: Sequence[str]) -> None:
     """Write the lines of images whose annotations have changed, or that have none yet."""
-    rows = served.ledger.rows("SELECT image, source, line FROM entries WHERE split = ?", split)
-    old = {image: (source, line) for image, source, line in rows}
-    buckets = served.folder.buckets
-    named = {source: image for image, (source, _) in old.items()}
-    sources: dict[str, str] = {}
-    for image in images["image"]:
-        source = old[image][0] if image in old else buckets.source_of(image, served.project.root)
-        if named.setdefault(source, image) != image:  # a file and the object that it stands for
-            named[source := buckets.external(image)] = image
-        sources[image] = source
+    images, annotations, _ = served.store.tables(split, names)
+    states = _states(images, annotations)
+    revisions = {image: revision for image, (revision, _) in states.items()}
+    rows = read_lines(served.store, split, "image", "line", "source", "state", images=names)
+    stored = dict.fromkeys(states, (None, None, "")) | {image: tuple(row) for image, *row in rows}
+    sources = _sources(served, split, {image: stored[image][1] for image in states})
+    changed = {
+        sources[image]: image for image, (_, state) in states.items() if stored[image][1:] != (sources[image], state)
+    }
+    chosen, marks = (table[table["image"].isin(changed.values())] for table in (images, annotations))
     lines = manifest_lines(
-        images.assign(image=images["image"].map(sources)), annotations.assign(image=annotations["image"].map(sources))
+        chosen.assign(image=chosen["image"].map(sources)), marks.assign(image=marks["image"].map(sources))
     )
     written = [
-        (source, _merged(line, old[image][1] if image in old else None))
-        for (image, source), line in zip(sources.items(), lines, strict=True)
+        (source, _merged(line, stored[image][0])) for (source, image), line in zip(changed.items(), lines, strict=True)
     ]
     entries, _, _ = read_entries(written, served.folder.limits)
-    served.ledger.put_entries(split, (_placed(entry, named[entry.source], states) for entry in entries))
+    put_entries(served.store, split, _placed(entries, changed, states), revisions)
+
+
+def _sources(served: RekognitionProject, split: str, known: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the source-refs of images: those of their lines, unless other images of the dataset have them now."""
+    buckets = served.folder.buckets
+    sources = {image: source or buckets.source_of(image, served.project.root) for image, source in known.items()}
+    rows = read_lines(served.store, split, "source", "image", sources=list(sources.values()))
+    named = {source: image for source, image in rows if image not in known}
+    for image, source in sources.items():
+        if named.setdefault(source, image) != image:  # a file and the object that it stands for
+            sources[image] = buckets.external(image)
+            named[sources[image]] = image
+    return sources
 
 
 def _merged(line: str, before: bytes | None) -> bytes:
@@ -312,17 +273,13 @@ def _one_line(text: str) -> str:
     return text.replace("\r", " ").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
 
 
-def _placed(entry: Entry, image: str, states: Mapping[str, str]) -> Entry:
-    return Entry(image, entry.source, entry.line, entry.labelled, entry.findings, entry.labels, states.get(image, ""))
-
-
-def _labels_by_image(table: pd.DataFrame) -> dict[str, dict[str, bool]]:
-    """Map each image to its labels, and each of these to whether it is on a box."""
-    labels: dict[str, dict[str, bool]] = {}
-    for image, label, boxed in zip(table["image"], table["label"], table["left"].notna(), strict=True):
-        of_image = labels.setdefault(image, {})
-        of_image[label] = of_image.get(label, False) or bool(boxed)
-    return labels
+def _placed(
+    entries: Iterable[Entry], images: Mapping[str, str], states: Mapping[str, tuple[int, str]]
+) -> Iterator[Entry]:
+    """Yield entries with their images by their sources, and what these are in the store now."""
+    for entry in entries:
+        if (state := states.get(image := images[entry.source])) is not None:
+            yield Entry(image, entry.source, entry.line, entry.labelled, entry.findings, *state)
 
 
 def _with_statuses(stored: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -334,10 +291,10 @@ def _with_statuses(stored: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def _states(images: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, str]:
-    """Return a digest of the status and the annotations of each image."""
-    keys = annotation_keys(annotations)
+def _states(images: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, tuple[int, str]]:
+    """Return the revision of each image, and a digest of its status and annotations."""
+    keys, rows = annotation_keys(annotations), zip(images["image"], images["status"], images["revision"], strict=True)
     return {
-        image: hashlib.md5(repr((status, keys.get(image))).encode(), usedforsecurity=False).hexdigest()
-        for image, status in zip(images["image"], images["status"], strict=True)
+        image: (revision, hashlib.md5(repr((status, keys.get(image))).encode(), usedforsecurity=False).hexdigest())
+        for image, status, revision in rows
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
@@ -47,19 +46,19 @@ def _described(served: RekognitionProject) -> dict[str, Any]:
     refresh_entries(served)
     return {
         "ProjectArn": str(served.arn),
-        "CreationTimestamp": served.project._store.project().created,
+        "CreationTimestamp": served.store.project().created,
         "Status": "CREATED",
         "Feature": FEATURE,
         "Datasets": [
             {
-                "CreationTimestamp": datetime.fromtimestamp(state.created, UTC),
+                "CreationTimestamp": state.created,
                 "DatasetType": state.split.upper(),
                 "DatasetArn": str(served.dataset_arn(state)),
                 "Status": state.status,
                 "StatusMessage": state.message,
                 "StatusMessageCode": state.code,
             }
-            for state in served.ledger.datasets().values()
+            for state in served.datasets().values()
         ],
     }
 
@@ -70,7 +69,7 @@ def delete_project_operation(call: RekognitionCall, request: dict[str, Any]) -> 
         served = call.workspace.find_project(request["ProjectArn"])
         if versions_of(served):
             raise ServiceError("ResourceInUseException", "The project has model versions. Delete them first.")
-        if any(state.is_busy for state in served.ledger.datasets().values()):
+        if any(state.is_busy for state in served.datasets().values()):
             raise ServiceError("ResourceInUseException", "A dataset of the project is being changed. Try again later.")
         try:
             served.project.delete(confirm=True)

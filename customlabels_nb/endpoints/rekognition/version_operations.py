@@ -94,7 +94,7 @@ def _manifest(data: dict[str, Any], member: str) -> dict[str, Any]:
 
 
 def _check_datasets(served: RekognitionProject, *, uses_manifests: bool) -> None:
-    states = served.ledger.datasets()
+    states = served.datasets()
     if uses_manifests:
         if states:
             raise ServiceError(INVALID, "TrainingData and TestingData are only for projects without datasets.")

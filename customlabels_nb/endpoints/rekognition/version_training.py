@@ -19,7 +19,6 @@ from customlabels_nb.datasets.formats.manifest_lines import ManifestFile, Manife
 from customlabels_nb.datasets.formats.manifest_values import SOURCE, parsed
 from customlabels_nb.datasets.validation.rules import ManifestLike, check_manifests
 from customlabels_nb.datasets.validation.written_files import SUMMARY_FILE, TESTING_FILE, TRAINING_FILE, write_outputs
-from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.endpoints.project_folders import ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets, object_url
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
@@ -28,15 +27,17 @@ from customlabels_nb.endpoints.rekognition.manifest_entries import (
     manifest_error,
     usable_lines,
 )
+from customlabels_nb.endpoints.rekognition.stored_lines import read_lines
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs
 from customlabels_nb.endpoints.rekognition.workspace import Workspace, version_arn, version_name
 from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job, facts_of
 from customlabels_nb.endpoints.training_process import train_in_this_process
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.locations import is_remote, to_path
-from customlabels_nb.project.location import LEDGER, STATE_FOLDER
+from customlabels_nb.project.location import STATE_FOLDER
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
+from customlabels_nb.project.version_copying import location_of
 from customlabels_nb.store import SqlStore
 from customlabels_nb.user_settings import settings
 from customlabels_nb.workers.detached_process import run_detached
@@ -76,7 +77,6 @@ class _Training:
 
     def __init__(self, task: Mapping[str, Any], project: Project, store: SqlStore) -> None:
         self.task, self.project, self.store = task, project, store
-        self.ledger = Ledger(project.root / LEDGER)
         self.name: str = task["name"]
         self.facts = facts_of(store, self.name)
         self.limits = Limits(**task["limits"])
@@ -107,20 +107,20 @@ class _Training:
             return [*manifests, None if testing is None else object_url(testing)[0]]
         lines: list[ManifestLike | None] = []
         for split in t.SPLITS:
-            rows = self.ledger.rows("SELECT line FROM entries WHERE split = ? ORDER BY id", split)
+            rows = [line for (line,) in read_lines(self.store, split, "line")]
             exists = self.store.dataset(split) is not None
             if exists and not rows:
                 raise manifest_error("ERROR_MANIFEST_IS_EMPTY")
-            lines.append(ManifestLines(f"{split}.manifest", [bytes(line) for (line,) in rows]) if exists else None)
+            lines.append(ManifestLines(f"{split}.manifest", rows) if exists else None)
             if exists:
-                content = b"".join(bytes(line) + b"\n" for (line,) in rows)
+                content = b"".join(line + b"\n" for line in rows)
                 self.outputs.write(f"{self.outputs.folder}/{split}.manifest", content, f"input_{split}")
         return lines
 
     def _validate(self, train: ManifestLike | None, test: ManifestLike | None) -> None:
         """Check the manifests, write the validation files, and raise ManifestError if they cannot be trained on."""
         assert train is not None
-        rows = self.ledger.rows("SELECT source, image FROM entries WHERE source != image")
+        rows = [row for split in t.SPLITS for row in read_lines(self.store, split, "source", "image")]
         places = {source: str(to_path(image, self.project.root)) for source, image in rows if not is_remote(image)}
         checked = check_manifests(train, test, limits=self.limits, relocate=places, autosplit=test is None)
         sides = [checked.train, *([checked.test] if checked.test else [])]
@@ -158,7 +158,6 @@ class _Training:
         """Write the lines that were split off for testing, with their findings, if there was no test manifest."""
         if not self.checked_lines:
             return
-        sources = {image: source for source, image in self.ledger.rows("SELECT source, image FROM entries")}
-        tested = {sources.get(image, image) for image in project._store.images(t.TEST)["image"]}
+        tested = {source for (source,) in read_lines(location_of(project).store, t.TEST, "source")}
         lines = [line for line in self.checked_lines if (parsed(line) or {}).get(SOURCE) in tested]
         self.outputs.write(f"{self.outputs.folder}/validation/{TESTING_FILE}", b"".join(lines), "validation_test")

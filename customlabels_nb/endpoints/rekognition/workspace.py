@@ -5,27 +5,47 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.failures import DISK_FULL, FAILED_BY_SERVICE, job_message
-from customlabels_nb.endpoints.ledger import DatasetState
 from customlabels_nb.endpoints.project_folders import ProjectFolder, ServedProject, ServingOptions
 from customlabels_nb.endpoints.rekognition.buckets import Buckets
 from customlabels_nb.endpoints.rekognition.page_tokens import Page
 from customlabels_nb.endpoints.rekognition.resource_names import ResourceName, name_in_arn, not_found
 from customlabels_nb.endpoints.served_versions import ServedVersion, versions_of
+from customlabels_nb.store import DatasetRecord
 
 READY = "The dataset is ready."
 
 
+@dataclass(frozen=True)
+class DatasetState:
+    """Dataset as the endpoint reports it. ``digits`` end its ARN."""
+
+    split: t.Split
+    digits: int
+    created: datetime
+    updated: datetime
+    status: str
+    message: str
+    code: str
+
+    @property
+    def is_busy(self) -> bool:
+        """True while the dataset is being created, changed or deleted."""
+        return self.status.endswith("IN_PROGRESS")
+
+
 @dataclass
 class RekognitionProject(ServedProject):
-    """Project with its ledger and its ARN."""
+    """Project with its ARN. ``refreshed`` is the last action of its history that the lines of its images have seen."""
 
     folder: Workspace
+    refreshed: int | None = None
 
     @property
     def arn(self) -> ResourceName:
@@ -35,8 +55,21 @@ class RekognitionProject(ServedProject):
     def name(self) -> str:
         """Name of the project in its ARN: as created by a client, or its name in Python as far as an ARN allows."""
         name = self.project.name
-        client_name, folder = self.ledger.fact("name", (None, None))
+        client_name, folder = self.fact("name", (None, None))
         return str(client_name) if client_name is not None and folder == name else name_in_arn(name, self.digits)
+
+    def datasets(self) -> dict[str, DatasetState]:
+        records = {split: self.store.dataset(split) for split in t.SPLITS}
+        return {split: _state(split, record) for split, record in records.items() if record is not None}
+
+    def set_status(self, split: str, status: str, message: str, code: str = "SUCCESS", *, idle: bool = False) -> bool:
+        """Store a dataset's status. Return False if ``idle`` is set and a change is in progress, or if it is gone."""
+        facts = {"status": status, "message": message, "code": code}
+
+        def change(noted: dict[str, Any]) -> dict[str, Any] | None:
+            return None if idle and noted.get("status", "").endswith("IN_PROGRESS") else {**noted, **facts}
+
+        return self.store.note_dataset(split, change)
 
     def dataset_arn(self, state: DatasetState) -> ResourceName:
         return self.arn.dataset(state.split, state.digits)
@@ -53,9 +86,8 @@ class RekognitionProject(ServedProject):
                     message = job_message(error, f"A job of {self.name} failed.")
                     code = "SERVICE_ERROR" if message in (DISK_FULL, FAILED_BY_SERVICE) else "CLIENT_ERROR"
                     done = (f"{change}_FAILED", message, code)
-                with self.ledger.writing():
-                    for split in splits:
-                        self.ledger.set_status(split, *done)
+                for split in splits:
+                    self.set_status(split, *done)
 
         self.folder.jobs.submit(run)
 
@@ -75,10 +107,10 @@ class Workspace(ProjectFolder[RekognitionProject]):
         self.buckets = buckets
         self.account = account
         for served in self.projects():
-            for split, state in served.ledger.datasets().items():
+            for split, state in served.datasets().items():
                 if state.is_busy:  # the server ended while it worked on the dataset
                     status = state.status.replace("DELETE", "UPDATE").replace("IN_PROGRESS", "FAILED")
-                    served.ledger.set_status(split, status, FAILED_BY_SERVICE, "SERVICE_ERROR")
+                    served.set_status(split, status, FAILED_BY_SERVICE, "SERVICE_ERROR")
 
     def find(self, name: ResourceName) -> RekognitionProject:
         """Return the project of a resource, or raise ServiceError if it is not in this account and region."""
@@ -95,7 +127,7 @@ class Workspace(ProjectFolder[RekognitionProject]):
 
     def find_dataset(self, name: ResourceName) -> tuple[RekognitionProject, DatasetState]:
         served = self.find(name)
-        state = served.ledger.datasets().get(name.split or "")
+        state = served.datasets().get(name.split or "")
         if state is None or state.digits != name.digits:
             raise not_found(name)
         return served, state
@@ -132,5 +164,14 @@ def find_version(workspace: Workspace, name: ResourceName) -> ServedVersion[Reko
     raise not_found(name)
 
 
-def other_split(split: str) -> str:
-    return t.TEST if split == t.TRAIN else t.TRAIN
+def _state(split: t.Split, record: DatasetRecord) -> DatasetState:
+    noted = record.endpoint
+    return DatasetState(
+        split,
+        noted.get("digits", round(record.created.timestamp() * 1000)),
+        record.created,
+        record.updated,
+        noted.get("status", record.status),
+        noted.get("message", READY),
+        noted.get("code", "SUCCESS"),
+    )

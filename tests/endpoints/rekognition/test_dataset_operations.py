@@ -324,7 +324,7 @@ def test_operations_cut_off_by_a_restart_have_failed(service: Service) -> None:
     arn = service.dataset(service.project(), [classified("1.jpg", "a")])
     workspace = service.server.rekognition.folder
     served, _ = workspace.find_dataset(parse_arn(arn))
-    served.ledger.set_status("train", "UPDATE_IN_PROGRESS", "")
+    served.set_status("train", "UPDATE_IN_PROGRESS", "")
     service.restart()
     found = service.settle(arn)
     assert (found["Status"], found["StatusMessageCode"]) == ("UPDATE_FAILED", "SERVICE_ERROR")
@@ -465,13 +465,12 @@ def locked(*_: Any, **__: Any) -> None:
     raise StoreError("The project's database is locked.")
 
 
-@pytest.mark.parametrize("step", ["add_images", "tag_dataset"])
 def test_a_dataset_that_could_not_be_created_is_not_in_progress(
-    service: Service, monkeypatch: pytest.MonkeyPatch, step: str
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = {"ProjectArn": service.project(), "DatasetType": "TRAIN"}
     with monkeypatch.context() as patch:
-        patch.setattr(SqlStore, step, locked)
+        patch.setattr(SqlStore, "create_dataset", locked)
         assert service.refused("create_dataset", **request, Tags={"a": "b"}) == "InternalServerError"
     (found,) = service.call("describe_projects")["ProjectDescriptions"]
     for dataset in found["Datasets"]:
