@@ -27,6 +27,8 @@ from customlabels_nb.jobs.leases import (
     run,
 )
 from customlabels_nb.store import SqlStore
+from customlabels_nb.store.columns import among
+from customlabels_nb.store.schema import job_answers, job_tasks
 from customlabels_nb.user_settings import find_user, is_nobody, settings
 
 #: Roles, each with the rights of those before it.
@@ -147,7 +149,8 @@ def merge_names(connection: Connection, job: int, who: str, into: str) -> None:
     sql = f"""SELECT id, task, counted FROM job_answers WHERE who IN (:who, :into) AND {of_job}
         AND reason IN ('', '{LATE}') ORDER BY task, counted DESC, id DESC"""
     again = [row for kept, row in pairwise(run(connection, sql, **names)) if row.task == kept.task]
-    leases.uncount(connection, CHANGED, "id IN :each", each=[row.id for row in again if not row.counted])
+    gone = among(connection, job_answers.c.id, [row.id for row in again if not row.counted])
+    leases.uncount(connection, CHANGED, gone)
     sql = """SELECT token FROM job_slots WHERE job = :job AND holder IN (:who, :into) AND state = 'held' AND task IN
         (SELECT task FROM job_slots WHERE job = :job AND holder IN (:who, :into) GROUP BY task HAVING count(*) > 1)"""
     held = [row.token for row in run(connection, sql, **names)]
@@ -164,7 +167,7 @@ def merge_names(connection: Connection, job: int, who: str, into: str) -> None:
     sql = f"""UPDATE job_tasks SET state = '{OPEN}' WHERE job = :job AND state = '{SKIPPED}'
         AND (SELECT count(*) FROM job_skips k WHERE k.task = job_tasks.id) < {SKIPS_TO_REVIEW}"""
     run(connection, sql, **names)
-    leases.note_states(connection, f"t.job = :job AND t.state = '{OPEN}'", job=job)
+    leases.note_states(connection, (job_tasks.c.job == job) & (job_tasks.c.state == OPEN))
     member = old if new.state == "removed" else new
     role = max([row.role for row in (old, new) if row.state != "removed"], key=ROLES.index, default=new.role)
     rights = """UPDATE job_members SET role = :role, state = :state, reason = :reason,

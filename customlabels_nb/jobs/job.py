@@ -30,10 +30,10 @@ from customlabels_nb.jobs.leases import MERGED, fetch_one, look_key, name_in, re
 from customlabels_nb.jobs.personal_links import LinkTable, create_link, revoke_link
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.labeling.view import MODES, Mode
-from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store import Action, SqlStore, schema
+from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import now_us, record, update_rows
 from customlabels_nb.store.frames import moment, times
-from customlabels_nb.store.schema import jobs as jobs_table
 from customlabels_nb.store.writing import ensure_labels
 
 if TYPE_CHECKING:
@@ -968,7 +968,7 @@ class LabellingJob:
                 run(connection, change, state=state, each=each)
                 if state == "open":
                     run(connection, "DELETE FROM job_skips WHERE task IN :each", each=each)
-                    leases.note_states(connection, "t.id IN :each", each=each)
+                    leases.note_states(connection, among(connection, schema.job_tasks.c.id, each))
                 self._note(connection, what.removesuffix(" of"), person, {"images": list(chosen.values())}, len(chosen))
         return len(chosen)
 
@@ -976,12 +976,12 @@ class LabellingJob:
         with self._acting("manager", verb) as (connection, person):
             self._write(connection, {"state": state})
             if state == "running":
-                leases.use_late_answers(connection, "t.job = :job", job=self._id)
+                leases.use_late_answers(connection, schema.job_tasks.c.job == self._id)
             self._note(connection, f"{verb} labelling job", person, {"state": state})
 
     def _write(self, connection: Connection, changes: dict[str, Any]) -> None:
         values = {**changes, "updated": now_us()}
-        update_rows(connection, jobs_table, tuple(values), [(*values.values(), self._id)])
+        update_rows(connection, schema.jobs, tuple(values), [(*values.values(), self._id)])
 
     def _note(self, connection: Connection, what: str, person: str, after: dict[str, Any], count: int = 0) -> None:
         name = read_job(connection, self._id).name

@@ -40,6 +40,7 @@ from customlabels_nb.jobs.leases import (
     transact,
 )
 from customlabels_nb.store import Action, SqlStore, schema
+from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import counter, record, take_ids, update_rows
 from customlabels_nb.store.frames import annotation_keys, moment
 from customlabels_nb.store.trace import Trace
@@ -273,7 +274,8 @@ def _store_states(
     for answers in {task.answers for task in more}:
         extended = [task.id for task in more if task.answers == answers]
         for start in range(0, len(extended), _AT_ONCE):
-            add_slots(connection, "t.id IN :each", answers + 1, each=extended[start : start + _AT_ONCE])
+            each = among(connection, schema.job_tasks.c.id, extended[start : start + _AT_ONCE])
+            add_slots(connection, each, answers + 1)
     return bool(more)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
@@ -38,7 +38,8 @@ from customlabels_nb.store.schema import OPEN_SLOT
 
 MOST_ANNOTATORS = 9
 _FOLLOWED = "images of job"  # start of the names of settings
-_WANTED = """SELECT count(*) FROM job_slots n WHERE n.task = t.id AND n.slot > 0"""
+_SLOT, _TASK = schema.job_slots.c, schema.job_tasks.c
+_WANTED = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > 0).scalar_subquery()
 
 #: Images of a job, and images with known answers.
 JobImages: TypeAlias = Dataset | pd.DataFrame | str | Sequence[str]
@@ -170,19 +171,19 @@ def set_slots(connection: Connection, job: int, annotators: int) -> None:
             FROM job_slots WHERE job = :job AND slot > 0) AS ranked
         WHERE place > :annotators)"""
     run(connection, fewer, job=job, annotators=annotators)
-    add_slots(connection, "t.job = :job", annotators, job=job)
+    add_slots(connection, _TASK.job == job, annotators)
 
 
-def add_slots(connection: Connection, chosen: str, annotators: int, **values: Any) -> None:
-    """Add slots to the chosen tasks ``t`` until they have ``annotators``, and let late answers take them."""
+def add_slots(connection: Connection, chosen: ColumnElement[bool], annotators: int) -> None:
+    """Add slots to the chosen tasks until they have ``annotators``, and let late answers take them."""
     for slot in range(1, MOST_ANNOTATORS + 1):
-        more = f"""INSERT INTO job_slots (task, slot, job, state, until)
-            SELECT t.id, :slot, t.job, 'open', 0 FROM job_tasks t WHERE {chosen} AND t.gold IS NULL
-              AND ({_WANTED}) < :annotators
-              AND NOT EXISTS (SELECT 1 FROM job_slots o WHERE o.task = t.id AND o.slot = :slot)"""
-        run(connection, more, slot=slot, annotators=annotators, **values)
-    use_late_answers(connection, chosen, **values)
-    note_states(connection, chosen, **values)
+        taken = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot == slot).exists()
+        more = select(_TASK.id, literal(slot), _TASK.job, literal("open"), literal(0))
+        more = more.where(chosen, _TASK.gold.is_(None), annotators > _WANTED, ~taken)
+        columns = ["task", "slot", "job", "state", "until"]
+        connection.execute(insert(schema.job_slots).from_select(columns, more))
+    use_late_answers(connection, chosen)
+    note_states(connection, chosen)
 
 
 def _lock_tasks(connection: Connection, job: int) -> None:
@@ -193,23 +194,24 @@ def _lock_tasks(connection: Connection, job: int) -> None:
 def ask_one_more(connection: Connection, task: int, most: int) -> bool:
     """Add a slot to a task that has fewer than ``most`` and was not left to the manager. Tell whether one was added."""
     lock_task(connection, task)
-    row = run(connection, f"SELECT t.state, ({_WANTED}) AS slots FROM job_tasks t WHERE t.id = :task", task=task)[0]
+    row = run(connection, select(_TASK.state, _WANTED.label("slots")).where(_TASK.id == task))[0]
     if row.slots >= min(most, MOST_ANNOTATORS) or row.state in (SKIPPED, ACCEPTED):
         return False
     run(connection, f"UPDATE job_tasks SET state = '{OPEN}' WHERE id = :task AND state = '{REVIEWED}'", task=task)
-    add_slots(connection, "t.id = :task", row.slots + 1, task=task)
+    add_slots(connection, _TASK.id == task, row.slots + 1)
     return True
 
 
 def withdraw_answers(connection: Connection, job: int, reason: str) -> None:
     """Stop counting all answers of a job, so that everybody is asked again."""
     _lock_tasks(connection, job)
-    chosen = "task IN (SELECT id FROM job_tasks WHERE job = :job)"
+    c = schema.job_answers.c
+    chosen: ColumnElement[bool] = c.task.in_(select(_TASK.id).where(_TASK.job == job))
     if reason != DISCARDED:
-        chosen += f" AND reason IN ('', '{LATE}', '{REJECTED}', '{REVIEWED}')"
-    uncount(connection, reason, chosen, job=job)
+        chosen &= c.reason.in_(("", LATE, REJECTED, REVIEWED))
+    uncount(connection, reason, chosen)
     run(connection, "DELETE FROM job_slots WHERE job = :job AND state = 'answered' AND slot < 0", job=job)
     run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE job = :job AND state = 'answered'", job=job)
     run(connection, "UPDATE job_members SET cursor = 0 WHERE job = :job", job=job)
     run(connection, f"UPDATE job_tasks SET state = '{OPEN}' WHERE job = :job AND state = '{REVIEWED}'", job=job)
-    note_states(connection, "t.job = :job", job=job)
+    note_states(connection, _TASK.job == job)

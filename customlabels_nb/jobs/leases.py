@@ -19,13 +19,15 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import Connection, Executable, Row, TextClause, text
+from sqlalchemy import ColumnElement, Connection, Executable, Row, TextClause, case, func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from customlabels_nb.errors import DamagedError, NotAllowedError, StoreError
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN, RESOLVED
 from customlabels_nb.store import SqlStore
-from customlabels_nb.store.schema import OPEN_SLOT
+from customlabels_nb.store.columns import among
+from customlabels_nb.store.expressions import database_now
+from customlabels_nb.store.schema import OPEN_SLOT, job_answers, job_slots, job_tasks, jobs
 
 #: How long a task is held for a person by default, and the shortest and longest such time in seconds.
 DEFAULT_LEASE = "5min"
@@ -57,6 +59,7 @@ _TWINS = str.maketrans(
 # invisible characters with other categories than Cc and Cf
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 T = TypeVar("T")
+_ANSWER, _JOB, _SLOT, _TASK = (table.c for table in (job_answers, jobs, job_slots, job_tasks))
 
 _DIALECTS = {
     "sqlite": {
@@ -108,6 +111,17 @@ RETURNING task, token, since, until, (SELECT t.image FROM job_tasks t WHERE t.id
 _STORE = """
 INSERT INTO job_answers (key, task, slot, who, edit, accepted, submitted, seconds, payload, counted, reason)
 VALUES (:key, :task, :slot, :who, :edit, :accepted, {now}, :seconds, :payload, :counted, :reason) RETURNING id"""
+
+_UNCOUNT = update(job_answers).values(counted=0, slot=None).returning(_ANSWER.id)
+_LACKING = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot > 0, _SLOT.state != "answered").exists()
+_SLOTS = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > 0).scalar_subquery()
+_ANNOTATORS = select(_JOB.annotators).where(_JOB.id == _TASK.job).scalar_subquery()
+_NOTE_STATES = (
+    update(job_tasks)
+    .values(state=case((_LACKING, OPEN), ((_SLOTS == 1) & (_ANNOTATORS == 1), RESOLVED), else_=ANSWERED))
+    .where(_TASK.gold.is_(None), _TASK.state.in_((OPEN, ANSWERED, RESOLVED, NEEDS_REVIEW)))
+    .where(~((_TASK.state == OPEN) & _LACKING))
+)
 
 
 @dataclass(frozen=True)
@@ -226,8 +240,8 @@ def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[in
         for row in gold:
             rows.insert(random.randint(0, len(rows)), row)
         if not rows:
-            held = "SELECT task FROM job_slots WHERE job = :job AND state = 'held' AND slot > 0 AND until < {now}"
-            use_late_answers(connection, f"t.id IN ({held})", job=job)
+            held = (_SLOT.job == job, _SLOT.state == "held", _SLOT.slot > 0, _SLOT.until < database_now())
+            use_late_answers(connection, _TASK.id.in_(select(_SLOT.task).where(*held)))
         return [Lease(job, row.task, row.image, row.token, row.since, row.until) for row in rows]
 
     return _transact_as(store, job, who, work)
@@ -390,7 +404,7 @@ def reopen(connection: Connection, job: int, who: str, tokens: Sequence[str] | N
     gold = run(connection, f"DELETE FROM job_slots WHERE slot < 0 AND {chosen} RETURNING task", **values)
     rest = run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE {chosen} RETURNING task", **values)
     if rest:
-        use_late_answers(connection, "t.id IN :each", each=[row.task for row in rest])
+        use_late_answers(connection, among(connection, _TASK.id, [row.task for row in rest]))
     return len(gold) + len(rest)
 
 
@@ -434,12 +448,12 @@ def submit(
             slot = _free_slot(connection, task, lease, who) if before is None else before.slot
             reason = LATE if slot is None else ""
         if replaced := [answer.id for answer in answers if not reason or answer.reason == reason]:
-            uncount(connection, CHANGED, "id IN :each", each=replaced)
+            uncount(connection, CHANGED, among(connection, _ANSWER.id, replaced))
         values = {"key": key, "task": lease.task, "slot": slot, "who": who, "edit": edit, "accepted": lease.since}
         values |= {"seconds": seconds, "payload": payload, "counted": int(not reason), "reason": reason}
         stored = run(connection, _STORE, **values)[0]
         if not reason:
-            note_states(connection, "t.id = :task", task=lease.task)
+            note_states(connection, _TASK.id == lease.task)
         return Acknowledgement(stored.id, not reason, reason)
 
     return _transact_as(store, lease.job, who, work, patience=patience)
@@ -478,10 +492,9 @@ def _is_over(task: Row[Any]) -> bool:
     return task.state == "closed" or task.member_state in (None, "removed")
 
 
-def uncount(connection: Connection, reason: str, chosen: str, **values: Any) -> int:
+def uncount(connection: Connection, reason: str, chosen: ColumnElement[bool]) -> int:
     """Stop counting the chosen answers for a reason, and return their number."""
-    sql = f"UPDATE job_answers SET counted = 0, slot = NULL, reason = :reason WHERE {chosen} RETURNING id"
-    return len(run(connection, sql, reason=reason, **values))
+    return len(run(connection, _UNCOUNT.values(reason=reason).where(chosen)))
 
 
 def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
@@ -523,15 +536,15 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
                 until = {now} + (SELECT lease FROM jobs WHERE id = job_slots.job)
             WHERE task = :task AND holder = :who RETURNING token, since, until"""
         row = fetch_one(connection, hold, **values)
-        note_states(connection, "t.id = :task", task=lease.task)
+        note_states(connection, _TASK.id == lease.task)
         return lease if row is None else replace(lease, token=row.token, since=row.since, until=row.until)
 
     return _transact_as(store, lease.job, who, work)
 
 
 def _withdraw_answer(connection: Connection, task: Row[Any], who: str) -> None:
-    condition = f"task = :task AND who = :who AND reason IN ('', '{LATE}')"
-    if uncount(connection, CHANGED, condition, task=task.id, who=who) and _is_over(task):
+    current = (_ANSWER.task == task.id) & (_ANSWER.who == who) & _ANSWER.reason.in_(("", LATE))
+    if uncount(connection, CHANGED, current) and _is_over(task):
         raise NotAllowedError(f"The answer stays, because the job is closed, or {who!r} is no longer a member of it.")
 
 
@@ -545,7 +558,7 @@ def reject(connection: Connection, answer: int, reason: str = REJECTED) -> None:
     row = fetch_one(connection, "SELECT slot FROM job_answers WHERE id = :id AND counted = 1", id=answer)
     if row is None:
         raise NotAllowedError(f"Answer {answer} does not count already, so it cannot be rejected.")
-    uncount(connection, reason, "id = :id", id=answer)
+    uncount(connection, reason, _ANSWER.id == answer)
     again = "DELETE FROM job_slots" if task.gold else f"UPDATE job_slots SET {OPEN_SLOT}"
     run(connection, f"{again} WHERE task = :task AND slot = :slot", task=task.id, slot=row.slot)
     count_late_answers(connection, task.id)
@@ -571,7 +584,7 @@ def withdraw_decision(connection: Connection, task: int) -> None:
             ELSE '{OPEN}' END
         WHERE id = :task AND state IN ('{REVIEWED}', '{ACCEPTED}', '{SKIPPED}')"""
     run(connection, undecided, task=task)
-    note_states(connection, "t.id = :task", task=task)
+    note_states(connection, _TASK.id == task)
 
 
 def ask_again(connection: Connection, task: int) -> int:
@@ -580,9 +593,9 @@ def ask_again(connection: Connection, task: int) -> int:
     run(connection, skips, task=task, most=SKIPS_TO_REVIEW)  # otherwise they would leave it to the manager again
     withdraw_decision(connection, task)
     run(connection, "SELECT slot FROM job_slots WHERE task = :task {lock_slots}", task=task)
-    gone = uncount(connection, ASKED_AGAIN, f"task = :task AND reason IN ('', '{LATE}', '{REJECTED}')", task=task)
+    gone = uncount(connection, ASKED_AGAIN, (_ANSWER.task == task) & _ANSWER.reason.in_(("", LATE, REJECTED)))
     run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE task = :task AND state = 'answered'", task=task)
-    note_states(connection, "t.id = :task", task=task)
+    note_states(connection, _TASK.id == task)
     return gone
 
 
@@ -594,11 +607,10 @@ def end_with_answers(connection: Connection, tasks: Sequence[int]) -> None:
         run(connection, "DELETE FROM job_slots WHERE state <> 'answered' AND task IN :each", each=ended)
 
 
-def use_late_answers(connection: Connection, chosen: str, **values: Any) -> None:
-    """Let the late answers to the chosen tasks ``t`` take their free slots."""
-    late = f"""SELECT DISTINCT a.task FROM job_answers a JOIN job_tasks t ON t.id = a.task
-        WHERE a.reason = '{LATE}' AND {chosen} ORDER BY a.task"""
-    for row in run(connection, late, **values):
+def use_late_answers(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    """Let the late answers to the chosen tasks take their free slots."""
+    late = select(_ANSWER.task).join(job_tasks).where(_ANSWER.reason == LATE, chosen).distinct().order_by(_ANSWER.task)
+    for row in run(connection, late):
         lock_task(connection, row.task)
         count_late_answers(connection, row.task)
 
@@ -615,16 +627,9 @@ def count_late_answers(connection: Connection, task: int) -> None:
         run(connection, take, who=row.who, task=task, slot=slot.slot)
         run(connection, "UPDATE job_answers SET counted = 1, slot = :slot, reason = '' WHERE id = :id",
             slot=slot.slot, id=row.id)  # fmt: skip
-    note_states(connection, "t.id = :task", task=task)
+    note_states(connection, _TASK.id == task)
 
 
-def note_states(connection: Connection, chosen: str, **values: Any) -> None:
-    """Note which of the chosen tasks ``t`` need more answers, and which have all of them and wait for the decision."""
-    lacking = "EXISTS (SELECT 1 FROM job_slots s WHERE s.task = t.id AND s.slot > 0 AND s.state <> 'answered')"
-    single = """(SELECT count(*) FROM job_slots s WHERE s.task = t.id AND s.slot > 0) = 1
-        AND (SELECT j.annotators FROM jobs j WHERE j.id = t.job) = 1"""
-    sql = f"""UPDATE job_tasks AS t SET state =
-            CASE WHEN {lacking} THEN '{OPEN}' WHEN {single} THEN '{RESOLVED}' ELSE '{ANSWERED}' END
-        WHERE {chosen} AND t.gold IS NULL AND t.state IN ('{OPEN}', '{ANSWERED}', '{RESOLVED}', '{NEEDS_REVIEW}')
-            AND NOT (t.state = '{OPEN}' AND {lacking})"""
-    run(connection, sql, **values)
+def note_states(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    """Note which of the chosen tasks need more answers, and which have all of them and wait for the decision."""
+    connection.execute(_NOTE_STATES.where(chosen))
