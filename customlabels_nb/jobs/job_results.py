@@ -476,9 +476,10 @@ def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
         return number
     reason = f"only {scores['right'][0]:,} of {scores['answers'][0]:,} known answers are right"
 
-    only = f"state = 'active' AND role = 'labeler' AND reason <> '{TRUSTED}'"
+    c = schema.job_members.c
+    only = (c.state == "active", c.role == "labeler", c.reason != TRUSTED)
     with store.writing() as connection:  # the history needs the lock of the project, so take it first
-        if stop(connection, job, who, "stopped", reason, only):
+        if stop(connection, job, who, "stopped", reason, *only):
             after = {"job": row.name, "person": who, "reason": reason}
             record(connection, Action("stop in labelling job", PROGRAM, row.name), after=after)
     return number

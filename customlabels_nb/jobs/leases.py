@@ -19,15 +19,38 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Executable, Row, TextClause, case, func, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Executable,
+    Row,
+    ScalarSelect,
+    Select,
+    Text,
+    TextClause,
+    and_,
+    bindparam,
+    case,
+    column,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from customlabels_nb.errors import DamagedError, NotAllowedError, StoreError
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN, RESOLVED
 from customlabels_nb.store import SqlStore
 from customlabels_nb.store.columns import among
-from customlabels_nb.store.expressions import database_now
-from customlabels_nb.store.schema import OPEN_SLOT, job_answers, job_slots, job_tasks, jobs
+from customlabels_nb.store.expressions import constants, database_now, random_token
+from customlabels_nb.store.schema import images, job_answers, job_members, job_skips, job_slots, job_tasks, jobs
 
 #: How long a task is held for a person by default, and the shortest and longest such time in seconds.
 DEFAULT_LEASE = "5min"
@@ -47,8 +70,7 @@ _FIRST_GOLD, _GOLD_SHARE = 5, 0.1
 _CONFLICTS = 50
 _PATIENCE_SECONDS = 30.0
 _LONGEST_PAUSE = 2.0
-_END = 2**62
-_FIRST_WINDOW = 120
+_WINDOW = 120
 # Cyrillic and Greek letters that look like Latin ones
 _TWINS = str.maketrans(
     "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0423\u0430\u0435\u0455"
@@ -59,8 +81,6 @@ _TWINS = str.maketrans(
 # invisible characters with other categories than Cc and Cf
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 T = TypeVar("T")
-_ANSWER, _JOB, _SLOT, _TASK = (table.c for table in (job_answers, jobs, job_slots, job_tasks))
-
 _DIALECTS = {
     "sqlite": {
         "now": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
@@ -79,49 +99,137 @@ _DIALECTS = {
         "skip_locked": "FOR UPDATE OF s SKIP LOCKED",
     },
 }
-# scalar subqueries, because PostgreSQL would turn EXISTS into joins with whole tables
-_MAY_ASK = f"""t.state = 'open'
-    AND (SELECT 1 FROM images i WHERE i.split IN ('train', 'test') AND i.image = t.image LIMIT 1) = 1
-    AND (SELECT 1 FROM job_skips k WHERE k.task = t.id AND k.who = :who) IS NULL
-    AND (SELECT 1 FROM job_answers a
-         WHERE a.task = t.id AND a.who = :who AND a.reason IN ('{LATE}', '{REJECTED}') LIMIT 1) IS NULL"""
-_NEAR = """SELECT task, slot, holder FROM job_slots
-    WHERE job = :job AND state <> 'answered' AND slot > 0 AND until < {now} AND task > :after AND task <= :stop
-    ORDER BY task, slot LIMIT :window"""
-_LEASE = f"""
-WITH near AS MATERIALIZED ({_NEAR}),
-chosen AS (
-    SELECT task, coalesce(max(CASE WHEN holder = :who THEN slot END), min(slot)) AS slot FROM near GROUP BY task),
-free AS MATERIALIZED (
-    SELECT s.task AS of_task, s.slot AS of_slot
-    FROM chosen c JOIN job_tasks t ON t.id = c.task JOIN job_slots s ON s.task = c.task AND s.slot = c.slot
-    WHERE s.state <> 'answered' AND s.until < {{now}} AND {_MAY_ASK}
-      AND (SELECT 1 FROM job_slots o WHERE o.task = c.task AND o.holder = :who AND o.slot <> c.slot) IS NULL
-    ORDER BY s.task LIMIT :count {{skip_locked}})
-UPDATE job_slots SET state = 'held', holder = :who, since = {{now}}, until = {{now}} + :time, token = {{token}}
-FROM free WHERE task = of_task AND slot = of_slot
-RETURNING task, token, since, until, (SELECT t.image FROM job_tasks t WHERE t.id = task) AS image"""
-_LEASE_GOLD = f"""
-INSERT INTO job_slots (task, slot, job, state, holder, since, until, token)
-SELECT t.id, :slot, t.job, 'held', :who, {{now}}, {{now}} + :time, {{token}} FROM job_tasks t
-WHERE t.job = :job AND t.gold IS NOT NULL AND {_MAY_ASK}
-  AND NOT EXISTS (SELECT 1 FROM job_slots o WHERE o.task = t.id AND o.holder = :who)
-ORDER BY random() LIMIT :count
-RETURNING task, token, since, until, (SELECT t.image FROM job_tasks t WHERE t.id = task) AS image"""
-_STORE = """
-INSERT INTO job_answers (key, task, slot, who, edit, accepted, submitted, seconds, payload, counted, reason)
-VALUES (:key, :task, :slot, :who, :edit, :accepted, {now}, :seconds, :payload, :counted, :reason) RETURNING id"""
+_ANSWER, _IMAGE, _JOB, _MEMBER, _SKIP, _SLOT, _TASK = (
+    table.c for table in (job_answers, images, jobs, job_members, job_skips, job_slots, job_tasks)
+)
+# Statements that are built once. No parameter has the name of a column, which an update would set.
+_OF_JOB, _OF_TASK, _OF_SLOT = (bindparam(name, type_=BigInteger()) for name in ("of_job", "of_task", "of_slot"))
+_BY = bindparam("by", type_=Text())
+_NOW = database_now()
+_OPEN, _HELD, _ANSWERED, _RESOLVED = constants(OPEN, "held", ANSWERED, RESOLVED)
+_ZERO, _ONE = constants(0, 1)
 
+#: Reopen slots.
+REOPEN = update(job_slots).values(state="open", holder=None, since=None, until=0, token=None)
+
+_NAMES = select(_MEMBER.who, _MEMBER.role, _MEMBER.reason).where(_MEMBER.job == _OF_JOB)
+_NAME = _NAMES.where(_MEMBER.who == _BY)
+_KEPT_NAME = _NAME.with_for_update(read=True, key_share=True)
+_HAS_GOLD = select(1).where(_TASK.job == _OF_JOB, _TASK.gold.is_not(None)).exists().label("gold")
+_JOB_OF_LABELER = select(_JOB.name, _JOB.state, _JOB.members, _JOB.lease, _HAS_GOLD).where(_JOB.id == _OF_JOB)
+_SEE = (
+    update(job_members)
+    .values(seen=_NOW)
+    .where(_MEMBER.job == _OF_JOB, _MEMBER.who == _BY)
+    .returning(_MEMBER.id, _MEMBER.state, _MEMBER.reason, _MEMBER.cursor)
+)
+_MOVE = update(job_members).values(cursor=_OF_TASK).where(_MEMBER.id == bindparam("member"))
+
+_THERE = select(1).where(_IMAGE.split.in_(constants("train", "test")), _IMAGE.image == _TASK.image)
+_SKIPPED = select(1).where(_SKIP.task == _TASK.id, _SKIP.who == _BY)
+_ASKED = select(1).where(_ANSWER.task == _TASK.id, _ANSWER.who == _BY, _ANSWER.reason.in_(constants(LATE, REJECTED)))
+# scalar subqueries, because PostgreSQL would turn EXISTS into joins with whole tables
+_MAY_ASK = and_(
+    _TASK.state == _OPEN,
+    _THERE.limit(_ONE).scalar_subquery() == _ONE,
+    _SKIPPED.scalar_subquery().is_(None),
+    _ASKED.limit(_ONE).scalar_subquery().is_(None),
+)
+_LEASED = {"state": _HELD, "holder": _BY, "since": _NOW, "until": _NOW + bindparam("time"), "token": random_token()}
+_IMAGE_OF_SLOT = select(_TASK.image).where(_TASK.id == column("task")).scalar_subquery()
+_LEASE_ROW = (_SLOT.task, _SLOT.token, _SLOT.since, _SLOT.until, _IMAGE_OF_SLOT.label("image"))
+_FREE = job_slots.alias("f").c
+_FREE_SLOTS = (
+    select(_FREE.task, _FREE.slot, _FREE.holder)
+    .where(_FREE.job == _OF_JOB, _FREE.state != _ANSWERED, _FREE.slot > _ZERO, _FREE.until < _NOW)
+    .where(_FREE.task > bindparam("after"))
+    .order_by(_FREE.task, _FREE.slot)
+)
+_UP_TO = _FREE_SLOTS.where(_FREE.task <= bindparam("last"))
+_IN_WINDOW = _UP_TO.limit(bindparam("window")).subquery()
+_WINDOW_END = select(func.max(_IN_WINDOW.c.task).label("task"), func.count(_IN_WINDOW.c.task).label("number"))
+
+
+def _leasing(near: Select[Any]) -> ReturningUpdate[Any]:
+    """Return the statement that leases some of the slots near, for each task the one that the person had before."""
+    n, s, o = near.cte("near").prefix_with("MATERIALIZED"), job_slots.alias("s"), job_slots.alias("o").c
+    slot = func.coalesce(func.max(case((n.c.holder == _BY, n.c.slot))), func.min(n.c.slot)).label("slot")
+    chosen = select(n.c.task, slot).group_by(n.c.task).cte("chosen")
+    another = select(1).where(o.task == chosen.c.task, o.holder == _BY, o.slot != chosen.c.slot).scalar_subquery()
+    free = (
+        select(s.c.task.label("of_task"), s.c.slot.label("of_slot"))
+        .join_from(chosen, job_tasks, _TASK.id == chosen.c.task)
+        .join(s, (s.c.task == chosen.c.task) & (s.c.slot == chosen.c.slot))
+        .where(s.c.state != _ANSWERED, s.c.until < _NOW, _MAY_ASK, another.is_(None))
+        .order_by(s.c.task)
+        .limit(bindparam("count"))
+        .with_for_update(of=s, skip_locked=True)
+        .cte("free")
+        .prefix_with("MATERIALIZED")
+    )
+    leased = update(job_slots).values(_LEASED).where(_SLOT.task == free.c.of_task, _SLOT.slot == free.c.of_slot)
+    return leased.returning(*_LEASE_ROW)
+
+
+# PostgreSQL plans a statement only once if it knows the limit, and then expects the same of all parameters
+_LEASE_NEXT = _leasing(_FREE_SLOTS.limit(*constants(_WINDOW)))
+_LEASE_UP_TO = _leasing(_UP_TO)
+
+_OTHER = job_slots.alias("o").c
+_KNOWN = (
+    select(func.count().label("total"), func.count(_SLOT.slot).label("had"))
+    .select_from(job_tasks)
+    .outerjoin(
+        job_slots,
+        (_SLOT.task == _TASK.id)
+        & (_SLOT.holder == _BY)
+        & (_SLOT.slot < _ZERO)
+        & or_(_SLOT.state == _ANSWERED, _SLOT.until >= _NOW),
+    )
+    .where(_TASK.job == _OF_JOB, _TASK.gold.is_not(None))
+)
+_LEASE_GOLD = (
+    insert(job_slots)
+    .from_select(
+        ["task", "slot", "job", *_LEASED],
+        select(_TASK.id, _OF_SLOT, _TASK.job, *_LEASED.values())
+        .where(_TASK.job == _OF_JOB, _TASK.gold.is_not(None), _MAY_ASK)
+        .where(~select(1).where(_OTHER.task == _TASK.id, _OTHER.holder == _BY).exists())
+        .order_by(func.random())
+        .limit(bindparam("count")),
+    )
+    .returning(*_LEASE_ROW)
+)
+
+_MEMBERSHIP = job_tasks.join(jobs, _JOB.id == _TASK.job)
+_MEMBERSHIP = _MEMBERSHIP.outerjoin(job_members, (_MEMBER.job == _TASK.job) & (_MEMBER.who == _BY))
+_LOCK_TASK = (
+    select(_TASK.id, _TASK.job, _TASK.gold.is_not(None).label("gold"), _JOB.state)
+    .add_columns(_MEMBER.id.label("member"), _MEMBER.state.label("member_state"))
+    .select_from(_MEMBERSHIP)
+    .where(_TASK.id == _OF_TASK)
+    .with_for_update(of=job_tasks, key_share=True)
+)
+_CURRENT = and_(_ANSWER.task == _OF_TASK, _ANSWER.who == _BY, _ANSWER.reason.in_(constants("", LATE)))
+_EARLIER = select(_ANSWER.id, _ANSWER.key, _ANSWER.slot, _ANSWER.edit, _ANSWER.counted, _ANSWER.reason)
+_EARLIER = _EARLIER.where(or_(_ANSWER.key == bindparam("unique_key"), _CURRENT))
+_STORE = insert(job_answers).values(submitted=_NOW).returning(_ANSWER.id)
+_SLOTS = select(_SLOT.slot, _SLOT.holder, (_SLOT.until < _NOW).label("free"), _SLOT.state)
+_SLOTS = _SLOTS.where(_SLOT.task == _OF_TASK).order_by(_SLOT.slot).with_for_update()
+_OF_ONE_SLOT = (_SLOT.task == _OF_TASK, _SLOT.slot == _OF_SLOT)
+_TAKE = update(job_slots).values(state=_ANSWERED, holder=_BY, token=bindparam("lease_token")).where(*_OF_ONE_SLOT)
 _UNCOUNT = update(job_answers).values(counted=0, slot=None).returning(_ANSWER.id)
-_LACKING = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot > 0, _SLOT.state != "answered").exists()
-_SLOTS = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > 0).scalar_subquery()
-_ANNOTATORS = select(_JOB.annotators).where(_JOB.id == _TASK.job).scalar_subquery()
+_LACKING = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO, _SLOT.state != _ANSWERED).exists()
+_NUMBER = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO).scalar_subquery()
+_WANTED = select(_JOB.annotators).where(_JOB.id == _TASK.job).scalar_subquery()
+_SINGLE = (_NUMBER == _ONE) & (_WANTED == _ONE)
 _NOTE_STATES = (
     update(job_tasks)
-    .values(state=case((_LACKING, OPEN), ((_SLOTS == 1) & (_ANNOTATORS == 1), RESOLVED), else_=ANSWERED))
-    .where(_TASK.gold.is_(None), _TASK.state.in_((OPEN, ANSWERED, RESOLVED, NEEDS_REVIEW)))
-    .where(~((_TASK.state == OPEN) & _LACKING))
+    .values(state=case((_LACKING, _OPEN), (_SINGLE, _RESOLVED), else_=_ANSWERED))
+    .where(_TASK.gold.is_(None), _TASK.state.in_(constants(OPEN, ANSWERED, RESOLVED, NEEDS_REVIEW)))
+    .where(~((_TASK.state == _OPEN) & _LACKING))
 )
+_NOTE_STATE = _NOTE_STATES.where(_TASK.id == _OF_TASK)
 
 
 @dataclass(frozen=True)
@@ -181,7 +289,7 @@ def fetch_one(connection: Connection, sql: str | Executable, **values: Any) -> R
 
 
 def read_job(connection: Connection, job: int) -> Row[Any]:
-    return run(connection, "SELECT * FROM jobs WHERE id = :job", job=job)[0]
+    return run(connection, select(jobs).where(_JOB.id == job))[0]
 
 
 def transact(store: SqlStore, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
@@ -211,7 +319,7 @@ def _transact_as(
     store: SqlStore, job: int, who: str, work: Callable[[Connection, str], T], *, patience: float = 0.0
 ) -> T:
     """Run ``work`` as :func:`transact` does, with the name that a person has now and keeps until the end."""
-    named = partial(name_in, job=job, name=who, exact=True, lock="{lock_name}")
+    named = partial(name_in, job=job, name=who, exact=True, lock=True)
     return transact(store, lambda connection: work(connection, named(connection)), patience=patience)
 
 
@@ -226,21 +334,20 @@ def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[in
 
     def work(connection: Connection, who: str) -> list[Lease]:
         job_row, member, cursor = check_in(connection, job, who)
-        values: dict[str, Any] = {"job": job, "who": who, "time": job_row.lease * count}
-        gold = _lease_gold(connection, count, slot=-member, **values) if job_row.gold else ()
+        values: dict[str, Any] = {"of_job": job, "by": who, "time": job_row.lease * count}
+        gold = _lease_gold(connection, count, of_slot=-member, **values) if job_row.gold else ()
         again: list[Row[Any]] = []
         for task in first:
-            again += _lease_from(connection, task - 1, task, min(1, count - len(gold) - len(again)), **values)
-        rows = _lease_from(connection, cursor, _END, count - len(gold) - len(again), **values)
+            again += _lease_up_to(connection, task - 1, task, min(1, count - len(gold) - len(again)), **values)
+        rows = _lease_after(connection, cursor, count - len(gold) - len(again), **values)
         if rows:
-            move = "UPDATE job_members SET cursor = :task WHERE id = :id"
-            run(connection, move, task=max(row.task for row in rows), id=member)
+            run(connection, _MOVE, of_task=rows[-1].task, member=member)
         rows = again + rows
-        rows += _lease_from(connection, 0, cursor, count - len(gold) - len(rows), **values)
+        rows += _lease_up_to(connection, 0, cursor, count - len(gold) - len(rows), **values)
         for row in gold:
             rows.insert(random.randint(0, len(rows)), row)
         if not rows:
-            held = (_SLOT.job == job, _SLOT.state == "held", _SLOT.slot > 0, _SLOT.until < database_now())
+            held = (_SLOT.job == job, _SLOT.state == _HELD, _SLOT.slot > 0, _SLOT.until < _NOW)
             use_late_answers(connection, _TASK.id.in_(select(_SLOT.task).where(*held)))
         return [Lease(job, row.task, row.image, row.token, row.since, row.until) for row in rows]
 
@@ -249,15 +356,12 @@ def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[in
 
 def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int, int]:
     """Note that a person is here, and return the job, their member id, and their last task, or refuse them."""
-    of_job = """SELECT name, state, members, lease,
-            EXISTS (SELECT 1 FROM job_tasks WHERE job = :job AND gold IS NOT NULL) AS gold
-        FROM jobs WHERE id = :job"""
-    job_row = run(connection, of_job, job=job)[0]
-    seen = "UPDATE job_members SET seen = {now} WHERE job = :job AND who = :who RETURNING id, state, reason, cursor"
-    member = fetch_one(connection, seen, job=job, who=who)
+    values = {"of_job": job, "by": who}
+    job_row = run(connection, _JOB_OF_LABELER, of_job=job)[0]
+    member = fetch_one(connection, _SEE, **values)
     if member is None and job_row.members == "open":
         add_member(connection, job, who, exact=True)
-        member = fetch_one(connection, seen, job=job, who=who)
+        member = fetch_one(connection, _SEE, **values)
     name, why = job_row.name, None
     if job_row.state != "running":
         verb = "resume" if job_row.state == "paused" else "reopen"
@@ -278,31 +382,31 @@ def add_member(connection: Connection, job: int, name: str, role: str = "labeler
 
     A typed name that looks like that of another member is refused. ``exact`` names come from a login.
     """
-    run(connection, "SELECT t.id FROM jobs t WHERE t.id = :job {lock_task}", job=job)  # other spellings have to wait
+    other_spellings_wait = select(_JOB.id).where(_JOB.id == job).with_for_update(key_share=True)
+    connection.execute(other_spellings_wait)
     who = name_in(connection, job, name, exact=exact)
-    active = "SELECT who FROM job_members WHERE job = :job AND state <> 'removed' ORDER BY id"
-    members = [row.who for row in run(connection, active, job=job)]
+    rows = run(connection, select(_MEMBER.who, _MEMBER.state).where(_MEMBER.job == job).order_by(_MEMBER.id))
+    members = [row.who for row in rows if row.state != "removed"]
     twin = next((member for member in members if look_key(member) == look_key(who)), None)
     if not exact and twin is not None and who not in members:
         raise NotAllowedError(
             f"{who!r} looks like the name {twin!r} of another person, but has a {other_letter(who, twin)}. "
             "Type it with the usual keyboard layout, or use a different name."
         )
-    insert = """INSERT INTO job_members (job, who, role, state, reason, cursor, joined)
-        VALUES (:job, :who, :role, 'active', '', 0, {now}) ON CONFLICT (job, who) DO NOTHING"""
-    run(connection, insert, job=job, who=who, role=role)
+    if who not in [row.who for row in rows]:
+        new = {"job": job, "who": who, "role": role, "state": "active", "reason": "", "cursor": 0, "joined": _NOW}
+        connection.execute(insert(job_members).values(new))
     return who
 
 
-def name_in(connection: Connection, job: int, name: str, *, exact: bool = False, lock: str = "") -> str:
+def name_in(connection: Connection, job: int, name: str, *, exact: bool = False, lock: bool = False) -> str:
     """Return how a job spells a name: as it is if the job has it, otherwise like the first one that looks the same.
 
     With ``exact``, other spellings are other people. A name that was merged into another one is that one.
     """
-    sql = "SELECT who, role, reason FROM job_members WHERE job = :job"
-    row = fetch_one(connection, f"{sql} AND who = :who {lock}", job=job, who=name)
+    row = fetch_one(connection, _KEPT_NAME if lock else _NAME, of_job=job, by=name)
     if row is None and not exact:
-        key, members = name_key(name), run(connection, f"{sql} ORDER BY id", job=job)
+        key, members = name_key(name), run(connection, _NAMES.order_by(_MEMBER.id), of_job=job)
         row = next((member for member in members if name_key(member.who) == key), None)
     return name if row is None else str(row.reason if row.role == MERGED else row.who)
 
@@ -325,11 +429,11 @@ def other_letter(name: str, twin: str) -> str:
     return next((unicodedata.name(sign, "different letter") for sign, other in pairs if sign != other), "")
 
 
-def stop(connection: Connection, job: int, who: str, state: str, reason: str = "", only: str = "TRUE") -> bool:
+def stop(connection: Connection, job: int, who: str, state: str, reason: str = "", *only: ColumnElement[bool]) -> bool:
     """Give a member no more tasks, release those they hold, and return whether there is such a member."""
-    sql = f"""UPDATE job_members SET state = :state, reason = :reason
-        WHERE job = :job AND who = :who AND state <> 'removed' AND {only} RETURNING id"""
-    is_stopped = fetch_one(connection, sql, job=job, who=who, state=state, reason=reason) is not None
+    stopped = update(job_members).values(state=state, reason=reason).returning(_MEMBER.id)
+    stopped = stopped.where(_MEMBER.job == job, _MEMBER.who == who, _MEMBER.state != "removed", *only)
+    is_stopped = fetch_one(connection, stopped) is not None
     if is_stopped:
         reopen(connection, job, who)
     return is_stopped
@@ -337,56 +441,62 @@ def stop(connection: Connection, job: int, who: str, state: str, reason: str = "
 
 def _managers(connection: Connection, job: int) -> str:
     """Return the names of the job's managers as a part of a sentence."""
-    of_job = "SELECT who FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' ORDER BY id"
-    names = [repr(row.who) for row in run(connection, of_job, job=job)]
+    managers = select(_MEMBER.who).where(_MEMBER.job == job, _MEMBER.role == "manager", _MEMBER.state == "active")
+    names = [repr(row.who) for row in run(connection, managers.order_by(_MEMBER.id))]
     return f"the manager {names[0]}" if len(names) == 1 else f"one of the managers {', '.join(names)}"
 
 
-def _lease_from(connection: Connection, after: int, stop: int, count: int, **values: Any) -> list[Row[Any]]:
-    """Lease tasks with ids above ``after`` up to ``stop``, in their order."""
-    if count <= 0 or after >= stop:
+def _lease_after(connection: Connection, after: int, count: int, **values: Any) -> list[Row[Any]]:
+    """Lease tasks with ids above ``after``, in their order."""
+    if count <= 0:
         return []
-    window = _FIRST_WINDOW
-    rows = [*run(connection, _LEASE, count=count, after=after, stop=stop, window=window, **values)]
-    while len(rows) < count:  # look at more and more tasks, from the first one on
-        near = {"job": values["job"], "after": after, "stop": stop, "window": window}
-        last = fetch_one(connection, f"SELECT max(task) AS task, count(*) AS number FROM ({_NEAR}) AS near", **near)
-        if last is None or last.task is None:
-            break
-        near |= {"stop": last.task, "window": _END, "count": count - len(rows)}
-        rows += run(connection, _LEASE, **{**values, **near})
-        if last.number < window:
-            break
-        after, window = last.task, 4 * window
+    rows = [*run(connection, _LEASE_NEXT, count=count, after=after, **values)]
+    rows += _lease_up_to(connection, after, 2**62, count - len(rows), **values)
     return sorted(rows, key=lambda row: row.task)
 
 
-def _lease_gold(connection: Connection, count: int, *, job: int, slot: int, **values: Any) -> Sequence[Row[Any]]:
+def _lease_up_to(connection: Connection, after: int, last: int, count: int, **values: Any) -> list[Row[Any]]:
+    """Lease tasks with ids above ``after`` up to ``last``, looking at more and more of them, from the first one on."""
+    rows: list[Row[Any]] = []
+    window = _WINDOW
+    while len(rows) < count and after < last:
+        part = {"of_job": values["of_job"], "after": after, "last": last, "window": window}
+        end = run(connection, _WINDOW_END, **part)[0]
+        if not end.number:
+            break
+        rows += run(connection, _LEASE_UP_TO, count=count - len(rows), **{**values, "after": after, "last": end.task})
+        if end.number < window:
+            break
+        after, window = end.task, 4 * window
+    return sorted(rows, key=lambda row: row.task)
+
+
+def _lease_gold(connection: Connection, count: int, **values: Any) -> Sequence[Row[Any]]:
     """Lease images with known answers: the first five tasks of a person, then one in ten at random."""
-    counts = """SELECT count(*) AS total, count(s.slot) AS had
-        FROM job_tasks t LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who AND s.slot < 0
-            AND (s.state = 'answered' OR s.until >= {now})
-        WHERE t.job = :job AND t.gold IS NOT NULL"""
-    gold = fetch_one(connection, counts, job=job, who=values["who"])
-    if gold is None or gold.total <= gold.had:
+    job, who = values["of_job"], values["by"]
+    gold = run(connection, _KNOWN, of_job=job, by=who)[0]
+    if gold.total <= gold.had:
         return ()
     first = max(0, min(count, _FIRST_GOLD - gold.had))
     due = first + sum(random.random() < _GOLD_SHARE for _ in range(count - first))
     if not due:
         return ()
-    expired = "job = :job AND holder = :who AND slot < 0 AND state = 'held' AND until < {now}"
-    run(connection, f"DELETE FROM job_slots WHERE {expired}", job=job, who=values["who"])
-    return run(connection, _LEASE_GOLD, job=job, slot=slot, count=due, **values)
+    held = (_SLOT.job == job, _SLOT.holder == who, _SLOT.slot < 0, _SLOT.state == _HELD)
+    connection.execute(delete(job_slots).where(*held, _SLOT.until < _NOW))
+    return run(connection, _LEASE_GOLD, count=due, **values)
 
 
 def renew(store: SqlStore, job: int, who: str, tokens: Sequence[str]) -> dict[str, int]:
     """Renew leases from now on, and return the new end of each that is still held."""
-    sql = """UPDATE job_slots SET until = {now} + :count * (SELECT lease FROM jobs WHERE id = :job)
-        WHERE job = :job AND holder = :who AND state = 'held' AND token IN :each RETURNING token, until"""
-    values = {"job": job, "each": list(tokens), "count": len(tokens)}
     if not tokens:
         return {}
-    rows = _transact_as(store, job, who, lambda connection, who: run(connection, sql, who=who, **values))
+    end = _NOW + len(tokens) * select(_JOB.lease).where(_JOB.id == job).scalar_subquery()
+
+    def work(connection: Connection, who: str) -> Sequence[Row[Any]]:
+        held = _held(connection, job, who, tokens)
+        return run(connection, update(job_slots).values(until=end).where(held).returning(_SLOT.token, _SLOT.until))
+
+    rows = _transact_as(store, job, who, work)
     return {row.token: row.until for row in rows}
 
 
@@ -399,13 +509,18 @@ def reopen(connection: Connection, job: int, who: str, tokens: Sequence[str] | N
     """Reopen the slots that a person holds, or those with these tokens, and return their number."""
     if tokens is not None and not tokens:
         return 0
-    chosen = "job = :job AND holder = :who AND state = 'held'" + (" AND token IN :each" if tokens else "")
-    values = {"job": job, "who": who} | ({"each": list(tokens)} if tokens else {})
-    gold = run(connection, f"DELETE FROM job_slots WHERE slot < 0 AND {chosen} RETURNING task", **values)
-    rest = run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE {chosen} RETURNING task", **values)
+    held = _held(connection, job, who, tokens)
+    gold = run(connection, delete(job_slots).where(_SLOT.slot < 0, held).returning(_SLOT.task))
+    rest = run(connection, REOPEN.where(held).returning(_SLOT.task))
     if rest:
         use_late_answers(connection, among(connection, _TASK.id, [row.task for row in rest]))
     return len(gold) + len(rest)
+
+
+def _held(connection: Connection, job: int, who: str, tokens: Sequence[str] | None) -> ColumnElement[bool]:
+    """Return a condition of the slots that a person holds, or those with these tokens."""
+    chosen = true() if tokens is None else among(connection, _SLOT.token, tokens)
+    return and_(_SLOT.job == job, _SLOT.holder == who, _SLOT.state == _HELD, chosen)
 
 
 # -- answers ----------------------------------------------------------------------------------------
@@ -431,9 +546,7 @@ def submit(
 
     def work(connection: Connection, who: str) -> Acknowledgement:
         task = lock_task(connection, lease.task, who)
-        earlier = f"""SELECT id, key, slot, edit, counted, reason FROM job_answers
-            WHERE key = :key OR (task = :task AND who = :who AND reason IN ('', '{LATE}'))"""
-        answers = run(connection, earlier, key=key, task=lease.task, who=who)
+        answers = run(connection, _EARLIER, unique_key=key, of_task=lease.task, by=who)
         for answer in answers:
             if answer.key == key:
                 return Acknowledgement(answer.id, bool(answer.counted), answer.reason)
@@ -453,7 +566,7 @@ def submit(
         values |= {"seconds": seconds, "payload": payload, "counted": int(not reason), "reason": reason}
         stored = run(connection, _STORE, **values)[0]
         if not reason:
-            note_states(connection, _TASK.id == lease.task)
+            run(connection, _NOTE_STATE, of_task=lease.task)
         return Acknowledgement(stored.id, not reason, reason)
 
     return _transact_as(store, lease.job, who, work, patience=patience)
@@ -461,29 +574,21 @@ def submit(
 
 def lock_task(connection: Connection, task: int, who: str = "") -> Row[Any]:
     """Lock a task for other answers and skips, but not for leases of others, and return it with the job's member."""
-    sql = """SELECT t.id, t.job, t.gold IS NOT NULL AS gold, j.state, m.id AS member, m.state AS member_state
-        FROM job_tasks t JOIN jobs j ON j.id = t.job LEFT JOIN job_members m ON m.job = t.job AND m.who = :who
-        WHERE t.id = :task {lock_task}"""
-    return run(connection, sql, task=task, who=who)[0]
+    return run(connection, _LOCK_TASK, of_task=task, by=who)[0]
 
 
 def _free_slot(connection: Connection, task: Row[Any], lease: Lease, who: str) -> int | None:
     """Take the leased slot for an answer, or a free one if that was lost, and return its number, None without one."""
-    slots = "SELECT slot, holder, until < {now} AS free, state FROM job_slots WHERE task = :task {lock_slots}"
-    rows = [row for row in run(connection, slots, task=task.id) if row.state != "answered"]
+    rows = [row for row in run(connection, _SLOTS, of_task=task.id) if row.state != "answered"]
     chosen = next((row.slot for row in rows if row.holder == who), None)  # also if leased by another kernel of theirs
     if chosen is None and not task.gold:
         chosen = min((row.slot for row in rows if row.free), default=None)
-    values = {"task": task.id, "who": who, "token": lease.token}
     if chosen is None and task.gold:
-        insert = """INSERT INTO job_slots (task, slot, job, state, holder, until, token)
-            VALUES (:task, :slot, :job, 'answered', :who, 0, :token)"""
-        run(connection, insert, slot=-task.member, job=task.job, **values)
+        taken = {"task": task.id, "slot": -task.member, "job": task.job, "state": "answered", "holder": who}
+        connection.execute(insert(job_slots).values(**taken, until=0, token=lease.token))
         return -int(task.member)
     if chosen is not None:
-        take = """UPDATE job_slots SET state = 'answered', holder = :who, token = :token
-            WHERE task = :task AND slot = :slot"""
-        run(connection, take, slot=chosen, **values)
+        run(connection, _TAKE, of_task=task.id, of_slot=chosen, by=who, lease_token=lease.token)
     return chosen
 
 
@@ -505,18 +610,18 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
 
     def work(connection: Connection, who: str) -> None:
         task = lock_task(connection, lease.task, who)
-        insert = """INSERT INTO job_skips (task, who, reason, created) VALUES (:task, :who, :reason, {now})
-            ON CONFLICT (task, who) DO UPDATE SET reason = :reason"""
-        run(connection, insert, task=lease.task, who=who, reason=reason)
+        mine = (_SKIP.task == lease.task, _SKIP.who == who)
+        if fetch_one(connection, update(job_skips).values(reason=reason).where(*mine).returning(_SKIP.task)) is None:
+            new = {"task": lease.task, "who": who, "reason": reason, "created": _NOW}
+            connection.execute(insert(job_skips).values(new))
         _withdraw_answer(connection, task, who)
-        again = "DELETE FROM job_slots" if task.gold else f"UPDATE job_slots SET {OPEN_SLOT}"
-        run(connection, f"{again} WHERE task = :task AND holder = :who", task=lease.task, who=who)
+        again = delete(job_slots) if task.gold else REOPEN
+        connection.execute(again.where(_SLOT.task == lease.task, _SLOT.holder == who))
         if task.gold:
             return
         count_late_answers(connection, lease.task)
-        to_review = """UPDATE job_tasks SET state = 'skipped' WHERE id = :task AND state = 'open'
-            AND (SELECT count(*) FROM job_skips WHERE task = :task) >= :most"""
-        run(connection, to_review, task=lease.task, most=SKIPS_TO_REVIEW)
+        to_review = update(job_tasks).values(state=SKIPPED).where(_TASK.id == lease.task, _TASK.state == OPEN)
+        connection.execute(to_review.where(_skips(lease.task) >= SKIPS_TO_REVIEW))
 
     _transact_as(store, lease.job, who, work, patience=_PATIENCE_SECONDS)
 
@@ -526,16 +631,14 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
 
     def work(connection: Connection, who: str) -> Lease:
         task = lock_task(connection, lease.task, who)
-        values = {"task": lease.task, "who": who}
-        run(connection, "DELETE FROM job_skips WHERE task = :task AND who = :who", **values)
-        reopened = """UPDATE job_tasks SET state = 'open' WHERE id = :task AND state = 'skipped'
-            AND (SELECT count(*) FROM job_skips WHERE task = :task) < :most"""
-        run(connection, reopened, task=lease.task, most=SKIPS_TO_REVIEW)
+        connection.execute(delete(job_skips).where(_SKIP.task == lease.task, _SKIP.who == who))
+        reopened = update(job_tasks).values(state=OPEN).where(_TASK.id == lease.task, _TASK.state == SKIPPED)
+        connection.execute(reopened.where(_skips(lease.task) < SKIPS_TO_REVIEW))
         _withdraw_answer(connection, task, who)
-        hold = """UPDATE job_slots SET state = 'held', since = {now}, token = {token},
-                until = {now} + (SELECT lease FROM jobs WHERE id = job_slots.job)
-            WHERE task = :task AND holder = :who RETURNING token, since, until"""
-        row = fetch_one(connection, hold, **values)
+        end = _NOW + select(_JOB.lease).where(_JOB.id == _SLOT.job).scalar_subquery()
+        hold = update(job_slots).values(state="held", since=_NOW, token=random_token(), until=end)
+        hold = hold.where(_SLOT.task == lease.task, _SLOT.holder == who)
+        row = fetch_one(connection, hold.returning(_SLOT.token, _SLOT.since, _SLOT.until))
         note_states(connection, _TASK.id == lease.task)
         return lease if row is None else replace(lease, token=row.token, since=row.since, until=row.until)
 
@@ -550,61 +653,64 @@ def _withdraw_answer(connection: Connection, task: Row[Any], who: str) -> None:
 
 def reject(connection: Connection, answer: int, reason: str = REJECTED) -> None:
     """Stop counting an answer. The earliest late answer to its task takes its place, otherwise its slot reopens."""
-    answer_row = fetch_one(connection, "SELECT task FROM job_answers WHERE id = :id", id=answer)
+    answer_row = fetch_one(connection, select(_ANSWER.task).where(_ANSWER.id == answer))
     if answer_row is None:
         raise NotAllowedError(f"Answer {answer!r} does not exist. job.answers lists the answers.")
     task = lock_task(connection, answer_row.task)
-    run(connection, "SELECT slot FROM job_slots WHERE task = :task {lock_slots}", task=task.id)
-    row = fetch_one(connection, "SELECT slot FROM job_answers WHERE id = :id AND counted = 1", id=answer)
+    run(connection, _SLOTS, of_task=task.id)
+    row = fetch_one(connection, select(_ANSWER.slot).where(_ANSWER.id == answer, _ANSWER.counted == 1))
     if row is None:
         raise NotAllowedError(f"Answer {answer} does not count already, so it cannot be rejected.")
     uncount(connection, reason, _ANSWER.id == answer)
-    again = "DELETE FROM job_slots" if task.gold else f"UPDATE job_slots SET {OPEN_SLOT}"
-    run(connection, f"{again} WHERE task = :task AND slot = :slot", task=task.id, slot=row.slot)
+    again = delete(job_slots) if task.gold else REOPEN
+    connection.execute(again.where(_SLOT.task == task.id, _SLOT.slot == row.slot))
     count_late_answers(connection, task.id)
 
 
 def store_decision(connection: Connection, task: int, who: str, payload: str) -> int:
     """Store the decision of a reviewer as an answer that does not count, end the task, and return its number."""
     lock_task(connection, task)
-    values = {"key": uuid4().hex, "task": task, "slot": None, "who": who, "edit": 0, "accepted": 0, "seconds": 0.0}
-    stored = run(connection, _STORE, payload=payload, counted=0, reason=REVIEWED, **values)[0]
-    run(connection, "UPDATE job_answers SET accepted = submitted WHERE id = :id", id=stored.id)
-    run(connection, f"UPDATE job_tasks SET state = '{REVIEWED}' WHERE id = :task", task=task)
+    values = {"key": uuid4().hex, "task": task, "who": who, "edit": 0, "seconds": 0.0, "payload": payload}
+    stored = run(connection, _STORE.values(accepted=_NOW), counted=0, reason=REVIEWED, **values)[0]
+    connection.execute(update(job_tasks).values(state=REVIEWED).where(_TASK.id == task))
     return int(stored.id)
 
 
 def withdraw_decision(connection: Connection, task: int) -> None:
     """Let the answers to a task, or its skips, count again instead of the decision of a reviewer or manager."""
     lock_task(connection, task)
-    back = f"UPDATE job_answers SET reason = '{CHANGED}' WHERE task = :task AND reason = '{REVIEWED}'"
-    run(connection, back, task=task)
-    undecided = f"""UPDATE job_tasks SET state = CASE
-            WHEN (SELECT count(*) FROM job_skips WHERE task = :task) >= {SKIPS_TO_REVIEW} THEN '{SKIPPED}'
-            ELSE '{OPEN}' END
-        WHERE id = :task AND state IN ('{REVIEWED}', '{ACCEPTED}', '{SKIPPED}')"""
-    run(connection, undecided, task=task)
+    decision = (_ANSWER.task == task, _ANSWER.reason == REVIEWED)
+    connection.execute(update(job_answers).values(reason=CHANGED).where(*decision))
+    state = case((_skips(task) >= SKIPS_TO_REVIEW, SKIPPED), else_=OPEN)
+    undecided = _TASK.state.in_((REVIEWED, ACCEPTED, SKIPPED))
+    connection.execute(update(job_tasks).values(state=state).where(_TASK.id == task, undecided))
     note_states(connection, _TASK.id == task)
 
 
 def ask_again(connection: Connection, task: int) -> int:
     """Stop counting all answers to a task, also late ones, reopen it for everybody, and return their number."""
-    skips = "DELETE FROM job_skips WHERE task = :task AND (SELECT count(*) FROM job_skips WHERE task = :task) >= :most"
-    run(connection, skips, task=task, most=SKIPS_TO_REVIEW)  # otherwise they would leave it to the manager again
+    left_to_manager = _skips(task) >= SKIPS_TO_REVIEW  # as they would again
+    connection.execute(delete(job_skips).where(_SKIP.task == task, left_to_manager))
     withdraw_decision(connection, task)
-    run(connection, "SELECT slot FROM job_slots WHERE task = :task {lock_slots}", task=task)
+    run(connection, _SLOTS, of_task=task)
     gone = uncount(connection, ASKED_AGAIN, (_ANSWER.task == task) & _ANSWER.reason.in_(("", LATE, REJECTED)))
-    run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE task = :task AND state = 'answered'", task=task)
+    connection.execute(REOPEN.where(_SLOT.task == task, _SLOT.state == _ANSWERED))
     note_states(connection, _TASK.id == task)
     return gone
 
 
+def _skips(task: int) -> ScalarSelect[int]:
+    skips = job_skips.alias()
+    return select(func.count()).select_from(skips).where(skips.c.task == task).scalar_subquery()
+
+
 def end_with_answers(connection: Connection, tasks: Sequence[int]) -> None:
     """Ask for no more answers to those of the open tasks that have some."""
-    some = "EXISTS (SELECT 1 FROM job_answers a WHERE a.task = t.id AND a.counted = 1)"
-    end = f"UPDATE job_tasks AS t SET state = '{ANSWERED}' WHERE t.state = '{OPEN}' AND t.id IN :each AND {some}"
-    if ended := [row.id for row in run(connection, f"{end} RETURNING id", each=list(tasks))]:
-        run(connection, "DELETE FROM job_slots WHERE state <> 'answered' AND task IN :each", each=ended)
+    some = select(1).where(_ANSWER.task == _TASK.id, _ANSWER.counted == _ONE).exists()
+    end = update(job_tasks).values(state=ANSWERED).where(_TASK.state == OPEN, among(connection, _TASK.id, tasks), some)
+    if ended := [row.id for row in run(connection, end.returning(_TASK.id))]:
+        rest = (_SLOT.state != _ANSWERED) & among(connection, _SLOT.task, ended)
+        connection.execute(delete(job_slots).where(rest))
 
 
 def use_late_answers(connection: Connection, chosen: ColumnElement[bool]) -> None:
@@ -617,16 +723,14 @@ def use_late_answers(connection: Connection, chosen: ColumnElement[bool]) -> Non
 
 def count_late_answers(connection: Connection, task: int) -> None:
     """Let the late answers to a task take its free slots, the earliest first. Each person has at most one."""
-    late = f"""SELECT a.id, a.who FROM job_answers a WHERE a.task = :task AND a.reason = '{LATE}'
-        AND NOT EXISTS (SELECT 1 FROM job_slots s WHERE s.task = a.task AND s.holder = a.who) ORDER BY a.id"""
-    slots = """SELECT slot FROM job_slots WHERE task = :task AND slot > 0 AND state <> 'answered' AND until < {now}
-        ORDER BY slot {lock_slots}"""
-    free = run(connection, slots, task=task)
-    for slot, row in zip(free, run(connection, late, task=task), strict=False):
-        take = "UPDATE job_slots SET state = 'answered', holder = :who WHERE task = :task AND slot = :slot"
-        run(connection, take, who=row.who, task=task, slot=slot.slot)
-        run(connection, "UPDATE job_answers SET counted = 1, slot = :slot, reason = '' WHERE id = :id",
-            slot=slot.slot, id=row.id)  # fmt: skip
+    has_slot = select(1).where(_SLOT.task == _ANSWER.task, _SLOT.holder == _ANSWER.who).exists()
+    late = select(_ANSWER.id, _ANSWER.who).where(_ANSWER.task == task, _ANSWER.reason == LATE, ~has_slot)
+    free = run(connection, _SLOTS.where(_SLOT.slot > 0, _SLOT.state != _ANSWERED, _SLOT.until < _NOW), of_task=task)
+    for slot, row in zip(free, run(connection, late.order_by(_ANSWER.id)), strict=False):
+        taken = (_SLOT.task == task, _SLOT.slot == slot.slot)
+        connection.execute(update(job_slots).values(state="answered", holder=row.who).where(*taken))
+        counts = {"counted": 1, "slot": slot.slot, "reason": ""}
+        connection.execute(update(job_answers).values(counts).where(_ANSWER.id == row.id))
     note_states(connection, _TASK.id == task)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, ColumnClause, Text, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
@@ -38,3 +38,8 @@ def _now(element: database_now, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(random_token)
 def _token(element: random_token, compiler: SQLCompiler, **options: Any) -> str:
     return _TOKEN[compiler.dialect.name]
+
+
+def constants(*values: str | int) -> list[ColumnClause[Any]]:
+    """Return values of this program that are a part of the SQL, and are known when a database plans a statement."""
+    return [literal_column(repr(value), Text() if isinstance(value, str) else BigInteger()) for value in values]
