@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, Protocol, TypeAlias, get_args
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, func, select, update
 
 from customlabels_nb._utils.text import one_line
 from customlabels_nb._utils.user_code import users_level
@@ -21,14 +21,12 @@ from customlabels_nb.jobs.leases import (
     MERGED,
     SKIPPED,
     SKIPS_TO_REVIEW,
-    fetch_one,
     name_in,
     name_key,
-    run,
 )
 from customlabels_nb.store import SqlStore
 from customlabels_nb.store.columns import among
-from customlabels_nb.store.schema import job_answers, job_tasks
+from customlabels_nb.store.schema import job_answers, job_members, job_skips, job_slots, job_tasks, jobs
 from customlabels_nb.user_settings import find_user, is_nobody, settings
 
 #: Roles, each with the rights of those before it.
@@ -90,7 +88,7 @@ def whoami(project: StoredProject) -> Identity:
     name, source = _name_and_source(store)
     roles = {}
     with store.reading() as connection:
-        for job in run(connection, "SELECT id, name FROM jobs ORDER BY id"):
+        for job in connection.execute(select(jobs.c.id, jobs.c.name).order_by(jobs.c.id)).all():
             who = name_in(connection, job.id, name, exact=source not in _TYPED)
             if role := find_role(connection, job.id, who):
                 roles[job.name] = role
@@ -113,9 +111,9 @@ def current_person(store: SqlStore) -> tuple[str, bool]:
 
 def find_role(connection: Connection, job: int, person: str) -> str:
     """Return the role of a member of a job, "" for others."""
-    sql = "SELECT role FROM job_members WHERE job = :job AND who = :who AND state <> 'removed'"
-    member = fetch_one(connection, sql, job=job, who=person)
-    return "" if member is None else str(member.role)
+    c = job_members.c
+    role = select(c.role).where(c.job == job, c.who == person, c.state != "removed")
+    return str(connection.scalar(role) or "")
 
 
 def _name_and_source(store: SqlStore) -> tuple[str, str]:
@@ -141,38 +139,41 @@ def merge_names(connection: Connection, job: int, who: str, into: str) -> None:
     Of two answers to a task, the counted one stays, or else the later one. The slot of a counted one that goes is open
     again. Whoever still labels under the old name does so under the other one from then on.
     """
-    names, of_job = {"job": job, "who": who, "into": into}, "task IN (SELECT id FROM job_tasks WHERE job = :job)"
-    lock = "FOR UPDATE" if connection.dialect.name == "postgresql" else ""
-    sql = f"SELECT * FROM job_members WHERE job = :job AND who IN (:who, :into) ORDER BY id {lock}"
-    old, new = sorted(run(connection, sql, **names), key=lambda member: bool(member.who == into))
-    run(connection, "SELECT t.id FROM job_tasks t WHERE t.job = :job ORDER BY t.id {lock_task}", job=job)
-    sql = f"""SELECT id, task, counted FROM job_answers WHERE who IN (:who, :into) AND {of_job}
-        AND reason IN ('', '{LATE}') ORDER BY task, counted DESC, id DESC"""
-    again = [row for kept, row in pairwise(run(connection, sql, **names)) if row.task == kept.task]
-    gone = among(connection, job_answers.c.id, [row.id for row in again if not row.counted])
+    answer, member, skip, slot, task = (
+        table.c for table in (job_answers, job_members, job_skips, job_slots, job_tasks)
+    )
+    both, of_job = (who, into), select(task.id).where(task.job == job)
+    two = select(job_members).where(member.job == job, member.who.in_(both)).order_by(member.id).with_for_update()
+    old, new = sorted(connection.execute(two), key=lambda row: bool(row.who == into))
+    connection.execute(of_job.order_by(task.id).with_for_update(key_share=True))
+    answers = select(answer.id, answer.task, answer.counted).where(answer.who.in_(both), answer.task.in_(of_job))
+    answers = answers.where(answer.reason.in_(("", LATE))).order_by(
+        answer.task, answer.counted.desc(), answer.id.desc()
+    )
+    again = [row for kept, row in pairwise(connection.execute(answers)) if row.task == kept.task]
+    gone = among(connection, answer.id, [row.id for row in again if not row.counted])
     leases.uncount(connection, CHANGED, gone)
-    sql = """SELECT token FROM job_slots WHERE job = :job AND holder IN (:who, :into) AND state = 'held' AND task IN
-        (SELECT task FROM job_slots WHERE job = :job AND holder IN (:who, :into) GROUP BY task HAVING count(*) > 1)"""
-    held = [row.token for row in run(connection, sql, **names)]
-    for name in (who, into):
-        leases.reopen(connection, job, name, held)
+    theirs = select(slot.task).where(slot.job == job, slot.holder.in_(both))
+    twice = theirs.group_by(slot.task).having(func.count() > 1)
+    held = theirs.with_only_columns(slot.token).where(slot.state == "held", slot.task.in_(twice))
+    tokens = connection.scalars(held).all()
+    for name in both:
+        leases.reopen(connection, job, name, tokens)
     for row in again:
         if row.counted:
             leases.reject(connection, row.id, CHANGED)
-    also = "task IN (SELECT task FROM job_skips WHERE who = :into)"
-    run(connection, f"DELETE FROM job_skips WHERE who = :who AND {of_job} AND {also}", **names)
-    for table in ("job_answers", "job_skips"):
-        run(connection, f"UPDATE {table} SET who = :into WHERE who = :who AND {of_job}", **names)
-    run(connection, "UPDATE job_slots SET holder = :into WHERE job = :job AND holder = :who", **names)
-    sql = f"""UPDATE job_tasks SET state = '{OPEN}' WHERE job = :job AND state = '{SKIPPED}'
-        AND (SELECT count(*) FROM job_skips k WHERE k.task = job_tasks.id) < {SKIPS_TO_REVIEW}"""
-    run(connection, sql, **names)
-    leases.note_states(connection, (job_tasks.c.job == job) & (job_tasks.c.state == OPEN))
-    member = old if new.state == "removed" else new
-    role = max([row.role for row in (old, new) if row.state != "removed"], key=ROLES.index, default=new.role)
-    rights = """UPDATE job_members SET role = :role, state = :state, reason = :reason,
-        seen = (SELECT max(seen) FROM job_members WHERE id IN (:old, :new)) WHERE id = :new"""
-    run(connection, rights, role=role, state=member.state, reason=member.reason, old=old.id, new=new.id)
-    sql = f"""UPDATE job_members SET role = '{MERGED}', state = 'removed', reason = :into
-        WHERE job = :job AND (who = :who OR (role = '{MERGED}' AND reason = :who))"""
-    run(connection, sql, **names)
+    also = skip.task.in_(select(skip.task).where(skip.who == into))
+    connection.execute(delete(job_skips).where(skip.who == who, skip.task.in_(of_job), also))
+    for table in (job_answers, job_skips):
+        connection.execute(update(table).values(who=into).where(table.c.who == who, table.c.task.in_(of_job)))
+    connection.execute(update(job_slots).values(holder=into).where(slot.job == job, slot.holder == who))
+    few = select(func.count()).where(skip.task == task.id).scalar_subquery() < SKIPS_TO_REVIEW
+    connection.execute(update(job_tasks).values(state=OPEN).where(task.job == job, task.state == SKIPPED, few))
+    leases.note_states(connection, (task.job == job) & (task.state == OPEN))
+    kept = old if new.state == "removed" else new
+    rights = {"state": kept.state, "reason": kept.reason, "seen": max((old.seen, new.seen), key=lambda seen: seen or 0)}
+    rights["role"] = max([row.role for row in (old, new) if row.state != "removed"], key=ROLES.index, default=new.role)
+    connection.execute(update(job_members).values(rights).where(member.id == new.id))
+    gone_names = (member.who == who) | ((member.role == MERGED) & (member.reason == who))
+    merged = update(job_members).values(role=MERGED, state="removed", reason=into)
+    connection.execute(merged.where(member.job == job, gone_names))
