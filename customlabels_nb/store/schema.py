@@ -35,6 +35,8 @@ EARLY_KEY, EARLY_COMMIT = "schema_version", "2012a813cb3f"
 
 #: SQL that reopens a slot of a labelling job.
 OPEN_SLOT = "state = 'open', holder = NULL, since = NULL, until = 0, token = NULL"
+#: Values of a slot of a labelling job that is open again.
+REOPENED = {"state": "open", "holder": None, "since": None, "until": 0, "token": None}
 
 metadata = MetaData()
 

@@ -188,28 +188,26 @@ class SqlStore:
 
     def copy_to(self, path: str) -> None:
         """Copy a snapshot of the database to a new SQLite file, with all answers, and jobs paused."""
-        try:
+        with closing(Database(path)) as copy:
             if self._database.is_sqlite:
-                with self._database.read() as connection, closing(sqlite3.connect(path)) as copy:
-                    source: Any = connection.connection.driver_connection
-                    try:
-                        source.backup(copy)
-                    except sqlite3.OperationalError as error:  # of the copy. A damaged source is a DatabaseError
-                        raise OSError(str(error)) from error
+                try:
+                    with self._database.read() as connection, closing(sqlite3.connect(path)) as file:
+                        source: Any = connection.connection.driver_connection
+                        source.backup(file)
+                except sqlite3.Error as error:
+                    raise OSError(str(error)) from error
             else:
-                _copy_rows(self._database, path)
-            with closing(sqlite3.connect(path)) as copy, copy:
-                # nothing runs for the copy, and endpoints give it names of its own
+                _copy_rows(self._database, copy)
+            slot, key = schema.job_slots.c, schema.meta.c.key
+            with copy.write() as connection:  # nothing runs for the copy, and endpoints give it names of their own
                 for prefix in (RUNNER, ENDPOINT):
-                    copy.execute("DELETE FROM meta WHERE key LIKE ?", (f"{SETTING}{prefix}%",))
-                for table in ("datasets", "versions"):
-                    copy.execute(f"UPDATE {table} SET endpoint = NULL")
-                copy.execute("DELETE FROM manifest_lines")
-                copy.execute("UPDATE jobs SET state = 'paused' WHERE state = 'running'")
-                copy.execute("DELETE FROM job_slots WHERE state = 'held' AND slot < 0")
-                copy.execute(f"UPDATE job_slots SET {schema.OPEN_SLOT} WHERE state = 'held'")
-        except sqlite3.Error as error:
-            raise OSError(str(error)) from error
+                    connection.execute(delete(schema.meta).where(key.startswith(SETTING + prefix)))
+                for table in (schema.datasets, schema.versions):
+                    connection.execute(update(table).values(endpoint=None))
+                connection.execute(delete(schema.manifest_lines))
+                connection.execute(update(schema.jobs).where(schema.jobs.c.state == "running").values(state="paused"))
+                connection.execute(delete(schema.job_slots).where(slot.state == "held", slot.slot < 0))
+                connection.execute(update(schema.job_slots).where(slot.state == "held").values(schema.REOPENED))
 
     def rename_images(self, names: Mapping[str, str]) -> None:
         """Rename images everywhere in the store, including history, snapshots, findings and settings.
@@ -1052,19 +1050,15 @@ class SqlStore:
 
 
 # -- copies -----------------------------------------------------------------------------------------
-def _copy_rows(database: Database, path: str) -> None:
-    copy = Database(path)
-    try:
-        with database.read() as source, copy.write(lock=False) as connection:
-            schema.metadata.create_all(connection, checkfirst=False)
-            for table in schema.metadata.sorted_tables:
-                columns = [column.name for column in table.columns]
-                result = source.execution_options(yield_per=_COPIED_AT_ONCE).execute(select(table))
-                for part in result.partitions(_COPIED_AT_ONCE):
-                    rows = [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in part]
-                    insert_rows(connection, table, columns, rows)
-    finally:
-        copy.close()
+def _copy_rows(database: Database, copy: Database) -> None:
+    with database.read() as source, copy.write(lock=False) as connection:
+        schema.metadata.create_all(connection, checkfirst=False)
+        for table in schema.metadata.sorted_tables:
+            columns = [column.name for column in table.columns]
+            result = source.execution_options(yield_per=_COPIED_AT_ONCE).execute(select(table))
+            for part in result.partitions(_COPIED_AT_ONCE):
+                rows = [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in part]
+                insert_rows(connection, table, columns, rows)
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:

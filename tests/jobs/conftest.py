@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pandas as pd
 import pytest
+from sqlalchemy import text
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
-from customlabels_nb.jobs.leases import run
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.store import Action, SqlStore, create_store, open_store
 from customlabels_nb.user_settings import settings
@@ -32,7 +32,8 @@ class Place(ProjectLocation):
     def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Run SQL, and return the rows."""
         with self.store.writing() as connection:
-            return [tuple(row) for row in run(connection, statement, **values)]
+            result = connection.execute(text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
 
     def number(self, job: LabellingJob) -> int:
         """Return the number of a job, which its rows have in all tables."""
