@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.polygons import polygon_of, rings_of
 from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.jobs.leases import DISCARDED, run
+from customlabels_nb.jobs.leases import DISCARDED
 from customlabels_nb.store import schema
 from customlabels_nb.store.database import fetch
 from customlabels_nb.store.frames import times
@@ -145,13 +145,13 @@ def as_passed(payload: str, task: str, names: LabelNames) -> Any:
     return list(decoded["labels"]) if task == "multi-label" else decoded["label"]
 
 
-def read_answers(connection: Connection, job: Row[Any], only: str = "TRUE", **values: Any) -> pd.DataFrame:
-    """Read the answers of a job as a table. ``only`` is an SQL condition on the answer ``a`` and its task ``t``."""
-    sql = f"""SELECT a.id, a.task, t.image, a.who, a.payload, a.submitted, a.accepted, a.seconds, a.counted,
-            CASE WHEN t.gold IS NULL THEN 0 ELSE 1 END AS gold
-        FROM job_answers a JOIN job_tasks t ON t.id = a.task
-        WHERE t.job = :job AND a.reason <> :discarded AND {only} ORDER BY a.id"""
-    rows, names = run(connection, sql, job=job.id, discarded=DISCARDED, **values), LabelNames(connection)
+def read_answers(connection: Connection, job: Row[Any], *only: ColumnElement[bool]) -> pd.DataFrame:
+    """Read the answers of a job as a table. ``only`` are conditions on answers and their tasks."""
+    a, task = schema.job_answers.c, schema.job_tasks.c
+    cells = (a.id, a.task, task.image, a.who, a.payload, a.submitted, a.accepted, a.seconds, a.counted)
+    found = select(*cells, task.gold.is_not(None)).join_from(schema.job_answers, schema.job_tasks)
+    found = found.where(task.job == job.id, a.reason != DISCARDED, *only).order_by(a.id)
+    rows, names = fetch(connection, found), LabelNames(connection)
     ids, tasks, images, people, payloads, submitted, accepted, seconds, counted, gold = (
         zip(*rows, strict=True) if rows else [()] * 10
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, and_, case, delete, func, select, update
 
 from customlabels_nb._utils.arguments import check_fraction, check_integer, plain_repr
 from customlabels_nb._utils.durations import read_seconds
@@ -22,17 +22,18 @@ from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.jobs import job_results, job_tasks, leases
 from customlabels_nb.jobs.agreement import Agreement, describe_people, measure_agreement
 from customlabels_nb.jobs.answer_format import Answer, encode_answer, job_labels, read_answers
-from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, RESOLVED, Consensus
+from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN, RESOLVED, Consensus
 from customlabels_nb.jobs.identity import ROLES, Role, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
 from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks, Seen
-from customlabels_nb.jobs.leases import MERGED, fetch_one, look_key, name_in, read_job, run
+from customlabels_nb.jobs.leases import MERGED, look_key, name_in, read_job
 from customlabels_nb.jobs.personal_links import LinkTable, create_link, revoke_link
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.labeling.view import MODES, Mode
 from customlabels_nb.store import Action, SqlStore, schema
 from customlabels_nb.store.columns import among
-from customlabels_nb.store.database import now_us, record, update_rows
+from customlabels_nb.store.database import fetch, now_us, record, update_rows
+from customlabels_nb.store.expressions import database_now
 from customlabels_nb.store.frames import moment, times
 from customlabels_nb.store.writing import ensure_labels
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 OldAnswers: TypeAlias = Literal["keep", "ask_again", "discard"]
 _REASONS = {"keep": "", "ask_again": leases.ASKED_AGAIN, "discard": leases.DISCARDED}
 _LONGEST_INSTRUCTIONS = 100_000
+_ANSWER, _MEMBER = schema.job_answers.c, schema.job_members.c
+_SKIP, _SLOT, _TASK = schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
 
 
 @dataclass(frozen=True)
@@ -141,13 +144,13 @@ class LabellingJob:
     @property
     def members(self) -> pd.DataFrame:
         """Table of the people: person, role, state ("active", "stopped", "removed"), reason, joined, last_seen."""
-        sql = f"""SELECT who AS person, role, state, reason, joined, seen FROM job_members
-            WHERE job = :job AND role <> '{MERGED}' ORDER BY id"""
+        c = _MEMBER
+        members = select(c.who, c.role, c.state, c.reason, c.joined, c.seen).order_by(c.id)
         with self._store.reading() as connection:
-            rows = run(connection, sql, job=self._id)
+            rows = fetch(connection, members.where(c.job == self._id, c.role != MERGED))
         table = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype=t.TEXT)
-        seen = [pd.NaT if row.seen is None else moment(row.seen) for row in rows]
-        return table.assign(joined=times([row.joined for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
+        seen = [pd.NaT if row[5] is None else moment(row[5]) for row in rows]
+        return table.assign(joined=times([row[4] for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
 
     @property
     def similar_names(self) -> list[list[str]]:
@@ -165,29 +168,23 @@ class LabellingJob:
     @property
     def progress(self) -> JobProgress:
         """Progress of the job, for everybody."""
-        tasks = f"""SELECT count(*) AS images, count(CASE WHEN t.state = 'open' THEN 1 END) AS unfinished,
-                count(CASE WHEN t.state IN ('skipped', 'accepted') THEN 1 END) AS skipped,
-                count(CASE WHEN t.state = '{NEEDS_REVIEW}' THEN 1 END) AS review,
-                coalesce(sum(s.slots), 0) AS slots, coalesce(sum(s.held), 0) AS held
-            FROM job_tasks t LEFT JOIN (
-                SELECT task, count(*) AS slots,
-                    count(CASE WHEN state = 'held' AND until >= {{now}} THEN 1 END) AS held
-                FROM job_slots WHERE job = :job AND state <> 'answered' AND slot > 0 GROUP BY task
-            ) AS s ON s.task = t.id AND t.state = 'open'
-            WHERE t.job = :job AND t.gold IS NULL AND {THERE}"""
-        answers = f"""SELECT count(*) AS number FROM job_answers a JOIN job_tasks t ON t.id = a.task
-            WHERE t.job = :job AND t.gold IS NULL AND a.counted = 1 AND {THERE}"""
-        alone = f"""SELECT count(*) AS number FROM job_tasks t
-            WHERE t.job = :job AND t.gold IS NULL AND {ALONE} AND {THERE}"""
+        held = func.count().filter(_SLOT.state == "held", _SLOT.until >= database_now())
+        slots = select(_SLOT.task, func.count().label("all"), held.label("held")).group_by(_SLOT.task)
+        left = slots.where(_SLOT.job == self._id, _SLOT.state != "answered", _SLOT.slot > 0).subquery()
+        states = (OPEN,), (leases.SKIPPED, leases.ACCEPTED), (NEEDS_REVIEW,)
+        numbers = (func.count().filter(_TASK.state.in_(each)) for each in states)
+        sums = (func.coalesce(func.sum(left.c[name]), 0) for name in ("all", "held"))
+        in_job = (_TASK.job == self._id, _TASK.gold.is_(None), THERE)
+        tasks = select(func.count(_TASK.id), *numbers, *sums).where(*in_job)
+        tasks = tasks.outerjoin(left, and_(left.c.task == _TASK.id, _TASK.state == OPEN))
+        answers = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_ANSWER.counted == 1, *in_job)
+        alone = select(func.count(_TASK.id)).where(*in_job, ALONE)
         with self._store.reading() as connection:
-            counts = run(connection, tasks, job=self._id)[0]
-            number = run(connection, answers, job=self._id)[0].number
+            images, unfinished, skipped, review, needed, leased = map(int, connection.execute(tasks).one())
+            given = connection.scalar(answers) or 0
             is_open = read_job(connection, self._id).members == "open"
-            stuck = 0 if is_open else run(connection, alone, job=self._id)[0].number
-        done = counts.images - counts.skipped - counts.unfinished
-        return JobProgress(
-            counts.images, done, counts.skipped, number, int(counts.slots), int(counts.held), stuck, counts.review
-        )
+            stuck = 0 if is_open else connection.scalar(alone) or 0
+        return JobProgress(images, images - skipped - unfinished, skipped, given, needed, leased, stuck, review)
 
     @property
     def answers(self) -> pd.DataFrame:
@@ -202,7 +199,7 @@ class LabellingJob:
             row = read_job(connection, self._id)
             if self._has_role(connection, person, "reviewer"):
                 return read_answers(connection, row)
-            return read_answers(connection, row, "a.who = :who", who=person).assign(gold=False)
+            return read_answers(connection, row, _ANSWER.who == person).assign(gold=False)
 
     @property
     def gold(self) -> pd.DataFrame:
@@ -219,11 +216,12 @@ class LabellingJob:
         are needed. The columns are image, person and reason, with a row for each skip, or one without a person. Only
         for reviewers and managers.
         """
-        columns = "t.image, coalesce(k.who, ''), coalesce(k.reason, 'nobody is left to ask')"
+        reason = func.coalesce(_SKIP.reason, "nobody is left to ask")
+        skips = select(_TASK.image, func.coalesce(_SKIP.who, ""), reason).order_by(_TASK.id, _SKIP.created)
+        skips = skips.outerjoin_from(schema.job_tasks, schema.job_skips).where(_TASK.job == self._id, WAITING)
         self._allow("see skipped images of")
         with self._store.reading() as connection:
-            rows = run(connection, f"SELECT {columns} {WAITING} ORDER BY t.id, k.created", job=self._id)
-        return pd.DataFrame([tuple(row) for row in rows], columns=["image", "person", "reason"])
+            return pd.DataFrame(fetch(connection, skips), columns=["image", "person", "reason"])
 
     @property
     def results(self) -> pd.DataFrame:
@@ -257,14 +255,13 @@ class LabellingJob:
 
         ``agreement`` and ``gold`` are shares from 0 to 1, ``seconds`` is the median. Only for reviewers and managers.
         """
-        skips = """SELECT k.who, count(*) AS number FROM job_skips k JOIN job_tasks t ON t.id = k.task
-            WHERE t.job = :job GROUP BY k.who"""
+        skips = select(_SKIP.who, func.count()).join(schema.job_tasks).where(_TASK.job == self._id)
         self._allow("see the people of")
         with self._store.reading() as connection:
             row = read_job(connection, self._id)
-            answers = read_answers(connection, row, "a.counted = 1")
+            answers = read_answers(connection, row, _ANSWER.counted == 1)
             labels = list(job_labels(connection, self._id))
-            skipped = {skip.who: skip.number for skip in run(connection, skips, job=self._id)}
+            skipped: dict[str, int] = dict(fetch(connection, skips.group_by(_SKIP.who)))
             gold = job_results.read_gold(connection, row)
         seen = self.members.dropna(subset="last_seen").set_index("person")["last_seen"].to_dict()
         gold = job_results.usable_gold(answers, row.task, gold, labels)
@@ -380,10 +377,10 @@ class LabellingJob:
             record(connection, Action("update labelling job", person, before["name"]), before=shown, after=after)
 
     def _add_members(self, connection: Connection, members: Iterable[str]) -> None:
-        sql = "SELECT who FROM job_members WHERE job = :job AND state = 'active'"
-        active = {row.who for row in run(connection, sql, job=self._id)}  # who keep their roles
+        active = select(_MEMBER.who).where(_MEMBER.job == self._id, _MEMBER.state == "active")
+        known = set(connection.scalars(active))  # who keep their roles
         names = [name_in(connection, self._id, check_person(name)) for name in members]
-        self._add_people(connection, [name for name in names if name not in active], "labeler")
+        self._add_people(connection, [name for name in names if name not in known], "labeler")
 
     def add_images(self, images: JobImages | None = None, *, gold: Gold | None = None) -> int:
         """Add images of the project to the job, and return the number of those that it did not have yet.
@@ -595,9 +592,9 @@ class LabellingJob:
         final, row = self._final("export", "manager"), self._row
         with self._store.reading() as connection:
             answers = read_answers(connection, row)
-            tasks = run(connection, "SELECT image FROM job_tasks WHERE job = :job AND gold IS NULL", job=self._id)
+            names = connection.scalars(select(_TASK.image).where(_TASK.job == self._id, _TASK.gold.is_(None))).all()
         images = self._store.images().drop_duplicates("image")  # it can be in both datasets
-        images = images[images["image"].isin([task.image for task in tasks])]
+        images = images[images["image"].isin(names)]
         built_in = [name for name in t.IMAGE_COLUMNS if name not in ("image", "width", "height")]
         output = JobOutput(
             job=row.name, task=row.task, labels=self.labels, images=images.drop(columns=built_in),
@@ -822,9 +819,9 @@ class LabellingJob:
         [False]
         """
         with self._acting("reviewer", "reject an answer of") as (connection, person):
-            sql = "SELECT 1 FROM job_answers a JOIN job_tasks t ON t.id = a.task WHERE a.id = :id AND t.job = :job"
             answer = check_integer("answer", answer, 1)
-            if fetch_one(connection, sql, id=answer, job=self._id) is None:
+            found = select(_ANSWER.id).join(schema.job_tasks).where(_ANSWER.id == answer, _TASK.job == self._id)
+            if connection.scalar(found) is None:
                 raise InputError(f"answer={answer} does not exist. job.answers lists the answers.")
             leases.reject(connection, answer)
             self._note(connection, "reject answer", person, {"answer": answer})
@@ -877,7 +874,7 @@ class LabellingJob:
         >>> job.return_skipped()
         0
         """
-        return self._settle_skipped(images, "return skipped images of", "open", seen or {})
+        return self._settle_skipped(images, "return skipped images of", OPEN, seen or {})
 
     # -- helpers ------------------------------------------------------------------------------------
     def _me(self) -> str:
@@ -920,10 +917,10 @@ class LabellingJob:
         if self._has_role(connection, person, role):
             return
         wanted = ROLES[ROLES.index(role) :]
-        sql = "SELECT who, role FROM job_members WHERE job = :job AND state <> 'removed' ORDER BY id"
-        rows = run(connection, sql, job=self._id)
-        can = ", ".join(f"{row.who!r} ({row.role})" for row in rows if row.role in wanted)
-        role_text = next((f"a {row.role}" for row in rows if row.who == person), "not a member")
+        members = select(_MEMBER.who, _MEMBER.role).where(_MEMBER.job == self._id, _MEMBER.state != "removed")
+        roles: dict[str, str] = dict(fetch(connection, members.order_by(_MEMBER.id)))
+        can = ", ".join(f"{who!r} ({its_role})" for who, its_role in roles.items() if its_role in wanted)
+        role_text = f"a {roles[person]}" if person in roles else "not a member"
         name = read_job(connection, self._id).name
         raise NotAllowedError(
             f"{person!r} is {role_text} of the job {name!r}, and only a {' or '.join(wanted)} can {what} it. Ask {can}."
@@ -931,44 +928,44 @@ class LabellingJob:
 
     def _add_people(self, connection: Connection, people: Iterable[str], role: str) -> list[str]:
         """Let people take part with a role, and return how the job spells their names."""
-        change = f"""UPDATE job_members SET role = :role, state = 'active',
-            reason = CASE WHEN state = 'stopped' THEN '{leases.TRUSTED}' ELSE reason END
-            WHERE job = :job AND who = :who"""
         names = [leases.add_member(connection, self._id, name, role) for name in people]
-        for name in names:
-            run(connection, change, job=self._id, who=name, role=role)
+        reason = case((_MEMBER.state == "stopped", leases.TRUSTED), else_=_MEMBER.reason)
+        chosen = (_MEMBER.job == self._id, among(connection, _MEMBER.who, names))
+        change = update(schema.job_members).where(*chosen).values(role=role, state="active", reason=reason)
+        connection.execute(change)
         return names
 
     def _check_managers(self, connection: Connection) -> None:
-        sql = "SELECT 1 FROM job_members WHERE job = :job AND role = 'manager' AND state = 'active' LIMIT 1"
-        if fetch_one(connection, sql, job=self._id) is None:
+        manages = (_MEMBER.role == "manager", _MEMBER.state == "active")
+        if connection.scalar(select(_MEMBER.id).where(_MEMBER.job == self._id, *manages).limit(1)) is None:
             raise NotAllowedError("A job needs a manager. First invite another one: job.invite([…], role='manager').")
 
     def _tasks(self, connection: Connection, images: str | Iterable[str]) -> dict[int, str]:
         """Map the ids of the tasks of these images to the images."""
         names = [images] if isinstance(images, str) else list(images)
-        sql = "SELECT id, image FROM job_tasks WHERE job = :job AND gold IS NULL AND image IN :each"
-        tasks = {row.id: row.image for row in run(connection, sql, job=self._id, each=names)} if names else {}
+        of_images = select(_TASK.id, _TASK.image).where(_TASK.job == self._id, _TASK.gold.is_(None))
+        tasks: dict[int, str] = dict(fetch(connection, of_images.where(among(connection, _TASK.image, names))))
         if missing := set(names) - set(tasks.values()):
             raise InputError(f"{len(missing)} images are not in the job, for example {min(missing)!r}.")
         return tasks
 
     def _settle_skipped(self, images: str | Iterable[str] | None, what: str, state: str, seen: Seen) -> int:
         with self._acting("manager", what) as (connection, person):
-            waiting = {row.id: row.image for row in run(connection, f"SELECT t.id, t.image {WAITING}", job=self._id)}
+            of_job = select(_TASK.id, _TASK.image).where(_TASK.job == self._id, WAITING)
+            waiting: dict[int, str] = dict(fetch(connection, of_job))
             chosen = waiting if images is None else self._tasks(connection, images)
             job_results.refuse_changed(connection, chosen, seen)
             if wrong := chosen.keys() - waiting.keys():
                 raise NotAllowedError(f"{chosen[min(wrong)]!r} is not among the skipped images that wait.")
             if chosen:
-                each = list(chosen)
-                if state == "accepted":
-                    leases.end_with_answers(connection, each)
-                change = "UPDATE job_tasks SET state = :state WHERE id IN :each AND state IN ('open', 'skipped')"
-                run(connection, change, state=state, each=each)
-                if state == "open":
-                    run(connection, "DELETE FROM job_skips WHERE task IN :each", each=each)
-                    leases.note_states(connection, among(connection, schema.job_tasks.c.id, each))
+                if state == leases.ACCEPTED:
+                    leases.end_with_answers(connection, list(chosen))
+                tasks = among(connection, _TASK.id, chosen)
+                unsettled = update(schema.job_tasks).where(tasks, _TASK.state.in_((OPEN, leases.SKIPPED)))
+                connection.execute(unsettled.values(state=state))
+                if state == OPEN:
+                    connection.execute(delete(schema.job_skips).where(among(connection, _SKIP.task, chosen)))
+                    leases.note_states(connection, tasks)
                 self._note(connection, what.removesuffix(" of"), person, {"images": list(chosen.values())}, len(chosen))
         return len(chosen)
 
@@ -976,7 +973,7 @@ class LabellingJob:
         with self._acting("manager", verb) as (connection, person):
             self._write(connection, {"state": state})
             if state == "running":
-                leases.use_late_answers(connection, schema.job_tasks.c.job == self._id)
+                leases.use_late_answers(connection, _TASK.job == self._id)
             self._note(connection, f"{verb} labelling job", person, {"state": state})
 
     def _write(self, connection: Connection, changes: dict[str, Any]) -> None:

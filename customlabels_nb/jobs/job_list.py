@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import func, select
 
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb.core import tables as t
@@ -24,12 +25,13 @@ from customlabels_nb.jobs.job_tasks import (
     gold_of,
     images_of,
 )
-from customlabels_nb.jobs.leases import DEFAULT_LEASE, add_member, fetch_one, read_job, run
+from customlabels_nb.jobs.leases import DEFAULT_LEASE, add_member, read_job
 from customlabels_nb.store import Action
-from customlabels_nb.store.database import insert_rows, now_us, record, take_ids
+from customlabels_nb.store.database import fetch, insert_rows, now_us, record, take_ids
 from customlabels_nb.store.network_disks import refuse_network_disk
 from customlabels_nb.store.schema import jobs as jobs_table
 
+_JOB = jobs_table.c
 #: Columns of the table of jobs, by their names in the summary of a job.
 _COLUMNS = {
     "name": "name", "status": "state", "type": "task", "images": "images", "labelled": "done", "answers": "answers",
@@ -128,11 +130,11 @@ class LabellingJobs:
         names = images_of(self._location, images)
         manager = check_person(current_person(store)[0])
         with store.writing() as connection:
-            there = fetch_one(connection, "SELECT name FROM jobs WHERE lower(name) = :name", name=name.lower())
+            there = connection.scalar(select(_JOB.name).where(func.lower(_JOB.name) == name.lower()))
             if there is not None:
                 raise NotAllowedError(
-                    f"There is a job {there.name!r} already, and names are never used again. Choose another name, or "
-                    f"open it with project.jobs[{there.name!r}]."
+                    f"There is a job {there!r} already, and names are never used again. Choose another name, or "
+                    f"open it with project.jobs[{there!r}]."
                 )
             id_ = take_ids(connection, jobs_table, 1)[0]
             now = now_us()
@@ -161,14 +163,14 @@ class LabellingJobs:
 
     def __getitem__(self, name: str) -> LabellingJob:
         with self._location.store.reading() as connection:
-            row = fetch_one(connection, "SELECT id FROM jobs WHERE name = :name", name=str(name))
-        if row is None:
+            job = connection.scalar(select(_JOB.id).where(_JOB.name == str(name)))
+        if job is None:
             raise InputError(f"There is no labelling job {name!r}. Jobs: {list(self)[-20:]!r}.")
-        return LabellingJob(self._location, row.id, self._open_screen)
+        return LabellingJob(self._location, job, self._open_screen)
 
     def __iter__(self) -> Iterator[str]:
         with self._location.store.reading() as connection:
-            return iter([row.name for row in run(connection, "SELECT name FROM jobs ORDER BY id")])
+            return iter(connection.scalars(select(_JOB.name).order_by(_JOB.id)).all())
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -183,15 +185,14 @@ class LabellingJobs:
 def take_new_images(location: ProjectPlace) -> None:
     """Add the new images of their dataset or query to all running jobs, and print which cannot get them."""
     with location.store.reading() as connection:
-        running = run(connection, "SELECT id, name FROM jobs WHERE state = 'running' ORDER BY id")
-    for job in running:
+        running = fetch(connection, select(_JOB.id, _JOB.name).where(_JOB.state == "running").order_by(_JOB.id))
+    for job, name in running:
         try:
-            names = followed_images(location, job.id)
+            names = followed_images(location, job)
         except InputError as error:
-            say(f"The labelling job {job.name!r} does not get new images: {error}")
+            say(f"The labelling job {name!r} does not get new images: {error}")
             continue
         with location.store.writing() as connection:
-            annotators = read_job(connection, job.id).annotators
-            if count := add_tasks(connection, job.id, names, {}, annotators):
-                action = Action("add images to labelling job", PROGRAM, job.name)
-                record(connection, action, count=count, after={"job": job.name})
+            if count := add_tasks(connection, job, names, {}, read_job(connection, job).annotators):
+                action = Action("add images to labelling job", PROGRAM, name)
+                record(connection, action, count=count, after={"job": name})

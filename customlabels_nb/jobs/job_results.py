@@ -6,14 +6,14 @@ to a reviewer. This needs no lock of the project. Results are written as one act
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, or_, select, update
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
@@ -32,16 +32,14 @@ from customlabels_nb.jobs.leases import (
     SKIPPED,
     SKIPS_TO_REVIEW,
     TRUSTED,
-    fetch_one,
     name_in,
     read_job,
-    run,
     stop,
     transact,
 )
 from customlabels_nb.store import Action, SqlStore, schema
 from customlabels_nb.store.columns import among
-from customlabels_nb.store.database import counter, record, take_ids, update_rows
+from customlabels_nb.store.database import counter, fetch, record, take_ids, update_rows
 from customlabels_nb.store.frames import annotation_keys, moment
 from customlabels_nb.store.trace import Trace
 from customlabels_nb.store.writing import Edit, change_images, read_setting, write_setting
@@ -54,20 +52,42 @@ _AT_ONCE = 5000
 T = TypeVar("T")
 #: For each image, the number of its newest answer, and whether it was decided or accepted.
 Seen: TypeAlias = Mapping[str, tuple[int, bool]]
-#: SQL condition: the image of task ``t`` is in a dataset.
-THERE = "EXISTS (SELECT 1 FROM images i WHERE i.split IN ('train', 'test') AND i.image = t.image)"
-#: SQL condition: no invited person can be asked about task ``t``. Managers and reviewers are if they have labelled.
-NOBODY_LEFT = f"""EXISTS (SELECT 1 FROM jobs j WHERE j.id = t.job AND j.members <> 'open')
-    AND NOT EXISTS (SELECT 1 FROM job_members m
-        WHERE m.job = t.job AND m.state = 'active' AND (m.role = 'labeler' OR m.seen IS NOT NULL)
-        AND NOT EXISTS (SELECT 1 FROM job_skips k WHERE k.task = t.id AND k.who = m.who)
-        AND NOT EXISTS (SELECT 1 FROM job_answers a
-            WHERE a.task = t.id AND a.who = m.who AND a.reason IN ('', '{LATE}', '{REJECTED}')))"""
-#: SQL condition: task ``t`` needs more answers, and no invited person can be asked.
-ALONE = f"t.state = '{OPEN}' AND {NOBODY_LEFT}"
-#: SQL of the tasks ``t`` that wait for the manager, with their skips ``k``.
-WAITING = f"""FROM job_tasks t LEFT JOIN job_skips k ON k.task = t.id
-    WHERE t.job = :job AND t.gold IS NULL AND (t.state = '{SKIPPED}' OR ({ALONE}))"""
+_ANSWER, _IMAGE, _JOB, _MEMBER = schema.job_answers.c, schema.images.c, schema.jobs.c, schema.job_members.c
+_SKIP, _SLOT, _TASK = schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
+_OF_BOTH = schema.job_tasks, schema.job_members
+_HAS_SKIPPED = exists().where(_SKIP.task == _TASK.id, _SKIP.who == _MEMBER.who).correlate(*_OF_BOTH)
+_HAS_ANSWERED = exists().where(_ANSWER.task == _TASK.id, _ANSWER.who == _MEMBER.who).correlate(*_OF_BOTH)
+_MAY_ANSWER = exists().where(
+    _MEMBER.job == _TASK.job, _MEMBER.state == "active", (_MEMBER.role == "labeler") | _MEMBER.seen.is_not(None),
+    ~_HAS_SKIPPED, ~_HAS_ANSWERED.where(_ANSWER.reason.in_(("", LATE, REJECTED))),
+)  # fmt: skip
+#: Condition of tasks: the image is in a dataset.
+THERE = exists().where(_IMAGE.split.in_(t.SPLITS), _IMAGE.image == _TASK.image)
+#: Condition of tasks: no invited person can be asked. Managers and reviewers are if they have labelled.
+NOBODY_LEFT = exists().where(_JOB.id == _TASK.job, _JOB.members != "open") & ~_MAY_ANSWER
+#: Condition of tasks: more answers are needed, and no invited person can be asked.
+ALONE = (_TASK.state == OPEN) & NOBODY_LEFT
+#: Condition of tasks: they wait for the manager.
+WAITING = _TASK.gold.is_(None) & ((_TASK.state == SKIPPED) | ALONE)
+_SHOWN = WAITING | (_TASK.gold.is_(None) & _TASK.state.in_((NEEDS_REVIEW, REVIEWED, ACCEPTED)))
+_SKIPS = select(func.count()).where(_SKIP.task == _TASK.id).correlate(schema.job_tasks).scalar_subquery()
+_DECIDES = (_ANSWER.counted == 1) | (_ANSWER.reason == REVIEWED)
+_LATEST = select(func.coalesce(func.max(_ANSWER.id), 0)).where(_ANSWER.task == _TASK.id, _DECIDES).scalar_subquery()
+# tasks of a job that are answered but not decided, and their counted answers
+_UNDECIDED = select(_TASK.id).where(_TASK.job == bindparam("job"), _TASK.state == ANSWERED)
+_COUNTS = (
+    _UNDECIDED.add_columns(func.count(_ANSWER.id).label("answers"), func.max(_ANSWER.id))
+    .outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _ANSWER.counted == 1))
+    .group_by(_TASK.id)
+    .order_by(_TASK.id)
+)
+_GOLD_ANSWERS = (
+    select(func.count(_ANSWER.id))
+    .join(schema.job_tasks)
+    .where(
+        _TASK.job == bindparam("job"), _TASK.gold.is_not(None), _ANSWER.who == bindparam("who"), _ANSWER.counted == 1
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -111,44 +131,36 @@ class DisputedTasks:
 
 def read_disputed(store: SqlStore, connection: Connection, row: Row[Any]) -> DisputedTasks:
     """Read the tasks of a job that need a decision or have one."""
-    only = f"""(t.state IN ('{NEEDS_REVIEW}', '{REVIEWED}', '{ACCEPTED}') OR t.id IN (SELECT t.id {WAITING}))
-        AND t.gold IS NULL"""
-    sql = f"""SELECT t.id AS task, t.image, i.width, i.height, i.sha256, t.state,
-            (SELECT coalesce(max(a.id), 0) FROM job_answers a
-             WHERE a.task = t.id AND (a.counted = 1 OR a.reason = '{REVIEWED}')) AS latest
-        FROM job_tasks t JOIN images i ON i.image = t.image AND i.split IN ('train', 'test')
-        WHERE t.job = :job AND {only} ORDER BY t.id"""
-    skips = f"""SELECT t.id AS task, k.who, k.reason FROM job_tasks t JOIN job_skips k ON k.task = t.id
-        WHERE t.job = :job AND {only} AND (t.state NOT IN ('{NEEDS_REVIEW}', '{REVIEWED}')
-            OR (SELECT count(*) FROM job_skips o WHERE o.task = t.id) >= {SKIPS_TO_REVIEW}) ORDER BY k.created"""
+    columns = (_TASK.id, _TASK.image, _IMAGE.width, _IMAGE.height, _IMAGE.sha256, _TASK.state, _LATEST)
+    there = and_(_IMAGE.image == _TASK.image, _IMAGE.split.in_(t.SPLITS))
+    tasks = select(*columns).join_from(schema.job_tasks, schema.images, there).order_by(_TASK.id)
+    skips = select(_TASK.id, _SKIP.who, _SKIP.reason).join_from(schema.job_tasks, schema.job_skips)
+    skips = skips.where(_TASK.state.not_in((NEEDS_REVIEW, REVIEWED)) | (_SKIPS >= SKIPS_TO_REVIEW))
+    chosen = (_TASK.job == row.id, _SHOWN)
     names = ["task", "image", "width", "height", "sha256", "state", "latest"]
-    table = pd.DataFrame([tuple(task) for task in run(connection, sql, job=row.id)], columns=names)
+    table = pd.DataFrame(fetch(connection, tasks.where(*chosen)), columns=names)
     table = table.drop_duplicates("task", ignore_index=True)  # an image can be in both datasets
     settled = store.setting(f"accuracies of job {row.id}") or {"accuracy": None}
-    final = combine(connection, row, settled["accuracy"], only)
+    final = combine(connection, row, _SHOWN, accuracy=settled["accuracy"])
     agreement = table["task"].map(final.tasks.set_index("task")["agreement"]).fillna(1.0)
-    answers = read_answers(connection, row, f"{only} AND a.counted = 1")
+    answers = read_answers(connection, row, _SHOWN, _ANSWER.counted == 1)
     states = table.pop("state")
     table = table.assign(decided=states == REVIEWED, accepted=states == ACCEPTED, agreement=agreement)
-    skipped = [tuple(skip) for skip in run(connection, skips, job=row.id)]
+    skipped = fetch(connection, skips.where(*chosen).order_by(_SKIP.created))
     return DisputedTasks(table, final.annotations, answers, pd.DataFrame(skipped, columns=["task", "person", "reason"]))
 
 
-def newest_answers(connection: Connection, tasks: Sequence[int]) -> dict[int, int]:
-    """Return the number of the newest counted answer or decision of each of these tasks that has one."""
-    sql = f"""SELECT task, max(id) AS latest FROM job_answers
-        WHERE task IN :each AND (counted = 1 OR reason = '{REVIEWED}') GROUP BY task"""
-    return {row.task: row.latest for row in run(connection, sql, each=list(tasks))}
+def newest_answers(connection: Connection, tasks: Iterable[int]) -> dict[int, int]:
+    """Return the number of the newest counted answer or decision of each of these tasks, 0 if it has none."""
+    return dict(fetch(connection, select(_TASK.id, _LATEST).where(among(connection, _TASK.id, tasks))))
 
 
 def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Seen) -> None:
     """Raise StaleEditError if a task (id to image) has another answer than ``seen``, or needs no decision."""
-    latest, each = newest_answers(connection, list(tasks)), list(tasks)
-    sql = f"""SELECT t.id, CASE WHEN t.state IN ('{REVIEWED}', '{ACCEPTED}') THEN 1
-            WHEN t.state IN ('{NEEDS_REVIEW}', '{ANSWERED}', '{SKIPPED}') OR ({ALONE}) THEN 0 END AS decided
-        FROM job_tasks t WHERE t.id IN :each ORDER BY t.id"""
-    now = {tasks[row.id]: (latest.get(row.id, 0), row.decided) for row in run(connection, sql, each=each)}
-    if stale := [image for image, state in now.items() if seen.get(image, state) != state]:
+    may_be = or_(_TASK.state.in_((NEEDS_REVIEW, ANSWERED, SKIPPED)), ALONE)
+    is_decided = case((_TASK.state.in_((REVIEWED, ACCEPTED)), 1), (may_be, 0))
+    now = select(_TASK.image, _LATEST, is_decided).where(among(connection, _TASK.id, tasks)).order_by(_TASK.id)
+    if stale := [image for image, *state in fetch(connection, now) if [*seen.get(image, state)] != state]:
         raise StaleEditError(
             f"{len(stale)} of these images have other answers or decisions since you read them, for example "
             f"{stale[0]!r}. Nothing was stored. Read job.disputed() again and decide again.",
@@ -157,14 +169,13 @@ def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Seen)
 
 
 def combine(
-    connection: Connection, row: Row[Any], accuracy: dict[str, float] | None = None, only: str = "TRUE"
+    connection: Connection, row: Row[Any], *only: ColumnElement[bool], accuracy: dict[str, float] | None = None
 ) -> Consensus:
-    """Combine the answers of a job or some tasks (SQL on ``t``). A reviewer's decision replaces all answers."""
-    answers = read_answers(connection, row, only)
-    decided = f"""SELECT max(a.id) AS answer FROM job_answers a JOIN job_tasks t ON t.id = a.task
-        WHERE t.job = :job AND t.state = '{REVIEWED}' AND a.reason = '{REVIEWED}' AND {only} GROUP BY a.task"""
-    chosen = [task.answer for task in run(connection, decided, job=row.id)]
-    if chosen:
+    """Combine the answers to the tasks of a job with these conditions. A reviewer's decision replaces all answers."""
+    answers = read_answers(connection, row, *only)
+    decided = select(func.max(_ANSWER.id)).join(schema.job_tasks).group_by(_ANSWER.task)
+    decided = decided.where(_TASK.job == row.id, _TASK.state == REVIEWED, _ANSWER.reason == REVIEWED, *only)
+    if chosen := connection.scalars(decided).all():
         mine = answers["answer"].isin(chosen)
         tasks = answers.loc[mine, "task"]
         answers["counted"] = mine | (answers["counted"] & ~answers["task"].isin(tasks))
@@ -176,25 +187,24 @@ def combine(
 def final_results(connection: Connection, row: Row[Any]) -> Consensus:
     """Combine all answers of a job. Only tasks that are decided have the state "resolved"."""
     consensus = combine(connection, row)
-    sql = "SELECT id, state FROM job_tasks WHERE job = :job AND gold IS NULL"
-    stored = consensus.tasks["task"].map({task.id: task.state for task in run(connection, sql, job=row.id)})
+    states = select(_TASK.id, _TASK.state).where(_TASK.job == row.id, _TASK.gold.is_(None))
+    stored = consensus.tasks["task"].map(dict(fetch(connection, states)))
     tied = consensus.tasks["tie"] & ~consensus.tasks["task"].isin(consensus.annotations.query("kept")["task"])
     sure = (stored == REVIEWED) | ((stored == RESOLVED) & ~tied)
-    states = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
-    return replace(consensus, tasks=consensus.tasks.assign(state=pd.array(states, dtype=t.TEXT)))
+    now = np.select([sure, stored == NEEDS_REVIEW], [RESOLVED, NEEDS_REVIEW], OPEN)
+    return replace(consensus, tasks=consensus.tasks.assign(state=pd.array(now, dtype=t.TEXT)))
 
 
 def is_complete(connection: Connection, job: int) -> bool:
     """Check whether a job needs no more answers, and all those it has are combined."""
-    unanswered = f"""SELECT 1 FROM job_tasks t JOIN job_slots s ON s.task = t.id
-        WHERE s.job = :job AND s.state <> 'answered' AND s.slot > 0 AND t.state = '{OPEN}' AND {THERE} LIMIT 1"""
-    return fetch_one(connection, unanswered, job=job) is None and not _is_undecided(connection, job)
+    unanswered = select(_SLOT.task).join(schema.job_tasks).where(_TASK.state == OPEN, THERE).limit(1)
+    unanswered = unanswered.where(_SLOT.job == job, _SLOT.state != "answered", _SLOT.slot > 0)
+    return connection.scalar(unanswered) is None and not _is_undecided(connection, job)
 
 
 def _is_undecided(connection: Connection, job: int) -> bool:
     """Check whether tasks of a job have all their answers, but are not decided."""
-    sql = f"SELECT 1 FROM job_tasks t WHERE t.job = :job AND t.state = '{ANSWERED}' LIMIT 1"
-    return fetch_one(connection, sql, job=job) is not None
+    return connection.scalar(_UNDECIDED.limit(1), {"job": job}) is not None
 
 
 def settle(store: SqlStore, job: int, *, again: bool = False) -> None:
@@ -222,15 +232,8 @@ def read_decided(store: SqlStore, job: int, read: Callable[[Connection, Row[Any]
 
 def decide_again(connection: Connection, job: int) -> None:
     """Let the tasks that were decided by combining their answers be decided again."""
-    sql = f"UPDATE job_tasks SET state = '{ANSWERED}' WHERE job = :job AND state IN :each"
-    run(connection, sql, job=job, each=[RESOLVED, NEEDS_REVIEW])
-
-
-#: Condition of tasks that are answered but not decided, and a query of their counted answers.
-_WAITING = f"t.state = '{ANSWERED}'"
-_WAITING_COUNTS = f"""SELECT t.id, count(a.id) AS answers, max(a.id) AS latest FROM job_tasks t
-    LEFT JOIN job_answers a ON a.task = t.id AND a.counted = 1
-    WHERE t.job = :job AND {_WAITING} GROUP BY t.id ORDER BY t.id"""
+    combined = update(schema.job_tasks).where(_TASK.job == job, _TASK.state.in_((RESOLVED, NEEDS_REVIEW)))
+    connection.execute(combined.values(state=ANSWERED))
 
 
 def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
@@ -242,9 +245,11 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
     with store.reading() as connection:
         row = read_job(connection, job)
         newest = newest_answer(connection)
-        all_ = again or newest - settled["newest"] >= _GROWTH * settled["answers"]
-        consensus = combine(connection, row) if all_ else combine(connection, row, settled["accuracy"], _WAITING)
-        before = {task.id: (task.answers, task.latest) for task in run(connection, _WAITING_COUNTS, job=job)}
+        if all_ := again or newest - settled["newest"] >= _GROWTH * settled["answers"]:
+            consensus = combine(connection, row)
+        else:
+            consensus = combine(connection, row, _TASK.state == ANSWERED, accuracy=settled["accuracy"])
+        before = set(connection.execute(_COUNTS, {"job": job}))
     number = int(consensus.tasks["answers"].sum())
     if all_ and number > FEW_ANSWERS:
         people = consensus.people.set_index("person")["accuracy"].to_dict()
@@ -254,20 +259,15 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
     return transact(store, lambda connection: _store_states(connection, row, before, new))
 
 
-def _store_states(
-    connection: Connection, row: Row[Any], before: Mapping[int, tuple[int, int]], new: Mapping[int, str]
-) -> bool:
+def _store_states(connection: Connection, row: Row[Any], before: Collection[Row[Any]], new: Mapping[int, str]) -> bool:
     """Store the new states of tasks without further answers. Return True if the job must be settled again."""
-    job = row.id
-    lock = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {_WAITING} ORDER BY t.id {{lock_task}}"
-    run(connection, lock, job=job)
-    now = read_job(connection, job)
+    job = {"job": row.id}
+    connection.execute(_UNDECIDED.order_by(_TASK.id).with_for_update(key_share=True), job)
+    now = read_job(connection, row.id)
     if (now.annotators, now.most, now.agreement) != (row.annotators, row.most, row.agreement):
         return True
-    tasks = run(connection, _WAITING_COUNTS, job=job)
-    rows = [task for task in tasks if before.get(task.id) == (task.answers, task.latest)]
-    alone = f"SELECT t.id FROM job_tasks t WHERE t.job = :job AND {_WAITING} AND {NOBODY_LEFT}"
-    ended = {task.id for task in run(connection, alone, job=job)}
+    rows = [task for task in connection.execute(_COUNTS, job) if task in before]
+    ended = set(connection.scalars(_UNDECIDED.where(NOBODY_LEFT), job))
     states = [(RESOLVED if new[task.id] == RESOLVED else NEEDS_REVIEW, task.id) for task in rows]
     update_rows(connection, schema.job_tasks, ("state",), states)
     more = [task for task in rows if new[task.id] == ASK_AGAIN and task.id not in ended]
@@ -306,9 +306,9 @@ def finish(store: SqlStore, job: int) -> None:
 
 def newest_answer(connection: Connection, job: int | None = None) -> int:
     """Return the number of the newest answer, by default of all jobs, 0 if there is none."""
-    of_job = "" if job is None else "JOIN job_tasks t ON t.id = a.task WHERE t.job = :job"
-    newest = fetch_one(connection, f"SELECT a.id FROM job_answers a {of_job} ORDER BY a.id DESC LIMIT 1", job=job)
-    return 0 if newest is None else int(newest.id)
+    newest = select(_ANSWER.id).order_by(_ANSWER.id.desc()).limit(1)
+    newest = newest if job is None else newest.join(schema.job_tasks).where(_TASK.job == job)
+    return int(connection.scalar(newest) or 0)
 
 
 def _write_results(store: SqlStore, job: int, who: str, *, undecided: bool = False) -> JobConsolidation:
@@ -363,12 +363,11 @@ def _read_tasks(connection: Connection, row: Row[Any], last: int, empty: set[str
     consensus, labels = final_results(connection, row), set(LabelNames(connection).names.values())
     done = set(consensus.tasks.loc[consensus.tasks["state"] == RESOLVED, "image"])
     kept = consensus.annotations[consensus.annotations["kept"] & consensus.annotations["image"].isin(done)]
-    sql = "SELECT id, image, revision, state FROM job_tasks WHERE job = :job AND gold IS NULL"
-    tasks = pd.DataFrame(run(connection, sql, job=row.id), columns=["id", "image", "revision", "state"])
-    sql = f"""SELECT t.image FROM job_answers a JOIN job_tasks t ON t.id = a.task
-        WHERE t.job = :job AND a.id > :last AND (a.counted = 1 OR a.reason = '{REVIEWED}')"""
-    fresh, unknown = run(connection, sql, job=row.id, last=last), kept.loc[~kept["label"].isin(labels), "image"]
-    names = [done, {task.image for task in fresh}, kept["image"], unknown, empty]
+    stored = select(_TASK.id, _TASK.image, _TASK.revision, _TASK.state).where(_TASK.job == row.id, _TASK.gold.is_(None))
+    tasks = pd.DataFrame(fetch(connection, stored), columns=["id", "image", "revision", "state"])
+    fresh = select(_TASK.image).join(schema.job_answers).where(_TASK.job == row.id, _ANSWER.id > last, _DECIDES)
+    unknown = kept.loc[~kept["label"].isin(labels), "image"]
+    names = [done, set(connection.scalars(fresh)), kept["image"], unknown, empty]
     facts = zip(("done", "fresh", "has_result", "unknown", "was_empty"), map(tasks["image"].isin, names), strict=True)
     return tasks.assign(waiting=tasks["state"] == ANSWERED, **dict(facts)), kept[[*t.ANNOTATION_COLUMNS]]
 
@@ -443,9 +442,9 @@ def _judge(
 # -- gold -------------------------------------------------------------------------------------------
 def read_gold(connection: Connection, row: Row[Any]) -> pd.DataFrame:
     """Read the known answers of a job: image, label, labels, boxes."""
-    sql = "SELECT image, gold FROM job_tasks WHERE job = :job AND gold IS NOT NULL ORDER BY id"
-    gold_rows, names = run(connection, sql, job=row.id), LabelNames(connection)
-    rows = [{"image": gold.image, **decode_answer(gold.gold, row.task, names)} for gold in gold_rows]
+    known = select(_TASK.image, _TASK.gold).where(_TASK.job == row.id, _TASK.gold.is_not(None)).order_by(_TASK.id)
+    names = LabelNames(connection)
+    rows = [{"image": image, **decode_answer(gold, row.task, names)} for image, gold in fetch(connection, known)]
     return pd.DataFrame(rows, columns=["image", "label", "labels", "boxes"])
 
 
@@ -460,15 +459,13 @@ def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
 
     Nothing is done if there are only the ``scored`` answers of the last time.
     """
-    of_gold = """SELECT count(*) AS number FROM job_tasks t JOIN job_answers a ON a.task = t.id
-        WHERE t.job = :job AND t.gold IS NOT NULL AND a.who = :who AND a.counted = 1"""
     with store.reading() as connection:
         who = name_in(connection, job, who, exact=True)
-        number = int(run(connection, of_gold, job=job, who=who)[0].number)
+        number = int(connection.scalar(_GOLD_ANSWERS, {"job": job, "who": who}) or 0)
         if number < GOLD_ANSWERS or number == scored:
             return number
         row = read_job(connection, job)
-        answers = read_answers(connection, row, "t.gold IS NOT NULL AND a.counted = 1")
+        answers = read_answers(connection, row, _TASK.gold.is_not(None), _ANSWER.counted == 1)
         gold, labels = read_gold(connection, row), list(job_labels(connection, job))
     gold = usable_gold(answers, row.task, gold, labels)
     scores = score_gold(answers[answers["person"] == who], row.task, gold)

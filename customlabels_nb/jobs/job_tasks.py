@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, literal, select, tuple_, update
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
@@ -27,14 +27,12 @@ from customlabels_nb.jobs.leases import (
     SKIPPED,
     lock_task,
     note_states,
-    run,
     uncount,
     use_late_answers,
 )
 from customlabels_nb.store import SqlStore, schema
 from customlabels_nb.store.columns import insert_columns
 from customlabels_nb.store.database import fetch, take_ids
-from customlabels_nb.store.schema import OPEN_SLOT
 
 MOST_ANNOTATORS = 9
 _FOLLOWED = "images of job"  # start of the names of settings
@@ -164,13 +162,11 @@ def add_tasks(connection: Connection, job: int, images: Sequence[str], gold: Map
 def set_slots(connection: Connection, job: int, annotators: int) -> None:
     """Give each task at least ``annotators`` slots, and remove unanswered ones above. Counted answers stay."""
     _lock_tasks(connection, job)
-    fewer = """DELETE FROM job_slots WHERE state <> 'answered' AND (task, slot) IN (
-        SELECT task, slot FROM (
-            SELECT task, slot, row_number() OVER (PARTITION BY task ORDER BY
-                CASE state WHEN 'answered' THEN 0 WHEN 'held' THEN 1 ELSE 2 END, slot) AS place
-            FROM job_slots WHERE job = :job AND slot > 0) AS ranked
-        WHERE place > :annotators)"""
-    run(connection, fewer, job=job, annotators=annotators)
+    order = (case((_SLOT.state == "answered", 0), (_SLOT.state == "held", 1), else_=2), _SLOT.slot)
+    place = func.row_number().over(partition_by=_SLOT.task, order_by=order).label("place")
+    ranked = select(_SLOT.task, _SLOT.slot, place).where(_SLOT.job == job, _SLOT.slot > 0).subquery().c
+    fewer = tuple_(_SLOT.task, _SLOT.slot).in_(select(ranked.task, ranked.slot).where(ranked.place > annotators))
+    connection.execute(delete(schema.job_slots).where(_SLOT.state != "answered", fewer))
     add_slots(connection, _TASK.job == job, annotators)
 
 
@@ -188,17 +184,17 @@ def add_slots(connection: Connection, chosen: ColumnElement[bool], annotators: i
 
 def _lock_tasks(connection: Connection, job: int) -> None:
     """Lock all tasks of a job for answers and skips, which wait until the transaction ends."""
-    run(connection, "SELECT t.id FROM job_tasks t WHERE t.job = :job ORDER BY t.id {lock_task}", job=job)
+    connection.execute(select(_TASK.id).where(_TASK.job == job).order_by(_TASK.id).with_for_update(key_share=True))
 
 
 def ask_one_more(connection: Connection, task: int, most: int) -> bool:
     """Add a slot to a task that has fewer than ``most`` and was not left to the manager. Tell whether one was added."""
     lock_task(connection, task)
-    row = run(connection, select(_TASK.state, _WANTED.label("slots")).where(_TASK.id == task))[0]
-    if row.slots >= min(most, MOST_ANNOTATORS) or row.state in (SKIPPED, ACCEPTED):
+    state, slots = connection.execute(select(_TASK.state, _WANTED).where(_TASK.id == task)).one()
+    if slots >= min(most, MOST_ANNOTATORS) or state in (SKIPPED, ACCEPTED):
         return False
-    run(connection, f"UPDATE job_tasks SET state = '{OPEN}' WHERE id = :task AND state = '{REVIEWED}'", task=task)
-    add_slots(connection, _TASK.id == task, row.slots + 1)
+    _reopen_reviewed(connection, _TASK.id == task)
+    add_slots(connection, _TASK.id == task, slots + 1)
     return True
 
 
@@ -210,8 +206,13 @@ def withdraw_answers(connection: Connection, job: int, reason: str) -> None:
     if reason != DISCARDED:
         chosen &= c.reason.in_(("", LATE, REJECTED, REVIEWED))
     uncount(connection, reason, chosen)
-    run(connection, "DELETE FROM job_slots WHERE job = :job AND state = 'answered' AND slot < 0", job=job)
-    run(connection, f"UPDATE job_slots SET {OPEN_SLOT} WHERE job = :job AND state = 'answered'", job=job)
-    run(connection, "UPDATE job_members SET cursor = 0 WHERE job = :job", job=job)
-    run(connection, f"UPDATE job_tasks SET state = '{OPEN}' WHERE job = :job AND state = '{REVIEWED}'", job=job)
+    answered = (_SLOT.job == job) & (_SLOT.state == "answered")
+    connection.execute(delete(schema.job_slots).where(answered, _SLOT.slot < 0))
+    connection.execute(update(schema.job_slots).where(answered).values(schema.REOPENED))
+    connection.execute(update(schema.job_members).where(schema.job_members.c.job == job).values(cursor=0))
+    _reopen_reviewed(connection, _TASK.job == job)
     note_states(connection, _TASK.job == job)
+
+
+def _reopen_reviewed(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    connection.execute(update(schema.job_tasks).where(chosen, _TASK.state == REVIEWED).values(state=OPEN))

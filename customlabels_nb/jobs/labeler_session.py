@@ -16,19 +16,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
+from sqlalchemy import select
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, LabelError, NotAllowedError, StoreError
 from customlabels_nb.images.thumbnails import BrowserImage
 from customlabels_nb.jobs.job import LabellingJob
-from customlabels_nb.jobs.leases import CHANGED, run
+from customlabels_nb.jobs.leases import CHANGED
 from customlabels_nb.jobs.worker import LeasedTask
 from customlabels_nb.labeling.drawing import DrawingSession, shape_dicts
 from customlabels_nb.labeling.edit_rules import Change, Revisions, is_whole
 from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query, View
-from customlabels_nb.store import SqlStore, create_store
+from customlabels_nb.store import SqlStore, create_store, schema
+from customlabels_nb.store.columns import among
+from customlabels_nb.store.database import fetch
 
 _BACK = 20  # last answers that are shown for changes
 _FEW = 3  # more tasks are leased when so many are left
@@ -273,10 +276,11 @@ class LabelerSession(DrawingSession):
         new = {name: task for task in tasks if (name := _name_of(task)) not in self._tasks}
         if not new:
             return
-        sql = "SELECT image, width, height, sha256 FROM images WHERE image IN :each"
+        c = schema.images.c
         with self._project.reading() as connection:
-            rows = run(connection, sql, each=[task.image for task in new.values()])
-        facts = {row.image: (row.width, row.height, row.sha256) for row in rows}
+            chosen = among(connection, c.image, [task.image for task in new.values()])
+            rows = fetch(connection, select(c.image, c.width, c.height, c.sha256).where(chosen))
+        facts = {image: numbers for image, *numbers in rows}
         lines: list[tuple[Any, ...]] = []
         entries: list[dict[str, Any]] = []
         for name, task in new.items():

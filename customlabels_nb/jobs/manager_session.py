@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import and_, bindparam, case, exists, func, select
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
@@ -19,20 +20,28 @@ from customlabels_nb.jobs.agreement import FEWEST_COMMON, FEWEST_MIXED, measure_
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_results import THERE, usable_gold
-from customlabels_nb.jobs.leases import other_letter, run
+from customlabels_nb.jobs.leases import ACCEPTED, SKIPPED, other_letter
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
 from customlabels_nb.store import SqlStore
+from customlabels_nb.store.database import fetch
+from customlabels_nb.store.expressions import database_now
+from customlabels_nb.store.schema import job_answers, job_members, job_skips, job_slots, job_tasks, jobs
 
 #: States of an image in the dashboard, in order.
 STATES = ("done", "review", "working", "waiting", "skipped")
 #: Keys that :meth:`ManagerSession.images` accepts.
 LINKS = ("state", "person", "skipped_by", "skips", "label", "image", "mixed")
-_STATE = f"""CASE WHEN t.state IN ('skipped', 'accepted') THEN 'skipped' WHEN t.state = '{NEEDS_REVIEW}' THEN 'review'
-    WHEN t.state <> '{OPEN}' THEN 'done' WHEN EXISTS (SELECT 1 FROM job_slots s WHERE s.task = t.id
-        AND s.state = 'held' AND s.until >= {{now}}) THEN 'working' ELSE 'waiting' END"""
-_TASKS = f"FROM job_tasks t JOIN jobs j ON j.id = t.job WHERE j.name = :job AND {THERE}"
+_TASK, _SKIP, _SLOT = job_tasks.c, job_skips.c, job_slots.c
+_HELD = exists().where(_SLOT.task == _TASK.id, _SLOT.state == "held", _SLOT.until >= database_now())
+_STATE = case(
+    (_TASK.state.in_((SKIPPED, ACCEPTED)), "skipped"), (_TASK.state == NEEDS_REVIEW, "review"),
+    (_TASK.state != OPEN, "done"), (_HELD, "working"), else_="waiting",
+)  # fmt: skip
+_SEEN = select(func.max(job_members.c.seen)).join(jobs).where(jobs.c.name == bindparam("job"))
+_SKIPS = select(func.count()).select_from(job_skips)
+_NEWEST = select(*(each.scalar_subquery() for each in (select(func.max(job_answers.c.id)), _SKIPS, _SEEN)))
 _COUNT_SECONDS = 10.0  # after which the states are counted again, because leases expire
 _REST = 10  # after work, wait so many times as long as it took
 _MOST_POINTS, _MOST_MIXED = 10, 2
@@ -81,10 +90,8 @@ class ManagerSession:
             now = self.clock()
             if now < self._count_after:
                 return
-            newest = """SELECT (SELECT max(id) FROM job_answers) AS answer, (SELECT count(*) FROM job_skips) AS skips,
-                (SELECT max(m.seen) FROM job_members m JOIN jobs j ON j.id = m.job WHERE j.name = :job) AS seen"""
             with self._store.reading() as connection:
-                key = (self._store.last_action(), *run(connection, newest, job=self.job.name)[0])
+                key = (self._store.last_action(), *connection.execute(_NEWEST, {"job": self.job.name}).one())
             if key != self._counted_key or now >= self._counted + _COUNT_SECONDS:
                 self._counts, self._counted_key, self._counted = self._count(), key, now
                 self.changes += 1
@@ -98,9 +105,10 @@ class ManagerSession:
         job, progress, labels = self.job, self.job.progress, self._store.labels()
         colors = labels.set_index("label")["color"].to_dict()
         with self._store.reading() as connection:
-            sql = f"SELECT {_STATE} AS state, count(*) AS number {_TASKS} AND t.gold IS NULL GROUP BY 1"
-            states = {row.state: row.number for row in run(connection, sql, job=job.name)}
-            now = run(connection, "SELECT {now} AS now")[0].now
+            shown = select(_STATE.label("shown"), func.count()).join(jobs).group_by("shown")
+            shown = shown.where(jobs.c.name == job.name, THERE, _TASK.gold.is_(None))
+            states: dict[str, int] = dict(fetch(connection, shown))
+            now = connection.scalar(select(database_now()))
         return {
             "name": job.name, "state": job.state, "images": sum(states.values()), "left": progress.left,
             "answers": progress.answers, "held": progress.held, "now": now, "settings": job.settings,
@@ -243,11 +251,11 @@ class ManagerSession:
         if kind == "skips":
             return list(dict.fromkeys(self.job.skipped["image"]))
         if kind in ("state", "skipped_by"):
-            skipped = "EXISTS (SELECT 1 FROM job_skips k WHERE k.task = t.id AND k.who = :value)"
-            chosen = skipped if kind == "skipped_by" else f"t.gold IS NULL AND {_STATE} = :value"
+            skipped = exists().where(_SKIP.task == _TASK.id, _SKIP.who == value)
+            chosen = skipped if kind == "skipped_by" else and_(_TASK.gold.is_(None), value == _STATE)
+            images = select(_TASK.image).join(jobs).where(jobs.c.name == self.job.name, THERE, chosen)
             with self._store.reading() as connection:
-                rows = run(connection, f"SELECT t.image {_TASKS} AND {chosen}", job=self.job.name, value=value)
-            return [row.image for row in rows]
+                return list(connection.scalars(images))
         if not self._measured:
             self.measuring.wait()
         labelled = self._labelled(self._answers)

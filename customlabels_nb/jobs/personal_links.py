@@ -10,16 +10,17 @@ import secrets
 from urllib.parse import urlencode
 
 import pandas as pd
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
 
 from customlabels_nb.errors import NotAllowedError
-from customlabels_nb.jobs.leases import MERGED, fetch_one, name_in, run
+from customlabels_nb.jobs.leases import MERGED, name_in
 from customlabels_nb.store import SqlStore
+from customlabels_nb.store.schema import job_members
 
 #: Setting of a project with the address at which its jobs were served last.
 ADDRESS = "address of job pages"
 _DEFAULT_ADDRESS = "http://127.0.0.1:8866"
-_OF_PERSON = f"job = :job AND link IS NOT NULL AND (who = :who OR role = '{MERGED}' AND reason = :who)"
+_MEMBER = job_members.c
 
 
 class LinkTable(pd.DataFrame):
@@ -37,34 +38,40 @@ def create_link(store: SqlStore, connection: Connection, job: int, person: str) 
     """Create the link of a member, in place of an earlier one, and return it."""
     secret = secrets.token_urlsafe(24)
     revoke_link(connection, job, person)
-    sql = "UPDATE job_members SET link = :link WHERE job = :job AND who = :who"
-    run(connection, sql, job=job, who=person, link=hash_secret(secret))
+    member = update(job_members).where(_MEMBER.job == job, _MEMBER.who == person)
+    connection.execute(member.values(link=hash_secret(secret)))
     return f"{store.setting(ADDRESS) or _DEFAULT_ADDRESS}/?{urlencode({'token': secret})}"
 
 
 def revoke_link(connection: Connection, job: int, person: str) -> bool:
     """Make the links of a member and of names merged into it invalid, and return whether there were any."""
-    revoked = f"UPDATE job_members SET link = NULL WHERE {_OF_PERSON} RETURNING id"
-    return bool(run(connection, revoked, job=job, who=person))
+    return connection.execute(update(job_members).where(_has_link(job, person)).values(link=None)).rowcount > 0
 
 
 def find_person(store: SqlStore, job: int, hashed: str) -> str | None:
     """Return the member whose link has this hash, or None. A merged name has the link of the other name."""
-    sql = f"""SELECT m.who FROM job_members m JOIN job_members l ON l.job = m.job
-        AND m.who = CASE WHEN l.role = '{MERGED}' THEN l.reason ELSE l.who END
-        WHERE l.job = :job AND l.link = :link AND m.state <> 'removed'"""
+    linked = job_members.alias().c
+    is_linked = and_(
+        _MEMBER.job == linked.job, _MEMBER.who == case((linked.role == MERGED, linked.reason), else_=linked.who)
+    )
+    found = select(_MEMBER.who).where(is_linked, linked.job == job, linked.link == hashed, _MEMBER.state != "removed")
     with store.reading() as connection:
-        row = fetch_one(connection, sql, job=job, link=hashed)
-    return None if row is None else str(row.who)
+        person: str | None = connection.scalar(found)
+    return person
 
 
 def refuse_linked_name(store: SqlStore, job: int, name: str) -> None:
     """Raise NotAllowedError if the person with this name has a link, so that nobody else can use the name."""
     with store.reading() as connection:
-        person = name_in(connection, job, name)
-        row = fetch_one(connection, f"SELECT id FROM job_members WHERE {_OF_PERSON}", job=job, who=person)
-    if row is not None:
+        linked = connection.scalar(select(_MEMBER.id).where(_has_link(job, name_in(connection, job, name))))
+    if linked is not None:
         raise NotAllowedError(f"{name!r} has a personal link. If this is your name, open that link to label.")
+
+
+def _has_link(job: int, person: str) -> ColumnElement[bool]:
+    """Return the condition that a member has a link with which this person labels."""
+    is_person = or_(_MEMBER.who == person, and_(_MEMBER.role == MERGED, _MEMBER.reason == person))
+    return and_(_MEMBER.job == job, _MEMBER.link.is_not(None), is_person)
 
 
 def hash_secret(secret: str) -> str:

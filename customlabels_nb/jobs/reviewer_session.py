@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sqlalchemy import func, select
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core import tables as t
@@ -26,13 +27,15 @@ from customlabels_nb.jobs.identity import current_person
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_results import NOBODY_LEFT, DisputedTasks, Seen, newest_answer, newest_answers
 from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS
-from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW, fetch_one, run
+from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import Change, Revisions
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import Conflict, EditResult
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import SqlStore, create_store
+from customlabels_nb.store.columns import among
+from customlabels_nb.store.schema import job_skips, job_tasks
 
 LETTERS = "ABCDEFGHI"
 _LOOK_SECONDS = 10.0  # between looks at the job for new disputes
@@ -146,7 +149,7 @@ class ReviewerSession(ReviewSession):
     def _read_job(self) -> None:
         """Bring the temporary database up to date with the job, after new answers, skips, decisions or labels."""
         with self._project.reading() as connection:
-            skips = run(connection, "SELECT coalesce(max(created), 0) AS last FROM job_skips")[0].last
+            skips = connection.scalar(select(func.max(job_skips.c.created))) or 0
             newest = newest_answer(connection), skips, self._project.last_action()
         if newest != self._newest:
             self._take_in(self._job.disputed())
@@ -282,11 +285,11 @@ class ReviewerSession(ReviewSession):
                     f"People skipped {skipped[0]!r}. Return it to the queue, so that they are asked again."
                 )
             with self._project.reading() as connection:
-                sql = f"SELECT t.image FROM job_tasks t WHERE t.id IN :each AND {NOBODY_LEFT}"
-                alone = fetch_one(connection, sql, each=[self._facts[name]["task"] for name in images])
+                tasks = among(connection, job_tasks.c.id, [self._facts[name]["task"] for name in images])
+                alone = connection.scalar(select(job_tasks.c.image).where(tasks, NOBODY_LEFT).limit(1))
             if alone is not None:
                 raise NotAllowedError(
-                    f"Nobody is left to ask about {alone.image!r}. A manager can invite more people: job.invite([…])."
+                    f"Nobody is left to ask about {alone!r}. A manager can invite more people: job.invite([…])."
                 )
             return self._send_back(images, self._states_shown(images, revisions), ask, "ask one person more")
 
@@ -414,8 +417,8 @@ class ReviewerSession(ReviewSession):
         self._job.withdraw_decision(images, seen=seen)
         tasks = {name: self._facts[name]["task"] for name in images}
         with self._project.reading() as connection:
-            latest = newest_answers(connection, list(tasks.values()))
-        return {name: (latest.get(task, 0), False) for name, task in tasks.items()}
+            latest = newest_answers(connection, tasks.values())
+        return {name: (latest[task], False) for name, task in tasks.items()}
 
     def _state(self, name: str) -> tuple[bool, str]:
         """Return whether an image is decided, and its answer as JSON."""

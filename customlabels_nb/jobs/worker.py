@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.text import counted, one_line
@@ -21,15 +21,30 @@ from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.answer_format import Answer, LabelNames, as_passed, encode_answer, job_labels
 from customlabels_nb.jobs.job_results import finish, settle, stop_by_gold
-from customlabels_nb.jobs.leases import Acknowledgement, Lease, run
+from customlabels_nb.jobs.leases import Acknowledgement, Lease
 from customlabels_nb.store import SqlStore
+from customlabels_nb.store.columns import among
 from customlabels_nb.store.frames import moment
 from customlabels_nb.store.network_disks import refuse_network_disk
+from customlabels_nb.store.schema import job_answers, job_slots, job_tasks, jobs
 
 _MOST_LEASED = 200
 _CHECK_SECONDS = 30.0  # between checks that no other computer writes to an SQLite database
 _LONGEST_REASON = 500
 _SETTLE_SECONDS = 1.0  # between decisions while tasks are held
+_ANSWER, _SLOT, _TASK = job_answers.c, job_slots.c, job_tasks.c
+_OF_PERSON = (_TASK.job == bindparam("job"), _ANSWER.who == bindparam("who"), _ANSWER.counted == 1)
+_DONE = select(func.count(_ANSWER.id)).join(job_tasks).where(*_OF_PERSON)
+_HELD = select(_SLOT.task).where(_SLOT.job == bindparam("job"), _SLOT.holder == bindparam("who"), _SLOT.state == "held")
+# tasks as a person sees them
+_SEEN = (
+    select(_TASK.id, _TASK.image, _SLOT.token, _SLOT.since, _SLOT.until)
+    .add_columns(_ANSWER.accepted, _ANSWER.edit, _ANSWER.payload, jobs.c.task.label("job_task"))
+    .join_from(job_tasks, jobs)
+    .outerjoin(job_answers, and_(_ANSWER.task == _TASK.id, *_OF_PERSON))
+    .outerjoin(job_slots, and_(_SLOT.task == _TASK.id, _SLOT.holder == bindparam("who")))
+    .where(_TASK.job == bindparam("job"))
+)
 
 
 @dataclass(eq=False)
@@ -122,18 +137,15 @@ class Worker:
     @property
     def done(self) -> int:
         """Number of tasks that this person has answered."""
-        counts = """SELECT count(*) AS number FROM job_answers a JOIN job_tasks t ON t.id = a.task
-            WHERE t.job = :job AND a.who = :who AND a.counted = 1"""
         with self._store.reading() as connection:
-            who = leases.name_in(connection, self._job, self.name, exact=True)
-            return int(run(connection, counts, job=self._job, who=who)[0].number)
+            return int(connection.scalar(_DONE, self._parameters(connection)) or 0)
 
     @property
     def left(self) -> int:
         """Number of answers that the job still needs, from all people together."""
-        counts = "SELECT count(*) AS number FROM job_slots WHERE job = :job AND state <> 'answered' AND slot > 0"
+        left = (_SLOT.job == self._job, _SLOT.state != "answered", _SLOT.slot > 0)
         with self._store.reading() as connection:
-            return int(run(connection, counts, job=self._job)[0].number)
+            return int(connection.scalar(select(func.count()).where(*left)) or 0)
 
     def lease(self, count: int = 10, *, first: Sequence[int] = ()) -> list[LeasedTask]:
         """Lease up to ``count`` tasks. An empty list means that no more tasks need an answer of this person.
@@ -306,7 +318,8 @@ class Worker:
         >>> worker.answered()[0].answer
         'garden'
         """
-        return self._own_tasks("a.id IS NOT NULL ORDER BY a.submitted DESC LIMIT :limit", limit=max_results)
+        latest = _SEEN.where(_ANSWER.id.is_not(None)).order_by(_ANSWER.submitted.desc())
+        return self._own_tasks(latest.limit(max_results))
 
     def find(self, numbers: Sequence[int]) -> list[LeasedTask]:
         """Return tasks by their numbers, with this person's answers, for example those of another notebook.
@@ -317,7 +330,7 @@ class Worker:
         >>> worker.find([task.number])[0].image == task.image
         True
         """
-        return self._own_tasks("t.id IN :each ORDER BY t.id", each=list(numbers)) if numbers else []
+        return self._own_tasks(_SEEN.order_by(_TASK.id), numbers) if numbers else []
 
     def resume(self) -> list[LeasedTask]:
         """Take over the tasks that this person holds in other notebooks, for example of a kernel that was killed.
@@ -329,24 +342,24 @@ class Worker:
         3
         """
         with self._turn:
-            held = "SELECT task FROM job_slots WHERE job = :job AND holder = :who AND state = 'held'"
-            tasks = self._own_tasks(f"t.id IN ({held}) ORDER BY t.id")
+            tasks = self._own_tasks(_SEEN.where(_TASK.id.in_(_HELD)).order_by(_TASK.id))
             new = [task for task in tasks if task.id not in self._held]
             self._held |= {task.id: task for task in new}
             return new
 
-    def _own_tasks(self, chosen: str, **values: Any) -> list[LeasedTask]:
-        sql = f"""SELECT t.id, t.image, s.token, s.since, s.until, a.accepted, a.edit, a.payload, j.task AS job_task
-            FROM job_tasks t JOIN jobs j ON j.id = t.job
-            LEFT JOIN job_answers a ON a.task = t.id AND a.who = :who AND a.counted = 1
-            LEFT JOIN job_slots s ON s.task = t.id AND s.holder = :who
-            WHERE t.job = :job AND {chosen}"""
+    def _parameters(self, connection: Connection) -> dict[str, Any]:
+        """Return the parameters of statements about this person."""
+        return {"job": self._job, "who": leases.name_in(connection, self._job, self.name, exact=True)}
+
+    def _own_tasks(self, chosen: Select[Any], numbers: Sequence[int] | None = None) -> list[LeasedTask]:
+        """Return the chosen of :data:`_SEEN`, or those of them with these numbers."""
         with self._turn, self._store.reading() as connection:
-            who = leases.name_in(connection, self._job, self.name, exact=True)
             names = LabelNames(connection)
+            if numbers is not None:
+                chosen = chosen.where(among(connection, _TASK.id, numbers))
             self._labels |= job_labels(connection, self._job)
             tasks = []
-            for row in run(connection, sql, job=self._job, who=who, **values):
+            for row in connection.execute(chosen, self._parameters(connection)):
                 lease = Lease(
                     self._job, row.id, row.image, row.token or "", row.accepted or row.since or 0, row.until or 0
                 )
