@@ -75,8 +75,8 @@ def run(which: str, url: str, schema: str | None, processes: int, duration: floa
     stored = int(job.progress.answers)
     assert stored == len(waits["submit"]) + processes  # one each before the start
     with store.reading() as connection:
-        twice = leases.run(connection, "SELECT 1 FROM job_answers WHERE counted = 1 GROUP BY task HAVING count(*) > 3")
-        assert not twice
+        of_tasks = "SELECT count(*) FROM job_answers WHERE counted = 1 GROUP BY task"
+        assert max(row[0] for row in connection.exec_driver_sql(of_tasks)) <= 3
     store.destroy()
     return {**waits, "rate": stored / duration}
 

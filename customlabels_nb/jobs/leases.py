@@ -8,49 +8,27 @@ counted answer of one person, is tried again with the new state.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Executable,
-    Row,
-    ScalarSelect,
-    Select,
-    Text,
-    TextClause,
-    and_,
-    bindparam,
-    case,
-    column,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    text,
-    true,
-    update,
-)
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, ScalarSelect, Select, Text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.sql import and_, bindparam, case, column, delete, func, insert, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from customlabels_nb.errors import DamagedError, NotAllowedError, StoreError
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN, RESOLVED
-from customlabels_nb.store import SqlStore
+from customlabels_nb.store import SqlStore, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.expressions import constants, database_now, random_token
-from customlabels_nb.store.schema import images, job_answers, job_members, job_skips, job_slots, job_tasks, jobs
+from customlabels_nb.store.schema import job_answers, job_members, job_skips, job_slots, job_tasks, jobs
 
 #: How long a task is held for a person by default, and the shortest and longest such time in seconds.
 DEFAULT_LEASE = "5min"
@@ -71,6 +49,7 @@ _CONFLICTS = 50
 _PATIENCE_SECONDS = 30.0
 _LONGEST_PAUSE = 2.0
 _WINDOW = 120
+_END = 2**62
 # Cyrillic and Greek letters that look like Latin ones
 _TWINS = str.maketrans(
     "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0423\u0430\u0435\u0455"
@@ -81,155 +60,15 @@ _TWINS = str.maketrans(
 # invisible characters with other categories than Cc and Cf
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 T = TypeVar("T")
-_DIALECTS = {
-    "sqlite": {
-        "now": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
-        "token": "lower(hex(randomblob(16)))",
-        "lock_task": "",
-        "lock_name": "",
-        "lock_slots": "",
-        "skip_locked": "",
-    },
-    "postgresql": {
-        "now": "CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS BIGINT)",
-        "token": "CAST(gen_random_uuid() AS TEXT)",
-        "lock_task": "FOR NO KEY UPDATE OF t",
-        "lock_name": "FOR KEY SHARE",
-        "lock_slots": "FOR UPDATE",
-        "skip_locked": "FOR UPDATE OF s SKIP LOCKED",
-    },
-}
-_ANSWER, _IMAGE, _JOB, _MEMBER, _SKIP, _SLOT, _TASK = (
-    table.c for table in (job_answers, images, jobs, job_members, job_skips, job_slots, job_tasks)
+
+_ANSWER, _JOB, _MEMBER, _SKIP, _SLOT, _TASK = (
+    table.c for table in (job_answers, jobs, job_members, job_skips, job_slots, job_tasks)
 )
-# Statements that are built once. No parameter has the name of a column, which an update would set.
+# What is run often is built once. Parameters have other names than columns, because an update would set these.
 _OF_JOB, _OF_TASK, _OF_SLOT = (bindparam(name, type_=BigInteger()) for name in ("of_job", "of_task", "of_slot"))
-_BY = bindparam("by", type_=Text())
+_BY, _COUNT = bindparam("by", type_=Text()), bindparam("count", type_=BigInteger())
 _NOW = database_now()
-_OPEN, _HELD, _ANSWERED, _RESOLVED = constants(OPEN, "held", ANSWERED, RESOLVED)
-_ZERO, _ONE = constants(0, 1)
-
-#: Reopen slots.
-REOPEN = update(job_slots).values(state="open", holder=None, since=None, until=0, token=None)
-
-_NAMES = select(_MEMBER.who, _MEMBER.role, _MEMBER.reason).where(_MEMBER.job == _OF_JOB)
-_NAME = _NAMES.where(_MEMBER.who == _BY)
-_KEPT_NAME = _NAME.with_for_update(read=True, key_share=True)
-_HAS_GOLD = select(1).where(_TASK.job == _OF_JOB, _TASK.gold.is_not(None)).exists().label("gold")
-_JOB_OF_LABELER = select(_JOB.name, _JOB.state, _JOB.members, _JOB.lease, _HAS_GOLD).where(_JOB.id == _OF_JOB)
-_SEE = (
-    update(job_members)
-    .values(seen=_NOW)
-    .where(_MEMBER.job == _OF_JOB, _MEMBER.who == _BY)
-    .returning(_MEMBER.id, _MEMBER.state, _MEMBER.reason, _MEMBER.cursor)
-)
-_MOVE = update(job_members).values(cursor=_OF_TASK).where(_MEMBER.id == bindparam("member"))
-
-_THERE = select(1).where(_IMAGE.split.in_(constants("train", "test")), _IMAGE.image == _TASK.image)
-_SKIPPED = select(1).where(_SKIP.task == _TASK.id, _SKIP.who == _BY)
-_ASKED = select(1).where(_ANSWER.task == _TASK.id, _ANSWER.who == _BY, _ANSWER.reason.in_(constants(LATE, REJECTED)))
-# scalar subqueries, because PostgreSQL would turn EXISTS into joins with whole tables
-_MAY_ASK = and_(
-    _TASK.state == _OPEN,
-    _THERE.limit(_ONE).scalar_subquery() == _ONE,
-    _SKIPPED.scalar_subquery().is_(None),
-    _ASKED.limit(_ONE).scalar_subquery().is_(None),
-)
-_LEASED = {"state": _HELD, "holder": _BY, "since": _NOW, "until": _NOW + bindparam("time"), "token": random_token()}
-_IMAGE_OF_SLOT = select(_TASK.image).where(_TASK.id == column("task")).scalar_subquery()
-_LEASE_ROW = (_SLOT.task, _SLOT.token, _SLOT.since, _SLOT.until, _IMAGE_OF_SLOT.label("image"))
-_FREE = job_slots.alias("f").c
-_FREE_SLOTS = (
-    select(_FREE.task, _FREE.slot, _FREE.holder)
-    .where(_FREE.job == _OF_JOB, _FREE.state != _ANSWERED, _FREE.slot > _ZERO, _FREE.until < _NOW)
-    .where(_FREE.task > bindparam("after"))
-    .order_by(_FREE.task, _FREE.slot)
-)
-_UP_TO = _FREE_SLOTS.where(_FREE.task <= bindparam("last"))
-_IN_WINDOW = _UP_TO.limit(bindparam("window")).subquery()
-_WINDOW_END = select(func.max(_IN_WINDOW.c.task).label("task"), func.count(_IN_WINDOW.c.task).label("number"))
-
-
-def _leasing(near: Select[Any]) -> ReturningUpdate[Any]:
-    """Return the statement that leases some of the slots near, for each task the one that the person had before."""
-    n, s, o = near.cte("near").prefix_with("MATERIALIZED"), job_slots.alias("s"), job_slots.alias("o").c
-    slot = func.coalesce(func.max(case((n.c.holder == _BY, n.c.slot))), func.min(n.c.slot)).label("slot")
-    chosen = select(n.c.task, slot).group_by(n.c.task).cte("chosen")
-    another = select(1).where(o.task == chosen.c.task, o.holder == _BY, o.slot != chosen.c.slot).scalar_subquery()
-    free = (
-        select(s.c.task.label("of_task"), s.c.slot.label("of_slot"))
-        .join_from(chosen, job_tasks, _TASK.id == chosen.c.task)
-        .join(s, (s.c.task == chosen.c.task) & (s.c.slot == chosen.c.slot))
-        .where(s.c.state != _ANSWERED, s.c.until < _NOW, _MAY_ASK, another.is_(None))
-        .order_by(s.c.task)
-        .limit(bindparam("count"))
-        .with_for_update(of=s, skip_locked=True)
-        .cte("free")
-        .prefix_with("MATERIALIZED")
-    )
-    leased = update(job_slots).values(_LEASED).where(_SLOT.task == free.c.of_task, _SLOT.slot == free.c.of_slot)
-    return leased.returning(*_LEASE_ROW)
-
-
-# PostgreSQL plans a statement only once if it knows the limit, and then expects the same of all parameters
-_LEASE_NEXT = _leasing(_FREE_SLOTS.limit(*constants(_WINDOW)))
-_LEASE_UP_TO = _leasing(_UP_TO)
-
-_OTHER = job_slots.alias("o").c
-_KNOWN = (
-    select(func.count().label("total"), func.count(_SLOT.slot).label("had"))
-    .select_from(job_tasks)
-    .outerjoin(
-        job_slots,
-        (_SLOT.task == _TASK.id)
-        & (_SLOT.holder == _BY)
-        & (_SLOT.slot < _ZERO)
-        & or_(_SLOT.state == _ANSWERED, _SLOT.until >= _NOW),
-    )
-    .where(_TASK.job == _OF_JOB, _TASK.gold.is_not(None))
-)
-_LEASE_GOLD = (
-    insert(job_slots)
-    .from_select(
-        ["task", "slot", "job", *_LEASED],
-        select(_TASK.id, _OF_SLOT, _TASK.job, *_LEASED.values())
-        .where(_TASK.job == _OF_JOB, _TASK.gold.is_not(None), _MAY_ASK)
-        .where(~select(1).where(_OTHER.task == _TASK.id, _OTHER.holder == _BY).exists())
-        .order_by(func.random())
-        .limit(bindparam("count")),
-    )
-    .returning(*_LEASE_ROW)
-)
-
-_MEMBERSHIP = job_tasks.join(jobs, _JOB.id == _TASK.job)
-_MEMBERSHIP = _MEMBERSHIP.outerjoin(job_members, (_MEMBER.job == _TASK.job) & (_MEMBER.who == _BY))
-_LOCK_TASK = (
-    select(_TASK.id, _TASK.job, _TASK.gold.is_not(None).label("gold"), _JOB.state)
-    .add_columns(_MEMBER.id.label("member"), _MEMBER.state.label("member_state"))
-    .select_from(_MEMBERSHIP)
-    .where(_TASK.id == _OF_TASK)
-    .with_for_update(of=job_tasks, key_share=True)
-)
-_CURRENT = and_(_ANSWER.task == _OF_TASK, _ANSWER.who == _BY, _ANSWER.reason.in_(constants("", LATE)))
-_EARLIER = select(_ANSWER.id, _ANSWER.key, _ANSWER.slot, _ANSWER.edit, _ANSWER.counted, _ANSWER.reason)
-_EARLIER = _EARLIER.where(or_(_ANSWER.key == bindparam("unique_key"), _CURRENT))
-_STORE = insert(job_answers).values(submitted=_NOW).returning(_ANSWER.id)
-_SLOTS = select(_SLOT.slot, _SLOT.holder, (_SLOT.until < _NOW).label("free"), _SLOT.state)
-_SLOTS = _SLOTS.where(_SLOT.task == _OF_TASK).order_by(_SLOT.slot).with_for_update()
-_OF_ONE_SLOT = (_SLOT.task == _OF_TASK, _SLOT.slot == _OF_SLOT)
-_TAKE = update(job_slots).values(state=_ANSWERED, holder=_BY, token=bindparam("lease_token")).where(*_OF_ONE_SLOT)
-_UNCOUNT = update(job_answers).values(counted=0, slot=None).returning(_ANSWER.id)
-_LACKING = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO, _SLOT.state != _ANSWERED).exists()
-_NUMBER = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO).scalar_subquery()
-_WANTED = select(_JOB.annotators).where(_JOB.id == _TASK.job).scalar_subquery()
-_SINGLE = (_NUMBER == _ONE) & (_WANTED == _ONE)
-_NOTE_STATES = (
-    update(job_tasks)
-    .values(state=case((_LACKING, _OPEN), (_SINGLE, _RESOLVED), else_=_ANSWERED))
-    .where(_TASK.gold.is_(None), _TASK.state.in_(constants(OPEN, ANSWERED, RESOLVED, NEEDS_REVIEW)))
-    .where(~((_TASK.state == _OPEN) & _LACKING))
-)
-_NOTE_STATE = _NOTE_STATES.where(_TASK.id == _OF_TASK)
+_ZERO, _ONE, _OPEN, _HELD, _ANSWERED = constants(0, 1, "open", "held", "answered")
 
 
 @dataclass(frozen=True)
@@ -263,33 +102,8 @@ class Acknowledgement:
     reason: str = ""
 
 
-@lru_cache
-def _statement(sql: str, dialect: str) -> TextClause:
-    filled = sql.format(**_DIALECTS[dialect]) if "{" in sql else sql
-    among = "IN (SELECT value FROM json_each(:each))" if dialect == "sqlite" else "= ANY(:each)"
-    return text(filled.replace("IN :each", among))
-
-
-def run(connection: Connection, sql: str | Executable, **values: Any) -> Sequence[Row[Any]]:
-    """Run SQL and return its rows. ``{now}`` is the database's time, and ``IN :each`` takes a list of any length."""
-    if not isinstance(sql, str):
-        result = connection.execute(sql, values)
-        return result.all() if result.returns_rows else ()
-    dialect = connection.dialect.name
-    if "each" in values:
-        values["each"] = json.dumps(list(values["each"])) if dialect == "sqlite" else list(values["each"])
-    result = connection.execute(_statement(sql, dialect), values)
-    return result.all() if result.returns_rows else ()
-
-
-def fetch_one(connection: Connection, sql: str | Executable, **values: Any) -> Row[Any] | None:
-    """Run one SQL statement and return its first row, None if there is none."""
-    rows = run(connection, sql, **values)
-    return rows[0] if rows else None
-
-
 def read_job(connection: Connection, job: int) -> Row[Any]:
-    return run(connection, select(jobs).where(_JOB.id == job))[0]
+    return connection.execute(select(jobs).where(_JOB.id == job)).one()
 
 
 def transact(store: SqlStore, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
@@ -324,6 +138,69 @@ def _transact_as(
 
 
 # -- leasing ----------------------------------------------------------------------------------------
+_NAMES = select(_MEMBER.who, _MEMBER.role, _MEMBER.reason).where(_MEMBER.job == _OF_JOB)
+_NAME = _NAMES.where(_MEMBER.who == _BY)
+_KEPT_NAME = _NAME.with_for_update(read=True, key_share=True)
+_GOLD = (_TASK.job == _OF_JOB) & _TASK.gold.is_not(None)
+_JOB_ROW = select(_JOB.name, _JOB.state, _JOB.members, _JOB.lease, select(1).where(_GOLD).exists().label("gold"))
+_JOB_ROW = _JOB_ROW.where(_JOB.id == _OF_JOB)
+_SEE = update(job_members).values(seen=_NOW).where(_MEMBER.job == _OF_JOB, _MEMBER.who == _BY)
+_SEE = _SEE.returning(_MEMBER.id, _MEMBER.state, _MEMBER.reason, _MEMBER.cursor)
+_MOVE = update(job_members).values(cursor=_OF_TASK).where(_MEMBER.id == bindparam("member"))
+
+
+_THERE = select(1).where(schema.images.c.split.in_(constants("train", "test")), schema.images.c.image == _TASK.image)
+_SKIPPED = select(1).where(_SKIP.task == _TASK.id, _SKIP.who == _BY)
+_DONE = select(1).where(_ANSWER.task == _TASK.id, _ANSWER.who == _BY, _ANSWER.reason.in_(constants(LATE, REJECTED)))
+# scalar subqueries, because PostgreSQL would turn EXISTS into joins with whole tables
+_MAY_ASK = (_TASK.state == _OPEN) & (_THERE.limit(_ONE).scalar_subquery() == _ONE)
+_MAY_ASK &= _SKIPPED.scalar_subquery().is_(None) & _DONE.limit(_ONE).scalar_subquery().is_(None)
+_LEASED = {"state": _HELD, "holder": _BY, "since": _NOW, "until": _NOW + bindparam("time"), "token": random_token()}
+_ITS_IMAGE = select(_TASK.image).where(_TASK.id == column("task")).scalar_subquery().label("image")
+_LEASE_ROW = (_SLOT.task, _SLOT.token, _SLOT.since, _SLOT.until, _ITS_IMAGE)
+_GOLD_TASKS = select(_TASK.id, _OF_SLOT, _TASK.job, *_LEASED.values()).where(_GOLD, _MAY_ASK)
+_GOLD_TASKS = _GOLD_TASKS.where(~select(1).where(_SLOT.task == _TASK.id, _SLOT.holder == _BY).exists())
+_GOLD_TASKS = _GOLD_TASKS.order_by(func.random()).limit(_COUNT)
+_LEASE_GOLD = insert(job_slots).from_select(["task", "slot", "job", *_LEASED], _GOLD_TASKS).returning(*_LEASE_ROW)
+_HAD = and_(_SLOT.task == _TASK.id, _SLOT.holder == _BY, _SLOT.slot < _ZERO)
+_HAD &= or_(_SLOT.state == _ANSWERED, _SLOT.until >= _NOW)
+_COUNT_GOLD = select(func.count().label("total"), func.count(_SLOT.slot).label("had")).where(_GOLD)
+_COUNT_GOLD = _COUNT_GOLD.outerjoin_from(job_tasks, job_slots, _HAD)
+
+
+_FREE = job_slots.alias("f").c
+_FREE_SLOTS = (
+    select(_FREE.task, _FREE.slot, _FREE.holder)
+    .where(_FREE.job == _OF_JOB, _FREE.state != _ANSWERED, _FREE.slot > _ZERO, _FREE.until < _NOW)
+    .where(_FREE.task > bindparam("after"))
+    .order_by(_FREE.task, _FREE.slot)
+)
+
+
+def _leasing(near: Select[Any]) -> ReturningUpdate[Any]:
+    """Return the statement that leases a slot of each of some tasks with free slots, that held before by the person."""
+    n, s, o = near.cte("near").prefix_with("MATERIALIZED"), job_slots.alias("s"), job_slots.alias("o").c
+    slot = func.coalesce(func.max(case((n.c.holder == _BY, n.c.slot))), func.min(n.c.slot)).label("slot")
+    chosen = select(n.c.task, slot).group_by(n.c.task).cte("chosen")
+    other = select(1).where(o.task == chosen.c.task, o.holder == _BY, o.slot != chosen.c.slot).scalar_subquery()
+    free = select(s.c.task.label("of_task"), s.c.slot.label("of_slot"))
+    free = free.join_from(chosen, job_tasks, _TASK.id == chosen.c.task)
+    free = free.join(s, (s.c.task == chosen.c.task) & (s.c.slot == chosen.c.slot))
+    free = free.where(s.c.state != _ANSWERED, s.c.until < _NOW, _MAY_ASK, other.is_(None)).order_by(s.c.task)
+    free = free.limit(_COUNT).with_for_update(of=s, skip_locked=True)
+    c = free.cte("free").prefix_with("MATERIALIZED").c
+    leased = update(job_slots).values(_LEASED).where(_SLOT.task == c.of_task, _SLOT.slot == c.of_slot)
+    return leased.returning(*_LEASE_ROW)
+
+
+# PostgreSQL keeps a plan only if it expects the same cost with all parameters, so the window is not a parameter
+_LEASE = _leasing(_FREE_SLOTS.limit(*constants(_WINDOW)))
+_UP_TO = _FREE_SLOTS.where(_FREE.task <= bindparam("last"))
+_LEASE_UP_TO = _leasing(_UP_TO)
+_IN_WINDOW = _UP_TO.limit(bindparam("window")).subquery().c
+_END_OF_WINDOW = select(func.max(_IN_WINDOW.task).label("task"), func.count(_IN_WINDOW.task).label("number"))
+
+
 def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[int] = ()) -> list[Lease]:
     """Lease up to ``count`` tasks that a person has not held, answered or skipped, for ``count`` times the job's lease.
 
@@ -334,16 +211,17 @@ def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[in
 
     def work(connection: Connection, who: str) -> list[Lease]:
         job_row, member, cursor = check_in(connection, job, who)
-        values: dict[str, Any] = {"of_job": job, "by": who, "time": job_row.lease * count}
-        gold = _lease_gold(connection, count, of_slot=-member, **values) if job_row.gold else ()
+        time_left = job_row.lease * count
+        values: dict[str, Any] = {"of_job": job, "by": who, "time": time_left}
+        gold = _lease_gold(connection, count, job, who, of_slot=-member, time=time_left) if job_row.gold else ()
         again: list[Row[Any]] = []
         for task in first:
-            again += _lease_up_to(connection, task - 1, task, min(1, count - len(gold) - len(again)), **values)
-        rows = _lease_after(connection, cursor, count - len(gold) - len(again), **values)
+            again += _lease_from(connection, task - 1, task, min(1, count - len(gold) - len(again)), **values)
+        rows = _lease_from(connection, cursor, _END, count - len(gold) - len(again), **values)
         if rows:
-            run(connection, _MOVE, of_task=rows[-1].task, member=member)
+            connection.execute(_MOVE, {"of_task": rows[-1].task, "member": member})
         rows = again + rows
-        rows += _lease_up_to(connection, 0, cursor, count - len(gold) - len(rows), **values)
+        rows += _lease_from(connection, 0, cursor, count - len(gold) - len(rows), **values)
         for row in gold:
             rows.insert(random.randint(0, len(rows)), row)
         if not rows:
@@ -356,12 +234,12 @@ def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[in
 
 def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int, int]:
     """Note that a person is here, and return the job, their member id, and their last task, or refuse them."""
-    values = {"of_job": job, "by": who}
-    job_row = run(connection, _JOB_OF_LABELER, of_job=job)[0]
-    member = fetch_one(connection, _SEE, **values)
+    person = {"of_job": job, "by": who}
+    job_row = connection.execute(_JOB_ROW, {"of_job": job}).one()
+    member = connection.execute(_SEE, person).first()
     if member is None and job_row.members == "open":
         add_member(connection, job, who, exact=True)
-        member = fetch_one(connection, _SEE, **values)
+        member = connection.execute(_SEE, person).first()
     name, why = job_row.name, None
     if job_row.state != "running":
         verb = "resume" if job_row.state == "paused" else "reopen"
@@ -382,10 +260,10 @@ def add_member(connection: Connection, job: int, name: str, role: str = "labeler
 
     A typed name that looks like that of another member is refused. ``exact`` names come from a login.
     """
-    other_spellings_wait = select(_JOB.id).where(_JOB.id == job).with_for_update(key_share=True)
-    connection.execute(other_spellings_wait)
+    connection.execute(select(_JOB.id).where(_JOB.id == job).with_for_update(key_share=True))  # other spellings wait
     who = name_in(connection, job, name, exact=exact)
-    rows = run(connection, select(_MEMBER.who, _MEMBER.state).where(_MEMBER.job == job).order_by(_MEMBER.id))
+    everybody = select(_MEMBER.who, _MEMBER.state).where(_MEMBER.job == job).order_by(_MEMBER.id)
+    rows = connection.execute(everybody).all()
     members = [row.who for row in rows if row.state != "removed"]
     twin = next((member for member in members if look_key(member) == look_key(who)), None)
     if not exact and twin is not None and who not in members:
@@ -404,9 +282,9 @@ def name_in(connection: Connection, job: int, name: str, *, exact: bool = False,
 
     With ``exact``, other spellings are other people. A name that was merged into another one is that one.
     """
-    row = fetch_one(connection, _KEPT_NAME if lock else _NAME, of_job=job, by=name)
+    row = connection.execute(_KEPT_NAME if lock else _NAME, {"of_job": job, "by": name}).first()
     if row is None and not exact:
-        key, members = name_key(name), run(connection, _NAMES.order_by(_MEMBER.id), of_job=job)
+        key, members = name_key(name), connection.execute(_NAMES.order_by(_MEMBER.id), {"of_job": job})
         row = next((member for member in members if name_key(member.who) == key), None)
     return name if row is None else str(row.reason if row.role == MERGED else row.who)
 
@@ -433,7 +311,7 @@ def stop(connection: Connection, job: int, who: str, state: str, reason: str = "
     """Give a member no more tasks, release those they hold, and return whether there is such a member."""
     stopped = update(job_members).values(state=state, reason=reason).returning(_MEMBER.id)
     stopped = stopped.where(_MEMBER.job == job, _MEMBER.who == who, _MEMBER.state != "removed", *only)
-    is_stopped = fetch_one(connection, stopped) is not None
+    is_stopped = connection.execute(stopped).first() is not None
     if is_stopped:
         reopen(connection, job, who)
     return is_stopped
@@ -442,48 +320,42 @@ def stop(connection: Connection, job: int, who: str, state: str, reason: str = "
 def _managers(connection: Connection, job: int) -> str:
     """Return the names of the job's managers as a part of a sentence."""
     managers = select(_MEMBER.who).where(_MEMBER.job == job, _MEMBER.role == "manager", _MEMBER.state == "active")
-    names = [repr(row.who) for row in run(connection, managers.order_by(_MEMBER.id))]
+    names = [repr(who) for who in connection.scalars(managers.order_by(_MEMBER.id))]
     return f"the manager {names[0]}" if len(names) == 1 else f"one of the managers {', '.join(names)}"
 
 
-def _lease_after(connection: Connection, after: int, count: int, **values: Any) -> list[Row[Any]]:
-    """Lease tasks with ids above ``after``, in their order."""
-    if count <= 0:
-        return []
-    rows = [*run(connection, _LEASE_NEXT, count=count, after=after, **values)]
-    rows += _lease_up_to(connection, after, 2**62, count - len(rows), **values)
-    return sorted(rows, key=lambda row: row.task)
-
-
-def _lease_up_to(connection: Connection, after: int, last: int, count: int, **values: Any) -> list[Row[Any]]:
-    """Lease tasks with ids above ``after`` up to ``last``, looking at more and more of them, from the first one on."""
+def _lease_from(connection: Connection, after: int, last: int, count: int, **values: Any) -> list[Row[Any]]:
+    """Lease tasks with ids above ``after`` up to ``last``, in their order."""
     rows: list[Row[Any]] = []
+    if count > 0 and last == _END:
+        rows += connection.execute(_LEASE, {**values, "after": after, "count": count})
     window = _WINDOW
-    while len(rows) < count and after < last:
+    while len(rows) < count and after < last:  # look at more and more tasks, from the first one on
         part = {"of_job": values["of_job"], "after": after, "last": last, "window": window}
-        end = run(connection, _WINDOW_END, **part)[0]
+        end = connection.execute(_END_OF_WINDOW, part).one()
         if not end.number:
             break
-        rows += run(connection, _LEASE_UP_TO, count=count - len(rows), **{**values, "after": after, "last": end.task})
+        part = {"after": after, "last": end.task, "count": count - len(rows)}
+        rows += connection.execute(_LEASE_UP_TO, {**values, **part})
         if end.number < window:
             break
         after, window = end.task, 4 * window
     return sorted(rows, key=lambda row: row.task)
 
 
-def _lease_gold(connection: Connection, count: int, **values: Any) -> Sequence[Row[Any]]:
+def _lease_gold(connection: Connection, count: int, job: int, who: str, **values: Any) -> Sequence[Row[Any]]:
     """Lease images with known answers: the first five tasks of a person, then one in ten at random."""
-    job, who = values["of_job"], values["by"]
-    gold = run(connection, _KNOWN, of_job=job, by=who)[0]
+    person = {"of_job": job, "by": who}
+    gold = connection.execute(_COUNT_GOLD, person).one()
     if gold.total <= gold.had:
         return ()
     first = max(0, min(count, _FIRST_GOLD - gold.had))
     due = first + sum(random.random() < _GOLD_SHARE for _ in range(count - first))
     if not due:
         return ()
-    held = (_SLOT.job == job, _SLOT.holder == who, _SLOT.slot < 0, _SLOT.state == _HELD)
-    connection.execute(delete(job_slots).where(*held, _SLOT.until < _NOW))
-    return run(connection, _LEASE_GOLD, count=due, **values)
+    expired = _held(connection, job, who, None) & (_SLOT.slot < 0) & (_SLOT.until < _NOW)
+    connection.execute(delete(job_slots).where(expired))
+    return connection.execute(_LEASE_GOLD, {**person, **values, "count": due}).all()
 
 
 def renew(store: SqlStore, job: int, who: str, tokens: Sequence[str]) -> dict[str, int]:
@@ -491,13 +363,13 @@ def renew(store: SqlStore, job: int, who: str, tokens: Sequence[str]) -> dict[st
     if not tokens:
         return {}
     end = _NOW + len(tokens) * select(_JOB.lease).where(_JOB.id == job).scalar_subquery()
+    renewed = update(job_slots).values(until=end).returning(_SLOT.token, _SLOT.until)
 
-    def work(connection: Connection, who: str) -> Sequence[Row[Any]]:
-        held = _held(connection, job, who, tokens)
-        return run(connection, update(job_slots).values(until=end).where(held).returning(_SLOT.token, _SLOT.until))
+    def work(connection: Connection, who: str) -> dict[str, int]:
+        rows = connection.execute(renewed.where(_held(connection, job, who, tokens)))
+        return {row.token: row.until for row in rows}
 
-    rows = _transact_as(store, job, who, work)
-    return {row.token: row.until for row in rows}
+    return _transact_as(store, job, who, work)
 
 
 def release(store: SqlStore, job: int, who: str, tokens: Sequence[str] | None = None) -> int:
@@ -510,10 +382,10 @@ def reopen(connection: Connection, job: int, who: str, tokens: Sequence[str] | N
     if tokens is not None and not tokens:
         return 0
     held = _held(connection, job, who, tokens)
-    gold = run(connection, delete(job_slots).where(_SLOT.slot < 0, held).returning(_SLOT.task))
-    rest = run(connection, REOPEN.where(held).returning(_SLOT.task))
+    gold = connection.scalars(delete(job_slots).where(_SLOT.slot < 0, held).returning(_SLOT.task)).all()
+    rest = connection.scalars(_REOPEN.where(held).returning(_SLOT.task)).all()
     if rest:
-        use_late_answers(connection, among(connection, _TASK.id, [row.task for row in rest]))
+        use_late_answers(connection, among(connection, _TASK.id, rest))
     return len(gold) + len(rest)
 
 
@@ -524,6 +396,33 @@ def _held(connection: Connection, job: int, who: str, tokens: Sequence[str] | No
 
 
 # -- answers ----------------------------------------------------------------------------------------
+_LOCK_TASK = (
+    select(_TASK.id, _TASK.job, _TASK.gold.is_not(None).label("gold"), _JOB.state)
+    .add_columns(_MEMBER.id.label("member"), _MEMBER.state.label("member_state"))
+    .join_from(job_tasks, jobs)
+    .outerjoin(job_members, (_MEMBER.job == _TASK.job) & (_MEMBER.who == _BY))
+    .where(_TASK.id == _OF_TASK)
+    .with_for_update(of=job_tasks, key_share=True)
+)
+_CURRENT = and_(_ANSWER.task == _OF_TASK, _ANSWER.who == _BY, _ANSWER.reason.in_(constants("", LATE)))
+_EARLIER = select(_ANSWER.id, _ANSWER.key, _ANSWER.slot, _ANSWER.edit, _ANSWER.counted, _ANSWER.reason)
+_EARLIER = _EARLIER.where((_ANSWER.key == bindparam("its_key")) | _CURRENT)
+_SLOTS = select(_SLOT.slot, _SLOT.holder, (_SLOT.until < _NOW).label("free"), _SLOT.state)
+_SLOTS = _SLOTS.where(_SLOT.task == _OF_TASK).order_by(_SLOT.slot).with_for_update()
+_TAKE = update(job_slots).values(state=_ANSWERED, holder=_BY, token=bindparam("its_token"))
+_TAKE = _TAKE.where(_SLOT.task == _OF_TASK, _SLOT.slot == _OF_SLOT)
+_REOPEN = update(job_slots).values(schema.REOPENED)
+_STORE = insert(job_answers).values(submitted=_NOW).returning(_ANSWER.id)
+_LACKING = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO, _SLOT.state != _ANSWERED).exists()
+_SLOT_COUNT = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO).scalar_subquery()
+_SINGLE = (_SLOT_COUNT == _ONE) & (select(_JOB.annotators).where(_JOB.id == _TASK.job).scalar_subquery() == _ONE)
+_NEXT_STATE = case((_LACKING, _OPEN), (_SINGLE, constants(RESOLVED)[0]), else_=_ANSWERED)
+_UNDECIDED = _TASK.state.in_(constants(OPEN, ANSWERED, RESOLVED, NEEDS_REVIEW))
+_NOTE_STATES = update(job_tasks).values(state=_NEXT_STATE).where(_TASK.gold.is_(None), _UNDECIDED)
+_NOTE_STATES = _NOTE_STATES.where(~((_TASK.state == _OPEN) & _LACKING))
+_NOTE_STATE = _NOTE_STATES.where(_TASK.id == _OF_TASK)
+
+
 def submit(
     store: SqlStore,
     lease: Lease,
@@ -546,7 +445,7 @@ def submit(
 
     def work(connection: Connection, who: str) -> Acknowledgement:
         task = lock_task(connection, lease.task, who)
-        answers = run(connection, _EARLIER, unique_key=key, of_task=lease.task, by=who)
+        answers = connection.execute(_EARLIER, {"its_key": key, "of_task": lease.task, "by": who}).all()
         for answer in answers:
             if answer.key == key:
                 return Acknowledgement(answer.id, bool(answer.counted), answer.reason)
@@ -564,22 +463,22 @@ def submit(
             uncount(connection, CHANGED, among(connection, _ANSWER.id, replaced))
         values = {"key": key, "task": lease.task, "slot": slot, "who": who, "edit": edit, "accepted": lease.since}
         values |= {"seconds": seconds, "payload": payload, "counted": int(not reason), "reason": reason}
-        stored = run(connection, _STORE, **values)[0]
+        number = connection.execute(_STORE, values).scalar_one()
         if not reason:
-            run(connection, _NOTE_STATE, of_task=lease.task)
-        return Acknowledgement(stored.id, not reason, reason)
+            connection.execute(_NOTE_STATE, {"of_task": lease.task})
+        return Acknowledgement(number, not reason, reason)
 
     return _transact_as(store, lease.job, who, work, patience=patience)
 
 
 def lock_task(connection: Connection, task: int, who: str = "") -> Row[Any]:
     """Lock a task for other answers and skips, but not for leases of others, and return it with the job's member."""
-    return run(connection, _LOCK_TASK, of_task=task, by=who)[0]
+    return connection.execute(_LOCK_TASK, {"of_task": task, "by": who}).one()
 
 
 def _free_slot(connection: Connection, task: Row[Any], lease: Lease, who: str) -> int | None:
     """Take the leased slot for an answer, or a free one if that was lost, and return its number, None without one."""
-    rows = [row for row in run(connection, _SLOTS, of_task=task.id) if row.state != "answered"]
+    rows = [row for row in connection.execute(_SLOTS, {"of_task": task.id}) if row.state != "answered"]
     chosen = next((row.slot for row in rows if row.holder == who), None)  # also if leased by another kernel of theirs
     if chosen is None and not task.gold:
         chosen = min((row.slot for row in rows if row.free), default=None)
@@ -588,7 +487,8 @@ def _free_slot(connection: Connection, task: Row[Any], lease: Lease, who: str) -
         connection.execute(insert(job_slots).values(**taken, until=0, token=lease.token))
         return -int(task.member)
     if chosen is not None:
-        run(connection, _TAKE, of_task=task.id, of_slot=chosen, by=who, lease_token=lease.token)
+        taken = {"of_task": task.id, "of_slot": chosen, "by": who, "its_token": lease.token}
+        connection.execute(_TAKE, taken)
     return chosen
 
 
@@ -599,7 +499,8 @@ def _is_over(task: Row[Any]) -> bool:
 
 def uncount(connection: Connection, reason: str, chosen: ColumnElement[bool]) -> int:
     """Stop counting the chosen answers for a reason, and return their number."""
-    return len(run(connection, _UNCOUNT.values(reason=reason).where(chosen)))
+    gone = update(job_answers).values(counted=0, slot=None, reason=reason).where(chosen).returning(_ANSWER.id)
+    return len(connection.execute(gone).all())
 
 
 def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
@@ -611,12 +512,13 @@ def skip(store: SqlStore, lease: Lease, who: str, reason: str) -> None:
     def work(connection: Connection, who: str) -> None:
         task = lock_task(connection, lease.task, who)
         mine = (_SKIP.task == lease.task, _SKIP.who == who)
-        if fetch_one(connection, update(job_skips).values(reason=reason).where(*mine).returning(_SKIP.task)) is None:
+        again = update(job_skips).values(reason=reason).where(*mine).returning(_SKIP.task)
+        if connection.execute(again).first() is None:
             new = {"task": lease.task, "who": who, "reason": reason, "created": _NOW}
             connection.execute(insert(job_skips).values(new))
         _withdraw_answer(connection, task, who)
-        again = delete(job_slots) if task.gold else REOPEN
-        connection.execute(again.where(_SLOT.task == lease.task, _SLOT.holder == who))
+        reopened = delete(job_slots) if task.gold else _REOPEN
+        connection.execute(reopened.where(_SLOT.task == lease.task, _SLOT.holder == who))
         if task.gold:
             return
         count_late_answers(connection, lease.task)
@@ -638,7 +540,7 @@ def withdraw(store: SqlStore, lease: Lease, who: str) -> Lease:
         end = _NOW + select(_JOB.lease).where(_JOB.id == _SLOT.job).scalar_subquery()
         hold = update(job_slots).values(state="held", since=_NOW, token=random_token(), until=end)
         hold = hold.where(_SLOT.task == lease.task, _SLOT.holder == who)
-        row = fetch_one(connection, hold.returning(_SLOT.token, _SLOT.since, _SLOT.until))
+        row = connection.execute(hold.returning(_SLOT.token, _SLOT.since, _SLOT.until)).first()
         note_states(connection, _TASK.id == lease.task)
         return lease if row is None else replace(lease, token=row.token, since=row.since, until=row.until)
 
@@ -653,17 +555,17 @@ def _withdraw_answer(connection: Connection, task: Row[Any], who: str) -> None:
 
 def reject(connection: Connection, answer: int, reason: str = REJECTED) -> None:
     """Stop counting an answer. The earliest late answer to its task takes its place, otherwise its slot reopens."""
-    answer_row = fetch_one(connection, select(_ANSWER.task).where(_ANSWER.id == answer))
-    if answer_row is None:
+    number = connection.scalar(select(_ANSWER.task).where(_ANSWER.id == answer))
+    if number is None:
         raise NotAllowedError(f"Answer {answer!r} does not exist. job.answers lists the answers.")
-    task = lock_task(connection, answer_row.task)
-    run(connection, _SLOTS, of_task=task.id)
-    row = fetch_one(connection, select(_ANSWER.slot).where(_ANSWER.id == answer, _ANSWER.counted == 1))
-    if row is None:
+    task = lock_task(connection, number)
+    connection.execute(_SLOTS, {"of_task": number})
+    slot = connection.scalar(select(_ANSWER.slot).where(_ANSWER.id == answer, _ANSWER.counted == 1))
+    if slot is None:
         raise NotAllowedError(f"Answer {answer} does not count already, so it cannot be rejected.")
     uncount(connection, reason, _ANSWER.id == answer)
-    again = delete(job_slots) if task.gold else REOPEN
-    connection.execute(again.where(_SLOT.task == task.id, _SLOT.slot == row.slot))
+    again = delete(job_slots) if task.gold else _REOPEN
+    connection.execute(again.where(_SLOT.task == task.id, _SLOT.slot == slot))
     count_late_answers(connection, task.id)
 
 
@@ -671,9 +573,10 @@ def store_decision(connection: Connection, task: int, who: str, payload: str) ->
     """Store the decision of a reviewer as an answer that does not count, end the task, and return its number."""
     lock_task(connection, task)
     values = {"key": uuid4().hex, "task": task, "who": who, "edit": 0, "seconds": 0.0, "payload": payload}
-    stored = run(connection, _STORE.values(accepted=_NOW), counted=0, reason=REVIEWED, **values)[0]
+    stored = _STORE.values(**values, accepted=_NOW, counted=0, reason=REVIEWED)
+    number = connection.execute(stored).scalar_one()
     connection.execute(update(job_tasks).values(state=REVIEWED).where(_TASK.id == task))
-    return int(stored.id)
+    return int(number)
 
 
 def withdraw_decision(connection: Connection, task: int) -> None:
@@ -692,9 +595,9 @@ def ask_again(connection: Connection, task: int) -> int:
     left_to_manager = _skips(task) >= SKIPS_TO_REVIEW  # as they would again
     connection.execute(delete(job_skips).where(_SKIP.task == task, left_to_manager))
     withdraw_decision(connection, task)
-    run(connection, _SLOTS, of_task=task)
+    connection.execute(_SLOTS, {"of_task": task})
     gone = uncount(connection, ASKED_AGAIN, (_ANSWER.task == task) & _ANSWER.reason.in_(("", LATE, REJECTED)))
-    connection.execute(REOPEN.where(_SLOT.task == task, _SLOT.state == _ANSWERED))
+    connection.execute(_REOPEN.where(_SLOT.task == task, _SLOT.state == _ANSWERED))
     note_states(connection, _TASK.id == task)
     return gone
 
@@ -708,7 +611,7 @@ def end_with_answers(connection: Connection, tasks: Sequence[int]) -> None:
     """Ask for no more answers to those of the open tasks that have some."""
     some = select(1).where(_ANSWER.task == _TASK.id, _ANSWER.counted == _ONE).exists()
     end = update(job_tasks).values(state=ANSWERED).where(_TASK.state == OPEN, among(connection, _TASK.id, tasks), some)
-    if ended := [row.id for row in run(connection, end.returning(_TASK.id))]:
+    if ended := connection.scalars(end.returning(_TASK.id)).all():
         rest = (_SLOT.state != _ANSWERED) & among(connection, _SLOT.task, ended)
         connection.execute(delete(job_slots).where(rest))
 
@@ -716,20 +619,21 @@ def end_with_answers(connection: Connection, tasks: Sequence[int]) -> None:
 def use_late_answers(connection: Connection, chosen: ColumnElement[bool]) -> None:
     """Let the late answers to the chosen tasks take their free slots."""
     late = select(_ANSWER.task).join(job_tasks).where(_ANSWER.reason == LATE, chosen).distinct().order_by(_ANSWER.task)
-    for row in run(connection, late):
-        lock_task(connection, row.task)
-        count_late_answers(connection, row.task)
+    for task in connection.scalars(late).all():
+        lock_task(connection, task)
+        count_late_answers(connection, task)
 
 
 def count_late_answers(connection: Connection, task: int) -> None:
     """Let the late answers to a task take its free slots, the earliest first. Each person has at most one."""
     has_slot = select(1).where(_SLOT.task == _ANSWER.task, _SLOT.holder == _ANSWER.who).exists()
     late = select(_ANSWER.id, _ANSWER.who).where(_ANSWER.task == task, _ANSWER.reason == LATE, ~has_slot)
-    free = run(connection, _SLOTS.where(_SLOT.slot > 0, _SLOT.state != _ANSWERED, _SLOT.until < _NOW), of_task=task)
-    for slot, row in zip(free, run(connection, late.order_by(_ANSWER.id)), strict=False):
-        taken = (_SLOT.task == task, _SLOT.slot == slot.slot)
+    free = _SLOTS.where(_SLOT.slot > 0, _SLOT.state != _ANSWERED, _SLOT.until < _NOW)
+    slots = connection.scalars(free, {"of_task": task}).all()
+    for slot, row in zip(slots, connection.execute(late.order_by(_ANSWER.id)).all(), strict=False):
+        taken = (_SLOT.task == task, _SLOT.slot == slot)
         connection.execute(update(job_slots).values(state="answered", holder=row.who).where(*taken))
-        counts = {"counted": 1, "slot": slot.slot, "reason": ""}
+        counts = {"counted": 1, "slot": slot, "reason": ""}
         connection.execute(update(job_answers).values(counts).where(_ANSWER.id == row.id))
     note_states(connection, _TASK.id == task)
 

@@ -9,13 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event, select
 from sqlalchemy.exc import IntegrityError
 
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.worker import Worker
+from customlabels_nb.store import schema
+from customlabels_nb.store.columns import among
+from customlabels_nb.store.expressions import database_now
 from tests.jobs.conftest import Place, check
 
 Create = Callable[..., LabellingJob]
@@ -54,7 +57,8 @@ def test_a_lease_lasts_one_time_limit_per_task_by_the_clock_of_the_database(plac
     job = create(lease="2min")
     found = leases.lease(place.store, place.number(job), "ann", 4)
     assert {lease.until - lease.since for lease in found} == {4 * 120_000_000}
-    assert 0 <= place.sql("SELECT {now}")[0][0] - found[0].since < 60_000_000
+    with place.store.reading() as connection:
+        assert 0 <= connection.scalar(select(database_now())) - found[0].since < 60_000_000
     assert abs(found[0].since - time.time_ns() // 1000) < 60_000_000
 
 
@@ -392,10 +396,10 @@ def test_a_conflict_with_the_schema_is_tried_again_a_few_times(place: Place, cre
     create()
     tried = []
 
-    def work(connection: object) -> str:
+    def work(connection: Connection) -> str:
         tried.append(1)
         if len(tried) < 3:
-            leases.run(connection, "INSERT INTO job_members SELECT * FROM job_members")  # type: ignore[arg-type]
+            connection.exec_driver_sql("INSERT INTO job_members SELECT * FROM job_members")
         return "done"
 
     assert leases.transact(place.store, work) == "done"
@@ -475,7 +479,12 @@ def test_gold_images_come_back_after_expiry(place: Place, create: Create) -> Non
 
 
 def test_conditions_take_more_values_than_a_statement_has_parameters(place: Place) -> None:
-    ids = place.sql("SELECT id FROM images")
-    assert place.sql("SELECT id FROM images WHERE id IN :each", each=range(70_000)) == ids
-    assert place.sql("SELECT id FROM images WHERE image IN :each", each=["00.jpg", "x'); --"]) == ids[:1]
-    assert place.sql("SELECT id FROM images WHERE image IN :each", each=[]) == []
+    c = schema.images.c
+    ids = [row[0] for row in place.sql("SELECT id FROM images")]
+    for column, values, expected in (
+        (c.id, range(70_000), ids),
+        (c.image, ["00.jpg", "x'); --"], ids[:1]),
+        (c.image, [], []),
+    ):
+        with place.store.reading() as connection:
+            assert connection.scalars(select(c.id).where(among(connection, column, values))).all() == expected
