@@ -48,7 +48,6 @@ from customlabels_nb.store.writing import Edit, change_images, read_setting, wri
 PROGRAM = "customlabels_nb"
 _GROWTH = 0.5  # the accuracies of people are estimated again after this growth of the number of answers
 _TRIES = 5
-_AT_ONCE = 5000
 T = TypeVar("T")
 #: For each image, the number of its newest answer, and whether it was decided or accepted.
 Seen: TypeAlias = Mapping[str, tuple[int, bool]]
@@ -63,10 +62,10 @@ _MAY_ANSWER = exists().where(
 )  # fmt: skip
 #: Condition of tasks: the image is in a dataset.
 THERE = exists().where(_IMAGE.split.in_(t.SPLITS), _IMAGE.image == _TASK.image)
-#: Condition of tasks: no invited person can be asked. Managers and reviewers are if they have labelled.
-NOBODY_LEFT = exists().where(_JOB.id == _TASK.job, _JOB.members != "open") & ~_MAY_ANSWER
+# condition of tasks: no invited person can be asked. Managers and reviewers are if they have labelled
+_NOBODY_LEFT = exists().where(_JOB.id == _TASK.job, _JOB.members != "open") & ~_MAY_ANSWER
 #: Condition of tasks: more answers are needed, and no invited person can be asked.
-ALONE = (_TASK.state == OPEN) & NOBODY_LEFT
+ALONE = (_TASK.state == OPEN) & _NOBODY_LEFT
 #: Condition of tasks: they wait for the manager.
 WAITING = _TASK.gold.is_(None) & ((_TASK.state == SKIPPED) | ALONE)
 _SHOWN = WAITING | (_TASK.gold.is_(None) & _TASK.state.in_((NEEDS_REVIEW, REVIEWED, ACCEPTED)))
@@ -75,19 +74,10 @@ _DECIDES = (_ANSWER.counted == 1) | (_ANSWER.reason == REVIEWED)
 _LATEST = select(func.coalesce(func.max(_ANSWER.id), 0)).where(_ANSWER.task == _TASK.id, _DECIDES).scalar_subquery()
 # tasks of a job that are answered but not decided, and their counted answers
 _UNDECIDED = select(_TASK.id).where(_TASK.job == bindparam("job"), _TASK.state == ANSWERED)
-_COUNTS = (
-    _UNDECIDED.add_columns(func.count(_ANSWER.id).label("answers"), func.max(_ANSWER.id))
-    .outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _ANSWER.counted == 1))
-    .group_by(_TASK.id)
-    .order_by(_TASK.id)
-)
-_GOLD_ANSWERS = (
-    select(func.count(_ANSWER.id))
-    .join(schema.job_tasks)
-    .where(
-        _TASK.job == bindparam("job"), _TASK.gold.is_not(None), _ANSWER.who == bindparam("who"), _ANSWER.counted == 1
-    )
-)
+_COUNTS = _UNDECIDED.add_columns(func.count(_ANSWER.id).label("answers"), func.max(_ANSWER.id)).group_by(_TASK.id)
+_COUNTS = _COUNTS.outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _ANSWER.counted == 1)).order_by(_TASK.id)
+_TO_GOLD = and_(_TASK.gold.is_not(None), _ANSWER.counted == 1)
+_NEWEST = select(func.count(), func.max(_SKIP.created), select(func.max(_ANSWER.id)).scalar_subquery())
 
 
 @dataclass(frozen=True)
@@ -153,6 +143,16 @@ def read_disputed(store: SqlStore, connection: Connection, row: Row[Any]) -> Dis
 def newest_answers(connection: Connection, tasks: Iterable[int]) -> dict[int, int]:
     """Return the number of the newest counted answer or decision of each of these tasks, 0 if it has none."""
     return dict(fetch(connection, select(_TASK.id, _LATEST).where(among(connection, _TASK.id, tasks))))
+
+
+def newest_change(connection: Connection) -> Row[Any]:
+    """Return what is different after each answer or skip in any job."""
+    return connection.execute(_NEWEST).one()
+
+
+def with_nobody_left(connection: Connection, tasks: Iterable[int]) -> list[str]:
+    """Return the images of those of these tasks about which no invited person can be asked."""
+    return list(connection.scalars(select(_TASK.image).where(among(connection, _TASK.id, tasks), _NOBODY_LEFT)))
 
 
 def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Seen) -> None:
@@ -267,15 +267,13 @@ def _store_states(connection: Connection, row: Row[Any], before: Collection[Row[
     if (now.annotators, now.most, now.agreement) != (row.annotators, row.most, row.agreement):
         return True
     rows = [task for task in connection.execute(_COUNTS, job) if task in before]
-    ended = set(connection.scalars(_UNDECIDED.where(NOBODY_LEFT), job))
+    ended = set(connection.scalars(_UNDECIDED.where(_NOBODY_LEFT), job))
     states = [(RESOLVED if new[task.id] == RESOLVED else NEEDS_REVIEW, task.id) for task in rows]
     update_rows(connection, schema.job_tasks, ("state",), states)
     more = [task for task in rows if new[task.id] == ASK_AGAIN and task.id not in ended]
     for answers in {task.answers for task in more}:
         extended = [task.id for task in more if task.answers == answers]
-        for start in range(0, len(extended), _AT_ONCE):
-            each = among(connection, schema.job_tasks.c.id, extended[start : start + _AT_ONCE])
-            add_slots(connection, each, answers + 1)
+        add_slots(connection, among(connection, _TASK.id, extended), answers + 1)
     return bool(more)
 
 
@@ -461,11 +459,12 @@ def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
     """
     with store.reading() as connection:
         who = name_in(connection, job, who, exact=True)
-        number = int(connection.scalar(_GOLD_ANSWERS, {"job": job, "who": who}) or 0)
+        done = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_TASK.job == job, _ANSWER.who == who)
+        number = int(connection.scalar(done.where(_TO_GOLD)) or 0)
         if number < GOLD_ANSWERS or number == scored:
             return number
         row = read_job(connection, job)
-        answers = read_answers(connection, row, _TASK.gold.is_not(None), _ANSWER.counted == 1)
+        answers = read_answers(connection, row, _TO_GOLD)
         gold, labels = read_gold(connection, row), list(job_labels(connection, job))
     gold = usable_gold(answers, row.task, gold, labels)
     scores = score_gold(answers[answers["person"] == who], row.task, gold)

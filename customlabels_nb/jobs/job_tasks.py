@@ -23,6 +23,7 @@ from customlabels_nb.jobs.leases import (
     DISCARDED,
     LATE,
     REJECTED,
+    REOPEN,
     REVIEWED,
     SKIPPED,
     lock_task,
@@ -38,6 +39,7 @@ MOST_ANNOTATORS = 9
 _FOLLOWED = "images of job"  # start of the names of settings
 _SLOT, _TASK = schema.job_slots.c, schema.job_tasks.c
 _WANTED = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > 0).scalar_subquery()
+_REOPEN_REVIEWED = update(schema.job_tasks).where(_TASK.state == REVIEWED).values(state=OPEN)
 
 #: Images of a job, and images with known answers.
 JobImages: TypeAlias = Dataset | pd.DataFrame | str | Sequence[str]
@@ -193,7 +195,7 @@ def ask_one_more(connection: Connection, task: int, most: int) -> bool:
     state, slots = connection.execute(select(_TASK.state, _WANTED).where(_TASK.id == task)).one()
     if slots >= min(most, MOST_ANNOTATORS) or state in (SKIPPED, ACCEPTED):
         return False
-    _reopen_reviewed(connection, _TASK.id == task)
+    connection.execute(_REOPEN_REVIEWED.where(_TASK.id == task))
     add_slots(connection, _TASK.id == task, slots + 1)
     return True
 
@@ -208,11 +210,7 @@ def withdraw_answers(connection: Connection, job: int, reason: str) -> None:
     uncount(connection, reason, chosen)
     answered = (_SLOT.job == job) & (_SLOT.state == "answered")
     connection.execute(delete(schema.job_slots).where(answered, _SLOT.slot < 0))
-    connection.execute(update(schema.job_slots).where(answered).values(schema.REOPENED))
+    connection.execute(REOPEN.where(answered))
     connection.execute(update(schema.job_members).where(schema.job_members.c.job == job).values(cursor=0))
-    _reopen_reviewed(connection, _TASK.job == job)
+    connection.execute(_REOPEN_REVIEWED.where(_TASK.job == job))
     note_states(connection, _TASK.job == job)
-
-
-def _reopen_reviewed(connection: Connection, chosen: ColumnElement[bool]) -> None:
-    connection.execute(update(schema.job_tasks).where(chosen, _TASK.state == REVIEWED).values(state=OPEN))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import and_, bindparam, case, exists, func, select
+from sqlalchemy import and_, case, exists, func, select
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
@@ -19,29 +19,24 @@ from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.jobs.agreement import FEWEST_COMMON, FEWEST_MIXED, measure_agreement
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN
 from customlabels_nb.jobs.job import LabellingJob
-from customlabels_nb.jobs.job_results import THERE, usable_gold
+from customlabels_nb.jobs.job_results import THERE, newest_change, usable_gold
 from customlabels_nb.jobs.leases import ACCEPTED, SKIPPED, other_letter
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
-from customlabels_nb.store import SqlStore
-from customlabels_nb.store.database import fetch
+from customlabels_nb.store import SqlStore, schema
 from customlabels_nb.store.expressions import database_now
-from customlabels_nb.store.schema import job_answers, job_members, job_skips, job_slots, job_tasks, jobs
 
 #: States of an image in the dashboard, in order.
 STATES = ("done", "review", "working", "waiting", "skipped")
 #: Keys that :meth:`ManagerSession.images` accepts.
 LINKS = ("state", "person", "skipped_by", "skips", "label", "image", "mixed")
-_TASK, _SKIP, _SLOT = job_tasks.c, job_skips.c, job_slots.c
+_MEMBER, _SKIP, _SLOT, _TASK = schema.job_members.c, schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
 _HELD = exists().where(_SLOT.task == _TASK.id, _SLOT.state == "held", _SLOT.until >= database_now())
 _STATE = case(
     (_TASK.state.in_((SKIPPED, ACCEPTED)), "skipped"), (_TASK.state == NEEDS_REVIEW, "review"),
     (_TASK.state != OPEN, "done"), (_HELD, "working"), else_="waiting",
 )  # fmt: skip
-_SEEN = select(func.max(job_members.c.seen)).join(jobs).where(jobs.c.name == bindparam("job"))
-_SKIPS = select(func.count()).select_from(job_skips)
-_NEWEST = select(*(each.scalar_subquery() for each in (select(func.max(job_answers.c.id)), _SKIPS, _SEEN)))
 _COUNT_SECONDS = 10.0  # after which the states are counted again, because leases expire
 _REST = 10  # after work, wait so many times as long as it took
 _MOST_POINTS, _MOST_MIXED = 10, 2
@@ -91,7 +86,8 @@ class ManagerSession:
             if now < self._count_after:
                 return
             with self._store.reading() as connection:
-                key = (self._store.last_action(), *connection.execute(_NEWEST, {"job": self.job.name}).one())
+                seen = connection.scalar(select(func.max(_MEMBER.seen)).where(_MEMBER.job == self.job._id))
+                key = (self._store.last_action(), newest_change(connection), seen)
             if key != self._counted_key or now >= self._counted + _COUNT_SECONDS:
                 self._counts, self._counted_key, self._counted = self._count(), key, now
                 self.changes += 1
@@ -105,9 +101,8 @@ class ManagerSession:
         job, progress, labels = self.job, self.job.progress, self._store.labels()
         colors = labels.set_index("label")["color"].to_dict()
         with self._store.reading() as connection:
-            shown = select(_STATE.label("shown"), func.count()).join(jobs).group_by("shown")
-            shown = shown.where(jobs.c.name == job.name, THERE, _TASK.gold.is_(None))
-            states: dict[str, int] = dict(fetch(connection, shown))
+            shown = select(_STATE.label("shown"), func.count()).where(_TASK.job == job._id, THERE, _TASK.gold.is_(None))
+            states = {row.shown: row[1] for row in connection.execute(shown.group_by("shown"))}
             now = connection.scalar(select(database_now()))
         return {
             "name": job.name, "state": job.state, "images": sum(states.values()), "left": progress.left,
@@ -253,9 +248,8 @@ class ManagerSession:
         if kind in ("state", "skipped_by"):
             skipped = exists().where(_SKIP.task == _TASK.id, _SKIP.who == value)
             chosen = skipped if kind == "skipped_by" else and_(_TASK.gold.is_(None), value == _STATE)
-            images = select(_TASK.image).join(jobs).where(jobs.c.name == self.job.name, THERE, chosen)
             with self._store.reading() as connection:
-                return list(connection.scalars(images))
+                return list(connection.scalars(select(_TASK.image).where(_TASK.job == self.job._id, THERE, chosen)))
         if not self._measured:
             self.measuring.wait()
         labelled = self._labelled(self._answers)

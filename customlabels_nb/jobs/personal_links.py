@@ -10,17 +10,17 @@ import secrets
 from urllib.parse import urlencode
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from customlabels_nb.errors import NotAllowedError
+from customlabels_nb.jobs.identity import find_role
 from customlabels_nb.jobs.leases import MERGED, name_in
-from customlabels_nb.store import SqlStore
-from customlabels_nb.store.schema import job_members
+from customlabels_nb.store import SqlStore, schema
 
 #: Setting of a project with the address at which its jobs were served last.
 ADDRESS = "address of job pages"
 _DEFAULT_ADDRESS = "http://127.0.0.1:8866"
-_MEMBER = job_members.c
+_MEMBER = schema.job_members.c
 
 
 class LinkTable(pd.DataFrame):
@@ -38,26 +38,22 @@ def create_link(store: SqlStore, connection: Connection, job: int, person: str) 
     """Create the link of a member, in place of an earlier one, and return it."""
     secret = secrets.token_urlsafe(24)
     revoke_link(connection, job, person)
-    member = update(job_members).where(_MEMBER.job == job, _MEMBER.who == person)
+    member = update(schema.job_members).where(_MEMBER.job == job, _MEMBER.who == person)
     connection.execute(member.values(link=hash_secret(secret)))
     return f"{store.setting(ADDRESS) or _DEFAULT_ADDRESS}/?{urlencode({'token': secret})}"
 
 
 def revoke_link(connection: Connection, job: int, person: str) -> bool:
     """Make the links of a member and of names merged into it invalid, and return whether there were any."""
-    return connection.execute(update(job_members).where(_has_link(job, person)).values(link=None)).rowcount > 0
+    return connection.execute(update(schema.job_members).where(_has_link(job, person)).values(link=None)).rowcount > 0
 
 
 def find_person(store: SqlStore, job: int, hashed: str) -> str | None:
     """Return the member whose link has this hash, or None. A merged name has the link of the other name."""
-    linked = job_members.alias().c
-    is_linked = and_(
-        _MEMBER.job == linked.job, _MEMBER.who == case((linked.role == MERGED, linked.reason), else_=linked.who)
-    )
-    found = select(_MEMBER.who).where(is_linked, linked.job == job, linked.link == hashed, _MEMBER.state != "removed")
     with store.reading() as connection:
-        person: str | None = connection.scalar(found)
-    return person
+        name = connection.scalar(select(_MEMBER.who).where(_MEMBER.job == job, _MEMBER.link == hashed))
+        person: str | None = name and name_in(connection, job, name, exact=True)
+        return person if person and find_role(connection, job, person) else None
 
 
 def refuse_linked_name(store: SqlStore, job: int, name: str) -> None:

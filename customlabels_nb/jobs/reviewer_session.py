@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import func, select
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core import tables as t
@@ -25,7 +24,7 @@ from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError, 
 from customlabels_nb.jobs.agreement import Reason, find_disagreements
 from customlabels_nb.jobs.identity import current_person
 from customlabels_nb.jobs.job import LabellingJob
-from customlabels_nb.jobs.job_results import NOBODY_LEFT, DisputedTasks, Seen, newest_answer, newest_answers
+from customlabels_nb.jobs.job_results import DisputedTasks, Seen, newest_answers, newest_change, with_nobody_left
 from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS
 from customlabels_nb.jobs.leases import SKIPS_TO_REVIEW
 from customlabels_nb.labeling.drawing import DrawingSession
@@ -34,8 +33,6 @@ from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session import Conflict, EditResult
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import SqlStore, create_store
-from customlabels_nb.store.columns import among
-from customlabels_nb.store.schema import job_skips, job_tasks
 
 LETTERS = "ABCDEFGHI"
 _LOOK_SECONDS = 10.0  # between looks at the job for new disputes
@@ -75,7 +72,8 @@ class ReviewerSession(ReviewSession):
         self._facts: dict[str, dict[str, Any]] = {}
         self._states: dict[str, tuple[bool, str]] = {}
         self._label_table = t.empty(t.LABEL_COLUMNS)
-        self._looked, self._newest = self.clock(), (-1, -1, -1)
+        self._looked = self.clock()
+        self._newest: object = None
         disputed = job.disputed()
         self._folder = TemporaryDirectory(prefix="customlabels_nb-", ignore_cleanup_errors=True)
         decisions = create_store(str(Path(self._folder.name) / "review.db"), job.name, task=job.task)
@@ -149,8 +147,7 @@ class ReviewerSession(ReviewSession):
     def _read_job(self) -> None:
         """Bring the temporary database up to date with the job, after new answers, skips, decisions or labels."""
         with self._project.reading() as connection:
-            skips = connection.scalar(select(func.max(job_skips.c.created))) or 0
-            newest = newest_answer(connection), skips, self._project.last_action()
+            newest = newest_change(connection), self._project.last_action()
         if newest != self._newest:
             self._take_in(self._job.disputed())
             self._newest = newest
@@ -285,11 +282,10 @@ class ReviewerSession(ReviewSession):
                     f"People skipped {skipped[0]!r}. Return it to the queue, so that they are asked again."
                 )
             with self._project.reading() as connection:
-                tasks = among(connection, job_tasks.c.id, [self._facts[name]["task"] for name in images])
-                alone = connection.scalar(select(job_tasks.c.image).where(tasks, NOBODY_LEFT).limit(1))
-            if alone is not None:
+                alone = with_nobody_left(connection, [self._facts[name]["task"] for name in images])
+            if alone:
                 raise NotAllowedError(
-                    f"Nobody is left to ask about {alone!r}. A manager can invite more people: job.invite([…])."
+                    f"Nobody is left to ask about {alone[0]!r}. A manager can invite more people: job.invite([…])."
                 )
             return self._send_back(images, self._states_shown(images, revisions), ask, "ask one person more")
 

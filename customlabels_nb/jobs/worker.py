@@ -22,28 +22,26 @@ from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.answer_format import Answer, LabelNames, as_passed, encode_answer, job_labels
 from customlabels_nb.jobs.job_results import finish, settle, stop_by_gold
 from customlabels_nb.jobs.leases import Acknowledgement, Lease
-from customlabels_nb.store import SqlStore
+from customlabels_nb.store import SqlStore, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.frames import moment
 from customlabels_nb.store.network_disks import refuse_network_disk
-from customlabels_nb.store.schema import job_answers, job_slots, job_tasks, jobs
 
 _MOST_LEASED = 200
 _CHECK_SECONDS = 30.0  # between checks that no other computer writes to an SQLite database
 _LONGEST_REASON = 500
 _SETTLE_SECONDS = 1.0  # between decisions while tasks are held
-_ANSWER, _SLOT, _TASK = job_answers.c, job_slots.c, job_tasks.c
-_OF_PERSON = (_TASK.job == bindparam("job"), _ANSWER.who == bindparam("who"), _ANSWER.counted == 1)
-_DONE = select(func.count(_ANSWER.id)).join(job_tasks).where(*_OF_PERSON)
-_HELD = select(_SLOT.task).where(_SLOT.job == bindparam("job"), _SLOT.holder == bindparam("who"), _SLOT.state == "held")
+_ANSWER, _SLOT, _TASK = schema.job_answers.c, schema.job_slots.c, schema.job_tasks.c
+_OF_JOB, _IS_MINE = _TASK.job == bindparam("job"), and_(_ANSWER.who == bindparam("who"), _ANSWER.counted == 1)
+_DONE = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_OF_JOB, _IS_MINE)
 # tasks as a person sees them
 _SEEN = (
     select(_TASK.id, _TASK.image, _SLOT.token, _SLOT.since, _SLOT.until)
-    .add_columns(_ANSWER.accepted, _ANSWER.edit, _ANSWER.payload, jobs.c.task.label("job_task"))
-    .join_from(job_tasks, jobs)
-    .outerjoin(job_answers, and_(_ANSWER.task == _TASK.id, *_OF_PERSON))
-    .outerjoin(job_slots, and_(_SLOT.task == _TASK.id, _SLOT.holder == bindparam("who")))
-    .where(_TASK.job == bindparam("job"))
+    .add_columns(_ANSWER.accepted, _ANSWER.edit, _ANSWER.payload, schema.jobs.c.task.label("job_task"))
+    .join_from(schema.job_tasks, schema.jobs)
+    .outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _IS_MINE))
+    .outerjoin(schema.job_slots, and_(_SLOT.task == _TASK.id, _SLOT.holder == bindparam("who")))
+    .where(_OF_JOB)
 )
 
 
@@ -342,7 +340,7 @@ class Worker:
         3
         """
         with self._turn:
-            tasks = self._own_tasks(_SEEN.where(_TASK.id.in_(_HELD)).order_by(_TASK.id))
+            tasks = self._own_tasks(_SEEN.where(_SLOT.job == self._job, _SLOT.state == "held").order_by(_TASK.id))
             new = [task for task in tasks if task.id not in self._held]
             self._held |= {task.id: task for task in new}
             return new
