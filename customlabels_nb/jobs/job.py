@@ -147,10 +147,10 @@ class LabellingJob:
         c = _MEMBER
         members = select(c.who, c.role, c.state, c.reason, c.joined, c.seen).order_by(c.id)
         with self._store.reading() as connection:
-            rows = fetch(connection, members.where(c.job == self._id, c.role != MERGED))
+            rows = connection.execute(members.where(c.job == self._id, c.role != MERGED)).all()
         table = pd.DataFrame([row[:4] for row in rows], columns=["person", "role", "state", "reason"], dtype=t.TEXT)
-        seen = [pd.NaT if row[5] is None else moment(row[5]) for row in rows]
-        return table.assign(joined=times([row[4] for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
+        seen = [pd.NaT if row.seen is None else moment(row.seen) for row in rows]
+        return table.assign(joined=times([row.joined for row in rows]), last_seen=pd.array(seen, dtype=t.CREATED_DTYPE))
 
     @property
     def similar_names(self) -> list[list[str]]:
@@ -171,20 +171,18 @@ class LabellingJob:
         held = func.count().filter(_SLOT.state == "held", _SLOT.until >= database_now())
         slots = select(_SLOT.task, func.count().label("all"), held.label("held")).group_by(_SLOT.task)
         left = slots.where(_SLOT.job == self._id, _SLOT.state != "answered", _SLOT.slot > 0).subquery()
-        states = (OPEN,), (leases.SKIPPED, leases.ACCEPTED), (NEEDS_REVIEW,)
-        numbers = (func.count().filter(_TASK.state.in_(each)) for each in states)
+        is_skipped = _TASK.state.in_((leases.SKIPPED, leases.ACCEPTED))
+        conditions = (_TASK.state == OPEN, is_skipped, ALONE, _TASK.state == NEEDS_REVIEW)
+        numbers = (func.count().filter(each) for each in conditions)
         sums = (func.coalesce(func.sum(left.c[name]), 0) for name in ("all", "held"))
         in_job = (_TASK.job == self._id, _TASK.gold.is_(None), THERE)
         tasks = select(func.count(_TASK.id), *numbers, *sums).where(*in_job)
         tasks = tasks.outerjoin(left, and_(left.c.task == _TASK.id, _TASK.state == OPEN))
         answers = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_ANSWER.counted == 1, *in_job)
-        alone = select(func.count(_TASK.id)).where(*in_job, ALONE)
         with self._store.reading() as connection:
-            images, unfinished, skipped, review, needed, leased = map(int, connection.execute(tasks).one())
+            images, open_, skipped, alone, review, needed, leased = map(int, connection.execute(tasks).one())
             given = connection.scalar(answers) or 0
-            is_open = read_job(connection, self._id).members == "open"
-            stuck = 0 if is_open else connection.scalar(alone) or 0
-        return JobProgress(images, images - skipped - unfinished, skipped, given, needed, leased, stuck, review)
+        return JobProgress(images, images - skipped - open_, skipped, given, needed, leased, alone, review)
 
     @property
     def answers(self) -> pd.DataFrame:
@@ -930,9 +928,8 @@ class LabellingJob:
         """Let people take part with a role, and return how the job spells their names."""
         names = [leases.add_member(connection, self._id, name, role) for name in people]
         reason = case((_MEMBER.state == "stopped", leases.TRUSTED), else_=_MEMBER.reason)
-        chosen = (_MEMBER.job == self._id, among(connection, _MEMBER.who, names))
-        change = update(schema.job_members).where(*chosen).values(role=role, state="active", reason=reason)
-        connection.execute(change)
+        change = update(schema.job_members).values(role=role, state="active", reason=reason)
+        connection.execute(change.where(_MEMBER.job == self._id, among(connection, _MEMBER.who, names)))
         return names
 
     def _check_managers(self, connection: Connection) -> None:

@@ -23,7 +23,6 @@ from customlabels_nb.jobs.leases import (
     DISCARDED,
     LATE,
     REJECTED,
-    REOPEN,
     REVIEWED,
     SKIPPED,
     lock_task,
@@ -210,7 +209,7 @@ def withdraw_answers(connection: Connection, job: int, reason: str) -> None:
     uncount(connection, reason, chosen)
     answered = (_SLOT.job == job) & (_SLOT.state == "answered")
     connection.execute(delete(schema.job_slots).where(answered, _SLOT.slot < 0))
-    connection.execute(REOPEN.where(answered))
+    connection.execute(update(schema.job_slots).where(answered).values(schema.REOPENED))
     connection.execute(update(schema.job_members).where(schema.job_members.c.job == job).values(cursor=0))
     connection.execute(_REOPEN_REVIEWED.where(_TASK.job == job))
     note_states(connection, _TASK.job == job)

@@ -31,7 +31,6 @@ from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query, View
 from customlabels_nb.store import SqlStore, create_store, schema
 from customlabels_nb.store.columns import among
-from customlabels_nb.store.database import fetch
 
 _BACK = 20  # last answers that are shown for changes
 _FEW = 3  # more tasks are leased when so many are left
@@ -279,8 +278,8 @@ class LabelerSession(DrawingSession):
         c = schema.images.c
         with self._project.reading() as connection:
             chosen = among(connection, c.image, [task.image for task in new.values()])
-            rows = fetch(connection, select(c.image, c.width, c.height, c.sha256).where(chosen))
-        facts = {image: numbers for image, *numbers in rows}
+            rows = connection.execute(select(c.image, c.width, c.height, c.sha256).where(chosen))
+            facts = {image: others for image, *others in rows}
         lines: list[tuple[Any, ...]] = []
         entries: list[dict[str, Any]] = []
         for name, task in new.items():

@@ -35,14 +35,10 @@ _ANSWER, _SLOT, _TASK = schema.job_answers.c, schema.job_slots.c, schema.job_tas
 _OF_JOB, _IS_MINE = _TASK.job == bindparam("job"), and_(_ANSWER.who == bindparam("who"), _ANSWER.counted == 1)
 _DONE = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_OF_JOB, _IS_MINE)
 # tasks as a person sees them
-_SEEN = (
-    select(_TASK.id, _TASK.image, _SLOT.token, _SLOT.since, _SLOT.until)
-    .add_columns(_ANSWER.accepted, _ANSWER.edit, _ANSWER.payload, schema.jobs.c.task.label("job_task"))
-    .join_from(schema.job_tasks, schema.jobs)
-    .outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _IS_MINE))
-    .outerjoin(schema.job_slots, and_(_SLOT.task == _TASK.id, _SLOT.holder == bindparam("who")))
-    .where(_OF_JOB)
-)
+_SEEN = select(_TASK.id, _TASK.image, _SLOT.token, _SLOT.since, _SLOT.until).where(_OF_JOB)
+_SEEN = _SEEN.add_columns(_ANSWER.accepted, _ANSWER.edit, _ANSWER.payload).select_from(schema.job_tasks)
+_SEEN = _SEEN.outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _IS_MINE))
+_SEEN = _SEEN.outerjoin(schema.job_slots, and_(_SLOT.task == _TASK.id, _SLOT.holder == bindparam("who")))
 
 
 @dataclass(eq=False)
@@ -316,8 +312,8 @@ class Worker:
         >>> worker.answered()[0].answer
         'garden'
         """
-        latest = _SEEN.where(_ANSWER.id.is_not(None)).order_by(_ANSWER.submitted.desc())
-        return self._own_tasks(latest.limit(max_results))
+        mine = _SEEN.where(_ANSWER.id.is_not(None)).limit(max_results)
+        return self._own_tasks(mine.order_by(_ANSWER.submitted.desc()))
 
     def find(self, numbers: Sequence[int]) -> list[LeasedTask]:
         """Return tasks by their numbers, with this person's answers, for example those of another notebook.
@@ -328,7 +324,7 @@ class Worker:
         >>> worker.find([task.number])[0].image == task.image
         True
         """
-        return self._own_tasks(_SEEN.order_by(_TASK.id), numbers) if numbers else []
+        return self._own_tasks(_SEEN, numbers) if numbers else []
 
     def resume(self) -> list[LeasedTask]:
         """Take over the tasks that this person holds in other notebooks, for example of a kernel that was killed.
@@ -340,7 +336,7 @@ class Worker:
         3
         """
         with self._turn:
-            tasks = self._own_tasks(_SEEN.where(_SLOT.job == self._job, _SLOT.state == "held").order_by(_TASK.id))
+            tasks = self._own_tasks(_SEEN.where(_SLOT.job == self._job, _SLOT.state == "held"))
             new = [task for task in tasks if task.id not in self._held]
             self._held |= {task.id: task for task in new}
             return new
@@ -357,12 +353,12 @@ class Worker:
                 chosen = chosen.where(among(connection, _TASK.id, numbers))
             self._labels |= job_labels(connection, self._job)
             tasks = []
-            for row in connection.execute(chosen, self._parameters(connection)):
+            for row in connection.execute(chosen.order_by(_TASK.id), self._parameters(connection)):
                 lease = Lease(
                     self._job, row.id, row.image, row.token or "", row.accepted or row.since or 0, row.until or 0
                 )
                 task = LeasedTask(lease.token, row.image, moment(lease.until), _lease=lease, _edit=row.edit or 0)
-                task.answer = None if row.payload is None else as_passed(row.payload, row.job_task, names)
+                task.answer = None if row.payload is None else as_passed(row.payload, self._task, names)
                 tasks.append(task)
             return tasks
 

@@ -33,8 +33,6 @@ FORMAT_KEY, FORMAT = "format", "1.1"
 #: Key of databases from before 1.0, and the last commit of this repository that reads them.
 EARLY_KEY, EARLY_COMMIT = "schema_version", "2012a813cb3f"
 
-#: SQL that reopens a slot of a labelling job.
-OPEN_SLOT = "state = 'open', holder = NULL, since = NULL, until = 0, token = NULL"
 #: Values of a slot of a labelling job that is open again.
 REOPENED = {"state": "open", "holder": None, "since": None, "until": 0, "token": None}
 
