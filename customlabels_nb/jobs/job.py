@@ -172,17 +172,18 @@ class LabellingJob:
         slots = select(_SLOT.task, func.count().label("all"), held.label("held")).group_by(_SLOT.task)
         left = slots.where(_SLOT.job == self._id, _SLOT.state != "answered", _SLOT.slot > 0).subquery()
         is_skipped = _TASK.state.in_((leases.SKIPPED, leases.ACCEPTED))
-        conditions = (_TASK.state == OPEN, is_skipped, ALONE, _TASK.state == NEEDS_REVIEW)
+        conditions = (_TASK.state == OPEN, is_skipped, _TASK.state == NEEDS_REVIEW)
         numbers = (func.count().filter(each) for each in conditions)
         sums = (func.coalesce(func.sum(left.c[name]), 0) for name in ("all", "held"))
         in_job = (_TASK.job == self._id, _TASK.gold.is_(None), THERE)
         tasks = select(func.count(_TASK.id), *numbers, *sums).where(*in_job)
         tasks = tasks.outerjoin(left, and_(left.c.task == _TASK.id, _TASK.state == OPEN))
         answers = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_ANSWER.counted == 1, *in_job)
+        alone = select(func.count(_TASK.id)).where(ALONE, *in_job)
         with self._store.reading() as connection:
-            images, open_, skipped, alone, review, needed, leased = map(int, connection.execute(tasks).one())
-            given = connection.scalar(answers) or 0
-        return JobProgress(images, images - skipped - open_, skipped, given, needed, leased, alone, review)
+            images, open_, skipped, review, needed, leased = map(int, connection.execute(tasks).one())
+            given, stuck = (connection.scalar(each) or 0 for each in (answers, alone))
+        return JobProgress(images, images - skipped - open_, skipped, given, needed, leased, stuck, review)
 
     @property
     def answers(self) -> pd.DataFrame:

@@ -76,6 +76,8 @@ _LATEST = select(func.coalesce(func.max(_ANSWER.id), 0)).where(_ANSWER.task == _
 _UNDECIDED = select(_TASK.id).where(_TASK.job == bindparam("job"), _TASK.state == ANSWERED)
 _COUNTS = _UNDECIDED.add_columns(func.count(_ANSWER.id).label("answers"), func.max(_ANSWER.id)).group_by(_TASK.id)
 _COUNTS = _COUNTS.outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _ANSWER.counted == 1)).order_by(_TASK.id)
+_UNANSWERED = select(_SLOT.task).where(_SLOT.job == bindparam("job"), _SLOT.state != "answered", _SLOT.slot > 0)
+_UNANSWERED = _UNANSWERED.join(schema.job_tasks).where(_TASK.state == OPEN, THERE).limit(1)
 _TO_GOLD = and_(_TASK.gold.is_not(None), _ANSWER.counted == 1)
 _NEWEST = select(func.count(), func.max(_SKIP.created), select(func.max(_ANSWER.id)).scalar_subquery())
 
@@ -197,9 +199,7 @@ def final_results(connection: Connection, row: Row[Any]) -> Consensus:
 
 def is_complete(connection: Connection, job: int) -> bool:
     """Check whether a job needs no more answers, and all those it has are combined."""
-    unanswered = select(_SLOT.task).join(schema.job_tasks).where(_TASK.state == OPEN, THERE).limit(1)
-    unanswered = unanswered.where(_SLOT.job == job, _SLOT.state != "answered", _SLOT.slot > 0)
-    return connection.scalar(unanswered) is None and not _is_undecided(connection, job)
+    return connection.scalar(_UNANSWERED, {"job": job}) is None and not _is_undecided(connection, job)
 
 
 def _is_undecided(connection: Connection, job: int) -> bool:
