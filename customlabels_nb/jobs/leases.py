@@ -64,7 +64,7 @@ T = TypeVar("T")
 _ANSWER, _JOB, _MEMBER, _SKIP, _SLOT, _TASK = (
     table.c for table in (job_answers, jobs, job_members, job_skips, job_slots, job_tasks)
 )
-# What is run often is built once. Parameters have other names than columns, because an update would set these.
+# Statements that are run often are built once. No parameter has the name of a column, which an update would then set.
 _OF_JOB, _OF_TASK, _OF_SLOT = (bindparam(name, type_=BigInteger()) for name in ("of_job", "of_task", "of_slot"))
 _BY, _COUNT = bindparam("by", type_=Text()), bindparam("count", type_=BigInteger())
 _NOW = database_now()
@@ -138,36 +138,28 @@ def _transact_as(
 
 
 # -- leasing ----------------------------------------------------------------------------------------
+# of the job and the person
 _NAMES = select(_MEMBER.who, _MEMBER.role, _MEMBER.reason).where(_MEMBER.job == _OF_JOB)
 _NAME = _NAMES.where(_MEMBER.who == _BY)
 _KEPT_NAME = _NAME.with_for_update(read=True, key_share=True)
 _GOLD = (_TASK.job == _OF_JOB) & _TASK.gold.is_not(None)
 _JOB_ROW = select(_JOB.name, _JOB.state, _JOB.members, _JOB.lease, select(1).where(_GOLD).exists().label("gold"))
 _JOB_ROW = _JOB_ROW.where(_JOB.id == _OF_JOB)
-_SEE = update(job_members).values(seen=_NOW).where(_MEMBER.job == _OF_JOB, _MEMBER.who == _BY)
-_SEE = _SEE.returning(_MEMBER.id, _MEMBER.state, _MEMBER.reason, _MEMBER.cursor)
-_MOVE = update(job_members).values(cursor=_OF_TASK).where(_MEMBER.id == bindparam("member"))
+_NOTE_SEEN = update(job_members).values(seen=_NOW).where(_MEMBER.job == _OF_JOB, _MEMBER.who == _BY)
+_NOTE_SEEN = _NOTE_SEEN.returning(_MEMBER.id, _MEMBER.state, _MEMBER.reason, _MEMBER.cursor)
+_MOVE_CURSOR = update(job_members).values(cursor=_OF_TASK).where(_MEMBER.id == bindparam("member"))
 
-
-_THERE = select(1).where(schema.images.c.split.in_(constants("train", "test")), schema.images.c.image == _TASK.image)
+# of the tasks that a person may be asked. EXISTS would be turned into joins with whole tables by PostgreSQL
+_IMAGE = select(1).where(schema.images.c.split.in_(constants("train", "test")), schema.images.c.image == _TASK.image)
 _SKIPPED = select(1).where(_SKIP.task == _TASK.id, _SKIP.who == _BY)
 _DONE = select(1).where(_ANSWER.task == _TASK.id, _ANSWER.who == _BY, _ANSWER.reason.in_(constants(LATE, REJECTED)))
-# scalar subqueries, because PostgreSQL would turn EXISTS into joins with whole tables
-_MAY_ASK = (_TASK.state == _OPEN) & (_THERE.limit(_ONE).scalar_subquery() == _ONE)
+_MAY_ASK = (_TASK.state == _OPEN) & (_IMAGE.limit(_ONE).scalar_subquery() == _ONE)
 _MAY_ASK &= _SKIPPED.scalar_subquery().is_(None) & _DONE.limit(_ONE).scalar_subquery().is_(None)
+
+# of the slots that are leased
 _LEASED = {"state": _HELD, "holder": _BY, "since": _NOW, "until": _NOW + bindparam("time"), "token": random_token()}
-_ITS_IMAGE = select(_TASK.image).where(_TASK.id == column("task")).scalar_subquery().label("image")
-_LEASE_ROW = (_SLOT.task, _SLOT.token, _SLOT.since, _SLOT.until, _ITS_IMAGE)
-_GOLD_TASKS = select(_TASK.id, _OF_SLOT, _TASK.job, *_LEASED.values()).where(_GOLD, _MAY_ASK)
-_GOLD_TASKS = _GOLD_TASKS.where(~select(1).where(_SLOT.task == _TASK.id, _SLOT.holder == _BY).exists())
-_GOLD_TASKS = _GOLD_TASKS.order_by(func.random()).limit(_COUNT)
-_LEASE_GOLD = insert(job_slots).from_select(["task", "slot", "job", *_LEASED], _GOLD_TASKS).returning(*_LEASE_ROW)
-_HAD = and_(_SLOT.task == _TASK.id, _SLOT.holder == _BY, _SLOT.slot < _ZERO)
-_HAD &= or_(_SLOT.state == _ANSWERED, _SLOT.until >= _NOW)
-_COUNT_GOLD = select(func.count().label("total"), func.count(_SLOT.slot).label("had")).where(_GOLD)
-_COUNT_GOLD = _COUNT_GOLD.outerjoin_from(job_tasks, job_slots, _HAD)
-
-
+_IMAGE_OF_TASK = select(_TASK.image).where(_TASK.id == column("task")).scalar_subquery().label("image")
+_LEASE_ROW = (_SLOT.task, _SLOT.token, _SLOT.since, _SLOT.until, _IMAGE_OF_TASK)
 _FREE = job_slots.alias("f").c
 _FREE_SLOTS = (
     select(_FREE.task, _FREE.slot, _FREE.holder)
@@ -178,27 +170,38 @@ _FREE_SLOTS = (
 
 
 def _leasing(near: Select[Any]) -> ReturningUpdate[Any]:
-    """Return the statement that leases a slot of each of some tasks with free slots, that held before by the person."""
+    """Return the statement that leases free slots of different tasks, the person's expired ones before others."""
     n, s, o = near.cte("near").prefix_with("MATERIALIZED"), job_slots.alias("s"), job_slots.alias("o").c
     slot = func.coalesce(func.max(case((n.c.holder == _BY, n.c.slot))), func.min(n.c.slot)).label("slot")
     chosen = select(n.c.task, slot).group_by(n.c.task).cte("chosen")
-    other = select(1).where(o.task == chosen.c.task, o.holder == _BY, o.slot != chosen.c.slot).scalar_subquery()
+    another = select(1).where(o.task == chosen.c.task, o.holder == _BY, o.slot != chosen.c.slot).scalar_subquery()
     free = select(s.c.task.label("of_task"), s.c.slot.label("of_slot"))
     free = free.join_from(chosen, job_tasks, _TASK.id == chosen.c.task)
     free = free.join(s, (s.c.task == chosen.c.task) & (s.c.slot == chosen.c.slot))
-    free = free.where(s.c.state != _ANSWERED, s.c.until < _NOW, _MAY_ASK, other.is_(None)).order_by(s.c.task)
+    free = free.where(s.c.state != _ANSWERED, s.c.until < _NOW, _MAY_ASK, another.is_(None)).order_by(s.c.task)
     free = free.limit(_COUNT).with_for_update(of=s, skip_locked=True)
     c = free.cte("free").prefix_with("MATERIALIZED").c
     leased = update(job_slots).values(_LEASED).where(_SLOT.task == c.of_task, _SLOT.slot == c.of_slot)
     return leased.returning(*_LEASE_ROW)
 
 
-# PostgreSQL keeps a plan only if it expects the same cost with all parameters, so the window is not a parameter
+# The first window is not a parameter: PostgreSQL keeps the plan of a statement only if it expects that plans for some
+# parameters are not better. Planning takes longer than leasing.
 _LEASE = _leasing(_FREE_SLOTS.limit(*constants(_WINDOW)))
 _UP_TO = _FREE_SLOTS.where(_FREE.task <= bindparam("last"))
 _LEASE_UP_TO = _leasing(_UP_TO)
 _IN_WINDOW = _UP_TO.limit(bindparam("window")).subquery().c
 _END_OF_WINDOW = select(func.max(_IN_WINDOW.task).label("task"), func.count(_IN_WINDOW.task).label("number"))
+
+# of images with known answers
+_HAD = and_(_SLOT.task == _TASK.id, _SLOT.holder == _BY, _SLOT.slot < _ZERO)
+_HAD &= or_(_SLOT.state == _ANSWERED, _SLOT.until >= _NOW)
+_COUNT_GOLD = select(func.count().label("total"), func.count(_SLOT.slot).label("had")).where(_GOLD)
+_COUNT_GOLD = _COUNT_GOLD.outerjoin_from(job_tasks, job_slots, _HAD)
+_UNSEEN = ~select(1).where(_SLOT.task == _TASK.id, _SLOT.holder == _BY).exists()
+_GOLD_TASKS = select(_TASK.id, _OF_SLOT, _TASK.job, *_LEASED.values()).where(_GOLD, _MAY_ASK, _UNSEEN)
+_GOLD_TASKS = _GOLD_TASKS.order_by(func.random()).limit(_COUNT)
+_LEASE_GOLD = insert(job_slots).from_select(["task", "slot", "job", *_LEASED], _GOLD_TASKS).returning(*_LEASE_ROW)
 
 
 def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[int] = ()) -> list[Lease]:
@@ -219,7 +222,7 @@ def lease(store: SqlStore, job: int, who: str, count: int, *, first: Sequence[in
             again += _lease_from(connection, task - 1, task, min(1, count - len(gold) - len(again)), **values)
         rows = _lease_from(connection, cursor, _END, count - len(gold) - len(again), **values)
         if rows:
-            connection.execute(_MOVE, {"of_task": rows[-1].task, "member": member})
+            connection.execute(_MOVE_CURSOR, {"of_task": rows[-1].task, "member": member})
         rows = again + rows
         rows += _lease_from(connection, 0, cursor, count - len(gold) - len(rows), **values)
         for row in gold:
@@ -236,10 +239,10 @@ def check_in(connection: Connection, job: int, who: str) -> tuple[Row[Any], int,
     """Note that a person is here, and return the job, their member id, and their last task, or refuse them."""
     person = {"of_job": job, "by": who}
     job_row = connection.execute(_JOB_ROW, {"of_job": job}).one()
-    member = connection.execute(_SEE, person).first()
+    member = connection.execute(_NOTE_SEEN, person).first()
     if member is None and job_row.members == "open":
         add_member(connection, job, who, exact=True)
-        member = connection.execute(_SEE, person).first()
+        member = connection.execute(_NOTE_SEEN, person).first()
     name, why = job_row.name, None
     if job_row.state != "running":
         verb = "resume" if job_row.state == "paused" else "reopen"
@@ -396,6 +399,7 @@ def _held(connection: Connection, job: int, who: str, tokens: Sequence[str] | No
 
 
 # -- answers ----------------------------------------------------------------------------------------
+# of the task, its answers and its slots
 _LOCK_TASK = (
     select(_TASK.id, _TASK.job, _TASK.gold.is_not(None).label("gold"), _JOB.state)
     .add_columns(_MEMBER.id.label("member"), _MEMBER.state.label("member_state"))
@@ -413,6 +417,8 @@ _TAKE = update(job_slots).values(state=_ANSWERED, holder=_BY, token=bindparam("i
 _TAKE = _TAKE.where(_SLOT.task == _OF_TASK, _SLOT.slot == _OF_SLOT)
 _REOPEN = update(job_slots).values(schema.REOPENED)
 _STORE = insert(job_answers).values(submitted=_NOW).returning(_ANSWER.id)
+
+# of the state of tasks
 _LACKING = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO, _SLOT.state != _ANSWERED).exists()
 _SLOT_COUNT = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > _ZERO).scalar_subquery()
 _SINGLE = (_SLOT_COUNT == _ONE) & (select(_JOB.annotators).where(_JOB.id == _TASK.job).scalar_subquery() == _ONE)
