@@ -40,6 +40,7 @@ from customlabels_nb.jobs.leases import (
 from customlabels_nb.store import Action, SqlStore, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import counter, fetch, record, take_ids, update_rows
+from customlabels_nb.store.expressions import constants
 from customlabels_nb.store.frames import annotation_keys, moment
 from customlabels_nb.store.trace import Trace
 from customlabels_nb.store.writing import Edit, change_images, read_setting, write_setting
@@ -53,6 +54,8 @@ T = TypeVar("T")
 Seen: TypeAlias = Mapping[str, tuple[int, bool]]
 _ANSWER, _IMAGE, _JOB, _MEMBER = schema.job_answers.c, schema.images.c, schema.jobs.c, schema.job_members.c
 _SKIP, _SLOT, _TASK = schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
+# a part of the SQL where it is run often, because PostgreSQL plans it only once then
+_OPEN, _ANSWERED, _ZERO, _ONE = constants(OPEN, ANSWERED, 0, 1)
 _OF_BOTH = schema.job_tasks, schema.job_members
 _HAS_SKIPPED = exists().where(_SKIP.task == _TASK.id, _SKIP.who == _MEMBER.who).correlate(*_OF_BOTH)
 _HAS_ANSWERED = exists().where(_ANSWER.task == _TASK.id, _ANSWER.who == _MEMBER.who).correlate(*_OF_BOTH)
@@ -61,7 +64,7 @@ _MAY_ANSWER = exists().where(
     ~_HAS_SKIPPED, ~_HAS_ANSWERED.where(_ANSWER.reason.in_(("", LATE, REJECTED))),
 )  # fmt: skip
 #: Condition of tasks: the image is in a dataset.
-THERE = exists().where(_IMAGE.split.in_(t.SPLITS), _IMAGE.image == _TASK.image)
+THERE = exists().where(_IMAGE.split.in_(constants(*t.SPLITS)), _IMAGE.image == _TASK.image)
 # condition of tasks: no invited person can be asked. Managers and reviewers are if they have labelled
 _NOBODY_LEFT = exists().where(_JOB.id == _TASK.job, _JOB.members != "open") & ~_MAY_ANSWER
 #: Condition of tasks: more answers are needed, and no invited person can be asked.
@@ -73,11 +76,11 @@ _SKIPS = select(func.count()).where(_SKIP.task == _TASK.id).correlate(schema.job
 _DECIDES = (_ANSWER.counted == 1) | (_ANSWER.reason == REVIEWED)
 _LATEST = select(func.coalesce(func.max(_ANSWER.id), 0)).where(_ANSWER.task == _TASK.id, _DECIDES).scalar_subquery()
 # tasks of a job that are answered but not decided, and their counted answers
-_UNDECIDED = select(_TASK.id).where(_TASK.job == bindparam("job"), _TASK.state == ANSWERED)
+_UNDECIDED = select(_TASK.id).where(_TASK.job == bindparam("job"), _TASK.state == _ANSWERED)
 _COUNTS = _UNDECIDED.add_columns(func.count(_ANSWER.id).label("answers"), func.max(_ANSWER.id)).group_by(_TASK.id)
 _COUNTS = _COUNTS.outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _ANSWER.counted == 1)).order_by(_TASK.id)
-_UNANSWERED = select(_SLOT.task).where(_SLOT.job == bindparam("job"), _SLOT.state != "answered", _SLOT.slot > 0)
-_UNANSWERED = _UNANSWERED.join(schema.job_tasks).where(_TASK.state == OPEN, THERE).limit(1)
+_UNANSWERED = select(_SLOT.task).where(_SLOT.job == bindparam("job"), _SLOT.state != _ANSWERED, _SLOT.slot > _ZERO)
+_UNANSWERED = _UNANSWERED.join(schema.job_tasks).where(_TASK.state == _OPEN, THERE).limit(_ONE)
 _TO_GOLD = and_(_TASK.gold.is_not(None), _ANSWER.counted == 1)
 _NEWEST = select(func.count(), func.max(_SKIP.created), select(func.max(_ANSWER.id)).scalar_subquery())
 
@@ -204,7 +207,7 @@ def is_complete(connection: Connection, job: int) -> bool:
 
 def _is_undecided(connection: Connection, job: int) -> bool:
     """Check whether tasks of a job have all their answers, but are not decided."""
-    return connection.scalar(_UNDECIDED.limit(1), {"job": job}) is not None
+    return connection.scalar(_UNDECIDED.limit(_ONE), {"job": job}) is not None
 
 
 def settle(store: SqlStore, job: int, *, again: bool = False) -> None:
