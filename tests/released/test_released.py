@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core.tables import SINGLE_LABEL
-from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.models.artifact import load_config
 from customlabels_nb.user_settings import settings
 from tests.released import write
@@ -114,12 +112,6 @@ def test_unfinished_predictions_are_continued(
     model = Path("models") / SINGLE_LABEL
     continued = write.detect_photos(model, name, resume=True)
     assert (continued.left, continued.images) == (0, write.IMAGES)
-
-
-def test_endpoints_know_their_datasets(release: Path, tmp_path: Path) -> None:
-    with closing(Ledger(Path(shutil.copy(release / "endpoints.db", tmp_path)))) as ledger:
-        assert ledger.datasets()["train"].digits == 1000
-        assert ledger.images_of(["s3://bucket/0.png"]) == {"s3://bucket/0.png": "0.png"}
 
 
 def test_the_files_of_a_release_are_small(release: Path) -> None:

@@ -3,9 +3,9 @@
 Run it once for each release. ``test_released.py`` opens the files of all releases.
 
 ``interface.json`` has the names and arguments of everything public. ``project.zip`` is a packed project with a trained
-version, ``models.zip`` has a folder of each kind of model, ``unfinished.zip`` predictions that were interrupted,
-``endpoints.db`` the state of an endpoint, and ``expected.json`` what these files contain. So that they stay small, the
-models have weights of a repeating pattern, and the version in the project lacks the weights of the packaged backbone.
+version, ``models.zip`` has a folder of each kind of model, ``unfinished.zip`` predictions that were interrupted, and
+``expected.json`` what these files contain. So that they stay small, the models have weights of a repeating pattern, and
+the version in the project lacks the weights of the packaged backbone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from safetensors.torch import load_file, save_file
 import customlabels_nb as cl
 from customlabels_nb.cli import _parser
 from customlabels_nb.core.tables import BOXES, MULTI_LABEL, POLYGONS, SINGLE_LABEL
-from customlabels_nb.endpoints.ledger import Entry, Ledger
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.models.artifact import WEIGHTS, ModelConfig, save_artifact, save_zero_shot
 from customlabels_nb.models.backbone import PACKAGED
@@ -255,14 +254,6 @@ def detect_photos(model: Path, to: str, **options: Any) -> Any:
         return running.detect_many(names, to=to, threshold=0, progress=False, **options)
 
 
-def write_endpoint(path: Path) -> None:
-    """Write the state of an endpoint with a dataset and an entry."""
-    with closing(Ledger(path)) as ledger:
-        ledger.add_dataset("train", "CREATE_COMPLETE", "", created=1.0)
-        line = b'{"source-ref": "s3://bucket/0.png"}'
-        ledger.put_entries("train", [Entry("0.png", "s3://bucket/0.png", line, True, [], {"red": True})])
-
-
 def main() -> None:
     """Write the files of this version."""
     folder = FOLDER / cl.__version__
@@ -278,7 +269,6 @@ def main() -> None:
             shutil.make_archive(str(folder / written.name), "zip", written)
         packed, expected["project"] = write_project(Path(scratch) / "work")
         shutil.move(packed, folder / "project.zip")
-    write_endpoint(folder / "endpoints.db")
     for name, value in (("expected", expected), ("interface", interface())):
         (folder / f"{name}.json").write_text(json.dumps(value, sort_keys=True) + "\n", "utf-8")
 
