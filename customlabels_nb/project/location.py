@@ -30,6 +30,7 @@ from customlabels_nb.errors import (
     ProjectNotFoundError,
     StoreError,
 )
+from customlabels_nb.project.former_endpoints_file import move_endpoints_file
 from customlabels_nb.store import Action, SqlStore, create_store, open_store
 from customlabels_nb.user_settings import settings
 
@@ -221,6 +222,17 @@ def _without_password(url: str) -> str:
 
 
 def open_project_store(root: Path, url: str | None = None) -> SqlStore:
+    """Open the database of a project, with what endpoints once kept in a file beside it."""
+    store = _open_store(root, url)
+    try:
+        move_endpoints_file(root / LEDGER, store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _open_store(root: Path, url: str | None) -> SqlStore:
     if os.path.isfile(root / POINTER):
         kept, schema = _read_pointer(root / POINTER)
         return open_store(url or kept, schema=schema)
