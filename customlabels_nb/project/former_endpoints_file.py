@@ -33,6 +33,7 @@ from sqlalchemy.pool import NullPool
 from customlabels_nb.core.tables import SPLITS, TEST, TRAIN
 from customlabels_nb.errors import StoreError
 from customlabels_nb.store import SqlStore, frames, schema
+from customlabels_nb.store.columns import insert_columns
 from customlabels_nb.store.database import fetch, insert_rows, load_json, take_ids
 from customlabels_nb.store.sql import ENDPOINT
 from customlabels_nb.store.writing import image_ids, read_setting, write_setting
@@ -130,11 +131,12 @@ def _move_entries(connection: Connection, file: Engine) -> None:
                 image_id = next((found[image] for found in ids.values() if image in found), None)
             if image_id is not None and image_id not in taken:
                 taken.add(image_id)
-                lines.append((image_id, -1, *values))
-        numbers = take_ids(connection, schema.manifest_lines, len(lines))
-        fields = ("id", "image_id", "revision", *(each.name for each in columns))
-        rows_ = [(number, *line) for number, line in zip(numbers, lines, strict=True)]
-        insert_rows(connection, schema.manifest_lines, fields, rows_)
+                lines.append((image_id, *values))
+        if lines:
+            fields = ("image_id", *(each.name for each in columns))
+            moved = dict(zip(fields, zip(*lines, strict=True), strict=True))
+            numbers = take_ids(connection, schema.manifest_lines, len(lines))
+            insert_columns(connection, schema.manifest_lines, {"id": numbers, "revision": -1, **moved})
 
 
 def _move_versions(connection: Connection, file: Engine) -> None:
