@@ -7,14 +7,17 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
+import pandas as pd
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.core import tables as t
 from customlabels_nb.errors import StoreError
 from customlabels_nb.project import location
 from customlabels_nb.project.location import open_project_store
@@ -178,6 +181,22 @@ def test_what_is_noted_already_stays(tmp_path: Path) -> None:
     assert found["datasets"]["train"] == {"digits": 6}
     assert found["versions"]["trained"][2] == {"digits": 7}
     assert found["settings"]["last_iteration"] == 3
+
+
+def test_many_entries_keep_their_order(tmp_path: Path) -> None:
+    root, many = served_before.unpack(tmp_path), 10_000
+    names = [f"{number:05}.jpg" for number in range(many)]
+    with closing(location._open_store(root, None)) as store:
+        images = t.normalise_images(pd.DataFrame({"image": names[:-1]}))
+        store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), ACTION)
+    with closing(sqlite3.connect(root / "endpoints.db")) as connection, connection:
+        rows = [(split, name, b"{}") for name in reversed(names) for split in ("test", "train")]
+        columns = "(split, image, source, line, labelled, state) VALUES (?1, ?2, ?2, ?3, 0, '')"
+        connection.executemany(f"INSERT INTO entries {columns}", rows)
+    began = time.monotonic()
+    found = moved(root)["entries"]
+    assert time.monotonic() - began < 20  # the time of a query for each would grow with their square
+    assert [row[:2] for row in found[7:]] == [["train", name] for name in reversed(names[:-1])]
 
 
 def test_the_log_of_a_killed_server_is_read(tmp_path: Path) -> None:

@@ -82,11 +82,14 @@ def _custom_vision(url: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it, without what differs between two servers: their URLs and buckets."""
+    """Return a value as JSON has it, without what may differ: URLs, the server's bucket, and fractions of seconds."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items() if not key.endswith("Uri")}
     if isinstance(value, list):
         return [_plain(one) for one in value]
-    if isinstance(value, str):
-        return re.sub(r"(custom-labels-console)-[\w\-]+", r"\1", value)
-    return value.isoformat() if isinstance(value, datetime) else value
+    text = value.isoformat() if isinstance(value, datetime) else value
+    return (
+        re.sub(r"(?<=custom-labels-console)-[\w\-]+|(?<=T\d\d:\d\d:\d\d)\.\d+", "", text)
+        if isinstance(text, str)
+        else text
+    )
