@@ -1,30 +1,31 @@
 """Decide by the policies of a project who may copy its model versions to other projects.
 
-Clients of the Rekognition-compatible endpoint put policies, which the project's ledger stores. The folder of projects
-that the endpoint serves stands for an account.
+Clients of the Rekognition-compatible endpoint put policies. The folder of projects that the endpoint serves stands for
+an account.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from customlabels_nb.errors import InputError, NotAllowedError, StoreError
-from customlabels_nb.project.location import LEDGER, STATE_FOLDER
+from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.project.location import STATE_FOLDER, ProjectLocation
+from customlabels_nb.store import VersionRecord
+from customlabels_nb.store.sql import ENDPOINT
 
+#: Name under which endpoints note the policies of a project, oldest first: dicts with their ``document`` and others.
+POLICIES = "policies"
 #: File in the endpoint's folder with the account that the projects beside it belong to.
 ACCOUNT_FILE = "account"
 
 _ACTION = "rekognition:copyprojectversion"
 _PRINCIPAL = re.compile(r"\*|\d{12}|arn:aws:iam::\d{12}:(?:root|(?:user|role)/[\w+=,.@/-]{1,512})", re.ASCII)
 _RESOURCE = re.compile(r"(arn:aws:rekognition:[^/]+:project/[^/]+)/version/(?:\*|[\w.\-]+/([1-9]\d*))", re.ASCII)
-_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _texts(value: dict[str, Any], key: str) -> list[str]:
     return texts
 
 
-def decide(policies: Iterable[str], version: int | None, account: str | None, principal: str | None) -> bool | None:
+def decide(policies: Iterable[str], version: int, account: str | None, principal: str | None) -> bool | None:
     """Return False if a policy denies a copy, otherwise True if one allows it, or None if none is about it."""
     who = {"*", account, f"arn:aws:iam::{account}:root", principal}
     effects = {
@@ -98,25 +99,19 @@ def decide(policies: Iterable[str], version: int | None, account: str | None, pr
     return False if False in effects else True if effects else None
 
 
-def require_permission(root: Path, version: str, target: Path) -> None:
-    """Check that the policies of the project in ``root`` allow to copy a version to the project in ``target``."""
-    path = root / LEDGER
-    if not path.is_file():
-        return
-    try:
-        with closing(sqlite3.connect(path, timeout=_SECONDS)) as connection:
-            policies = dict(connection.execute("SELECT name, document FROM policies").fetchall())
-            digits = connection.execute("SELECT digits FROM versions WHERE name = ?", (version,)).fetchone()
-    except sqlite3.Error as error:
-        raise StoreError(f"Cannot read the policies in {str(path)!r}: {error}.") from error
+def require_permission(source: ProjectLocation, version: VersionRecord, target: Path) -> None:
+    """Check that the policies of a project allow to copy its version to the project in ``target``."""
+    root, noted = source.root, source.store.setting(ENDPOINT + POLICIES) or []
+    policies = {policy["name"]: policy["document"] for policy in noted}
+    digits = version.endpoint.get("digits") or round(version.created.timestamp() * 1000)
     source_account, account = (_account(each.resolve().parent) for each in (root, target))
     shared = root.resolve().parent == target.resolve().parent or (
         source_account is not None and source_account == account
     )
-    decision = decide(policies.values(), digits and digits[0], account, None)
+    decision = decide(policies.values(), digits, account, None)
     if decision is False or (policies and decision is None and not shared):
         raise NotAllowedError(
-            f"The policies of {str(root)!r} ({', '.join(sorted(policies))}) do not allow to copy {version!r} to "
+            f"The policies of {str(root)!r} ({', '.join(sorted(policies))}) do not allow to copy {version.name!r} to "
             f"{str(target)!r}. Put a policy that does, or delete them."
         )
 

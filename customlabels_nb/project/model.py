@@ -579,7 +579,7 @@ class Model(Runnable):
 
         self._require_ready()
         location = location_of(project)
-        require_permission(self._root, self.name, location.root)
+        require_permission(self._location, self.record, location.root)
         return self._copy_to(location, name, progress=progress, events=events)
 
     def _copy_to(

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
-from customlabels_nb.errors import StoreError
+from customlabels_nb.errors import NotAllowedError, StoreError
 from customlabels_nb.project import location
 from customlabels_nb.project.location import open_project_store
 from customlabels_nb.store import Action, database
@@ -32,10 +33,13 @@ ACTION = Action("change", "Eve")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return the folder of a project that was served, before it is first opened."""
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Yield the folder of a project that was served, before it is first opened."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
-    return served_before.unpack(tmp_path, url)
+    root = served_before.unpack(tmp_path, url)
+    yield root
+    if url is not None:
+        location._open_store(root, None).destroy()
 
 
 def moved(root: Path) -> dict[str, Any]:
@@ -166,6 +170,24 @@ def test_nothing_is_moved_by_half(root: Path) -> None:
 def test_several_processes_move_it_once(root: Path) -> None:
     run(root, "together")
     check(moved(root))
+
+
+def test_policies_hold_before_the_endpoint_is_started(tmp_path: Path) -> None:
+    root = served_before.unpack(tmp_path)
+    path, denied = (
+        root / "endpoints.db",
+        {"Effect": "Deny", "Principal": "*", "Action": "rekognition:CopyProjectVersion"},
+    )
+    arn = ANSWERS["rekognition"]["versions"][3]["ProjectVersionArn"]
+    text = json.dumps({"Version": "2012-10-17", "Statement": [denied | {"Resource": arn}]})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE policies SET document = ? WHERE name = 'third'", (text,))
+    (root / "versions" / "trained").mkdir(parents=True)
+    project, target = cl.load_project(root), cl.create_project("target", root.parent)
+    with pytest.raises(NotAllowedError, match=r"policies .* \(second, third\) do not allow to copy 'trained'"):
+        project.model("trained").copy_to(target, progress=False)
+    project.close()
+    target.close()
 
 
 def test_what_is_noted_already_stays(tmp_path: Path) -> None:

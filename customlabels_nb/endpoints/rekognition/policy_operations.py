@@ -12,7 +12,7 @@ from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, find_version
 from customlabels_nb.endpoints.served_versions import ServedVersion
 from customlabels_nb.errors import InputError, ServiceError
-from customlabels_nb.project.copy_policies import decide, read_policy
+from customlabels_nb.project.copy_policies import POLICIES, decide, read_policy
 
 _MOST_ON_PAGE = 5
 
@@ -26,21 +26,29 @@ def put_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[s
     except InputError as error:
         raise ServiceError("MalformedPolicyDocumentException", str(error)) from error
     revision, now = secrets.token_hex(16), time.time()
-    with served.ledger.writing() as connection:
-        revisions = dict(served.ledger.rows("SELECT name, revision FROM policies"))
-        if name in revisions and "PolicyRevisionId" not in request:
+
+    def put(policies: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+        others, old = _without(policies, name)
+        if old and "PolicyRevisionId" not in request:
             message = f"The policy {name!a} already exists. Give its PolicyRevisionId to replace it."
             raise ServiceError("ResourceAlreadyExistsException", message)
-        _check_revision(request, revisions.get(name))
-        if name not in revisions:
-            call.workspace.options.quotas.check("policies_per_project", len(revisions) + 1)
-        connection.execute(
-            "INSERT INTO policies (name, revision, document, created, updated) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET (revision, document, updated) = "
-            "(excluded.revision, excluded.document, excluded.updated)",
-            (name, revision, document, now, now),
-        )
+        _check_revision(request, old.get("revision"))
+        if not old:
+            call.workspace.options.quotas.check("policies_per_project", len(others) + 1)
+            last = max((policy["id"] for policy in others), default=0)
+            old = {"id": max(round(now * 1000), last + 1), "name": name, "created": now}  # no id is used again
+        new = {**old, "revision": revision, "document": document, "updated": now}
+        return sorted([*others, new], key=lambda policy: int(policy["id"]))
+
+    served.note(POLICIES, put)
     return {"PolicyRevisionId": revision}
+
+
+def _without(policies: list[dict[str, Any]] | None, name: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the policies but the one with a name, and that one, empty if there is none."""
+    named = {policy["name"]: policy for policy in policies or []}
+    old = named.pop(name, {})
+    return list(named.values()), old
 
 
 def _check_revision(request: dict[str, Any], newest: str | None) -> None:
@@ -53,32 +61,33 @@ def _check_revision(request: dict[str, Any], newest: str | None) -> None:
 def list_project_policies(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     page = call.page(request, _MOST_ON_PAGE)
     served = call.workspace.find_project(request["ProjectArn"])
-    columns = "id, name, revision, document, created, updated"
-    values = page.after or 0, page.size + 1
-    rows = served.ledger.rows(f"SELECT {columns} FROM policies WHERE id > ? ORDER BY id LIMIT ?", *values)
-    items, last = page.cut(rows, lambda row: int(row[0]))
+    after = [policy for policy in served.fact(POLICIES, []) if policy["id"] > (page.after or 0)]
+    items, last = page.cut(after, lambda policy: int(policy["id"]))
     policies = [
         {
             "ProjectArn": str(served.arn),
-            "PolicyName": name,
-            "PolicyRevisionId": revision,
-            "PolicyDocument": document,
-            "CreationTimestamp": datetime.fromtimestamp(created, UTC),
-            "LastUpdatedTimestamp": datetime.fromtimestamp(updated, UTC),
+            "PolicyName": policy["name"],
+            "PolicyRevisionId": policy["revision"],
+            "PolicyDocument": policy["document"],
+            "CreationTimestamp": datetime.fromtimestamp(policy["created"], UTC),
+            "LastUpdatedTimestamp": datetime.fromtimestamp(policy["updated"], UTC),
         }
-        for _, name, revision, document, created, updated in items
+        for policy in items
     ]
     return page.answer("ProjectPolicies", policies, last)
 
 
 def delete_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
     served, name = call.workspace.find_project(request["ProjectArn"]), request["PolicyName"]
-    with served.ledger.writing() as connection:
-        revisions = dict(served.ledger.rows("SELECT name, revision FROM policies"))
-        if name not in revisions:
+
+    def delete(policies: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+        others, old = _without(policies, name)
+        if not old:
             raise ServiceError("ResourceNotFoundException", f"The project has no policy {name!a}.")
-        _check_revision(request, revisions[name])
-        connection.execute("DELETE FROM policies WHERE name = ?", (name,))
+        _check_revision(request, old["revision"])
+        return others
+
+    served.note(POLICIES, delete)
     return {}
 
 
@@ -95,7 +104,7 @@ def find_version_to_copy(call: RekognitionCall, project: ResourceName, version: 
         if is_own:
             raise
         raise _denied(version) from None  # whether it exists is no concern of others
-    documents = [document for (document,) in source.served.ledger.rows("SELECT document FROM policies")]
+    documents = [policy["document"] for policy in source.served.fact(POLICIES, [])]
     allowed = decide(documents, source.digits, call.workspace.account, call.principal)
     if allowed is False or not (is_own or allowed):
         raise _denied(version)

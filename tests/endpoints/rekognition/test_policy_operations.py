@@ -91,6 +91,21 @@ def test_there_are_five_policies_in_pages(service: Service) -> None:
     )
 
 
+def test_pages_go_on_after_deletions(service: Service) -> None:
+    project = service.project()
+    text = document(statement(project))
+    for name in "abcd":
+        put(service, project, text, name)
+    request = {"ProjectArn": project, "MaxResults": 3}
+    page = service.call("list_project_policies", **request)
+    assert [one["PolicyName"] for one in page["ProjectPolicies"]] == list("abc")
+    for name in "cd":
+        service.call("delete_project_policy", ProjectArn=project, PolicyName=name)
+    put(service, project, text, "e")
+    rest = service.call("list_project_policies", **request, NextToken=page["NextToken"])
+    assert [one["PolicyName"] for one in rest["ProjectPolicies"]] == ["e"]
+
+
 BAD: list[dict[str, Any]] = [
     {"Effect": "Maybe"},
     {"Effect": ["Allow"]},
