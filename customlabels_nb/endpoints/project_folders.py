@@ -18,7 +18,7 @@ from customlabels_nb._utils.files import is_disk_full, lock_file
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
-from customlabels_nb.project.location import DATABASE, LEDGER, POINTER, STATE_FOLDER, is_project
+from customlabels_nb.project.location import DATABASE, POINTER, STATE_FOLDER, STORED_PREDICTIONS, is_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.project.version_copying import location_of
@@ -174,7 +174,7 @@ class ProjectFolder(Generic[Served]):
             mark = _mark(project.root)
             if mark is None:
                 raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} is gone.")
-            ledger = Ledger(project.root / LEDGER)
+            ledger = Ledger(project.root / STORED_PREDICTIONS)
             served = self._served_type(self, project, ledger, 0, mark)
             digits, others = served.fact("digits"), {other.digits for other in self._open.values()}
             if digits is None or digits in others:  # new, or the folder is a copy of another project's

@@ -13,8 +13,8 @@ from customlabels_nb._utils.text import one_line
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.project.location import (
-    LEDGER,
     POINTER,
+    STORED_PREDICTIONS,
     ProjectLocation,
     check_name,
     is_project,
@@ -116,7 +116,7 @@ def delete_project(location: ProjectLocation) -> None:
                 (location.root / part).unlink()
             elif (location.root / part).is_dir():
                 shutil.rmtree(location.root / part)
-        for file in (POINTER, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm"):
+        for file in (POINTER, STORED_PREDICTIONS, f"{STORED_PREDICTIONS}-wal", f"{STORED_PREDICTIONS}-shm"):
             (location.root / file).unlink(missing_ok=True)
         if location.root.is_dir() and not any(location.root.iterdir()):
             location.root.rmdir()

@@ -36,8 +36,8 @@ from customlabels_nb.user_settings import settings
 
 POINTER = "project.json"
 DATABASE = "project.db"
-#: File in a project's folder with what only the HTTP endpoints know of the project.
-LEDGER = "endpoints.db"
+#: File in a project's folder with the images of stored predictions, up to format 1.0 with all that endpoints noted.
+STORED_PREDICTIONS = "endpoints.db"
 #: Folder beside projects with the files of the HTTP endpoints themselves, such as access keys.
 STATE_FOLDER = ".endpoints"
 _GENERATED = "generated version name"  # setting: start and number of the last one
@@ -225,7 +225,7 @@ def open_project_store(root: Path, url: str | None = None) -> SqlStore:
     """Open the database of a project, with what endpoints once kept in a file beside it."""
     store = _open_store(root, url)
     try:
-        move_endpoints_file(root / LEDGER, store)
+        move_endpoints_file(root / STORED_PREDICTIONS, store)
     except BaseException:
         store.close()
         raise
