@@ -39,11 +39,12 @@ def _rekognition(service: Service) -> dict[str, Any]:
         found["policies"] += page["ProjectPolicies"]
     for dataset in project["Datasets"]:
         one = {"DatasetArn": dataset["DatasetArn"]}
+        labels = service.call("list_dataset_labels", **one)["DatasetLabelDescriptions"]  # in an order of the endpoint's
         found["datasets"][dataset["DatasetType"]] = {
             **service.call("describe_dataset", **one),
             "lines": service.call("list_dataset_entries", **one)["DatasetEntries"],
             "errors": service.call("list_dataset_entries", **one, HasErrors=True)["DatasetEntries"],
-            **service.call("list_dataset_labels", **one),
+            "labels": sorted(labels, key=lambda label: str(label["LabelName"])),
         }
 
     def versions() -> list[dict[str, Any]]:
