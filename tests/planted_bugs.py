@@ -70,6 +70,7 @@ FOUND = [
         "            root.mkdir()\n            yield root\n",
         "project",
     ),
+    Bug("project/former_endpoints_file.py", "if image_id is None and alone:", "if image_id is None:", "project"),
     Bug("project/archive.py", "if interval(store) is not None:", "if False:", "project"),
     Bug("endpoints/rekognition/resource_names.py", r"[1-9]\d{{0,17}}", r"\d{{1,18}}", "endpoints/rekognition"),
     Bug("workers/ranks.py", "if hmac.compare_digest(tag, self._tag(head)):", "if self._tag(head):", "workers"),

@@ -212,13 +212,16 @@ def test_many_entries_keep_their_order(tmp_path: Path) -> None:
         images = t.normalise_images(pd.DataFrame({"image": names[:-1]}))
         store.add_images("train", images, t.empty(t.ANNOTATION_COLUMNS), ACTION)
     with closing(sqlite3.connect(root / "endpoints.db")) as connection, connection:
-        rows = [(split, name, b"{}") for name in reversed(names) for split in ("test", "train")]
+        rows = [
+            (split, name, json.dumps({"of": split}).encode()) for name in reversed(names) for split in ("test", "train")
+        ]
         columns = "(split, image, source, line, labelled, state) VALUES (?1, ?2, ?2, ?3, 0, '')"
         connection.executemany(f"INSERT INTO entries {columns}", rows)
     began = time.monotonic()
     found = moved(root)["entries"]
     assert time.monotonic() - began < 20  # the time of a query for each would grow with their square
-    assert [row[:2] for row in found[7:]] == [["train", name] for name in reversed(names[:-1])]
+    assert [row[1] for row in found[7:]] == names[-2::-1]
+    assert all(row[6] == {"of": "train"} for row in found[7:])
 
 
 def test_the_log_of_a_killed_server_is_read(tmp_path: Path) -> None:
