@@ -321,7 +321,7 @@ def _count_tables() -> list[Table]:
     """Define the tables of counts, which :mod:`.counts` keeps up to date. Rows whose numbers are all 0 may be missing.
 
     ``annotated`` counts the images of a status that have any annotation, ``several`` those with more than one label,
-    ``boxed`` those with boxes, and ``outlined`` those with polygons. ``boxes`` includes polygons.
+    ``outlined`` those with polygons, and ``boxed`` those with boxes or polygons. ``boxes`` includes polygons.
     """
     return [
         Table(

@@ -350,6 +350,14 @@ class SqlStore:
         with self._database.read(once=True) as connection:
             return frames.frame(fetch(connection, select(*(c[name] for name in dtypes)).where(c.images > 0)), dtypes)
 
+    def implied_task(self) -> t.Task:
+        """Return the task that the annotations of both datasets suggest, whatever the task of the project is."""
+        c = schema.image_counts.c
+        tasks: dict[t.Task, ColumnElement[Any]] = {t.POLYGONS: c.outlined, t.BOXES: c.boxed, t.MULTI_LABEL: c.several}
+        with self._database.read(once=True) as connection:
+            counts = connection.execute(select(*map(func.sum, tasks.values()))).one()
+        return next((task for task, count in zip(tasks, counts, strict=True) if count), t.SINGLE_LABEL)
+
     def labelled_by_people(self, split: str) -> tuple[int, int]:
         """Count the labelled images without any label by a model, and the boxes and polygons on them."""
         i, a = schema.images.c, schema.annotations.c

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, StaleEditError
-from customlabels_nb.store import Action, SqlStore, WriteResult, create_store
+from customlabels_nb.store import Action, SqlStore, WriteResult, create_store, schema
 from tests.store.test_contract import images, labels_of, version
 
 ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
@@ -43,6 +44,18 @@ def check_counts(store: SqlStore) -> None:
         expected = len(mine), int((mine["status"] == "labelled").sum()), len(images_with), int(shapes.sum())
         assert tuple(vars(store.statistics(split)).values()) == expected
     assert store.image_count() == len(rows)
+    names, c = ["several", "boxed", "outlined"], schema.image_counts.c
+    with store.reading() as connection:
+        sums = select(c.split, *(func.sum(c[name]) for name in names)).group_by(c.split)
+        kept = {split: [int(number) for number in numbers] for split, *numbers in connection.execute(sums)}
+    assert {split: kept.get(split, [0, 0, 0]) for split in t.SPLITS} == {s: _by_marks(store, s) for s in t.SPLITS}
+
+
+def _by_marks(store: SqlStore, split: str) -> list[int]:
+    """Count the images with several labels, with boxes and with polygons."""
+    marks = store.annotations(split)
+    several = int((marks.groupby("image")["label"].nunique() > 1).sum())
+    return [several, *(marks.loc[marks[name].notna(), "image"].nunique() for name in ("left", "polygon"))]
 
 
 def state(store: SqlStore) -> dict[str, Any]:
@@ -91,10 +104,23 @@ def reviewed(store: SqlStore) -> WriteResult:
     return store.update_images("train", rows, store.annotations("train"), ANN)
 
 
+def annotated(store: SqlStore, split: str, more: pd.DataFrame) -> WriteResult:
+    """Add annotations to images of a dataset, if they are still there."""
+    rows = store.images(split)
+    marks = pd.concat([store.annotations(split), more[more["image"].isin(rows["image"])]]).drop_duplicates(
+        ["image", "label", "left"]
+    )
+    return store.update_images(split, rows, marks, ANN)
+
+
+def drawn(image: str, label: str, **shape: Any) -> pd.DataFrame:
+    """Return a table with one box or polygon."""
+    return t.normalise_annotations(pd.DataFrame([{"image": image, "label": label, **shape}]))
+
+
 def both_labels(store: SqlStore) -> None:
     """Give image a both labels that will be merged, in the predictions as well."""
-    marks = pd.concat([store.annotations("train"), labels_of(a="aple")])
-    store.update_images("train", store.images("train"), marks, ANN)
+    annotated(store, "train", labels_of(a="aple"))
     twice = pd.concat([labels_of(a="apple", b="aple"), labels_of(a="aple")]).assign(model="v1")
     store.replace_predictions("v1", twice, ANN)
 
@@ -105,6 +131,9 @@ ACTIONS: dict[str, Callable[[SqlStore], object]] = {
     "own column": lambda s: s.update_images("train", s.images("train").assign(camera="new", more=1.5),
                                             s.annotations("train"), ANN),
     "unlabel": lambda s: s.update_images("train", s.images("train"), NOTHING, ANN),
+    "two labels": lambda s: annotated(s, "train", labels_of(a="aple", b="apple", c="pear")),
+    "box": lambda s: annotated(s, "train", drawn("a", "apple", left=1, top=1, width=2, height=2)),
+    "polygon": lambda s: annotated(s, "test", drawn("t", "pear", polygon=[[0, 0], [4, 0], [4, 4]])),
     "add": lambda s: s.add_images("train", images("d", "e"), labels_of(d="kiwi"), ANN, source={"name": "more"},
                                   issues=[Issue("DUPLICATE_CONTENT", where="y")], lines=[("n", 1, "x")]),
     "remove": lambda s: s.remove_images("train", s.images("train").query("image != 'a'"), ANN),
