@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
+from sqlalchemy import Engine
+
 from customlabels_nb._utils.files import is_disk_full, lock_file
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
 from customlabels_nb.endpoints.ledger import Ledger
@@ -43,7 +45,7 @@ class ServedProject:
 
     ``lock`` is held while its images are changed or read again, ``refreshing`` only while a request reads them again,
     ``version_lock`` while the status of a version is changed. ``listed`` is the last list of its images, after the
-    state of the project in which it was read.
+    state of the project in which it was read. ``predictions`` is the open file of stored predictions.
     """
 
     folder: ProjectFolder[Any]
@@ -55,6 +57,7 @@ class ServedProject:
     refreshing: threading.Lock = field(default_factory=threading.Lock)
     version_lock: threading.RLock = field(default_factory=threading.RLock)
     listed: tuple[Any, Any] = None, None
+    predictions: Engine | None = None
 
     @property
     def store(self) -> SqlStore:
@@ -72,6 +75,8 @@ class ServedProject:
     def close(self) -> None:
         with contextlib.suppress(CustomLabelsError):
             self.project.close()
+        if self.predictions is not None:
+            self.predictions.dispose()
         self.ledger.close()
 
 

@@ -210,7 +210,7 @@ def _most_tags(call: Call, served: ServedProject) -> int | None:
 def _add_prepared(served: ServedProject, call: Call, prepared: Sequence[_Prepared]) -> Answer:
     """Add the images that the project does not have yet, and answer."""
     with served.lock:
-        files = served.project._store.files()[0]
+        files = served.store.files()[0]
         by_hash = dict(zip(files["sha256"], files["image"], strict=True))
         new: dict[str, _Prepared] = {}
         for each in prepared:
@@ -252,7 +252,7 @@ def _store_images(served: ServedProject, new: Mapping[str, _Prepared]) -> None:
     columns = ["image", "status", "width", "height", "sha256", "source", "bytes", "mtime_ns"]
     table = pd.DataFrame(rows, columns=columns)
     images, files = t.normalise_images(table[columns[:6]], split=t.TRAIN), table[["image", "bytes", "mtime_ns"]]
-    served.project._store.add_images(t.TRAIN, images, marks_table(annotations), action("add images"), files=files)
+    served.store.add_images(t.TRAIN, images, marks_table(annotations), action("add images"), files=files)
 
 
 def marks_table(annotations: list[dict[str, Any]]) -> pd.DataFrame:
@@ -441,7 +441,7 @@ def delete_images(call: Call) -> Answer | None:
         for split, rows in images.images.groupby("split"):
             chosen = rows.loc[rows["image"].isin(names), ["image", "revision"]].reset_index(drop=True)
             if len(chosen):
-                served.project._store.remove_images(str(split), chosen, action("remove images"))
+                served.store.remove_images(str(split), chosen, action("remove images"))
     if every or call.query.flag("allIterations"):
         return Answer(202, {"Content-Length": "0"}, b"")
     return None

@@ -31,7 +31,7 @@ class ImageList:
     """Images of a project (or only ``names``) with their annotations, in the order in which they were added."""
 
     def __init__(self, served: ServedProject, names: Sequence[str] | None = None) -> None:
-        store = served.project._store
+        store = served.store
         self.served = served
         self.tags = read_tags(served)
         if names is None:
@@ -43,7 +43,7 @@ class ImageList:
 
     @cached_property
     def marks(self) -> pd.DataFrame:
-        return self.served.project._store.annotations()
+        return self.served.store.annotations()
 
     @cached_property
     def by_id(self) -> dict[str, str]:
@@ -108,7 +108,7 @@ class ImageList:
             tag = _described_tag(tags[mark.label], mark.created)
             regions[mark.image].append({"regionId": mark.id, **tag, **shares})
         negative = [tag for tag in self.tags if tag.is_negative]
-        project, made = project_id(self.served), self.served.project._store.project().created.timestamp()
+        project, made = project_id(self.served), self.served.store.project().created.timestamp()
         described = []
         for name in names:
             id_, created = id_in_project(project, "image", name), _added(self.served, name) or made
@@ -133,7 +133,7 @@ class ImageList:
 
 def list_images(served: ServedProject) -> ImageList:
     """Return all images of a project, which are read again only after a change."""
-    state = served.project._store.last_action(), read_tags(served)
+    state = served.store.last_action(), read_tags(served)
     seen, images = served.listed
     if seen != state:
         images = ImageList(served)
@@ -163,7 +163,7 @@ Edit = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
 
 def change_images(served: ServedProject, names: Sequence[str], what: str, edit: Edit) -> None:
     """Change images and their annotations. If a notebook changes them at the same time, ``edit`` is called again."""
-    store = served.project._store
+    store = served.store
     for split in t.SPLITS:
         for attempt in range(_ATTEMPTS):
             images, annotations, _ = store.tables(split, list(names))

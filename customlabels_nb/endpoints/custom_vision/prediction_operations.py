@@ -115,7 +115,7 @@ def _answer(
         "predictions": _predictions(served, version, data),
     }
     if stores:
-        add_prediction(served.ledger, answer, application, data)
+        add_prediction(served, answer, application, data)
     return answer
 
 
@@ -151,7 +151,7 @@ def _asked(version: ServedVersion[Any], data: bytes) -> tuple[ImagePrediction, t
 def query_predictions(call: Call) -> dict[str, Any]:
     """List stored predictions, page by page."""
     served, token = call.project(), call.json()
-    answers, continuation = find_predictions(served.ledger, token)
+    answers, continuation = find_predictions(served, token)
     project, domain = project_id(served), read_settings(served).domain
     results = []
     for answer in answers:
@@ -166,7 +166,7 @@ def delete_prediction(call: Call) -> None:
     served, ids = call.project(), call.query.ids("ids", _BATCH)
     if not ids:
         raise invalid("ids is empty. Pass at least one id.", "BadRequestPredictionIdsMissing")
-    delete_predictions(served.ledger, ids)
+    delete_predictions(served, ids)
 
 
 def create_images_from_predictions(call: Call) -> Answer:
@@ -174,7 +174,7 @@ def create_images_from_predictions(call: Call) -> Answer:
     served = call.project()
 
     def upload(entry: RequestFields) -> Upload:
-        data = image_of_prediction(served.ledger, entry.id("id"))
+        data = image_of_prediction(served, entry.id("id"))
         return Upload(entry.id("id"), data=data or b"", status="" if data else "ErrorSource")
 
     return add_batch(call, upload)
@@ -184,7 +184,7 @@ def get_predicted_image(call: Call) -> Answer:
     """Return the image of a stored prediction. The signature in its address takes the place of a key."""
     id_ = call.path.need("predictionId")
     served = call.signed_project(call.path.need("projectId"), id_, "prediction")
-    data = image_of_prediction(served.ledger, id_)
+    data = image_of_prediction(served, id_)
     if data is None:
         raise ServiceError("NotFoundImage", "The prediction was deleted.")
     return Answer(200, {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}, data)

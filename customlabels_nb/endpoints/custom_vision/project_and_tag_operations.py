@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
 
@@ -21,16 +21,16 @@ from customlabels_nb.endpoints.custom_vision.project_records import (
     NEGATIVE,
     PRODUCT,
     REGULAR,
+    SETTINGS,
     ProjectSettings,
     ProjectTag,
     action,
     find_tag,
+    forget_tag,
     is_detection,
+    note_tag,
     read_settings,
     read_tags,
-    settings_fact,
-    store_tag_facts,
-    tag_facts,
     task_of,
 )
 from customlabels_nb.endpoints.project_folders import ServedProject
@@ -69,7 +69,7 @@ def create_project(call: Call) -> dict[str, Any]:
         with call.folder.creating(name) as project:
             project.task = _task(domain, kind)
             chosen = ProjectSettings(name, project.name, description, domain["id"], platforms, time.time())
-            return _described(call.folder.adopt(project, **settings_fact(chosen)))
+            return _described(call.folder.adopt(project, **{SETTINGS: asdict(chosen)}))
 
 
 def update_project(call: Call) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def update_project(call: Call) -> dict[str, Any]:
         )
         if "classificationType" in settings and not is_detection(served):
             served.project.task = _task(domain, settings.choice("classificationType", MULTILABEL, MULTICLASS))
-        served.ledger.set_facts(**settings_fact(chosen))
+        served.note(SETTINGS, lambda _: asdict(chosen))
     return _described(served)
 
 
@@ -115,7 +115,7 @@ def delete_project(call: Call) -> None:
 
 
 def _described(served: ServedProject) -> dict[str, Any]:
-    chosen, record = read_settings(served), served.project._store.project()
+    chosen, record = read_settings(served), served.store.project()
     return {
         "id": project_id(served),
         "name": chosen.name,
@@ -175,7 +175,7 @@ def create_tag(call: Call) -> dict[str, Any]:
     kind = call.query.choice("type", REGULAR, NEGATIVE, PRODUCT)
     description = call.query.text("description") or ""
     with served.lock:
-        tags, facts = read_tags(served), tag_facts(served)
+        tags, tag = read_tags(served), ProjectTag(str(uuid4()), name, description, kind)
         _check_name(tags, name)
         _change_label(lambda: t.check_label(name))
         if kind != REGULAR and any(tag.type == kind for tag in tags):
@@ -184,47 +184,44 @@ def create_tag(call: Call) -> dict[str, Any]:
         if call.folder.options.service_limits and len(tags) >= _MOST_TAGS:
             raise ServiceError("BadRequestExceedTagPerProjectLimit", f"A project may have {_MOST_TAGS} tags.")
         if kind != NEGATIVE:
-            _change_label(lambda: served.project._store.add_labels([(name, None)], action("add label")))
-        facts[name] = {"id": str(uuid4()), "description": description, "type": kind}
-        store_tag_facts(served, facts)
-        return _described_tag(ProjectTag(name=name, **facts[name]), {})
+            _change_label(lambda: served.store.add_labels([(name, None)], action("add label")))
+        note_tag(served, tag)
+        return _described_tag(tag, {})
 
 
 def update_tag(call: Call) -> dict[str, Any]:
     """Change the name, the description and the type of a tag."""
     served, body = call.project(), call.json()
     with served.lock:
-        tag, facts = find_tag(served, call.path.text("tagId")), tag_facts(served)
+        tag = find_tag(served, call.path.text("tagId"))
         name = body.need("name") if "name" in body else tag.name
         kind = body.choice("type", tag.type, REGULAR, NEGATIVE, PRODUCT)
         if (kind == NEGATIVE) != tag.is_negative:
             message = f"The tag is {tag.type} and cannot become {kind}. Create another tag."
             raise ServiceError("BadRequestTagType", message)
-        facts[name] = {"id": tag.id, "description": body.text("description", tag.description) or "", "type": kind}
         if name != tag.name:
             _check_name(read_tags(served), name, but=tag)
             _change_label(lambda: t.check_label(name))
-        store_tag_facts(served, facts)  # first, so that the tag keeps its id if the server is killed
+        new = ProjectTag(tag.id, name, body.text("description", tag.description) or "", kind)
+        note_tag(served, new)  # first, so that the tag keeps its id if the server is killed
         if name != tag.name:
             if not tag.is_negative:
-                _change_label(lambda: served.project._store.rename_label(tag.name, name, action("rename label")))
-            facts.pop(tag.name, None)
-            store_tag_facts(served, facts)
-    return _described_tag(ProjectTag(name=name, **facts[name]), list_images(served).counts)
+                _change_label(lambda: served.store.rename_label(tag.name, name, action("rename label")))
+            forget_tag(served, tag.name)
+    return _described_tag(new, list_images(served).counts)
 
 
 def delete_tag(call: Call) -> None:
     """Delete a tag, and remove it from its images."""
     served = call.project()
     with served.lock:
-        tag, facts = find_tag(served, call.path.text("tagId")), tag_facts(served)
+        tag = find_tag(served, call.path.text("tagId"))
         if tag.is_negative:
             images = ImageList(served)
             untag(images, images.with_tags([tag]), [tag])
         else:
-            served.project._store.remove_label(tag.name, action("remove label"), with_annotations=True)
-        facts.pop(tag.name, None)
-        store_tag_facts(served, facts)
+            served.store.remove_label(tag.name, action("remove label"), with_annotations=True)
+        forget_tag(served, tag.name)
 
 
 def _described_tag(tag: ProjectTag, counts: dict[str, int]) -> dict[str, Any]:

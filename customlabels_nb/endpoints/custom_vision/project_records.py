@@ -1,8 +1,8 @@
-"""Combine what the project and the ledger know of the settings and the tags of a project."""
+"""Combine what a project says of itself with what programs have noted: its settings and its tags."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from customlabels_nb.core import tables as t
@@ -18,7 +18,7 @@ MULTICLASS, MULTILABEL = "Multiclass", "Multilabel"
 CLASSIFICATION_TYPES = {t.SINGLE_LABEL: MULTICLASS, t.MULTI_LABEL: MULTILABEL}
 REGULAR, NEGATIVE, PRODUCT = "Regular", "Negative", "GeneralProduct"
 
-_SETTINGS, _TAGS = "custom_vision", "custom_vision_tags"
+SETTINGS, TAGS = "custom_vision", "custom_vision_tags"  # keys of notes
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ class ProjectTag:
 
 def read_settings(served: ServedProject) -> ProjectSettings:
     """Return the settings of a project. Notebooks may have made it, or changed its name or its task."""
-    record = served.project._store.project()
-    stored = served.ledger.fact(_SETTINGS)
+    record, stored = served.store.project(), served.fact(SETTINGS)
     if stored is None:
         chosen = ProjectSettings(record.name, record.name, "", GENERAL, [], record.updated.timestamp())
     else:
@@ -63,36 +62,25 @@ def read_settings(served: ServedProject) -> ProjectSettings:
     return chosen
 
 
-def settings_fact(chosen: ProjectSettings) -> dict[str, Any]:
-    return {_SETTINGS: asdict(chosen)}
-
-
 def is_detection(served: ServedProject) -> bool:
     return task_of(served) in t.DRAWN_TASKS
 
 
 def task_of(served: ServedProject) -> str:
     """Return the task of a project. One made in a notebook may have none, and gets the one of its labels."""
-    task = served.project.task
-    if task is not None:
-        return task
-    annotations = served.project._store.annotations()
-    if annotations["left"].notna().any():
-        return t.BOXES
-    return t.MULTI_LABEL if annotations["image"].duplicated().any() else t.SINGLE_LABEL
+    return served.store.project().task or served.store.implied_task()
 
 
 def read_tags(served: ServedProject) -> list[ProjectTag]:
-    """Return the tags of a project: its labels, and negative tags, which only the ledger knows."""
-    project, all_facts = project_id(served), tag_facts(served)
-    labels = [str(label) for label in served.project._store.labels()["label"]]
-    tags = [_tag(project, name, all_facts) for name in labels]
-    negative = (_tag(project, name, all_facts) for name, facts in all_facts.items() if facts["type"] == NEGATIVE)
-    return tags + [tag for tag in negative if tag.name not in labels]
+    """Return the tags of a project: its labels, and negative tags, which are noted only."""
+    project, noted = project_id(served), served.fact(TAGS, {})
+    labels = [str(label) for label in served.store.labels()["label"]]
+    negative = [name for name, facts in noted.items() if facts["type"] == NEGATIVE and name not in labels]
+    return [_tag(project, name, noted.get(name, {})) for name in (*labels, *negative)]
 
 
-def _tag(project: str, name: str, all_facts: dict[str, Any]) -> ProjectTag:
-    return ProjectTag(**{"id": id_in_project(project, "tag", name), "name": name, **all_facts.get(name, {})})
+def _tag(project: str, name: str, facts: dict[str, Any]) -> ProjectTag:
+    return ProjectTag(**{"id": id_in_project(project, "tag", name), "name": name, **facts})
 
 
 def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
@@ -102,14 +90,14 @@ def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
     raise ServiceError("NotFoundTag", f"There is no tag {str(id_)[:100]!a} in the project.")
 
 
-def tag_facts(served: ServedProject) -> dict[str, Any]:
-    """Return what the ledger knows of tags by their names. The caller holds the lock of the project."""
-    facts: dict[str, Any] = served.ledger.fact(_TAGS, {})
-    return facts
+def note_tag(served: ServedProject, tag: ProjectTag) -> None:
+    """Note what labels of a project do not have."""
+    facts = {"id": tag.id, "description": tag.description, "type": tag.type}
+    served.note(TAGS, lambda noted: {**(noted or {}), tag.name: facts})
 
 
-def store_tag_facts(served: ServedProject, facts: dict[str, Any]) -> None:
-    served.ledger.set_facts(**{_TAGS: facts})
+def forget_tag(served: ServedProject, name: str) -> None:
+    served.note(TAGS, lambda noted: {other: facts for other, facts in (noted or {}).items() if other != name})
 
 
 def action(what: str) -> Action:

@@ -1,48 +1,112 @@
-"""Store images that programs have sent to a model, with their predictions, in the ledger of the project."""
+"""Store images that programs have sent to a model, with their predictions, in a file of their own."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import (
+    URL,
+    Column,
+    Double,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+)
+
 from customlabels_nb.endpoints.custom_vision.calls import RequestFields, invalid
-from customlabels_nb.endpoints.ledger import Ledger
+from customlabels_nb.endpoints.project_folders import ServedProject
+from customlabels_nb.project.location import LEDGER
 
 _DAY = 24 * 3600.0
 _SECONDS_KEPT = 30 * _DAY
 _PAGE, _LONGEST_PAGE, _MOST_TAGS = 50, 256, 100
 _INVALID = "BadRequestPredictionInvalidQueryParameters"
+_WAIT_SECONDS = 30
+
+_opening = threading.Lock()
+_metadata = MetaData()
+_predictions = Table(
+    "predictions",
+    _metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("created", Double, nullable=False),  # in seconds since 1970
+    Column("iteration", Text, nullable=False),
+    Column("application", Text),
+    Column("answer", Text, nullable=False),
+    Column("image", LargeBinary, nullable=False),
+    Index("predictions_by_time", "created"),
+    sqlite_autoincrement=True,
+)
+_c = _predictions.c
 
 
-def add_prediction(ledger: Ledger, answer: Mapping[str, Any], application: str | None, image: bytes) -> None:
+def _file(served: ServedProject, *, make: bool = False) -> Engine | None:
+    """Open the file with the predictions of a project. Unless ``make`` is set, return None if there is none.
+
+    The last predictions may be lost if the power fails, but not if the server is killed.
+    """
+    path = served.project.root / LEDGER
+    with _opening:
+        if served.predictions is None and (make or path.exists()):
+            url, options = URL.create("sqlite", database=str(path)), {"timeout": _WAIT_SECONDS}
+            engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args=options)
+
+            @event.listens_for(engine, "connect")
+            def prepare(connection: Any, record: object) -> None:
+                for setting in ("journal_mode = WAL", "synchronous = NORMAL"):
+                    connection.execute(f"PRAGMA {setting}")
+
+            _metadata.create_all(engine)
+            served.predictions = engine
+        return served.predictions
+
+
+def add_prediction(served: ServedProject, answer: Mapping[str, Any], application: str | None, image: bytes) -> None:
     """Store an image with the answer to its request, and delete those that are older than 30 days.
 
     A clock may be wrong for some hours, so that a prediction from more than a day ago, and not this one, says that 30
     days have passed.
     """
-    now = time.time()
-    row = (answer["id"], now, answer["iteration"], application, json.dumps(answer), image)
-    with ledger.writing() as connection:
-        earlier = "SELECT MAX(created) FROM predictions WHERE created < ?"
-        connection.execute(f"DELETE FROM predictions WHERE created < ({earlier}) - ?", (now - _DAY, _SECONDS_KEPT))
-        columns = "(id, created, iteration, application, answer, image)"
-        connection.execute(f"INSERT INTO predictions {columns} VALUES (?, ?, ?, ?, ?, ?)", row)
+    file, now = _file(served, make=True), time.time()
+    assert file is not None
+    earlier = select(func.max(_c.created)).where(_c.created < now - _DAY).scalar_subquery()
+    row = {name: answer[name] for name in ("id", "iteration")} | {"application": application}
+    with file.connect() as connection:
+        connection.execute(delete(_predictions).where(_c.created < earlier - _SECONDS_KEPT))
+        connection.execute(insert(_predictions).values(**row, created=now, answer=json.dumps(answer), image=image))
 
 
-def delete_predictions(ledger: Ledger, ids: Sequence[str]) -> None:
-    with ledger.writing() as connection:
-        connection.executemany("DELETE FROM predictions WHERE id = ?", [(each,) for each in ids])
+def delete_predictions(served: ServedProject, ids: Sequence[str]) -> None:
+    if (file := _file(served)) is not None:
+        with file.connect() as connection:
+            connection.execute(delete(_predictions).where(_c.id.in_(ids)))
 
 
-def image_of_prediction(ledger: Ledger, identifier: str) -> bytes | None:
-    rows = ledger.rows("SELECT image FROM predictions WHERE id = ?", identifier)
-    return bytes(rows[0][0]) if rows else None
+def image_of_prediction(served: ServedProject, identifier: str) -> bytes | None:
+    if (file := _file(served)) is None:
+        return None
+    with file.connect() as connection:
+        image: bytes | None = connection.scalar(select(_c.image).where(_c.id == identifier))
+        return image
 
 
-def find_predictions(ledger: Ledger, token: RequestFields) -> tuple[list[dict[str, Any]], str | None]:
+def find_predictions(served: ServedProject, token: RequestFields) -> tuple[list[dict[str, Any]], str | None]:
     """Return a page of answers that a query token asks for, and its ``continuation``, which is None on the last page.
 
     A continuation names the last answer of its page, so that deletions between two pages skip nothing.
@@ -51,12 +115,17 @@ def find_predictions(ledger: Ledger, token: RequestFields) -> tuple[list[dict[st
         (tag.id("id"), tag.number("minThreshold", 0.0), tag.number("maxThreshold", 1.0))
         for tag in token.parts("tags", _MOST_TAGS, "BadRequestPredictionTagsExceededCount")
     ]
-    conditions: dict[str, Any] = {"created >= ?": _time(token, "startTime"), "created <= ?": _time(token, "endTime")}
-    conditions["application = ?"] = token.text("application")
-    conditions["iteration = ?"] = token.id("iterationId") if "iterationId" in token else None
-    chosen = {condition: value for condition, value in conditions.items() if value is not None}
-    where = " AND ".join(["1", *chosen])
-    rows = ledger.rows(f"SELECT number, answer FROM predictions WHERE {where}", *chosen.values())
+    limits = (
+        (_c.created.__ge__, _time(token, "startTime")),
+        (_c.created.__le__, _time(token, "endTime")),
+        (_c.application.__eq__, token.text("application")),
+        (_c.iteration.__eq__, token.id("iterationId") if "iterationId" in token else None),
+    )
+    chosen = select(_c.number, _c.answer).where(*(limit(value) for limit, value in limits if value is not None))
+    file, rows = _file(served), list[Any]()
+    if file is not None:
+        with file.connect() as connection:
+            rows = list(connection.execute(chosen))
     order = token.choice("orderBy", "Newest", "Oldest", "Suggested")
     answers = ((number, json.loads(text)) for number, text in rows)
     ranked = [(_rank(order, number, each), number, each) for number, each in answers if _has_tags(each, ranges)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -25,7 +27,6 @@ from PIL import Image
 import customlabels_nb as cl
 from customlabels_nb.endpoints import predictors
 from customlabels_nb.endpoints.custom_vision.stored_predictions import add_prediction, delete_predictions
-from customlabels_nb.endpoints.ledger import Ledger
 from tests.endpoints.custom_vision.sdk_clients import FakeClassifier, FakeDetector, SdkServer, replace_predictor
 from tests.images.pictures import encoded, jpeg, picture
 from tests.remote.conftest import Web, web
@@ -271,18 +272,19 @@ def test_requests_of_both_kinds_of_clients_are_one_batch(server: SdkServer, monk
 
 
 def test_predictions_are_kept_for_thirty_days_and_whatever_a_wrong_clock_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: SdkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger, now = Ledger(tmp_path / "endpoints.db"), datetime(2026, 1, 1, tzinfo=UTC)
+    server.project("single-label", "v1")
+    served, now = server.version().served, datetime(2026, 1, 1, tzinfo=UTC)
 
     def store_on(*days: float) -> list[str]:
         for day in days:
             monkeypatch.setattr("time.time", (now + timedelta(days=day)).timestamp)
-            add_prediction(ledger, {"id": f"day {day}", "iteration": "i"}, None, b"")
-        return [row[0] for row in ledger.rows("SELECT id FROM predictions ORDER BY created")]
+            add_prediction(served, {"id": f"day {day}", "iteration": "i"}, None, b"")
+        with closing(sqlite3.connect(served.project.root / "endpoints.db")) as file:
+            return [row[0] for row in file.execute("SELECT id FROM predictions ORDER BY created")]
 
     assert store_on(0, 20) == ["day 0", "day 20"]
     assert store_on(51, 51.1, 51.9) == ["day 0", "day 20", "day 51", "day 51.1", "day 51.9"]  # a wrong clock
-    delete_predictions(ledger, ["day 51", "day 51.1", "day 51.9"])
+    delete_predictions(served, ["day 51", "day 51.1", "day 51.9"])
     assert store_on(31, 32.5) == ["day 20", "day 31", "day 32.5"]
-    ledger.close()
