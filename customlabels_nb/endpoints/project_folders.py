@@ -158,6 +158,14 @@ class ProjectFolder(Generic[Served]):
                     self._try_to_open(folder, mark)
             return sorted(self._open.values(), key=lambda served: -served.digits)
 
+    def first(self, is_wanted: Callable[[Served], bool]) -> Served | None:
+        """Return the project that is wanted, or None. The folder is only looked through for one that is not open."""
+        with self.lock:
+            there = [
+                served for folder, served in self._open.items() if is_wanted(served) and _mark(folder) == served.mark
+            ]
+            return next(iter(there or filter(is_wanted, self.projects())), None)
+
     def read_each(self, projects: Iterable[Served], read: Callable[[Served], T]) -> list[T]:
         """Return what ``read`` finds in each of the projects, without those that are deleted meanwhile."""
         results = []

@@ -803,6 +803,12 @@ class SqlStore:
         with self._database.read() as connection:
             return frames.read_labels(connection)
 
+    def label_names(self) -> list[str]:
+        """Return the labels in their order."""
+        c = schema.labels.c
+        with self._database.read(once=True) as connection:
+            return [str(label) for (label,) in fetch(connection, select(c.label).order_by(c.position))]
+
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
         """Count the uses of each label, or only of ``label``: label, train, test (images), annotations (int64)."""
         names, n = schema.labels.c, schema.label_counts.c

@@ -150,10 +150,10 @@ class Call:
 
     def project(self) -> ServedProject:
         wanted = _id_in_path(self.path.text("projectId"))
-        for served in self.folder.projects():
-            if project_id(served) == wanted:
-                return served  # type: ignore[no-any-return]
-        raise ServiceError("NotFoundProject", f"There is no project {wanted!a}.")
+        served = self.folder.first(lambda served: project_id(served) == wanted)
+        if served is None:
+            raise ServiceError("NotFoundProject", f"There is no project {wanted!a}.")
+        return served  # type: ignore[no-any-return]
 
     def json(self) -> RequestFields:
         """Return the JSON object in the body, which is empty if there is no body."""

@@ -30,7 +30,13 @@ from customlabels_nb.endpoints.custom_vision.iterations import (
     take_back,
     trained_model,
 )
-from customlabels_nb.endpoints.custom_vision.project_records import CLASSIFICATION_TYPES, action, read_settings, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import (
+    CLASSIFICATION_TYPES,
+    action,
+    read_settings,
+    read_tags,
+    task_of,
+)
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import (
     TRAINING,
@@ -239,7 +245,7 @@ def get_iteration_performance(call: Call) -> dict[str, Any]:
     outcomes = _outcomes(version, call.query.number("overlapThreshold", 0.3))
     folds = deal(outcomes)
     parts = [outcomes.only(np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
-    ids = tag_ids(version, outcomes.labels)
+    ids = tag_ids(version, outcomes.labels, read_tags(version.served))
 
     def shares(chosen: list[int]) -> dict[str, float]:
         whole, *measured = (_precision_recall(part, threshold, chosen) for part in (outcomes, *parts))
@@ -264,7 +270,7 @@ def get_iteration_performance(call: Call) -> dict[str, Any]:
 def get_image_performances(call: Call) -> list[dict[str, Any]]:
     version = _iteration(call)
     images, names, outcomes = _tested(call, version)
-    names, ids = page(call, names), tag_ids(version, outcomes.labels)
+    names, ids = page(call, names), tag_ids(version, outcomes.labels, images.tags)
     positions = {name: position for position, name in enumerate(outcomes.images)}
     sizes = images.images.set_index("image")[["width", "height"]]
     described: list[dict[str, Any]] = []

@@ -9,7 +9,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision.calls import moment
 from customlabels_nb.endpoints.custom_vision.domains import GENERAL, GENERAL_DETECTION, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.project_records import CLASSIFICATION_TYPES, action, read_tags, task_of
+from customlabels_nb.endpoints.custom_vision.project_records import CLASSIFICATION_TYPES, ProjectTag, action, task_of
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import COPYING, TRAINING, ServedVersion, change_facts, versions_of
 from customlabels_nb.errors import ServiceError
@@ -25,10 +25,10 @@ def iteration_id(version: Iteration) -> str:
     return id_in_project(project_id(version.served), "iteration", str(version.digits))
 
 
-def tag_ids(version: Iteration, labels: Iterable[str]) -> dict[str, str]:
+def tag_ids(version: Iteration, labels: Iterable[str], tags: Iterable[ProjectTag]) -> dict[str, str]:
     """Return the ids that tags had when the iteration was trained. Labels without a tag get an id as well."""
     ids = {label: id_in_project(project_id(version.served), "tag", label) for label in labels}
-    now = {tag.name: tag.id for tag in read_tags(version.served)}
+    now = {tag.name: tag.id for tag in tags}
     trained: dict[str, str] = version.facts.get("iteration", {}).get("tags", {})
     return ids | now | trained
 

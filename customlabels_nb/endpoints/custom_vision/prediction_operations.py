@@ -122,7 +122,8 @@ def _answer(
 def _predictions(served: ServedProject, version: ServedVersion[Any], data: bytes) -> list[dict[str, Any]]:
     """Return all predictions for an image, the most probable first."""
     found, labels, size = _asked(version, data)
-    ids, types = tag_ids(version, labels), {tag.id: tag.type for tag in read_tags(served)}
+    tags = read_tags(served)
+    ids, types = tag_ids(version, labels, tags), {tag.id: tag.type for tag in tags}
     entries = []
     for index, probability in zip(found.labels.tolist(), found.confidences.tolist(), strict=True):
         tag = {"tagId": ids[labels[index]], "tagName": labels[index], "tagType": types.get(ids[labels[index]], REGULAR)}

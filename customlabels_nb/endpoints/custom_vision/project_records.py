@@ -74,7 +74,7 @@ def task_of(served: ServedProject) -> str:
 def read_tags(served: ServedProject) -> list[ProjectTag]:
     """Return the tags of a project: its labels, and negative tags, which are noted only."""
     project, noted = project_id(served), served.fact(TAGS, {})
-    labels = [str(label) for label in served.store.labels()["label"]]
+    labels = served.store.label_names()
     negative = [name for name, facts in noted.items() if facts["type"] == NEGATIVE and name not in labels]
     return [_tag(project, name, noted.get(name, {})) for name in (*labels, *negative)]
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -54,6 +55,8 @@ _predictions = Table(
     sqlite_autoincrement=True,
 )
 _c = _predictions.c
+_day_ago = select(func.max(_c.created)).where(_c.created < bindparam("day_ago")).scalar_subquery()
+_forget_old = delete(_predictions).where(_c.created < _day_ago - _SECONDS_KEPT)
 
 
 def _file(served: ServedProject, *, make: bool = False) -> Engine | None:
@@ -85,11 +88,10 @@ def add_prediction(served: ServedProject, answer: Mapping[str, Any], application
     """
     file, now = _file(served, make=True), time.time()
     assert file is not None
-    earlier = select(func.max(_c.created)).where(_c.created < now - _DAY).scalar_subquery()
     row = {name: answer[name] for name in ("id", "iteration")} | {"application": application}
     with file.connect() as connection:
-        connection.execute(delete(_predictions).where(_c.created < earlier - _SECONDS_KEPT))
-        connection.execute(insert(_predictions).values(**row, created=now, answer=json.dumps(answer), image=image))
+        connection.execute(_forget_old, {"day_ago": now - _DAY})
+        connection.execute(insert(_predictions), {**row, "created": now, "answer": json.dumps(answer), "image": image})
 
 
 def delete_predictions(served: ServedProject, ids: Sequence[str]) -> None:
