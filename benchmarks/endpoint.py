@@ -1,4 +1,4 @@
-"""Both HTTP endpoints: detection with one and with eight clients, and descriptions during training.
+"""Both HTTP endpoints: detection with one and with eight clients, in large projects, and descriptions during training.
 
 Clients of boto3 and of the Custom Vision SDK in threads of this process ask a server in another one, both on this
 machine. Their own signing, encoding and parsing is part of each figure.
@@ -12,25 +12,30 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
 import numpy as np
-from _measure import bound, figure, heading, start
+import pandas as pd
+from _measure import bound, figure, heading, seconds, start
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from botocore.config import Config
 from msrest.authentication import ApiKeyCredentials
 
 import customlabels_nb as cl
+from customlabels_nb.core import tables as t
 from customlabels_nb.inference.postprocess import Postprocessor
 from customlabels_nb.project.model import Model
+from customlabels_nb.store import Action
 
 CLIENTS = 8
 IMAGES = 160
 ROUNDS = 3
+SIZES = {"small": 100, "large": 100_000}
 BUDGETS = {"circuit_boards": "30s", "rooms": None}
 
 
@@ -43,10 +48,13 @@ def main() -> None:
         for name, budget in BUDGETS.items():
             project = cl.examples.create(name, root)
             models[name] = project.train("v1", budget=budget, progress=False)
+        for name, count in SIZES.items():
+            fill(cl.create_project(name, root), count, models["rooms"])
         with Server(root) as server:
             for name, model in models.items():
                 measure(server, name, model)
                 measure_custom_vision(server, name, model)
+            compare_sizes(server, photos_of("rooms", models["rooms"]))
             describe(server, "rooms")
 
 
@@ -159,22 +167,42 @@ def measure(server: Server, name: str, model: Model) -> None:
     bound("one client, p95", late * 1e3, "ms", at_most=(1.3 * parts + 0.005) * 1e3)
 
 
+def fill(project: cl.Project, count: int, model: Model) -> None:
+    """Add labelled images without files to a project without a task, and a copy of a classifier."""
+    names = [f"photos/{number}.jpg" for number in range(count)]
+    images = t.normalise_images(pd.DataFrame({"image": names, "status": "labelled"}), split=t.TRAIN)
+    annotations = t.normalise_annotations(pd.DataFrame({"image": names, "label": np.resize(model.labels, count)}))
+    project._store.add_images(t.TRAIN, images, annotations, Action("import", "somebody"))
+    model.copy_to(project, progress=False)
+    project.close()
+
+
+class VisionClient:
+    """Client of the Custom Vision SDK for the newest iteration of a project, which it publishes."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        keys = {"in_headers": {"Training-Key": "test", "Prediction-Key": "test"}}
+        trainer = CustomVisionTrainingClient(server.url, ApiKeyCredentials(**keys))
+        (project,) = (each for each in trainer.get_projects() if each.name == name)
+        trainer.publish_iteration(project.id, trainer.get_iterations(project.id)[0].id, "live", "none", overwrite=True)
+        self.is_detector = trainer.get_domain(project.settings.domain_id).type == "ObjectDetection"
+        self.operation = "detect_image" if self.is_detector else "classify_image"
+        self._ask = getattr(CustomVisionPredictionClient(server.url, ApiKeyCredentials(**keys)), self.operation)
+        self._project = project.id
+
+    def ask(self, photo: bytes) -> float:
+        """Return the milliseconds that a prediction takes."""
+        return seconds(lambda: self._ask(self._project, "live", photo)) * 1e3
+
+
 def measure_custom_vision(server: Server, name: str, model: Model) -> None:
     """Compare requests of Custom Vision clients, which the server stores, with ``detect_many``, in turn."""
     chosen = photos_of(name, model)
     photos = [path.read_bytes() for path in chosen]
-    trainer = CustomVisionTrainingClient(server.url, ApiKeyCredentials(in_headers={"Training-Key": "test"}))
-    (project,) = (each for each in trainer.get_projects() if each.name == name)
-    trainer.publish_iteration(project.id, trainer.get_iterations(project.id)[0].id, "live", "none")
-    keys = {"Prediction-Key": "test"}
-    clients = [
-        CustomVisionPredictionClient(server.url, ApiKeyCredentials(in_headers=keys.copy())) for _ in range(CLIENTS)
-    ]
-    is_detector = trainer.get_domain(project.settings.domain_id).type == "ObjectDetection"
-    operation = "detect_image" if is_detector else "classify_image"
+    clients = [VisionClient(server, name) for _ in range(CLIENTS)]
 
     def ask(number: int) -> None:
-        getattr(clients[number % CLIENTS], operation)(project.id, "live", photos[number])
+        clients[number % CLIENTS].ask(photos[number])
 
     many, together = [], []
     with model.started("cpu"), ThreadPoolExecutor(CLIENTS) as pool:
@@ -189,9 +217,20 @@ def measure_custom_vision(server: Server, name: str, model: Model) -> None:
             together.append(IMAGES / (time.perf_counter() - ended))
     ratio = statistics.median(ours / batch for ours, batch in zip(together, many, strict=True))
     rate = f"{statistics.median(together):.1f} images/s, detect_many {statistics.median(many):.1f}"
-    figure(f"{CLIENTS} Custom Vision clients, {operation}", f"{rate}, {ratio:.2f} ×")
-    if is_detector:
-        bound("Custom Vision: images/s over detect_many", ratio, "x", at_least=0.8)
+    figure(f"{CLIENTS} Custom Vision clients, {clients[0].operation}", f"{rate}, {ratio:.2f} ×")
+    bound("Custom Vision: images/s over detect_many", ratio, "x", at_least=0.8)
+    if not clients[0].is_detector:
+        alone = [clients[0].ask(photo) for photo in photos[:60]][10:]
+        bound("one Custom Vision client, median", statistics.median(alone), "ms", at_most=21)
+
+
+def compare_sizes(server: Server, photos: Sequence[Path]) -> None:
+    """Compare predictions in projects that have the same model, and few or many images."""
+    small, large = (VisionClient(server, name) for name in SIZES)
+    pairs = [(small.ask(photo), large.ask(photo)) for photo in (path.read_bytes() for path in photos[:60])][10:]
+    few, many = (statistics.median(each) for each in zip(*pairs, strict=True))
+    heading(f"one prediction in a project of {SIZES['large']:,} images, {many:.1f} ms")
+    bound(f"over one in a project of {SIZES['small']}, {few:.1f} ms", many / few, "x", at_most=1.2)
 
 
 def describe(server: Server, name: str) -> None:

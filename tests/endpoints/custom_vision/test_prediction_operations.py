@@ -271,6 +271,32 @@ def test_requests_of_both_kinds_of_clients_are_one_batch(server: SdkServer, monk
     assert fake.batches == [1, 5]
 
 
+EARLIER_FILE = """
+    CREATE TABLE predictions (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created REAL NOT NULL,
+        iteration TEXT NOT NULL, application TEXT, answer TEXT NOT NULL, image BLOB NOT NULL);
+    CREATE INDEX predictions_by_time ON predictions (created);
+    INSERT INTO predictions VALUES (7, 'old', 1.0, 'i', NULL, '{"id": "old", "predictions": []}', x'0a0b')
+"""
+
+
+@pytest.mark.usefixtures("classifier")
+def test_stored_predictions_of_earlier_releases_stay(server: SdkServer) -> None:
+    project = server.published("single-label")
+    path = server.root / "fruit" / "endpoints.db"
+    for file in path.parent.glob("endpoints.db*"):
+        file.unlink()
+    assert server.trainer.query_predictions(project, PredictionQueryToken()).results == []
+    assert not path.exists()
+    with closing(sqlite3.connect(path)) as earlier, earlier:
+        earlier.executescript(EARLIER_FILE)
+    new = server.predictor.classify_image(project, "live", PHOTO)
+    found = server.trainer.query_predictions(project, PredictionQueryToken(order_by="Oldest")).results
+    assert [each.id for each in found] == ["old", new.id]
+    with urlopen(found[0].original_image_uri) as answer:
+        assert answer.read() == b"\n\x0b"
+
+
 def test_predictions_are_kept_for_thirty_days_and_whatever_a_wrong_clock_says(
     server: SdkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
