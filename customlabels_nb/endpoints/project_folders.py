@@ -1,4 +1,4 @@
-"""Find the projects in a folder, open them with their ledgers, and keep what their servers share."""
+"""Find the projects in a folder, open them, and keep what their servers share."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from sqlalchemy import Engine
 
 from customlabels_nb._utils.files import is_disk_full, lock_file
 from customlabels_nb.core.limits import LOCAL, REKOGNITION, Limits
-from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.errors import CustomLabelsError, InputError, ProjectExistsError, ProjectNameError, ServiceError
-from customlabels_nb.project.location import DATABASE, POINTER, STATE_FOLDER, STORED_PREDICTIONS, is_project
+from customlabels_nb.project.location import DATABASE, POINTER, STATE_FOLDER, is_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.project.version_copying import location_of
@@ -41,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class ServedProject:
-    """Project with its store and ledger. ``digits`` is the time of its creation in milliseconds, which identifies it.
+    """Project with its store. ``digits`` is the time of its creation in milliseconds, which identifies it.
 
     ``lock`` is held while its images are changed or read again, ``refreshing`` only while a request reads them again,
     ``version_lock`` while the status of a version is changed. ``listed`` is the last list of its images, after the
@@ -50,7 +49,6 @@ class ServedProject:
 
     folder: ProjectFolder[Any]
     project: Project
-    ledger: Ledger
     digits: int
     mark: tuple[int, int]
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -77,7 +75,6 @@ class ServedProject:
             self.project.close()
         if self.predictions is not None:
             self.predictions.dispose()
-        self.ledger.close()
 
 
 @dataclass(frozen=True)
@@ -187,14 +184,11 @@ class ProjectFolder(Generic[Served]):
             mark = _mark(project.root)
             if mark is None:
                 raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} is gone.")
-            ledger = Ledger(project.root / STORED_PREDICTIONS)
-            served = self._served_type(self, project, ledger, 0, mark)
+            served = self._served_type(self, project, 0, mark)
             digits, others = served.fact("digits"), {other.digits for other in self._open.values()}
             if digits is None or digits in others:  # new, or the folder is a copy of another project's
                 facts["digits"] = digits = unused_digits(served.store.project().created.timestamp(), others)
             served.digits = digits
-            if facts:
-                ledger.set_facts(**facts)
             for key, value in facts.items():
                 served.note(key, lambda _: value)  # noqa: B023 - called at once
             self._open[project.root] = served

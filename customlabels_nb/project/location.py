@@ -93,8 +93,8 @@ def new_version_name(
     location: ProjectLocation, name: str | None = None, *, clock: Callable[[], datetime] = datetime.now
 ) -> str:
     """Check that no version or alias is called ``name``, or generate ``<project>.<date>T<time>`` if it is None."""
-    versions = [version for version in location.store.versions() if not version.is_reserved]
-    taken = {version.name for version in versions} | {version.alias for version in versions}
+    versions = location.store.versions()
+    taken = {name for version in versions if not version.is_reserved for name in (version.name, version.alias)}
     folder = location.root / "versions"
     if name is not None:
         if check_name(name) in taken or (folder / name).exists():

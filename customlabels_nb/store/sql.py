@@ -290,11 +290,10 @@ class SqlStore:
             rows = fetch(connection, select(*columns).where(c.split == split))
             if not rows:
                 return None
-            *texts, created, updated, sources, tags, noted = rows[0]
+            name, status, message, created, updated, *texts = rows[0]
             made, changed = frames.moment(created), frames.moment(updated)
-            return DatasetRecord(
-                *texts, made, changed, load_json(sources, []), load_json(tags, {}), load_json(noted, {})
-            )
+            sources, tags, noted = (load_json(text, empty) for text, empty in zip(texts, ([], {}, {}), strict=True))
+            return DatasetRecord(name, status, message, made, changed, sources, tags, noted)
 
     def create_dataset(self, split: str, action: Action, *, tags: dict[str, str], endpoint: dict[str, Any]) -> bool:
         """Create an empty dataset with what an endpoint notes of it, or return False if it exists."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb.endpoints import EndpointServer
 from customlabels_nb.endpoints.failures import DISK_FULL, FAILED_BY_SERVICE, job_message
-from customlabels_nb.endpoints.ledger import Ledger
 from customlabels_nb.errors import InputError, ProjectError, ServiceError
+from customlabels_nb.store import SqlStore
 from tests.endpoints.custom_vision.vision_service import KEY
 
 PRIVATE = "/srv/private/fruit"
@@ -67,22 +65,6 @@ def test_a_job_shows_errors_of_the_client_and_logs_others(caplog: pytest.LogCapt
     assert "RuntimeError: private" in caplog.text
 
 
-def test_a_transaction_on_a_full_disk_is_undone_and_the_ledger_goes_on(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.db")
-    ledger.set_facts(kept=1)
-    pages = ledger.rows("PRAGMA page_count")[0][0]
-    with ledger.writing() as connection:
-        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-    facts = {f"fact {number}": "x" * 3000 for number in range(50)}
-    with pytest.raises(sqlite3.OperationalError) as caught:
-        ledger.set_facts(kept=2, **facts)
-    assert is_disk_full(caught.value)
-    assert ledger.fact("kept") == 1
-    ledger.set_facts(kept=3)
-    assert ledger.fact("kept") == 3
-    ledger.close()
-
-
 def test_a_project_that_cannot_be_stored_whole_is_not_created(
     server: EndpointServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +75,7 @@ def test_a_project_that_cannot_be_stored_whole_is_not_created(
     headers = {"Training-Key": KEY.secret_key}
     uri = "/customvision/v3.3/training/projects"
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "set_facts", fail)
+        patch.setattr(SqlStore, "change_setting", fail)
         answer = server.custom_vision.answer("POST", f"{uri}?name=fruit", headers, b"")
     assert (answer.status, json.loads(answer.body)["message"]) == (500, DISK_FULL)
     assert json.loads(server.custom_vision.answer("GET", uri, headers, b"").body) == []

@@ -89,7 +89,7 @@ def name_of(version: Iteration) -> str:
 
 
 def change_iteration(version: Iteration, **changes: Any) -> None:
-    """Change what the ledger knows of an iteration, such as its name."""
+    """Change what is noted of an iteration, such as its name."""
     facts = {**version.facts.get("iteration", {}), **changes}
     change_facts(version.served.store, version.local, iteration=facts)
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from customlabels_nb.endpoints.custom_vision.calls import RequestFields, invalid
 from customlabels_nb.endpoints.project_folders import ServedProject
-from customlabels_nb.project.location import LEDGER
+from customlabels_nb.project.location import STORED_PREDICTIONS
 
 _DAY = 24 * 3600.0
 _SECONDS_KEPT = 30 * _DAY
@@ -64,7 +64,7 @@ def _file(served: ServedProject, *, make: bool = False) -> Engine | None:
 
     The last predictions may be lost if the power fails, but not if the server is killed.
     """
-    path = served.project.root / LEDGER
+    path = served.project.root / STORED_PREDICTIONS
     with _opening:
         if served.predictions is None and (make or path.exists()):
             url, options = URL.create("sqlite", database=str(path)), {"timeout": _WAIT_SECONDS}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -212,17 +210,3 @@ def test_a_damaged_project_hides_no_others(
     assert names(service) == ["rooms"] == names(service)
     assert caplog.text.count("broken") >= 1
     assert tried.count("broken") == 1  # because a database that does not answer takes long
-
-
-def test_a_ledger_of_another_format_is_left_as_it_is(service: Service, caplog: pytest.LogCaptureFixture) -> None:
-    service.project()
-    cl.create_project("early", service.root).close()
-    path = service.root / "early" / "endpoints.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
-        connection.commit()
-    before = path.read_bytes()
-    assert names(service) == ["rooms"]
-    assert "has the format None, but this release reads '1.0'" in caplog.text
-    assert path.read_bytes() == before
