@@ -292,8 +292,8 @@ class SqlStore:
                 return None
             name, status, message, created, updated, *texts = rows[0]
             made, changed = frames.moment(created), frames.moment(updated)
-            sources, tags, noted = (load_json(text, empty) for text, empty in zip(texts, ([], {}, {}), strict=True))
-            return DatasetRecord(name, status, message, made, changed, sources, tags, noted)
+            sources, *mappings = (load_json(text, [] if place == 0 else {}) for place, text in enumerate(texts))
+            return DatasetRecord(name, status, message, made, changed, sources, *mappings)
 
     def create_dataset(self, split: str, action: Action, *, tags: dict[str, str], endpoint: dict[str, Any]) -> bool:
         """Create an empty dataset with what an endpoint notes of it, or return False if it exists."""
