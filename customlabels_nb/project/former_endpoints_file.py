@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -133,8 +133,7 @@ def _move_entries(connection: Connection, file: Engine) -> None:
                 taken.add(image_id)
                 lines.append((image_id, *values))
         if lines:
-            fields = ("image_id", *(each.name for each in columns))
-            moved = dict(zip(fields, zip(*lines, strict=True), strict=True))
+            moved = dict(zip(("image_id", *(each.name for each in columns)), zip(*lines, strict=True), strict=True))
             numbers = take_ids(connection, schema.manifest_lines, len(lines))
             insert_columns(connection, schema.manifest_lines, {"id": numbers, "revision": -1, **moved})
 
@@ -148,20 +147,22 @@ def _move_versions(connection: Connection, file: Engine) -> None:
     known = {name: row for name, *row in fetch(connection, select(v.name, v.created, v.tags, v.endpoint))}
     for name, digits, text in _read(file, select(_versions)):
         facts = json.loads(text)
-        began, record, tags, first = (facts.pop(key, None) for key in ("created", "record", "tags", "first_tags"))
+        began, record = facts.pop("created", digits / 1000), facts.pop("record", None)
+        tags, first_tags = facts.pop("tags", {}), facts.pop("first_tags", {})  # a copy loses those that it began with
         if name in known:
             made, stored_tags, noted = known[name]
             if noted or record not in (None, frames.moment(made).isoformat()):
                 continue
-            tags = _merged(load_json(stored_tags, {}), tags or {}, first or {})
+            kept = {key: text for key, text in load_json(stored_tags, {}).items() if key not in first_tags}
+            tags = kept | tags
         elif "status" not in facts:
             continue
         else:
-            made = round((began or digits / 1000) * 1_000_000)
+            made = round(began * 1_000_000)
             _insert_queued(connection, name, facts["status"], made)
         if digits != round(frames.moment(made).timestamp() * 1000):
             facts["digits"] = digits
-        values = {"tags": json.dumps(tags or {}), "endpoint": json.dumps(facts)}
+        values = {"tags": json.dumps(tags), "endpoint": json.dumps(facts)}
         connection.execute(update(schema.versions).where(v.name == name).values(**values))
 
 
@@ -170,9 +171,3 @@ def _insert_queued(connection: Connection, name: str, status: str, made: int) ->
     columns = ("id", "name", "status", "status_message", "folder", "created", "updated")
     row = (id_, name, status, _MESSAGES[status], f"versions/{name}", made, made)
     insert_rows(connection, schema.versions, columns, [row])
-
-
-def _merged(tags: Mapping[str, str], given: Mapping[str, str], first: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of a version with those that its client gave, instead of the ``first`` ones of a copy."""
-    kept = {key: text for key, text in tags.items() if key in given or key not in first}
-    return kept | {key: text for key, text in given.items() if first.get(key) != text}

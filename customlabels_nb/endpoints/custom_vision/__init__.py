@@ -7,6 +7,6 @@ value of the answer, None for an empty one, or an :class:`~customlabels_nb.endpo
 ``ServiceError`` with one of the service's codes. To add an operation, write such a function and put it in the row of
 its name in ``routes``.
 
-Images, annotations, labels and versions are those of the project. What only this service knows is in the ledger, and
-``project_records`` combines the two.
+Images, annotations, labels and versions are those of the project. What only this service knows is noted in its
+store, and ``project_records`` combines the two.
 """
