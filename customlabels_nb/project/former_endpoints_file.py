@@ -160,7 +160,8 @@ def _move_versions(connection: Connection, file: Engine) -> None:
         else:
             made = round(began * 1_000_000)
             _insert_queued(connection, name, facts["status"], made)
-        if digits != round(frames.moment(made).timestamp() * 1000):
+        # training will replace the record, with another time
+        if "status" in facts or digits != round(frames.moment(made).timestamp() * 1000):
             facts["digits"] = digits
         values = {"tags": json.dumps(tags), "endpoint": json.dumps(facts)}
         connection.execute(update(schema.versions).where(v.name == name).values(**values))

@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -19,10 +21,12 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.endpoints.training_process import train_in_this_process
 from customlabels_nb.errors import NotAllowedError, StoreError
 from customlabels_nb.project import location
 from customlabels_nb.project.location import open_project_store
-from customlabels_nb.store import Action, database
+from customlabels_nb.project.version_copying import location_of
+from customlabels_nb.store import Action, SqlStore, database
 from tests.conftest import ROOT
 from tests.project import served_before
 from tests.released.endpoint_answers import answers
@@ -127,7 +131,7 @@ def _check_versions(found: dict[str, list[Any]], before: dict[str, Any]) -> None
         f"version-{numbers['-queued']}": [
             "TRAINING_IN_PROGRESS",
             {"by": "nobody yet"},
-            {"name": "-queued", **output, "status": "TRAINING_IN_PROGRESS"},
+            {"name": "-queued", **output, "status": "TRAINING_IN_PROGRESS", "digits": numbers["-queued"]},
         ],
     }  # fmt: skip
     assert trained.items() >= {
@@ -203,6 +207,22 @@ def test_what_is_noted_already_stays(tmp_path: Path) -> None:
     assert found["datasets"]["train"] == {"digits": 6}
     assert found["versions"]["trained"][2] == {"digits": 7}
     assert found["settings"]["last_iteration"] == 3
+
+
+def test_a_queued_version_keeps_its_number_when_it_is_trained(tmp_path: Path) -> None:
+    root = served_before.unpack(tmp_path)
+    project = cl.load_project(root)
+    store = location_of(project).store
+    (queued,) = (version for version in store.versions() if version.endpoint.get("name") == "-queued")
+
+    def train(project: cl.Project, store: SqlStore) -> None:
+        store.add_version(replace(queued, created=datetime.now(UTC), endpoint={}), ACTION)
+
+    train_in_this_process({"root": str(root), "name": queued.name}, train)
+    (trained,) = (version for version in store.versions() if version.name == queued.name)
+    assert trained.created > queued.created
+    assert trained.endpoint["digits"] == queued.endpoint["digits"]
+    project.close()
 
 
 def test_many_entries_keep_their_order(tmp_path: Path) -> None:
