@@ -26,12 +26,11 @@ from customlabels_nb.jobs.job_tasks import (
     images_of,
 )
 from customlabels_nb.jobs.leases import DEFAULT_LEASE, add_member, read_job
-from customlabels_nb.store import Action
+from customlabels_nb.store import Action, schema
 from customlabels_nb.store.database import fetch, insert_rows, now_us, record, take_ids
 from customlabels_nb.store.network_disks import refuse_network_disk
-from customlabels_nb.store.schema import jobs as jobs_table
 
-_JOB = jobs_table.c
+_JOB = schema.jobs.c
 #: Columns of the table of jobs, by their names in the summary of a job.
 _COLUMNS = {
     "name": "name", "status": "state", "type": "task", "images": "images", "labelled": "done", "answers": "answers",
@@ -136,11 +135,11 @@ class LabellingJobs:
                     f"There is a job {there!r} already, and names are never used again. Choose another name, or "
                     f"open it with project.jobs[{there!r}]."
                 )
-            id_ = take_ids(connection, jobs_table, 1)[0]
+            id_ = take_ids(connection, schema.jobs, 1)[0]
             now = now_us()
             row = {"id": id_, "name": name, "state": "running", "task": task, "who": manager, "created": now,
                    "updated": now, "labels": label_ids(connection, labels), **values}  # fmt: skip
-            insert_rows(connection, jobs_table, tuple(row), [tuple(row.values())])
+            insert_rows(connection, schema.jobs, tuple(row), [tuple(row.values())])
             add_member(connection, id_, manager, "manager", exact=True)
             for person in people:
                 add_member(connection, id_, person)

@@ -71,7 +71,7 @@ _NOBODY_LEFT = exists().where(_JOB.id == _TASK.job, _JOB.members != "open") & ~_
 ALONE = (_TASK.state == OPEN) & _NOBODY_LEFT
 #: Condition of tasks: they wait for the manager.
 WAITING = _TASK.gold.is_(None) & ((_TASK.state == SKIPPED) | ALONE)
-_SHOWN = WAITING | (_TASK.gold.is_(None) & _TASK.state.in_((NEEDS_REVIEW, REVIEWED, ACCEPTED)))
+_SHOWN = _TASK.gold.is_(None) & (_TASK.state.in_((NEEDS_REVIEW, REVIEWED, ACCEPTED, SKIPPED)) | ALONE)
 _SKIPS = select(func.count()).where(_SKIP.task == _TASK.id).correlate(schema.job_tasks).scalar_subquery()
 _DECIDES = (_ANSWER.counted == 1) | (_ANSWER.reason == REVIEWED)
 _LATEST = select(func.coalesce(func.max(_ANSWER.id), 0)).where(_ANSWER.task == _TASK.id, _DECIDES).scalar_subquery()

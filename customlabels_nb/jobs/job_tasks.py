@@ -173,12 +173,11 @@ def set_slots(connection: Connection, job: int, annotators: int) -> None:
 
 def add_slots(connection: Connection, chosen: ColumnElement[bool], annotators: int) -> None:
     """Add slots to the chosen tasks until they have ``annotators``, and let late answers take them."""
-    for slot in range(1, MOST_ANNOTATORS + 1):
+    for slot in range(1, annotators + 1):  # with fewer slots, one of these numbers is free
         taken = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot == slot).exists()
         more = select(_TASK.id, literal(slot), _TASK.job, literal("open"), literal(0))
         more = more.where(chosen, _TASK.gold.is_(None), annotators > _WANTED, ~taken)
-        columns = ["task", "slot", "job", "state", "until"]
-        connection.execute(insert(schema.job_slots).from_select(columns, more))
+        connection.execute(insert(schema.job_slots).from_select(["task", "slot", "job", "state", "until"], more))
     use_late_answers(connection, chosen)
     note_states(connection, chosen)
 
