@@ -139,9 +139,10 @@ def _asked(version: ServedVersion[Any], data: bytes) -> tuple[ImagePrediction, t
     for attempt in range(_ATTEMPTS):
         try:
             predictor = predictor_of(version)
-            image = Postprocessor(predictor, 0.0).prepare(data, "image")
+            processor = Postprocessor(predictor, 0.0)
+            image = processor.prepare(data, "image")
             found = limiter_of(version).ask(predictor, image)
-            return found, predictor.config.labels, image.size if isinstance(image, Canvas) else None
+            return found, processor.config.labels, image.size if isinstance(image, Canvas) else None
         except ModelError:  # a client of the other endpoint has stopped it meanwhile
             if attempt == _ATTEMPTS - 1:
                 raise
