@@ -9,25 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    URL,
-    Column,
-    Double,
-    Engine,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    bindparam,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    select,
-)
+import sqlalchemy as sa
 
 from customlabels_nb.endpoints.custom_vision.calls import RequestFields, invalid
 from customlabels_nb.endpoints.project_folders import ServedProject
@@ -40,26 +22,26 @@ _INVALID = "BadRequestPredictionInvalidQueryParameters"
 _WAIT_SECONDS = 30
 
 _opening = threading.Lock()
-_metadata = MetaData()
-_predictions = Table(
+_metadata = sa.MetaData()
+_predictions = sa.Table(
     "predictions",
     _metadata,
-    Column("number", Integer, primary_key=True),
-    Column("id", Text, nullable=False, unique=True),
-    Column("created", Double, nullable=False),  # in seconds since 1970
-    Column("iteration", Text, nullable=False),
-    Column("application", Text),
-    Column("answer", Text, nullable=False),
-    Column("image", LargeBinary, nullable=False),
-    Index("predictions_by_time", "created"),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("created", sa.Double, nullable=False),  # in seconds since 1970
+    sa.Column("iteration", sa.Text, nullable=False),
+    sa.Column("application", sa.Text),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("image", sa.LargeBinary, nullable=False),
+    sa.Index("predictions_by_time", "created"),
     sqlite_autoincrement=True,
 )
 _c = _predictions.c
-_day_ago = select(func.max(_c.created)).where(_c.created < bindparam("day_ago")).scalar_subquery()
-_forget_old = delete(_predictions).where(_c.created < _day_ago - _SECONDS_KEPT)
+_day_ago = sa.select(sa.func.max(_c.created)).where(_c.created < sa.bindparam("day_ago")).scalar_subquery()
+_forget_old = sa.delete(_predictions).where(_c.created < _day_ago - _SECONDS_KEPT)
 
 
-def _file(served: ServedProject, *, make: bool = False) -> Engine | None:
+def _file(served: ServedProject, *, make: bool = False) -> sa.Engine | None:
     """Open the file with the predictions of a project. Unless ``make`` is set, return None if there is none.
 
     The last predictions may be lost if the power fails, but not if the server is killed.
@@ -67,10 +49,10 @@ def _file(served: ServedProject, *, make: bool = False) -> Engine | None:
     path = served.project.root / STORED_PREDICTIONS
     with _opening:
         if served.predictions is None and (make or path.exists()):
-            url, options = URL.create("sqlite", database=str(path)), {"timeout": _WAIT_SECONDS}
-            engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args=options)
+            url, options = sa.URL.create("sqlite", database=str(path)), {"timeout": _WAIT_SECONDS}
+            engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", connect_args=options)
 
-            @event.listens_for(engine, "connect")
+            @sa.event.listens_for(engine, "connect")
             def prepare(connection: Any, record: object) -> None:
                 for setting in ("journal_mode = WAL", "synchronous = NORMAL"):
                     connection.execute(f"PRAGMA {setting}")
@@ -88,23 +70,23 @@ def add_prediction(served: ServedProject, answer: Mapping[str, Any], application
     """
     file, now = _file(served, make=True), time.time()
     assert file is not None
-    row = {name: answer[name] for name in ("id", "iteration")} | {"application": application}
+    row = {"id": answer["id"], "created": now, "iteration": answer["iteration"], "application": application}
     with file.connect() as connection:
         connection.execute(_forget_old, {"day_ago": now - _DAY})
-        connection.execute(insert(_predictions), {**row, "created": now, "answer": json.dumps(answer), "image": image})
+        connection.execute(sa.insert(_predictions), {**row, "answer": json.dumps(answer), "image": image})
 
 
 def delete_predictions(served: ServedProject, ids: Sequence[str]) -> None:
     if (file := _file(served)) is not None:
         with file.connect() as connection:
-            connection.execute(delete(_predictions).where(_c.id.in_(ids)))
+            connection.execute(sa.delete(_predictions).where(_c.id.in_(ids)))
 
 
 def image_of_prediction(served: ServedProject, identifier: str) -> bytes | None:
     if (file := _file(served)) is None:
         return None
     with file.connect() as connection:
-        image: bytes | None = connection.scalar(select(_c.image).where(_c.id == identifier))
+        image: bytes | None = connection.scalar(sa.select(_c.image).where(_c.id == identifier))
         return image
 
 
@@ -123,7 +105,7 @@ def find_predictions(served: ServedProject, token: RequestFields) -> tuple[list[
         (_c.application.__eq__, token.text("application")),
         (_c.iteration.__eq__, token.id("iterationId") if "iterationId" in token else None),
     )
-    chosen = select(_c.number, _c.answer).where(*(limit(value) for limit, value in limits if value is not None))
+    chosen = sa.select(_c.number, _c.answer).where(*(limit(value) for limit, value in limits if value is not None))
     file, rows = _file(served), list[Any]()
     if file is not None:
         with file.connect() as connection:
