@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, literal_column, select
 
 from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb.core import tables as t
@@ -25,6 +25,8 @@ from customlabels_nb.store.database import fetch
 from customlabels_nb.store.frames import times
 from customlabels_nb.store.gone_labels import current_label, read_gone
 
+#: Condition of answers: they count. The number is a part of the SQL, because there is an index of them.
+COUNTED = schema.job_answers.c.counted == literal_column("1")
 #: Columns of the answers table, with their dtypes.
 ANSWER_COLUMNS = {
     "answer": "int64", "task": "int64", "image": t.TEXT, "person": t.TEXT, "label": t.TEXT, "labels": "object",

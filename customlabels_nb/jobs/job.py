@@ -21,11 +21,11 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.jobs import job_results, job_tasks, leases
 from customlabels_nb.jobs.agreement import Agreement, describe_people, measure_agreement
-from customlabels_nb.jobs.answer_format import Answer, encode_answer, job_labels, read_answers
+from customlabels_nb.jobs.answer_format import COUNTED, Answer, encode_answer, job_labels, read_answers
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN, RESOLVED, Consensus
 from customlabels_nb.jobs.identity import ROLES, Role, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
-from customlabels_nb.jobs.job_results import ALONE, THERE, WAITING, DisputedTasks, Seen
+from customlabels_nb.jobs.job_results import ALONE, NEEDED, THERE, WAITING, DisputedTasks, Seen
 from customlabels_nb.jobs.leases import MERGED, look_key, name_in, read_job
 from customlabels_nb.jobs.personal_links import LinkTable, create_link, revoke_link
 from customlabels_nb.jobs.worker import Worker
@@ -170,7 +170,7 @@ class LabellingJob:
         """Progress of the job, for everybody."""
         held = func.count().filter(_SLOT.state == "held", _SLOT.until >= database_now())
         slots = select(_SLOT.task, func.count().label("all"), held.label("held")).group_by(_SLOT.task)
-        left = slots.where(_SLOT.job == self._id, _SLOT.state != "answered", _SLOT.slot > 0).subquery()
+        left = slots.where(_SLOT.job == self._id, NEEDED).subquery()
         is_skipped = _TASK.state.in_((leases.SKIPPED, leases.ACCEPTED))
         conditions = (_TASK.state == OPEN, is_skipped, _TASK.state == NEEDS_REVIEW)
         numbers = (func.count().filter(each) for each in conditions)
@@ -178,7 +178,7 @@ class LabellingJob:
         in_job = (_TASK.job == self._id, _TASK.gold.is_(None), THERE)
         tasks = select(func.count(_TASK.id), *numbers, *sums).where(*in_job)
         tasks = tasks.outerjoin(left, and_(left.c.task == _TASK.id, _TASK.state == OPEN))
-        answers = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_ANSWER.counted == 1, *in_job)
+        answers = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(COUNTED, *in_job)
         alone = select(func.count(_TASK.id)).where(ALONE, *in_job)
         with self._store.reading() as connection:
             images, open_, skipped, review, needed, leased = map(int, connection.execute(tasks).one())
@@ -258,7 +258,7 @@ class LabellingJob:
         self._allow("see the people of")
         with self._store.reading() as connection:
             row = read_job(connection, self._id)
-            answers = read_answers(connection, row, _ANSWER.counted == 1)
+            answers = read_answers(connection, row, COUNTED)
             labels = list(job_labels(connection, self._id))
             skipped: dict[str, int] = dict(fetch(connection, skips.group_by(_SKIP.who)))
             gold = job_results.read_gold(connection, row)

@@ -20,7 +20,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.errors import OutdatedError, StaleEditError
 from customlabels_nb.jobs import consolidation
 from customlabels_nb.jobs.agreement import GOLD_ANSWERS, find_wrong_gold, score_gold
-from customlabels_nb.jobs.answer_format import LabelNames, decode_answer, job_labels, read_answers
+from customlabels_nb.jobs.answer_format import COUNTED, LabelNames, decode_answer, job_labels, read_answers
 from customlabels_nb.jobs.consolidation import ASK_AGAIN, FEW_ANSWERS, NEEDS_REVIEW, OPEN, RESOLVED, Consensus, job_name
 from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS, add_slots
 from customlabels_nb.jobs.leases import (
@@ -54,7 +54,7 @@ T = TypeVar("T")
 Seen: TypeAlias = Mapping[str, tuple[int, bool]]
 _ANSWER, _IMAGE, _JOB, _MEMBER = schema.job_answers.c, schema.images.c, schema.jobs.c, schema.job_members.c
 _SKIP, _SLOT, _TASK = schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
-# a part of the SQL where it is run often, because PostgreSQL plans it only once then
+# parts of the SQL, so that databases know which index has the rows, and PostgreSQL plans a statement only once
 _OPEN, _ANSWERED, _ZERO, _ONE = constants(OPEN, ANSWERED, 0, 1)
 _OF_BOTH = schema.job_tasks, schema.job_members
 _HAS_SKIPPED = exists().where(_SKIP.task == _TASK.id, _SKIP.who == _MEMBER.who).correlate(*_OF_BOTH)
@@ -63,6 +63,8 @@ _MAY_ANSWER = exists().where(
     _MEMBER.job == _TASK.job, _MEMBER.state == "active", (_MEMBER.role == "labeler") | _MEMBER.seen.is_not(None),
     ~_HAS_SKIPPED, ~_HAS_ANSWERED.where(_ANSWER.reason.in_(("", LATE, REJECTED))),
 )  # fmt: skip
+#: Condition of slots: an answer is needed.
+NEEDED = (_SLOT.state != _ANSWERED) & (_SLOT.slot > _ZERO)
 #: Condition of tasks: the image is in a dataset.
 THERE = exists().where(_IMAGE.split.in_(constants(*t.SPLITS)), _IMAGE.image == _TASK.image)
 # condition of tasks: no invited person can be asked. Managers and reviewers are if they have labelled
@@ -73,15 +75,15 @@ ALONE = (_TASK.state == OPEN) & _NOBODY_LEFT
 WAITING = _TASK.gold.is_(None) & ((_TASK.state == SKIPPED) | ALONE)
 _SHOWN = _TASK.gold.is_(None) & (_TASK.state.in_((NEEDS_REVIEW, REVIEWED, ACCEPTED, SKIPPED)) | ALONE)
 _SKIPS = select(func.count()).where(_SKIP.task == _TASK.id).correlate(schema.job_tasks).scalar_subquery()
-_DECIDES = (_ANSWER.counted == 1) | (_ANSWER.reason == REVIEWED)
+_DECIDES = COUNTED | (_ANSWER.reason == REVIEWED)
 _LATEST = select(func.coalesce(func.max(_ANSWER.id), 0)).where(_ANSWER.task == _TASK.id, _DECIDES).scalar_subquery()
 # tasks of a job that are answered but not decided, and their counted answers
-_UNDECIDED = select(_TASK.id).where(_TASK.job == bindparam("job"), _TASK.state == _ANSWERED)
+_UNDECIDED = select(_TASK.id).where(_TASK.job == bindparam("job"), _TASK.state == _ANSWERED).order_by(_TASK.id)
 _COUNTS = _UNDECIDED.add_columns(func.count(_ANSWER.id).label("answers"), func.max(_ANSWER.id)).group_by(_TASK.id)
-_COUNTS = _COUNTS.outerjoin(schema.job_answers, and_(_ANSWER.task == _TASK.id, _ANSWER.counted == 1)).order_by(_TASK.id)
-_UNANSWERED = select(_SLOT.task).where(_SLOT.job == bindparam("job"), _SLOT.state != _ANSWERED, _SLOT.slot > _ZERO)
+_COUNTS = _COUNTS.outerjoin_from(schema.job_tasks, schema.job_answers, (_ANSWER.task == _TASK.id) & COUNTED)
+_UNANSWERED = select(_SLOT.task).where(_SLOT.job == bindparam("job"), NEEDED)
 _UNANSWERED = _UNANSWERED.join(schema.job_tasks).where(_TASK.state == _OPEN, THERE).limit(_ONE)
-_TO_GOLD = and_(_TASK.gold.is_not(None), _ANSWER.counted == 1)
+_TO_GOLD = and_(_TASK.gold.is_not(None), COUNTED)
 _NEWEST = select(func.count(), func.max(_SKIP.created), select(func.max(_ANSWER.id)).scalar_subquery())
 
 
@@ -138,7 +140,7 @@ def read_disputed(store: SqlStore, connection: Connection, row: Row[Any]) -> Dis
     settled = store.setting(f"accuracies of job {row.id}") or {"accuracy": None}
     final = combine(connection, row, _SHOWN, accuracy=settled["accuracy"])
     agreement = table["task"].map(final.tasks.set_index("task")["agreement"]).fillna(1.0)
-    answers = read_answers(connection, row, _SHOWN, _ANSWER.counted == 1)
+    answers = read_answers(connection, row, _SHOWN, COUNTED)
     states = table.pop("state")
     table = table.assign(decided=states == REVIEWED, accepted=states == ACCEPTED, agreement=agreement)
     skipped = fetch(connection, skips.where(*chosen).order_by(_SKIP.created))
@@ -265,7 +267,7 @@ def _settle_once(store: SqlStore, job: int, again: bool) -> bool:
 def _store_states(connection: Connection, row: Row[Any], before: Collection[Row[Any]], new: Mapping[int, str]) -> bool:
     """Store the new states of tasks without further answers. Return True if the job must be settled again."""
     job = {"job": row.id}
-    connection.execute(_UNDECIDED.order_by(_TASK.id).with_for_update(key_share=True), job)
+    connection.execute(_UNDECIDED.with_for_update(key_share=True), job)
     now = read_job(connection, row.id)
     if (now.annotators, now.most, now.agreement) != (row.annotators, row.most, row.agreement):
         return True

@@ -19,8 +19,8 @@ from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.tables import storable
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
 from customlabels_nb.jobs import leases
-from customlabels_nb.jobs.answer_format import Answer, LabelNames, as_passed, encode_answer, job_labels
-from customlabels_nb.jobs.job_results import finish, settle, stop_by_gold
+from customlabels_nb.jobs.answer_format import COUNTED, Answer, LabelNames, as_passed, encode_answer, job_labels
+from customlabels_nb.jobs.job_results import NEEDED, finish, settle, stop_by_gold
 from customlabels_nb.jobs.leases import Acknowledgement, Lease
 from customlabels_nb.store import SqlStore, schema
 from customlabels_nb.store.columns import among
@@ -32,7 +32,7 @@ _CHECK_SECONDS = 30.0  # between checks that no other computer writes to an SQLi
 _LONGEST_REASON = 500
 _SETTLE_SECONDS = 1.0  # between decisions while tasks are held
 _ANSWER, _SLOT, _TASK = schema.job_answers.c, schema.job_slots.c, schema.job_tasks.c
-_OF_JOB, _IS_MINE = _TASK.job == bindparam("job"), and_(_ANSWER.who == bindparam("who"), _ANSWER.counted == 1)
+_OF_JOB, _IS_MINE = _TASK.job == bindparam("job"), and_(_ANSWER.who == bindparam("who"), COUNTED)
 _DONE = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(_OF_JOB, _IS_MINE)
 # tasks as a person sees them
 _SEEN = select(_TASK.id, _TASK.image, _SLOT.token, _SLOT.since, _SLOT.until).where(_OF_JOB)
@@ -137,9 +137,8 @@ class Worker:
     @property
     def left(self) -> int:
         """Number of answers that the job still needs, from all people together."""
-        left = (_SLOT.job == self._job, _SLOT.state != "answered", _SLOT.slot > 0)
         with self._store.reading() as connection:
-            return int(connection.scalar(select(func.count()).where(*left)) or 0)
+            return int(connection.scalar(select(func.count()).where(_SLOT.job == self._job, NEEDED)) or 0)
 
     def lease(self, count: int = 10, *, first: Sequence[int] = ()) -> list[LeasedTask]:
         """Lease up to ``count`` tasks. An empty list means that no more tasks need an answer of this person.
