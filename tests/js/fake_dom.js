@@ -2,6 +2,8 @@
 
 const CAMEL = (name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
 const FOCUSABLE = new Set(["button", "input", "select", "textarea", "a"]);
+const EMPTY = new Set(["input", "img", "br"]); // elements without an end
+const PROPERTIES = new Set(["disabled", "hidden", "id", "title", "type", "value"]);
 
 class FakeNode {
   static TEXT_NODE = 3;
@@ -9,6 +11,7 @@ class FakeNode {
   constructor(tag) {
     Object.assign(this, {
       tag,
+      tagName: tag.toUpperCase(),
       nodes: [],
       parentElement: null,
       listeners: new Map(),
@@ -39,6 +42,9 @@ class FakeNode {
   }
   get childNodes() {
     return this.nodes;
+  }
+  get firstElementChild() {
+    return this.children[0] ?? null;
   }
   get firstChild() {
     return this.nodes[0] ?? null;
@@ -96,15 +102,50 @@ class FakeNode {
     return node === this || this.children.some((child) => child.contains(node));
   }
 
+  // -- templates: HTML without comments and entities
+  set innerHTML(html) {
+    this.content = new FakeNode("content");
+    let at = this.content;
+    for (const [, end, tag, attributes = "", text] of html.matchAll(
+      /<(\/?)(\w+)((?:\s+[\w-]+(?:="[^"]*")?)*)\s*>|([^<]+)/g,
+    )) {
+      if (text) at.append(text);
+      else if (end) at = at.parentElement;
+      else {
+        const node = new FakeNode(tag);
+        for (const [, name, value = ""] of attributes.matchAll(/([\w-]+)(?:="([^"]*)")?/g))
+          node.setAttribute(name, value);
+        at.append(node);
+        if (!EMPTY.has(tag)) at = node;
+      }
+    }
+  }
+
+  cloneNode() {
+    const clone = new FakeNode(this.tag);
+    for (const name of ["className", "tabIndex", ...PROPERTIES]) clone[name] = this[name];
+    Object.assign(clone.dataset, this.dataset);
+    for (const [name, value] of this.marks) clone.marks.set(name, value);
+    clone.append(...this.nodes.map((node) => node.data ?? node.cloneNode()));
+    return clone;
+  }
+
   // -- attributes and selectors: "tag.class[name='value']", with descendants and commas
   setAttribute(name, value) {
     if (name === "class") this.className = value;
+    else if (name === "tabindex") this.tabIndex = Number(value);
+    else if (name === "hidden" || name === "disabled") this[name] = true;
+    else if (name.startsWith("data-")) this.dataset[CAMEL(name.slice(5))] = String(value);
+    else if (PROPERTIES.has(name)) this[name] = value;
     this.marks.set(name, String(value));
+  }
+  removeAttribute(name) {
+    this.marks.delete(name);
   }
 
   getAttribute(name) {
     if (name === "hidden") return this.hidden ? "" : null;
-    if (name === "tabindex") return String(this.tabIndex);
+    if (name === "tabindex") return this.tabIndex < 0 ? null : String(this.tabIndex);
     if (name.startsWith("data-")) return this.dataset[CAMEL(name.slice(5))] ?? null;
     return this.marks.get(name) ?? null;
   }
@@ -112,7 +153,7 @@ class FakeNode {
   matches(selectors) {
     return selectors.split(",").some((selector) => {
       const parts = selector.trim().split(/\s+/);
-      const [, tag, classes, attributes] = /^(\w*)((?:\.[\w-]+)*)((?:\[[^\]]+\])*)$/.exec(
+      const [, tag, classes, attributes] = /^(\w*)\*?((?:\.[\w-]+)*)((?:\[[^\]]+\])*)$/.exec(
         parts.at(-1),
       );
       const isOne =
@@ -180,6 +221,7 @@ class FakeNode {
   focus() {
     globalThis.document.activeElement = this;
   }
+  select() {}
   scrollIntoView() {}
   getBoundingClientRect() {
     return { left: 0, top: 0, width: 800, height: 600, bottom: 600, right: 800 };

@@ -62,7 +62,7 @@ def test_text_that_looks_like_an_import_is_ignored(tmp_path: Path) -> None:
 
 
 def test_every_shared_module_can_be_joined_and_loaded(tmp_path: Path) -> None:
-    modules = sorted(STATIC.glob("shared/*.js"))
+    modules = sorted((STATIC / "shared").rglob("*.js"))
     assert modules
     for module in modules:
         assert run_node(join_modules(module), tmp_path) == ""
