@@ -63,7 +63,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
     """
 
     _esm = join_modules(STATIC / "dashboard.js")
-    _css = join_styles("shared/base.css", "history.css", "dashboard.css")
+    _css = join_styles("shared/base.css", "history/history.css", "dashboard.css")
 
     seen = traitlets.Int(0)
 

@@ -58,8 +58,8 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         changes.
     """
 
-    _esm = join_modules(STATIC / "history.js")
-    _css = join_styles("shared/base.css", "history.css")
+    _esm = join_modules(STATIC / "history/history.js")
+    _css = join_styles("shared/base.css", "history/history.css")
 
     action = traitlets.Int(0)
 
