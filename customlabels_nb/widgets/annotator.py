@@ -53,7 +53,7 @@ class Annotator(ImagePages):
     """
 
     _esm = join_modules(STATIC / "annotator.js")
-    _css = join_styles("shared/base.css", "annotator.css", "label_manager.css")
+    _css = join_styles("shared/base.css", "annotator.css", "label_manager/label_manager.css")
 
     session: DrawingSession
     _with_shapes = False

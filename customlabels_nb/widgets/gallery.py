@@ -52,7 +52,7 @@ class Gallery(EditedPages):
     """
 
     _esm = join_modules(STATIC / "gallery.js")
-    _css = join_styles("shared/base.css", "shared/tiles.css", "gallery.css", "label_manager.css")
+    _css = join_styles("shared/base.css", "shared/tiles.css", "gallery.css", "label_manager/label_manager.css")
     operations = OPERATIONS
     giving = ("label", "toggle")
 

@@ -132,8 +132,8 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
     ['bathroom', 'bedroom', 'garden']
     """
 
-    _esm = join_modules(STATIC / "label_manager.js")
-    _css = join_styles("shared/base.css", "label_manager.css")
+    _esm = join_modules(STATIC / "label_manager/label_manager.js")
+    _css = join_styles("shared/base.css", "label_manager/label_manager.css")
 
     label = traitlets.Unicode("")
 

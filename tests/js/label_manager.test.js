@@ -5,17 +5,18 @@ import {
   after,
   changed,
   dropPlace,
-  labelCommand,
   quoted,
   reordered,
   someOf,
   stepBefore,
   usesText,
   withText,
-} from "../../customlabels_nb/widgets/static/label_manager/logic.js";
+} from "../../customlabels_nb/widgets/static/label_manager/state.js";
 import { counted } from "../../customlabels_nb/widgets/static/shared/numbers.js";
+import { commandOfKey } from "../../customlabels_nb/widgets/static/shared/page/commands.js";
+import { LABEL_COMMANDS } from "../../customlabels_nb/widgets/static/label_manager/commands.js";
 import { LabelPane } from "../../customlabels_nb/widgets/static/label_manager/pane.js";
-import { openPage } from "./fake_dom.js";
+import { openPage, press } from "./fake_dom.js";
 
 const list = (...names) => names.map((label) => ({ label, color: "#000000" }));
 const named = (labels) => labels.map(({ label }) => label);
@@ -78,29 +79,27 @@ test("counts and names are put into words, and no name turns a sentence round", 
 });
 
 test("keys on the list", () => {
-  const key = (name, more = {}) => labelCommand({ key: name, ...more });
-  assert.deepEqual(key("ArrowDown"), ["move", 1]);
-  assert.deepEqual(key("ArrowDown", { altKey: true }), ["shift", 1]);
-  assert.deepEqual(key("F2"), ["rename"]);
-  assert.deepEqual(key("z", { ctrlKey: true }), ["undo"]);
-  assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), ["redo"]);
-  assert.deepEqual(key("m"), ["merge"]);
-  assert.deepEqual(
-    [key("я", { code: "KeyZ", ctrlKey: true }), key("ь", { code: "KeyM" })],
-    [["undo"], ["merge"]],
-  );
-  for (const name of ["Delete", "Enter", "m"])
-    assert.deepEqual(key(name, { repeat: true }), ["held"]);
-  assert.deepEqual(key("ArrowDown", { altKey: true, repeat: true }), ["shift", 1]);
-  for (const [name, more] of [
-    ["m", { ctrlKey: true }],
-    ["m", { altKey: true }],
-    ["x", {}],
-    ["Enter", { isComposing: true }],
-    ["toString", {}],
-  ]) {
-    assert.equal(key(name, more), null, name);
-  }
+  const key = (name, more = {}) => commandOfKey(LABEL_COMMANDS, { key: name, ...more });
+  for (const [name, command, more] of [
+    ["ArrowDown", "down"],
+    ["ArrowDown", "shiftDown", { altKey: true }],
+    ["ArrowDown", "shiftDown", { altKey: true, repeat: true }],
+    ["F2", "rename"],
+    ["z", "undo", { ctrlKey: true }],
+    ["Z", "redo", { metaKey: true, shiftKey: true }],
+    ["m", "merge"],
+    ["M", "merge", { shiftKey: true }],
+    ["я", "undo", { code: "KeyZ", ctrlKey: true }],
+    ["ь", "merge", { code: "KeyM" }],
+    ["Delete", "held", { repeat: true }],
+    ["m", "held", { repeat: true }],
+    ["m", null, { ctrlKey: true }],
+    ["m", null, { altKey: true }],
+    ["x", null],
+    ["Enter", null, { isComposing: true }],
+    ["toString", null],
+  ])
+    assert.equal(key(name, more), command, name);
 });
 
 // A pane whose edits are answered by `answers`, one function each.
@@ -113,26 +112,35 @@ function paneWith(answers) {
   };
   const pane = new LabelPane({ request });
   page.append(pane.node);
-  return pane;
+  const all = (selector) => pane.node.querySelectorAll(selector);
+  const [adder] = all(".adder");
+  const type = (field, text) => {
+    field.value = text;
+    field.fire("input");
+  };
+  return { pane, all, adder, type };
 }
+
+const settled = () => new Promise(setImmediate);
 
 test("a label can be typed while the one before it is added", async () => {
   let answer;
-  const pane = paneWith([
+  const { pane, adder, type } = paneWith([
     (told) =>
       new Promise((resolve) => {
         answer = () => resolve([{ ...told, labels: list("a", "b", "c", "cat"), count: 0 }]);
       }),
   ]);
   await pane.follow();
-  pane.adder.value = "cat";
-  const adding = pane._addTyped();
-  assert.equal(pane.adder.value, "");
-  pane.adder.value = "dog";
-  await new Promise(setImmediate);
+  type(adder, "cat");
+  adder.focus();
+  press("Enter");
+  assert.equal(adder.value, "");
+  type(adder, "dog");
+  await settled();
   answer();
-  await adding;
-  assert.deepEqual([pane.adder.value, named(pane.labels)], ["dog", ["a", "b", "c", "cat"]]);
+  await settled();
+  assert.deepEqual([adder.value, named(pane.state.labels)], ["dog", ["a", "b", "c", "cat"]]);
   pane.close();
 });
 
@@ -140,17 +148,67 @@ test("a label that could not be added is typed again, unless another one is ther
   const refuse = () => {
     throw new Error("no");
   };
-  const pane = paneWith([refuse, refuse]);
+  const { pane, adder, type } = paneWith([refuse, refuse]);
   await pane.follow();
-  for (const [typed, left] of [
+  for (const [typed, remaining] of [
     ["", "cat"],
     ["dog", "dog"],
   ]) {
-    pane.adder.value = "cat";
-    const adding = pane._addTyped();
-    pane.adder.value = typed;
-    await adding;
-    assert.equal(pane.adder.value, left);
+    type(adder, "cat");
+    pane.do("add");
+    type(adder, typed);
+    await settled();
+    assert.equal(adder.value, remaining);
   }
+  pane.close();
+});
+
+test("a question is asked below its label, and closed with the row", async () => {
+  const { pane, all, type } = paneWith([]);
+  await pane.follow();
+  const [list_] = all(".label-list");
+  list_.focus();
+  press("ArrowDown");
+  press("m");
+  const [row, question] = list_.children.slice(1, 3);
+  assert.deepEqual([row.dataset.label, question.className], ["b", "question"]);
+  const [field, main] = [question.querySelector("input"), question.querySelector(".primary")];
+  assert.equal(document.activeElement, field);
+  assert.equal(main.disabled, true);
+  type(field, " c ");
+  assert.equal(main.disabled, false);
+  type(all(".search")[0], "a");
+  assert.deepEqual([all(".question").length, document.activeElement], [0, list_]);
+  press("c");
+  assert.equal(all(".question")[0].getAttribute("aria-label"), `Color of ${quoted("a")}`);
+  press("Escape");
+  assert.deepEqual([all(".question").length, document.activeElement], [0, list_]);
+  pane.close();
+});
+
+test("a name that is typed is refused with the reason if its label is gone", async () => {
+  let labels = ABC;
+  const { pane, all, type } = paneWith([
+    () => {
+      throw new Error("'a' was removed");
+    },
+  ]);
+  const { request } = pane;
+  pane.request = async (kind, ...more) => {
+    const [answer] = await request(kind, ...more);
+    return [answer.labels ? { ...answer, labels } : answer];
+  };
+  await pane.follow();
+  all(".label-list")[0].focus();
+  press("F2");
+  const [field] = all(".renaming");
+  assert.equal(document.activeElement, field);
+  type(field, "z");
+  labels = list("b", "c");
+  await pane.follow();
+  await settled();
+  assert.deepEqual(named(pane.state.labels), ["b", "c"]);
+  assert.match(all(".notice")[0].textContent, /'a' was removed/);
+  assert.equal(all(".renaming").length, 0);
   pane.close();
 });

@@ -2,7 +2,7 @@
 // `screen` has panel, notices, info and request(kind, content). labelPane is stored on it.
 
 import { counted } from "../shared/numbers.js";
-import { quoted } from "./logic.js";
+import { quoted } from "./state.js";
 import { LabelPane } from "./pane.js";
 
 const MANY_DONE = 20; // below, no notice is shown
