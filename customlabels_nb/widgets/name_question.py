@@ -31,8 +31,8 @@ class NameQuestion(MessageHandler, anywidget.AnyWidget):
         Screen that takes the place of the question, None until there is a name.
     """
 
-    _esm = join_modules(STATIC / "name_question.js")
-    _css = join_styles("shared/base.css", "name_question.css")
+    _esm = join_modules(STATIC / "name_question/name_question.js")
+    _css = join_styles("shared/base.css", "name_question/name_question.css")
 
     job = traitlets.Unicode().tag(sync=True)
 

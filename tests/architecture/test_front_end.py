@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 STATIC = ROOT / "customlabels_nb" / "widgets" / "static"
 #: Folders of the screens that follow the rules. Only ever add to this.
-CONVERTED = ("history", "label_manager")
+CONVERTED = ("history", "label_manager", "name_question")
 
 _TEMPLATE = re.compile(r"\btemplate\(\s*(?P<argument>`[^`]*`|\"[^\"\n]*\"|'[^'\n]*')?(?P<rest>[^;]{0,60})")
 _WRITES = re.compile(
