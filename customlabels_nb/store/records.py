@@ -107,8 +107,9 @@ class VersionRecord:
 
     @property
     def is_reserved(self) -> bool:
-        """True if this process has reserved the name for a version that it has not begun to make."""
-        return self.heartbeat is None and (self.host, self.pid) == (socket.gethostname(), os.getpid())
+        """True if this process has reserved the name for a version that it makes next, which no server does."""
+        is_next = "process" in self.endpoint or self.status != "TRAINING_IN_PROGRESS"
+        return is_next and self.heartbeat is None and (self.host, self.pid) == (socket.gethostname(), os.getpid())
 
     @property
     def description(self) -> str:

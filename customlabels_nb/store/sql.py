@@ -982,15 +982,13 @@ class SqlStore:
             rows = fetch(connection, select(*(c[name] for name in _VERSION_FIELDS)).where(c.name == version.name))
             if rows:
                 reserved = _read_version(rows[0])
-                if not reserved.is_reserved:
+                if action is None or not reserved.is_reserved:
                     raise NotAllowedError(f"Version {version.name!r} already exists. Choose another name.")
                 version = replace(version, tags=reserved.tags, endpoint=reserved.endpoint)
+                connection.execute(delete(schema.versions).where(c.name == version.name))  # it becomes the newest one
             values = {name: _written_field(name, getattr(version, name)) for name in _VERSION_FIELDS}
-            if rows:
-                connection.execute(update(schema.versions).where(c.name == version.name).values(**values))
-            else:
-                id_ = take_ids(connection, schema.versions, 1)[0]
-                connection.execute(insert(schema.versions).values(id=id_, **values))
+            id_ = take_ids(connection, schema.versions, 1)[0]
+            connection.execute(insert(schema.versions).values(id=id_, **values))
             if action is None:
                 return WriteResult()
             return record(connection, action, after={"version": version.name, "status": version.status})

@@ -418,14 +418,19 @@ def test_a_version_is_changed_by_what_is_stored_now(store: SqlStore, reopen: Cal
 
 def test_a_reserved_version_is_begun_by_its_process_only(store: SqlStore) -> None:
     process = {"host": socket.gethostname(), "pid": os.getpid(), "heartbeat": None}
-    store.add_version(version("v1", tags={"a": "1"}, endpoint={"name": "first"}, **process))
+    noted = {"name": "first", "process": [os.getpid(), 1.5]}
+    store.add_version(version("v1", tags={"a": "1"}, endpoint=noted, **process))
+    store.add_version(version("meanwhile"), ACTION)
     assert store.history()["what"].tolist().count("begin training") == 0
+    with pytest.raises(NotAllowedError, match="already exists"):  # reserved once
+        store.add_version(version("v1", **process))
     begun = version("v1", status_message="Begun.", tags={"b": "2"}, **process | {"heartbeat": datetime.now(UTC)})
     store.add_version(begun, Action("begin training", "ann"))
-    (found,) = store.versions()
-    assert (found.status_message, found.tags, found.endpoint) == ("Begun.", {"a": "1"}, {"name": "first"})
-    store.add_version(version("v2", **process | {"pid": 2**22 - 1}))
-    for name in ("v1", "v2"):
+    _, found = store.versions()  # the newest one is that which was begun last
+    assert (found.status_message, found.tags, found.endpoint) == ("Begun.", {"a": "1"}, noted)
+    store.add_version(version("v2", endpoint=noted, **process | {"pid": 2**22 - 1}))
+    store.add_version(version("queued", status="TRAINING_IN_PROGRESS", **process))  # a server trains nothing itself
+    for name in ("v1", "v2", "queued"):
         with pytest.raises(NotAllowedError, match="already exists"):
             store.add_version(version(name), Action("begin training", "ann"))
 
