@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE, job_message, log_failure
-from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, end_job, facts_of
+from customlabels_nb.endpoints.served_versions import TRAINING, ServedVersion, change_facts, end_job, facts_of
+from customlabels_nb.errors import ModelNotFoundError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.project.version_copying import location_of
@@ -23,18 +24,28 @@ from customlabels_nb.workers.detached_process import is_alive
 FAILED = "TRAINING_FAILED"
 
 _POLL_SECONDS = 0.5
+_CLAIM_SECONDS = 60.0
 
 
 def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedVersion[Any]], None]) -> None:
     """Train a version when no other is being trained. The thread does not keep the server from ending."""
 
+    store, training = version.served.store, version.served.folder.training
+
     def train() -> None:
-        with version.served.folder.training:
+        try:
+            store.change_version(version.local, _claimed)
+            while not training.acquire(timeout=_CLAIM_SECONDS):
+                store.change_version(version.local, _claimed)  # so that other computers know that it still waits
             try:
                 if not version.served.folder.is_closed:
                     run_training(version, start_process)
-            except Exception as error:  # such as a project that was deleted
-                log_failure(error, f"The training of {version.local} could not be run.")
+            finally:
+                training.release()
+        except ModelNotFoundError:  # deleted by a notebook
+            pass
+        except Exception as error:  # such as a project that was deleted
+            log_failure(error, f"The training of {version.local} could not be run.")
 
     threading.Thread(target=train, name="endpoint-training", daemon=True).start()
 
@@ -52,6 +63,16 @@ def run_training(version: ServedVersion[Any], start_process: Callable[[ServedVer
         end_job(store, version.local, FAILED, FAILED_BY_SERVICE)
 
 
+def _claimed(record: VersionRecord) -> dict[str, Any] | None:
+    """Return the changes with which this process is the one that will train a version, None if another one does or has.
+
+    Another server may have queued it, and been killed, so that a notebook takes its training for a failed one.
+    """
+    if "status" not in record.endpoint or is_alive(*record.endpoint.get("process", (0, 0))):
+        return None
+    return {"status": TRAINING, "status_message": "The model is being trained.", **this_process(), "heartbeat": None}
+
+
 def _wait_for(version: ServedVersion[Any]) -> bool:
     """Wait for the process that trains the version, and return False if there was none."""
     process = facts_of(version.served.store, version.local).get("process")
@@ -65,9 +86,8 @@ def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Sql
     process = os.getpid(), psutil.Process().create_time()
 
     def reserve(record: VersionRecord) -> dict[str, Any] | None:
-        if "status" not in record.endpoint or is_alive(*record.endpoint.get("process", (0, 0))):
-            return None  # another process has trained it, or does: a server was killed right after it had started one
-        return {"endpoint": {**record.endpoint, "process": process}, **this_process(), "heartbeat": None}
+        claimed = _claimed(record)
+        return claimed and {**claimed, "endpoint": {**record.endpoint, "process": process}}
 
     with closing(load_project(task["root"])) as project:
         store = location_of(project).store

@@ -20,23 +20,25 @@ import pytest
 
 import customlabels_nb as cl
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.endpoints import served_versions
+from customlabels_nb.endpoints import served_versions, training_process
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from customlabels_nb.endpoints.project_folders import Quotas
 from customlabels_nb.endpoints.rekognition import copy_operation, version_training
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
 from customlabels_nb.endpoints.served_versions import change_facts, end_job, facts_of, versions_of
-from customlabels_nb.errors import StoreError
+from customlabels_nb.errors import NotAllowedError, StoreError
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.project.model import Model
+from customlabels_nb.project.projects import load_project
 from customlabels_nb.project.version_copying import location_of
-from customlabels_nb.store import SqlStore
-from customlabels_nb.training.status import this_process
+from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.training.status import settle_orphans, this_process
 from tests.endpoints.rekognition.service import Service, classified
 from tests.endpoints.rekognition.test_project_operations import version
 from tests.endpoints.rekognition.training import OUTPUT, paint, replace_process, train_here
 from tests.s3_server import Bucket
+from tests.waiting import wait_until
 
 OTHER = "111122223333"
 
@@ -594,6 +596,21 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
         service.restart()
     assert [settle(service, arn)["Status"] for arn in arns] == ["TRAINING_FAILED"] * 2
     assert begun == ["b"]
+
+
+def test_a_notebook_sees_that_a_version_waits_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_process, "_CLAIM_SECONDS", 0.05)
+    project = service.project()
+    service.dataset(project, [classified("1.jpg", "a")])
+    with service.server.rekognition.folder.training, service.store() as store:
+        train(service, project)
+        store.update_version("v1", pid=2**22 + 1)  # of a server that was killed
+        assert settle_orphans(store) == ["v1"]
+        wait_until(lambda: store.versions()[0].status == "TRAINING_IN_PROGRESS")
+        with pytest.raises(NotAllowedError, match="already exists"):
+            load_project(service.root / "rooms").train(name="v1", progress=False)
+        store.update_version("v1", status="TRAINING_FAILED", **dict.fromkeys(("host", "pid", "heartbeat")))
+        store.delete_version("v1", Action("delete", "ann"))
 
 
 def test_a_version_whose_training_ends_is_always_found(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
