@@ -158,7 +158,9 @@ def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
 
     def claim(now: VersionRecord) -> dict[str, Any]:
         check_resumable(now)
-        return {"status": "TRAINING_IN_PROGRESS", "status_message": "Training is being resumed.", **this_process()}
+        noted = {key: now.endpoint[key] for key in now.endpoint.keys() - {"status", "process"}}  # no endpoint trains it
+        changes = {"status": "TRAINING_IN_PROGRESS", "status_message": "Training is being resumed.", "endpoint": noted}
+        return {**changes, **this_process()}
 
     store.change_version(version.name, claim)
     heartbeat = Heartbeat(store, version.name)
@@ -166,7 +168,7 @@ def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
         yield
     except BaseException:
         heartbeat.stop()
-        before: dict[str, Any] = {"status": version.status, "status_message": version.status_message}
+        before: dict[str, Any] = {name: getattr(version, name) for name in ("status", "status_message", "endpoint")}
         with suppress(CustomLabelsError):  # the missing heartbeat reveals the failure
             store.update_version(version.name, **before, host=None, pid=None, heartbeat=None)
         raise

@@ -87,6 +87,16 @@ def test_a_reserved_version_waits_as_long_as_its_process_is_alive(
     assert settle_orphans(store) == ["silent", "dead"]
 
 
+def test_a_version_that_a_notebook_resumes_is_not_trained_by_an_endpoint(store: SqlStore) -> None:
+    add(store, "v1", status="TRAINING_FAILED", endpoint={"status": "TRAINING_IN_PROGRESS", "name": "first"}, **NOBODY)
+    record = found(store, "v1")
+    with pytest.raises(InputError), resuming(store, record):
+        raise InputError("a check failed")
+    assert found(store, "v1").endpoint == record.endpoint
+    with resuming(store, record):
+        assert found(store, "v1").endpoint == {"name": "first"}
+
+
 def test_end_of_training_keeps_the_status_of_another_kernel(store: SqlStore, other: SqlStore) -> None:
     add(store, "v1", **this_process())
     elsewhere = {"status": "RUNNING", "host": "elsewhere", "pid": 7, "heartbeat": datetime.now(UTC)}
