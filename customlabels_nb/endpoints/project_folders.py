@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -258,11 +257,6 @@ def lock_folder(root: Path) -> BinaryIO:
         file.close()
         raise InputError(f"The projects in {str(root)!r} are already served. Stop that server.")
     return file
-
-
-def milliseconds(created: datetime) -> int:
-    """Return the time of a creation in milliseconds since 1970, which identifies what was created."""
-    return round(created.timestamp() * 1000)
 
 
 def unused_digits(created: float, taken: Iterable[int]) -> int:

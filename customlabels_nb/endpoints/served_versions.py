@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic
 
-from customlabels_nb.endpoints.project_folders import ProjectFolder, Served, milliseconds, unused_digits
+from customlabels_nb.endpoints.project_folders import ProjectFolder, Served, unused_digits
 from customlabels_nb.errors import ModelNotFoundError, ProjectNameError
 from customlabels_nb.project.location import check_name
 from customlabels_nb.project.model import Model
@@ -58,7 +58,7 @@ class ServedVersion(Generic[Served]):
     @property
     def digits(self) -> int:
         """Time of its creation in milliseconds, which ends its ARN."""
-        return int(self.facts.get("digits") or milliseconds(self.record.created))
+        return self.record.digits
 
     @property
     def status(self) -> str:

@@ -6,14 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psutil
 
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE, job_message, log_failure
 from customlabels_nb.endpoints.served_versions import TRAINING, ServedVersion, change_facts, end_job, facts_of
-from customlabels_nb.errors import ModelNotFoundError
+from customlabels_nb.errors import CustomLabelsError, ModelNotFoundError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.project.version_copying import location_of
@@ -46,6 +46,8 @@ def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedV
             pass
         except Exception as error:  # such as a project that was deleted
             log_failure(error, f"The training of {version.local} could not be run.")
+            with suppress(CustomLabelsError):
+                end_job(store, version.local, FAILED, FAILED_BY_SERVICE)
 
     threading.Thread(target=train, name="endpoint-training", daemon=True).start()
 

@@ -103,12 +103,11 @@ def require_permission(source: ProjectLocation, version: VersionRecord, target: 
     """Check that the policies of a project allow to copy its version to the project in ``target``."""
     root, noted = source.root, source.store.setting(ENDPOINT + POLICIES) or []
     policies = {policy["name"]: policy["document"] for policy in noted}
-    digits = version.endpoint.get("digits") or round(version.created.timestamp() * 1000)
     source_account, account = (_account(each.resolve().parent) for each in (root, target))
     shared = root.resolve().parent == target.resolve().parent or (
         source_account is not None and source_account == account
     )
-    decision = decide(policies.values(), digits, account, None)
+    decision = decide(policies.values(), version.digits, account, None)
     if decision is False or (policies and decision is None and not shared):
         raise NotAllowedError(
             f"The policies of {str(root)!r} ({', '.join(sorted(policies))}) do not allow to copy {version.name!r} to "

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import (
     Connection,
@@ -39,7 +39,8 @@ from customlabels_nb.store.sql import ENDPOINT
 from customlabels_nb.store.writing import image_ids, read_setting, write_setting
 
 _FORMAT = "1.0"
-_MOVED = f"{ENDPOINT}moved"  # setting: True once it was done
+#: Setting of a project whose file has nothing to move any more.
+MOVED = f"{ENDPOINT}moved"
 _SETTINGS = ("digits", "name", "custom_vision", "custom_vision_tags", "last_iteration", "policies")
 #: Messages of versions that were queued, or were about to be copied, and had no record in the store.
 _MESSAGES = {"TRAINING_IN_PROGRESS": "The model is being trained.", "COPYING_IN_PROGRESS": "The model is being copied."}
@@ -62,7 +63,7 @@ _policies = _table("policies", "id", "name", "revision", "document", "created", 
 
 def move_endpoints_file(path: Path, store: SqlStore) -> None:
     """Move what the file at ``path`` has beside predictions to the store, in one transaction and once only."""
-    if store.read_only or not path.is_file() or store.setting(_MOVED):
+    if store.read_only or not path.is_file() or store.setting(MOVED):
         return
     url = URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query={"mode": "ro", "uri": "true"})
     file = create_engine(url, poolclass=NullPool)
@@ -76,13 +77,13 @@ def move_endpoints_file(path: Path, store: SqlStore) -> None:
         )  # fmt: skip
         return
     with store.writing() as connection:
-        if read_setting(connection, _MOVED):  # another process was faster
+        if read_setting(connection, MOVED):  # another process was faster
             return
         _move_settings(connection, file, facts)
         _move_datasets(connection, file)
         _move_entries(connection, file)
         _move_versions(connection, file)
-        write_setting(connection, _MOVED, True)
+        write_setting(connection, MOVED, True)
 
 
 def _read(file: Engine, statement: Select[Any]) -> Iterator[Any]:
@@ -92,7 +93,8 @@ def _read(file: Engine, statement: Select[Any]) -> Iterator[Any]:
             yield from connection.execution_options(yield_per=_LINES_AT_ONCE).execute(statement)
     except DBAPIError as error:  # while the store's own errors are about its database
         message = f"Cannot read what endpoints noted of the project ({error.orig})."
-        raise StoreError(f"{message} Restore the file {file.url.database!r}, or move it elsewhere.") from error
+        path = unquote(str(file.url.database)).removeprefix("file:")
+        raise StoreError(f"{message} Restore the file {path!r}, or move it elsewhere.") from error
 
 
 def _move_settings(connection: Connection, file: Engine, facts: dict[str, Any]) -> None:

@@ -68,6 +68,11 @@ class DatasetRecord:
     tags: dict[str, str] = field(default_factory=dict)
     endpoint: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def digits(self) -> int:
+        """Time of its creation in milliseconds, or the number that endpoints gave it before."""
+        return int(self.endpoint.get("digits") or round(self.created.timestamp() * 1000))
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -104,6 +109,11 @@ class VersionRecord:
     pid: int | None = None
     heartbeat: datetime | None = None
     endpoint: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digits(self) -> int:
+        """Time of its creation in milliseconds, or the number that endpoints gave it before."""
+        return int(self.endpoint.get("digits") or round(self.created.timestamp() * 1000))
 
     @property
     def is_reserved(self) -> bool:

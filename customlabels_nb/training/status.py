@@ -83,10 +83,9 @@ def _is_gone(version: VersionRecord) -> bool:
         born = None
     if born is None or born > heartbeat.timestamp() + 1:  # a later process may have the same ID
         return True
-    # the process is alive, but may have failed to record the end of training, unless it has not begun it
-    return (
-        silent and version.heartbeat is not None and version.status in ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS")
-    )
+    # the process is alive, but may have failed to record the end of training, unless it still checks the data
+    is_checking = version.heartbeat is None and "process" in version.endpoint
+    return silent and not is_checking and version.status in ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS")
 
 
 class Heartbeat:

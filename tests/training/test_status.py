@@ -80,11 +80,14 @@ def test_only_the_versions_that_were_settled_are_returned(store: SqlStore) -> No
 def test_a_reserved_version_waits_as_long_as_its_process_is_alive(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add(store, "waits", **this_process() | {"heartbeat": None})
+    process = this_process() | {"heartbeat": None}
+    add(store, "checks", **process, endpoint={"process": [process["pid"], 0.0]})
+    add(store, "waits", **process)  # an endpoint claims it each minute
     add(store, "silent", **this_process())
     add(store, "dead", **DEAD)
+    assert settle_orphans(store) == ["dead"]
     monkeypatch.setattr(status, "SILENT", timedelta(0))
-    assert settle_orphans(store) == ["silent", "dead"]
+    assert settle_orphans(store) == ["waits", "silent"]
 
 
 def test_a_version_that_a_notebook_resumes_is_not_trained_by_an_endpoint(store: SqlStore) -> None:

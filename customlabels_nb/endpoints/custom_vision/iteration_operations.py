@@ -113,14 +113,14 @@ def publish_iteration(call: Call) -> bool:
         if others and not call.query.flag("overwrite"):
             message = f"Another iteration is published as {name[:100]!a}. Unpublish it, or overwrite it."
             raise ServiceError("BadRequestInvalidPublishName", message)
-        for other in others:
-            if publish_name(other) == name:
-                change_facts(store, other.local, published=None, published_for=None)
         try:
             version.model.publish(name)  # so that Python knows the name, taken from the other version
             change_facts(store, version.local, published=None, published_for=target)
         except CustomLabelsError:  # not a name that Python allows
             change_facts(store, version.local, published=name, published_for=target)
+        for other in others:  # afterwards, so that predictions always find the name
+            if publish_name(other) == name:
+                change_facts(store, other.local, published=None, published_for=None)
     return True
 
 

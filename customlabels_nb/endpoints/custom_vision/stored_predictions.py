@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from customlabels_nb.endpoints.custom_vision.calls import RequestFields, invalid
 from customlabels_nb.endpoints.project_folders import ServedProject
+from customlabels_nb.project.former_endpoints_file import MOVED
 from customlabels_nb.project.location import STORED_PREDICTIONS
 
 _DAY = 24 * 3600.0
@@ -49,6 +50,8 @@ def _file(served: ServedProject, *, make: bool = False) -> sa.Engine | None:
     path = served.project.root / STORED_PREDICTIONS
     with _opening:
         if served.predictions is None and (make or path.exists()):
+            if not path.exists():
+                served.store.change_setting(MOVED, lambda _: True)
             url, options = sa.URL.create("sqlite", database=str(path)), {"timeout": _WAIT_SECONDS}
             engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", connect_args=options)
 

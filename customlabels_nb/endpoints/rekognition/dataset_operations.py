@@ -43,7 +43,7 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
     served = call.workspace.find_project(request["ProjectArn"])
     split: t.Split = request["DatasetType"].lower()
     source = request.get("DatasetSource")
-    read_lines = _lines_to_read(call, source)
+    read = _lines_to_read(call, source)
     refresh_entries(served)
     action = Action("create dataset", settings.user)
     started = ("CREATE_IN_PROGRESS", "The dataset is being created.")
@@ -54,7 +54,7 @@ def create_dataset(call: RekognitionCall, request: dict[str, Any]) -> dict[str, 
     state = served.datasets()[split]
 
     def create() -> None:
-        if lines := read_lines():
+        if lines := read():
             add_entries(served, split, lines, "create dataset")
 
     if source is not None:

@@ -110,12 +110,12 @@ def go_on(workspace: Workspace) -> None:
     """Go on after a restart: wait for or begin trainings, restart models, fail copies and finish deletions."""
     for served in workspace.projects():
         for version in versions_of(served):
-            if version.facts.get("status") == TRAINING and "iteration" not in version.facts:
+            if version.record.status == "DELETING":  # also one that was queued
+                version.model.delete(confirm=True)
+            elif version.facts.get("status") == TRAINING and "iteration" not in version.facts:
                 begin_training(version, version_training.start_process)
             elif version.facts.get("status") == COPYING:
                 end_job(served.store, version.local, "COPYING_FAILED", FAILED_BY_SERVICE)
-            elif version.status == "DELETING":
-                version.model.delete(confirm=True)
             elif version.facts.get("is_wanted") and version.status in _STARTABLE:
                 begin_starting(version)
 

@@ -168,7 +168,7 @@ def _state(split: t.Split, record: DatasetRecord) -> DatasetState:
     noted = record.endpoint
     return DatasetState(
         split,
-        noted.get("digits", round(record.created.timestamp() * 1000)),
+        record.digits,
         record.created,
         record.updated,
         noted.get("status", record.status),
