@@ -19,6 +19,8 @@ REFUSED = {
     r"\bwindow\.(?:parent|top|opener)\b|\bdocument\.(?:cookie|domain)\b": "the page around the frame is used",
     r"@import\b|:[^;{}()]*\burl\(\s*[\"']?(?!data:|#)": "a style loads a file",
 }
+#: The only file that parses HTML: constant layouts, see `tests/architecture/test_front_end.py`.
+LAYOUTS = STATIC / "shared" / "template.js"
 FILES = sorted(path for path in STATIC.rglob("*") if path.suffix in (".js", ".css"))
 
 
@@ -30,7 +32,7 @@ def refused(source: str) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(STATIC).as_posix())
 def test_a_file_keeps_the_rules(path: Path) -> None:
-    assert refused(path.read_text("utf-8")) == []
+    assert refused(path.read_text("utf-8")) == (["text becomes HTML: innerHTML"] if path == LAYOUTS else [])
 
 
 @pytest.mark.parametrize(
