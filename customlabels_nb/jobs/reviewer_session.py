@@ -325,9 +325,11 @@ class ReviewerSession(ReviewSession):
         return EditResult(tuple(remaining), tuple(Conflict(name, theirs[name], ()) for name in stale), what)
 
     def _check_here(self, images: Iterable[str]) -> None:
-        gone = next((name for name in images if name not in self._facts), None)
+        names = list(images)
+        gone = next((name for name in names if name not in self._facts), None)
         if gone is not None:
             raise InputError(f"Image {gone!r} is not in the review any more: it has its answers, or waits for some.")
+        super()._check_here(names)  # such as one of another dataset
 
     def _edit(
         self, images: Sequence[str], change: Change, what: str, revisions: Revisions, **options: Any

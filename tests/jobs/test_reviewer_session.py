@@ -143,6 +143,13 @@ def test_a_tie_has_no_consensus(create: Create, open_review: Open) -> None:
     assert {state for _, state in result(job, "03.jpg")} == {"needs_review"}
 
 
+def test_an_image_of_another_dataset_is_refused(create: Create, open_review: Open) -> None:
+    session = open_review(disputed(create))
+    expected = r"'03\.jpg' is not in the test set"
+    with session.visiting("test", undoable=True), pytest.raises(InputError, match=expected):
+        session.correct(["03.jpg"], "lemon")
+
+
 def test_an_answer_or_another_label_is_taken(create: Create, open_review: Open) -> None:
     job = disputed(create)
     session = open_review(job)
