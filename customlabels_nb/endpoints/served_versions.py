@@ -21,7 +21,9 @@ TRAINING, COPYING = "TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"
 #: Statuses that change by themselves.
 TRANSITIONAL = (TRAINING, "STARTING", "STOPPING", "DELETING", COPYING)
 
-_WAITING = "The version waits for its turn at the endpoint."
+#: Message in Python of a version that is to be trained or copied.
+WAITING = "The version waits for its turn at the endpoint."
+
 _WORKING = (*TRANSITIONAL, "RUNNING")
 _MESSAGES = {
     TRAINING: "The model is being trained.",
@@ -120,7 +122,7 @@ def reserve_version(
     facts = {**facts, "name": name, "digits": digits, "status": status}
     created, process = datetime.fromtimestamp(now, UTC), {**this_process(), "heartbeat": None}
     record = VersionRecord(
-        local, status, _WAITING, f"versions/{local}", created, created,
+        local, status, WAITING, f"versions/{local}", created, created,
         tags=tags or {}, endpoint=facts, **process,
     )  # fmt: skip
     served.store.add_version(record)

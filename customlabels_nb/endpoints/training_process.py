@@ -12,7 +12,14 @@ from typing import Any
 import psutil
 
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE, job_message, log_failure
-from customlabels_nb.endpoints.served_versions import TRAINING, ServedVersion, change_facts, end_job, facts_of
+from customlabels_nb.endpoints.served_versions import (
+    TRAINING,
+    WAITING,
+    ServedVersion,
+    change_facts,
+    end_job,
+    facts_of,
+)
 from customlabels_nb.errors import CustomLabelsError, ModelNotFoundError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
@@ -29,7 +36,6 @@ _CLAIM_SECONDS = 60.0
 
 def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedVersion[Any]], None]) -> None:
     """Train a version when no other is being trained. The thread does not keep the server from ending."""
-
     store, training = version.served.store, version.served.folder.training
 
     def train() -> None:
@@ -72,7 +78,7 @@ def _claimed(record: VersionRecord) -> dict[str, Any] | None:
     """
     if "status" not in record.endpoint or is_alive(*record.endpoint.get("process", (0, 0))):
         return None
-    return {"status": TRAINING, "status_message": "The model is being trained.", **this_process(), "heartbeat": None}
+    return {"status": TRAINING, "status_message": WAITING, **this_process(), "heartbeat": None}
 
 
 def _wait_for(version: ServedVersion[Any]) -> bool:
@@ -89,7 +95,8 @@ def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Sql
 
     def reserve(record: VersionRecord) -> dict[str, Any] | None:
         claimed = _claimed(record)
-        return claimed and {**claimed, "endpoint": {**record.endpoint, "process": process}}
+        begun = {"status_message": "The data are being checked.", "endpoint": {**record.endpoint, "process": process}}
+        return claimed and claimed | begun
 
     with closing(load_project(task["root"])) as project:
         store = location_of(project).store

@@ -36,7 +36,7 @@ EncodedImage: TypeAlias = tuple[Encoded, tuple[int, int]]
 
 
 class BoxOutline(NamedTuple):
-    """Outline of the object in a box and its score. ``reason`` is why there is no polygon, or empty."""
+    """Outline of the object in a box and its score. ``reason`` says why the polygon is missing, else it is empty."""
 
     polygon: Polygon | None
     score: float

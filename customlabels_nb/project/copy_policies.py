@@ -1,7 +1,6 @@
 """Decide by the policies of a project who may copy its model versions to other projects.
 
-Clients of the Rekognition-compatible endpoint put policies. The folder of projects that the endpoint serves stands for
-an account.
+Clients of the Rekognition-compatible endpoint put policies. All projects in a folder that it serves are of one account.
 """
 
 from __future__ import annotations

@@ -119,7 +119,12 @@ class VersionRecord:
     def is_reserved(self) -> bool:
         """True if this process has reserved the name for a version that it makes next, which no server does."""
         is_next = "process" in self.endpoint or self.status != "TRAINING_IN_PROGRESS"
-        return is_next and self.heartbeat is None and (self.host, self.pid) == (socket.gethostname(), os.getpid())
+        return is_next and self.heartbeat is None and self.is_own
+
+    @property
+    def is_own(self) -> bool:
+        """True if this process trains, copies or runs the version, or has reserved it."""
+        return (self.host, self.pid) == (socket.gethostname(), os.getpid())
 
     @property
     def description(self) -> str:

@@ -290,10 +290,10 @@ class SqlStore:
             rows = fetch(connection, select(*columns).where(c.split == split))
             if not rows:
                 return None
-            name, status, message, created, updated, *texts = rows[0]
-            made, changed = frames.moment(created), frames.moment(updated)
-            sources, *mappings = (load_json(text, [] if place == 0 else {}) for place, text in enumerate(texts))
-            return DatasetRecord(name, status, message, made, changed, sources, *mappings)
+            name, status, message, created, updated, sources, *mappings = rows[0]
+            times = frames.moment(created), frames.moment(updated)
+            tags, noted = (load_json(text, {}) for text in mappings)
+            return DatasetRecord(name, status, message, *times, load_json(sources, []), tags, noted)
 
     def create_dataset(self, split: str, action: Action, *, tags: dict[str, str], endpoint: dict[str, Any]) -> bool:
         """Create an empty dataset with what an endpoint notes of it, or return False if it exists."""
@@ -308,7 +308,10 @@ class SqlStore:
             return True
 
     def note_dataset(self, split: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> bool:
-        """Replace what endpoints note of a dataset by ``change(noted)``, unless it is None or there is no dataset."""
+        """Replace what endpoints note of a dataset by ``change(noted)``.
+
+        Return False if that is None or the dataset does not exist.
+        """
         c = schema.datasets.c
         with self._database.write() as connection:
             rows = fetch(connection, select(c.endpoint).where(c.split == split))

@@ -65,11 +65,7 @@ def this_process() -> dict[str, Any]:
 
 def is_settled(version: VersionRecord) -> bool:
     """Check whether the process in a version's record is the current process or dead."""
-    return _is_own(version) or _is_gone(version)
-
-
-def _is_own(version: VersionRecord) -> bool:
-    return (version.host, version.pid) == (socket.gethostname(), os.getpid())
+    return version.is_own or _is_gone(version)
 
 
 def _is_gone(version: VersionRecord) -> bool:
@@ -143,7 +139,7 @@ def honest_status(store: SqlStore, name: str, doing: RunState = TRAINING) -> Ite
 
 def _released(version: VersionRecord) -> dict[str, None] | None:
     """Return the changes that remove this process, or None if another one has started or resumed the version."""
-    return dict.fromkeys(("host", "pid", "heartbeat")) if _is_own(version) else None
+    return dict.fromkeys(("host", "pid", "heartbeat")) if version.is_own else None
 
 
 def check_resumable(version: VersionRecord) -> None:

@@ -194,7 +194,7 @@ def test_policies_hold_before_the_endpoint_is_started(tmp_path: Path) -> None:
     target.close()
 
 
-def test_what_is_noted_already_stays(tmp_path: Path) -> None:
+def test_moving_keeps_what_the_store_has_noted(tmp_path: Path) -> None:
     root = served_before.unpack(tmp_path)
     shutil.move(root / "endpoints.db", tmp_path)
     with closing(open_project_store(root)) as store:

@@ -152,7 +152,7 @@ class Call:
         wanted = _id_in_path(self.path.text("projectId"))
         served = self.folder.first(lambda served: project_id(served) == wanted)
         if served is None:
-            raise ServiceError("NotFoundProject", f"There is no project {wanted!a}.")
+            raise ServiceError("NotFoundProject", f"The project {wanted!a} does not exist.")
         return served  # type: ignore[no-any-return]
 
     def json(self) -> RequestFields:

@@ -1,6 +1,6 @@
 """Keep the entries of datasets: manifest lines as they were given, beside the images in the project's store.
 
-The store decides which images and annotations a dataset has, because notebooks change it. A line is written anew only
+The store decides which images and annotations a dataset has, because notebooks change it. A line is written again only
 if the annotations of its image differ from those that the line had. Lines with errors stay entries, and their images
 are unlabelled in the store.
 """
@@ -205,7 +205,7 @@ def _sources(served: RekognitionProject, split: str, known: Mapping[str, str | N
     rows = read_lines(served.store, split, "source", "image", sources=list(sources.values()))
     named = {source: image for source, image in rows if image not in known}
     for image, source in sources.items():
-        if named.setdefault(source, image) != image:  # a file and the object that it stands for
+        if named.setdefault(source, image) != image:  # a file, and its object in a bucket
             sources[image] = buckets.external(image)
             named[sources[image]] = image
     return sources

@@ -102,7 +102,7 @@ def _row(entry: Entry) -> tuple[Any, ...]:
 
 
 def forget_gone_lines(store: SqlStore) -> None:
-    """Delete the lines of images that do not exist. If the removal is undone, they are written anew."""
+    """Delete the lines of images that do not exist. They are written again if the removal is undone."""
     with store.writing() as connection:
         connection.execute(delete(_TABLE).where(_l.image_id.not_in(select(_i.id))))
 

@@ -37,7 +37,8 @@ def _change(call: RekognitionCall, name: ResourceName, changes: Mapping[str, str
 
 def _tags(call: RekognitionCall, name: ResourceName, changes: Mapping[str, str | None]) -> dict[str, str]:
     """Change the tags of a resource, where None removes a tag, and return them."""
-    action, store = Action("tag", settings.user, "Rekognition endpoint"), call.workspace.find(name).store
+    action, served = Action("tag", settings.user, "Rekognition endpoint"), call.workspace.find(name)
+    store = served.store
     if name.version is not None:
         version = find_version(call.workspace, name)
         changed = _changed(version.record.tags, changes)
@@ -45,7 +46,7 @@ def _tags(call: RekognitionCall, name: ResourceName, changes: Mapping[str, str |
             store.change_version(version.local, lambda now: {"tags": _changed(now.tags, changes)}, action)
         return {key: text for key, text in changed.items() if key != DESCRIPTION}
     if name.split is not None:
-        refresh_entries(call.workspace.find(name))
+        refresh_entries(served)
         _, state = call.workspace.find_dataset(name)
         record = store.dataset(state.split)
         changed = _changed(record.tags if record else {}, changes)

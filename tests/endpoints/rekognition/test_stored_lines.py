@@ -89,7 +89,7 @@ def test_a_dataset_that_a_notebook_restores_is_ready(service: Service, project: 
     assert service.dataset(arn_of(service), LINES) != dataset["DatasetArn"]
 
 
-def test_images_with_the_same_source_are_told_apart_in_one_dataset(service: Service, project: cl.Project) -> None:
+def test_images_of_one_source_get_sources_of_their_own(service: Service, project: cl.Project) -> None:
     (service.photos / "0.jpg").write_bytes(jpeg(1, (80, 70)))
     test = service.dataset(arn_of(service), [classified("0.jpg", "dog", mine="kept")], "TEST")
     project.add_images([service.photos / "0.jpg"], label="cat", progress=False)

@@ -26,7 +26,7 @@ from customlabels_nb.endpoints.project_folders import Quotas
 from customlabels_nb.endpoints.rekognition import copy_operation, version_training
 from customlabels_nb.endpoints.rekognition.access_keys import AccessKey
 from customlabels_nb.endpoints.rekognition.resource_names import parse_arn
-from customlabels_nb.endpoints.served_versions import change_facts, end_job, facts_of, versions_of
+from customlabels_nb.endpoints.served_versions import WAITING, change_facts, end_job, facts_of, versions_of
 from customlabels_nb.errors import NotAllowedError, StoreError
 from customlabels_nb.project.location import ProjectLocation
 from customlabels_nb.project.model import Model
@@ -590,6 +590,8 @@ def test_a_restart_goes_on_with_what_waits(service: Service, monkeypatch: pytest
     with workspace.training:
         arns = [train(service, project, name) for name in ("a", "b")]
         assert [described(service, arn)["Status"] for arn in arns] == ["TRAINING_IN_PROGRESS"] * 2
+        with closing(cl.load_project(service.root / "rooms")) as python:
+            assert python.versions["message"].tolist() == [WAITING] * 2
         served = workspace.find_project(parse_arn(project))
         change_facts(served.store, "a", process=(2**22 - 1, 0.0))  # of a process that has ended
         assert begun == []
