@@ -12,14 +12,7 @@ from typing import Any
 import psutil
 
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE, job_message, log_failure
-from customlabels_nb.endpoints.served_versions import (
-    TRAINING,
-    WAITING,
-    ServedVersion,
-    change_facts,
-    end_job,
-    facts_of,
-)
+from customlabels_nb.endpoints.served_versions import TRAINING, WAITING, ServedVersion, change_facts, end_job, facts_of
 from customlabels_nb.errors import CustomLabelsError, ModelNotFoundError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
