@@ -192,9 +192,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave a million objects of libraries out of garbage collection, which every stopped model asks for."""
+    """Leave a million objects of libraries out of garbage collection, which every stopped model asks for.
+
+    A collection at the limit of the recursion, where tests nest brackets, fails in callbacks of weak references.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, *gc.get_threshold()[1:])
 
 
 @pytest.hookimpl(wrapper=True)
