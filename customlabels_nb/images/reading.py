@@ -24,7 +24,6 @@ from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.errors import ImageError, ImageNotFoundError, ImageTooLargeError, NotAnImageError
-from customlabels_nb.events import Events
 from customlabels_nb.images.decoding import READ_SUFFIXES as READ_SUFFIXES
 from customlabels_nb.images.decoding import (
     TURNED,
@@ -230,35 +229,28 @@ Prepared = TypeVar("Prepared")
 def read_in_batches(
     images: Sequence[str],
     positions: Sequence[int],
-    prepare: Callable[[Image.Image, str], Prepared],
+    prepare: Callable[[bytes, str, int], Prepared],
     *,
     root: Path | None,
     content_ids: Sequence[str | None],
-    at_least: int,
     threads: int,
     batch_size: int,
-    events: Events | None,
-    phase: str,
 ) -> Iterator[list[tuple[int, Prepared | Issue]]]:
     """Read images in threads and yield batches of the results of ``prepare``, in order, with issues for failures.
 
-    ``prepare`` takes the upright image and its content hash or identity, in a thread. ``threads`` read local images,
-    more of them remote ones. Images at other positions count as done in ``events``.
+    ``prepare`` takes the data, their content hash or identity and the position, in a thread. ``threads`` read local
+    images, more of them remote ones.
     """
 
     def read(index: int) -> tuple[int, Prepared | Issue]:
         name = images[index]
         try:
             data, content = read_content(name, root, content_id=content_ids[index])
-            return index, prepare(open_image(data, name=name, at_least=at_least), content)
+            return index, prepare(data, content, index)
         except ImageError as error:
             return index, Issue(error.code, error.reason, where=name)
 
-    done = len(images) - len(positions)
     workers = connections((images[index] for index in positions), threads)
     with closing(map_bounded(read, positions, workers=workers)) as answers:
         while batch := list(islice(answers, batch_size)):
             yield batch
-            done += len(batch)
-            if events is not None:
-                events.progress(phase, done, len(images))

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
 from customlabels_nb.images.decoding import TURNED, count_frames, decode, is_whole, opened, orientation, upright_rgb
-from customlabels_nb.images.reading import open_image, read_content, thumbnail
+from customlabels_nb.images.reading import read_content
+from customlabels_nb.images.regions import Part, cut
 from customlabels_nb.remote.content_cache import KEY, TAG_NAME, ContentCache, project_cache
 from customlabels_nb.remote.remote_files import is_identity
 
@@ -86,24 +88,39 @@ def kept_view(data: bytes) -> BrowserImage | None:
         return None
 
 
-__all__ = ["TAG_NAME", "ContentCache", "full_view_of", "kept_thumbnail", "project_cache", "thumbnail_of"]
+__all__ = [
+    "TAG_NAME",
+    "ContentCache",
+    "full_view_of",
+    "kept_thumbnail",
+    "project_cache",
+    "thumbnail_of",
+    "thumbnails_of",
+]
 
 
 def thumbnail_of(image: str, *, root: Path | None, sha256: str | None, size: int, cache: ContentCache | None) -> bytes:
     """Return a JPEG thumbnail within ``size`` × ``size`` pixels, cached by the hash or remote identity ``sha256``."""
-    if (kept := kept_thumbnail(sha256, size=size, cache=cache)) is not None:
-        return kept
-    data, content = read_content(image, root, content_id=sha256)
-    small = thumbnail(open_image(data, name=image, longest=size), size)
-    key = _key(sha256, f"-{size}.jpg")
-    if key is not None and cache is not None and content == sha256:  # the file may have changed since it was hashed
-        cache.put(key, small)
-    return small
+    part = Part(image, sha256)
+    kept = kept_thumbnail(part, size=size, cache=cache)
+    return thumbnails_of([part], root=root, size=size, cache=cache)[0] if kept is None else kept
 
 
-def kept_thumbnail(sha256: str | None, *, size: int, cache: ContentCache | None) -> bytes | None:
-    """Return the thumbnail that :func:`thumbnail_of` has cached, or None if there is none."""
-    key = _key(sha256, f"-{size}.jpg")
+def thumbnails_of(parts: Sequence[Part], *, root: Path | None, size: int, cache: ContentCache | None) -> list[bytes]:
+    """Decode an image once, and return and cache JPEG thumbnails of its parts within ``size`` × ``size`` pixels."""
+    image, content = parts[0][:2]
+    data, read = read_content(image, root, content_id=content)
+    thumbnails = cut(data, image, [part.region for part in parts], size)
+    if cache is not None and read == content:  # the file may have changed since it was hashed
+        for part, small in zip(parts, thumbnails, strict=True):
+            if (key := _thumbnail_key(part, size)) is not None:
+                cache.put(key, small)
+    return thumbnails
+
+
+def kept_thumbnail(part: Part, *, size: int, cache: ContentCache | None) -> bytes | None:
+    """Return the thumbnail that :func:`thumbnails_of` has cached, or None if there is none."""
+    key = _thumbnail_key(part, size)
     return cache.get(key) if key is not None and cache is not None else None
 
 
@@ -126,6 +143,10 @@ def full_view_of(
     if key is not None and cache is not None and content == sha256 and view.data is not data:
         cache.put(key, view.data)
     return view
+
+
+def _thumbnail_key(part: Part, size: int) -> str | None:
+    return _key(part.content, "".join(f"-{number}" for number in (*(part.region or ()), size)) + ".jpg")
 
 
 def _key(content: str | None, suffix: str) -> str | None:

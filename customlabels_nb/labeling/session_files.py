@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +23,7 @@ from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.locations import to_path, to_uri
 from customlabels_nb.images.reading import open_hashed, open_image, thumbnail
+from customlabels_nb.images.regions import Part
 from customlabels_nb.images.thumbnails import (
     THUMBNAIL_SIZES,
     BrowserImage,
@@ -28,6 +31,7 @@ from customlabels_nb.images.thumbnails import (
     kept_thumbnail,
     project_cache,
     thumbnail_of,
+    thumbnails_of,
 )
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.outliner import Outliner
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 _INSTRUCTION_PIXELS = 800
 _TILE_SIZES = (*THUMBNAIL_SIZES, 1280)  # the largest for pages of four images
+_CROP_PIXELS = 1600
 _VIEW_SIZES = (1024, 2048, 4096)
 _LIGHT_BYTES = 2 * 2**20
 _WIDEST_REGION = 4096
@@ -74,27 +79,46 @@ class SessionFiles:
         self.outliner = Outliner(self._open, self._decoded, self._thumbnails)
         self._lock = threading.Lock()
 
-    def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
-        """Return a JPEG thumbnail of at most ``pixels`` × ``pixels``, or an error, for each (image, content hash)."""
+    def thumbnails(
+        self, parts: Sequence[Part], pixels: int, *, seconds: float = math.inf
+    ) -> list[bytes | ImageError | None]:
+        """Return a JPEG thumbnail of at most ``pixels`` × ``pixels``, or an error, for each part of an image.
+
+        An image is decoded once for all its parts. After some ``seconds``, no further image is decoded, and the
+        thumbnails that are lacking are None. The first one is always there.
+        """
+        until = time.monotonic() + seconds
         size = next((size for size in _TILE_SIZES if size >= pixels), _TILE_SIZES[-1])
 
-        def load(image: tuple[str, str | None]) -> bytes | ImageError:
-            name, content = image
+        def load(parts: Sequence[Part]) -> dict[Part, bytes | ImageError]:
             try:
-                return thumbnail_of(name, root=self.root, sha256=content, size=size, cache=self._thumbnails)
+                made = thumbnails_of(parts, root=self.root, size=size, cache=self._thumbnails)
+                return dict(zip(parts, made, strict=True))
             except ImageError as error:
-                return error
+                return dict.fromkeys(parts, error)
 
         # read cached thumbnails here: handing them over between threads would take longer than reading
-        thumbnails: list[bytes | ImageError | None] = [
-            kept_thumbnail(content, size=size, cache=self._thumbnails) for _, content in images
-        ]
-        lacking = [image for image, data in zip(images, thumbnails, strict=True) if data is None]
-        made = map_bounded(load, lacking, workers=settings.threads)
-        return [next(made) if data is None else data for data in thumbnails]
+        found: dict[Part, bytes | ImageError] = {}
+        lacking: dict[tuple[str, str | None], list[Part]] = {}
+        for part in dict.fromkeys(parts):
+            if (kept := kept_thumbnail(part, size=size, cache=self._thumbnails)) is None:
+                lacking.setdefault(part[:2], []).append(part)
+            else:
+                found[part] = kept
+        begun = (of_image for n, of_image in enumerate(lacking.values()) if n == 0 or time.monotonic() < until)
+        threads = settings.threads
+        for thumbnails in map_bounded(load, begun, workers=threads, ahead=threads + 1):
+            found.update(thumbnails)
+        return [found.get(part) for part in parts]
 
-    def full(self, image: str, content: str | None) -> BrowserImage:
-        return full_view_of(image, root=self.root, sha256=content, cache=self._thumbnails)
+    def full(self, part: Part) -> BrowserImage:
+        """Return the full image, or a region of it scaled to at most 1600 pixels per side."""
+        if part.region is None:
+            return full_view_of(part.image, root=self.root, sha256=part.content, cache=self._thumbnails)
+        data = kept_thumbnail(part, size=_CROP_PIXELS, cache=self._thumbnails)
+        if data is None:
+            (data,) = thumbnails_of([part], root=self.root, size=_CROP_PIXELS, cache=self._thumbnails)
+        return _as_view(data, part.region[2])
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:
         """Return the full image to draw on, scaled to about ``pixels`` per side if the original is slow to display."""
@@ -104,9 +128,7 @@ class SessionFiles:
         if view.scale < 1 or side <= longest or (len(view.data) <= _LIGHT_BYTES and side <= _VIEW_SIZES[-1]):
             return view
         small = thumbnail_of(image, root=self.root, sha256=content, size=longest, cache=self._thumbnails)
-        with Image.open(io.BytesIO(small), formats=("JPEG",)) as picture:
-            width, height = picture.size
-        return BrowserImage(small, "image/jpeg", width, height, width / view.width)
+        return _as_view(small, view.width)
 
     def region(self, image: str, box: tuple[int, int, int, int], pixels: int) -> bytes:
         """Crop a region of the upright image as a JPEG at most ``pixels`` wide. The decoded image is cached."""
@@ -198,6 +220,13 @@ class SessionFiles:
             return self._batches[batch]
         except KeyError:
             raise InputError("This upload was cancelled or belongs to another kernel. Drop the files again.") from None
+
+
+def _as_view(data: bytes, original_width: int) -> BrowserImage:
+    """Return a JPEG that was scaled from an original of this width."""
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+        width, height = picture.size
+    return BrowserImage(data, "image/jpeg", width, height, width / original_width)
 
 
 def upload_name(name: str, taken: set[str]) -> str:
