@@ -300,3 +300,13 @@ def stream_of(events: Events | Listener | None) -> Events:
     if isinstance(events, Events):
         return events
     return Events() if events is None else Events(events)
+
+
+def relay(events: Events, phase: str, start: int = 0, total: int | None = None) -> Events:
+    """Return events whose progress is passed on as that of a phase."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress):
+            events.progress(phase, start + event.done, total or event.total, event.unit)
+
+    return Events(listen)

@@ -47,7 +47,7 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.errors import NotEnoughDataError, StoreError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
-from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.events import Events, relay
 from customlabels_nb.models.backbone import FEATURES, PACKAGED
 from customlabels_nb.models.embeddings import PackedFeatures
 from customlabels_nb.models.feature_file import project_features
@@ -241,7 +241,7 @@ def _add_features(features: PackedFeatures, table: pd.DataFrame, root: Path, eve
     names, keys = table["image"].tolist(), [key if isinstance(key, str) else None for key in table["sha256"]]
     for start in range(0, len(names), _BLOCK):
         part = slice(start, start + _BLOCK)
-        features.add(names[part], keys[part], root=root, events=_relay(events, "featurization", start, len(names)))
+        features.add(names[part], keys[part], root=root, events=relay(events, "featurization", start, len(names)))
 
 
 def group_copies(images: pd.DataFrame, root: Path, store: SqlStore, events: Events) -> IntArray:
@@ -251,8 +251,8 @@ def group_copies(images: pd.DataFrame, root: Path, store: SqlStore, events: Even
     if key not in _groups:
         part, pairs = Dataset(table, name=t.TRAIN, root=root), None
         if len(table) <= _MOST_COMPARED:
-            relay = _relay(events, "featurization")
-            pairs = find_near_duplicates([part], files=store.files()[0], events=relay)
+            passed_on = relay(events, "featurization")
+            pairs = find_near_duplicates([part], files=store.files()[0], events=passed_on)
         _groups.clear()
         _groups[key] = pd.factorize(pd.Series(part.groups_of_images(pairs)))[0].astype(np.int64)
     groups: IntArray = _groups[key][pd.factorize(images["image"])[0]]
@@ -359,14 +359,14 @@ def _detect(data: _Images, uses: _Uses, steps: _Steps, budget: str | float, root
 
     def trained(chosen: BoolArray) -> TrainedDetector:
         part = Budget(limit.seconds and limit.seconds / 2, limit.steps)
-        relay = _relay(steps.events, "training")
+        passed_on = relay(steps.events, "training")
         examples = make_examples(images[chosen], boxes, names)
-        return train_detector(examples, names, DetectionOptions(part), relay, root=root)
+        return train_detector(examples, names, DetectionOptions(part), passed_on, root=root)
 
     def predicted(images: pd.Series, half: BoolArray, phase: str) -> pd.DataFrame:
-        relay = _relay(steps.events, phase)
+        passed_on = relay(steps.events, phase)
         pairs = zip(detectors, (images[~half].tolist(), images[half].tolist()), strict=True)
-        return pd.concat(predict_boxes(model, part, names, root=root, events=relay)[0] for model, part in pairs)
+        return pd.concat(predict_boxes(model, part, names, root=root, events=passed_on)[0] for model, part in pairs)
 
     half = split_groups(data.copies[data.at])
     if any(not boxes["image"].isin(images.loc[part_of, "image"]).any() for part_of in (half, ~half)):
@@ -535,18 +535,6 @@ def _as_evidence(checks: pd.DataFrame, data: _Images) -> pd.DataFrame:
 
 def _positions(table: pd.DataFrame, data: _Images) -> IntArray:
     return np.asarray(table["label"].map({name: i for i, name in enumerate(data.names)}), dtype=np.int64)
-
-
-def _relay(events: Events, phase: str, start: int = 0, total: int | None = None) -> Events:
-    """Return events whose progress is passed on as that of a phase."""
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Progress):
-            events.progress(phase, start + event.done, total or event.total, event.unit)
-
-    inner = Events()
-    inner.subscribe(listen)
-    return inner
 
 
 def _guarantees(checks: pd.DataFrame, data: _Images, target: float) -> list[Guarantee]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,50 @@ from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.models.backbone import PACKAGED
 
 _SOON = 1.0  # seconds in which most searches end, except the first one
+
+Answer = TypeVar("Answer")
+
+
+class Background(Generic[Answer]):
+    """Compute one answer at a time in a background thread, and keep the latest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._kept: tuple[Hashable, Answer] | None = None
+        self._work: _Work | None = None
+
+    def get(
+        self,
+        wanted: Hashable,
+        count: int,
+        compute: Callable[[Events], Answer],
+        *,
+        wait: float = 0.0,
+        keep: bool = True,
+    ) -> Answer:
+        """Return what ``compute`` returns for the arguments ``wanted``, of ``count`` images.
+
+        The first call starts computing and raises NotReadyError with the progress, unless the answer is ready within
+        ``wait`` seconds. Later calls keep raising it until the answer is ready. Other arguments cancel the work. Unless
+        ``keep`` is False, the same object is returned until there are other arguments.
+        """
+        with self._lock:
+            if self._kept is not None and self._kept[0] == wanted:
+                return self._kept[1]
+            work = self._work
+            if work is None or work.wanted != wanted:
+                if work is not None:
+                    work.events.cancel()
+                work = self._work = _Work(wanted, count, compute)
+                work.start()
+                work.join(wait)
+            if work.is_alive():
+                raise NotReadyError(*work.progress)
+            self._work = None
+            answer: Answer = work.result()
+            if keep:
+                self._kept = (wanted, answer)
+            return answer
 
 
 class SimilarityOrder:
@@ -26,9 +71,7 @@ class SimilarityOrder:
     def __init__(self, root: Path, model: Callable[[], str] = lambda: PACKAGED) -> None:
         self.missing = 0
         self._root, self._model = root, model
-        self._lock = threading.RLock()
-        self._order: tuple[tuple[str | int | None, ...], list[int]] | None = None
-        self._work: _Work | None = None
+        self._orders = Background[tuple[list[int], int]]()
 
     def __call__(
         self, images: Sequence[str], keys: Sequence[str | None], *, to: int | None = None, text: str | None = None
@@ -42,26 +85,13 @@ class SimilarityOrder:
             return sorted(range(len(images)), key=lambda at: at != to)  # all are neighbours in any order
         model = self._model()
         wanted = (model, text, to, *(key or name for name, key in zip(images, keys, strict=True)))
-        with self._lock:
-            if self._order is not None and self._order[0] == wanted:
-                return self._order[1]
-            work = self._work
-            if work is None or work.wanted != wanted:
-                if work is not None:
-                    work.events.cancel()
-                compute = partial(self._by_similarity, list(images), list(keys), model, to)
-                if text is not None:
-                    compute = partial(self._by_text, list(keys), model, text)
-                work = self._work = _Work(wanted, len(images), compute)
-                work.start()
-                work.join(0.0 if text is None else _SOON)
-            if work.is_alive():
-                raise NotReadyError(*work.progress)
-            self._work = None
-            order, self.missing = work.result()
-            if text is None:  # the order by a text changes with the features that are stored
-                self._order = (wanted, order)
-            return order
+        compute = partial(self._by_similarity, list(images), list(keys), model, to)
+        if text is not None:
+            compute = partial(self._by_text, list(keys), model, text)
+        # the order by a text changes with the features that are stored
+        wait, keep = (0.0, True) if text is None else (_SOON, False)
+        order, self.missing = self._orders.get(wanted, len(images), compute, wait=wait, keep=keep)
+        return order
 
     def _by_similarity(
         self, images: list[str], keys: list[str | None], model: str, to: int | None, events: Events
@@ -84,18 +114,16 @@ class SimilarityOrder:
 
 
 class _Work(threading.Thread):
-    """Background thread that computes the order of some images."""
+    """Background thread that computes an answer about some images."""
 
-    def __init__(
-        self, wanted: tuple[str | int | None, ...], count: int, compute: Callable[[Events], tuple[list[int], int]]
-    ) -> None:
+    def __init__(self, wanted: Hashable, count: int, compute: Callable[[Events], Any]) -> None:
         super().__init__(name="customlabels_nb similarity", daemon=True)
         self.wanted = wanted
         self.progress = (0, count)
         self.events = Events()
         self.events.subscribe(self._watch)
         self._compute = compute
-        self._result: tuple[list[int], int] = ([], 0)
+        self._result: Any = None
         self._error: Exception | None = None
 
     def _watch(self, event: Event) -> None:
@@ -108,8 +136,8 @@ class _Work(threading.Thread):
         except Exception as error:  # raised again by result()
             self._error = error
 
-    def result(self) -> tuple[list[int], int]:
-        """Return the order and the number of images without vectors, or raise the error of the ended thread."""
+    def result(self) -> Any:
+        """Return the answer, or raise the error of the ended thread."""
         if self._error is not None:
             raise self._error
         return self._result

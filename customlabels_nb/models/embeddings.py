@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
 from customlabels_nb.images.missing import missing_files
 from customlabels_nb.images.reading import read_in_batches
+from customlabels_nb.images.regions import Region, open_regions
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import (
     backbone_named,
@@ -26,7 +27,7 @@ from customlabels_nb.models.backbones import (
     is_backbone_name,
     load_backbone,
 )
-from customlabels_nb.models.feature_file import FeatureCache, FeatureFile, Rows, feature_key
+from customlabels_nb.models.feature_file import FeatureCache, FeatureFile, Rows, crop_content, feature_key
 from customlabels_nb.models.pretrained.siglip import SIGLIP2, describe_image_tower, load_image_tower
 from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, absolute_name, get_weights
 from customlabels_nb.models.transforms import Pixels, to_batch, to_pixels
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 Features = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
-_Batch = Sequence[tuple[int, tuple[Pixels, str] | Issue]]
 
 _BLOCK = 4096  # images per similarity matrix, which takes 64 MB
 _DIRECTIONS = 32
@@ -61,6 +61,7 @@ def embed(
     *,
     root: Path | None = None,
     keys: Sequence[str | None] | None = None,
+    regions: Sequence[Region | None] | None = None,
     backbone: str = PACKAGED,
     device: str | None = None,
     cache: FeatureCache | None = None,
@@ -68,8 +69,9 @@ def embed(
     events: Events | None = None,
     phase: str = "features",
 ) -> Embeddings:
-    """Compute pooled features of a pretrained backbone for each image.
+    """Compute pooled features of a pretrained backbone for each image, or for a region of it.
 
+    ``regions`` are in pixels of the upright image, None for all of it. An image is decoded once for all its regions.
     Images are decoded in threads while the network runs, and only a few batches are in memory at a time, regardless of
     the number of images. With ``cache``, the features of each finished batch are stored under the content hashes of its
     images. If an interrupted or cancelled run is repeated with ``keys``, it continues where it stopped. If all images
@@ -85,36 +87,79 @@ def embed(
         batch_size = check_integer("batch_size", batch_size, 1)
     features = np.full((len(images), facts.features), np.nan, dtype=np.float32)
     contents: list[str | None] = [None] * len(images) if keys is None else list(keys)
+    parts: Sequence[Region | None] = [None] * len(images) if regions is None else regions
     file = None if cache is None else cache.of(facts)
-    issues, missing = _read_cached(file, images, contents, root, features)
-    if events is not None:
-        events.progress(phase, len(images) - len(missing), len(images))
+    issues, missing = _read_cached(file, images, list(map(crop_content, contents, parts)), root, features)
+    done = len(images) - len(missing)
+    watching = events or Events()
+    watching.progress(phase, done, len(images))
     if missing:
         chosen = choose_device(device)
         network = (load_backbone if is_backbone_name(backbone) else load_image_tower)(backbone).to(chosen)
         batches = BatchSize(batch_size or forward_batch(chosen), chosen, events)
-        for batch in read_in_batches(
-            images,
-            missing,
-            lambda image, content: (to_pixels(image, facts.input_size), content),
-            root=root,
-            content_ids=contents,
-            at_least=facts.input_size,
-            threads=decode_threads(chosen),
-            batch_size=batches.size,
-            events=events,
-            phase=phase,
-        ):
-            unreadable, read = _separated(batch)
-            issues += unreadable
-            if read:
-                indices, pixels, contents_read = zip(*read, strict=True)
-                rows = np.stack(batches.map(lambda part: _forward(network, part, facts, chosen), pixels))
-                features[list(indices)] = rows if file is None else _rounded(rows)
+        for read in _read_parts(images, contents, parts, missing, root, facts.input_size, chosen, batches):
+            issues += read.issues
+            done += read.total
+            if read.indices:
+                rows = np.stack(batches.map(lambda part: _forward(network, part, facts, chosen), read.pixels))
+                features[read.indices] = rows if file is None else _rounded(rows)
                 if file is not None:
-                    # not under the given key, because the file may have changed since the key was computed
-                    file.add(list(map(feature_key, contents_read)), rows)
+                    file.add(list(map(feature_key, read.contents)), rows)
+            watching.progress(phase, done, len(images))
     return Embeddings(features, issues)
+
+
+class _Read(NamedTuple):
+    """A batch of parts of images: the indices, pixels and contents of those that can be read, and how many it had."""
+
+    indices: list[int]
+    pixels: list[Pixels]
+    contents: list[str]
+    issues: list[Issue]
+    total: int
+
+
+def _read_parts(
+    images: Sequence[str],
+    contents: Sequence[str | None],
+    parts: Sequence[Region | None],
+    missing: Sequence[int],
+    root: Path | None,
+    size: int,
+    device: str,
+    batches: BatchSize,
+) -> Iterator[_Read]:
+    """Read the missing parts in batches. An image is decoded once for all its parts."""
+    photos: dict[str, list[int]] = {}
+    for index in missing:
+        photos.setdefault(images[index], []).append(index)
+
+    def prepare(data: bytes, content: str, index: int) -> tuple[list[Pixels], str]:
+        name = images[index]
+        opened = open_regions(data, name, [parts[each] for each in photos[name]], size, min)
+        return [to_pixels(part, size) for part in opened], content
+
+    for batch in read_in_batches(
+        images,
+        [of_photo[0] for of_photo in photos.values()],
+        prepare,
+        root=root,
+        content_ids=contents,
+        threads=decode_threads(device),
+        batch_size=max(1, batches.size * len(photos) // len(missing)),
+    ):
+        read = _Read([], [], [], [], sum(len(photos[images[index]]) for index, _ in batch))
+        for index, prepared in batch:
+            if isinstance(prepared, Issue):
+                read.issues.append(prepared)
+                continue
+            pixels, content = prepared
+            # not the given content, because the file may have changed since it was hashed
+            contents_read = [crop_content(content, parts[each]) for each in photos[images[index]]]
+            read.indices.extend(photos[images[index]])
+            read.pixels.extend(pixels)
+            read.contents.extend(contents_read)
+        yield read
 
 
 def _read_cached(
@@ -128,12 +173,6 @@ def _read_cached(
     features[gone] = np.nan
     issues = [Issue("IMAGE_NOT_FOUND", where=images[index]) for index in np.flatnonzero(stored & gone).tolist()]
     return issues, np.flatnonzero(~stored).tolist()
-
-
-def _separated(batch: _Batch) -> tuple[list[Issue], list[tuple[int, Pixels, str]]]:
-    """Return the issues in a batch, and index, pixels and content hash of each image that can be read."""
-    read = [(index, *prepared) for index, prepared in batch if not isinstance(prepared, Issue)]
-    return [prepared for _, prepared in batch if isinstance(prepared, Issue)], read
 
 
 def describe_features(name: str) -> Backbone:
@@ -165,13 +204,23 @@ class PackedFeatures:
         self._ends = [0]
         self._parts: list[tuple[Positions, Rows]] = []
 
-    def add(self, images: Sequence[str], keys: Sequence[str | None], *, root: Path, events: Events) -> None:
+    def add(
+        self,
+        images: Sequence[str],
+        keys: Sequence[str | None],
+        *,
+        root: Path,
+        events: Events,
+        regions: Sequence[Region | None] | None = None,
+    ) -> None:
         """Append images. The features that are not in the file are computed and stored, see :func:`embed`."""
-        stored = [None if key is None else feature_key(key) for key in keys]
+        contents = keys if regions is None else map(crop_content, keys, regions)
+        stored = [None if content is None else feature_key(content) for content in contents]
         positions, rows = self._file.lookup(stored)
         gone = missing_files(images, root)
         if (positions < 0).any():
-            computed = embed(images, keys=keys, root=root, backbone=self._backbone, cache=self._cache, events=events)
+            given: dict[str, Any] = {"keys": keys, "regions": regions, "backbone": self._backbone}
+            computed = embed(images, root=root, cache=self._cache, events=events, **given)
             positions, rows = self._file.lookup(stored)
             if (computed.readable & (positions < 0)).any():  # without a key, or the disk is full: only in memory
                 with np.errstate(over="ignore"):
@@ -200,22 +249,24 @@ class PackedFeatures:
         return result
 
 
-def most_similar(features: npt.ArrayLike, index: int, n: int | None = None) -> tuple[Positions, Features]:
+def most_similar(
+    features: npt.ArrayLike | PackedFeatures, index: int, n: int | None = None
+) -> tuple[Positions, Features]:
     """Return the rows of the most similar images, never those of NaN, and their cosine similarity."""
-    rows = _checked_features(features)
+    rows, readable = _rows_of(features)
     if not 0 <= index < len(rows):
         raise InputError(f"index={index!r} is out of range for {len(rows)} images.")
-    if np.isnan(rows[index]).any():
+    if not readable[index]:
         raise InputError(f"index={index!r} refers to an image without features.")
-    length = np.linalg.norm(rows, axis=1)
-    products = rows @ rows[index]  # without copying the rows, because there may be 250,000 of them
-    cosine = products / np.maximum(length * length[index], np.float32(1e-12))
-    order = np.argsort(-np.where(np.isnan(cosine), -np.inf, cosine), kind="stable")
-    order = order[(order != index) & ~np.isnan(cosine[order])][:n]
+    target = unit_rows(rows[index : index + 1])[0]
+    # in blocks without a copy of all rows, because there may be 250,000 of them
+    cosine = np.concatenate([unit_rows(rows[i : i + _SAMPLE]) @ target for i in range(0, len(rows), _SAMPLE)])
+    order = np.argsort(-np.where(readable, cosine, -np.inf), kind="stable")
+    order = order[(order != index) & readable[order]][:n]
     return order, cosine[order].astype(np.float32)
 
 
-def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Positions:
+def similar_order(features: npt.ArrayLike | PackedFeatures, *, to: int | None = None) -> Positions:
     """Order all images so that similar images are next to each other.
 
     Each image is followed by the most similar of the remaining images. More than 4,096 images are first split into
@@ -223,11 +274,10 @@ def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Position
     features (NaN) come last, in their original order. With ``to``, the images are sorted by decreasing similarity to
     this one, which comes first.
     """
-    rows = _checked_features(features)
-    has_features = ~np.isnan(rows[:, :1]).any(axis=1)
+    rows, has_features = _rows_of(features)
     without = np.flatnonzero(~has_features)
     if to is not None:
-        return np.concatenate([[to], most_similar(rows, to)[0], without])
+        return np.concatenate([[to], most_similar(features, to)[0], without])
     order: list[int] = []
     small, positions = _main_directions(rows, np.flatnonzero(has_features)), np.flatnonzero(has_features)
     for block in _blocks(small, np.arange(len(small))):
@@ -237,14 +287,19 @@ def similar_order(features: npt.ArrayLike, *, to: int | None = None) -> Position
     return np.concatenate([positions[np.asarray(order, dtype=np.int64)], without])
 
 
-def _checked_features(features: npt.ArrayLike) -> Features:
+def _rows_of(
+    features: npt.ArrayLike | PackedFeatures,
+) -> tuple[Features | PackedFeatures, npt.NDArray[np.bool_]]:
+    """Return the rows, which may be in a file, and a mask of those with features."""
+    if isinstance(features, PackedFeatures):
+        return features, features.readable
     rows = np.asarray(features, dtype=np.float32)
     if rows.ndim != 2:
         raise InputError(f"features must have shape (images, features), got {rows.shape}.")
-    return rows
+    return rows, np.asarray(~np.isnan(rows[:, :1]).any(axis=1))
 
 
-def _main_directions(rows: Features, chosen: Positions) -> Features:
+def _main_directions(rows: Features | PackedFeatures, chosen: Positions) -> Features:
     """Project the chosen rows onto the few directions in which they differ most, and scale them to unit length."""
     sample = chosen[:: max(1, len(chosen) // _SAMPLE)]
     units = unit_rows(rows[sample])

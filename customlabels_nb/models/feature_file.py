@@ -11,9 +11,10 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +29,31 @@ from customlabels_nb.user_settings import settings
 Rows = npt.NDArray[np.float16]
 
 SUFFIX = ".features"
+Content = TypeVar("Content", str, str | None)
+
 _HEADER_BYTES = 256
 _BLOCK = 8192  # records that are checked or converted together
 _KEY_BYTES = 16
+_IMAGE_BYTES = 8  # at the beginning of a key, by which the regions of an image are found
+_CROP = "#xywh="
+
+
+def crop_content(content: Content, region: tuple[int, int, int, int] | None) -> Content:
+    """Return the identity of a region of an image with this content hash or identity, or of all of it."""
+    return content if region is None or content is None else f"{content}{_CROP}{','.join(map(str, region))}"
 
 
 def feature_key(content: str) -> bytes:
-    """Return the key of the features of an image with this content hash or identity."""
-    return hashlib.blake2b(f"{content}\n".encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+    """Return the key of the features of an image with this content hash or identity, or of a region of it.
+
+    Keys of regions begin like the key of the image, see :meth:`FeatureFile.forget`.
+    """
+    image, crop, region = content.partition(_CROP)
+    return _digest(image)[:_IMAGE_BYTES] + _digest(region)[_IMAGE_BYTES:] if crop else _digest(image)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(f"{text}\n".encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
 class FeatureFile:
@@ -80,14 +98,19 @@ class FeatureFile:
             with contextlib.suppress(OSError):
                 self._append(packed[np.isfinite(packed["row"]).all(axis=1)])
 
-    def forget(self, keys: Collection[bytes]) -> None:
-        """Write the file again without these keys. On Windows, which does not replace a mapped file, they stay."""
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Write the file again without these images and their regions.
+
+        On Windows, which does not replace a mapped file, they stay.
+        """
         with self._lock, contextlib.suppress(OSError):
             self._refresh()
-            if os.name != "nt" and any(key in self._index for key in keys):
+            images = {key[:_IMAGE_BYTES] for key in keys}
+            if os.name != "nt" and any(key[:_IMAGE_BYTES] in images for key in self._index):
                 with _locked(self.path):
                     self._refresh()
-                    self._replace(self._records[[key not in keys for key in self._records["key"].tolist()]])
+                    kept = [key[:_IMAGE_BYTES] not in images for key in self._records["key"].tolist()]
+                    self._replace(self._records[kept])
 
     def close(self) -> None:
         with self._lock:

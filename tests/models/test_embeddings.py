@@ -3,13 +3,16 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from customlabels_nb.errors import Cancelled, InputError
 from customlabels_nb.events import Event, Events, Progress
+from customlabels_nb.images import decoding, regions
 from customlabels_nb.images.reading import inspect
 from customlabels_nb.models import embeddings
 from customlabels_nb.models.backbone import PACKAGED
@@ -17,7 +20,7 @@ from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.embeddings import PackedFeatures, embed, most_similar, similar_order
 from customlabels_nb.models.feature_file import SUFFIX, FeatureCache, project_features
 from customlabels_nb.remote.content_cache import TAG_NAME
-from tests.models.pictures import save_blots
+from tests.models.pictures import gradient, save_blots
 
 #: Rounding to float16, as in the cache, changes a feature by at most one part in 2,048.
 ROUNDING = 4e-3
@@ -126,6 +129,70 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert seen[0].done >= 6
     assert seen[-1] == Progress("features", 10, 10)
     assert np.abs(found.features - embed(blots).features).max() < ROUNDING
+
+
+# -- regions --------------------------------------------------------------------------------------
+REGIONS = [(0, 0, 40, 30), (60, 10, 50, 50), (100, 80, 200, 120), (5, 150, 280, 9), (0, 0, 300, 200)]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return photos of which one is stored rotated."""
+    folder = tmp_path_factory.mktemp("scenes")
+    gradient().save(folder / "plain.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    gradient().transpose(Image.Transpose.ROTATE_90).save(folder / "rotated.png", exif=exif)
+    return [str(folder / "plain.png"), str(folder / "rotated.png")]
+
+
+def test_regions_have_the_features_of_separate_images(scenes: list[str], tmp_path: Path, cache: FeatureCache) -> None:
+    images = [name for _ in REGIONS for name in scenes]  # the regions of a photo are not neighbours
+    regions = [region for region in REGIONS for _ in scenes]
+    saved = []
+    for number, (left, top, width, height) in enumerate(REGIONS):
+        saved.append(str(tmp_path / f"{number}.png"))
+        gradient().crop((left, top, left + width, top + height)).save(saved[-1])
+    expected = np.repeat(embed(saved).features, len(scenes), axis=0)
+    assert np.abs(embed(images, regions=regions).features - expected).max() < 1e-4
+    keys = [key for _ in REGIONS for key in keys_of(scenes)]
+    first = embed(images, keys=keys, regions=regions, cache=cache)
+    assert np.abs(first.features - expected).max() < ROUNDING
+    again = embed([__file__] * len(keys), keys=keys, regions=regions, cache=cache)
+    assert (again.features == first.features).all()
+    assert np.abs(embed(scenes, keys=keys_of(scenes), cache=cache).features - first.features[-2:]).max() < ROUNDING
+    file = cache.of(backbone_named(PACKAGED))
+    cache.forget(keys_of(scenes)[:1])  # with all of its regions
+    assert len(file.lookup([])[1]) == len(REGIONS) + 1
+
+
+def test_a_photo_is_decoded_once_for_its_regions(
+    scenes: list[str], cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+
+    def decode(image: Image.Image, name: str) -> None:
+        decoded.append(name)
+        if len(decoded) == 2:
+            raise KeyboardInterrupt
+        decoding.decode(image, name)
+
+    monkeypatch.setattr(regions, "decode", decode)
+    given: dict[str, Any] = {"keys": keys_of(scenes) * 5, "cache": cache, "batch_size": 1}
+    given["regions"] = [region for region in REGIONS for _ in scenes]
+    with pytest.raises(KeyboardInterrupt):
+        embed(scenes * 5, **given)
+    assert decoded == scenes
+    events, seen = watched()
+    assert embed(scenes * 5, events=events, **given).readable.all()
+    assert decoded == [*scenes, scenes[1]]
+    assert [(event.done, event.total) for event in seen] == [(5, 10), (10, 10)]
+
+
+def test_an_unreadable_photo_is_one_issue(scenes: list[str]) -> None:
+    found = embed([scenes[0], "gone.png", "gone.png"], regions=REGIONS[:3])
+    assert found.readable.tolist() == [True, False, False]
+    assert [issue.where for issue in found.issues] == ["gone.png"]
 
 
 def test_a_damaged_entry_is_computed_again(blots: list[str], cache: FeatureCache) -> None:
