@@ -1,11 +1,10 @@
-"""Check boxes that are empty, off the image, tiny, duplicated or as large as the image, and polygons."""
+"""Check boxes that are empty, off the image, tiny, twins of others or as large as the image, and polygons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.text import counted
@@ -14,13 +13,16 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.polygons import FloatArray, problems, readable_rings
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.evaluation.matching import find_candidates
 from customlabels_nb.models.detector_shape import choose_input_size
 
 _TINY = 8.0  # pixels of the detector's input: one cell of its finest feature grid
 _WHOLE = 0.95  # share of the image's area
 _OFF = 1.0  # pixels beyond the image edge: smaller values come from rounding
 _MEND = 'Draw them again, or repair them in a dataset: dataset.validate().fix("mend_polygons").'
-_SAME = 1.0  # pixels between the edges of boxes that count as duplicates
+#: IoU from which two boxes of a label are twins. Two drawings of one object usually exceed it. Objects that hide each
+#: other rarely do, and a detector, which keeps one of two predictions from 0.5 on, could not find both of them anyway.
+TWIN_IOU = 0.7
 
 
 def check_boxes(dataset: Dataset, width: FloatArray, height: FloatArray) -> list[Finding]:
@@ -30,7 +32,7 @@ def check_boxes(dataset: Dataset, width: FloatArray, height: FloatArray) -> list
     if boxes.empty:
         return []
     sizes = pd.DataFrame({"image": dataset.images["image"], "across": width, "down": height})
-    boxes = boxes[["image", "label", *t.BOX_COLUMNS]].merge(sizes, on="image", how="left", validate="many_to_one")
+    boxes = boxes.merge(sizes, on="image", how="left", validate="many_to_one")
     return [finding for finding in _findings(dataset.name, boxes) if finding.images]
 
 
@@ -82,8 +84,10 @@ def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
             "If most boxes do, consider image-level labels instead.",
         ),
         (
-            _repeated(boxes) & ~empty, "BOX_REPEATED", "warning", "duplicating another box",
-            "Delete all but one: a detector that finds the object once is penalised for missing the other boxes.",
+            boxes.index.isin(find_twins(boxes).index), "BOX_REPEATED", "warning",
+            f"duplicating another box of the label (twins, IoU ≥ {TWIN_IOU:g})",
+            "A detector that finds the object once is penalised for missing the other box. Remove the twins: "
+            f"project.crops({split!r}, annotations=report.boxes_with('BOX_REPEATED', {split!r})).",
         ),
     )  # fmt: skip
     for holds, code, severity, words, advice in rules:
@@ -95,16 +99,24 @@ def _findings(split: str, boxes: pd.DataFrame) -> Iterator[Finding]:
         rows = rows_of(split, chosen["image"], details)
         boxes_ = f"{counted(len(chosen), 'box', 'boxes')} {words}"
         message = f"{boxes_}, on {counted(len(rows), 'image')} of the {split} set."
-        yield Finding(code, severity, message, advice, rows["image"].iat[0] if len(rows) else "", rows)
+        where, of_split = rows["image"].iat[0] if len(rows) else "", chosen[[*t.ANNOTATION_COLUMNS]].assign(split=split)
+        yield Finding(code, severity, message, advice, where, rows, boxes=of_split)
 
 
-def _repeated(boxes: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Return a mask of the boxes with nearly the same edges as an earlier box of the same label in the same image."""
-    edges = boxes[["left", "top"]].assign(right=boxes["left"] + boxes["width"], bottom=boxes["top"] + boxes["height"])
-    keys = boxes[["image", "label"]]
-    repeated = np.zeros(len(boxes), dtype=bool)
-    # nearly equal edges may fall into different cells of one grid, but then not of a grid shifted by half a cell
-    for shift in (0.0, 0.5):
-        cells = np.floor(edges / (2 * _SAME) + shift)
-        repeated |= pd.concat([keys, cells], axis=1).duplicated().to_numpy()
-    return repeated
+def find_twins(boxes: pd.DataFrame) -> pd.DataFrame:
+    """Return the boxes that duplicate a more plausible box of the same image and label (by TWIN_IOU).
+
+    A person's box is more plausible than a model's, then the more confident one, then the earlier one. Crowds have no
+    twins. Polygons are compared by their boxes.
+    """
+    ranked = boxes[~boxes["crowd"]].assign(machine=t.by_machine, confidence=boxes["confidence"].fillna(1.0))
+    ranked["group"] = ranked.groupby(["image", "label"], sort=False).ngroup()
+    keys = {"group": True, "machine": True, "confidence": False, "created": True}
+    ranked = ranked.sort_values([*keys], ascending=[*keys.values()], kind="stable")
+    group, box = ranked["group"].to_numpy(np.int64), ranked[[*t.BOX_COLUMNS]].to_numpy(np.float64)
+    pairs = find_candidates(group, box, group, box, np.zeros(len(group), dtype=bool))
+    near = (pairs.iou >= TWIN_IOU) & (pairs.prediction < pairs.truth)
+    twins = np.zeros(len(ranked), dtype=bool)
+    for better, worse in zip(pairs.prediction[near].tolist(), pairs.truth[near].tolist(), strict=True):
+        twins[worse] |= not twins[better]  # what duplicates only a twin remains
+    return boxes.loc[ranked.index[twins].sort_values()]

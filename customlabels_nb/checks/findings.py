@@ -11,7 +11,7 @@ import pandas as pd
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.issues import CODES
-from customlabels_nb.core.tables import TEXT
+from customlabels_nb.core.tables import ANNOTATION_COLUMNS, TEXT, empty
 
 if TYPE_CHECKING:
     from customlabels_nb.core.tables import Split
@@ -22,7 +22,10 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """Finding of a check, with its affected images (split, image, detail), each once, or only their ``count``."""
+    """Finding of a check, with its affected images (split, image, detail), each once, or only their ``count``.
+
+    ``boxes`` are the affected rows of the annotations with their split, for findings about boxes.
+    """
 
     code: str
     severity: str
@@ -31,6 +34,7 @@ class Finding:
     where: str = ""
     rows: pd.DataFrame | None = None
     count: int = 0
+    boxes: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if self.code not in CODES or self.severity not in SEVERITIES:
@@ -50,6 +54,7 @@ def rows_of(split: str, images: Iterable[str], details: Iterable[str] | str = ""
 
 _COLUMNS = {"code": TEXT, "severity": TEXT, "where": TEXT, "images": "int64", "message": TEXT, "advice": TEXT}
 _ROW_COLUMNS = {"code": TEXT, "severity": TEXT, "split": TEXT, "image": TEXT, "detail": TEXT}
+_BOX_COLUMNS = {"split": TEXT, **ANNOTATION_COLUMNS}
 _MARKS = {"error": "✗", "warning": "!", "note": "·"}
 
 
@@ -141,6 +146,26 @@ class CheckReport:
             return []
         images: list[str] = rows.loc[rows["split"].eq(split) | (split is None), "image"].drop_duplicates().tolist()
         return images
+
+    def boxes_with(self, code: str, split: Split | None = None) -> pd.DataFrame:
+        """Return the boxes affected by findings with the given code, in both datasets or only in ``split``.
+
+        The columns are ``split`` and those of ``dataset.annotations``. Pass the table to :meth:`.Project.crops` to show
+        its boxes. Of twins ("BOX_REPEATED"), it has the less plausible box of each pair: a model's rather than a
+        person's, then the less confident one, then the later one.
+
+        Examples
+        --------
+        >>> annotations = boxes.train_set.annotations
+        >>> boxes.update("train", pd.concat([annotations, annotations.head(1)]))
+        1
+        >>> twins = boxes.check(progress=False).boxes_with("BOX_REPEATED")
+        >>> twins["image"].tolist() == annotations["image"].head(1).tolist()
+        True
+        """
+        parts = [f.boxes for f in self._findings if f.boxes is not None and f.code == code]
+        table = pd.concat([empty(_BOX_COLUMNS), *parts], ignore_index=True).astype(_BOX_COLUMNS)
+        return table if split is None else table[table["split"] == split].reset_index(drop=True)
 
     def __repr__(self) -> str:
         lines = [self._head()]

@@ -19,7 +19,7 @@ from PIL import Image
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Events
-from customlabels_nb.images.reading import read_in_batches
+from customlabels_nb.images.reading import open_image, read_in_batches
 from customlabels_nb.images.thumbnails import ContentCache
 from customlabels_nb.remote.content_cache import content_key
 from customlabels_nb.user_settings import settings
@@ -107,11 +107,12 @@ def fingerprints(
     kept = kept_fingerprints(hashes, cache)
     prints, readable, issues = kept.prints, kept.readable, kept.issues
     missing = np.flatnonzero(~readable).tolist()
+    done = len(images) - len(missing)
     if events is not None:
-        events.progress("fingerprints", len(images) - len(missing), len(images))
+        events.progress("fingerprints", done, len(images))
 
-    def prepare(image: Image.Image, content: str) -> np.void:
-        computed = fingerprint(image)
+    def prepare(data: bytes, content: str, index: int) -> np.void:
+        computed = fingerprint(open_image(data, name=images[index], at_least=_DECODED))
         if cache is not None:
             # not keyed by the given content: the file may have changed since it was hashed
             cache.put(_cache_key(content), computed.tobytes())
@@ -123,17 +124,17 @@ def fingerprints(
         prepare,
         root=root,
         content_ids=hashes,
-        at_least=_DECODED,
         threads=settings.threads,
         batch_size=_BATCH,
-        events=events,
-        phase="fingerprints",
     ):
         for index, result in batch:
             if isinstance(result, Issue):
                 issues.append(result)
             else:
                 prints[index], readable[index] = result, True
+        done += len(batch)
+        if events is not None:
+            events.progress("fingerprints", done, len(images))
     return Fingerprints(prints, readable, issues)
 
 

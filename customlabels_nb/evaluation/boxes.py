@@ -30,6 +30,9 @@ from customlabels_nb.evaluation.input_tables import (
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD, Candidates, find_candidates, ranges
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 
+#: A false positive with at least this IoU with a true box of the same label is an imprecise or duplicate box of it.
+NEAR = 0.1
+
 _Objects: TypeAlias = npt.NDArray[np.object_]
 
 
@@ -311,12 +314,17 @@ class Boxes(Outcomes):
         confidence = np.concatenate([self.confidence[shown], would[missed]])
         return shown, missed, image, confidence, np.lexsort((-confidence, image))
 
-    def highest_ious(self, accepted: BoolArray) -> FloatArray:
-        """Return the highest IoU with a true box of the label for each row of :meth:`per_image`, 0 for missed boxes."""
+    @property
+    def highest_iou(self) -> FloatArray:
+        """Highest IoU of each prediction with a true box of its label, shape (p,), 0 if there is none."""
         best = np.zeros(len(self.label))
         np.maximum.at(best, self.candidates.prediction, self.candidates.iou)
+        return best
+
+    def highest_ious(self, accepted: BoolArray) -> FloatArray:
+        """Return the highest IoU with a true box of the label for each row of :meth:`per_image`, 0 for missed boxes."""
         shown, missed, _, _, order = self._listed(accepted)
-        return np.concatenate([best[shown], np.zeros(len(missed))])[order]
+        return np.concatenate([self.highest_iou[shown], np.zeros(len(missed))])[order]
 
     # -- selections and other IoU thresholds --------------------------------------------------------
     def only(self, chosen: npt.NDArray[np.generic]) -> Self:

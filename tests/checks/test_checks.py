@@ -176,6 +176,27 @@ def test_box_problems_are_reported() -> None:
     assert "BOX_TINY" not in codes(report)
 
 
+def test_less_plausible_twins_are_reported() -> None:
+    def box(number: int, left: float, label: str = "cat", **columns: object) -> dict[str, object]:
+        row = {"image": f"s3://b/{number}.jpg", "label": label, "left": left, "top": 0, "width": 100, "height": 100}
+        return {**row, "annotator": "ann", "confidence": 1.0, "crowd": False, **columns}
+
+    model = {"annotator": "model:v1"}
+    images = pd.DataFrame({"image": [f"s3://b/{n}.jpg" for n in range(8)], "split": "train", "status": "labelled"})
+    rows = [
+        box(0, 0, **model), box(0, 5), box(1, 0, confidence=0.5, **model), box(1, 5, confidence=0.9, **model),
+        box(2, 0), box(2, 17), box(3, 0), box(3, 18), box(4, 0), box(4, 5, "dog"), box(5, 0), box(5, 0, crowd=True),
+        box(6, 0), box(6, 12), box(6, 24), box(7, 0), box(7, 0), box(7, 0),
+    ]  # fmt: skip
+    report = check_datasets(Dataset(images, pd.DataFrame(rows), name="train"), dataset({}, "test"))
+    twins = report.boxes_with("BOX_REPEATED")
+    found = list(zip(twins["image"].str[7:8].astype(int), twins["left"], strict=True))
+    assert found == [(0, 0), (1, 0), (2, 17), (6, 12), (7, 0), (7, 0)]  # the last of image 6 is no twin of the first
+    assert message(report, "BOX_REPEATED").startswith("6 boxes duplicating")
+    assert report.boxes_with("BOX_REPEATED", "train").equals(twins)
+    assert report.boxes_with("BOX_REPEATED", "test").empty
+
+
 def test_invalid_polygons_are_reported() -> None:
     good = [[10, 10], [90, 10], [90, 90]]
     bad = {

@@ -26,7 +26,7 @@ from customlabels_nb.evaluation.metrics import aggregate, overall_metrics, per_l
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slice_table
 from tests import provision
-from tests.evaluation.box_cases import drawn, drawn_masks, shop
+from tests.evaluation.box_cases import drawn, drawn_masks, predicted_boxes, shop
 from tests.evaluation.cases import HOSTILE, random_tables, tables
 
 DRIVER = Path(__file__).parents[1] / "js" / "results_driver.js"
@@ -285,6 +285,37 @@ def test_filters_find_each_type_of_mistake() -> None:
     assert rows["false_positives"].tolist() == [1, 0]
     assert rows["predicted"].tolist() == ["apple", ""]
     assert rows["true"].tolist() == ["apple, pear", ""]
+
+
+def test_boxes_of_each_kind_of_mistake() -> None:
+    truth, predictions = shop()
+    near = predicted_boxes(("3.jpg", "pear", 0.6, 0, 0, 10, 10), ("1.jpg", "apple", 0.51, 200, 0, 100, 20))
+    exploration = Exploration(evaluate(truth, pd.concat([predictions, near]), thresholds=0.5))
+
+    def found(*asked: Any) -> list[tuple[Any, ...]]:
+        table = exploration.boxes(*asked)[["image", "label", "left", "confidence"]]
+        return list(table.astype(object).where(table.notna(), None).itertuples(index=False, name=None))
+
+    pear, beside = ("1.jpg", "pear", 400.0, None), ("1.jpg", "apple", 200.0, 0.51)
+    assert found("false negatives") == [("1.jpg", "apple", 200.0, None), pear]
+    assert found("false negatives", "pear", "apple") == [pear]
+    assert found("false negatives", "pear", "background") == []
+    assert found("wrong label") == [("1.jpg", "apple", 400.0, 0.7), pear]
+    assert found("wrong label", "apple") == []
+    assert found("badly placed") == found("badly placed", "apple", "apple") == [beside]
+    assert [row[3] for row in found("false positives")] == [0.7, 0.6, 0.6, 0.55, 0.51]
+    assert found("false positives", "background", "apple") == [beside]
+    matrix = exploration.confusion_matrix
+    for row, true in enumerate(matrix.labels):  # the cells of the matrix count the same boxes
+        kinds = {name: "false positives" for name in matrix.labels if name != true} | {"background": "false negatives"}
+        counts = {name: len(found(kind, true, name)) for name, kind in kinds.items()}
+        assert counts == {name: matrix.counts[row, matrix.labels.index(name)] for name in kinds}
+    exploration.set_thresholds(0.65)
+    assert found("badly placed") == []
+    with pytest.raises(InputError, match="kind='lost'"):
+        found("lost")
+    with pytest.raises(LabelError, match="kiwi"):
+        found("wrong label", None, "kiwi")
 
 
 def test_slices_are_those_of_the_report() -> None:

@@ -20,7 +20,7 @@ from customlabels_nb.core.tables import DRAWN_TASKS, POLYGONS, SINGLE_LABEL, TEX
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.advice.items import AdviceItem
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.boxes import Boxes, limit_note
+from customlabels_nb.evaluation.boxes import NEAR, Boxes, limit_note
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import mean_f1, ratios
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
@@ -173,8 +173,6 @@ _SUSPECT_WEIGHT = 0.01
 TAKEN_TIMES, TAKEN_SHARE = 2, 0.1
 #: Minimum number and share of missed labels and of false positives, which are normally more frequent than confusions.
 ALONE_TIMES, ALONE_SHARE = 3, 0.2
-#: A false positive with at least this IoU with a true box of the same label is an imprecise or duplicate box of it.
-NEAR = 0.1
 
 _BOX = ["left", "top", "width", "height"]
 _COLUMNS = ["image", "truth", "predicted", "confidence"]

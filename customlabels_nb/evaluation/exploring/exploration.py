@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -222,6 +222,23 @@ class Exploration:
 
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
         return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
+
+    def boxes(self, kind: filtering.BoxMistake, true: str | None = None, predicted: str | None = None) -> pd.DataFrame:
+        """Return the boxes with a kind of mistake, as in :func:`.filtering.mistaken_boxes`, most confident first.
+
+        The columns are image, label, box, polygon (of polygons) and confidence, which is missing for true boxes.
+        """
+        if kind not in get_args(filtering.BoxMistake):
+            raise InputError(f"kind={kind!r} is not valid. Use one of {get_args(filtering.BoxMistake)!r}.")
+        names = self.evaluation.confusion_matrix.labels
+        for label in (true, predicted):
+            if label not in (None, *names):
+                raise LabelError(f"label={label!r} is not in this evaluation. The labels are {list(names)!r}.")
+        positions = [None if label is None else names.index(label) for label in (true, predicted)]
+        masks = filtering.mistaken_boxes(self.applied, kind, *positions)
+        tables = [table[mask] for table, mask in zip(tables_of(self.evaluation.outcomes), masks, strict=True)]
+        table = pd.concat(tables, ignore_index=True).drop(columns="crowd")
+        return table.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
 
     # -- comparison ---------------------------------------------------------------------------------
     def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from customlabels_nb._utils.text import last_part
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.boxes import NEAR, Boxes
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -24,6 +24,10 @@ SHOWN = (ALL, MISTAKES, TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES)
 #: Further values of ``show``, not always available: doubtful ground truth, and images fixed or broken in a comparison.
 GROUPS = ("suspects", "fixed", "broken")
 SORTS = ("confident", "unsure", "name", "given")
+
+#: Kinds of wrong boxes: predictions that match no true box, missed true boxes, predictions on a missed box of another
+#: label with this box, and predictions near a true box of their label (IoU of :data:`.boxes.NEAR` to the threshold).
+BoxMistake: TypeAlias = Literal["false positives", "false negatives", "wrong label", "badly placed"]
 
 TP, FP, FN = 1, 2, 4
 _BITS = {MISTAKES: FP | FN, TRUE_POSITIVES: TP, FALSE_POSITIVES: FP, FALSE_NEGATIVES: FN}
@@ -138,18 +142,54 @@ def cell_images(applied: Thresholded, true: int, predicted: int) -> BoolArray:
             return np.asarray(is_predicted[:, 0] & is_true[:, 0])
         return np.asarray((is_predicted & ~is_true)[:, 0] & (is_true & ~is_predicted)[:, 1])
     assert isinstance(outcomes, Boxes)
-    accepted, k = applied.accepted(), len(outcomes.labels)
-    other, _ = outcomes.taken_for(accepted)
-    match = np.where(outcomes.match >= 0, outcomes.match, other)
-    mask = np.zeros(len(outcomes.images), dtype=bool)
-    if predicted == k:
-        missed = outcomes.missed(accepted)
-        missed[other[other >= 0]] = False
+    accepted, mask = applied.accepted(), np.zeros(len(outcomes.images), dtype=bool)
+    true_of, predicted_of = _cells(outcomes, accepted)
+    if predicted == len(outcomes.labels):
+        missed = (predicted_of == predicted) & ~outcomes.truth_crowd
         mask[outcomes.truth_image[missed & (outcomes.truth_label == true)]] = True
-        return mask
-    kept = accepted & (outcomes.label == predicted) & (np.append(outcomes.truth_label, k)[match] == true)
-    mask[outcomes.image[kept]] = True
+    else:
+        mask[outcomes.image[accepted & (outcomes.label == predicted) & (true_of == true)]] = True
     return mask
+
+
+def _cells(boxes: Boxes, accepted: BoolArray) -> tuple[IntArray, IntArray]:
+    """Return the true label of each prediction and the predicted label of each true box, k for the background."""
+    k, (other, _) = len(boxes.labels), boxes.taken_for(accepted)
+    match = np.where(boxes.match >= 0, boxes.match, other)
+    predicted = np.full(len(boxes.truth_label), k)
+    kept = accepted & (match >= 0)
+    predicted[match[kept]] = boxes.label[kept]
+    return np.append(boxes.truth_label, k)[match], predicted
+
+
+def mistaken_boxes(
+    applied: Thresholded, kind: BoxMistake, true: int | None, predicted: int | None
+) -> tuple[BoolArray, BoolArray]:
+    """Return masks of the true and of the predicted boxes with a kind of mistake, and with these labels if given.
+
+    The position k of a label is the background. The true label of a badly placed box is that of the true box near it.
+    """
+    boxes, accepted = applied.candidates, applied.accepted()
+    assert isinstance(boxes, Boxes)
+    true_of, predicted_of = _cells(boxes, accepted)
+    missed, wrong, iou = boxes.missed(accepted), accepted & (boxes.match < 0), boxes.highest_iou
+    is_taken, on_other = predicted_of < len(boxes.labels), true_of < len(boxes.labels)
+    is_near = ~on_other & (iou >= NEAR) & (iou < boxes.iou_threshold)
+    kinds: dict[str, tuple[BoolArray | bool, BoolArray | bool]] = {
+        "false positives": (False, True),
+        "false negatives": (True, False),
+        "wrong label": (is_taken, on_other),
+        "badly placed": (False, is_near),
+    }
+    (of_truth, of_predictions), masks = kinds[kind], []
+    for mask, true_label, predicted_label in (
+        (missed & of_truth, boxes.truth_label, predicted_of),
+        (wrong & of_predictions, boxes.label if kind == "badly placed" else true_of, boxes.label),
+    ):
+        for label, labels in ((true, true_label), (predicted, predicted_label)):
+            mask = mask if label is None else mask & (labels == label)
+        masks.append(mask)
+    return masks[0], masks[1]
 
 
 def in_order(judged: ImageOutcomes, sort: str, ranks: IntArray) -> IntArray:
