@@ -56,6 +56,7 @@ SYNONYMS = {
         "dataset.to(format, path)": "as_coco as_folder_structure as_pascal_voc as_yolo export save to_csv to_json",
         "len(dataset)": "count",
         "model.detect_many(dataset)": "apply_model",
+        "project.crops()": "to_evaluation_patches to_patches",
     },
     "Report": {
         "report.confusion_matrix.confusions()": "most_confused",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from sqlalchemy import select
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, LabelError, NotAllowedError, StoreError
+from customlabels_nb.images.regions import Part
 from customlabels_nb.images.thumbnails import BrowserImage
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.leases import CHANGED
@@ -424,18 +426,19 @@ class JobFiles(SessionFiles):
         self.session = session
         self.outliner.for_labelers = True
 
-    def thumbnails(self, images: Sequence[tuple[str, str | None]], pixels: int) -> list[bytes | ImageError]:
-        """Return a thumbnail or an error for each image. See :meth:`.SessionFiles.thumbnails`."""
-        thumbnails = super().thumbnails([(self.session.source_of(name), content) for name, content in images], pixels)
-        pairs = zip(images, thumbnails, strict=True)
+    def thumbnails(
+        self, parts: Sequence[Part], pixels: int, *, seconds: float = math.inf
+    ) -> list[bytes | ImageError | None]:
+        """Return a thumbnail or an error for each part of an image. See :meth:`.SessionFiles.thumbnails`."""
+        sources = [part._replace(image=self.session.source_of(part.image)) for part in parts]
         return [
-            self._plain(name, thumbnail) if isinstance(thumbnail, ImageError) else thumbnail
-            for (name, _), thumbnail in pairs
+            self._plain(part.image, thumbnail) if isinstance(thumbnail, ImageError) else thumbnail
+            for part, thumbnail in zip(parts, super().thumbnails(sources, pixels, seconds=seconds), strict=True)
         ]
 
-    def full(self, image: str, content: str | None) -> BrowserImage:
-        with self._without_folders(image) as source:
-            return super().full(source, content)
+    def full(self, part: Part) -> BrowserImage:
+        with self._without_folders(part.image) as source:
+            return super().full(part._replace(image=source))
 
     def drawing_view(self, image: str, content: str | None, pixels: int) -> BrowserImage:
         with self._without_folders(image) as source:

@@ -221,6 +221,18 @@ class DashboardSession(ProjectScreen):
             return Query(show=value)
         return Query(images=frozenset(self._images(split, kind, value)))
 
+    def boxes(self, split: str, finding: int) -> pd.DataFrame:
+        """Return the boxes of a finding of the latest check, given its number."""
+        report = self._checked()
+        boxes: pd.DataFrame = report.boxes_with(report.issues["code"].iloc[finding], split)
+        return boxes
+
+    def _checked(self) -> Any:
+        checked = self.checking.state.result
+        if checked is None:
+            raise NotAllowedError("There are no findings yet. Run the check first.")
+        return checked.report
+
     def _is_predicted(self, split: str) -> bool:
         self._was_read.wait()
         with self._lock:
@@ -229,10 +241,7 @@ class DashboardSession(ProjectScreen):
 
     def _images(self, split: str, kind: str, value: Any) -> list[str]:
         if kind == "finding":
-            checked = self.checking.state.result
-            if checked is None:
-                raise NotAllowedError("There are no findings yet. Run the check first.")
-            flagged: list[str] = checked.report.images_of(int(value), split)
+            flagged: list[str] = self._checked().images_of(int(value), split)
             return flagged
         if kind == "action":
             return self.actions.images(int(value)).get(split, [])

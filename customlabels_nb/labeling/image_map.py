@@ -57,6 +57,8 @@ class ImageMap:
     process. ``error`` states why the map is missing. Thread-safe.
     """
 
+    noun, suffix = "image", ""
+
     def __init__(
         self,
         session: LabellingSession,
@@ -121,9 +123,8 @@ class ImageMap:
     def state(self) -> dict[str, Any]:
         """Return what a page shows beside the places: a stamp that changes with them, and a sentence."""
         session, layout = self.session, self.layout()
-        gone = len(session.table.gone)
-        without, total = layout.without - gone, len(session.table)
-        words = f"layout of {counted(layout.laid_out, 'image')}"
+        total = len(session.rows_of(session.view))
+        words = f"layout of {counted(layout.laid_out, self.noun)}"
         if layout.placed:
             words += f", {layout.placed:,} placed by neighbours"
         return {
@@ -132,7 +133,8 @@ class ImageMap:
             "is_final": layout.is_final,
             "progress": self.progress,
             "error": self.error,
-            "without": without,
+            "without": total - layout.laid_out - layout.placed,
+            "noun": self.noun,
             "total": total,
             "could_grow": layout.placed > 0 and layout.laid_out < LAID_OUT,
             "colorings": self.colorings(),
@@ -147,7 +149,7 @@ class ImageMap:
         return [None if missing or index in table.gone else content for index, (content, missing) in enumerate(gone)]
 
     def _open_layouts(self) -> MapLayouts:
-        key = (self.session.split, self._model())
+        key = (self.session.split + self.suffix, self._model())
         if key not in self._layouts:
             self._layouts[key] = MapLayouts(self.session.root, key[1], key[0], self.random_state)
         return self._layouts[key]
@@ -263,9 +265,10 @@ class ImageMap:
     # -- search -------------------------------------------------------------------------------------
     def hits(self, text: str) -> list[int]:
         """Return the positions of the images that a text describes best. NotReadyError while it is being read."""
-        table = self.session.table
-        here = list(table.here())
-        order = self._similar([table.names[i] for i in here], [table.hashes[i] for i in here], text=text)
+        contents = self._contents()
+        here = [position for position, content in enumerate(contents) if content is not None]
+        keys = [str(contents[position]) for position in here]
+        order = self._similar(keys, keys, text=text)
         return [here[position] for position in order[: max(0, min(_HITS, len(here) - self._similar.missing))]]
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,6 +19,9 @@ from customlabels_nb.core.polygons import polygon_of, readable_rings
 from customlabels_nb.datasets.reviewed import REJECTED, has_tag
 from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.store import SqlStore
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 #: Copies of ``copy=True``, in the project or named by the number of their task.
 _COPIED = re.compile(r"(?:images|\d+)/(.+)-[0-9a-f]{16}((?:[.][a-z0-9]{1,5})?)")
@@ -46,8 +49,8 @@ class ImageTable:
     """Image data as columns, in the order of import. Positions are never reused. ``gone`` lists the removed ones.
 
     ``box_labels`` has one entry per shape. ``by_label`` counts images by their labels and those of their shapes,
-    ``by_annotator`` those that each person labelled, ``several`` those with several image-level labels. ``rejected``
-    has the images whose prelabel was rejected.
+    ``by_annotator`` those that each person labelled, ``several`` those with several image-level labels, ``drawn`` those
+    with shapes. ``rejected`` has the images whose prelabel was rejected.
     """
 
     names: list[str] = field(default_factory=list)
@@ -63,6 +66,7 @@ class ImageTable:
     by_label: Counter[str] = field(default_factory=Counter)
     by_annotator: Counter[str] = field(default_factory=Counter)
     several: int = 0
+    drawn: int = 0
     rejected: set[str] = field(default_factory=set)
     position: dict[str, int] = field(default_factory=dict)
 
@@ -124,6 +128,7 @@ class ImageTable:
         if not (labels or self.box_labels[index] or self.annotators[index]):
             return
         self.several += by * (len(labels) > 1)
+        self.drawn += by * bool(self.box_labels[index])
         for label in {*labels, *self.box_labels[index]} if self.box_labels[index] or len(labels) > 1 else labels:
             self.by_label[label] += by
         for person in self.annotators[index]:
@@ -135,6 +140,12 @@ class ImageTable:
             if index is not None and index not in self.gone:
                 self._count(index, -1)
                 self.gone.add(index)
+
+    def names_at(self, positions: npt.NDArray[np.int64]) -> list[str]:
+        return [self.names[position] for position in positions.tolist()]
+
+    def place_of(self, name: str) -> int | None:
+        return self.position.get(name)
 
     def _columns(self) -> tuple[list[Any], ...]:
         return (self.names, self.statuses, self.labels, self.box_labels, self.annotators, self.revisions, self.hashes,

@@ -31,7 +31,8 @@ class ProjectActions(ProjectScreen):
     """Actions of the results screen on a model version's project.
 
     ``keep_thresholds`` stores thresholds by label, or "most confident", in the version. ``open_images(names)`` returns
-    the widget for correcting these test images, and ``open_map(exploration, name, random_state)`` one with their map.
+    the widget for correcting these test images, ``open_map(exploration, name, random_state)`` one with their map, and
+    ``open_crops(boxes, split)`` the gallery of a table of boxes.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ProjectActions(ProjectScreen):
         keep_thresholds: Callable[[Mapping[str, float] | Decision], None],
         open_images: Callable[[Sequence[str]], Any],
         open_map: Callable[[Exploration, str, int], Any],
+        open_crops: Callable[[pd.DataFrame, t.Split], Any],
     ) -> None:
         super().__init__(store, root)
         self._version = version
@@ -51,6 +53,7 @@ class ProjectActions(ProjectScreen):
         self.keep_thresholds = keep_thresholds
         self.open_images = open_images
         self.open_map = open_map
+        self.open_crops = open_crops
 
     @property
     def can(self) -> list[str]:

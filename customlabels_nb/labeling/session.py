@@ -17,6 +17,7 @@ from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
+from customlabels_nb.images.regions import Part
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.labeling import edit_rules
@@ -29,6 +30,8 @@ from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from customlabels_nb.labeling.crop_table import CropTable
 
 _VIEWS_KEPT = 4
 _MOST_FOLLOWED = 100
@@ -93,6 +96,8 @@ class LabellingSession(ProjectScreen):
     "clustered", or None if it is shown image by image.
     """
 
+    #: True if the boxes of the dataset can be shown as crops, see :class:`.CropSession`.
+    can_crop = False
     #: Type of the image table, and of the default query.
     table_type: type[ImageTable] = ImageTable
     query_type: type[Query] = Query
@@ -295,9 +300,11 @@ class LabellingSession(ProjectScreen):
             try:
                 return self._settle(query, self._order(query))
             except NotReadyError as error:
-                order, rank = self._order(replace(query, sort="added")), np.full(len(self.table.names), np.inf)
-                if self._view is not None:
-                    rank[self._view.order] = np.arange(len(self._view))
+                order = self._order(replace(query, sort="added"))
+                rank = np.full(order.max(initial=-1) + 1, np.inf)
+                if self._view is not None and self._view.query.crops == query.crops:
+                    before = self._view.order[self._view.order < len(rank)]
+                    rank[before] = np.arange(len(before))
                 return self._settle(query, order[np.argsort(rank[order], kind="stable")], (error.done, error.total))
 
     def arrange(self) -> View:
@@ -377,7 +384,28 @@ class LabellingSession(ProjectScreen):
         with self._lock:
             order = (self.view if view is None else view).order
             start = min(max(position, 0), max(len(order) - 1, 0)) // size * size
-            return start, [self.table.names[index] for index in order[start : start + size].tolist()]
+            return start, self.rows_of(view or self.view).names_at(order[start : start + size])
+
+    def query_of(self, *, crops: bool) -> type[Query]:
+        """Return the type of the queries for images, or for crops where they can be shown."""
+        return self.query_type
+
+    def is_crop(self, name: str) -> bool:
+        """Return True for the name of a crop, False for that of an image."""
+        return False
+
+    def box_of(self, name: str) -> list[float] | None:
+        """Return the box of a crop in pixels of its image, or None for an image."""
+        return None
+
+    def rows_of(self, view: View) -> ImageTable | CropTable:
+        """Return the table whose positions a view has."""
+        return self.table
+
+    def summary(self) -> dict[str, Any]:
+        """Return what pages show beside the rows: counts of labels and statuses, and who labelled."""
+        counts = {"counts": dict(self.table.by_label), "statuses": dict(self.table.by_status)}
+        return {"alone": self.assigns_one, "annotators": self.annotators(), **counts}
 
     def row(self, image: str) -> dict[str, Any]:
         """Return an image for the front end: name, short, labels, boxes, predicted, findings, status, revision.
@@ -464,6 +492,10 @@ class LabellingSession(ProjectScreen):
         """Return the content hash of an image, or None if unknown."""
         return self.table.hashes[self.table.position[image]]
 
+    def part_of(self, image: str) -> Part:
+        """Return what the picture of an image shows."""
+        return Part(image, self.content_of(image))
+
     def data_of(self, image: str) -> Any:
         """Return an image's labels as used by ipyannotations: a name, a list in a multi-label task, or None."""
         with self._lock:
@@ -475,7 +507,7 @@ class LabellingSession(ProjectScreen):
     def place_of(self, image: str) -> int | None:
         """Return the position of an image in the view, counted from 0, or None if it is not in the view."""
         with self._lock:
-            index = self.table.position.get(image)
+            index = self.rows_of(self.view).place_of(image)
             if index is None:
                 return None
             positions = (self.view.order == index).nonzero()[0].tolist()
@@ -484,8 +516,9 @@ class LabellingSession(ProjectScreen):
     def images_at(self, ranges: Iterable[Sequence[int]], view: View | None = None) -> list[str]:
         """Return the images at ranges of positions in the view, both ends included."""
         with self._lock:
-            order, names = (self.view if view is None else view).order, self.table.names
-            return [names[index] for first, last in ranges for index in order[max(0, first) : last + 1].tolist()]
+            order = (view or self.view).order
+            parts = [order[max(0, first) : last + 1] for first, last in ranges]
+            return self.rows_of(view or self.view).names_at(np.concatenate([order[:0], *parts]))
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
         """Return these rows of the images table, with a column ``label`` (several labels are joined with ", ")."""
@@ -501,9 +534,9 @@ class LabellingSession(ProjectScreen):
             if not names:
                 return
             rows, annotations, _ = self._store.tables(self.split, images=names)
-            self.table.put(rows, annotations)
+            self._put(rows, annotations)
             if len(rows) < len(names):
-                self.table.drop(set(names) - set(rows["image"]))
+                self._take_out(set(names) - set(rows["image"]))
 
     def follow(self) -> set[str] | None:
         """Apply changes made elsewhere since the last call, and return the changed images (None if any may be)."""
@@ -542,9 +575,17 @@ class LabellingSession(ProjectScreen):
         self._seen = self._store.last_action()
         self._tables = {self.split: self.table}
         rows, annotations, _ = self._store.tables(self.split)
-        self.table.drop(set(self.table.names) - set(rows["image"]))
-        self.table.put(rows, annotations)  # at the same positions, so that views stay valid
+        self._take_out(set(self.table.names) - set(rows["image"]))
         self._predictions = {self.split: self._read_predictions(self.split)}
+        self._put(rows, annotations)  # at the same positions, so that views stay valid
+
+    def _put(self, images: pd.DataFrame, annotations: pd.DataFrame) -> None:
+        """Show images of the dataset, with all their annotations, as they were read."""
+        self.table.put(images, annotations)
+
+    def _take_out(self, images: set[str]) -> None:
+        """Show images no more that were removed from the dataset."""
+        self.table.drop(images)
 
     def _read_table(self, split: str) -> ImageTable:
         return self.table_type.read(self._store, split)
@@ -690,7 +731,7 @@ class LabellingSession(ProjectScreen):
                 except StaleEditError as error:
                     stale = set(error.images)
                     conflicts += _conflicts(stale, annotations, labelled)
-                    self.table.put(rows, annotations)
+                    self._put(rows, annotations)
                     wanted = [name for name in wanted if name not in stale]
             self._take_over(stored, named, what)
             gone = tuple(name for name in named if self.table.position[name] in self.table.gone)
@@ -717,7 +758,7 @@ class LabellingSession(ProjectScreen):
     def _take_over(self, stored: _Stored | None, named: Sequence[str], what: str) -> None:
         """Update the table of images after an edit, and add it to those that can be undone."""
         if stored is not None and stored.result.count == len(named):
-            self.table.put(stored.rows.assign(revision=stored.rows["revision"] + 1), stored.annotations)
+            self._put(stored.rows.assign(revision=stored.rows["revision"] + 1), stored.annotations)
         else:
             self.reread(named)
         if stored is not None and stored.result.action is not None:

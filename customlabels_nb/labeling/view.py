@@ -57,6 +57,8 @@ class Query:
     confidence: float = 0.0
     queue: str | None = None
 
+    #: True if the rows are crops of boxes instead of images.
+    crops: ClassVar[bool] = False
     shown: ClassVar[tuple[str, ...]] = SHOWN
     sorts: ClassVar[tuple[str, ...]] = SORTS
     queues: ClassVar[tuple[str, ...]] = QUEUES
@@ -144,7 +146,7 @@ def _sorted(
         rank = hash_array(keys, hash_key=f"{query.random_state:016x}", categorize=False)
         return [positions[i] for i in np.argsort(rank, kind="stable").tolist()]
     if query.sort == "name":
-        return sorted(positions, key=lambda i: _natural(table.names[i]))
+        return sorted(positions, key=lambda i: natural_key(table.names[i]))
     if query.sort == "uncertainty":
         unknown = Prediction("", 2.0)
         return sorted(positions, key=lambda i: predictions.get(table.names[i], unknown).confidence)
@@ -153,7 +155,7 @@ def _sorted(
     return positions
 
 
-def _natural(name: str) -> list[Any]:
+def natural_key(name: str) -> list[Any]:
     """Return a key for natural sorting (``2.jpg`` before ``10.jpg``), alternately text and numbers."""
     parts: list[Any] = _DIGITS.split(name.casefold())
     parts[1::2] = map(int, parts[1::2])

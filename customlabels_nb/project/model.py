@@ -734,7 +734,7 @@ class Model(Runnable):
 
     def _project_actions(self, config: ModelConfig) -> ProjectActions:
         from customlabels_nb.labeling.project_actions import ProjectActions
-        from customlabels_nb.project.screens import open_evaluation_map, open_test_images
+        from customlabels_nb.project.screens import open_crops, open_evaluation_map, open_test_images
 
         open_images = partial(open_test_images, self._location, boxes=config.is_detector)
         return ProjectActions(
@@ -745,6 +745,7 @@ class Model(Runnable):
             keep_thresholds=self.set_thresholds,
             open_images=open_images,
             open_map=partial(open_evaluation_map, self._location, open_images),
+            open_crops=partial(open_crops, self._location),
         )
 
     def _photos(self) -> list[str]:

@@ -50,6 +50,7 @@ from customlabels_nb.ingest.missing_images import (
     remove_missing_images,
 )
 from customlabels_nb.ingest.sources import ImportOptions, OnDuplicate, OnKnown, OnLeak, Source, contents_of_tables
+from customlabels_nb.labeling.crops import CropQuery
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.models.backbone import FEATURES, PACKAGED
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from customlabels_nb.inference.result_writing import WrittenDetections
     from customlabels_nb.jobs.job_list import LabellingJobs
     from customlabels_nb.labeling.box_outlines import BoxOutlines
+    from customlabels_nb.labeling.crops import CropSort
     from customlabels_nb.labeling.review import ReviewQueue, ReviewShow, ReviewSort
     from customlabels_nb.labeling.view import Mode, Queue, Sort
     from customlabels_nb.project.runnable import LoadedModel
@@ -954,7 +956,65 @@ class Project(NameHints):
             location, t.check_split(split), query, page_size=page_size, mode=mode, assist=self.assist
         )
 
-    def map(self, split: t.Split = t.TRAIN, *, random_state: int = 0) -> ProjectMap:
+    def crops(
+        self,
+        split: t.Split = t.TRAIN,
+        *,
+        annotations: pd.DataFrame | None = None,
+        page_size: int = 48,
+        sort: CropSort = "doubt",
+        random_state: int = 0,
+    ) -> Gallery:
+        """Open the gallery with a picture of each box or polygon, to find and correct wrong ones.
+
+        A digit gives the selected boxes another label, Delete removes them, Enter confirms the page, and E opens the
+        annotator on the image. Predictions are dashed until they are accepted, except on the test set, where none are
+        shown. Boxes are sorted by doubt or similarity as soon as their features have been computed.
+
+        Parameters
+        ----------
+        split : {"train", "test"}
+            Dataset whose boxes are shown.
+        annotations : DataFrame, optional
+            Show only these boxes, with the columns ``image``, ``label``, ``left``, ``top``, ``width`` and ``height``,
+            and optionally ``polygon`` and ``confidence``. Those that the dataset does not have are predictions, except
+            those with a time in ``created``: they were removed or moved since, and are left out.
+        page_size : {4, 6, 9, 24, 48, 100}
+            Number of boxes per page.
+        sort : {"doubt", "similarity", "uncertainty", "size", "aspect", "name", "added", "random"}
+            Order of the boxes. "doubt" starts with labels that are probably wrong.
+        random_state : int
+            Seed of the random order.
+
+        Returns
+        -------
+        Gallery
+            Widget whose ``selected`` is a table of the selected boxes.
+
+        Raises
+        ------
+        InputError
+            If ``annotations`` lacks a column.
+
+        Examples
+        --------
+        >>> crops = boxes.crops("train", sort="size")
+        >>> crops.select(crops.session.images_at([(0, 1)]))
+        >>> len(crops.selected)
+        2
+        """
+        t.check_split(split)
+        given = annotations
+        if given is not None:
+            if missing := {"image", "label", *t.BOX_COLUMNS} - {*given.columns}:
+                raise InputError(f"annotations has no column {min(missing)!r}. Pass a table of boxes.")
+            names = _stored_names(self._store, self.root, [split], given["image"])
+            named = given.assign(image=pd.Series(names, index=given.index, dtype=t.TEXT))
+            given = screens.given_boxes(self._location, named, split)
+        query = CropQuery(sort=sort, random_state=random_state)
+        return screens.open_gallery(self._location, split, query, page_size=page_size, assist=self.assist, given=given)
+
+    def map(self, split: t.Split = t.TRAIN, *, crops: bool = False, random_state: int = 0) -> ProjectMap:
         """Open a map on which every image is a point beside similar ones. Select points with the lasso and label them.
 
         The images need features, see :meth:`embed`. Until the layout has been computed, the map shows the first two
@@ -964,6 +1024,9 @@ class Project(NameHints):
         ----------
         split : {"train", "test"}
             Dataset to show first. Test images are never colored by predictions.
+        crops : bool
+            Show a point for each box and polygon instead of each image. The features of their crops are computed in
+            the background, and stored.
         random_state : int
             Seed of the layout.
 
@@ -979,7 +1042,9 @@ class Project(NameHints):
         >>> len(image_map.selected)
         0
         """
-        return screens.open_map(self._location, t.check_split(split), random_state=random_state, assist=self.assist)
+        return screens.open_map(
+            self._location, t.check_split(split), crops=crops, random_state=random_state, assist=self.assist
+        )
 
     def annotate(
         self,

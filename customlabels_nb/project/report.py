@@ -19,7 +19,7 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import change_signal
-from customlabels_nb.core.tables import DRAWN_TASKS, settle_statuses
+from customlabels_nb.core.tables import DRAWN_TASKS, TEST, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.evaluation.calibration import CALIBRATION_BINS
 from customlabels_nb.evaluation.exploring.position import Position, position_of
@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from customlabels_nb.evaluation.confusion import Normalize
     from customlabels_nb.evaluation.evaluation_snapshots import Snapshot
     from customlabels_nb.evaluation.exploring import Exploration
+    from customlabels_nb.evaluation.exploring.filtering import BoxMistake
     from customlabels_nb.labeling.project_actions import ProjectActions
+    from customlabels_nb.widgets.gallery import Gallery
     from customlabels_nb.widgets.map import ProjectMap
     from customlabels_nb.widgets.results import About, Results
 
@@ -280,16 +282,62 @@ class Report(NameHints, Evaluation):
         >>> report_map.selected.empty
         True
         """
-        if self._actions is None:
-            raise NotAllowedError(
-                "This report has no project whose features place its images on a map. Use the report of a model "
-                "version on the project's test images: project.model().evaluate().map()."
-            )
+        actions = self._project_actions("map")
         if self._mapped is None:
             self._mapped = self._exploration(None)
             self._mapped.move_to(self._position)
-        opened: ProjectMap = self._actions().open_map(self._mapped, self.name, random_state)
+        opened: ProjectMap = actions.open_map(self._mapped, self.name, random_state)
         return opened
+
+    def crops(
+        self, kind: BoxMistake = "false positives", *, label: str | None = None, predicted: str | None = None
+    ) -> Gallery:
+        """Open the gallery with a picture of each wrong box of a detector, to see and correct the ground truth.
+
+        Predicted boxes are dashed, with their confidence, and true ones solid. Boxes with a wrong label are true ones
+        with the predicted label beside theirs. The mistakes are those at the thresholds of the report. See
+        :meth:`.Project.crops`.
+
+        Parameters
+        ----------
+        kind : {"false positives", "false negatives", "wrong label", "badly placed"}
+            Boxes to show: predictions that match no true box, missed true boxes, missed boxes on which another label
+            is predicted, or predictions near a true box of their label (IoU of 0.1 up to the IoU threshold).
+        label, predicted : str, optional
+            True and predicted label, as the row and column of the confusion matrix, where "background" means none.
+
+        Returns
+        -------
+        Gallery
+            Widget whose ``selected`` is a table of the selected boxes.
+
+        Raises
+        ------
+        NotAllowedError
+            If the report is not that of a detector of the project on the project's test images.
+        InputError, LabelError
+            If the kind is unknown, or the report has no such label.
+
+        Examples
+        --------
+        >>> model = boxes.train("quick", budget="5s", progress=False)
+        >>> crops = model.evaluate().crops("false negatives", label="diode")
+        >>> crops.session.split
+        'test'
+        """
+        actions = self._project_actions("crops")
+        if self.task not in DRAWN_TASKS:
+            raise NotAllowedError(f"This report is about labels of images (task={self.task!r}), so it has no boxes.")
+        opened: Gallery = actions.open_crops(self._exploration(None).boxes(kind, label, predicted), TEST)
+        return opened
+
+    def _project_actions(self, method: str) -> ProjectActions:
+        if self._actions is None:
+            raise NotAllowedError(
+                "This report has no project with its test images. Use the report of a model version on the project's "
+                f"test images: project.model().evaluate().{method}()."
+            )
+        return self._actions()
 
     def _move_maps(self, change: Mapping[str, Any]) -> None:
         """Move the thresholds of the maps to those of a results screen."""

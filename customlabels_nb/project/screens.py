@@ -21,11 +21,12 @@ from customlabels_nb.images.locations import local_path
 from customlabels_nb.ingest.importer import ImportReport, import_images
 from customlabels_nb.ingest.sources import ImportOptions
 from customlabels_nb.labeling.action_list import ActionList
+from customlabels_nb.labeling.crop_orders import CropOrders
+from customlabels_nb.labeling.crops import CropQuery, CropSession
 from customlabels_nb.labeling.dashboard import DashboardSession
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.label_editing import LabelEditing
 from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
-from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.labeling.view import Query
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from customlabels_nb.checks import CheckReport
     from customlabels_nb.evaluation.exploring import Exploration
     from customlabels_nb.jobs.job import LabellingJob
+    from customlabels_nb.labeling.session import LabellingSession
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.dashboard import Dashboard
     from customlabels_nb.widgets.gallery import Gallery
@@ -56,9 +58,12 @@ if TYPE_CHECKING:
     from customlabels_nb.widgets.verify import Verify
 
 
-def open_session(location: ProjectLocation, split: str, assist: Assist | None = None) -> LabellingSession:
+def open_session(
+    location: ProjectLocation, split: str, assist: Assist | None = None, *, given: pd.DataFrame | None = None
+) -> CropSession:
     """Create a labelling session for a dataset of the project, without a widget."""
-    return LabellingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
+    similar, orders = _similarity(location), CropOrders(location.root, partial(_features_of, location))
+    return CropSession(location.store, location.root, split, similar=similar, orders=orders, assist=assist, given=given)
 
 
 def _wait_for_order(session: LabellingSession, query: Query) -> None:
@@ -75,7 +80,12 @@ _PAUSE = 0.1  # seconds
 
 
 def _similarity(location: ProjectLocation) -> SimilarityOrder:
-    return SimilarityOrder(location.root, lambda: location.store.setting(FEATURES) or PACKAGED)
+    return SimilarityOrder(location.root, partial(_features_of, location))
+
+
+def _features_of(location: ProjectLocation) -> str:
+    """Return the name of the network whose features sort images and crops."""
+    return location.store.setting(FEATURES) or PACKAGED
 
 
 def open_gallery(
@@ -86,15 +96,44 @@ def open_gallery(
     page_size: int = 24,
     mode: str = "grid",
     assist: Assist | None = None,
+    given: pd.DataFrame | None = None,
 ) -> Gallery:
+    """Open the gallery of images, or of crops by a :class:`.CropQuery`: all of them, or a ``given`` table of boxes."""
     from customlabels_nb.widgets.gallery import Gallery
 
     refresh_if_due(location)
-    session, shared = open_session(location, split, assist), {**_shared(location), **_label_handlers(location)}
-    return Gallery(session, query=query, page_size=page_size, mode=mode, **shared)
+    session = open_session(location, split, assist, given=given)
+    shared = {**_shared(location), **_label_handlers(location)}
+
+    def annotator(split: str) -> Annotator:
+        return open_annotator(location, split, Query(sort="added"), assist=assist)
+
+    return Gallery(session, query=query, page_size=page_size, mode=mode, annotator=annotator, **shared)
 
 
-def open_map(location: ProjectLocation, split: str, *, random_state: int, assist: Assist) -> ProjectMap:
+def given_boxes(location: ProjectLocation, boxes: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return a table of boxes as annotations, without boxes of the dataset that were removed or moved since.
+
+    Those of the dataset have a time of creation, or no confidence in a table of predictions. Others are predictions.
+    """
+    is_known = pd.Series("created" in boxes.columns, index=boxes.index)
+    if "confidence" in boxes.columns:
+        is_known |= boxes["confidence"].isna()
+    if is_known.any():
+        _, stored, _ = location.store.tables(split, boxes["image"].unique().tolist())
+        places = [pd.MultiIndex.from_frame(part[["image", *t.BOX_COLUMNS]].round(3)) for part in (boxes, stored)]
+        boxes = boxes[~is_known | places[0].isin(places[1])]
+    return t.normalise_annotations(boxes, annotator=settings.user)
+
+
+def open_crops(location: ProjectLocation, boxes: pd.DataFrame, split: str, *, assist: Assist | None = None) -> Gallery:
+    """Open a table of boxes as crops, in the order of their images."""
+    given = given_boxes(location, boxes, split)
+    return open_gallery(location, split, CropQuery(sort="added"), page_size=48, assist=assist, given=given)
+
+
+def open_map(location: ProjectLocation, split: str, *, crops: bool, random_state: int, assist: Assist) -> ProjectMap:
+    from customlabels_nb.labeling.crop_map import CropMap, CropMapSession
     from customlabels_nb.labeling.image_map import ImageMap, MapSession
     from customlabels_nb.store.extra_columns import dtypes
     from customlabels_nb.widgets.map import ProjectMap
@@ -104,14 +143,19 @@ def open_map(location: ProjectLocation, split: str, *, random_state: int, assist
             return list(dtypes(connection))
 
     refresh_if_due(location)
-    image_map = ImageMap(
-        MapSession(location.store, location.root, split, assist=assist),
-        model=lambda: location.store.setting(FEATURES) or PACKAGED,
-        images=location.store.images,
-        columns=columns,
-        similar=_similarity(location),
-        random_state=random_state,
-    )
+    features = partial(_features_of, location)
+    options: dict[str, Any] = {
+        "model": features,
+        "images": location.store.images,
+        "columns": columns,
+        "similar": _similarity(location),
+        "random_state": random_state,
+    }
+    kind = CropMapSession if crops else MapSession
+    session = kind(location.store, location.root, split, assist=assist)
+    image_map = ImageMap(session, **options)
+    if isinstance(session, CropMapSession):
+        image_map = CropMap(session, CropOrders(location.root, features), **options)
     return ProjectMap(image_map, screen=partial(_open_counted, location, assist), **_shared(location))
 
 
@@ -321,7 +365,8 @@ def open_dashboard(location: ProjectLocation, *, check: Callable[[Events], Check
     session = DashboardSession(
         location.store, location.root, dataset=location.dataset, check=check, plan=plan, assist=assist
     )
-    return Dashboard(session, partial(_open_counted, location, assist))
+    boxes = partial(open_crops, location, assist=assist)
+    return Dashboard(session, partial(_open_counted, location, assist), boxes)
 
 
 def _open_counted(location: ProjectLocation, assist: Assist, split: str, query: Query) -> Gallery | Annotator | Review:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import anywidget
@@ -14,6 +16,7 @@ import traitlets
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core import change_signal
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images.regions import Part
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
@@ -33,6 +36,7 @@ Near: TypeAlias = Sequence[str | None]
 Operation: TypeAlias = Callable[[Any, Any], Callable[..., EditResult]]
 
 _MOST_ROWS = 2_000
+_SOON = 0.25  # seconds
 _SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of", "number")
 
 
@@ -96,6 +100,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "show": self._show,
             "arrange": self._arrange,
             "page": self._page,
+            "pictures": self._later_pictures,
             "rows": self._rows,
             "follow": self._follow,
             "select": self._select,
@@ -107,6 +112,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             **(label_handlers or {}),
         }
         self._manages_labels = label_handlers is not None
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="customlabels_nb pictures")
         self.listen_to(session.root)
         session.show(query or session.query_type())
         self.on_msg(self.answer)
@@ -167,7 +173,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         )
         base = self._filtered()
         if where is None and not change:
-            base = self.session.query_type(sort=base.sort, text=base.text)
+            base = type(base)(sort=base.sort, text=base.text)
         filters = {each.name for each in fields(base) if where is None or each.name != "images"}
         if unknown := [name for name in change if name not in filters]:
             raise InputError(f"{unknown[0]!r} is not a filter. See help(set_filter).")
@@ -217,8 +223,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         """Display the widget and a static image for the saved notebook, which the live widget hides."""
         _, self._fallback_names = self.session.page(self._place, min(self._size, 24))
-        names = [(name, self.session.content_of(name)) for name in self._fallback_names]
-        self._fallback_pictures = self._files.thumbnails(names, 160)
+        parts = [self.session.part_of(name) for name in self._fallback_names]
+        self._fallback_pictures = self._files.thumbnails(parts, 160)
         self._still = display_with_fallback(self._outermost(), self._fallback())
 
     def _outermost(self) -> Any:
@@ -228,12 +234,17 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _fallback(self) -> str:
         self._fallback_says = self._fallback_text()
         rows = self.session.rows(self._fallback_names)
-        captions = [": ".join([row["short"], ", ".join(row["labels"]) or row["status"]]) for row in rows]
+        captions = [
+            ": ".join([row["short"], ", ".join(row["labels"] or row["boxes"] * ("crop" in row)) or row["status"]])
+            for row in rows
+        ]
         return static_picture(self._fallback_pictures, captions, self._fallback_says)
 
     def _fallback_text(self) -> str:
-        done, total = self.session.table.by_status["labelled"], len(self.session.table)
-        return f"{self._project}, {self.session.split}: {done:,} of {total:,} labelled. Run the cell to continue."
+        view, rows = self.session.view, self.session.rows_of(self.session.view)
+        noun, finished = ("boxes ", "confirmed") if view.query.crops else ("", "labelled")
+        done = f"{rows.by_status[finished]:,} of {len(rows):,} {noun}{finished}"
+        return f"{self._project}, {self.session.split}: {done}. Run the cell to continue."
 
     # -- requests of the page -----------------------------------------------------------------------
     def _hello(self) -> Any:
@@ -253,6 +264,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "without_vectors": session.without_vectors,
             "instructions": record.instructions,
             "read_only": session.read_only,
+            "can_crop": session.can_crop,
             "manages_labels": self._manages_labels,
             "assist": session.assist_state(),
             "query": shown(session.view.query),
@@ -262,16 +274,15 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     def _figures(self) -> dict[str, Any]:
         """Return the part of :meth:`_info` that edits change."""
-        session = self.session
-        counts = {"counts": dict(session.table.by_label), "statuses": dict(session.table.by_status)}
-        return {"alone": session.assigns_one, "annotators": session.annotators(), **counts}
+        return self.session.summary()
 
     def _show(self, split: str, query: dict[str, Any], size: int, place: int, pixels: int, near: Near = ()) -> Any:
         """Apply a query and return the page around the first image of ``near`` that is shown, or around a position."""
         session = self.session
         values = {name: query[name] for name in query if name != "images"}
         images = session.view.query.images if query.get("images") else None
-        wanted = session.query_type(**arguments_of(session.query_type, values) | {"images": images})
+        kind = session.query_of(crops=values.get("crops") is True)
+        wanted = kind(**arguments_of(kind, values) | {"images": images})
         session.check_queue(wanted, split)
         self._size = check_page_size("size", size)
         if split != session.split:
@@ -294,22 +305,35 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     def _pages(self, view: View, place: int, pixels: int) -> tuple[dict[str, Any], list[bytes]]:
         start, names = self.session.page(place, self._size, view)
-        pictures = self._files.thumbnails([(name, self.session.content_of(name)) for name in names], pixels)
-        thumbs: list[int | str] = []
+        pictures, sent = self._pictures(names, pixels)
+        rows = self._drawn([self.session.row(name) for name in names])
+        return {"place": start, "total": len(view), "rows": rows, **pictures}, sent
+
+    def _pictures(self, images: Sequence[str], pixels: int) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the thumbnails that are ready soon, and None for the others, which the page requests again."""
+        parts: dict[str, Part] = {}
+        for name in images:
+            with suppress(InputError):  # removed meanwhile
+                parts[name] = self.session.part_of(self._checked(name))
+        made = self._files.thumbnails(list(parts.values()), pixels, seconds=_SOON)
+        pictures = dict(zip(parts, made, strict=True))
+        thumbs: list[int | str | None] = []
         sent: list[bytes] = []
-        for name, picture in zip(names, pictures, strict=True):
-            if isinstance(picture, ImageError):
+        for name in images:
+            picture = pictures.get(name)
+            if isinstance(picture, bytes):
+                thumbs.append(len(sent))
+                sent.append(picture)
+            elif picture is not None:
                 self.session.note_broken(name, picture.reason)
                 thumbs.append(picture.reason)
             else:
-                thumbs.append(len(sent))
-                sent.append(picture)
-        return {
-            "place": start,
-            "total": len(view),
-            "rows": self._drawn([self.session.row(n) for n in names]),
-            "thumbs": thumbs,
-        }, sent
+                thumbs.append(None if name in parts else "This image or box was removed.")
+        return {"thumbs": thumbs}, sent
+
+    def _later_pictures(self, images: Sequence[str], pixels: int) -> Future[Any]:
+        """Make pictures that did not come with their page, while edits are stored."""
+        return self._maker.submit(self._pictures, images, pixels)
 
     def _rows(self, view: int, ranges: Ranges) -> Any:
         """Return rows of positions that no page has shown yet."""
@@ -324,13 +348,14 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             for row in rows:
                 if row["size"] is None and (row["outlines"] or row["guesses"]):  # a remote image that was not checked
                     with suppress(ImageError):
-                        view = self._files.full(row["name"], self.session.content_of(row["name"]))
+                        view = self._files.full(self.session.part_of(row["name"]))
                         row["size"] = round(view.width / view.scale), round(view.height / view.scale)
         return rows
 
     def _follow(self, images: Near = (), whole: bool = False) -> Any:
         """Return what has changed since any page of this widget has asked, or with ``whole`` the state."""
-        before = len(self.session.table)
+        rows_of = partial(self.session.rows_of, self.session.view)
+        before = len(rows_of())
         changed = self.session.follow()
         is_same = changed is not None and not changed and self._labels_seen == self.session.label_state()
         if is_same and not whole:
@@ -339,7 +364,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         rows = self._drawn(self.session.rows(name for name in images if name is not None))
         if self._still is not None and self._fallback_text() != self._fallback_says:
             redraw(self._still, self._fallback)
-        return {"info": self._info(), "rows": rows, "more": abs(len(self.session.table) - before), "whole": whole}
+        return {"info": self._info(), "rows": rows, "more": abs(len(rows_of()) - before), "whole": whole}
 
     def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
         order = self.session.view_numbered(view)
@@ -361,7 +386,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return {"info": self._info()}
 
     def _full(self, image: str) -> Any:
-        view = self._files.full(self._checked(image), self.session.content_of(image))
+        view = self._files.full(self.session.part_of(self._checked(image)))
         return {"mime": view.mime, "width": view.width, "height": view.height}, [view.data]
 
     def _picture(self, instructions: str, line: int) -> Any:
@@ -369,7 +394,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return {"mime": "image/jpeg"}, [self._files.instruction_picture(path)]
 
     def _checked(self, image: str) -> str:
-        if image not in self.session.table.position:
+        if image not in self.session.table.position and not self.session.is_crop(image):
             raise InputError(f"The image {image!r} is not in the {self.session.split} set.")
         return image
 
@@ -387,6 +412,9 @@ class EditedPages(ImagePages):
         super().__init__(*args, **options)
         self.handlers |= {"edit": self._edit, "undo": self._undo, "redo": self._redo}
 
+    def _operations_on(self, names: Sequence[str]) -> Mapping[str, Operation]:
+        return self.operations
+
     def _about_to(self, op: str, images: Sequence[str]) -> None:
         """Run before an edit of the page is applied."""
 
@@ -403,7 +431,7 @@ class EditedPages(ImagePages):
             names = images = content.get("images")
             if names is None:
                 names = session.images_at(content["ranges"], session.view_numbered(content["view"]))
-            apply = self.operations[op](session, content)
+            apply = self._operations_on(names)[op](session, content)
             self._about_to(op, names)
             outcome = apply(names, revisions=content.get("revisions")) if names else EditResult()
             return self._outcome(outcome, images, content)
@@ -438,7 +466,7 @@ class EditedPages(ImagePages):
 
 def shown(query: Query) -> dict[str, Any]:
     """Convert a query to JSON for the page, with a flag in place of a set of images."""
-    return {**asdict(replace(query, images=None)), "images": query.images is not None}
+    return {**asdict(replace(query, images=None)), "images": query.images is not None, "crops": query.crops}
 
 
 def check_page_size(argument: str, size: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from customlabels_nb.core import change_signal
@@ -57,6 +57,7 @@ class Annotator(ImagePages):
 
     session: DrawingSession
     _with_shapes = False
+    _box: list[float] | None = None
 
     def __init__(
         self,
@@ -89,13 +90,15 @@ class Annotator(ImagePages):
         shapes = self.session.shapes(names[0])["shapes"] if names else []
         return [_to_ipyannotations(shape) for shape in shapes]
 
-    def display(self, image: str) -> None:
+    def display(self, image: str, *, box: Sequence[float] | None = None) -> None:
         """Go to an image.
 
         Parameters
         ----------
         image : str
             Name of the image.
+        box : sequence of float, optional
+            Left, top, width and height of a shape to select.
 
         Raises
         ------
@@ -108,10 +111,11 @@ class Annotator(ImagePages):
         >>> annotator.display(boxes.train_set.images["image"].iloc[1])
         """
         self._focus = self._place_of(image)
-        self.send({"push": "go", "place": self._focus})
+        self._box = None if box is None else list(box)  # for a page that is not displayed yet
+        self.send({"push": "go", "place": self._focus, "box": self._box})
 
     def _hello(self) -> Any:
-        return {**super()._hello(), "place": self._focus}
+        return {**super()._hello(), "place": self._focus, "box": self._box}
 
     def _image(self, image: str, pixels: int) -> Any:
         facts = self.session.shapes(image)

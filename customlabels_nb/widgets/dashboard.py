@@ -25,6 +25,8 @@ from customlabels_nb.widgets.history import history_handlers
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.gallery import Gallery
     from customlabels_nb.widgets.review import Review
@@ -46,6 +48,7 @@ class _Link(TypedDict, total=False):
     work: tuple[int, str]
     since: int
     finding: int
+    boxes: int
     action: int
 
 
@@ -68,11 +71,14 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
     seen = traitlets.Int(0)
 
     def __init__(
-        self, session: DashboardSession, gallery: Callable[[str, Query], Gallery | Annotator | Review]
+        self,
+        session: DashboardSession,
+        gallery: Callable[[str, Query], Gallery | Annotator | Review],
+        crops: Callable[[pd.DataFrame, t.Split], Gallery],
     ) -> None:
         super().__init__()
         self.session = session
-        self._new_gallery = gallery
+        self._new_gallery, self._new_crops = gallery, crops
         self._galleries: dict[_Place, Gallery | Annotator | Review] = {}
         self._shown: _Place | None = None
         self._unit, self._offset = "hour", timedelta()
@@ -127,7 +133,8 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         split : {"train", "test"}
         **link
             One of ``show``, ``label``, ``annotator``, ``queue``, ``work``, ``since``, ``finding``, ``action``. See
-            :meth:`customlabels_nb.labeling.dashboard.DashboardSession.query`. All images without any.
+            :meth:`customlabels_nb.labeling.dashboard.DashboardSession.query`. All images without any. ``boxes``, the
+            number of a finding, shows its boxes as crops.
 
         Examples
         --------
@@ -135,17 +142,23 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         >>> gallery.session.split
         'test'
         """
-        query = self.session.query(split, link)
-        key = (split, query.queue)
+        shows_boxes = list(link) == ["boxes"]
+        query = Query() if shows_boxes else self.session.query(split, link)
+        key = (split, "boxes" if shows_boxes else query.queue)
         gallery = self._galleries.get(key)
-        if gallery is None:
+        if shows_boxes:
+            boxes = self.session.boxes(split, link["boxes"])
+            if gallery is not None:
+                gallery.close()  # its boxes are fixed
+            gallery = self._galleries[key] = self._new_crops(boxes, split)
+        elif gallery is None:
             gallery = self._galleries[key] = self._new_gallery(split, query)
         else:
             gallery.session.open(split)
             gallery.session.follow()
             gallery.set_filter(**{field.name: getattr(query, field.name) for field in fields(query)})
         self._shown = key
-        self._box.children = (self, gallery)
+        self._box.children = (self, gallery._outermost())
         return gallery
 
     def close(self) -> None:
@@ -264,7 +277,8 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         return {"figures": self._totals()}
 
     def _open(self, split: t.Split, link: _Link) -> Any:
-        return {"total": len(self.show_images(split, **link).session.view)}
+        total = len(self.show_images(split, **link).session.view)
+        return {"total": total} | ({"unit": ["box", "boxes"]} if "boxes" in link else {})
 
     def _close(self) -> Any:
         self._shown = None
@@ -336,6 +350,7 @@ def _checked_as_json(checked: DashboardCheck) -> dict[str, Any]:
     rows = report.issues[["code", "severity", "images", "message", "advice"]].to_dict("records")
     for number, row in enumerate(rows):
         row["splits"] = {split: count for split in t.SPLITS if (count := len(report.images_of(number, split)))}
+        row["boxes"] = {split: len(report.boxes_with(row["code"], split)) for split in row["splits"]}
     return {"seen": checked.seen, "findings": rows, "plan": list(checked.plan)}
 
 

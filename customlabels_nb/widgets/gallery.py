@@ -7,12 +7,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from customlabels_nb.errors import InputError
+import ipywidgets
+
+from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.labeling.view import MODES, Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
 from customlabels_nb.widgets._pages import EditedPages, Near, Operation, Ranges, check_page_size
+from customlabels_nb.widgets.annotator import Annotator
 
 #: Query, page size and first image shown by the last gallery of each call in this process.
 _LAST_PLACES: dict[tuple[Any, ...], tuple[Query, int, str]] = {}
@@ -28,6 +31,20 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "submit": lambda session, edit: session.submit,
     "accept": lambda session, edit: partial(session.accept_predictions, seen=edit.get("labels")),
+}
+
+
+def _refuse(session: Any, edit: Any) -> Any:
+    raise InputError(f"op={edit['op']!r} cannot be applied to crops, only to images.")
+
+
+#: The same edits of crops. Boxes have no status of their own.
+CROP_OPERATIONS: dict[str, Operation] = {
+    "label": lambda session, edit: partial(session.label_boxes, label=edit["label"]),
+    "toggle": lambda session, edit: partial(session.label_boxes, label=edit["label"]),
+    "clear": lambda session, edit: session.remove_boxes,
+    "submit": lambda session, edit: session.confirm_boxes,
+    "accept": lambda session, edit: partial(session.accept_suggestions, seen=edit.get("labels")),
 }
 
 
@@ -54,6 +71,7 @@ class Gallery(EditedPages):
     _esm = join_modules(STATIC / "gallery.js")
     _css = join_styles("shared/base.css", "shared/tiles.css", "gallery.css", "label_manager/label_manager.css")
     operations = OPERATIONS
+    _annotator: Annotator | None = None
     giving = ("label", "toggle")
 
     def __init__(
@@ -66,6 +84,7 @@ class Gallery(EditedPages):
         query: Query | None = None,
         page_size: int = 24,
         mode: str = "grid",
+        annotator: Callable[[str], Annotator] | None = None,
         label_handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         if mode not in MODES:
@@ -77,12 +96,15 @@ class Gallery(EditedPages):
         self._call = (key, session.split, session.view.query, page_size, mode)
         self._return_to_place()
         self._mode = mode
+        self._new_annotator = annotator
+        self._box = ipywidgets.VBox([self])
         self._submitted: list[Callable[[Any], object]] = []
         self._undone: list[Callable[[], object]] = []
         self.handlers |= {
             "upload begin": self._begin_upload,
             "upload part": self._add_part,
             "upload end": self._end_upload,
+            "fix": self._fix,
         }
 
     def _return_to_place(self) -> None:
@@ -97,7 +119,8 @@ class Gallery(EditedPages):
         view = self.session.view
         position = self._focus if self._mode == "single" else self._place
         shown = self.session.images_at([(position, position)])
-        if self.session.split == self._call[1] and shown:
+        is_same = self.session.split == self._call[1] and view.query.crops == self._call[2].crops
+        if is_same and shown:
             query = replace(
                 self._call[2],
                 sort=view.query.sort,
@@ -167,8 +190,32 @@ class Gallery(EditedPages):
         """
         self._undone.append(callback)
 
+    def close(self) -> None:
+        super().close()
+        if self._annotator is not None:
+            self._annotator.close()
+
+    def _outermost(self) -> Any:
+        return self if self._new_annotator is None else self._box
+
     def _hello(self) -> Any:
         return {**super()._hello(), "mode": self._mode}
+
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "can_draw": self._new_annotator is not None}
+
+    def _fix(self, image: str) -> Any:
+        """Open an image in an annotator below. For a crop, its box is selected."""
+        part = self.session.part_of(self._checked(image))
+        if self._new_annotator is None:
+            raise NotAllowedError("Boxes cannot be edited here. Open the image in project.annotate().")
+        split = self.session.split
+        if self._annotator is None or self._annotator.session.split != split:
+            self._annotator = self._new_annotator(split)
+            self._box.children = (self, self._annotator)
+        self._annotator.session.follow()
+        self._annotator.display(part.image, box=self.session.box_of(image))
+        return {}
 
     def _show(
         self,
@@ -187,8 +234,13 @@ class Gallery(EditedPages):
             self.session.cluster_size = check_page_size("size", size)
         return super()._show(split, query, size, place, pixels, near)
 
+    def _operations_on(self, names: Sequence[str]) -> Mapping[str, Operation]:
+        if not any(map(self.session.is_crop, names)):
+            return self.operations
+        return dict.fromkeys(self.operations, _refuse) | CROP_OPERATIONS
+
     def _about_to(self, op: str, images: Sequence[str]) -> None:
-        if op != "submit" or not self._submitted:
+        if op != "submit" or not self._submitted or any(map(self.session.is_crop, images)):
             return
         data: Any = {name: self.session.data_of(self._checked(name)) for name in images}
         for callback in self._submitted:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
 from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.rendering import data_url
-from customlabels_nb.errors import ImageError, InputError, NotReadyError, OutdatedError
+from customlabels_nb.errors import InputError, NotReadyError, OutdatedError
 from customlabels_nb.labeling.evaluation_map import EvaluationMap
 from customlabels_nb.labeling.image_map import ImageMap
 from customlabels_nb.labeling.review import ReviewQuery
@@ -19,8 +19,12 @@ from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query, View
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
 from customlabels_nb.widgets._pages import EditedPages, Near, Ranges
-from customlabels_nb.widgets.gallery import OPERATIONS
+from customlabels_nb.widgets.gallery import CROP_OPERATIONS, OPERATIONS
 from customlabels_nb.widgets.static_fallback import StillPicture, still_html
+
+if TYPE_CHECKING:
+    from customlabels_nb.labeling.crop_table import CropTable
+    from customlabels_nb.labeling.image_table import ImageTable
 
 _STILL, _DRAWN = (640, 420), 10_000  # pixels of the static image, and most of its points
 _CHANGES = ("edit", "undo", "redo", "add label", "task", "instructions")
@@ -62,13 +66,16 @@ class ProjectMap(EditedPages):
         key: str,
         screen: Callable[[str, Query], Any],
     ) -> None:
-        nothing = Query(images=frozenset(), sort="added")
+        self._query_type = image_map.session.query_type
+        nothing = self._query_type(images=frozenset(), sort="added")
         self._map, self._new_screen, self.below = image_map, screen, None
         self._box: ipywidgets.VBox | None = None
         self._map_seen = image_map.state()
         super().__init__(image_map.session, files, project=project, key=key, query=nothing, page_size=9)
         if isinstance(image_map, EvaluationMap):
             self.handlers = {kind: handler for kind, handler in self.handlers.items() if kind not in _CHANGES}
+        if nothing.crops:
+            self.operations = CROP_OPERATIONS
         self._box = ipywidgets.VBox([self])
         self.handlers |= {
             "points": self._points,
@@ -96,7 +103,7 @@ class ProjectMap(EditedPages):
         2
         """
         self.selection = tuple(self._checked(name) for name in images)
-        self.send({"push": "pick", "points": [self.session.table.position[name] for name in images]})
+        self.send({"push": "pick", "points": [self._table.place_of(name) for name in images]})
 
     def close(self) -> None:
         """Close the map, the computation of its layout, and the screen that it opened.
@@ -112,7 +119,7 @@ class ProjectMap(EditedPages):
         super().close()
 
     def _filtered(self) -> Query:
-        return Query(sort="added")  # a filter selects images, also beside the selection
+        return self._query_type(sort="added")  # a filter selects images, also beside the selection
 
     def _outermost(self) -> Any:
         return self._box
@@ -143,6 +150,10 @@ class ProjectMap(EditedPages):
         return data_url(buffer.getvalue(), "image/webp")
 
     # -- requests of the page -----------------------------------------------------------------------
+    @property
+    def _table(self) -> ImageTable | CropTable:
+        return self.session.rows_of(self.session.view)
+
     def _info(self) -> dict[str, Any]:
         judged = isinstance(self._map, EvaluationMap)
         return {**super()._info(), "map": self._map.state(), "judged": judged}
@@ -161,7 +172,7 @@ class ProjectMap(EditedPages):
 
     def _drawn(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in super()._drawn(rows):
-            row["point"] = self.session.table.position[row["name"]]
+            row["point"] = self._table.place_of(row["name"])
         return rows
 
     def _select(self, view: int, place: int, focus: int, ranges: Ranges) -> Any:
@@ -187,20 +198,20 @@ class ProjectMap(EditedPages):
         self._check_split(split)
         if len(buffer) % 4:
             raise InputError(f"The selection has {len(buffer)} bytes, which are not positions of 4 bytes each.")
-        table = self.session.table
-        points = [at for at in np.frombuffer(buffer, "<i4").tolist() if 0 <= at < len(table.names)]
-        names = frozenset(table.names[at] for at in points if at not in table.gone)
-        return self._shown(self.session.show(Query(images=names, sort="added")), 0, pixels, ())
+        count = len(self._map.label_codes())
+        points = np.frombuffer(buffer, "<i4").astype(np.int64)
+        names = self._table.names_at(points[(points >= 0) & (points < count)])
+        return self._shown(self.session.show(self._query_type(images=frozenset(names), sort="added")), 0, pixels, ())
 
     def _point(self, split: str, point: int, pixels: int) -> Any:
         """Return the row and the thumbnail of one image."""
         self._check_split(split)
-        names = self.session.table.names
-        if not 0 <= point < len(names):
-            raise InputError(f"point={point} must be from 0 to {len(names) - 1}.")
-        name = names[point]
-        (picture,) = self._files.thumbnails([(name, self.session.content_of(name))], pixels)
-        return {"row": self.session.row(name)}, [] if isinstance(picture, ImageError) else [picture]
+        count = len(self._map.label_codes())
+        if not 0 <= point < count:
+            raise InputError(f"point={point} must be from 0 to {count - 1}.")
+        (name,) = self._table.names_at(np.array([point]))
+        (picture,) = self._files.thumbnails([self.session.part_of(name)], pixels)
+        return {"row": self.session.row(name)}, [picture] if isinstance(picture, bytes) else []
 
     def _ring(self, text: str) -> Any:
         try:
@@ -215,12 +226,13 @@ class ProjectMap(EditedPages):
     def _open(self, screen: str) -> Any:
         """Open the selected images in a gallery below, or the suspects among them in a review."""
         names = frozenset(self.selection)
-        query = Query(images=names, sort="added")
+        query = self._query_type(images=names, sort="added")
         if screen == "review":
             query = ReviewQuery(images=names & self._map.suspects(), queue="suspect")
-        before, self.below = self.below, self._new_screen(self.session.split, query)
+        before, below = self.below, self._new_screen(self.session.split, query)
+        self.below = below
         if self._box is not None:
-            self._box.children = (self, self.below)
+            self._box.children = (self, below._outermost())
         if before is not None:
             before.close()
         return {}

@@ -448,7 +448,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         actions = self._actions_for("open_images", "This report has no project whose labels could be corrected.")
         names = self._names(images)
         before, self._below = self._below, actions.open_images(names)
-        self._box.children = (self, self._below)
+        self._box.children = (self, self._below._outermost())
         if before is not None:
             before.close()
         return {"count": len(names)}

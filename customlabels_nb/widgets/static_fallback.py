@@ -31,24 +31,24 @@ def still_html(*parts: str | StillPicture | Sequence[tuple[str, str]]) -> str:
     return render("still.html", parts=parts)
 
 
-def static_picture(thumbnails: Sequence[bytes | Exception], captions: Sequence[str], words: str) -> str:
+def static_picture(thumbnails: Sequence[bytes | Exception | None], captions: Sequence[str], words: str) -> str:
     """Return HTML of a :func:`contact_sheet` with a caption below it, always less than 100 KB."""
     return still_html(*([contact_sheet(thumbnails, captions)] if thumbnails else []), words)
 
 
-def contact_sheet(thumbnails: Sequence[bytes | Exception], captions: Sequence[str]) -> StillPicture:
-    """Combine thumbnails into one image of at most 60 KB. Errors leave an empty tile."""
+def contact_sheet(thumbnails: Sequence[bytes | Exception | None], captions: Sequence[str]) -> StillPicture:
+    """Combine thumbnails into one image of at most 60 KB. Those that are not bytes leave an empty tile."""
     return StillPicture(_sheet(tuple(thumbnails)), ", ".join(captions[:24]))
 
 
 @lru_cache(maxsize=8)  # returns a data URI: captions change, the images do not
-def _sheet(thumbnails: tuple[bytes | Exception, ...]) -> str:
+def _sheet(thumbnails: tuple[bytes | Exception | None, ...]) -> str:
     columns = min(_COLUMNS, len(thumbnails)) or 1
     rows = -(-len(thumbnails) // columns)
     step = _TILE + _GAP
     sheet = Image.new("RGBA", (columns * step - _GAP, max(1, rows * step - _GAP)))  # transparent: shows the theme
     for index, data in enumerate(thumbnails):
-        if isinstance(data, Exception):
+        if not isinstance(data, bytes):
             continue
         with Image.open(io.BytesIO(data)) as image:
             small = image.convert("RGBA")

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +41,15 @@ ANNOTATOR = (
     'import customlabels_nb as cl\n\nboards = cl.examples.create("circuit_boards", train=12, test=4)',
     'annotator = boards.annotate("train", sort="name")\nannotator',
 )
+CROPS = (
+    """import customlabels_nb as cl
+
+boards = cl.examples.create("circuit_boards", train=12, test=4)
+boxes = boards.train_set.annotations
+boxes.loc[[10, 30], "label"] = "comparator"  # wrong
+boards.update("train", boxes)""",
+    'crops = boards.crops("train", page_size=24)\ncrops',
+)
 REPORT = (
     """import customlabels_nb as cl
 
@@ -66,10 +76,10 @@ class Scene(NamedTuple):
     height: int
 
 
-def _select_some(page: LabPage, root: Locator) -> None:
-    """Select four tiles of the gallery."""
-    root.get_by_text("Sorting by similarity").wait_for(state="hidden", timeout=120_000)
-    for index in (2, 3, 4, 9):
+def _select_some(page: LabPage, root: Locator, places: Sequence[int] = (2, 3, 4, 9)) -> None:
+    """Select tiles of the gallery."""
+    root.get_by_text("Sorting by").wait_for(state="hidden", timeout=180_000)
+    for index in places:
         root.locator(".tile").nth(index).click(modifiers=["Control"])
 
 
@@ -84,6 +94,7 @@ def _nothing(page: LabPage, root: Locator) -> None:
 
 SCENES = {
     "gallery": Scene(GALLERY, ".clnb-gallery", ".tile img[src^='data:']", _select_some, 1100),
+    "crops": Scene(CROPS, ".clnb-gallery", ".tile img[src^='data:']", partial(_select_some, places=(0, 1)), 1100),
     "annotator": Scene(ANNOTATOR, ".clnb-annotator", ".photo[src^='data:']", _select_a_box, 1000),
     "report": Scene(REPORT, ".clnb-report", ".clnb-matrix", _nothing, 1300),
     "results": Scene(RESULTS, ".clnb-results", ".tile img[src^='data:']", _nothing, 1620),

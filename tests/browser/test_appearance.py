@@ -88,6 +88,12 @@ SCREENS = {
         ".project, .rule, .label bdi, .label .count, .chip bdi, .excuse, .finding, .hints, .done, .state, "
         ".tab:not(.current), .tab.current, button.primary, .menu select",
     ),
+    "crops": Screen(
+        "boards.crops(sort='name')",
+        ".clnb-gallery",
+        ".rule, .label bdi, .label .count, .chip bdi, .position, .done, .state, .tab:not(.current), .tab.current, "
+        "button.primary, .menu select",
+    ),
     "review": Screen(
         "project.review(sort='name', page_size=100)",
         ".clnb-review",
@@ -158,6 +164,7 @@ EMPTY = {
     "empty.review()": "There are no images yet.",
     "bare.review()": "There are no labelled images to review yet",
     "empty.annotate()": "There are no images yet",
+    "empty.crops()": "There are no boxes yet: draw some in project.annotate().",
     "empty.map()": "There are no images yet.",
     "bare.map()": "Compute them with project.embed",
     "empty.dashboard()": "There are no images yet.",

@@ -100,7 +100,7 @@ def test_two_dashboards_follow_another_process_and_bars_open_their_images(lab: L
     first.expect_gallery("016", "017", "018", "019")
     first.number("test labelled").click()
     gallery = first.expect_gallery("020", "021", "022")
-    expect(gallery.root.locator(".tab.current")).to_have_text("test 10")
+    expect(gallery.root.locator(".tab.current[data-split]")).to_have_text("test 10")
     # by keyboard: Tab reaches a chart once, arrows move inside it
     first.mark("train apple").focus()
     page.page.keyboard.press("ArrowDown")

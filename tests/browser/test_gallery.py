@@ -57,6 +57,16 @@ def test_images_are_labelled_by_mouse_and_by_keyboard(lab: Lab) -> None:
     expect(gallery.root.locator(".foot .done")).to_have_text("24 of 30 labelled")
 
 
+def test_pictures_that_take_long_are_shown_once_they_are_there(lab: Lab) -> None:
+    slowly = "from customlabels_nb.widgets import _pages\n_pages._SOON = -1  # one by one\ncl.settings.threads = 1\n"
+    gallery = opened(lab, count=60, size=48, show=slowly + SHOW)
+    pictures = gallery.root.locator(".tile img[src^='data:']:visible")
+    expect(pictures).to_have_count(48)
+    gallery.press("PageDown")
+    expect(gallery.root.locator(".position")).to_have_text("49–60 of 60")
+    expect(pictures).to_have_count(12)
+
+
 @pytest.mark.storing
 def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     gallery = opened(lab, size=9)

@@ -192,3 +192,38 @@ def test_points_follow_other_cells_and_the_pointer_shows_an_image(lab: Lab) -> N
     expect(shown.counts).to_contain_text("19 selected")
     shown.root.get_by_role("button", name="Open in the gallery").click()
     expect(shown.page.output(1).locator(".clnb-gallery .position")).to_contain_text("of 19")
+
+
+#: The images again, each with two boxes of which the first of every other one has another label.
+CROPS = """
+boxes = cl.create_project("drawn", task="boxes")
+boxes.add_images("photos", progress=False)
+every = boxes.train_set.images["image"]
+table = pd.DataFrame([
+    (image, "apple" if place or number % 2 else "pear", 4 + 22 * place, 6, 18, 20)
+    for number, image in enumerate(every.head(12)) for place in range(2)
+], columns=["image", "label", "left", "top", "width", "height"])
+boxes.update("train", table)
+"""
+
+
+def test_boxes_are_points_that_keys_label(lab: Lab) -> None:
+    page = lab.open(notebook(SETUP + "import pandas as pd\ndraw(40)\n" + CROPS, "m = boxes.map(crops=True)\nm"))
+    page.run_all()
+    shown = MapPage(page, 1).ready(24)
+    expect(shown.root.locator(".layout")).to_contain_text("layout of 24 crops", timeout=60_000)
+    expect(shown.root.locator(".toolbar .words")).to_have_text("map of 24 crops", use_inner_text=False)
+    shown.press("Control+a")
+    expect(shown.counts).to_have_text("24 selected 18 apple 6 pear")
+    expect(shown.root.locator(".tile.selected:visible")).to_have_count(9)
+    shown.root.locator("select[data-menu='select']").select_option(label="pear")
+    expect(shown.counts).to_have_text("6 selected 6 pear")
+    shown.press("1")
+    expect(shown.counts).to_have_text("6 selected 6 apple")
+    expect(shown.root.locator(".state")).to_have_text("saved")
+    page.expect_value("boxes.train_set.annotations['label'].unique().tolist()", ["apple"])
+    shown.press("Control+z")
+    expect(shown.counts).to_have_text("6 selected 6 pear")
+    page.expect_value("m.selected['label'].tolist()", ["pear"] * 6)
+    shown.root.get_by_role("button", name="Open in the gallery").click()
+    expect(page.output(1).locator(".clnb-gallery .position")).to_contain_text("of 6")

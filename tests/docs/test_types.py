@@ -72,6 +72,7 @@ CALLS = {
     "report.show()": "Results",
     "report.show().confusion_matrix": "ConfusionMatrix",
     "report.map()": "ProjectMap",
+    "report.crops()": "Gallery",
     "report.advice": "Advice",
     "report.compare(baseline=report)": "Comparison",
     "cl.doctor()": "Checkup",

@@ -101,12 +101,77 @@ test("a page that somebody turned away from has nothing decoded", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const decoded = withImages(t);
   const { listing, asked } = listingOf(20);
+  const { request } = listing;
+  listing.request = async (kind, content) => {
+    listing.start = 12;
+    return request(kind, content);
+  };
   listing.prefetch();
   t.mock.timers.tick(500);
-  listing.start = 12;
   await new Promise(setImmediate);
   assert.deepEqual(asked, [4]);
   assert.deepEqual(decoded, []);
+});
+
+// A listing whose page and later answers have pictures of only the names in `ready`.
+function lateListing(ready) {
+  const asked = [];
+  const late = ([answer, buffers], names) => [
+    { ...answer, thumbs: names.map((name, at) => (ready.has(name) ? at : null)) },
+    buffers,
+  ];
+  const namesOf = ([{ rows }]) => rows.map(({ name }) => name);
+  const arrived = [];
+  const listing = new Listing(
+    async (kind, { place, images }) => {
+      asked.push(images ?? place);
+      if (kind === "page") return late(pageOf(place, 10), namesOf(pageOf(place, 10)));
+      ready.add(images[0]);
+      return late([{}, images.map(bytes)], images);
+    },
+    () => 160,
+    (names) => arrived.push([...names].filter((name) => listing.pictures.has(name))),
+  );
+  listing.begin(1, ...late(pageOf(0, 10), namesOf(pageOf(0, 10))), SIZE);
+  return { listing, asked, arrived };
+}
+
+test("pictures that did not come with the page are fetched until all are there", async () => {
+  const { listing, asked, arrived } = lateListing(new Set(["image 0", "image 2"]));
+  assert.equal(listing.pictures.get("image 1"), null);
+  await listing.fill();
+  assert.deepEqual(asked, [["image 1", "image 3"], ["image 3"]]);
+  assert.deepEqual(arrived, [["image 1"], ["image 3"]]);
+  assert.equal(atob(listing.pictures.get("image 3").split(",")[1]), "image 3");
+});
+
+test("the next page is fetched after the pictures of this one, and filled", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const decoded = withImages(t);
+  const { listing, asked } = lateListing(new Set(["image 0", "image 2", "image 3", "image 4"]));
+  assert.ok(listing.isKnown(0));
+  listing.prefetch();
+  t.mock.timers.tick(500);
+  await new Promise(setImmediate);
+  assert.deepEqual(asked.slice(0, 3), [["image 1"], 4, ["image 5", "image 6", "image 7"]]);
+  assert.deepEqual(decoded, ["image 4", "image 5", "image 6", "image 7"]);
+});
+
+test("pictures of a page that somebody turned away from are not asked for again", async () => {
+  const { listing, asked, arrived } = lateListing(new Set());
+  await listing.load(SIZE);
+  const before = listing.fill();
+  listing.start = SIZE;
+  await Promise.all([before, listing.fill()]);
+  assert.equal(asked.filter((images) => images.includes?.("image 3")).length, 1);
+  assert.deepEqual(arrived.flat(), listing.namesOnPage());
+});
+
+test("a picture that cannot be fetched leaves the page as it is", async () => {
+  const { listing } = lateListing(new Set());
+  listing.request = () => Promise.reject(new Error("gone"));
+  await listing.fill();
+  assert.equal(listing.pictures.has("image 0"), false);
 });
 
 test("rows that arrive after another list was shown are returned, and not shown in it", async () => {

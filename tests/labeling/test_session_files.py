@@ -10,11 +10,15 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images import regions
+from customlabels_nb.images.decoding import decode
+from customlabels_nb.images.regions import Part
 from customlabels_nb.labeling import session_files
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.project import screens
 from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.project import Project
+from customlabels_nb.user_settings import settings
 from tests.facts import facts
 
 
@@ -42,27 +46,89 @@ def upload(files: SessionFiles, label: str | None, on_known: str = "fill", **con
 def test_unreadable_thumbnails_have_a_reason(project: Project, files: SessionFiles, photos: Path) -> None:
     images = project.train_set.images
     (photos / "3.png").write_bytes(b"nothing")
-    pairs = [(name, None) for name in images["image"] if Path(name).stem in ("2", "3")]
-    good, bad = files.thumbnails(pairs, 150)
+    parts = [Part(name) for name in images["image"] if Path(name).stem in ("2", "3")]
+    good, bad = files.thumbnails(parts, 150)
     assert isinstance(bad, ImageError)
     with Image.open(io.BytesIO(good)) as picture:
         assert picture.size == (48, 36)  # never enlarged
-    assert files.thumbnails([(str(photos / "4.png"), None)], 100_000)
+    assert files.thumbnails([Part(str(photos / "4.png"))], 100_000)
 
 
 def test_kept_thumbnails_and_those_to_be_made_come_in_order(project: Project, files: SessionFiles) -> None:
     images = project.train_set.images
-    pairs = list(zip(images["image"].tolist(), images["sha256"].tolist(), strict=True))
-    files.thumbnails(pairs[::2], 160)
-    (kept, content), (lacking, _) = pairs[:2]
+    parts = [Part(*pair) for pair in zip(images["image"].tolist(), images["sha256"].tolist(), strict=True)]
+    files.thumbnails(parts[::2], 160)
+    (kept, content, _), (lacking, *_) = parts[:2]
     Path(kept).unlink()  # its thumbnail stays
     Path(lacking).write_bytes(b"nothing")
-    found = files.thumbnails([*pairs, (kept, None)], 160)
+    found = files.thumbnails([*parts, Part(kept)], 160)
     assert isinstance(found[1], ImageError)
     assert isinstance(found[-1], ImageError)
-    alone = [files.thumbnails([pair], 160)[0] for pair in pairs[2:]]
-    assert [found[0], *found[2:-1]] == [files.thumbnails([(kept, content)], 160)[0], *alone]
+    alone = [files.thumbnails([pair], 160)[0] for pair in parts[2:]]
+    assert [found[0], *found[2:-1]] == [files.thumbnails([Part(kept, content)], 160)[0], *alone]
     assert len(set(alone)) == len(alone)
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the images that are decoded for thumbnails."""
+    names: list[str] = []
+
+    def noted(image: Image.Image, name: str) -> None:
+        names.append(Path(name).stem)
+        decode(image, name)
+
+    monkeypatch.setattr(regions, "decode", noted)
+    return names
+
+
+def test_an_image_is_decoded_once_for_all_its_regions(
+    project: Project, files: SessionFiles, decodings: list[str]
+) -> None:
+    images = project.train_set.images
+    wholes = [Part(*pair) for pair in zip(images["image"].tolist(), images["sha256"].tolist(), strict=True)][:3]
+    parts = [part._replace(region=region) for region in ((0, 0, 20, 18), (10, 9, 30, 27), None) for part in wholes]
+    first = files.thumbnails([*parts, parts[0]], 160)
+    names = sorted(Path(part.image).stem for part in wholes)
+    assert sorted(decodings) == names
+    assert len(set(first)) == 9
+    assert first[0] == first[-1]
+    assert files.thumbnails(parts, 100) == first[:-1]
+    assert sorted(decodings) == names
+    files.thumbnails([wholes[0]._replace(region=(0, 0, 20, 19)), *parts], 160)
+    assert len(decodings) == 4
+
+
+def test_regions_of_unreadable_images_have_a_reason(project: Project, files: SessionFiles, photos: Path) -> None:
+    names = project.train_set.images["image"].tolist()
+    Path(names[0]).write_bytes(b"nothing")
+    parts = [Part(name, None, (0, 0, 10, height)) for height in (5, 6) for name in names[:2]]
+    bad, good, worse, better = files.thumbnails(parts, 160)
+    assert isinstance(bad, ImageError)
+    assert isinstance(worse, ImageError)
+    assert isinstance(good, bytes)
+    assert isinstance(better, bytes)
+
+
+def test_thumbnails_that_take_too_long_are_left_out(
+    project: Project, files: SessionFiles, decodings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "threads", 1)
+    images = project.train_set.images.head(4)
+    parts = [Part(*pair) for pair in zip(images["image"].tolist(), images["sha256"].tolist(), strict=True)]
+    files.thumbnails(parts[2:3], 160)
+    found = files.thumbnails([*parts, parts[0]], 160, seconds=0)
+    assert [data is None for data in found] == [False, True, False, True, False]
+    assert len(decodings) == 2
+
+
+def test_a_region_is_shown_large(files: SessionFiles, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    Image.effect_noise((2400, 1200), 60).save(path)
+    small, large = (files.full(Part(str(path), None, (0, 0, side, 600))) for side in (800, 2000))
+    assert (small.width, small.height, small.scale) == (800, 600, 1)
+    assert (large.width, large.height, large.scale) == (1600, 480, 0.8)
+    assert files.full(Part(str(path))).data == path.read_bytes()
 
 
 def test_uploads_land_in_the_project_and_get_one_label(project: Project, files: SessionFiles) -> None:

@@ -21,6 +21,7 @@ DENSITY = 1.25
 #: Code cells with this tag show a widget, of which a screenshot is taken in JupyterLab.
 WIDGET_TAG = "widget"
 _WIDGET = ".clnb, .jupyter-widgets"
+_IS_READY = "!document.querySelector('.clnb.loading') && !document.body.innerText.includes('Sorting by ')"
 _PAGE = """<!doctype html><meta charset="utf-8"><style>
   body {{ margin: 0; background: #fff; color: #212121; font: 14px/1.4 system-ui, "DejaVu Sans", sans-serif; }}
   #output {{ display: inline-block; padding: 8px; max-width: {width}px; box-sizing: border-box; }}
@@ -92,7 +93,7 @@ def widget_screens(path: Path, chromium: Browser) -> dict[int, tuple[bytes, tupl
                 continue
             widget = page.output(index).locator(_WIDGET).first
             widget.scroll_into_view_if_needed()
-            page.page.wait_for_function("document.querySelectorAll('.clnb.loading').length == 0", timeout=60_000)
+            page.page.wait_for_function(_IS_READY, timeout=180_000)
             page.page.wait_for_timeout(1500)  # thumbnails fade in
             box = widget.bounding_box()
             assert box is not None

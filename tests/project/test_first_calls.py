@@ -51,6 +51,7 @@ FIRST_CALLS = {
         "dataset.export": "dataset.to(format, path)",
         "dataset.apply_model": "model.detect_many(dataset)",
         "dataset.evaluate_detections": "cl.evaluate(truth, predictions)",
+        "dataset.to_patches": "project.crops()",
         "report.print_report": "report.per_label",
     },
     "Ultralytics": {

@@ -7,17 +7,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from customlabels_nb.errors import InputError, LabelError
+import customlabels_nb as cl
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError
 from customlabels_nb.evaluation.advice.rules import NEW
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
+from customlabels_nb.project.report import Report
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.project.conftest import train_project
 from tests.widgets.asking import Cell, Page
+
+_BOXES = ["image", "label", "left", "top", "width", "height"]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,35 @@ def project(trained_copy: Project) -> Project:
 @pytest.fixture
 def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:
     return Page(project.model("v1").evaluate().show(), monkeypatch)
+
+
+def test_mistakes_of_a_detector_open_as_crops(project: Project) -> None:
+    config: Any = SimpleNamespace(task="boxes", is_detector=True, training={})
+    image, other = project.test_set.images["image"].head(2)
+    truth = pd.DataFrame([(image, "disc", 10, 10, 40, 40), (other, "stripes", 5, 5, 30, 30)], columns=_BOXES)
+    project.update("test", truth)
+    found = pd.DataFrame([(image, "triangle", 10, 10, 40, 38), (other, "disc", 50, 50, 9, 9)], columns=_BOXES)
+    evaluation = cl.evaluate(truth, found.assign(confidence=[0.9, 0.8]), thresholds=0.5)
+    report = Report(evaluation, actions=lambda: project.model("v1")._project_actions(config))
+
+    def rows(*asked: Any, **labels: str) -> list[tuple[Any, ...]]:
+        crops = report.crops(*asked, **labels)
+        rows = crops.session.rows(crops.session.page(0, 10)[1])
+        assert crops.session.split == "test"
+        return [(row["image"], row["status"], row["boxes"], row["predicted"]) for row in rows]
+
+    swapped = (image, "unconfirmed", ["disc"], ["triangle", 0.9])
+    assert rows("wrong label") == [swapped]
+    assert rows("false negatives", label="stripes") == [(other, "unconfirmed", ["stripes"], None)]
+    offered = [(image, "predicted", [], ["triangle", 0.9]), (other, "predicted", [], ["disc", 0.8])]
+    assert rows() == rows("false positives") == offered
+    assert rows(predicted="disc") == offered[1:]
+    project.update("test", truth.assign(left=11))
+    assert rows("false negatives") == []  # the true boxes were moved since
+    with pytest.raises(NotAllowedError, match="This report has no project"):
+        evaluation.crops()
+    with pytest.raises(NotAllowedError, match="labels of images"):
+        project.model("v1").evaluate().crops()
 
 
 def test_the_header_shows_training_figures_and_code_to_load_the_model(page: Page, project: Project) -> None:
@@ -96,7 +130,8 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
 
     cell = Cell(screen)
     assert page.ask("fix", images=[at]) == {"count": 1}
-    _, gallery = cell.widgets
+    _, box = cell.widgets
+    (gallery,) = box.children
     assert gallery.session.split == "test"
     assert gallery.session.page(0, 10)[1] == [name]
     gallery.session.assign([name], other)

@@ -33,6 +33,14 @@ from tests.labeling.fake_models import FakeModel
 from tests.widgets.asking import Cell
 from tests.widgets.test_dashboard import FakeAssist
 
+
+class Below(ipywidgets.HTML):
+    """Screen below another one."""
+
+    def _outermost(self) -> Any:
+        return self
+
+
 BOX = {"label": "apple", "left": 1.0, "top": 2.0, "width": 10.0, "height": 8.0, "polygon": None}
 INSTRUCTIONS = "Look twice.\n![ripe](ripe.png)"
 
@@ -101,7 +109,7 @@ def _results(project: Project) -> Results:
     evaluation = cl.evaluate(project.test_set, found, names).show().exploration
     config: Any = SimpleNamespace(task="single-label", training={}, labels=("apple", "pear"))
     actions = Actions(open_project_store(project.root), project.root, "v1", config, keep_thresholds=print,
-                      open_images=lambda names: ipywidgets.HTML(), open_map=print)  # fmt: skip
+                      open_images=lambda names: Below(), open_map=print, open_crops=print)  # fmt: skip
     about = About("v1", root=project.root, writers={"page": lambda evaluation, path: None})
     return Results(evaluation, about, actions)
 

@@ -145,7 +145,7 @@ def test_annotator_is_controlled_from_python(page: AnnotatorPage, names: list[st
     assert page.ask("hello")["place"] == 2
     page.pushed.clear()
     annotator.display(names[5])
-    assert page.pushed == [{"push": "go", "place": 5}]
+    assert page.pushed == [{"push": "go", "place": 5, "box": None}]
     annotator.set_filter(show="labelled")
     assert len(annotator.session.view) == 1
     with pytest.raises(InputError, match=r"'.*' is not shown"):

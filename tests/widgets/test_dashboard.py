@@ -112,7 +112,7 @@ def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: py
     assert ask("open", split="train", link={"label": "apple"}) == {"total": 5}
     gallery = dashboard.gallery
     assert gallery.session.view.query.label == "apple"
-    assert cell.widgets == (dashboard, gallery)
+    assert cell.widgets == (dashboard, gallery._outermost())
     # the same gallery shows other images, and its filter is cleared
     assert ask("open", split="train", link={"show": "skipped"}) == {"total": 2}
     assert dashboard.gallery is gallery
@@ -134,6 +134,35 @@ def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: py
     dashboard.close()
 
 
+def test_twins_open_as_crops_and_are_removed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = project.train_set.images["image"].iloc[0]
+    boxes = [(image, "apple", left, 5.0, 30.0, 30.0) for left in (5.0, 7.0, 60.0)]
+    project.update("train", pd.DataFrame(boxes, columns=["image", "label", "left", "top", "width", "height"]))
+    dashboard = project.dashboard()
+    ask, sent = page_of(dashboard, monkeypatch)
+    with pytest.raises(AssertionError, match="Run the check first"):
+        ask("open", split="train", link={"boxes": 0})
+    ask("check")
+    wait_until(lambda: any(m.get("news", {}).get("jobs", {}).get("check", {}).get("result") for m in sent), 60)
+    findings = next(m["news"]["jobs"]["check"]["result"] for m in sent if "jobs" in m.get("news", {}))["findings"]
+    number = next(at for at, finding in enumerate(findings) if finding["code"] == "BOX_REPEATED")
+    assert findings[number]["boxes"] == {"train": 1}
+    assert ask("open", split="train", link={"boxes": number}) == {"total": 1, "unit": ["box", "boxes"]}
+    session = dashboard.gallery.session
+    (crop,) = session.page(0, 10)[1]
+    assert session.row(crop)["boxes"] == ["apple"]
+    session.remove_boxes([crop])
+    assert session.row(crop)["status"] == "removed"
+    assert project.train_set.annotations["left"].tolist() == [5.0, 60.0]
+    assert ask("open", split="train", link={"boxes": number})["total"] == 0  # they don't become predictions
+    checked = dashboard.session.checking.state.result.report
+    assert len(project.crops("train", annotations=checked.boxes_with("BOX_REPEATED", "train")).session.view) == 0
+    project.undo()
+    assert len(project.crops("train", annotations=checked.boxes_with("BOX_REPEATED", "train")).session.view) == 1
+    assert dashboard.show_images("train").session is not dashboard._galleries["train", "boxes"].session
+    dashboard.close()
+
+
 def test_end_of_check_and_export_is_announced(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     label_some(project)
     monkeypatch.chdir(tmp_path)
@@ -143,7 +172,7 @@ def test_end_of_check_and_export_is_announced(project: Project, monkeypatch: pyt
     wait_until(lambda: any(m.get("news", {}).get("jobs", {}).get("check", {}).get("result") for m in sent), 60)
     found = next(m["news"]["jobs"]["check"]["result"] for m in sent if "jobs" in m.get("news", {}))
     assert found["plan"][0].startswith("project.train() would learn 2 labels")
-    assert found["findings"][0].keys() == {"code", "severity", "images", "message", "advice", "splits"}
+    assert found["findings"][0].keys() == {"code", "severity", "images", "message", "advice", "splits", "boxes"}
     sent.clear()
     choice = {"format": "coco", "folder": "out", "splits": ["train"], "include": ["skipped"], "copy_images": False}
     ask("export", **choice)

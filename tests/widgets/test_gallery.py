@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,17 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import DamagedError, InputError, NotReadyError, OutdatedError, StoreError
+from customlabels_nb.images.regions import Part
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.project import screens
 from customlabels_nb.project.lifecycle import open_project
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import SqlStore, writing
+from customlabels_nb.user_settings import settings
+from customlabels_nb.widgets import _pages
 from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.labeling.drawn import DRAWN, FIRST, SECOND, THIRD, crop, draw_photos, drawn_project
 from tests.widgets.asking import Cell, Page
 
 
@@ -285,7 +290,7 @@ def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.
 
     gallery = project.label()
     files = screens.session_files(open_project(project.root))
-    pictures = files.thumbnails([(name, None) for name in gallery.session.page(0, 24)[1]], 160)
+    pictures = files.thumbnails([Part(name) for name in gallery.session.page(0, 24)[1]], 160)
     html = static_picture([*pictures, ValueError("broken")], ["<script>alert(1)</script>"], "5 of <b>7</b>")
     assert len(html) < 100_000
     assert "<script>" not in html
@@ -380,3 +385,101 @@ def test_only_temporary_store_errors_are_retried(page: GalleryPage, monkeypatch:
             page.widget.answer(page.widget, {"id": 7, "kind": "edit", "content": content}, [])
         answers.append(page.sent.pop().get("again", False))
     assert answers == [True, False, False, False, False]
+
+
+def test_pictures_that_take_long_come_later(
+    project: Project,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_pages, "_SOON", -1)  # one image at a time
+    monkeypatch.setattr(settings, "threads", 1)
+    page = GalleryPage(project.label("train", sort="name", page_size=9), monkeypatch)
+    answer, _ = page.show_whole(place=0)
+    assert answer["page"]["thumbs"] == [0, *[None] * 8]
+    lacking = [row["name"] for row in answer["page"]["rows"]][1:]
+    while lacking:
+        content, buffers = page.ask_whole("pictures", images=[*lacking, "removed.png"], pixels=160)
+        *thumbs, removed = content["thumbs"]
+        assert removed == "This image or box was removed."
+        assert thumbs == [0, *[None] * (len(lacking) - 1)]
+        assert buffers[0].startswith(b"\xff\xd8")
+        lacking = lacking[1:]
+    assert page.show()["page"]["thumbs"] == list(range(9))
+
+
+# -- crops ----------------------------------------------------------------------------------------------
+@pytest.fixture
+def crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GalleryPage:
+    """Return the page of a gallery of crops, whose photos are in the folder ``crops``."""
+    (tmp_path / "crops").mkdir()
+    made = drawn_project(tmp_path, draw_photos(tmp_path / "crops"))
+    return GalleryPage(made.crops("train", sort="added", page_size=9), monkeypatch)
+
+
+def test_a_page_shows_crops_and_images_of_one_gallery(crops: GalleryPage, tmp_path: Path) -> None:
+    hello = crops.ask("hello")
+    assert (hello["query"]["crops"], hello["can_crop"], hello["can_draw"]) == (True, True, True)
+    answer = crops.show(query={"crops": True, "sort": "added", "label": "cat"})
+    assert [row["boxes"] for row in answer["page"]["rows"]] == [["cat"]] * 3
+    assert answer["info"]["shown_images"] == 2
+    assert [row["short"] for row in crops.show(query={"sort": "name"})["page"]["rows"]] == list(DRAWN)
+    assert crops.ask("hello")["query"]["crops"] is False
+
+
+def test_edits_of_crops_are_those_of_images_with_names_of_crops(crops: GalleryPage, tmp_path: Path) -> None:
+    crops.show(query={"crops": True, "sort": "added"})
+    folder = tmp_path / "crops"
+    names = [crop(folder, "0.png", box) for box in (FIRST, SECOND, THIRD)]
+    crops.ask("add label", label="bird")
+    answer = crops.ask("edit", op="toggle", label="bird", split="train", images=names[:2])
+    assert [row["boxes"] for row in answer["rows"]] == [["bird"]] * 2
+    assert answer["info"]["counts"] == {"cat": 2, "dog": 2, "bird": 2}
+    cleared = crops.ask("edit", op="clear", split="train", images=names[2:])
+    assert [row["status"] for row in cleared["rows"]] == ["removed"]
+    undone = crops.ask("undo")
+    assert [(row["name"], row["status"]) for row in undone["rows"]] == [(names[2], "unconfirmed")]
+    confirmed = crops.ask("edit", op="submit", split="train", images=names)
+    assert confirmed["info"]["statuses"]["confirmed"] == 3
+    with pytest.raises(RuntimeError, match="op='status' cannot be applied to crops"):
+        crops.ask("edit", op="status", status="skipped", split="train", images=names)
+
+
+def test_an_edit_of_everything_that_is_shown_goes_by_places(crops: GalleryPage) -> None:
+    view = crops.show(query={"crops": True, "sort": "added", "label": "dog"})["info"]["view"]
+    answer = crops.ask("edit", op="label", label="cat", split="train", view=view, ranges=[[0, 99]])
+    assert (answer["reload"], answer["info"]["counts"]) == (True, {"cat": 6, "dog": 0})
+
+
+def test_a_crop_opens_in_the_annotator_below_with_its_box(crops: GalleryPage, tmp_path: Path) -> None:
+    crops.show(query={"crops": True, "sort": "added"})
+    sent = Mock()
+    folder = tmp_path / "crops"
+    crops.ask("fix", image=crop(folder, "2.png", SECOND))
+    _, annotator = crops.widget._outermost().children
+    annotator.send = sent
+    crops.ask("fix", image=crop(folder, "0.png", THIRD))
+    sent.assert_called_once_with({"push": "go", "place": 0, "box": list(THIRD)})
+    assert crops.widget._outermost().children == (crops.widget, annotator)
+
+
+def test_selected_crops_and_the_saved_picture_are_boxes(crops: GalleryPage, tmp_path: Path) -> None:
+    view = crops.show(query={"crops": True, "sort": "added"})["info"]["view"]
+    crops.ask("select", view=view, place=0, focus=1, ranges=[[1, 2]])
+    assert crops.widget.selected["label"].tolist() == ["dog", "cat"]
+    crops.widget.set_filter(label="dog")
+    assert len(crops.widget.session.view) == 3
+    crops.widget.set_filter()
+    assert len(crops.widget.session.view) == 6
+    assert "0 of 6 boxes confirmed" in crops.widget._fallback_text()
+
+
+def test_a_gallery_that_was_refused_is_closed_without_an_error(
+    project: Project,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", failures.append)
+    with pytest.raises(InputError, match="mode='x'"):
+        project.label("train", mode="x")
+    gc.collect()
+    assert not failures

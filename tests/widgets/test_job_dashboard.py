@@ -68,7 +68,7 @@ def test_numbers_open_their_images_and_the_review(job: LabellingJob, page: JobPa
     widget = page.widget
     assert page.ask("open", link={"state": "done"}) == {"total": 2, "more": ""}
     first, cell = widget.opened, Cell(widget)
-    assert cell.widgets == (widget, first)
+    assert cell.widgets == (widget, first._outermost())
     assert set(first.session.view.query.images) == set(widget.session.images({"state": "done"}))
     assert page.ask("open", link={"review": True}) == {"total": 1}
     assert isinstance(widget.opened, JobReview)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from customlabels_nb.labeling import image_map
 from customlabels_nb.labeling.image_map import ImageMap
+from customlabels_nb.models import embeddings, map_layout
+from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.project.project import Project
 from tests.labeling.conftest import photos, project  # noqa: F401
+from tests.labeling.drawn import FIRST, SECOND, crop, draw_photos, drawn_project
 from tests.labeling.test_image_map import add_features, lay_out_here
 from tests.waiting import wait_until
 from tests.widgets.asking import Cell, Page
@@ -129,3 +136,76 @@ def test_a_saved_notebook_keeps_a_picture(page: MapPage) -> None:
     assert "data:image/webp" in markup
     assert "things, train: 0 of 30 labelled" in markup
     assert len(markup) < 100_000
+
+
+# -- crops ----------------------------------------------------------------------------------------------
+@pytest.fixture
+def gate() -> threading.Event:
+    """Return an event that features wait for."""
+    return threading.Event()
+
+
+@pytest.fixture
+def crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: threading.Event) -> MapPage:
+    """Return the page of a map of crops, whose features are computed in the background."""
+    (tmp_path / "crops").mkdir()
+    made = drawn_project(tmp_path, draw_photos(tmp_path / "crops"))
+
+    def forward(_network: object, batch: list[np.ndarray], facts: Backbone, *_: object) -> np.ndarray:
+        assert gate.wait(60)
+        return np.stack([np.random.default_rng(int(pixels.sum())).normal(size=facts.features) for pixels in batch])
+
+    monkeypatch.setattr(embeddings, "load_backbone", lambda name: SimpleNamespace(to=lambda device: None))
+    monkeypatch.setattr(embeddings, "choose_device", lambda device: "cpu")  # without importing torch
+    monkeypatch.setattr(embeddings, "_forward", forward)
+    monkeypatch.setattr(map_layout, "_embed", lambda points, *rest: points[:, :2])
+    monkeypatch.setattr(image_map, "lay_out", lambda layouts, contents, events: layouts.compute(contents, events))
+    return MapPage(made.map("train", crops=True), monkeypatch)
+
+
+def test_each_box_is_a_point_once_its_features_are_computed(crops: MapPage, gate: threading.Event) -> None:
+    first = crops.ask("hello")["map"]
+    assert (first["noun"], first["without"], first["total"]) == ("crop", 6, 6)
+    assert "0 of 6" in first["error"]
+    gate.set()
+    wait_until(lambda: crops.ask("hello")["map"]["words"] == "layout of 6 crops")
+    done = crops.ask("hello")["map"]
+    assert (done["without"], done["progress"], done["error"]) == (0, None, "")
+    _, (xy, codes) = crops.ask_whole("points")
+    assert np.isfinite(np.frombuffer(xy, "<f4")).all()
+    assert np.frombuffer(codes, "<i2").tolist() == [0, 1, 0, 0, 1, 1]
+    assert done["colorings"] == ["label", "status", "confidence", "annotator"]
+    legend, _ = crops.ask_whole("values", by="status")
+    assert legend["groups"] == [["unconfirmed", 6]]
+
+
+def test_selected_crops_are_labelled_and_open_in_the_gallery(
+    crops: MapPage, tmp_path: Path, gate: threading.Event
+) -> None:
+    gate.set()
+    wait_until(lambda: crops.ask("hello")["map"]["words"] == "layout of 6 crops")
+    answer, points = crops.pick(4, 1, 99)
+    assert points == [1, 4]
+    names = [crop(tmp_path / "crops", "0.png", SECOND), crop(tmp_path / "crops", "1.png", FIRST, 2)]
+    assert [(row["name"], row["point"], row["boxes"]) for row in answer["page"]["rows"]] == [
+        (names[0], 1, ["dog"]),
+        (names[1], 4, ["dog"]),
+    ]
+    assert answer["page"]["thumbs"] == [0, 1]
+    edited = crops.edit("toggle", names[:1], label="cat")
+    assert [(row["boxes"], row["point"]) for row in edited["rows"]] == [(["cat"], 1)]
+    assert np.frombuffer(crops.ask_whole("points")[1][1], "<i2").tolist() == [0, 0, 0, 0, 1, 1]
+    content, (picture,) = crops.ask_whole("point", split="train", point=1, pixels=160)
+    assert content["row"]["crop"]
+    assert picture.startswith(b"\xff\xd8")
+    crops.widget.select(names)
+    assert crops.pushed[-1] == {"push": "pick", "points": [1, 4]}
+    crops.ask("open", screen="gallery")
+    assert crops.widget.below.session.images_at([(0, 9)]) == names
+    crops.edit("clear", names[:1])
+    assert crops.ask("hello")["map"]["total"] == 5
+    assert np.isnan(np.frombuffer(crops.ask_whole("points")[1][0], "<f4")).tolist() == [False] * 2 + [True] * 2 + (
+        [False] * 8
+    )
+    assert "0 of 5 boxes confirmed" in Cell(crops.widget).html
+    crops.widget.close()

@@ -42,8 +42,9 @@ REACH: dict[str, dict[str, str]] = {
     },
     KNOWN: {
         "show": "near left query query.label query.like query.predicted query.annotator", "arrange": "near",
-        "follow": "images", "full": "image", "picture": "instructions", "image": "image", "region": "image",
-        "outline": "image", "add again": "image", "prepare outlines": "image following", "fix": "image",
+        "follow": "images", "full": "image", "pictures": "images", "picture": "instructions",
+        "image": "image", "region": "image", "outline": "image", "add again": "image",
+        "prepare outlines": "image following", "fix": "image",
         "edit": "images label labels instead_of revisions",
         "save": "image labels shapes", "labels uses": "label", "labels change": "label before into",
         "upload part": "batch", "upload end": "batch label on_known", "history": "who", "act": "about",

@@ -9,6 +9,7 @@ import { Listing } from "./shared/listing.js";
 import { AnnotationStore } from "./annotator/store.js";
 import { Changes } from "./annotator/changes.js";
 import { Commands } from "./annotator/commands.js";
+import { indexOfBox } from "./annotator/hits.js";
 import { Saving } from "./annotator/saving.js";
 import {
   FILMSTRIP_PIXELS,
@@ -30,7 +31,11 @@ class Annotator extends Turning {
         this._follow({ again: true });
       },
     });
-    this.listing = new Listing(this.request, () => FILMSTRIP_PIXELS);
+    this.listing = new Listing(
+      this.request,
+      () => FILMSTRIP_PIXELS,
+      () => this.showFilmstrip(),
+    );
     this.listing.size = FILMSTRIP_SIZE;
     this.store = new AnnotationStore({
       load: (name) => this._load(name),
@@ -98,6 +103,7 @@ class Annotator extends Turning {
         this.takeInfo(info);
       }
       await this.show({ place: info.place });
+      this._selectBox(info.box);
     } catch (error) {
       if (this.closed) return;
       if (!(error instanceof KernelGone)) return this.say(error.message);
@@ -349,9 +355,17 @@ class Annotator extends Turning {
   _pushed(message) {
     if (!this.info) return; // the response to "hello" contains the changes
     if (message.push === "show") this._showAgain(message.change);
-    else if (message.push === "go") this.go(message.place);
+    else if (message.push === "go") this.go(message.place).then(() => this._selectBox(message.box));
     else if (message.push === "outlines") this.outlining.report(message.text);
     else if (message.push === "follow") this._follow({ again: true });
+  }
+
+  // Select the shape, or else the prediction, with the box that another screen has opened.
+  _selectBox(box) {
+    if (!box || !this.imageShapes || this.closed) return;
+    const { shapes, predictions } = this.imageShapes;
+    const index = indexOfBox(shapes, box);
+    this.changes.select(index, index === null ? indexOfBox(predictions, box) : null);
   }
 
   // -- requests to the kernel --------------------------------------------------------------------------------

@@ -20,9 +20,9 @@ import {
   JobBar,
   takeFocus,
 } from "./shared/job_bar.js";
-import { GALLERY_KEYS, noLabelText } from "./shared/keymap.js";
+import { BOX_GALLERY_KEYS, GALLERY_KEYS, noLabelText } from "./shared/keymap.js";
 import { Notices } from "./shared/notices.js";
-import { columnsFor, pageStart } from "./shared/pages.js";
+import { columnsFor, pageStart, positionText } from "./shared/pages.js";
 import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { Footer } from "./shared/footer.js";
@@ -33,6 +33,17 @@ import { Preview } from "./shared/preview.js";
 import { isAnnotated, labelOp, offeredLabels } from "./shared/rows.js";
 import { emptyQueueText, lacksChecks } from "./shared/queue_text.js";
 import { RubberBand } from "./shared/rubber_band.js";
+import {
+  CROP_KEYS,
+  cropEditText,
+  cropPlaceText,
+  editedCrop,
+  isMoved,
+  isOpenCrop,
+  labelsOfCrops,
+  noCropsText,
+  selectedCropsText,
+} from "./gallery/crops.js";
 import { asideOf, clusterColumns, ClusterHints } from "./gallery/queue.js";
 import { SingleImage } from "./gallery/single_image.js";
 import { Tile } from "./shared/tile.js";
@@ -126,6 +137,11 @@ export class Gallery extends PicturePages {
       },
       help: () => this.showKeys(),
     });
+    // the last element, to which Shift Tab leads from the annotator below
+    this.footer.help.addEventListener("focus", ({ relatedTarget }) => {
+      const from = /** @type {Element | null} */ (relatedTarget);
+      if (from?.closest(".clnb-annotator")) leave();
+    });
     this.grid = element("div", {
       class: "grid",
       attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" },
@@ -201,6 +217,17 @@ export class Gallery extends PicturePages {
     if (areNewInstructions(this.info)) this._instructions({ isNew: true });
   }
 
+  // True if the tiles are boxes.
+  get crops() {
+    return Boolean(this.info?.query.crops);
+  }
+
+  // True if boxes can be edited in an annotator below.
+  get draws() {
+    const { can_crop: hasBoxes, can_draw: canDraw, job, task } = this.info;
+    return canDraw && !job && (hasBoxes || task === "boxes" || task === "polygons");
+  }
+
   // True on pages of one cluster each, and on the pages of check images between them.
   get inClusters() {
     return !this.single && this.info?.query.queue === "clustered";
@@ -236,7 +263,9 @@ export class Gallery extends PicturePages {
     const { listing } = this;
     const { view, version } = listing;
     const before = this._offers();
+    const rows = listing.rowsOnPage();
     await super._follow(options);
+    if (this.crops && !this.closed) await this._renewCrops(rows);
     if (
       this.closed ||
       !before ||
@@ -251,6 +280,18 @@ export class Gallery extends PicturePages {
     });
   }
 
+  // Load the page again if boxes were moved in the annotator. They keep their places.
+  async _renewCrops(before) {
+    const { listing } = this;
+    const { view, start, size } = listing;
+    if (!before.some((row) => isMoved(row, listing.rows.get(row.name)))) return;
+    const wanted = { view, place: start, size, pixels: this._pixels() };
+    const [page, buffers] = await this.request("page", wanted);
+    if (this.closed || view !== listing.view || start !== listing.start) return;
+    listing.take(page, buffers);
+    this._paint();
+  }
+
   _offers() {
     return (
       this.info?.query.queue === "prelabelled" &&
@@ -258,6 +299,15 @@ export class Gallery extends PicturePages {
         .rowsOnPage()
         .some((row) => row.status === "unlabelled" && row.prelabels.length > 0)
     );
+  }
+
+  foresee(row, edit) {
+    return row.crop ? editedCrop(row, edit) : super.foresee(row, edit);
+  }
+
+  // Boxes that were removed are shown, but not counted.
+  count(row, by) {
+    if (row.status !== "removed") super.count(row, by);
   }
 
   makeTile(id) {
@@ -271,6 +321,9 @@ export class Gallery extends PicturePages {
 
   // -- painting ---------------------------------------------------------------------------------------
   showToolbars() {
+    this.keys = this.crops ? CROP_KEYS : this.draws ? BOX_GALLERY_KEYS : GALLERY_KEYS;
+    this.grid.setAttribute("aria-label", this.crops ? "Boxes" : "Images");
+    this.root.classList.toggle("crops", this.crops);
     this.toolbar.update({
       ...this.info,
       hasPredictions: this.info.has_predictions,
@@ -308,8 +361,9 @@ export class Gallery extends PicturePages {
       alone,
       readOnly,
       isFixed: Boolean(this.info.job),
+      crops: this.crops,
     });
-    this.footer.showProgress(statuses);
+    this.footer.showProgress(statuses, this.crops ? "confirmed" : "labelled");
   }
 
   _layout() {
@@ -350,6 +404,7 @@ export class Gallery extends PicturePages {
     super._mark();
     const { clustered, listing, selection, info } = this;
     this.root.classList.toggle("clustered", clustered);
+    if (this.crops) this._markCrops();
     if (!clustered) show(this.clusterHints.node, false);
     const queue = info?.query.queue;
     if (clustered || (queue === "prelabelled" && !selection.size && !this.single))
@@ -374,15 +429,32 @@ export class Gallery extends PicturePages {
     this.footer.showCluster(info.assist?.cluster, count);
   }
 
+  // Say where the page is and what a label applies to, in boxes.
+  _markCrops() {
+    const { selection, listing, info } = this;
+    const range = positionText(listing.start, listing.size, listing.total);
+    this.footer.showCrops(
+      cropPlaceText(range, listing.total, info.shown_images),
+      info.labels.length,
+    );
+    if (info.read_only) return;
+    this.labelbar.showCrops(
+      selection.size ? selectedCropsText(selection.size) : null,
+      labelsOfCrops(listing.rowsAt(selection.ranges()) ?? []),
+    );
+  }
+
   repaint(names) {
     super.repaint(names);
-    if (this.clustered) this._mark();
+    if (this.clustered || this.crops) this._mark();
   }
 
   // Say what an edit did, with a button to undo it.
   async _report(edit) {
     const made = await edit;
-    const text = made?.[1] && editText(...made, { isJob: Boolean(this.info.job) });
+    const text =
+      made?.[1] &&
+      (this.crops ? cropEditText(...made) : editText(...made, { isJob: Boolean(this.info.job) }));
     if (text && !this.closed) this.toast.say(text);
   }
 
@@ -421,7 +493,9 @@ export class Gallery extends PicturePages {
           place: 0,
         }),
     };
+    const noCrops = this.crops ? noCropsText(query, statuses) : null;
     if (this.info.job) this._say(endText(this.info.job));
+    else if (noCrops) this._say(noCrops[0], noCrops[1] ? showAll : null);
     else if (all && query.queue)
       this._say(
         emptyQueueText(query.queue, this.info.assist),
@@ -462,7 +536,21 @@ export class Gallery extends PicturePages {
       },
       submit: () => this._submit(),
       like: () => this._like(),
+      fix: () => this._fix(this.focus),
     };
+  }
+
+  _doubleClick(position) {
+    if (this.draws) this._fix(position);
+    else super._doubleClick(position);
+  }
+
+  // Open the annotator below, where keys then apply. This page stays as it is.
+  async _fix(position) {
+    const row = this.listing.rowAt(position);
+    if (!row) return;
+    await this.editing.settled();
+    await this.openAnnotator(row.name, { takesKeys: true });
   }
 
   _selectPlaces(places) {
@@ -502,7 +590,10 @@ export class Gallery extends PicturePages {
     } = this;
     const back = { label: "Back", run: () => this.show({ query, place: start, keep: focus }) };
     this.show({ query: { ...query, queue: null, sort: "similarity", like: row.name }, place: 0 });
-    this.notices.say("like", `Sorted by similarity to \u2068${row.short}\u2069.`, { step: back });
+    const what = row.crop ? "a box of " : "";
+    this.notices.say("like", `Sorted by similarity to ${what}\u2068${row.short}\u2069.`, {
+      step: back,
+    });
   }
 
   // Sort by a description, or go back to the order and place before it.
@@ -644,6 +735,11 @@ export class Gallery extends PicturePages {
   async _submit({ asked = false } = {}) {
     const { listing } = this;
     if (this.info.read_only || !listing.total) return;
+    if (this.crops) {
+      const open = listing.rowsOnPage().filter(isOpenCrop);
+      if (open.length) this._report(this.editing.edit({ op: "submit" }, { rows: open }));
+      return this._goOn();
+    }
     if (this.info.job)
       return this.single ? this._advance() : this._turn(1)?.then(() => this._bringFocus()); // labels are the answers
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
@@ -677,12 +773,13 @@ export class Gallery extends PicturePages {
       this._bringFocus();
     } else {
       this._selected();
+      const [left, what] = this.crops ? ["unconfirmed", "boxes"] : ["unlabelled", "images"];
       const rest = {
-        label: "Show unlabelled images",
-        run: () => this.show({ query: { ...this.info.query, show: "unlabelled" }, place: 0 }),
+        label: `Show ${left} ${what}`,
+        run: () => this.show({ query: { ...this.info.query, show: left }, place: 0 }),
       };
       this.notices.say("done", "That was the last page.", {
-        step: this.info.statuses.unlabelled ? rest : null,
+        step: this.info.statuses[left] ? rest : null,
       });
     }
   }

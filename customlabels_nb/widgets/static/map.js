@@ -271,7 +271,7 @@ export class ImageMap extends PicturePages {
   _showWords() {
     const { map } = this.info;
     const without =
-      map.without && !map.error ? ` · ${counted(map.without, "image")} without features` : "";
+      map.without && !map.error ? ` · ${counted(map.without, map.noun)} without features` : "";
     const [done, total] = map.progress ?? [];
     const running = map.progress ? ` · laying out, ${Math.floor((100 * done) / total)}%` : "";
     this.words.replaceChildren(`${map.words}${running}${without}`);
@@ -290,7 +290,7 @@ export class ImageMap extends PicturePages {
     const isEmpty = map.without === map.total;
     show(this.message, isEmpty);
     show(this.words, !isEmpty);
-    setText(this.message, map.total ? map.error : "There are no images yet.");
+    setText(this.message, map.total ? map.error : `There are no ${map.noun}s yet.`);
     if (map.error && !isEmpty) this.notices.say("map", map.error, { kind: "error" });
     else this.notices.drop("map");
   }
@@ -398,7 +398,8 @@ export class ImageMap extends PicturePages {
   _recolor(row) {
     const [label] = [...row.labels, ...row.boxes];
     const code = this.info.labels.findIndex((entry) => entry.label === label);
-    this.labelCodes[row.point] = code >= 0 ? code : row.status === "unlabelled" ? -1 : -2;
+    const isOpen = row.status === "unlabelled" || row.status === "predicted";
+    this.labelCodes[row.point] = code >= 0 ? code : isOpen ? -1 : -2;
   }
 
   repaint(names) {
@@ -414,10 +415,13 @@ export class ImageMap extends PicturePages {
   }
 
   showCounts() {
-    const { labels, counts, task, alone, read_only: readOnly, statuses, judged } = this.info;
-    this.labelbar.update({ labels, counts, task, alone, readOnly });
-    this.footer.showProgress(statuses);
-    setText(this.unlabelled, `○ no label ${(statuses.unlabelled ?? 0).toLocaleString("en")}`);
+    const { labels, counts, task, alone, read_only: readOnly, statuses, judged, query } = this.info;
+    this.labelbar.update({ labels, counts, task, alone, readOnly, crops: query.crops });
+    this.footer.showProgress(statuses, query.crops ? "confirmed" : "labelled");
+    const [open, count] = query.crops
+      ? ["predicted", statuses.predicted]
+      : ["no label", statuses.unlabelled];
+    setText(this.unlabelled, `○ ${open} ${(count ?? 0).toLocaleString("en")}`);
     if (!judged) return;
     const { wrong, total } = this.info.map;
     setText(
@@ -559,7 +563,7 @@ export class ImageMap extends PicturePages {
   async _edit(edit, options = {}) {
     const at = options.at ?? this.editing.aim(options.rows);
     if (!at.ranges.length && !at.rows?.length)
-      return this.toast.say("Select images first.", { canUndo: false });
+      return this.toast.say(`Select ${this.info.map.noun}s first.`, { canUndo: false });
     const made = await this.editing.edit(edit, { at });
     const text = made?.[1] && editText(...made);
     if (text && !this.closed) this.toast.say(text);
@@ -709,7 +713,7 @@ export class ImageMap extends PicturePages {
     show(this.pager, this.listing.total > this.listing.size);
     show(this.actionBar, !isEmpty);
     const labelling = this.info.read_only ? "" : " A key from 1 to 9 labels them.";
-    if (isEmpty) this._say(`Draw around points to select images.${labelling}`);
+    if (isEmpty) this._say(`Draw around points to select ${this.info.map.noun}s.${labelling}`);
   }
 }
 

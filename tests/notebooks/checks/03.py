@@ -1,4 +1,6 @@
-"""Checks of notebook 03: shapes are rows, predictions wait until they are accepted, and masks are found."""
+"""Checks of notebook 03: shapes are rows, predictions wait until they are accepted, and crops and masks are found."""
+
+import time
 
 
 def after_turn(ns):
@@ -31,6 +33,27 @@ def after_mended(ns):
     assert ns["found"].images_with("BOX_OFF_FRAME") == [ns["second"]]
     assert len(stored) == len(ns["boxes"]), "'`undo` restores the correct boxes'"
     assert (stored["left"] < 470).all()
+
+
+def after_planted(ns):
+    right, planted = (ns[name].train_set.annotations for name in ("project", "practice"))
+    keys = ["image", "left", "top", "width", "height"]
+    both = right.merge(planted, on=keys, validate="one_to_one")
+    assert (both["label_x"] != both["label_y"]).sum() == 2, "'gives two boxes a wrong label'"
+    assert len(planted) == len(right) + 1, "'and draws one box twice'"
+
+
+def after_picked(ns):
+    selected = ns["crops"].selected
+    assert selected["label"].tolist() == ["ir_led", "pot_resistor"]
+    session = ns["crops"].session
+    while session.show(session.view.query).waiting is not None:
+        time.sleep(0.1)
+    assert set(session.images_at([(0, 3)])) >= set(ns["names"]), "'starts with those whose label is probably wrong'"
+
+
+def after_twins(ns):
+    assert len(ns["twins"]) == 1, "'one box of each pair'"
 
 
 def after_found(ns):

@@ -10,6 +10,8 @@ import {
   outline,
 } from "../shared/geometry.js";
 
+const SAME = 0.01; // pixels
+
 /** @import { Point, Shape } from "../shared/geometry.js" */
 /** @typedef {{ index: number, part: string, handle?: string, corner?: number, edge?: number }} Hit */
 
@@ -41,6 +43,19 @@ export function hitTest(point, shapes, { selected = null, tolerance, usable = ()
   if (isUsable && isInside(point, shape)) return { index: selected, part: "inside" };
   const inside = order.find(([, index]) => isInside(point, shapes[index]));
   return inside ? { index: inside[1], part: "inside" } : null;
+}
+
+/**
+ * Return the index of the shape with this box, or null. Boxes that are stored may differ in their last digits.
+ *
+ * @param {Shape[]} shapes
+ * @param {number[]} box left, top, width and height
+ */
+export function indexOfBox(shapes, box) {
+  const index = shapes.findIndex(({ left, top, width, height }) =>
+    [left, top, width, height].every((value, side) => Math.abs(value - box[side]) < SAME),
+  );
+  return index < 0 ? null : index;
 }
 
 function isNear([x, y], { left, top, width, height }, tolerance) {

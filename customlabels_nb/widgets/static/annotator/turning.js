@@ -206,7 +206,11 @@ export class Turning extends Workspace {
         .catch(() => {}); // the error is shown when the image is opened
     }
     this.decoded = decoded; // references keep the decoded images in memory
-    this.listing.load(this.listing.start + FILMSTRIP_SIZE).catch(() => {});
+    const { listing } = this;
+    listing
+      .fill()
+      .then(() => listing.load(listing.start + FILMSTRIP_SIZE))
+      .catch(() => {});
   }
 
   _open({ imageShapes, view }) {

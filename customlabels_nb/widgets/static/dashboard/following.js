@@ -146,11 +146,11 @@ export class FollowingScreen {
     setText(this.below, "opening…");
     this.tooltip.hide();
     try {
-      const [{ total, more = "" }] = await this.request("open", content);
+      const [{ total, unit = ["image"], more = "" }] = await this.request("open", content);
       if (this.closed) return;
       this.notices.drop("open");
       setText(this.below, `Below: ${words}${more}`);
-      this.below.title = `${words}: ${counted(total, "image")}${more}`;
+      this.below.title = `${words}: ${counted(total, ...unit)}${more}`;
       show(this.closer, true);
       this._scrollToGallery();
     } catch (error) {

@@ -58,8 +58,8 @@ export class Training {
     );
   }
 
-  // Create numbers by dataset as links to their images.
-  _links(counts, link, what) {
+  // Create numbers by dataset as links to their images or boxes.
+  _links(counts, link, what, unit = ["image"]) {
     const some = SIDES.filter((split) => counts[split]);
     return some.flatMap((split, index) => [
       index ? element("span", { class: "faint", text: " · " }) : null,
@@ -67,11 +67,11 @@ export class Training {
         type: "button",
         class: "plain number link",
         text: `${numeral(counts[split])} ${split}`,
-        title: `Show ${counted(counts[split], "image")} ${what}, ${split}`,
+        title: `Show ${counted(counts[split], ...unit)} ${what}, ${split}`,
         data: { figure: `${Object.keys(link)[0]} ${Object.values(link)[0]} ${split}` },
         on: {
           click: () =>
-            this.on.open(split, link, `${counted(counts[split], "image")} ${what}, ${split}`),
+            this.on.open(split, link, `${counted(counts[split], ...unit)} ${what}, ${split}`),
         },
       }),
     ]);
@@ -184,10 +184,18 @@ export class Training {
               {},
               ...this._links(finding.splits, { finding: number }, "with this issue"),
             ),
+            this._crops(finding, number),
           ),
         ),
       ),
     );
+  }
+
+  // Link to the boxes of a finding, or return nothing if it is about images.
+  _crops({ code, boxes }, number) {
+    const links = this._links(boxes, { boxes: number }, "with this issue", ["box", "boxes"]);
+    const what = code === "BOX_REPEATED" ? "Remove the twins: " : "As crops: ";
+    return links.length ? element("span", {}, what, ...links) : null;
   }
 
   _checkWords(state, progress, error, result, seen) {

@@ -1,6 +1,7 @@
 // Main toolbar: dataset, filter, sort order, and actions on the page.
 
 import { element, setText, show } from "../shared/dom.js";
+import { changeToCrops, CROP_SORTS, CROPS_SHOWN } from "./crops.js";
 import { QueueMenu } from "./queue.js";
 import { MoreMenu } from "../shared/more_menu.js";
 import { undoButtons } from "../shared/undo_buttons.js";
@@ -24,6 +25,7 @@ const SORTS = [
 const WIDE = 1600; // pixels from which all actions are in the row
 const COMPACT = 920; // pixels from which all filters are in the row, without the menu of queues
 const DESCRIBED = 180; // pixels that the search by a description takes
+const CROPS = 130; // pixels that the choice between images and crops takes
 const QUEUE = 280; // pixels that the menu of queues takes, with large numbers of images beside it
 
 const NO_MODEL = "There are no predictions for these images yet";
@@ -57,6 +59,10 @@ export class Toolbar {
     this.tabs = element("div", {
       class: "tabs",
       attributes: { role: "tablist", "aria-label": "Dataset" },
+    });
+    this.kinds = element("div", {
+      class: "tabs",
+      attributes: { role: "tablist", "aria-label": "Pictures" },
     });
     [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
     [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
@@ -174,6 +180,7 @@ export class Toolbar {
       { class: "band toolbar" },
       this.title,
       this.tabs,
+      this.kinds,
       this.queue.menu,
       this.queue.head,
       this.showMenu,
@@ -201,7 +208,8 @@ export class Toolbar {
   // Fit one row: rare actions, then rare filters, move into the menu.
   arrange(width) {
     this.width = width;
-    const compact = COMPACT + (this.queue.menu.hidden ? 0 : QUEUE);
+    const compact =
+      COMPACT + (this.queue.menu.hidden ? 0 : QUEUE) + (this.kinds.hidden ? 0 : CROPS);
     const filtered = compact + (this.described.hidden ? 0 : DESCRIBED);
     const level = width >= WIDE ? 2 : width >= filtered ? 1 : 0;
     const isDescribed = width >= compact;
@@ -238,8 +246,12 @@ export class Toolbar {
     if (this.described !== this.described.ownerDocument.activeElement)
       this.described.value = query.sort === "text" ? query.text : "";
     this.queue.update(facts);
+    const { crops } = query;
     const clustered = query.queue === "clustered" && !single;
-    show(this.described, similarity && !clustered);
+    const choosesKind = !single && !facts.job && Boolean(facts.can_crop || crops);
+    show(this.kinds, choosesKind);
+    if (crops) show(this.queue.menu, false);
+    show(this.described, similarity && !clustered && !crops);
     this.arrange(this.width);
     // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([
@@ -252,20 +264,24 @@ export class Toolbar {
       similarity,
       single,
       readOnly,
+      choosesKind,
     ]);
     if (state === this.state) return;
     this.state = state;
-    this._fillTabs(splits, split);
+    this._fillTabs(splits, split, crops);
     this.shown.replaceChildren(
-      ...SHOWN.map(([value, text]) => option(value, text, { selected: value === query.show })),
+      ...(crops ? CROPS_SHOWN : SHOWN).map(([value, text]) =>
+        option(value, text, { selected: value === query.show }),
+      ),
     );
     this._fillSorts(query, hasPredictions, similarity);
     this._fillWhose(query, labels, annotators, hasPredictions);
     for (const menu of [this.showMenu, this.sortMenu, this.whoseMenu]) show(menu, !query.queue);
     show(this.shuffle, query.sort === "random" && !query.queue);
     show(this.search, !clustered);
-    for (const button of [this.submit, this.skip, this.upload, ...this.undoing])
-      show(button, !readOnly);
+    for (const button of [this.submit, ...this.undoing]) show(button, !readOnly);
+    for (const button of [this.skip, this.upload]) show(button, !readOnly && !crops);
+    show(this.instructions, !crops);
     show(this.labels, facts.managesLabels);
     show(this.zoomMenu, !single && !clustered);
     show(this.sureMenu, hasPredictions && !query.queue);
@@ -276,8 +292,14 @@ export class Toolbar {
       setText(this.sure.previousElementSibling, query.confidence.toFixed(2));
     }
     const accepts = query.queue === "prelabelled";
-    setText(this.submit.firstChild, `${accepts ? "Accept" : "Submit"} ${single ? "" : "page "}`);
-    this.submit.title = `${accepts ? "Accept the predictions of" : "Submit"} this page and go to the next one (Enter)`;
+    const [verb, whole] = crops
+      ? ["Confirm", "Confirm"]
+      : accepts
+        ? ["Accept", "Accept the predictions of"]
+        : ["Submit", "Submit"];
+    setText(this.submit.firstChild, `${verb} ${single ? "" : "page "}`);
+    this.submit.title = `${whole} this page and go to the next one (Enter)`;
+    this.like.title = `Sort by similarity to the ${crops ? "box" : "image"} in focus (=)`;
   }
 
   showSelected(count) {
@@ -288,29 +310,42 @@ export class Toolbar {
     setText(this.submit.firstChild, "Go on ");
   }
 
-  _fillTabs(splits, split) {
+  _fillTabs(splits, split, crops) {
+    const tab = (text, isCurrent, data, run) =>
+      element("button", {
+        type: "button",
+        class: isCurrent ? "tab current" : "tab",
+        text,
+        attributes: { role: "tab", "aria-selected": String(isCurrent) },
+        data,
+        on: {
+          click: () => {
+            this.on.leave();
+            run();
+          },
+        },
+      });
     this.tabs.replaceChildren(
       ...Object.entries(splits).map(([name, count]) =>
-        element("button", {
-          type: "button",
-          class: name === split ? "tab current" : "tab",
-          text: `${name} ${count.toLocaleString("en")}`,
-          attributes: { role: "tab", "aria-selected": String(name === split) },
-          data: { split: name },
-          on: {
-            click: () => {
-              this.on.leave();
-              this.on.split(name);
-            },
-          },
-        }),
+        tab(`${name} ${count.toLocaleString("en")}`, name === split, { split: name }, () =>
+          this.on.split(name),
+        ),
       ),
+    );
+    this.kinds.replaceChildren(
+      ...["images", "crops"].map((kind) => {
+        const isCurrent = Boolean(crops) === (kind === "crops");
+        return tab(kind, isCurrent, { kind }, () => {
+          if (!isCurrent) this.on.query(changeToCrops(kind === "crops"));
+        });
+      }),
     );
   }
 
   _fillSorts(query, hasPredictions, similarity) {
+    const sorts = query.crops ? CROP_SORTS : SORTS;
     this.sort.replaceChildren(
-      ...(query.sort === "text" ? [...SORTS, ["text", "description"]] : SORTS).map(
+      ...(query.sort === "text" ? [...sorts, ["text", "description"]] : sorts).map(
         ([value, text]) => {
           const disabled =
             (value === "uncertainty" && !hasPredictions) || (value === "similarity" && !similarity);

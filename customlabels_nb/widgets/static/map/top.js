@@ -1,12 +1,21 @@
 // Toolbar of the map: dataset, search, colors, what to select, and the tool.
 
 import { element, setText, show } from "../shared/dom.js";
+import { counted } from "../shared/numbers.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const TOOLS = [
   ["lasso", "Draw around points to select them (L). Space and drag moves the map"],
   ["move", "Drag to move the map (M)"],
 ];
+
+// What can be selected beside labels: texts, and what is chosen.
+const WRONG = [["wrong", { wrong: true }]];
+const NO_LABEL = [["no label", { show: "unlabelled" }]];
+const STATUSES_OF_CROPS = ["unconfirmed", "confirmed", "predicted"].map((status) => [
+  status,
+  { show: status },
+]);
 
 export class MapToolbar {
   // `on` has leave(), split(name), search(text), color(by), choose(what), tool(name), takeBack(kind) and whole().
@@ -101,7 +110,7 @@ export class MapToolbar {
 
   update({ project, split, splits, labels, read_only: readOnly, judged, map }, coloring, hits) {
     setText(this.title, project);
-    setText(this.words, `map of ${(map.total - map.without).toLocaleString("en")} images`);
+    setText(this.words, `map of ${counted(map.total - map.without, map.noun)}`);
     const state = JSON.stringify([split, splits, labels, map.colorings, hits > 0]);
     for (const button of this.undoing) show(button, !readOnly);
     if (state === this.state) return;
@@ -123,10 +132,11 @@ export class MapToolbar {
       ...map.colorings.map((by) => element("option", { value: by, text: by })),
     );
     this.color.value = coloring ?? map.colorings[0];
+    const statusOptions = judged ? WRONG : map.noun === "crop" ? STATUSES_OF_CROPS : NO_LABEL;
     const option = (text, what) => element("option", { text, value: JSON.stringify(what) });
     this.choice.replaceChildren(
       element("option", { text: "select…", value: "" }),
-      judged ? option("wrong", { wrong: true }) : option("no label", { show: "unlabelled" }),
+      ...statusOptions.map(([text, what]) => option(text, what)),
       ...labels.map(({ label }) => option(label, { label })),
       option("with the 24 nearest (N)", { near: 24 }),
       ...(hits ? [option(`${hits} ringed`, { hits: true })] : []),

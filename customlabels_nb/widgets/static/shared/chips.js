@@ -64,6 +64,10 @@ export function chipsOf(row, labels, onAccept = null) {
 
 // Return the accessible description of a row.
 export function described(row) {
+  if (row.crop) {
+    const said = row.predicted ? [`predicted ${row.predicted[0]}`] : [];
+    return [...row.boxes, ...said, row.short, row.status].join("; ");
+  }
   const names = [...row.labels, ...new Set(row.boxes)];
   const parts = [row.short];
   if (names.length) parts.push(names.join(", "));

@@ -4,6 +4,7 @@ import { labelOp, offeredLabels } from "./rows.js";
 import { Sending } from "./sending.js";
 
 const LARGEST_KNOWN = 2_000; // images that an edit lists by name; the kernel looks up larger edits
+const isThere = ({ status }) => status !== "removed"; // a removed box is shown, but only undo brings it back
 const BULK_TAKES = 600_000; // milliseconds; the kernel answers after a larger edit is stored
 
 export class Editing extends Sending {
@@ -46,9 +47,11 @@ export class Editing extends Sending {
     const { split, view, ranges } = at;
     if (info.read_only || (!ranges.length && !at.rows?.length)) return null;
     const count = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-    let known = at.rows?.map((row) => this._latest(row, split));
+    let known = at.rows?.map((row) => this._latest(row, split)).filter(isThere);
+    if (known && !known.length) return null;
     try {
-      if (!known && count <= LARGEST_KNOWN) known = await this.listing.fetchRows(ranges, view);
+      if (!known && count <= LARGEST_KNOWN)
+        known = (await this.listing.fetchRows(ranges, view)).filter(isThere);
       if (!known) {
         await this.settled(); // it must not overtake earlier edits
         if (this.pending.length)

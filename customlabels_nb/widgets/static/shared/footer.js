@@ -142,16 +142,28 @@ export class Footer {
     );
   }
 
-  showProgress(statuses) {
+  // Show where the page is in words, and the keys of crops.
+  showCrops(words, labels) {
+    setText(this.position, words);
+    this.hints.replaceChildren(
+      hint(labelKeys(labels)[0], "relabel"),
+      hint("Del", "remove"),
+      hint("E", "edit"),
+      hint("Enter", "confirm"),
+    );
+  }
+
+  // `finished` is the status of what is done.
+  showProgress(statuses, finished = "labelled") {
     const total = Object.values(statuses).reduce((sum, count) => sum + count, 0);
-    const done = statuses.labelled ?? 0;
+    const done = statuses[finished] ?? 0;
     const skipped = statuses.skipped ? ` · ${statuses.skipped.toLocaleString("en")} skipped` : "";
     setText(
       this.progress,
-      `${done.toLocaleString("en")} of ${total.toLocaleString("en")} labelled${skipped}`,
+      `${done.toLocaleString("en")} of ${total.toLocaleString("en")} ${finished}${skipped}`,
     );
     const parts = Object.entries(statuses).filter(
-      ([name, count]) => name !== "labelled" && name !== "unlabelled" && count,
+      ([name, count]) => name !== finished && name !== "unlabelled" && count,
     );
     this.progress.title = parts
       .map(([name, count]) => `${count.toLocaleString("en")} ${name.replace("_", " ")}`)

@@ -104,57 +104,82 @@ export const LOOK_ENTRY = {
 export const HELP_ENTRY = { keys: "?", help: "show these shortcuts", run: { "?": { do: "help" } } };
 export const PAGE_REPEATING = ["move", "page"];
 
-export const GALLERY_KEYS = keyTable(
-  [
-    {
-      keys: "1 – 9",
-      help: "set this label on the selected images (with several labels per image: add or remove it)",
-      run: { "1-9": { do: "label" } },
-    },
-    {
-      keys: "a letter or /",
-      help: "find or add a label",
-      run: { "/": { do: "find", text: "" }, letter: { do: "find" } },
-    },
-    MOVE_ENTRY,
-    ...SELECTION_ENTRIES,
-    RANGE_ENTRY,
-    {
-      keys: "Delete",
-      help: "remove all labels of the selected images (in a labelling job: withdraw your answer)",
-      run: { Delete: { do: "clear" }, Backspace: { do: "clear" } },
-    },
-    {
-      keys: "+",
-      help: "accept the predicted (dashed) labels of the selected images",
-      run: { "+": { do: "accept" } },
-    },
-    {
-      keys: "0",
-      help: "skip the selected images, or the one in focus",
-      run: { 0: { do: "skip" } },
-    },
-    { keys: "−", help: "nothing here (in a labelling job)", run: { "-": { do: "nothing" } } },
-    {
-      keys: "Enter",
-      help: "submit the page and go to the next one",
-      run: { Enter: { do: "submit" }, "Ctrl+Enter": { do: "submit" } },
-    },
-    PAGE_ENTRY,
-    UNDO_ENTRY,
-    LOOK_ENTRY,
-    {
-      keys: ".",
-      help: "hide or show boxes, polygons and their names",
-      run: { ".": { do: "shapes" } },
-    },
-    { keys: "=", help: "sort by similarity to the image in focus", run: { "=": { do: "like" } } },
-    {
-      keys: "in a queue",
-      help: "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects",
-    },
-    { keys: "drag", help: "select images with a rectangle (with Ctrl: in addition)" },
-    HELP_ENTRY,
-  ],
+export const LABEL_ENTRY = {
+  keys: "1 – 9",
+  help: "set this label on the selected images (with several labels per image: add or remove it)",
+  run: { "1-9": { do: "label" } },
+};
+export const FIND_ENTRY = {
+  keys: "a letter or /",
+  help: "find or add a label",
+  run: { "/": { do: "find", text: "" }, letter: { do: "find" } },
+};
+export const CLEAR_ENTRY = {
+  keys: "Delete",
+  help: "remove all labels of the selected images (in a labelling job: withdraw your answer)",
+  run: { Delete: { do: "clear" }, Backspace: { do: "clear" } },
+};
+export const ACCEPT_ENTRY = {
+  keys: "+",
+  help: "accept the predicted (dashed) labels of the selected images",
+  run: { "+": { do: "accept" } },
+};
+export const SUBMIT_ENTRY = {
+  keys: "Enter",
+  help: "submit the page and go to the next one",
+  run: { Enter: { do: "submit" }, "Ctrl+Enter": { do: "submit" } },
+};
+export const SHAPES_ENTRY = {
+  keys: ".",
+  help: "hide or show boxes, polygons and their names",
+  run: { ".": { do: "shapes" } },
+};
+export const LIKE_ENTRY = {
+  keys: "=",
+  help: "sort by similarity to the image in focus",
+  run: { "=": { do: "like" } },
+};
+export const DRAG_ENTRY = {
+  keys: "drag",
+  help: "select images with a rectangle (with Ctrl: in addition)",
+};
+export const EDIT_ENTRY = {
+  keys: "E, double click",
+  help: "edit the boxes in the annotator below (Esc, Shift Tab: back)",
+  run: { e: { do: "fix" } },
+};
+
+const GALLERY_ENTRIES = [
+  LABEL_ENTRY,
+  FIND_ENTRY,
+  MOVE_ENTRY,
+  ...SELECTION_ENTRIES,
+  RANGE_ENTRY,
+  CLEAR_ENTRY,
+  ACCEPT_ENTRY,
+  {
+    keys: "0",
+    help: "skip the selected images, or the one in focus",
+    run: { 0: { do: "skip" } },
+  },
+  { keys: "−", help: "nothing here (in a labelling job)", run: { "-": { do: "nothing" } } },
+  SUBMIT_ENTRY,
+  PAGE_ENTRY,
+  UNDO_ENTRY,
+  LOOK_ENTRY,
+  SHAPES_ENTRY,
+  LIKE_ENTRY,
+  {
+    keys: "in a queue",
+    help: "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects",
+  },
+  DRAG_ENTRY,
+  HELP_ENTRY,
+];
+
+export const GALLERY_KEYS = keyTable(GALLERY_ENTRIES, { repeating: PAGE_REPEATING });
+// of a project that draws boxes
+export const BOX_GALLERY_KEYS = keyTable(
+  [...GALLERY_ENTRIES.slice(0, -1), EDIT_ENTRY, HELP_ENTRY],
   { repeating: PAGE_REPEATING },
 );

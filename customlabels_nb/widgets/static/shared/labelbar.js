@@ -1,5 +1,6 @@
 // Label toolbar: labels with shortcut key and count, and a field to find or add a label.
 
+import { chip, colorOf } from "./chips.js";
 import { inkOn } from "./colors.js";
 import { element, keyHint, setText, show } from "./dom.js";
 import { findLabels } from "./rows.js";
@@ -7,6 +8,7 @@ import { findLabels } from "./rows.js";
 export const KEYS = 9; // labels with a shortcut key
 const LABELS_SHOWN = 40;
 const LABELS_SUGGESTED = 8;
+const LABELS_OF_CROPS = 4; // of the selected boxes
 
 // Return the prompt of the field for the first label of a project.
 export function firstLabelText(selected) {
@@ -71,8 +73,8 @@ export class LabelBar {
     );
   }
 
-  // `alone`: without a task, a label replaces the others.
-  update({ labels, counts, task, alone = false, readOnly, isFixed = false }) {
+  // `alone`: without a task, a label replaces the others. With `crops`, showCrops() says what a label applies to.
+  update({ labels, counts, task, alone = false, readOnly, isFixed = false, crops = false }) {
     this.isFixed = isFixed; // no labels can be added
     if (isFixed) this.field.placeholder = "Find a label…";
     const state = JSON.stringify([labels, readOnly]);
@@ -81,7 +83,22 @@ export class LabelBar {
     this.counts.forEach((node, label) =>
       setText(node, (Object.hasOwn(counts, label) ? counts[label] : 0).toLocaleString("en")),
     );
-    this._rule(task, readOnly, alone);
+    if (!crops || readOnly) this._rule(task, readOnly, alone);
+  }
+
+  // Say how many boxes are selected, with the labels that they have.
+  showCrops(words, labels) {
+    this.rule.replaceChildren(
+      ...(words
+        ? [
+            element("span", { text: labels.length ? `${words} ·` : words }),
+            ...labels
+              .slice(0, LABELS_OF_CROPS)
+              .map((label) => chip(label, colorOf(label, this.labels))),
+            element("span", { text: "→ a key relabels them" }),
+          ]
+        : ["a key relabels the box in focus"]),
+    );
   }
 
   _build(labels, readOnly) {

@@ -8,10 +8,11 @@ const PREFETCH_AFTER = 150; // ms, so that the requested page is painted first
 const FULLS_KEPT = 12;
 
 export class Listing {
-  // `pixels()` returns the wanted thumbnail size.
-  constructor(request, pixels) {
+  // `pixels()` returns the wanted thumbnail size. `arrived(names)` is called when pictures of these rows came later.
+  constructor(request, pixels, arrived = (_names) => {}) {
     this.request = request;
     this.pixels = pixels;
+    this.arrived = arrived;
     this.rows = new Map(); // name → row
     this.names = []; // by position in the list
     this.pictures = new Pictures();
@@ -51,7 +52,7 @@ export class Listing {
       page.rows.map((row) => row.name),
       page.thumbs,
       buffers,
-      (bytes) => dataUri(bytes),
+      dataUri,
     );
   }
 
@@ -111,13 +112,14 @@ export class Listing {
     return true;
   }
 
+  // Return true if a page can be shown, though perhaps without its last pictures.
   isKnown(start) {
     const end = pageEnd(start, this.size, this.total);
     for (let position = start; position < end; position += 1) {
       const name = this.names[position];
-      if (name === undefined || !this.rows.has(name) || !this.pictures.has(name)) return false;
+      if (name === undefined || !this.rows.has(name)) return false;
     }
-    return true;
+    return this.pictures.has(this.names[start]);
   }
 
   startOf(position) {
@@ -136,18 +138,45 @@ export class Listing {
     if (view === this.view) this.take(page, buffers);
   }
 
+  // Fetch the pictures that did not come with this page, and then the next page.
   prefetch() {
     clearTimeout(this.prefetching);
-    this.prefetching = setTimeout(() => this._prepareNext(), PREFETCH_AFTER);
+    const filled = this.fill();
+    this.prefetching = setTimeout(() => this._prepareNext(filled), PREFETCH_AFTER);
   }
 
-  async _prepareNext() {
-    const { view, start } = this;
-    const next = start + this.size;
+  // Fetch the pictures that did not come with this page.
+  fill() {
+    this.filling = {};
+    return this._fill(this.start, this.filling);
+  }
+
+  // Ask for the pictures of a page until all have come, or other ones are fetched.
+  async _fill(start, filling) {
+    const lacking = () =>
+      this.names.slice(start, start + this.size).filter((name) => !this.pictures.has(name));
     try {
+      for (let images = lacking(); images.length && filling === this.filling; images = lacking()) {
+        const wanted = { images, pixels: this.pixels() };
+        const [{ thumbs }, buffers] = await this.request("pictures", wanted);
+        this.pictures.take(images, thumbs, buffers, dataUri);
+        if (filling === this.filling) this.arrived(new Set(images));
+      }
+    } catch {
+      // they are requested again when the page is shown again
+    }
+  }
+
+  async _prepareNext(filled) {
+    const { start, filling } = this;
+    const next = start + this.size;
+    const isCurrent = () => filling === this.filling && start === this.start;
+    try {
+      await filled;
+      if (!isCurrent()) return;
       await this.load(next);
-      if (view === this.view && start === this.start)
-        this.pictures.decodeAhead(this.names.slice(next, next + this.size));
+      await this._fill(next, filling);
+      if (isCurrent()) this.pictures.decodeAhead(this.names.slice(next, next + this.size));
     } catch {
       // it is requested again when needed
     }
@@ -168,5 +197,6 @@ export class Listing {
 
   close() {
     clearTimeout(this.prefetching);
+    this.filling = null;
   }
 }

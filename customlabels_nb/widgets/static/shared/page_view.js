@@ -16,12 +16,15 @@ const FILMSTRIP = 320; // also shown large until the full image is loaded
 const SHAPES = "boxes and polygons";
 const PADDING = 24; // pixels left and right of the tiles
 
-const orderWords = ([done, total], { sort }) =>
-  sort === "text"
-    ? "Searching. The order is updated when no image is selected."
-    : `Sorting by similarity: ${done.toLocaleString("en")} of ` +
-      `${total.toLocaleString("en")} images processed. The order is updated when all are ` +
-      "done and no image is selected. New images come last.";
+const orderWords = ([done, total], { sort, crops }) => {
+  if (sort === "text") return "Searching. The order is updated when no image is selected.";
+  const [one, many] = crops ? ["box", "boxes"] : ["image", "images"];
+  return (
+    `Sorting by ${sort === "doubt" ? sort : "similarity"}: ${done.toLocaleString("en")} of ` +
+    `${total.toLocaleString("en")} ${many} processed. The order is updated when all are ` +
+    `done and no ${one} is selected. New ${many} come last.`
+  );
+};
 
 /**
  * @import { Notices } from "./notices.js"
@@ -51,7 +54,11 @@ export class PageView {
         this._follow({ again: true });
       },
     });
-    this.listing = new Listing(this.request, () => this._pixels());
+    this.listing = new Listing(
+      this.request,
+      () => this._pixels(),
+      (names) => this.repaint(names),
+    );
     this.selection = new Selection();
     this.focus = 0;
     this.columns = 8;
@@ -82,6 +89,9 @@ export class PageView {
   _explainEmptiness() {}
   _showSingleImage(_tile = undefined) {}
   _togglePreview(_position) {}
+  _doubleClick(position) {
+    this._togglePreview(position);
+  }
   _selectNames(_names) {}
   _click(_event) {}
   _key(_event) {}
@@ -99,7 +109,7 @@ export class PageView {
   _listen() {
     this.root.addEventListener("keydown", this._key.bind(this));
     this.grid.addEventListener("click", (event) => this._click(event));
-    this.grid.addEventListener("dblclick", (event) => this._togglePreview(this._placeOf(event)));
+    this.grid.addEventListener("dblclick", (event) => this._doubleClick(this._placeOf(event)));
     // not pointerover, which also comes when images move below a pointer at rest
     this.grid.addEventListener("pointermove", (event) => {
       const row = this.listing.rowAt(this._placeOf(event));

@@ -39,7 +39,8 @@ export function countChangeText({ more, whole, info }, before) {
   const isMissed = whole && !info.job && info.split === before.split;
   const change = isMissed ? Math.abs(count(info) - count(before)) : more;
   if (!change) return null;
-  return `${change === 1 ? "1 image was" : `${change.toLocaleString("en")} images were`} added or removed.`;
+  const [one, many] = before.query?.crops ? ["box", "boxes"] : ["image", "images"];
+  return `${change === 1 ? `1 ${one} was` : `${change.toLocaleString("en")} ${many} were`} added or removed.`;
 }
 
 // Return the number of columns for `size` tiles in `width` pixels. Fewer tiles per page are larger. `tile` is a chosen

@@ -230,19 +230,24 @@ export class PicturePages extends PageView {
   }
 
   // Correct the boxes of an image in the annotator, a separate widget below this one that is rendered a moment later.
-  async openAnnotator(name) {
+  // Keys then apply there if it `takesKeys`.
+  async openAnnotator(name, { takesKeys = false } = {}) {
     try {
       await this.request("fix", { image: name });
-      setTimeout(
-        () =>
-          this.root
-            .closest(".widget-vbox")
-            ?.querySelector(".clnb-annotator")
-            ?.scrollIntoView({ block: "nearest" }),
-        300,
-      );
+      this._bringAnnotator(takesKeys);
     } catch (error) {
       this.notices.say("fix", error.message, { kind: "error" });
     }
+  }
+
+  _bringAnnotator(takesKeys, tries = 20) {
+    setTimeout(() => {
+      const box = this.root.closest(".widget-vbox");
+      const annotator = /** @type {HTMLElement} */ (box?.querySelector(".clnb-annotator"));
+      if (!annotator && tries && !this.closed) return this._bringAnnotator(takesKeys, tries - 1);
+      annotator?.scrollIntoView({ block: "nearest" });
+      if (takesKeys) annotator?.focus({ preventScroll: true });
+      return undefined;
+    }, 300);
   }
 }

@@ -27,7 +27,7 @@ export class Pictures {
     return this.uris.has(name) || this.failures.has(name);
   }
 
-  // `thumbs` has the index of the bytes for each name, or the reason why there is no thumbnail.
+  // `thumbs` has the index of the bytes for each name, the reason why there is no thumbnail, or null if it comes later.
   take(names, thumbs, buffers, toUri) {
     names.forEach((name, index) => {
       const thumb = thumbs[index];

@@ -9,7 +9,10 @@ const STATUS_WORDS = {
   skipped: "skipped",
   needs_review: "needs review",
   labelled: "nothing here",
+  removed: "removed",
+  confirmed: "✓",
 };
+const FADED = ["skipped", "removed"];
 
 export class Tile {
   constructor({ id, onAccept = undefined }) {
@@ -63,9 +66,9 @@ export class Tile {
   }
 
   _showRow(row, labels) {
-    this.node.title = row.name;
+    this.node.title = row.image ?? row.name;
     this.node.setAttribute("aria-label", described(row));
-    this.node.classList.toggle("skipped", row.status === "skipped");
+    this.node.classList.toggle("skipped", FADED.includes(row.status));
     this.node.classList.toggle("wrong", row.right === false);
     const isBare =
       row.status === "unlabelled" &&
@@ -76,12 +79,13 @@ export class Tile {
     if (isBare && this.bare) {
       // typical for unlabelled pages: only the text differs
       this.bare.data = row.short;
-      return;
+      return undefined;
     }
     const chips = chipsOf(row, labels, (event) => {
       event.stopPropagation();
       this.onAccept(row);
     });
+    if (row.crop) return this._showCrop(chips, row.status);
     const rest = chips.splice(this.room);
     const word = chips.length && row.status !== "needs_review" ? null : STATUS_WORDS[row.status];
     const line = [
@@ -108,6 +112,16 @@ export class Tile {
     const name = element("span", { class: "name" }, element("bdi", { text: row.short }));
     this.caption.replaceChildren(name, element("div", { class: "line" }, ...line));
     this.bare = isBare ? name.firstChild.firstChild : null;
+    return undefined;
+  }
+
+  // Two lines without the name: the label of the box with its state, and below it what is predicted instead.
+  _showCrop([first, ...others], status) {
+    const words = STATUS_WORDS[status];
+    const state = words ? element("span", { class: `status ${status}`, text: words }) : null;
+    const line = (...nodes) => element("div", { class: "line" }, ...nodes);
+    this.caption.replaceChildren(line(first, state), line(...others));
+    this.bare = null;
   }
 
   mark({ selected, focused }) {

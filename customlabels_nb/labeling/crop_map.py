@@ -1,0 +1,69 @@
+"""Map of the boxes of a dataset, each as a picture of its own, by the features of its crop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from customlabels_nb.images.regions import Part
+from customlabels_nb.labeling.crop_orders import CropOrders
+from customlabels_nb.labeling.crop_table import CropTable, statuses_of
+from customlabels_nb.labeling.crops import CropQuery, CropSession
+from customlabels_nb.labeling.image_map import ImageMap
+from customlabels_nb.models.feature_file import crop_content
+from customlabels_nb.models.map_layout import MapLayouts
+
+
+class CropMapSession(CropSession):
+    """Session of a map of crops, which never shows images."""
+
+    query_type = CropQuery
+
+
+class CropMap(ImageMap):
+    """Places and colors of crops, by their positions in the table. Their features are computed in the background."""
+
+    noun, suffix = "crop", "-crops"
+    session: CropMapSession
+
+    def __init__(self, session: CropMapSession, orders: CropOrders, **options: Any) -> None:
+        super().__init__(session, **options)
+        self._orders = orders
+        self._known: tuple[CropTable, npt.NDArray[np.float64], list[Part]] | None = None
+
+    def _parts(self) -> list[Part]:
+        """Return what all crops show, also those that are gone."""
+        crops = self.session.crops
+        positions = np.arange(len(crops["image"]))
+        boxes = crops.boxes(positions)
+        if self._known is None or self._known[0] is not crops or not np.array_equal(self._known[1], boxes):
+            self._known = crops, boxes, self.session.parts(positions)
+        return self._known[2]
+
+    def _contents(self) -> list[str | None]:
+        images, crops = super()._contents(), self.session.crops
+        rows = zip(crops["image"].tolist(), crops["gone"].tolist(), self._parts(), strict=True)
+        return [None if gone else crop_content(images[image], part.region) for image, gone, part in rows]
+
+    def _open_layouts(self) -> MapLayouts:
+        self._orders.prepare(self._parts())
+        return super()._open_layouts()
+
+    def label_codes(self) -> npt.NDArray[np.int16]:
+        """Return the number of each crop's label, and -1 for a prediction."""
+        crops = self.session.crops
+        codes = pd.Index(self.session.labels()["label"], dtype=object).get_indexer(crops["label"])
+        return np.where(crops["truth"], codes, -1).astype(np.int16)
+
+    def colorings(self) -> list[str]:
+        return ["label", "status", "confidence", "annotator"]
+
+    def suspects(self) -> set[str]:
+        return set()
+
+    def _column(self, by: str) -> pd.Series:
+        crops = self.session.crops
+        return pd.Series(statuses_of(crops) if by == "status" else crops[by])
