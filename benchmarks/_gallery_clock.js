@@ -17,10 +17,14 @@
   // Each is made before the key is pressed, and gives a function that says whether the page is as it shall be.
   const conditions = {
     page:
-      (root, { position, count }) =>
-      () =>
-        root.querySelector(".position").textContent.startsWith(position) &&
-        shown(root, ".tile img[src]").length === count,
+      (root, { position, count, least = null }) =>
+      () => {
+        const pictures = shown(root, ".tile img[src]").length;
+        return (
+          root.querySelector(".position").textContent.startsWith(position) &&
+          (least === null ? pictures === count : pictures >= least)
+        );
+      },
     bare:
       (root, { page }) =>
       () =>

@@ -62,7 +62,7 @@ def thumbnails(project: cl.Project) -> list[bytes]:
     """Return the thumbnail of every photo in import order."""
     gallery = project.label("train")
     session, files = gallery.session, gallery._files
-    found = files.thumbnails([(name, session.content_of(name)) for name in session.table.names], PIXELS)
+    found = files.thumbnails([session.part_of(name) for name in session.table.names], PIXELS)
     gallery.close()
     return [data for data in found if isinstance(data, bytes)]
 

@@ -139,14 +139,14 @@ class GalleryScreen(Screen):
         self.turn_to()
         return self.key(key, "page", **self._page(number))
 
-    def jump(self, number: int) -> float:
-        """Go to a page by its number."""
+    def jump(self, number: int, *, least: int | None = None) -> float:
+        """Go to a page by its number, until all pictures are painted, or at least this many."""
         self.turn_to()
         field = self.root.locator(".jump")
         field.focus()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.type(str(number + 1))
-        return self.key("Enter", "page", **self._page(number))
+        return self.key("Enter", "page", **self._page(number), least=least)
 
     def choose(self, menu: str, value: str) -> None:
         """Choose a menu entry and wait until no request is pending."""
