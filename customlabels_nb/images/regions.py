@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Left, top, width and height in pixels of the upright original.
 Region: TypeAlias = tuple[int, int, int, int]
 
+#: Begins the name of a region after that of its image, as in media fragments: ``a.jpg#xywh=10,20,30,40``.
+FRAGMENT = "#xywh="
+
 _LARGEST = 100_000  # pixels of a side of an image whose size is unknown
 _MARGIN = 0.15  # of the sides of a box
 _TILE_SHAPE = 9 / 8  # width by height. Keep in sync with ``.frame`` in ``widgets/static/shared/tiles.css``.

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customlabels_nb.images.regions import Part
 from customlabels_nb.labeling.crop_orders import CropOrders
-from customlabels_nb.labeling.crop_table import CropTable, statuses_of
+from customlabels_nb.labeling.crop_table import statuses_of
 from customlabels_nb.labeling.crops import CropQuery, CropSession
 from customlabels_nb.labeling.image_map import ImageMap
 from customlabels_nb.models.feature_file import crop_content
@@ -32,24 +31,14 @@ class CropMap(ImageMap):
     def __init__(self, session: CropMapSession, orders: CropOrders, **options: Any) -> None:
         super().__init__(session, **options)
         self._orders = orders
-        self._known: tuple[CropTable, npt.NDArray[np.float64], list[Part]] | None = None
-
-    def _parts(self) -> list[Part]:
-        """Return what all crops show, also those that are gone."""
-        crops = self.session.crops
-        positions = np.arange(len(crops["image"]))
-        boxes = crops.boxes(positions)
-        if self._known is None or self._known[0] is not crops or not np.array_equal(self._known[1], boxes):
-            self._known = crops, boxes, self.session.parts(positions)
-        return self._known[2]
 
     def _contents(self) -> list[str | None]:
         images, crops = super()._contents(), self.session.crops
-        rows = zip(crops["image"].tolist(), crops["gone"].tolist(), self._parts(), strict=True)
+        rows = zip(crops["image"].tolist(), crops["gone"].tolist(), self.session.all_parts(), strict=True)
         return [None if gone else crop_content(images[image], part.region) for image, gone, part in rows]
 
     def _open_layouts(self) -> MapLayouts:
-        self._orders.prepare(self._parts())
+        self._orders.prepare(self.session.all_parts())
         return super()._open_layouts()
 
     def label_codes(self) -> npt.NDArray[np.int16]:

@@ -14,6 +14,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.datasets.reviewed import REVIEWED
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD, find_candidates
+from customlabels_nb.images.regions import FRAGMENT
 from customlabels_nb.labeling.edit_rules import is_whole
 from customlabels_nb.labeling.image_table import ImageTable
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     Positions = npt.NDArray[np.int64]
 
-#: Begin the name of a crop after the name of its image, as in media fragments: ``a.jpg#xywh=10,20,30,40``.
-FRAGMENT = "#xywh="
 #: Begin the tags of images whose boxes were confirmed, or whose predicted boxes were refused, one tag for each box.
 CONFIRMED, REFUSED = "confirmed:", "refused:"
 

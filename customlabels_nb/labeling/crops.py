@@ -78,6 +78,7 @@ class CropSession(LabellingSession):
         self._crops: dict[str, CropTable] = {}
         self._changed: list[str] = []
         self._fresh: dict[str, tuple[pd.DataFrame, ...]] = {}  # tables as they were read, until the first view
+        self._kept: tuple[CropTable, npt.NDArray[np.float64], list[Part]] | None = None  # see all_parts
         self._edited_at = -1  # newest action after the last edit of crops
         super().__init__(*args, **options)
         self._given_split = self.split
@@ -236,6 +237,15 @@ class CropSession(LabellingSession):
             for index, region in zip(images, regions, strict=True)
         ]
 
+    def all_parts(self) -> list[Part]:
+        """Return what all crops of the dataset show, also those that are gone. They are kept until a box changes."""
+        crops = self.crops
+        positions = np.arange(len(crops["image"]))
+        boxes = crops.boxes(positions)
+        if self._kept is None or self._kept[0] is not crops or not np.array_equal(self._kept[1], boxes):
+            self._kept = crops, boxes, self.parts(positions)
+        return self._kept[2]
+
     def content_of(self, image: str) -> str | None:
         return super().content_of(image_of(image) if self.is_crop(image) else image)
 
@@ -258,7 +268,7 @@ class CropSession(LabellingSession):
     def _place(self, name: str) -> int:
         position = self.crops.place_of(name)
         if position is None:
-            raise InputError(f"There is no box {name!r} in the {self.split} set.")
+            raise InputError(f"The {self.split} set has no box {name!r}.")
         return position
 
     def totals(self) -> dict[str, int]:
@@ -344,7 +354,9 @@ class CropSession(LabellingSession):
         rows = self.crops.rows(every)
         doubt = np.fmax(self._suspected(rows), rows["sureness"].to_numpy(np.float64))
         if self._orders is not None:
-            found = self._orders.doubts(self.parts(every), rows["label"].tolist(), rows["truth"].to_numpy(bool))
+            every_part = self.all_parts()
+            parts = [every_part[position] for position in every.tolist()]
+            found = self._orders.doubts(parts, rows["label"].tolist(), rows["truth"].to_numpy(bool))
             doubt = np.fmax(doubt, found.score)
             suggested = zip(every.tolist(), found.suggested, found.confidence.tolist(), strict=True)
             if self.queues.may_help(self.split):
@@ -379,7 +391,8 @@ class CropSession(LabellingSession):
 
     def confirm_boxes(self, crops: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Confirm boxes, and accept predictions."""
-        return self._decide({name: self._label_of(name) for name in crops}, "confirm boxes", revisions)
+        labels = {name: str(self.crops["label"][self._place(name)]) for name in crops}
+        return self._decide(labels, "confirm boxes", revisions)
 
     def accept_suggestions(
         self, crops: Sequence[str], *, seen: Mapping[str, Sequence[str]] | None = None, revisions: Revisions = None
@@ -393,9 +406,6 @@ class CropSession(LabellingSession):
         conflicts = tuple(Conflict(name, (wanted.pop(name),), tuple((seen or {}).get(name, ()))) for name in changed)
         outcome = self._decide(wanted, "accept predictions", revisions)
         return replace(outcome, conflicts=(*conflicts, *outcome.conflicts))
-
-    def _label_of(self, name: str) -> str:
-        return str(self.crops["label"][self._place(name)])
 
     def _decide(self, wanted: Mapping[str, str | None], what: str, revisions: Revisions) -> EditResult:
         """Give crops their ``wanted`` labels, and remove those with None. What others have changed is a conflict."""

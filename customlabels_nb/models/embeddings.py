@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -219,8 +219,9 @@ class PackedFeatures:
         positions, rows = self._file.lookup(stored)
         gone = missing_files(images, root)
         if (positions < 0).any():
-            given: dict[str, Any] = {"keys": keys, "regions": regions, "backbone": self._backbone}
-            computed = embed(images, root=root, cache=self._cache, events=events, **given)
+            computed = embed(
+                images, root=root, keys=keys, regions=regions, backbone=self._backbone, cache=self._cache, events=events
+            )
             positions, rows = self._file.lookup(stored)
             if (computed.readable & (positions < 0)).any():  # without a key, or the disk is full: only in memory
                 with np.errstate(over="ignore"):

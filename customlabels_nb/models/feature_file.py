@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customlabels_nb._utils.files import replacing
+from customlabels_nb.images.regions import FRAGMENT
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.transforms import TRANSFORM_VERSION
 from customlabels_nb.remote.content_cache import caches_of, content_key, tag_cache
@@ -35,12 +36,11 @@ _HEADER_BYTES = 256
 _BLOCK = 8192  # records that are checked or converted together
 _KEY_BYTES = 16
 _IMAGE_BYTES = 8  # at the beginning of a key, by which the regions of an image are found
-_CROP = "#xywh="
 
 
 def crop_content(content: Content, region: tuple[int, int, int, int] | None) -> Content:
     """Return the identity of a region of an image with this content hash or identity, or of all of it."""
-    return content if region is None or content is None else f"{content}{_CROP}{','.join(map(str, region))}"
+    return content if region is None or content is None else f"{content}{FRAGMENT}{','.join(map(str, region))}"
 
 
 def feature_key(content: str) -> bytes:
@@ -48,7 +48,7 @@ def feature_key(content: str) -> bytes:
 
     Keys of regions begin like the key of the image, see :meth:`FeatureFile.forget`.
     """
-    image, crop, region = content.partition(_CROP)
+    image, crop, region = content.partition(FRAGMENT)
     return _digest(image)[:_IMAGE_BYTES] + _digest(region)[_IMAGE_BYTES:] if crop else _digest(image)
 
 

@@ -151,11 +151,12 @@ def open_map(location: ProjectLocation, split: str, *, crops: bool, random_state
         "similar": _similarity(location),
         "random_state": random_state,
     }
-    kind = CropMapSession if crops else MapSession
-    session = kind(location.store, location.root, split, assist=assist)
-    image_map = ImageMap(session, **options)
-    if isinstance(session, CropMapSession):
-        image_map = CropMap(session, CropOrders(location.root, features), **options)
+    place = (location.store, location.root, split)
+    if crops:
+        orders = CropOrders(location.root, features)
+        image_map: ImageMap = CropMap(CropMapSession(*place, assist=assist), orders, **options)
+    else:
+        image_map = ImageMap(MapSession(*place, assist=assist), **options)
     return ProjectMap(image_map, screen=partial(_open_counted, location, assist), **_shared(location))
 
 

@@ -201,20 +201,20 @@ class Gallery(EditedPages):
     def _hello(self) -> Any:
         return {**super()._hello(), "mode": self._mode}
 
-    def _info(self) -> dict[str, Any]:
-        return {**super()._info(), "can_draw": self._new_annotator is not None}
-
     def _fix(self, image: str) -> Any:
         """Open an image in an annotator below. For a crop, its box is selected."""
         part = self.session.part_of(self._checked(image))
         if self._new_annotator is None:
             raise NotAllowedError("Boxes cannot be edited here. Open the image in project.annotate().")
         split = self.session.split
-        if self._annotator is None or self._annotator.session.split != split:
-            self._annotator = self._new_annotator(split)
-            self._box.children = (self, self._annotator)
-        self._annotator.session.follow()
-        self._annotator.display(part.image, box=self.session.box_of(image))
+        annotator = self._annotator
+        if annotator is None or annotator.session.split != split:
+            if annotator is not None:
+                annotator.close()
+            annotator = self._annotator = self._new_annotator(split)
+            self._box.children = (self, annotator)
+        annotator.session.follow()
+        annotator.display(part.image, box=self.session.box_of(image))
         return {}
 
     def _show(

@@ -216,7 +216,7 @@ def test_doubtful_boxes_come_first_once_their_features_are_known(project: Projec
     assert session.images_at([(5, 5)]) == dogs[:1]  # what was confirmed is not doubted
 
 
-def test_what_features_suggest_stays_in_its_dataset_and_out_of_the_test_set(project: Project) -> None:
+def test_suggestions_of_features_are_not_shown_in_the_other_dataset_or_the_test_set(project: Project) -> None:
     project.distribute(test_fraction=0.5, random_state=0)
     orders = FakeOrders()
     orders.asked = 1
@@ -402,7 +402,7 @@ def test_undo_of_an_edit_of_images_says_which_they_are(project: Project, photos:
     assert session.undo().images == (image,)
 
 
-def test_what_others_changed_is_a_conflict_and_what_they_left_is_not(project: Project, photos: Path) -> None:
+def test_only_boxes_changed_by_others_are_conflicts(project: Project, photos: Path) -> None:
     anna, ben = opened(project), opened(project, "ben")
     names = [crop(photos, "0.png", box) for _, box in DRAWN["0.png"]]
     seen = {row["name"]: row["revision"] for row in anna.rows(names)}
@@ -578,7 +578,7 @@ def check_history(folder: Path, photos: Path, steps: list[tuple[str, list[int], 
 
 @given(steps=STEPS)
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_after_any_edits_crops_are_those_of_a_new_session_and_undo_restores_what_was_stored(
+def test_edited_crops_equal_those_of_a_new_session_and_undo_restores_the_dataset(
     tmp_path_factory: pytest.TempPathFactory, photos: Path, steps: list[tuple[str, list[int], str]]
 ) -> None:
     check_history(tmp_path_factory.mktemp("history"), photos, steps)

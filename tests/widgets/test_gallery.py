@@ -418,7 +418,7 @@ def crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GalleryPage:
 
 def test_a_page_shows_crops_and_images_of_one_gallery(crops: GalleryPage, tmp_path: Path) -> None:
     hello = crops.ask("hello")
-    assert (hello["query"]["crops"], hello["can_crop"], hello["can_draw"]) == (True, True, True)
+    assert (hello["query"]["crops"], hello["can_crop"]) == (True, True)
     answer = crops.show(query={"crops": True, "sort": "added", "label": "cat"})
     assert [row["boxes"] for row in answer["page"]["rows"]] == [["cat"]] * 3
     assert answer["info"]["shown_images"] == 2

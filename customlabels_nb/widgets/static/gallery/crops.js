@@ -142,7 +142,7 @@ export function cropPlaceText(range, total, images) {
   return `${range} ${total === 1 ? "box" : "boxes"}${on}`;
 }
 
-// Return what stands before the labels of the selected boxes.
+// Return the text before the labels of the selected boxes.
 export function selectedCropsText(count) {
   return `${counted(count, "box", "boxes")} selected`;
 }
