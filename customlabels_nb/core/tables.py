@@ -12,7 +12,8 @@ annotations          one row per label, box or polygon: ``image``, ``label`` (st
                      ``polygon`` (object: list of [x, y], list of such rings, or None, see
                      :mod:`customlabels_nb.core.polygons`), ``crowd`` (bool), ``confidence`` (float64, 0 to 1),
                      ``annotator`` (str, starts with :data:`MACHINE` if a model assigned the label), ``job``
-                     (str), ``created`` (datetime64, UTC)
+                     (str), ``created`` (datetime64, UTC), ``note`` (str, a remark about this annotation, missing if
+                     there is none). The note on an image is the user column ``note`` of images
 predictions          the columns of annotations, and ``model`` (str)
 labels               ``label`` (str), ``color`` (str, #rrggbb), with rows in label order
 issues               see :class:`customlabels_nb.core.issues.Issue`
@@ -67,6 +68,9 @@ CREATED_DTYPE = "datetime64[us, UTC]"
 #: "O" keeps text columns apart from those with the dtype "object" here, which contain other values.
 TEXT = "str" if int(pd.__version__.partition(".")[0]) > 2 else "O"
 
+#: Most characters of a note on an image or an annotation.
+LONGEST_NOTE = 1000
+
 #: Start of ``annotator`` for labels that a model assigned. The name of the model or run follows.
 MACHINE = "model:"
 
@@ -95,6 +99,7 @@ ANNOTATION_COLUMNS: dict[str, str] = {
     "annotator": TEXT,
     "job": TEXT,
     "created": CREATED_DTYPE,
+    "note": TEXT,
 }
 PREDICTION_COLUMNS: dict[str, str] = {**ANNOTATION_COLUMNS, "model": TEXT}
 LABEL_COLUMNS: dict[str, str] = {"label": TEXT, "color": TEXT}
@@ -129,7 +134,12 @@ def copied(frame: pd.DataFrame) -> pd.DataFrame:
 def label_images(images: Sequence[str], label: str, annotator: str) -> pd.DataFrame:
     """Create one annotation per image with the given label, which is not validated, and confidence 1."""
     count = len(images)
-    texts = {"image": images, "label": [label] * count, "annotator": [annotator] * count, "job": [None] * count}
+    texts: dict[str, Sequence[str | None]] = {
+        "image": images,
+        "label": [label] * count,
+        "annotator": [annotator] * count,
+    }
+    texts |= dict.fromkeys(("job", "note"), [None] * count)
     columns = {name: pd.array(values, dtype=TEXT) for name, values in texts.items()}
     columns |= dict.fromkeys(BOX_COLUMNS, np.full(count, np.nan))
     columns |= {"polygon": np.full(count, None, dtype=object), "crowd": np.zeros(count, dtype=bool)}
@@ -178,6 +188,16 @@ def check_label(name: object, *, max_length: int = 256) -> str:
     if not storable(text):
         raise LabelError(f"The label {text!r} contains characters that cannot be stored (NUL or a lone surrogate).")
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def check_note(text: object) -> str:
+    """Return a note without white space around it, after checking its type, length and characters."""
+    if not isinstance(text, str) or len(text) > LONGEST_NOTE or not storable(text):
+        raise InputError(
+            f"The note {str(text)[:40]!r} must be text of at most {LONGEST_NOTE:,} characters, without NUL or a lone "
+            "surrogate. Shorten it."
+        )
+    return text.strip()
 
 
 def storable(text: str) -> bool:
@@ -240,6 +260,7 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
         elif name in ("crowd", "confidence", "created") and result[name].isna().any():
             result[name] = result[name].astype("object").where(result[name].notna(), defaults[name])
         result[name] = _cast(result[name], name, dtype)
+    result["note"] = _checked_notes(result["note"])
     if "polygon" in frame.columns:
         _fill_boxes(result)
     _check_boxes(result)
@@ -447,6 +468,11 @@ def _check_values(frame: pd.DataFrame, name: str, allowed: tuple[str, ...]) -> N
     wrong = ~frame[name].isin(allowed)
     if wrong.any():
         raise TableError(f"{name}={frame.loc[wrong, name].iloc[0]!r} is unknown. Choose one of: {', '.join(allowed)}.")
+
+
+def _checked_notes(column: pd.Series) -> pd.Series:
+    notes = {note: check_note(note) or None for note in column.dropna().unique()}
+    return column.map(notes).astype(TEXT) if notes else column
 
 
 def _fill_boxes(frame: pd.DataFrame) -> None:

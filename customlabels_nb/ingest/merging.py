@@ -58,7 +58,8 @@ class Merge:
         images to the labelling jobs in which somebody is labelling them.
         """
         stated = dict(zip(images["image"].tolist(), images["status"].tolist(), strict=True))
-        pairs = _Pairing(stored_annotations, annotations, self.rounding)
+        annotations = _with_notes(annotations, stored_annotations, self.rounding)
+        pairs = _Pairing(stored_annotations, annotations, self.rounding, by_note=self.on_known == "replace")
         same = _identical_images(stored_annotations, annotations) if self.exact else pairs.same_images()
         mine, theirs = _by_whom(stored_annotations), _by_whom(annotations)
         mode = "exact" if self.exact else self.on_known
@@ -161,6 +162,7 @@ class _Marks:
         self.edges = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
         self.labels, self.crowd = table["label"].to_numpy(object), table["crowd"].to_numpy(bool)
         self.outlines, self.has_outline = table["polygon"].tolist(), table["polygon"].notna().to_numpy()
+        self.notes = table["note"].to_numpy(dtype=object, na_value=None)
         self.of: dict[str, Array] = dict(table.groupby("image", sort=False).indices)
 
     def at(self, image: str) -> list[int]:
@@ -170,7 +172,8 @@ class _Marks:
 class _Pairing:
     """Pairing of stored annotations with those of a source."""
 
-    def __init__(self, stored: pd.DataFrame, source: pd.DataFrame, rounding: float) -> None:
+    def __init__(self, stored: pd.DataFrame, source: pd.DataFrame, rounding: float, *, by_note: bool = False) -> None:
+        self._by_note = by_note
         self._mine, self._theirs, self._rounding = _Marks(stored), _Marks(source), rounding + 1e-9
         self._paired: dict[str, dict[int, int]] = {}  # by image, because it is needed for two questions
 
@@ -182,14 +185,14 @@ class _Pairing:
             return set()
         equal = self._equal(*(np.concatenate([of[image] for image in alike]) for of in (mine, theirs)))
         others = {alike[at] for at in np.repeat(np.arange(len(alike)), [len(mine[image]) for image in alike])[~equal]}
-        in_other_order = {image for image in others if len(self._pairs(image)) == len(mine[image])}
+        in_other_order = {image for image in others if len(self.pairs(image)) == len(mine[image])}
         return set(alike) - others | in_other_order
 
     def replaced(self, images: Sequence[str]) -> tuple[list[int], list[int]]:
         """Return the positions of the stored annotations of images to keep, and of the given ones to add."""
         kept, new = list[int](), list[int]()
         for image in images:
-            pairs = self._pairs(image)
+            pairs = self.pairs(image)
             taken = set(pairs.values())
             kept += pairs
             new += [at for at in self._theirs.at(image) if at not in taken]
@@ -224,7 +227,8 @@ class _Pairing:
             mine, theirs = [at for at in mine if at not in pairs], [at for at in theirs if at not in taken]
         return {way: ways[way] for way in ("moved", "relabelled")} | {"more": len(theirs), "fewer": len(mine)}
 
-    def _pairs(self, image: str) -> dict[int, int]:
+    def pairs(self, image: str) -> dict[int, int]:
+        """Map the positions of the stored annotations of an image to those of the equal ones of the source."""
         if image not in self._paired:
             self._paired[image] = _each_once(self._mine.at(image), self._theirs.at(image), self._equal)
         return self._paired[image]
@@ -237,6 +241,8 @@ class _Pairing:
         equal: Array = close.all(axis=-1) & (mine.crowd[at] | ~theirs.crowd[other])
         if by_label:
             equal &= np.equal(mine.labels[at], theirs.labels[other]).astype(bool)
+        if self._by_note:
+            equal &= np.equal(mine.notes[at], theirs.notes[other]).astype(bool)
         outlined = np.flatnonzero(equal & theirs.has_outline[other])
         for index in outlined:
             stored = mine.outlines[at if np.ndim(at) == 0 else at[index]]
@@ -259,6 +265,18 @@ def _each_once(mine: Sequence[int], theirs: Sequence[int], test: Test) -> dict[i
         if len(found):
             pairs[at], free[found[0]] = int(others[found[0]]), False
     return pairs
+
+
+def _with_notes(source: pd.DataFrame, stored: pd.DataFrame, rounding: float) -> pd.DataFrame:
+    """Return the annotations of a source, which take over the notes of equal stored ones unless they have their own."""
+    noted = stored[stored["note"].notna()]
+    if noted.empty:
+        return source
+    pairs, notes = _Pairing(noted, source, rounding), source["note"].to_numpy(dtype=object, na_value=None, copy=True)
+    for image in noted["image"].unique():
+        for at, other in pairs.pairs(image).items():
+            notes[other] = notes[other] or noted["note"].iat[at]
+    return source.assign(note=pd.array(notes, dtype=t.TEXT))
 
 
 def _identical_images(stored: pd.DataFrame, source: pd.DataFrame) -> set[str]:

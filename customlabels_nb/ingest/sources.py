@@ -368,11 +368,14 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     boxes = "left" in rows.columns
     # with boxes, width and height refer to the boxes, otherwise to the image
     about_labels = {*t.ANNOTATION_COLUMNS, "split", "revision"} - {"image"}
+    if "label" not in rows.columns:
+        about_labels.remove("note")  # notes of rows without a label are about the images
     kept = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
     images = rows[kept].drop_duplicates("image").reset_index(drop=True)
     images = images.rename(columns={f"image_{side}": side for side in ("width", "height") if side not in kept})
     annotations = t.empty(t.ANNOTATION_COLUMNS)
     if "label" in rows.columns:
+        images = _with_notes(images, rows[rows["label"].isna()])
         annotated = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
         annotations = t.normalise_annotations(annotated, annotator=annotator)
     description = {"kind": "table", "name": f"a table of {len(images)} images"}
@@ -383,6 +386,12 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     paths = {location.uri: location.path for location in locations}
     stats = [_stat(paths[uri]) for uri in images["image"]]
     return SourceContents(images, annotations, description, stats, issues)
+
+
+def _with_notes(images: pd.DataFrame, unlabelled: pd.DataFrame) -> pd.DataFrame:
+    """Return the images with the notes of rows without a label."""
+    noted = unlabelled.reindex(columns=["image", "note"]).dropna().drop_duplicates("image")
+    return images.assign(note=images["image"].map(noted.set_index("image")["note"])) if len(noted) else images
 
 
 def _with_labels(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:

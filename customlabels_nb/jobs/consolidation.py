@@ -143,7 +143,9 @@ def consolidate(
     task_index = annotations["task_at"].to_numpy()
     shared = {name: tasks[name].array.take(task_index) for name in ("task", "image", "annotator", "created")}
     sure = annotations["confidence"].clip(0, 1)
-    annotations = annotations.assign(**shared, crowd=False, confidence=sure, job=job_name(job) if job else None)
+    annotations = annotations.assign(
+        **shared, crowd=False, confidence=sure, job=job_name(job) if job else None, note=None
+    )
     annotations = annotations[[*t.ANNOTATION_COLUMNS, "task", "kept"]].astype(t.ANNOTATION_COLUMNS)
     gold = rows.loc[rows["gold"].to_numpy(dtype=np.bool_), "task"]
     tasks, annotations = (table[~table["task"].isin(gold)].reset_index(drop=True) for table in (tasks, annotations))

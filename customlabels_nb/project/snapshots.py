@@ -73,7 +73,7 @@ class Snapshots:
         DataFrame
             One row per change to an image: image, split, change, before, after. ``change`` is "added", "removed",
             "moved" (to the other split), "status", "relabelled", "redrawn" (boxes or their attributes have changed, but
-            not the labels) or "details" (source, tags, custom columns).
+            not the labels), "notes" (only of annotations) or "details" (source, tags, custom columns).
 
         Examples
         --------

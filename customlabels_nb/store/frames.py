@@ -124,13 +124,13 @@ def read_annotations(
     connection: Connection,
     table: Table,
     split: str | None,
-    model: str | None = None,
     images: Sequence[str] | None = None,
+    *conditions: ColumnElement[bool],
 ) -> pd.DataFrame:
-    """Read annotations or predictions, or only those for ``images``."""
+    """Read annotations or predictions that meet the conditions, or only those for ``images``."""
     c, i = table.c, schema.images.c
     chosen = select(i.id, i.image).order_by(i.id)
-    where = [] if model is None else [c.model == model]
+    where = list(conditions)
     if split is not None:
         chosen = chosen.where(i.split == split)
     if images is not None:
@@ -215,7 +215,7 @@ def mark_columns(
     return {
         "image_id": [image_ids[image] for image in annotations["image"].tolist()],
         "label_id": [label_ids[label] for label in annotations["label"].tolist()],
-        **{name: plain(annotations[name]) for name in (*t.BOX_COLUMNS, "annotator", "job")},
+        **{name: plain(annotations[name]) for name in (*t.BOX_COLUMNS, "annotator", "job", "note")},
         "polygon": _texts(annotations["polygon"]),
         "crowd": shared(annotations["crowd"].to_numpy(dtype=np.int64)),
         "confidence": shared(annotations["confidence"].to_numpy()),
@@ -252,12 +252,16 @@ def _plain(value: Any) -> Any:
 
 
 def annotation_keys(annotations: pd.DataFrame) -> dict[str, list[tuple[Any, ...]]]:
-    """Map each image to the editable fields of its annotations, sorted, for comparison."""
-    names = ["image", "label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job"]
+    """Map each image to the editable fields of its annotations, sorted, for comparison. The last one is a note, if any.
+
+    A table without the column ``note`` is compared without notes.
+    """
+    names = ["image", "label", *t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "note"]
     result: dict[str, list[tuple[Any, ...]]] = {}
     for image, label, *rest in plain_rows(annotations, names):
         box = tuple(-1.0 if value is None else value for value in rest[:4])
         key = (label, *box, dump_json(rest[4]) or "", bool(rest[5]), rest[6], rest[7] or "", rest[8] or "")
+        key += (rest[9],) * bool(rest[9])
         result.setdefault(image, []).append(key)
     for keys in result.values():
         keys.sort()

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 #: Key in ``meta`` of the database's format, and the format of this release. :data:`MIGRATIONS` convert older ones.
-FORMAT_KEY, FORMAT = "format", "1.1"
+FORMAT_KEY, FORMAT = "format", "1.2"
 #: Key of databases from before 1.0, and the last commit of this repository that reads them.
 EARLY_KEY, EARLY_COMMIT = "schema_version", "2012a813cb3f"
 
@@ -117,6 +117,7 @@ def _annotation_columns() -> list[Column[object]]:
         Column("confidence", Double, nullable=False),
         *_columns(Text, "annotator", "job"),
         Column("created", BigInteger, nullable=False),
+        Column("note", Text),
     ]
 
 
@@ -381,8 +382,14 @@ def _from_1_0(connection: Connection) -> None:
     count_all(connection)
 
 
+def _from_1_1(connection: Connection) -> None:
+    """Add the notes on annotations and predictions."""
+    for table in ("annotations", "predictions"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN note TEXT")
+
+
 #: For each earlier released format, the next one, and a function of a connection in the write transaction that converts
 #: the database to it. All required migrations run in the same transaction, so that an interrupted migration leaves the
 #: old format intact. A migration defines its tables explicitly, because the definitions above will change. From 1.0.0
 #: on, the tests keep a small database of every released format.
-MIGRATIONS: dict[str, tuple[str, Callable[[Connection], None]]] = {"1.0": ("1.1", _from_1_0)}
+MIGRATIONS: dict[str, tuple[str, Callable[[Connection], None]]] = {"1.0": ("1.1", _from_1_0), "1.1": ("1.2", _from_1_1)}

@@ -65,6 +65,28 @@ def test_replace_keeps_equal_annotations(project: cl.Project, image: str) -> Non
     assert (report.replaced, len(project.history)) == (0, 4), "nothing differs"
 
 
+def test_a_source_without_notes_keeps_them_and_one_with_notes_replaces_them(project: cl.Project, image: str) -> None:
+    marks = pd.concat([boxed(image, 10, note="loose"), boxed(image, 30, note="cut")])
+    project.update("train", marks)
+
+    def notes(lefts: list[float], on_known: str = "replace", **more: Any) -> list[str]:
+        project.import_dataset(given([image], boxed(image, *lefts, **more)), on_known=on_known, progress=False)
+        return project.train_set.annotations["note"].fillna("").tolist()
+
+    assert notes([10, 30]) == ["loose", "cut"]
+    assert notes([10, 50]) == ["loose", ""]
+    assert notes([10, 50], "fill", note="other") == ["loose", ""]
+    assert notes([10, 50], note="other") == ["other", "other"]
+    entry = {
+        "source-ref": image, "box": {"image_size": [{"width": 48, "height": 36, "depth": 3}], "annotations": [
+            {"class_id": 0, "left": left, "top": 8, "width": 12, "height": 14} for left in (10, 20)
+        ]}, "box-metadata": {"objects": [{"confidence": 1}] * 2, "class-map": {"0": "apple"}, "type":
+            "groundtruth/object-detection", "human-annotated": "yes", "creation-date": "2026-01-01T00:00:00"},
+    }  # fmt: skip
+    project.update_entries("train", [entry], on_known="replace", progress=False)
+    assert project.train_set.annotations["note"].fillna("").tolist() == ["other", ""]
+
+
 @pytest.mark.parametrize(
     ("marks", "what"),
     [

@@ -137,6 +137,16 @@ def test_a_table_brings_boxes_in_both_notations(project: cl.Project, add: Add, t
     assert project.train_set.images[["width", "height"]].to_numpy().tolist() == [[48, 32]]
 
 
+def test_notes_of_a_table_are_about_its_labels_or_else_about_images(
+    project: cl.Project, add: Add, tmp_path: Path
+) -> None:
+    names = list(map(str, write_folder(tmp_path / "photos", {"": 3})))
+    add(pd.DataFrame({"image": names[:2], "label": ["apple", None], "note": ["or a pear?", "unclear"]}))
+    add(pd.DataFrame({"image": names[2:], "note": ["dark"]}))
+    assert project.train_set.images["note"].fillna("").tolist() == ["", "unclear", "dark"]
+    assert project.train_set.annotations["note"].tolist() == ["or a pear?"]
+
+
 def test_a_table_brings_boxes_in_one_column(project: cl.Project, add: Add, tmp_path: Path) -> None:
     path = write_folder(tmp_path / "photos", {"": 1})[0]
     ratios = [[0.25, 0.5, 0.25, 0.125], [0, 0, 1, 1]]

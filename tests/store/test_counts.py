@@ -96,6 +96,8 @@ def test_databases_of_earlier_releases_are_counted(tmp_path: Path) -> None:
             direct.execute(f"ALTER TABLE image_counts DROP COLUMN {name}")
         for table in ("datasets", "versions"):
             direct.execute(f"ALTER TABLE {table} DROP COLUMN endpoint")
+        for table in ("annotations", "predictions"):
+            direct.execute(f"ALTER TABLE {table} DROP COLUMN note")
         direct.execute("DROP TABLE manifest_lines")
         direct.execute("UPDATE meta SET value = '1.0' WHERE key = 'format'")
     migrated = open_store(path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
+from sqlalchemy import select, update
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError, StoreError
@@ -74,6 +77,33 @@ def test_snapshot_difference_lists_changed_images(store: SqlStore) -> None:
     assert back.query("image == 'b'")["change"].tolist() == ["added"]
     assert store.compare_snapshots("one", "one").empty
     assert back.columns.tolist() == ["image", "split", "change", "before", "after"]
+
+
+def test_a_changed_note_is_no_other_change(store: SqlStore) -> None:
+    fill(store)
+    marks = store.annotations("train")
+    store.take_snapshot("without", None, ANN)
+    store.update_images("train", store.images("train"), marks.assign(note=[None, "loose", None]), ANN)
+    told = store.compare_snapshots("without", None)
+    assert told[["image", "change", "before", "after"]].to_numpy().tolist() == [["b", "notes", [None], ["loose"]]]
+    assert store.restore_snapshot("without", ANN).count == 1
+    assert store.annotations("train")["note"].isna().all()
+
+
+def test_snapshots_from_before_there_were_notes_are_restored(store: SqlStore) -> None:
+    fill(store)
+    store.take_snapshot("old", None, ANN)
+    c = snapshots.c
+    with store.writing() as connection:
+        stored = json.loads(zlib.decompress(connection.scalar(select(c.content))))
+        del stored["annotations"]["note"]
+        connection.execute(update(snapshots).values(content=zlib.compress(json.dumps(stored).encode())))
+    assert store.compare_snapshots("old", None).empty
+    before = store.annotations("train")
+    store.update_images("train", store.images("train"), before.assign(note="loose"), ANN)
+    store.restore_snapshot("old", ANN)
+    assert store.annotations("train")["note"].isna().all()
+    assert store.annotations("train")["label"].tolist() == before["label"].tolist()
 
 
 def test_a_snapshot_of_one_side_leaves_the_other_as_it_is(store: SqlStore) -> None:

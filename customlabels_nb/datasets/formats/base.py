@@ -28,6 +28,7 @@ CAPABILITIES = frozenset(
     {
         "image_labels", "boxes", "polygons", "crowd", "confidence", "annotator", "job", "created", "empty",
         "unlabelled", "status", "split", "size", "tags", "labels", "label_order", "columns", "notes", "predictions",
+        "label_notes", "box_notes",
     }
 )  # fmt: skip
 _WORDS = {
@@ -37,6 +38,7 @@ _WORDS = {
     "split": "test image", "size": "image size", "tags": "image with tags",
     "labels": "label without images", "label_order": "position in the label order",
     "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
+    "label_notes": "note on an image-level label", "box_notes": "note on a box or polygon",
 }  # fmt: skip
 _EXAMPLES = 3
 _TRIED = 50  # images that are looked for to find their folder
@@ -340,6 +342,8 @@ def _held(contents: Contents, format_: Format) -> dict[str, list[str]]:
         "annotator": annotations["annotator"].notna() & ~(format_.machine_labels & t.by_machine(annotations)),
         "job": annotations["job"].notna(),
         "created": annotations["created"].notna(),
+        "label_notes": annotations["note"].notna() & ~boxed & ~outlined,
+        "box_notes": annotations["note"].notna() & (boxed | outlined),
     }
     of_images = {
         "empty": (images["status"] == "labelled") & ~annotated,

@@ -10,7 +10,8 @@ With a header, a row is an annotation, or an image without annotations. Known co
 ymin, xmax, ymax`` or in one column (``bbox``: left, top, width, height as in COCO, ``bbox_xywh``, ``bbox_xyxy`` or
 ``bbox_cxcywh``), the image size as ``image_width, image_height`` (``width, height`` too where the box does not need
 them), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings), ``crowd`` (yes, no, true, false, 1 or 0),
-``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``split`` (``subset``) and ``status``. A label may be
+``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``note`` (in a row without a label, of the image),
+``split`` (``subset``) and ``status``. A label may be
 a list of labels, such as ``['cat', 'dog']``, as pandas writes it. Boxes that are all between 0
 and 1 are ratios of the image size, unless there is a column ``created``, as in files of this package. Another column
 becomes a column of the images table if each image has one value, and is reported otherwise. Cells may also be separated
@@ -80,7 +81,7 @@ _OTHER_NAMES = {
     "subset": "split",
 }
 _KNOWN = {
-    "image", "label", *t.BOX_COLUMNS, *CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created",
+    "image", "label", *t.BOX_COLUMNS, *CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created", "note",
     "split", "status", "image_width", "image_height",
 }  # fmt: skip
 #: Key of the boxes of a single column, in the positions of columns.
@@ -262,7 +263,10 @@ def _add_annotations(collected: Collector, uri: str, cells: _Cells, box: Box | N
             annotator=cells["annotator"] or None,
             job=cells["job"] or None,
             created=cells.created(),
+            note=collected.note(cells["note"], cells["image"]),
         )
+    if not labels:
+        collected.images[uri] |= collected.columns({"note": cells["note"]}, cells["image"])
 
 
 def _labels_in(cell: str) -> list[str]:
@@ -703,6 +707,7 @@ def _used_columns(contents: Contents) -> list[str]:
         "annotator": annotations["annotator"].notna().any(),
         "job": annotations["job"].notna().any(),
         "created": len(annotations) > 0,
+        "note": annotations["note"].notna().any(),
         "split": (images["split"] != t.TRAIN).any(),
         "status": (images["status"].to_numpy() != derived).any(),
         **dict.fromkeys(("image_width", "image_height"), images["width"].notna().any()),
@@ -720,6 +725,7 @@ def _annotation_cells(row: Any) -> dict[str, str]:
         "annotator": row.annotator if isinstance(row.annotator, str) else "",
         "job": row.job if isinstance(row.job, str) else "",
         "created": row.created.isoformat(),
+        "note": row.note if isinstance(row.note, str) else "",
     }
     if not pd.isna(row.left):
         cells |= {side: plain(getattr(row, side), _PLACES) for side in t.BOX_COLUMNS}

@@ -103,6 +103,16 @@ class Collector:
         width, height = size or (None, None)
         self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
 
+    def note(self, text: object, where: str) -> str | None:
+        """Return a text as a note, or None for an empty one and for what cannot be a note, which is counted."""
+        if text in _NOTHING:
+            return None
+        try:
+            return t.check_note(text) or None
+        except InputError:
+            self.not_imported.add("note", where)
+            return None
+
     def columns(self, values: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
         """Return the texts and numbers among the facts about an image that can be columns, and count the others.
 
@@ -115,7 +125,8 @@ class Collector:
                 continue
             text = name if isinstance(value, int | float) else f"{name}{value}"
             usable = isinstance(value, str | int | float) and name.strip() and t.storable(text)
-            taken = name in t.IMAGE_COLUMNS or name in t.PREDICTION_COLUMNS or len(text) > _LONGEST_VALUE
+            taken = name in t.IMAGE_COLUMNS or (name in t.PREDICTION_COLUMNS and name != "note")
+            taken |= len(text) > _LONGEST_VALUE
             if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
                 lost(f"value of {shown(name)}", str(where))
                 continue
@@ -168,11 +179,12 @@ class Collector:
         annotator: str | None = None,
         job: str | None = None,
         created: datetime | None = None,
+        note: str | None = None,
         model: str | None = None,
     ) -> None:
         """Add an annotation with a valid label, box and confidence, or a prediction of ``model``."""
         whole = box or (None,) * 4
-        self._rows.append((uri, label, *whole, polygon, crowd, confidence, annotator, job, created, model))
+        self._rows.append((uri, label, *whole, polygon, crowd, confidence, annotator, job, created, note, model))
 
     def count_missing(self, finder: ImageFinder) -> None:
         """Add an issue if some images are not there, although others are, unless the finder lists them."""

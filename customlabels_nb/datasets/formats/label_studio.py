@@ -6,7 +6,8 @@ and ``labels`` are drawn in percent of the image size, which is ``original_width
 from the image. A rotated rectangle (in degrees clockwise around its top left corner) becomes a polygon, and so does a
 brush mask. Of several annotations of a task the newest one is read. A task whose annotations were all cancelled is
 skipped, one whose annotation is empty shows none of the labels, and one without annotations is unlabelled. Texts and
-numbers in ``data`` become columns of the images table. ``split`` there is the split.
+numbers in ``data`` become columns of the images table. ``split`` there is the split, ``note`` the note on the image.
+``text`` in the ``meta`` of a result is the note on the annotation.
 
 A task can have several images, under several keys of ``data`` or as a list under one. ``to_name`` of a result is the
 name of an image control in the labelling configuration, which the file does not contain. It is known if it is a key of
@@ -108,7 +109,7 @@ _TASK_FIELDS = frozenset({
     "last_created_by", "created_username", "created_ago", "model_version", "model", "model_run", "score", "cluster",
     "neighbors",
 })  # fmt: skip
-_META_FIELDS = frozenset({"rings"})
+_META_FIELDS = frozenset({"rings", "text"})
 _RESULT_FIELDS = frozenset({
     "id", "type", "value", "from_name", "to_name", "original_width", "original_height", "image_rotation", "origin",
     "score", "readonly", "hidden", "locked", "selected", "item_index", "meta", *_SIDES, *_DRAWN, _CHOICES, "rotation",
@@ -487,6 +488,7 @@ class _Reader:
             collected.count_others(fields, _RESULT_FIELDS, "a result", where)
         if isinstance(meta := entry.get("meta"), dict):
             collected.count_others(meta, _META_FIELDS, "the meta of a result", where)
+            facts["note"] = collected.note("\n".join(_texts(meta.get("text"))), where)
         if (turned := number_or_none(entry.get("image_rotation"))) and turned % 360:
             collected.not_imported.add("rotation of the image on the screen", where)
         if kind != _CHOICES:
@@ -689,6 +691,8 @@ def _written(contents: Contents, sizes: dict[str, Size], folder: Path) -> Iterat
             data |= {"width": size[0], "height": size[1]}
         if image.split == t.TEST:
             data["split"] = image.split
+        if not pd.isna(note := getattr(image, "note", None)):
+            data["note"] = str(note)
         write = partial(_results, size=size, task=number)
         annotations = [{"result": write(rows), "was_cancelled": False}] if looked_at else []
         if rows:
@@ -726,6 +730,8 @@ def _results(rows: list[Any], size: Size | None, task: int, *, scored: bool = Fa
         name = "choice" if kind == _CHOICES else kind.removesuffix("labels")
         entry = {"id": f"{task}-{number}", "from_name": name, "to_name": "image", "type": kind, **more}
         entry["value"] = value | {kind: [row.label]}
+        if not pd.isna(row.note):
+            entry["meta"] = {**entry.get("meta", {}), "text": [row.note]}
         if kind != _CHOICES and size is not None:
             entry |= {"original_width": size[0], "original_height": size[1], "image_rotation": 0}
         results.append(entry | ({"score": row.confidence} if scored else {}))
@@ -756,8 +762,10 @@ FORMAT = Format(
     read=_read,
     write=_write,
     holds=frozenset({
-        "image_labels", "boxes", "polygons", "empty", "unlabelled", "split", "size", "predictions",
+        "image_labels", "boxes", "polygons", "empty", "unlabelled", "split", "size", "predictions", "label_notes",
+        "box_notes",
     }),
+    columns=frozenset({"note"}),
     folder=lambda path: file_in(path, _FILE).parent,
     empty="a task with an annotation without results",
     holes="a brush mask",
@@ -768,5 +776,5 @@ RECORDS = replace(
     name="label_studio_min",
     recognise=_recognise_records,
     write=partial(_write, records=True),
-    holds=FORMAT.holds - {"predictions"},
+    holds=FORMAT.holds - {"predictions", "label_notes"},
 )

@@ -6,8 +6,8 @@ a polygon along the edges of its pixels. The rings of a polygon with holes or se
 by edges that are followed in both directions. ``flags`` of the file that are true are image-level labels. ``imagePath``
 is relative to the JSON file. If there is no such file, the image is looked up next to the JSON file, also by the name
 of the latter. ``imageData``, a copy of the image, is not read. The ``score`` of a shape, as written by prediction
-programs, is its confidence. Its group, description, flags, and other types of shapes are counted. Images without a JSON
-file, next to those that have one, are unlabelled.
+programs, is its confidence, and its ``description`` is its note. Its group, flags, and other types of shapes are
+counted. Images without a JSON file, next to those that have one, are unlabelled.
 
 The reader accepts a single file, or a folder with ``.json`` files at any depth. The writer creates a folder, with an
 ``index.txt`` next to the files for data that they cannot store: the order of labels and images, the test images, and
@@ -71,7 +71,8 @@ _KINDS = (*_OUTLINES, "rectangle", "circle", "mask")
 _FILE_FIELDS = frozenset({
     "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth", "lineColor", "fillColor",
 })  # fmt: skip
-_SHAPE_FIELDS = frozenset({"label", "points", "shape_type", "score", "mask", "line_color", "fill_color"})
+_SHAPE_FIELDS = frozenset({"label", "points", "shape_type", "score", "mask", "line_color", "fill_color",
+                           "description"})  # fmt: skip
 _MARKS = ("difficult",)
 
 
@@ -192,7 +193,8 @@ def _read_shape(
     score = shape.get("score")
     number = 1.0 if score is None else number_or_none(score)
     confidence = collected.confidence(number, score, what="score", **origin)
-    collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
+    note = collected.note(shape.get("description"), f"{Path(origin['source']).name}, {origin['where']}")
+    collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence, note=note)
     return True
 
 
@@ -294,7 +296,8 @@ def _shape(row: Any) -> dict[str, Any]:
         corners = ltwh_to_xyxy([row.left, row.top, row.width, row.height])[0].tolist()
         kind, points = "rectangle", [corners[:2], corners[2:]]
     rounded = [[round(float(value), _DIGITS) for value in point] for point in points]
-    return {"label": row.label, "points": rounded, "group_id": None, "shape_type": kind, "flags": {}}
+    note = {} if pd.isna(row.note) else {"description": row.note}
+    return {"label": row.label, "points": rounded, "group_id": None, **note, "shape_type": kind, "flags": {}}
 
 
 FORMAT = Format(
@@ -302,7 +305,7 @@ FORMAT = Format(
     recognise=_recognise,
     read=_read,
     write=_write,
-    holds=HOLDS_DRAWN - {"confidence"} | {"image_labels"},
+    holds=HOLDS_DRAWN - {"confidence"} | {"image_labels", "box_notes"},
     folder=lambda path: path,
     empty="a JSON file without shapes",
     unlabelled="an image without a JSON file",

@@ -29,7 +29,7 @@ from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import is_remote, to_uri
 from customlabels_nb.images.reading import header_size
 
-_KEPT = ("crowd", "annotator", "job", "created", "polygon")  # columns stored in Detections.data
+_KEPT = ("crowd", "annotator", "job", "created", "note", "polygon")  # columns stored in Detections.data
 
 
 def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -> Any:

@@ -292,8 +292,9 @@ def _with_statuses(stored: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _states(images: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, tuple[int, str]]:
-    """Return the revision of each image, and a digest of its status and annotations."""
-    keys, rows = annotation_keys(annotations), zip(images["image"], images["status"], images["revision"], strict=True)
+    """Return the revision of each image, and a digest of its status and annotations, without notes."""
+    keys = annotation_keys(annotations.drop(columns="note"))
+    rows = zip(images["image"], images["status"], images["revision"], strict=True)
     return {
         image: (revision, hashlib.md5(repr((status, keys.get(image))).encode(), usedforsecurity=False).hexdigest())
         for image, status, revision in rows

@@ -130,10 +130,17 @@ def everything(folder: Path) -> Dataset:
     outline = [[3.5, 4.25], [23.5, 4.25], [23.5, 34.375]]
     first, second = map(pd.Timestamp, ("2026-03-06T17:46:39.176Z", "2025-01-02T03:04:05Z"))
     rows = [
-        {"image": names[0], "label": "zebra", "confidence": 0.25, "annotator": "Ann", "created": first},
+        {
+            "image": names[0],
+            "label": "zebra",
+            "confidence": 0.25,
+            "annotator": "Ann",
+            "created": first,
+            "note": "or a\nhorse?",
+        },
         {"image": names[1], "label": "ape", **box, "job": "labeling-job/a", "created": second},
         {"image": names[1], "label": "zebra", **box, "crowd": True, "job": "labeling-job/a", "created": second},
-        {"image": names[2], "label": "cat", **box, "polygon": outline, "created": first},
+        {"image": names[2], "label": "cat", **box, "polygon": outline, "created": first, "note": "<b>loose</b> 🍎"},
         {"image": names[3], "label": "cat", **box, "confidence": 0.5, "annotator": "Bo", "created": first},
     ]
     images = pd.DataFrame({
@@ -157,7 +164,7 @@ def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
     images, rows = dataset.images, dataset.annotations
     whole = rows["left"].isna()
     rows = rows[(whole & ("image_labels" in holds)) | (~whole & ("boxes" in holds))].sort_values(["image", "label"])
-    rows = rows.fillna({**dict.fromkeys(t.BOX_COLUMNS, -1.0), "job": "", "annotator": ""}).round(
+    rows = rows.fillna({**dict.fromkeys(t.BOX_COLUMNS, -1.0), "job": "", "annotator": "", "note": ""}).round(
         dict.fromkeys(t.BOX_COLUMNS, 6)
     )
     status = dict(zip(images["image"].map(os.path.basename), images["status"], strict=True))
@@ -176,6 +183,8 @@ def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
         "job": [row for row in of_rows("job") if "labeling-job/a" in row],
         "created": of_rows("created"),
         "crowd": of_rows("crowd"),
+        "label_notes": rows.loc[rows["left"] < 0, "note"].tolist(),
+        "box_notes": rows.loc[rows["left"] >= 0, "note"].tolist(),
         "empty": status["photo 4.png"],
         "unlabelled": [status[f"photo {number}.png"] for number in (6, 7, 8)],
         "status": status,
@@ -183,7 +192,7 @@ def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
         "size": sized[["image", "width", "height"]].to_numpy().tolist(),
         "predictions": dataset.predictions.drop(columns="created")
         .round(6)
-        .fillna({"annotator": "", "job": ""})
+        .fillna({"annotator": "", "job": "", "note": ""})
         .to_numpy()
         .tolist(),
         "labels": sorted(dataset.labels["label"]),
@@ -203,6 +212,7 @@ def test_each_value_survives_a_round_trip_or_its_loss_is_reported(tmp_path: Path
     lost = {"columns", "notes", *formats.base.CAPABILITIES - format_.holds}
     assert said.keys() - {"copy_images"} == lost - ({"crowd", "job"} if format_.copies else set())
     assert "'about'" in said["notes"]
+    assert said.get("box_notes", "1 × note on a box or polygon").startswith("1 × note on a box or polygon")
     assert said["columns"].startswith(f"{1 if name == 'coco' else 2} × custom column")
     if "confidence" in lost:
         assert said["confidence"].startswith("2 × confidence cannot be stored as")

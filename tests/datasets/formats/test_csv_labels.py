@@ -464,3 +464,11 @@ def test_formulas_are_escaped_on_request(tmp_path: Path) -> None:
     assert {row["left"] for row in rows} == {"-5.5"}
     with pytest.raises(InputError, match="escape_formulas"):
         data.to("coco", tmp_path / "x.json", escape_formulas=True)
+
+
+def test_a_note_is_of_the_label_in_its_row_or_else_of_the_image(tmp_path: Path) -> None:
+    path = tmp_path / "set.csv"
+    path.write_text("image,label,note\na.png,cat,or a dog?\nb.png,,unclear\nc.png,cat,\n", "utf-8")
+    found = read(FORMAT, path)
+    assert found.annotations["note"].fillna("").tolist() == ["or a dog?", ""]
+    assert found.images["note"].fillna("").tolist() == ["", "unclear", ""]

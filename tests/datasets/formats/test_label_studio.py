@@ -53,6 +53,28 @@ def brush(mask: np.ndarray) -> list[int]:
     return list(int(bits + "0" * (-len(bits) % 8), 2).to_bytes(-(-len(bits) // 8)))
 
 
+@pytest.mark.parametrize("format_", [FORMAT, RECORDS])
+def test_notes_are_in_the_data_of_a_task_and_the_meta_of_its_results(tmp_path: Path, format_: Format) -> None:
+    images = pd.DataFrame({"image": ["a.png", "b.png"], "width": 40, "height": 20, "note": ["unclear", None]})
+    marks = pd.DataFrame({"image": "a.png", "label": ["cat", "dog"], "left": 4, "top": 4, "width": 10, "height": 10})
+    path = tmp_path / "tasks.json"
+    report = Dataset(images, marks.assign(note=["<b>?", None]), root=tmp_path).to(format_.name, path)
+    assert [issue.where for issue in report.issues if "note" in issue.message] == []
+    entries = json.loads(path.read_text("utf-8"))
+    region = entries[0]["rectangle"][0] if format_ is RECORDS else entries[0]["annotations"][0]["result"][0]
+    assert region["meta"] == {"text": ["<b>?"]}
+    found = read_dataset(path)
+    assert found.images["note"].fillna("").tolist() == ["unclear", ""]
+    assert found.annotations["note"].fillna("").tolist() == ["<b>?", ""]
+
+
+def test_a_note_that_is_too_long_is_counted(tmp_path: Path) -> None:
+    long = {**result("rectanglelabels", "cat", **SIDES), "meta": {"text": ["x" * 1001]}}
+    found = read(FORMAT, written(tmp_path, task(long)))
+    assert found.annotations["note"].isna().all()
+    assert [issue.where for issue in found.issues if issue.code == "NOT_IMPORTED"] == ["note"]
+
+
 def test_choices_boxes_and_polygons(tmp_path: Path) -> None:
     turned = result("rectanglelabels", "dog", **SIDES, rotation=90)
     points = result("polygonlabels", "cat", points=[[0, 0], [50, 0], [50, 50]])
