@@ -81,6 +81,7 @@ FOUND = [
     Bug(
         "store/snapshots.py", "insert_label(connection, label, color)", "insert_label(connection, label, None)", "store"
     ),
+    Bug("store/suggestions.py", "[_START != REJECTED_BY] if any_suggested(connection) else []", "[]", "labeling"),
     Bug("labeling/session.py", "        if instructions != self.instructions:", "        if False:", "widgets"),
     Bug(
         "widgets/static/shared/overlay.js",

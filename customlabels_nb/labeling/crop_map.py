@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,8 @@ class CropMap(ImageMap):
         rows = zip(crops["image"].tolist(), crops["gone"].tolist(), self.session.all_parts(), strict=True)
         return [None if gone else crop_content(images[image], part.region) for image, gone, part in rows]
 
-    def _open_layouts(self) -> MapLayouts:
+    def _prepare(self, layouts: MapLayouts, contents: Sequence[str | None]) -> None:
         self._orders.prepare(self.session.all_parts())
-        return super()._open_layouts()
 
     def label_codes(self) -> npt.NDArray[np.int16]:
         """Return the number of each crop's label, and -1 for a prediction."""

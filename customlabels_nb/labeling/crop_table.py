@@ -29,16 +29,16 @@ CONFIRMED, REFUSED = "confirmed:", "refused:"
 _DECIMALS = 3  # of pixels in names: boxes that differ by less are equal
 
 #: Columns that can change while a crop keeps its name.
-_STATE = ("label", "confidence", "annotator", "truth", "confirmed", "gone", "suggested", "sureness")
+_STATE = ("label", "confidence", "annotator", "note", "truth", "confirmed", "gone", "suggested", "sureness")
 
 
 class CropTable:
     """Boxes and polygons as rows. Positions are never reused. A crop keeps its position when its box is moved.
 
     The columns are arrays, ``crops["label"]``: ``image`` (position in ``images``), ``label``, the box, ``polygon``,
-    ``confidence``, ``annotator``, ``number`` (among equal boxes of the image), ``truth`` (False for a prediction),
-    ``confirmed``, ``gone`` (removed or refused), ``suggested`` (another label that is predicted there) and its
-    ``sureness``. The crops that are not gone are counted in ``by_label`` (without predictions), ``by_status`` and
+    ``confidence``, ``annotator``, ``note``, ``number`` (among equal boxes of the image), ``truth`` (False for a
+    prediction), ``confirmed``, ``gone`` (removed or refused), ``suggested`` (another label that is predicted there) and
+    its ``sureness``. The crops that are not gone are counted in ``by_label`` (without predictions), ``by_status`` and
     ``by_annotator``.
     """
 
@@ -225,7 +225,9 @@ def crops_of(
 
 def _located(table: ImageTable, shapes: pd.DataFrame) -> pd.DataFrame:
     index = np.array([table.position[name] for name in shapes["image"].tolist()], dtype=np.int32)
-    columns = {name: shapes[name].to_numpy(dtype=object, na_value=None) for name in ("label", "annotator", "polygon")}
+    shapes = shapes.reindex(columns=list(t.ANNOTATION_COLUMNS))  # predictions may lack some
+    texts = ("label", "annotator", "polygon", "note")
+    columns = {name: shapes[name].to_numpy(dtype=object, na_value=None) for name in texts}
     numbers = {name: shapes[name].to_numpy(np.float64) for name in (*t.BOX_COLUMNS, "confidence")}
     return with_boxes(pd.DataFrame({"image": index, **columns, **numbers}))
 

@@ -29,7 +29,6 @@ from customlabels_nb.labeling.crop_table import (
     with_boxes,
 )
 from customlabels_nb.labeling.edit_rules import Change, Revisions, is_whole
-from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session import Conflict, EditResult, LabellingSession
 from customlabels_nb.labeling.view import Query, View, natural_key
 
@@ -87,7 +86,12 @@ class CropSession(LabellingSession):
     @property
     def can_crop(self) -> bool:  # type: ignore[override]
         """True if the dataset has boxes or polygons, or predictions of them."""
-        return bool(self.table.drawn) or any(prediction.drawn for prediction in self.predictions.values())
+        rejections = self._rejections[self.split].values()
+        return (
+            bool(self.table.drawn)
+            or any(prediction.drawn for prediction in self.predictions.values())
+            or any(rejection.suggested(drawn=True) for rejection in rejections)
+        )
 
     @property
     def crops(self) -> CropTable:
@@ -120,10 +124,10 @@ class CropSession(LabellingSession):
         return rows[~np.append(hidden, np.zeros(len(rows) - len(shapes), dtype=bool))]
 
     def _offers(self, names: Sequence[str]) -> pd.DataFrame:
-        """Return the predictions to show: none on the test set, whose truth they must not change."""
+        """Return the predictions to show: of models, none on the test set, whose truth they must not change."""
         if self.split == t.TEST and not self.queues.may_help(t.TEST):
-            names = ()
-        return self._predicted(names) if names and self.predictions else t.empty(t.PREDICTION_COLUMNS)
+            names = [name for name in names if self.rejection(name)]
+        return self._predicted(names) if names and self._has_offers else t.empty(t.PREDICTION_COLUMNS)
 
     def _read_table(self, split: str) -> ImageTable:
         images, annotations, _ = self._fresh[split] = self._store.tables(split)
@@ -178,9 +182,10 @@ class CropSession(LabellingSession):
         status = str(statuses_of(crop))
         is_there, is_offered = status in ("confirmed", "unconfirmed"), status == "predicted"
         offer = self._offer_of(position, crop, status)
+        rejection = self.rejection(part.image) if is_offered else None
         return {
             "name": image,
-            "short": short_name(part.image),
+            "short": self.table.shown_name(part.image),
             "image": part.image,
             "crop": True,
             "labels": [],
@@ -194,7 +199,9 @@ class CropSession(LabellingSession):
             "prelabels": [],
             "findings": [],
             "status": status,
+            "note": crop["note"] if isinstance(crop["note"], str) else "",
             "revision": self.crops.revision(position),
+            "rejected": rejection and rejection.facts(),
         }
 
     def _offer_of(self, position: int, crop: Mapping[str, Any], status: str) -> list[Any] | None:
@@ -296,7 +303,7 @@ class CropSession(LabellingSession):
         crops, names = self.crops, self.table.names
         image, truth, label, suggested = (crops[name] for name in ("image", "truth", "label", "suggested"))
         wanted = query.search.strip().casefold()
-        shown_name: Callable[[str], str] = str if "/" in wanted else short_name
+        shown_name: Callable[[str], str] = str if "/" in wanted else self.table.shown_name
         named = query.images or frozenset()
 
         def of_images(keeps: Callable[[int], bool]) -> npt.NDArray[np.bool_]:
@@ -407,8 +414,19 @@ class CropSession(LabellingSession):
         outcome = self._decide(wanted, "accept predictions", revisions)
         return replace(outcome, conflicts=(*conflicts, *outcome.conflicts))
 
-    def _decide(self, wanted: Mapping[str, str | None], what: str, revisions: Revisions) -> EditResult:
-        """Give crops their ``wanted`` labels, and remove those with None. What others have changed is a conflict."""
+    def set_note(self, images: Sequence[str], note: str, *, revisions: Revisions = None) -> EditResult:
+        """Set the note of images, or of boxes that are crops. Predictions have none."""
+        if not any(map(self.is_crop, images)):
+            return super().set_note(images, note, revisions=revisions)
+        return self._decide(dict.fromkeys(images, t.check_note(note) or None), "note", revisions, notes=True)
+
+    def _decide(
+        self, wanted: Mapping[str, str | None], what: str, revisions: Revisions, *, notes: bool = False
+    ) -> EditResult:
+        """Give crops their ``wanted`` labels, and remove those with None, or give them ``notes``.
+
+        What others have changed is a conflict.
+        """
         with self._lock:
             places = np.array([self._place(name) for name in wanted], dtype=np.int64)
             self._reread_if_changed(list(dict.fromkeys(map(image_of, wanted))))
@@ -418,7 +436,7 @@ class CropSession(LabellingSession):
             verdict = dict(zip(now, map(self._verdict, places.tolist(), seen), strict=True))
             open_ones = {name: labels[name] for name in now if verdict[name] == "open"}
             images = list(dict.fromkeys(map(image_of, open_ones)))
-            change = decide(open_ones, self._undecided(images), self._predicted_images, annotator=self.user)
+            change = self._decision(open_ones, notes)
             done = self._edit(images, change, what, None, looked_through=True, adopts=False)
             self._edited_at = self._store.last_action()
             for conflict in done.conflicts:  # changed in the last moment
@@ -427,6 +445,12 @@ class CropSession(LabellingSession):
             conflicts = [self._conflict(name, labels[name]) for name in now if verdict[name] == "changed"]
             kept, gone = ([name for name in now if verdict[name] == each] for each in ("open", "gone"))
             return EditResult(tuple(kept), tuple(conflicts), what, tuple(gone))
+
+    def _decision(self, wanted: Mapping[str, str | None], notes: bool) -> Change:
+        if notes:
+            return note_boxes(wanted)
+        offers = self._undecided(list(dict.fromkeys(map(image_of, wanted))))
+        return decide(wanted, offers, self._predicted_images, annotator=self.user)
 
     def _reread_if_changed(self, images: Sequence[str]) -> None:
         if self._store.last_action() != self._edited_at:
@@ -469,6 +493,23 @@ def _outline_in(crop: Mapping[str, Any], left: int, top: int) -> Any:
     return [round(crop[side] - shift, 1) for side, shift in zip(t.BOX_COLUMNS, (left, top, 0, 0), strict=True)]
 
 
+def _crop_names(annotations: pd.DataFrame) -> pd.Series:
+    """Return the name of each crop, or of the image for an image-level label. The index counts from 0."""
+    ends = pd.Series(fragments(with_boxes(annotations)), dtype=t.TEXT)
+    return annotations["image"] + ends.where(~is_whole(annotations), "")
+
+
+def note_boxes(notes: Mapping[str, str | None]) -> Change:
+    """Return an edit that sets or removes the notes of boxes, by the names of their crops."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        rows = annotations.reset_index(drop=True)
+        pairs = zip(_crop_names(rows), rows["note"].to_numpy(dtype=object, na_value=None), strict=True)
+        return images, rows.assign(note=pd.array([notes.get(name, note) for name, note in pairs], dtype=t.TEXT))
+
+    return change
+
+
 def decide(
     wanted: Mapping[str, str | None], offers: pd.DataFrame, predicted: Container[str], *, annotator: str
 ) -> Change:
@@ -482,7 +523,7 @@ def decide(
 
     def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         rows = annotations.reset_index(drop=True)
-        names = rows["image"] + pd.Series(fragments(with_boxes(rows)), dtype=t.TEXT).where(~is_whole(rows), "")
+        names = _crop_names(rows)
         chosen = names.isin(wanted)
         labels = names.map(wanted).where(chosen, rows["label"])
         differs = chosen & labels.notna() & ((labels != rows["label"]) | t.by_machine(rows))
@@ -493,7 +534,7 @@ def decide(
         here = offers["image"].isin(images["image"])
         new = offers[here & offers["name"].isin([name for name in wanted if wanted[name] is not None])]
         if len(new):
-            marks = new.assign(label=new["name"].map(wanted))[["image", "label", *t.BOX_COLUMNS, "polygon"]]
+            marks = new.assign(label=new["name"].map(wanted))[["image", "label", *t.BOX_COLUMNS, "polygon", "note"]]
             rows = pd.concat([rows, t.normalise_annotations(marks, annotator=annotator)], ignore_index=True)
             was += new["name"].tolist()
         waiting = set(offers.loc[~offers["name"].isin(wanted), "image"])

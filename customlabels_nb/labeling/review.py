@@ -2,7 +2,7 @@
 
 Approved and corrected images have the tag of :mod:`customlabels_nb.datasets.reviewed` and status ``labelled``. Rejected
 images have no annotations and status ``unlabelled``, so that they are in the queue again. Their previous annotations
-are in the history.
+are suggested to the next person.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError
 from customlabels_nb.labeling import edit_rules
+from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.edit_rules import Revisions
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, top_predictions
 from customlabels_nb.labeling.queues import Suspect
@@ -254,9 +255,15 @@ class ReviewSession(LabellingSession):
         change = edit_rules.set_labels_of(wanted, annotator=self.user)
         return self._edit(list(wanted), _mark_reviewed(change), "take suggestions", revisions, looked_through=True)
 
-    def reject(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
+    def reject(self, images: Sequence[str], *, reason: str = "", revisions: Revisions = None) -> EditResult:
+        """Return images to the queue. Their annotations become suggestions, which show the reason."""
+        why = t.check_note(reason)
+        return self._edit(images, _reject(why), "reject", revisions, rejects=True, note=why)
+
+    def remove_labels(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Remove all annotations of images, including boxes, and return the images to the queue."""
-        return self._edit(images, _reject, "reject", revisions)
+        change = edit_rules.set_status("unlabelled", remove_labels=True)
+        return self._edit(images, change, "remove labels", revisions)
 
     def _refuse_mixed_shapes(self, images: Sequence[str], instead_of: str | None) -> None:
         with self._lock:
@@ -322,6 +329,30 @@ def _mark_reviewed(edit: edit_rules.Change) -> edit_rules.Change:
     return change
 
 
-def _reject(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    every = pd.Series(True, index=images.index)
-    return without_review(images.assign(status="unlabelled"), every), annotations.head(0)
+def _reject(reason: str) -> edit_rules.Change:
+    """Return an edit that removes all annotations. A reason is the note on images without any."""
+
+    def change(images: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        bare = ~images["image"].isin(annotations["image"])
+        if reason and bare.any():
+            notes = images["note"] if "note" in images else pd.Series(None, index=images.index, dtype=t.TEXT)
+            images = images.assign(note=notes.mask(bare, reason))
+        return images.assign(status="unlabelled"), annotations.head(0)
+
+    return change
+
+
+class CorrectingSession(DrawingSession):
+    """Session of the annotator in which a reviewer corrects images. What is saved as labelled is reviewed."""
+
+    settles = True
+
+    def _edit(
+        self, images: Sequence[str], change: edit_rules.Change, what: str, revisions: Revisions, **options: Any
+    ) -> EditResult:
+        def reviewed(rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+            rows, annotations = change(rows, annotations)
+            done = rows["status"] == "labelled"
+            return with_review(without_review(rows, ~done), done), annotations
+
+        return super()._edit(images, reviewed, what, revisions, **{**options, "looked_through": True})

@@ -37,5 +37,5 @@ class ProjectScreen:
         """Return the id of the newest action, which increases with every change to the project."""
         return self._store.last_action()
 
-    def _action(self, what: str) -> Action:
-        return Action(what, self.user)
+    def _action(self, what: str, note: str = "") -> Action:
+        return Action(what, self.user, note)

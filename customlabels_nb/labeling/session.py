@@ -15,18 +15,19 @@ import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
-from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, with_review
+from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, tag_corrected, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.images.regions import Part
 from customlabels_nb.ingest.importer import import_images
 from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.edit_rules import Revisions
-from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, short_name, top_predictions
+from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, top_predictions
 from customlabels_nb.labeling.queues import Prelabel, Queues, tag_answers
 from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
+from customlabels_nb.store.suggestions import person_and_reason
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -39,6 +40,8 @@ _LONGEST_INSTRUCTIONS = 20_000
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 #: Actions that change only the images they name, and the labels of predictions. Also undone and redone.
 OF_LABELS = ("rename label", "merge labels", "remove label")
+#: Action that replaces the predictions of a model.
+NEW_PREDICTIONS = "add predictions"
 #: Prefixes of actions that do not concern images, after which the displayed images stay the same.
 ABOUT_NO_IMAGE = ("set ", "add label", "recolor", "reorder", "tag ", "train", "publish")
 
@@ -50,6 +53,22 @@ class Conflict:
     image: str
     theirs: tuple[str, ...]
     yours: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Annotations of an image that a person rejected, and the reason or an empty text."""
+
+    by: str
+    reason: str
+    marks: list[Prelabel]
+
+    def facts(self) -> dict[str, str]:
+        return {"by": self.by, "reason": self.reason}
+
+    def suggested(self, *, drawn: bool) -> list[Prelabel]:
+        """Return the labels of the image, or of boxes and polygons."""
+        return [mark for mark in self.marks if (np.isnan(mark[1][0]) and mark[3] is None) != drawn]
 
 
 @dataclass(frozen=True)
@@ -94,10 +113,15 @@ class LabellingSession(ProjectScreen):
     ``similar(images, keys)`` returns an order in which similar images are neighbours. With ``to=position``, the images
     most similar to that one come first. ``cluster_size`` is the largest number of images in a page of the queue
     "clustered", or None if it is shown image by image.
+
+    ``seen`` are predictions of a report, which are shown for all images of the test set instead of those in the
+    project. Test images whose labels are corrected while a prediction is shown get the tag :data:`.reviewed.SEEN`.
     """
 
     #: True if the boxes of the dataset can be shown as crops, see :class:`.CropSession`.
     can_crop = False
+    #: False if what was rejected must come back when the edits of an image are taken back by hand.
+    settles = True
     #: Type of the image table, and of the default query.
     table_type: type[ImageTable] = ImageTable
     query_type: type[Query] = Query
@@ -111,14 +135,20 @@ class LabellingSession(ProjectScreen):
         user: str | None = None,
         similar: Callable[..., Sequence[int]] | None = None,
         assist: Any = None,
+        seen: pd.DataFrame | None = None,
     ) -> None:
         super().__init__(store, root, user=user)
+        self._seen_predictions = None if seen is None else t.normalise_annotations(seen)
+        self._truth_before: dict[str, object] = {}  # of corrected test images
         self.queues = Queues(assist)
         self.queues.renew()
         self.cluster_size: int | None = None
         self._similar = similar
         self._tables: dict[str, ImageTable] = {}
         self._predictions: dict[str, dict[str, Prediction]] = {}
+        #: How often predictions were read again: pages that draw them ask for them when it changes.
+        self.predictions_read = 0
+        self._rejections: dict[str, dict[str, Rejection]] = {}
         self._broken: dict[str, dict[str, str]] = {split: {} for split in t.SPLITS}
         self._findings: dict[str, dict[str, tuple[tuple[str, str], ...]]] | None = None
         self._views: list[View] = []
@@ -138,6 +168,7 @@ class LabellingSession(ProjectScreen):
             if split not in self._tables:
                 self._tables[split] = self._read_table(split)
                 self._predictions[split] = self._read_predictions(split)
+                self._rejections[split] = self._read_rejections(split)
             self.split = split
             self._view: View | None = None
 
@@ -194,10 +225,11 @@ class LabellingSession(ProjectScreen):
         return self._store.labels()
 
     def label_state(self) -> tuple[object, ...]:
-        """Return a value that changes whenever the labels, the task, the instructions or the state of assist change."""
+        """Return a value that changes with the labels, task, instructions, predictions and state of assist."""
         record, labels, assist = self._store.project(), self._store.labels(), dict(self.assist_state() or {})
         assist.pop("cluster", None)  # it changes with the page
-        return record.task, record.instructions, tuple(labels["label"]), tuple(labels["color"]), str(assist)
+        names, colors = tuple(labels["label"]), tuple(labels["color"])
+        return record.task, record.instructions, names, colors, self.predictions_read, str(assist)
 
     def check_known(self, label: str) -> None:
         """Raise LabelError if a label does not exist, for example because somebody renamed, merged or removed it."""
@@ -408,16 +440,20 @@ class LabellingSession(ProjectScreen):
         return {"alone": self.assigns_one, "annotators": self.annotators(), **counts}
 
     def row(self, image: str) -> dict[str, Any]:
-        """Return an image for the front end: name, short, labels, boxes, predicted, findings, status, revision.
+        """Return an image for the front end: name, short, labels, boxes, predicted, findings, status, note, revision.
 
         ``predicted`` is a label with its confidence. ``predicted_drawn`` is True if it is the label of a box or
-        polygon. ``prelabels`` is a list of labels with their confidences, which are shown instead.
+        polygon. ``prelabels`` is a list of labels with their confidences, which are shown instead. ``rejected`` is None
+        or has the person ``by`` whom the annotations were rejected that are suggested now, and the ``reason``.
         """
         index = self.table.position[image]
-        predicted = self.shown_prediction(image)
+        predicted, rejection = self.shown_prediction(image), self.rejection(image)
+        if rejection is not None:
+            drawn = rejection.suggested(drawn=True)
+            predicted = Prediction(drawn[0][0], drawn[0][2], drawn=True) if drawn else None
         return {
             "name": image,
-            "short": short_name(image),
+            "short": self.table.shown_name(image),
             "labels": list(self.table.labels[index]),
             "boxes": list(self.table.box_labels[index]),
             "predicted": None if predicted is None else [predicted.label, predicted.confidence],
@@ -425,20 +461,32 @@ class LabellingSession(ProjectScreen):
             "prelabels": [[label, confidence] for label, _, confidence, _ in self.prelabels(image)],
             "findings": [list(finding) for finding in self.findings(image)],
             "status": self.table.statuses[index],
+            "note": self.table.notes.get(image, ""),
             "revision": self.table.revisions[index],
+            "rejected": rejection and rejection.facts(),
         }
+
+    def rejection(self, image: str) -> Rejection | None:
+        """Return the rejected annotations that are suggested for an image, until it is labelled again."""
+        waits = self.table.statuses[self.table.position[image]] in ("unlabelled", "needs_review")
+        return self._rejections[self.split].get(image) if waits else None
 
     def shown_prediction(self, image: str) -> Prediction | None:
         """Return the most confident prediction for an image, or None if it is to be labelled without one."""
         return None if self._is_blind(image) else self.predictions.get(image)
 
     def prelabels(self, image: str, *, drawn: bool = False) -> list[Prelabel]:
-        """Return the prelabels to show for an image: labels of the image, or of boxes."""
+        """Return the prelabels to show for an image, or the rejected annotations: labels of the image, or of boxes."""
+        rejection = self.rejection(image)
+        if rejection is not None:
+            return rejection.suggested(drawn=drawn)
         is_open = self.table.statuses[self.table.position[image]] == "unlabelled" and image not in self.table.rejected
         return self.queues.offered(image, self.split, drawn=drawn) if is_open else []
 
     def _is_blind(self, image: str) -> bool:
         """Return True if an image is to be labelled without predictions: one of the test set, checked or rejected."""
+        if self._is_correcting:
+            return False
         is_open = self.table.statuses[self.table.position[image]] == "unlabelled"
         is_test = self.split == t.TEST and not self.queues.may_help(t.TEST)
         return is_open and (is_test or image in self.table.rejected or image in self.queues.checks)
@@ -466,12 +514,17 @@ class LabellingSession(ProjectScreen):
             boxed = [row["name"] for row in rows if row["boxes"]]
             shapes = shapes_by_image(self._annotations_of(boxed)) if boxed else {}
             bare = [row["name"] for row in rows if row["name"] not in shapes and "guesses" not in row]
-            guesses = shapes_by_image(self._predicted(bare)) if self.predictions else {}
+            guesses = shapes_by_image(self._predicted(bare)) if self._has_offers else {}
             for row in rows:
                 name, drawn = row["name"], shapes.get(row["name"], [])
                 row |= {"size": sizes[position[name]], "boxes": [label for label, *_ in drawn]}
                 row |= {"outlines": [outline for *_, outline in drawn]}
                 row.setdefault("guesses", guesses.get(name, []))
+
+    @property
+    def _has_offers(self) -> bool:
+        """True if there are predictions or suggestions."""
+        return bool(self.predictions or self._rejections[self.split])
 
     def _annotations_of(self, images: Sequence[str]) -> pd.DataFrame:
         return self._store.tables(self.split, images)[1]
@@ -484,7 +537,11 @@ class LabellingSession(ProjectScreen):
         columns = ["image", "label", *t.BOX_COLUMNS, "confidence", "polygon"]
         prelabels = pd.DataFrame(offered, columns=columns).assign(crowd=False)
         has = set(prelabels["image"])
-        others = [name for name in images if name in self.predictions and name not in has and not self._is_blind(name)]
+        others = [
+            name
+            for name in images
+            if name in self.predictions and name not in has and not (self._is_blind(name) or self.rejection(name))
+        ]
         predictions = self._stored_predictions(self.split, others)
         return pd.concat([prelabels, predictions], ignore_index=True) if offered else predictions
 
@@ -549,9 +606,10 @@ class LabellingSession(ProjectScreen):
             self._totals = {}
             self._drop_tables(actions)
             done = actions["what"].str.replace("^(undo )?(redo )?", "", regex=True)
-            if (of_labels := done.isin(OF_LABELS)).any():
-                self._reread_predictions(always=bool((of_labels & (done != actions["what"])).any()))
-            about_any_image = (actions["images"].str.len() == 0) & ~of_labels & ~done.str.startswith(ABOUT_NO_IMAGE)
+            of_labels, new_predictions = done.isin(OF_LABELS), done == NEW_PREDICTIONS
+            if (renewed := of_labels | new_predictions).any():
+                self._reread_predictions(always=bool((new_predictions | of_labels & (done != actions["what"])).any()))
+            about_any_image = (actions["images"].str.len() == 0) & ~renewed & ~done.str.startswith(ABOUT_NO_IMAGE)
             if about_any_image.any() or len(actions) == _MOST_FOLLOWED:
                 self._reread_everything()
                 return None
@@ -577,11 +635,17 @@ class LabellingSession(ProjectScreen):
         rows, annotations, _ = self._store.tables(self.split)
         self._take_out(set(self.table.names) - set(rows["image"]))
         self._predictions = {self.split: self._read_predictions(self.split)}
+        self.predictions_read += 1
         self._put(rows, annotations)  # at the same positions, so that views stay valid
 
     def _put(self, images: pd.DataFrame, annotations: pd.DataFrame) -> None:
         """Show images of the dataset, with all their annotations, as they were read."""
         self.table.put(images, annotations)
+        rejections = self._rejections[self.split]
+        for name in images["image"]:
+            rejections.pop(name, None)
+        if (waits := images["status"] != "labelled").any():
+            rejections |= self._read_rejections(self.split, images.loc[waits, "image"].tolist())
 
     def _take_out(self, images: set[str]) -> None:
         """Show images no more that were removed from the dataset."""
@@ -591,7 +655,15 @@ class LabellingSession(ProjectScreen):
         return self.table_type.read(self._store, split)
 
     def _stored_predictions(self, split: str, images: Sequence[str] | None = None) -> pd.DataFrame:
-        return self._store.predictions(split, images=images)
+        if self._seen_predictions is None or split != t.TEST:
+            return self._store.predictions(split, images=images)
+        seen = self._seen_predictions
+        return seen if images is None else seen[seen["image"].isin(images)]
+
+    @property
+    def _is_correcting(self) -> bool:
+        """True if the ground truth is shown with the predictions of a report."""
+        return self._seen_predictions is not None and self.split == t.TEST
 
     def _read_predictions(self, split: str) -> dict[str, Prediction]:
         """Read the most confident prediction of each image in a dataset. Prelabels replace those of other models."""
@@ -599,10 +671,22 @@ class LabellingSession(ProjectScreen):
         prelabels = self.queues.offer(split, set(self._store.labels()["label"]))
         return predictions if prelabels is None else predictions | top_predictions(prelabels)
 
+    def _read_rejections(self, split: str, images: Sequence[str] | None = None) -> dict[str, Rejection]:
+        rows = self._store.suggestions(split, images)
+        boxes = rows[[*t.BOX_COLUMNS]].itertuples(index=False, name=None)
+        columns = (rows[name].tolist() for name in ("image", "model", "label", "confidence", "polygon"))
+        result: dict[str, Rejection] = {}
+        for box, image, model, label, confidence, polygon in zip(boxes, *columns, strict=True):
+            rejection = result.setdefault(image, Rejection(*person_and_reason(model), []))
+            rejection.marks.append((label, box, confidence, polygon))
+        return result
+
     def _reread_predictions(self, *, always: bool = False) -> None:
-        """Read predictions again after labels were renamed."""
+        """Read predictions again that are new or whose labels were renamed."""
+        self._rejections = {split: self._read_rejections(split) for split in self._rejections}
         if always or any(self._predictions.values()):
             self._predictions = {split: self._read_predictions(split) for split in self._predictions}
+            self.predictions_read += 1
 
     # -- edits --------------------------------------------------------------------------------------
     def assign(self, images: Sequence[str], label: str, *, on: bool = True, revisions: Revisions = None) -> EditResult:
@@ -628,7 +712,7 @@ class LabellingSession(ProjectScreen):
         """Remove all image-level labels, and reject the prelabels of images without a label."""
         with self._lock:
             self._check_here(images)
-            offered = {name for name in images if self.prelabels(name)}
+            offered = {name for name in images if self.prelabels(name) and not self.rejection(name)}
 
         def change(rows: pd.DataFrame, annotations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             rejected = rows["image"].isin(offered) & (rows["status"] == "unlabelled")
@@ -647,6 +731,12 @@ class LabellingSession(ProjectScreen):
             raise InputError(f"status={status!r} must be one of {t.STATUSES!r}.")
         change = edit_rules.set_status(status, remove_labels=remove_labels)
         return self._edit(images, change, f"mark {status.replace('_', ' ')}", revisions)
+
+    def set_note(self, images: Sequence[str], note: str, *, revisions: Revisions = None) -> EditResult:
+        """Set the note of images, or remove it with an empty text. Labels and statuses stay as they are."""
+        text = t.check_note(note) or None
+        return self._edit(images, lambda rows, annotations: (rows.assign(note=text), annotations), "note", revisions,
+                          looked_through=True, adopts=False)  # fmt: skip
 
     def submit(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
         """Finish images. Images without a label become skipped."""
@@ -703,7 +793,10 @@ class LabellingSession(ProjectScreen):
         *,
         looked_through: bool = False,
         adopts: bool = True,
+        rejects: bool = False,
+        note: str = "",
     ) -> EditResult:
+        """Store a change of images. If it ``rejects`` their annotations, the note is the reason."""
         with self._lock:
             self._check_here(images)
             wanted = named = list(dict.fromkeys(images))
@@ -719,10 +812,17 @@ class LabellingSession(ProjectScreen):
                     break
                 after, labelled = self._edited(change, rows, annotations, looked_through=looked_through, adopts=adopts)
                 after = after.assign(revision=[based_on[name] for name in wanted])
-                action, labels = self._action(what), {*self._labels_in_edit, *annotations["label"]}
+                action, labels = self._action(what, note), {*self._labels_in_edit, *annotations["label"]}
                 try:
                     result = self._store.update_images(
-                        self.split, after, labelled, action, (rows, annotations), labels=labels
+                        self.split,
+                        after,
+                        labelled,
+                        action,
+                        (rows, annotations),
+                        labels=labels,
+                        rejects=rejects,
+                        settles=self.settles,
                     )
                     stored = _Stored(result, rows["revision"].tolist(), after, labelled)
                 except LabelError:  # renamed, merged or removed meanwhile
@@ -752,7 +852,11 @@ class LabellingSession(ProjectScreen):
             labelled = edit_rules.adopt(after, labelled, self.user)
         if not looked_through:
             after = forget_where_changed(after, labelled, rows, annotations)
-        prelabels = self.queues.prelabels if self.queues.helps(self.split) else {}
+        if self.split == t.TEST and not self.queues.may_help(t.TEST):
+            seen = [self._is_correcting or self.shown_prediction(name) is not None for name in rows["image"]]
+            after = tag_corrected(after, labelled, rows, annotations, seen, self._truth_before)
+        offers = self.queues.prelabels if self.queues.helps(self.split) else {}
+        prelabels = {name: offers[name] for name in rows["image"] if name in offers and not self.rejection(name)}
         return tag_answers(after, labelled, annotations, prelabels), labelled
 
     def _take_over(self, stored: _Stored | None, named: Sequence[str], what: str) -> None:

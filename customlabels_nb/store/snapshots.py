@@ -22,6 +22,7 @@ from customlabels_nb.store import schema
 from customlabels_nb.store.columns import fetch_columns, insert_columns, plain
 from customlabels_nb.store.database import counter, fetch, insert_rows, now_us, record, take_ids, update_rows
 from customlabels_nb.store.records import Action, WriteResult
+from customlabels_nb.store.suggestions import drop_suggestions
 from customlabels_nb.store.trace import FIRST_REVISION, Trace, delete_with
 from customlabels_nb.store.writing import dataset_rows, ensure_dataset, insert_label, keep_images, note_image_change
 
@@ -30,7 +31,7 @@ _LEVEL = 3  # a third of the default level's time for 10 % more bytes
 _IMAGES = ("image", "split", "status", "width", "height", "sha256", "bytes", "mtime_ns", "source", "tags", "extra")
 #: Fields that are restored for an image that still exists. Its size and content still describe the current file.
 _RESTORED = ("split", "status", "source", "tags", "extra")
-_MARKS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created")
+_MARKS = (*t.BOX_COLUMNS, "polygon", "crowd", "confidence", "annotator", "job", "created", "note")
 _NUMBERS = (*t.BOX_COLUMNS, "confidence")
 _WHOLE = ("image", "label", "crowd", "created")
 _KINDS = "".join("f" if name in _NUMBERS else "i" if name in _WHOLE else "s" for name in _MARKS)
@@ -117,6 +118,7 @@ def decode(data: bytes) -> Content:
         if value["format"] != _FORMAT:
             raise StoreError("The snapshot was written by a newer release of customlabels_nb. Upgrade customlabels_nb.")
         annotations = {name: _array(name, column) for name, column in value["annotations"].items()}
+        annotations.setdefault("note", np.full(len(annotations["image"]), None))  # snapshots of the format 1.1
         return Content(value["split"], value["images"], annotations, value["labels"], [], [])
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"The snapshot is damaged ({error}).") from error
@@ -174,6 +176,7 @@ def restore(connection: Connection, name: str, content: Content, action: Action)
     redrawn = {j: now.ids[i] for i, j in match.redrawn.items()}
     trace.keep(schema.annotations, redrawn.values(), key="image_id", gone=True)
     delete_with(connection, schema.annotations, redrawn.values(), key="image_id")
+    drop_suggestions(connection, trace, list(redrawn.values()))
     _insert_marks(connection, content, redrawn | _insert_images(connection, content, match.new))
     if gone or match.new or some_moved:
         note_image_change(connection)
@@ -333,9 +336,15 @@ def _field_changes(before: Content, i: int, after: Content, j: int) -> Iterator[
 
 
 def _mark_change(was: list[tuple[Any, ...]], is_: list[tuple[Any, ...]]) -> tuple[str, Any, Any]:
-    """Return the change of an image's annotations, with their labels or, if these are the same, the annotations."""
-    relabelled = _labels(was) != _labels(is_)
-    return ("relabelled", _labels(was), _labels(is_)) if relabelled else ("redrawn", was, is_)
+    """Return the change of an image's annotations, with their labels or, if these are the same, the annotations.
+
+    If only the notes differ, it has these.
+    """
+    if _labels(was) != _labels(is_):
+        return "relabelled", _labels(was), _labels(is_)
+    if [row[:-1] for row in was] != [row[:-1] for row in is_]:
+        return "redrawn", was, is_
+    return "notes", [row[-1] for row in was], [row[-1] for row in is_]
 
 
 def _labels(marks: Sequence[tuple[Any, ...]]) -> list[str]:
@@ -347,7 +356,7 @@ def _details(source: str | None, tags: str | None, extra: str | None) -> dict[st
 
 
 def _marks_of(content: Content, places: set[int]) -> dict[int, list[tuple[Any, ...]]]:
-    """Map each of these images to its annotations as sorted tuples (label, left, top, width, height, polygon, …)."""
+    """Map each of these images to its annotations as sorted tuples (label, left, top, width, …, note)."""
     result: dict[int, list[tuple[Any, ...]]] = {}
     names = [name for name in _MARKS if name != "created"]
     chosen = _positions(content, places)

@@ -33,7 +33,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.store import frames, schema, snapshots
-from customlabels_nb.store.columns import Array, among, fetch_columns, insert_columns
+from customlabels_nb.store.columns import Array, among, fetch_columns
 from customlabels_nb.store.database import (
     Database,
     Rows,
@@ -59,6 +59,7 @@ from customlabels_nb.store.records import (
     VersionRecord,
     WriteResult,
 )
+from customlabels_nb.store.suggestions import REJECTED_BY, any_suggested, is_predicted, is_suggested
 from customlabels_nb.store.trace import (
     LABEL_FIELDS,
     MARKS,
@@ -79,11 +80,11 @@ from customlabels_nb.store.writing import (
     check_as_of,
     dataset_rows,
     ensure_dataset,
-    ensure_labels,
     image_changes,
     image_ids,
     insert_images,
     insert_label,
+    insert_marks,
     keep_images,
     note_image_change,
     read_named,
@@ -470,6 +471,7 @@ class SqlStore:
             numbers, splits, statuses, added = fetch_columns(connection, query, "iiii")
             if images is not None:
                 predicted = predicted.where(among(connection, p.image_id, numbers.tolist()))
+            predicted = predicted.where(*is_predicted(connection))
             (with_predictions,) = fetch_columns(connection, predicted, "i")
         return pd.DataFrame(
             {
@@ -643,18 +645,23 @@ class SqlStore:
         stored: Tables | None = None,
         *,
         labels: Collection[str] = (),
+        rejects: bool = False,
+        settles: bool = True,
     ) -> WriteResult:
         """Store the changes to these images. ``count`` is the number of changed images.
 
         ``images.revision`` is the revision on which the edit is based. Other images in the dataset stay the same.
         ``stored`` is a recent result of :meth:`tables` for these images. If it is passed, the images are read again
-        only if somebody has changed them. Other labels than these ``labels`` are added if they do not exist.
+        only if somebody has changed them. Other labels than these ``labels`` are added if they do not exist. If the
+        action ``rejects`` annotations, the previous ones become :meth:`suggestions`. Its note is the reason. If it
+        ``settles`` them, those for images that are or were labelled are deleted.
         """
         edit = Edit(images, annotations, *(stored or self.tables(split, images["image"].tolist())[:2]))
         with self._database.write() as connection:
             refuse_unknown(connection, labels)
             trace = Trace(connection)
-            before, after = change_images(connection, split, edit, trace)
+            by = (action.who, action.note) if rejects else None
+            before, after = change_images(connection, split, edit, trace, rejected_by=by, settles=settles)
             if not before:
                 return WriteResult()
             payload = trace.payload()
@@ -1040,25 +1047,29 @@ class SqlStore:
         self, split: str | None = None, model: str | None = None, images: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return the predictions table, or only the rows for ``images``."""
+        of_model = [] if model is None else [schema.predictions.c.model == model]
         with self._database.read() as connection:
-            return frames.read_annotations(connection, schema.predictions, split, model, images)
+            conditions = is_predicted(connection) + of_model
+            return frames.read_annotations(connection, schema.predictions, split, images, *conditions)
+
+    def suggestions(self, split: str, images: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the annotations that people rejected as predictions, see :mod:`.suggestions`."""
+        with self._database.read() as connection:
+            if not any_suggested(connection):
+                return t.empty(t.PREDICTION_COLUMNS)
+            return frames.read_annotations(connection, schema.predictions, split, images, is_suggested())
 
     def replace_predictions(
         self, model: str, predictions: pd.DataFrame, action: Action, *, images: Collection[str] | None = None
     ) -> WriteResult:
         """Replace a model's predictions for ``images`` or all. ``count`` is the number that it has then."""
+        if model.startswith(REJECTED_BY):
+            raise InputError(f"model={model!r} must not start with {REJECTED_BY!r}, which is for rejected annotations.")
         p = schema.predictions.c
         with self._database.write() as connection:
             _delete_predictions(connection, model, images)
-            if len(predictions):
-                labels = ensure_labels(connection, predictions["label"].unique())
-                ids_by_image = image_ids(connection, predictions["image"].unique().tolist())
-                try:
-                    columns = frames.mark_columns(predictions, ids_by_image, labels)
-                except KeyError as error:
-                    raise TableError(f"Predictions refer to {error.args[0]!r}, which is not in the project.") from error
-                ids = take_ids(connection, schema.predictions, len(predictions))
-                insert_columns(connection, schema.predictions, {"id": ids, "model": model, **columns})
+            ids = image_ids(connection, predictions["image"].unique().tolist()) if len(predictions) else {}
+            insert_marks(connection, schema.predictions, predictions, ids, model=model)
             stored = connection.scalar(select(func.count()).select_from(schema.predictions).where(p.model == model))
             return record(connection, action, count=int(stored or 0), after={"model": model})
 

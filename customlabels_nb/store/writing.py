@@ -28,6 +28,7 @@ from customlabels_nb.store.database import (
     take_ids,
     update_rows,
 )
+from customlabels_nb.store.suggestions import SUGGESTIONS, drop_suggestions, suggesting_model
 from customlabels_nb.store.trace import FIRST_REVISION, MARKS, Trace, delete_with
 
 #: Images and their annotations.
@@ -197,7 +198,7 @@ def insert_images(
             )
         is_empty = is_empty and not image_names
         ids = _insert_image_rows(connection, part.images.assign(split=split), part.files) if image_names else range(0)
-        _insert_annotations(connection, part.annotations, dict(zip(image_names, ids, strict=True)))
+        insert_marks(connection, schema.annotations, part.annotations, dict(zip(image_names, ids, strict=True)))
         used.update(part.annotations["label"].unique())
         names.add(image_names)
         if part.edit is not None:
@@ -261,16 +262,18 @@ def leased_images(connection: Connection, images: Sequence[str]) -> dict[str, st
     return {image: f"{holder} (job {job!r})" for image, holder, job in rows}
 
 
-def _insert_annotations(connection: Connection, annotations: pd.DataFrame, ids: Mapping[str, int]) -> None:
-    if annotations.empty:
+def insert_marks(
+    connection: Connection, table: Table, marks: pd.DataFrame, ids: Mapping[str, int], **more: str
+) -> None:
+    """Insert annotations or predictions of images with these ``ids``, adding missing labels."""
+    if marks.empty:
         return
-    labels = ensure_labels(connection, annotations["label"].unique())
+    labels = ensure_labels(connection, marks["label"].unique())
     try:
-        columns = frames.mark_columns(annotations, ids, labels)
+        columns = frames.mark_columns(marks, ids, labels)
     except KeyError as error:
-        raise TableError(f"The annotations refer to {error.args[0]!r}, which is not among the images.") from error
-    new_ids = take_ids(connection, schema.annotations, len(annotations))
-    insert_columns(connection, schema.annotations, {"id": new_ids, **columns})
+        raise TableError(f"The {table.name} refer to {error.args[0]!r}, which is not among the images.") from error
+    insert_columns(connection, table, {"id": take_ids(connection, table, len(marks)), **more, **columns})
 
 
 def _add_new(connection: Connection, table: Table, split: str, fields: Sequence[str], rows: Rows, **more: int) -> int:
@@ -302,13 +305,29 @@ class Edit:
 
     def states(self, after: bool) -> dict[str, Any]:
         """Return the states of the changed images before the edit, or ``after`` it."""
-        return states(self.changed, {n: row[0] for n, row in self.fields[after].items()}, self.marks[after])
+        rows = self.fields[after]
+        result = states(self.changed, {n: row[0] for n, row in rows.items()}, self.marks[after])
+        for name in self.changed:
+            extras = [fields[name][-1] for fields in self.fields]
+            if extras[0] != extras[1]:
+                result[name]["note"] = load_json(extras[after], {}).get("note")
+        return result
 
 
 def change_images(
-    connection: Connection, split: str, edit: Edit, trace: Trace
+    connection: Connection,
+    split: str,
+    edit: Edit,
+    trace: Trace,
+    *,
+    rejected_by: tuple[str, str] | None = None,
+    settles: bool = True,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write an edit, and return the previous and new states of the changed images for the history."""
+    """Write an edit, and return the previous and new states of the changed images for the history.
+
+    The previous annotations become suggestions if a person rejects them for a reason, which may be empty. Suggestions
+    for images that are or were labelled are deleted if the edit ``settles`` them.
+    """
     t.check_split(split)
     c, images = schema.images.c, edit.images
     chosen = (c.split == split, among(connection, c.image, images["image"].tolist()))
@@ -328,9 +347,29 @@ def change_images(
     relabelled = [ids[name] for name in changed if name in edit.relabelled]
     trace.keep(schema.annotations, relabelled, key="image_id", gone=True)
     delete_with(connection, schema.annotations, relabelled, key="image_id")
-    _insert_annotations(connection, edit.annotations[edit.annotations["image"].isin(edit.relabelled)], ids)
+    new_marks = edit.annotations[edit.annotations["image"].isin(edit.relabelled)]
+    insert_marks(connection, schema.annotations, new_marks, ids)
+    _change_suggestions(connection, edit, ids, trace, rejected_by, settles=settles)
     touch_dataset(connection, split)
     return edit.states(after=False), edit.states(after=True)
+
+
+def _change_suggestions(
+    connection: Connection,
+    edit: Edit,
+    ids: Mapping[str, int],
+    trace: Trace,
+    rejected_by: tuple[str, str] | None,
+    *,
+    settles: bool,
+) -> None:
+    replaced = edit.relabelled if rejected_by is not None else set()
+    settled = {name for name in edit.changed if "labelled" in {fields[name][0] for fields in edit.fields}}
+    drop_suggestions(connection, trace, [ids[name] for name in (replaced | settled if settles else replaced)])
+    if rejected_by is not None and replaced:
+        rejected = edit.stored_annotations[edit.stored_annotations["image"].isin(replaced)]
+        insert_marks(connection, schema.predictions, rejected, ids, model=suggesting_model(*rejected_by))
+        take_ids(connection, SUGGESTIONS, len(rejected))
 
 
 def states(names: Sequence[str], statuses: Mapping[str, str], keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import anywidget
+import ipywidgets
 import pandas as pd
 import traitlets
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.core import change_signal
-from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.errors import ImageError, InputError, NotAllowedError
 from customlabels_nb.images.regions import Part
-from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session import EditResult, LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import PAGE_SIZES, Query, View
@@ -37,7 +37,7 @@ Operation: TypeAlias = Callable[[Any, Any], Callable[..., EditResult]]
 
 _MOST_ROWS = 2_000
 _SOON = 0.25  # seconds
-_SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of", "number")
+_SAID_AGAIN = ("op", "label", "status", "remove_labels", "instead_of", "note", "number", "reason")
 
 
 class _AnyEdit(TypedDict):
@@ -59,6 +59,7 @@ class EditRequest(_AnyEdit, total=False):
     status: str
     remove_labels: bool
     labels: dict[str, list[str]]
+    note: str
     number: int
     reason: str | None
 
@@ -260,6 +261,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "task": record.task,
             "labels": [{"label": n, "color": c} for n, c in zip(labels["label"], labels["color"], strict=True)],
             "has_predictions": bool(session.predictions),
+            "predictions_read": session.predictions_read,
             "similarity": session.can_sort_by_similarity,
             "without_vectors": session.without_vectors,
             "instructions": record.instructions,
@@ -402,15 +404,48 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 class EditedPages(ImagePages):
     """Base class of widgets that edit the images they show in pages.
 
+    ``annotator(split)`` creates the annotator in which boxes are edited below the page. None if that is not possible.
     ``operations`` are the edits that the page may request, by ``op``, and ``giving`` those of them that assign a label.
     """
 
     operations: Mapping[str, Operation] = {}
     giving: tuple[str, ...] = ()
+    _annotator: Any = None
+    _box: Any = None
+    _new_annotator: Callable[[str], Any] | None = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, annotator: Callable[[str], Any] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.handlers |= {"edit": self._edit, "undo": self._undo, "redo": self._redo}
+        self._new_annotator = annotator
+        self._box = ipywidgets.VBox([self])
+        self.handlers |= {"edit": self._edit, "undo": self._undo, "redo": self._redo, "fix": self._fix}
+
+    def close(self) -> None:
+        for widget in (self._annotator, self._box):
+            if widget is not None:
+                widget.close()
+        super().close()
+
+    def _outermost(self) -> Any:
+        return self if self._new_annotator is None else self._box
+
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "can_draw": self._new_annotator is not None}
+
+    def _fix(self, image: str) -> Any:
+        """Open an image in an annotator below. For a crop, its box is selected."""
+        part = self.session.part_of(self._checked(image))
+        if self._new_annotator is None:
+            raise NotAllowedError("Boxes cannot be edited here. Open the image in project.annotate().")
+        split = self.session.split
+        if self._annotator is None or self._annotator.session.split != split:
+            if self._annotator is not None:
+                self._annotator.close()
+            self._annotator = self._new_annotator(split)
+            self._box.children = (self, self._annotator)
+        self._annotator.session.follow()
+        self._annotator.display(part.image, box=self.session.box_of(image))
+        return {}
 
     def _operations_on(self, names: Sequence[str]) -> Mapping[str, Operation]:
         return self.operations
@@ -437,8 +472,9 @@ class EditedPages(ImagePages):
             return self._outcome(outcome, images, content)
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
+        shown_name = self.session.table.shown_name
         conflicts = [
-            {"image": c.image, "short": short_name(c.image), "theirs": c.theirs, "yours": c.yours}
+            {"image": c.image, "short": shown_name(c.image), "theirs": c.theirs, "yours": c.yours}
             for c in outcome.conflicts
         ]
         retry = {name: edit[name] for name in _SAID_AGAIN if name in edit} if edit else None
@@ -448,7 +484,7 @@ class EditedPages(ImagePages):
             "rows": self._drawn(self.session.rows(outcome.images[:_MOST_ROWS] if images is None else images)),
             "images": outcome.images[:1],
             "conflicts": conflicts,
-            "gone": [short_name(name) for name in outcome.gone],
+            "gone": [shown_name(name) for name in outcome.gone],
             "edit": retry,
             "reload": images is None,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from customlabels_nb.labeling.session import EditResult
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.widgets._base import STATIC, join_modules, join_styles
 from customlabels_nb.widgets._pages import EditedPages, Operation
+from customlabels_nb.widgets.annotator import Annotator
 
 _OPERATIONS: dict[str, Operation] = {
     "approve": lambda session, edit: session.approve,
@@ -20,7 +21,9 @@ _OPERATIONS: dict[str, Operation] = {
     "unlabel": lambda session, edit: partial(session.correct, label=edit["label"], on=False),
     "toggle": lambda session, edit: partial(session.correct_toggling, label=edit["label"]),
     "suggest": lambda session, edit: session.take_suggestions,
-    "reject": lambda session, edit: session.reject,
+    "reject": lambda session, edit: partial(session.reject, reason=edit.get("reason") or ""),
+    "remove": lambda session, edit: session.remove_labels,
+    "note": lambda session, edit: partial(session.set_note, note=edit["note"]),
 }
 
 
@@ -52,9 +55,11 @@ class Review(EditedPages):
         key: str,
         query: ReviewQuery | None = None,
         page_size: int = 24,
+        annotator: Callable[[str], Annotator] | None = None,
     ) -> None:
         # the page stores pending edits under this key: a review cannot send those of a gallery
-        super().__init__(session, files, project=project, key=f"{key} review", query=query, page_size=page_size)
+        options: dict[str, Any] = {"query": query, "page_size": page_size, "annotator": annotator}
+        super().__init__(session, files, project=project, key=f"{key} review", **options)
 
     @property
     def progress(self) -> dict[str, Any]:
@@ -105,8 +110,29 @@ class Review(EditedPages):
         """
         return self._notify(self.session.correct(self._chosen(images), label))
 
-    def reject(self, images: Sequence[str] | None = None) -> EditResult:
-        """Remove the labels of images, so that they are labelled again.
+    def reject(self, images: Sequence[str] | None = None, reason: str = "") -> EditResult:
+        """Reject the labels and boxes of images, so that they are labelled again.
+
+        The rejected ones are suggested to the next person. They do not count as labels.
+
+        Parameters
+        ----------
+        images : sequence of str, optional
+            Names of the images. Default: the selected images.
+        reason : str
+            Shown to the next person and in the history. Becomes the note on images without labels and boxes.
+
+        Examples
+        --------
+        >>> review = project.review("train")
+        >>> result = review.reject(project.train_set.images["image"][:1], reason="wrong label")
+        >>> len(result.images)
+        1
+        """
+        return self._notify(self.session.reject(self._chosen(images), reason=reason))
+
+    def remove_labels(self, images: Sequence[str] | None = None) -> EditResult:
+        """Remove the labels and boxes of images, so that they are labelled again without suggestions.
 
         Parameters
         ----------
@@ -116,11 +142,11 @@ class Review(EditedPages):
         Examples
         --------
         >>> review = project.review("train")
-        >>> result = review.reject(project.train_set.images["image"][:1])
+        >>> result = review.remove_labels(project.train_set.images["image"][:1])
         >>> len(result.images)
         1
         """
-        return self._notify(self.session.reject(self._chosen(images)))
+        return self._notify(self.session.remove_labels(self._chosen(images)))
 
     def _chosen(self, images: Sequence[str] | None) -> list[str]:
         if isinstance(images, str):

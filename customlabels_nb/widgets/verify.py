@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import ipywidgets
 import pandas as pd
 
 from customlabels_nb.core import change_signal
@@ -39,8 +38,6 @@ class Verify(EditedPages):
     giving = ("label",)
 
     session: Verification
-    _annotator: Annotator | None = None
-    _box: Any = None
 
     def __init__(
         self,
@@ -53,11 +50,10 @@ class Verify(EditedPages):
         page_size: int = 24,
     ) -> None:
         super().__init__(
-            session, files, project=project, key=f"{key} verify", query=Query(sort="added"), page_size=page_size
-        )
-        self._new_annotator = annotator
-        self._box = ipywidgets.VBox([self])
-        self.handlers |= {"submit": self._submit, "fix": self._fix}
+            session, files, project=project, key=f"{key} verify", query=Query(sort="added"), page_size=page_size,
+            annotator=lambda _: annotator(),
+        )  # fmt: skip
+        self.handlers["submit"] = self._submit
 
     @property
     def precision(self) -> pd.DataFrame:
@@ -145,15 +141,9 @@ class Verify(EditedPages):
         ...     verify = project.verify(new.train, model=model, sample=2)
         >>> verify.close()
         """
-        for widget in (self._annotator, self._box):
-            if widget is not None:
-                widget.close()
         super().close()
         if self._box is not None:
             self.session.store.close()
-
-    def _outermost(self) -> Any:
-        return self._box
 
     def _figures(self) -> dict[str, Any]:
         session = self.session
@@ -163,15 +153,6 @@ class Verify(EditedPages):
         done = self.submit()
         undo = "project.undo(), called twice," if done.train and done.test else "project.undo()"
         return {"info": self._info(), "text": f"{done!r} {undo} takes them out again."}
-
-    def _fix(self, image: str) -> Any:
-        """Open an image in an annotator below."""
-        if self._annotator is None:
-            self._annotator = self._new_annotator()
-            self._box.children = (self, self._annotator)
-        self._annotator.session.follow()
-        self._annotator.display(image)
-        return {}
 
     def _fallback_text(self) -> str:
         progress = self.progress

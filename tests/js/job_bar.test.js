@@ -5,12 +5,15 @@ import { Listing } from "../../customlabels_nb/widgets/static/shared/listing.js"
 import { commandFor, GALLERY_KEYS } from "../../customlabels_nb/widgets/static/shared/keymap.js";
 import {
   areNewInstructions,
+  askReason,
   askWhoElse,
   endText,
   giveBackAtEnd,
   growListing,
   takeFocus,
 } from "../../customlabels_nb/widgets/static/shared/job_bar.js";
+import { Panel } from "../../customlabels_nb/widgets/static/shared/panel.js";
+import { openPage, press } from "./fake_dom.js";
 
 const row = (name) => ({ name, status: "unlabelled" });
 
@@ -136,4 +139,34 @@ test("somebody else may enter their name once the answers of this person are sav
   await askWhoElse(screen, sending);
   const refused = "Your last answers are not saved yet. Try again later.";
   assert.deepEqual(calls, ["settled", refused, "settled", "other person"]);
+});
+
+test("a reason is a digit, typed words, or none, and Esc gives none away", async () => {
+  const page = openPage();
+  const panel = new Panel({ onClose: () => {} });
+  page.append(panel.node);
+  const ask = () =>
+    askReason(panel, {
+      title: "Reject",
+      text: "Why?",
+      reasons: ["wrong label", "<b>box</b> missing"],
+      enter: "rejects",
+      optional: true,
+    });
+  const answers = [];
+  const asked = (keys) => {
+    const answer = ask();
+    keys();
+    answers.push(answer);
+  };
+  asked(() => press("2"));
+  asked(() => press("Enter"));
+  asked(() => press("Escape"));
+  asked(() => {
+    press("b"); // goes to the field
+    document.activeElement.value = " 2 boxes overlap ";
+    press("2");
+    press("Enter");
+  });
+  assert.deepEqual(await Promise.all(answers), ["<b>box</b> missing", "", null, "2 boxes overlap"]);
 });

@@ -7,6 +7,7 @@ import {
   correctable,
   countIn,
   decided,
+  rejectQuestion,
   whenSaid,
 } from "../../customlabels_nb/widgets/static/review/decisions.js";
 import { REVIEW_KEYS } from "../../customlabels_nb/widgets/static/review/keys.js";
@@ -162,4 +163,22 @@ test("a held key decides once, and letters are those of a Latin keyboard", () =>
   assert.equal(press("a", { repeat: true })?.do === "approve", false);
   assert.equal(press("Enter", { repeat: true }).do, "held");
   assert.deepEqual(press("ф", { code: "KeyA" }), { do: "approve" });
+});
+
+test("rejecting and removing are separate keys, and shapes are edited by a letter", () => {
+  for (const key of ["Delete", "X"])
+    assert.deepEqual(press(key, { shiftKey: true }), { do: "remove" });
+  assert.deepEqual(press("e"), { do: "fix" });
+  const removed = decided(row({ boxes: ["pear"], reviewed: true }), { op: "remove" });
+  assert.deepEqual([removed.labels, removed.boxes, removed.status], [[], [], "unlabelled"]);
+});
+
+test("the reasons to reject fit the task", () => {
+  const reasons = (task, alone = true) => rejectQuestion({ task, alone }, 1).reasons;
+  assert.ok(reasons("boxes").includes("box is loose"));
+  assert.ok(reasons("multi-label").includes("label missing"));
+  assert.equal(reasons("single-label").includes("label missing"), false);
+  assert.deepEqual(reasons(null), reasons("single-label"));
+  assert.deepEqual(reasons(null, false), reasons("multi-label"));
+  assert.equal(rejectQuestion({ task: "boxes" }, 1200).title, "Reject 1,200 images");
 });

@@ -59,7 +59,11 @@ def boxes_of(project: Project) -> pd.DataFrame:
 def stored(project: Project) -> list[tuple[Any, ...]]:
     """Return what is stored: annotations, statuses and tags."""
     images, annotations = project.train_set.images, project.train_set.annotations
-    marks = annotations[["image", "label", *BOX_COLUMNS, "confidence", "annotator", "created"]].fillna(-1)
+    marks = (
+        annotations[["image", "label", *BOX_COLUMNS, "confidence", "annotator", "created", "note"]]
+        .astype(object)
+        .fillna(-1)
+    )
     states = zip(images["image"], images["status"], map(tuple, images["tags"]), strict=True)
     return sorted([*marks.itertuples(index=False, name=None), *states], key=str)
 
@@ -175,8 +179,12 @@ def test_the_random_order_depends_on_the_seed_only(project: Project) -> None:
     for session, seed in zip(orders, (1, 1), strict=True):
         session.show(CropQuery(sort="random", random_state=seed))
     first, second = (session.images_at([(0, 99)]) for session in orders)
-    orders[1].show(CropQuery(sort="random", random_state=2))
-    assert first == second != orders[1].images_at([(0, 99)])
+    others = []
+    for seed in range(2, 6):  # a few boxes have the same order twice at times
+        orders[1].show(CropQuery(sort="random", random_state=seed))
+        others.append(orders[1].images_at([(0, 99)]))
+    assert first == second
+    assert any(other != first for other in others)
 
 
 class FakeOrders:
@@ -515,7 +523,7 @@ def test_given_images_may_be_named_relatively_and_all_boxes_may_be_gone(
 # -- histories ------------------------------------------------------------------------------------------
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["label", "remove", "confirm", "accept", "undo", "redo", "draw", "predict"]),
+        st.sampled_from(["label", "remove", "confirm", "accept", "note", "undo", "redo", "draw", "predict"]),
         st.lists(st.integers(0, 9), min_size=1, max_size=4),
         st.sampled_from(["cat", "dog", "bird"]),
     ),
@@ -551,9 +559,15 @@ def check_history(folder: Path, photos: Path, steps: list[tuple[str, list[int], 
             edits: dict[str, Callable[..., object]] = {
                 "label": partial(session.label_boxes, label=label), "remove": session.remove_boxes,
                 "confirm": session.confirm_boxes, "accept": session.accept_suggestions,
+                "note": partial(session.set_note, note=f"{label}?"),
             }  # fmt: skip
             before = shown(session)
             edits[kind](chosen)
+            if kind == "note":
+                assert shown(session) == before
+                rows = {row["name"]: row["note"] for row in session.rows(chosen)}
+                assert rows == {name: f"{label}?" if before[name][0] != "predicted" else "" for name in chosen}
+                chosen = []
             if kind == "accept":
                 chosen = [name for name in chosen if len(before[name]) > 2]  # others have nothing to accept
             expected = {
@@ -574,6 +588,19 @@ def check_history(folder: Path, photos: Path, steps: list[tuple[str, list[int], 
         while session.undoable:
             session.undo()
         assert stored(project) == history[0]
+
+
+def test_a_note_stays_on_its_box_and_leaves_others_alone(project: Project, photos: Path) -> None:
+    session = opened(project)
+    first, second = list(shown(session))[:2]
+    session.confirm_boxes([first, second])
+    session.set_note([first], "loose")
+    session.label_boxes([first], "bird")
+    assert [row["note"] for row in session.rows([first, second])] == ["loose", ""]
+    assert project.train_set.annotations["note"].dropna().tolist() == ["loose"]
+    assert {status for _, status, *_ in shown(session).values()} == {"confirmed", "unconfirmed"}
+    session.set_note([first], " ")
+    assert project.train_set.annotations["note"].isna().all()
 
 
 @given(steps=STEPS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -111,6 +112,50 @@ def test_equal_shapes_are_distinguished_by_id(project: Project, anna: DrawingSes
     assert [row[-1] for row in stored(project, image)] == ["anna", "anna", "ben"]
     drawing(project, "ben").set_shapes(image, [twin])
     assert [row[-1] for row in stored(project, image)] == ["anna"]
+
+
+def test_a_note_is_a_change_of_its_shape_alone(project: Project, anna: DrawingSession, image: str) -> None:
+    anna.set_shapes(image, [box("apple", 1, 1, 9, 9), box("apple", 1, 1, 9, 9), polygon("pear", *TRIANGLE)])
+    before = project.train_set.annotations.drop(columns="note")
+    ben = drawing(project, "ben")
+    shapes = [Shape.read(shape) for shape in anna.shapes(image)["shapes"]]
+    noted = [replace(shapes[0], note=" too\nloose "), shapes[1], replace(shapes[2], note="a leaf?")]
+    ben.set_shapes(image, [Shape.read(vars(shape)) for shape in noted])
+    after = project.train_set.annotations
+    assert after["note"].tolist()[:3:2] == ["too\nloose", "a leaf?"]
+    assert pd.isna(after["note"][1])
+    pd.testing.assert_frame_equal(after.drop(columns="note"), before)
+    assert [shape["note"] for shape in ben.shapes(image)["shapes"]] == ["too\nloose", None, "a leaf?"]
+    ben.set_shapes(image, [noted[2]])  # the other equal box goes
+    assert project.train_set.annotations["note"].tolist() == ["a leaf?"]
+    ben.undo()
+    ben.undo()
+    assert project.train_set.annotations["note"].isna().all()
+    ben.redo()
+    assert project.train_set.annotations["note"].tolist()[:3:2] == ["too\nloose", "a leaf?"]
+
+
+def test_a_reviewed_image_stays_reviewed_when_only_notes_change(project: Project, anna: DrawingSession) -> None:
+    image = named(anna, 3)[0]
+    anna.set_shapes(image, [box("apple", 1, 1, 9, 9)])
+    project.review("train").approve([image])
+    anna.follow()
+    anna.set_shapes(image, [replace(box("apple", 1, 1, 9, 9), note="cut")], note="unclear")
+    images = project.train_set.images.set_index("image")
+    assert images.at[image, "tags"] == ["reviewed"]
+    assert images.at[image, "note"] == anna.shapes(image)["note"] == "unclear"
+    anna.set_shapes(image, [box("apple", 1, 1, 9, 9)])  # without a note of the image, it stays
+    assert anna.shapes(image)["note"] == "unclear"
+    anna.set_shapes(image, [], note="")
+    assert anna.shapes(image)["note"] == ""
+
+
+@pytest.mark.parametrize("note", ["x" * 1001, "\0", "\ud800", 3])
+def test_notes_that_cannot_be_stored_are_refused(anna: DrawingSession, image: str, note: Any) -> None:
+    with pytest.raises(InputError, match="at most 1,000 characters"):
+        Shape.read({**vars(box("apple", 1, 1, 9, 9)), "note": note})
+    with pytest.raises(InputError, match="at most 1,000 characters"):
+        anna.set_note([image], note)
 
 
 def test_stale_edit_is_a_conflict(project: Project, anna: DrawingSession, image: str) -> None:
@@ -294,7 +339,7 @@ def test_rows_of_a_page_have_their_shapes_in_a_few_statements(
         rows = session.rows(names)
         statements.clear()
         session.add_shapes(rows)
-        assert len(statements) <= 9
+        assert len(statements) <= 10
     event.remove(engine, *listener)
     assert {row["size"] for row in rows} == {(WIDTH, HEIGHT)}
     assert (rows[0]["boxes"], rows[0]["outlines"]) == (["pear", "apple"], [[1.3, 2, 10, 8], [20, 20, 5, 5]])

@@ -270,6 +270,19 @@ def test_edits_of_others_are_followed(project: Project, session: LabellingSessio
     assert session.table.by_status == {"unlabelled": 29, "labelled": 0}
 
 
+def test_new_predictions_are_followed_without_reading_the_images_again(
+    project: Project, session: LabellingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = named(session, 7)
+    frame = pd.DataFrame({"image": image, "label": "pear", "confidence": [0.6]})
+    project.add_predictions(frame, model="m")
+    before = session.label_state()
+    monkeypatch.setattr(SqlStore, "tables", lambda *_, **__: pytest.fail("the images were read again"))
+    assert session.follow() == set()
+    assert session.rows(image)[0]["predicted"] == ["pear", 0.6]
+    assert session.label_state() != before  # pages show them
+
+
 def test_new_images_appear_after_following(project: Project, session: LabellingSession, tmp_path) -> None:
     from PIL import Image
 

@@ -65,6 +65,7 @@ def state(store: SqlStore) -> dict[str, Any]:
         "images": store.images().drop(columns="revision"),
         "annotations": store.annotations(),
         "predictions": store.predictions(),
+        "suggestions": pd.concat([store.suggestions(split) for split in t.SPLITS], ignore_index=True),
         "labels": store.labels(),
         "files": store.files()[0],
         "issues": store.issues(),
@@ -130,9 +131,14 @@ ACTIONS: dict[str, Callable[[SqlStore], object]] = {
     "status": reviewed,
     "own column": lambda s: s.update_images("train", s.images("train").assign(camera="new", more=1.5),
                                             s.annotations("train"), ANN),
+    "reject": lambda s: s.update_images("train", s.images("train").assign(status="unlabelled"), NOTHING, ANN,
+                                        rejects=True),
     "unlabel": lambda s: s.update_images("train", s.images("train"), NOTHING, ANN),
     "two labels": lambda s: annotated(s, "train", labels_of(a="aple", b="apple", c="pear")),
     "box": lambda s: annotated(s, "train", drawn("a", "apple", left=1, top=1, width=2, height=2)),
+    "note": lambda s: s.update_images(
+        "train", s.images("train").assign(note="unclear"), s.annotations("train").assign(note="loose\n🍎?"), ANN
+    ),
     "polygon": lambda s: annotated(s, "test", drawn("t", "pear", polygon=[[0, 0], [4, 0], [4, 4]])),
     "add": lambda s: s.add_images("train", images("d", "e"), labels_of(d="kiwi"), ANN, source={"name": "more"},
                                   issues=[Issue("DUPLICATE_CONTENT", where="y")], lines=[("n", 1, "x")]),

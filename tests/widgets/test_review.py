@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.labeling.drawing import Shape
 from customlabels_nb.project.project import Project
 from customlabels_nb.widgets._base import STATIC, join_modules
 from customlabels_nb.widgets.review import Review
 from tests import provision
 from tests.labeling.conftest import another, named, photos, project  # noqa: F401
-from tests.widgets.asking import Page
+from tests.widgets.asking import Cell, Page
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def test_hello_and_show_contain_the_page(page: Page) -> None:
     hello = page.ask("hello")
     assert hello["review"] == {"left": 6, "done": 0, "by_label": {"apple": 4, "pear": 2}}
     assert (hello["query"]["show"], hello["query"]["sort"]) == ("to_review", "name")
+    assert hello["can_draw"]  # so that E and a double click open the annotator
     assert hello["key"].endswith(" review")  # the page data of this project's gallery is not used here
     query = {**hello["query"], "label": "pear"}
     shown = page.ask("show", split="train", query=query, place=0, size=9, pixels=160)
@@ -101,7 +103,8 @@ def test_review_is_controlled_from_python(page: Page, labelled: Project) -> None
     assert len(review.approve().images) == 2
     assert page.pushed == [{"push": "follow"}]  # the page polls immediately
     review.correct("pear", named(review.session, 2))
-    review.reject(named(review.session, 3))
+    review.reject(named(review.session, 3), reason="wrong label")
+    assert review.session.row(named(review.session, 3)[0])["rejected"]["reason"] == "wrong label"
     assert review.progress == {"left": 2, "done": 3, "by_label": {"pear": 2}}
     with pytest.raises(InputError, match=r"images=.* is a string"):
         review.reject("photo.jpg")
@@ -124,6 +127,24 @@ def test_invalid_options_are_refused(labelled: Project) -> None:
         labelled.review(label="fig")
     assert len(labelled.review(label="pear").session.view) == 2
     assert len(labelled.review(label="").session.view) == 0
+
+
+def test_images_saved_in_the_annotator_below_are_reviewed(page: Page, labelled: Project) -> None:
+    review = page.widget
+    names = named(review.session, 0, 1)
+    make_annotations(labelled, names[0], [], ["apple"])
+    review.session.follow()
+    review.set_filter(label="apple")  # the annotator shows all images of the dataset
+    page.ask("fix", image=names[0])
+    _, annotator = Cell(review).widgets
+    for name in names:
+        facts = annotator.session.shapes(name)
+        annotator.session.set_shapes(name, [Shape.read(shape) for shape in facts["shapes"]], labels=["pear"])
+    rows = page.ask("follow", images=names)["rows"]
+    assert [row["reviewed"] for row in rows] == [True, True]
+    assert rows[0]["outlines"] == [[1, 2, 9, 8]]
+    review.remove_labels(names)
+    assert labelled.train_set.images["status"].value_counts()["unlabelled"] == 26
 
 
 FORESEEN = ("labels", "boxes", "status", "reviewed", "agrees")
@@ -170,7 +191,7 @@ def test_the_page_foresees_what_the_kernel_makes_of_a_decision(labelled: Project
             session.set_status(image, pick.choice(["needs_review", "skipped", "labelled"]))
         before = session.rows(image)[0]
         op, label = (
-            pick.choice(["approve", "reject", "label", "label", "label", "unlabel"]),
+            pick.choice(["approve", "reject", "remove", "label", "label", "label", "unlabel"]),
             pick.choice(["apple", "pear"]),
         )
         edit = {"op": op, "label": label, "instead_of": pick.choice([None, "apple", "plum"]) if op == "label" else None}

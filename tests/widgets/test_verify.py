@@ -84,7 +84,7 @@ def test_only_a_prediction_of_boxes_is_fixed_in_the_annotator(
     page.ask("fix", image=names[4])
     assert cell.widgets == (widget, annotator)
     assert widget.progress == {"judged": 1, "wrong": 0, "left": 19}
-    with pytest.raises(RuntimeError, match="not shown"):
+    with pytest.raises(RuntimeError, match="not in the train set"):
         page.ask("fix", image="other.png")
     widget.close()
 

@@ -1,6 +1,6 @@
 // Verify widget: judge predictions as right or wrong, or correct them. The kernel side is in verify.py.
 
-import { element, hint, keepKeys, setText, show } from "./shared/dom.js";
+import { element, hint, takeKeys, setText, show } from "./shared/dom.js";
 import { Footer } from "./shared/footer.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { Notices } from "./shared/notices.js";
@@ -47,7 +47,7 @@ export class Verify extends PicturePages {
   keys = VERIFY_KEYS;
 
   _build(el) {
-    this.root = keepKeys(
+    this.root = takeKeys(
       element("div", {
         class: "clnb clnb-verify loading",
         tabIndex: 0,
@@ -90,7 +90,7 @@ export class Verify extends PicturePages {
       "Fix boxes",
       "fix",
       "Correct the boxes of this image, and draw missed ones (E)",
-      () => this._fix(),
+      () => this._fix(this.focus),
     );
     this.changing = [
       ...undoButtons({ leave, takeBack: (kind) => this._do({ do: kind }) }),
@@ -172,6 +172,10 @@ export class Verify extends PicturePages {
     );
   }
 
+  get draws() {
+    return this.info.draws;
+  }
+
   showToolbars() {
     const { model, query, sentence, draws, read_only: readOnly } = this.info;
     setText(this.title, `Feedback of ${model}`);
@@ -218,7 +222,7 @@ export class Verify extends PicturePages {
       right: () => this._judge({ op: "right" }),
       wrong: () => this._judge({ op: "wrong" }),
       "page right": () => this._finishPage(),
-      fix: () => this._fix(),
+      fix: () => this._fix(this.focus),
     };
   }
 
@@ -271,12 +275,6 @@ export class Verify extends PicturePages {
     const answer = await this._ask("submit", "submit", {});
     if (answer) this.notices.say("submit", answer.text);
     return undefined;
-  }
-
-  async _fix(position = this.focus) {
-    const row = this.listing.rowAt(position);
-    if (!row || !this.info.draws) return;
-    await this.openAnnotator(row.name);
   }
 }
 

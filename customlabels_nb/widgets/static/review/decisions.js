@@ -1,7 +1,27 @@
 // Apply review decisions to the shown rows before the kernel has responded. Rows are those of the gallery with { by,
 // when, reviewed, agrees }.
 
+import { counted } from "../shared/numbers.js";
 import { suggestedLabels } from "./suspects.js";
+
+const WRONG = "wrong label";
+const REASONS_TO_REJECT = {
+  "single-label": [WRONG, "unclear image"],
+  "multi-label": [WRONG, "label missing", "unclear image"],
+  boxes: [WRONG, "box missing", "box is loose", "not this object"],
+  polygons: [WRONG, "polygon missing", "outline is loose", "not this object"],
+};
+
+// Return the question why images are rejected.
+export function rejectQuestion({ task, alone }, count) {
+  return {
+    title: `Reject ${counted(count, "image")}`,
+    text: "The next person labels again, and sees what you reject and why.",
+    reasons: REASONS_TO_REJECT[task ?? (alone ? "single-label" : "multi-label")],
+    enter: "rejects with your own words, or without a reason",
+    optional: true,
+  };
+}
 
 export const REVIEWABLE = ["labelled", "needs_review"];
 
@@ -22,7 +42,7 @@ export function decided(row, edit, { alone = false } = {}) {
   const settled = (change) => ({ ...row, ...change, agrees: agreesWith({ ...row, ...change }) });
   if (op === "approve")
     return REVIEWABLE.includes(row.status) ? settled({ status: "labelled", reviewed: true }) : row;
-  if (op === "reject")
+  if (op === "reject" || op === "remove")
     return settled({
       labels: [],
       boxes: [],

@@ -22,7 +22,7 @@ export class ReviewFooter extends Footer {
       : [
           ...decide,
           hint("Ctrl Z", "undo"),
-          ...(drawn ? [hint("H", "hide boxes")] : []),
+          ...(drawn ? [hint("E", "edit boxes"), hint("H", "hide boxes")] : []),
           hint("?", "keys"),
         ];
     this.hints.replaceChildren(...words);

@@ -11,7 +11,13 @@ const LETTER_KEYS = "abcd"; // more answers are taken with Shift and their numbe
 
 export const JOB_REVIEW_KEYS = keyTable(
   [
-    { run: Object.fromEntries(Object.entries(REVIEW_KEYS.presses).filter(([key]) => key !== "+")) },
+    {
+      run: Object.fromEntries(
+        Object.entries(REVIEW_KEYS.presses).filter(
+          ([, command]) => !["accept", "note", "remove"].includes(command.do),
+        ),
+      ),
+    },
     {
       keys: "A – D",
       help: "take this answer",

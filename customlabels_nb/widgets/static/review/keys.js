@@ -1,10 +1,12 @@
 // Keys of the review. Letters are decisions, so only "/" starts the search for a label.
 
 import {
+  EDIT_ENTRY,
   keyTable,
   HELP_ENTRY,
   LOOK_ENTRY,
   MOVE_ENTRY,
+  NOTE_ENTRY,
   PAGE_ENTRY,
   PAGE_REPEATING,
   RANGE_ENTRY,
@@ -32,13 +34,20 @@ export const REVIEW_KEYS = keyTable(
     },
     {
       keys: "Delete or X",
-      help: "reject: remove the labels and label the image again",
+      help: "reject: label the image again, with the labels as suggestions",
       run: { Delete: { do: "reject" }, Backspace: { do: "reject" }, x: { do: "reject" } },
     },
+    {
+      keys: "Shift Delete or Shift X",
+      help: "remove the labels, without suggestions",
+      run: { "Shift+Delete": { do: "remove" }, "Shift+x": { do: "remove" } },
+    },
+    EDIT_ENTRY,
     UNDO_ENTRY,
     MOVE_ENTRY,
     ...SELECTION_ENTRIES,
     RANGE_ENTRY,
+    NOTE_ENTRY,
     PAGE_ENTRY,
     LOOK_ENTRY,
     {

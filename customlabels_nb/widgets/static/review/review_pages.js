@@ -1,7 +1,8 @@
 // Pages of the review: approve, correct or reject labels, label by label. The kernel side is in review.py.
 
 import { ELSEWHERE } from "../shared/chips.js";
-import { element, keepKeys } from "../shared/dom.js";
+import { element, takeKeys } from "../shared/dom.js";
+import { askReason } from "../shared/job_bar.js";
 import { Notices } from "../shared/notices.js";
 import { pageStart } from "../shared/pages.js";
 import { Panel } from "../shared/panel.js";
@@ -9,7 +10,7 @@ import { PicturePages } from "../shared/picture_pages.js";
 import { emptyQueueText } from "../shared/queue_text.js";
 import { Preview } from "../shared/preview.js";
 import { ReviewBar } from "./bar.js";
-import { correctable, countIn, decided } from "./decisions.js";
+import { correctable, countIn, decided, rejectQuestion } from "./decisions.js";
 import { ReviewFooter } from "./footer.js";
 import { REVIEW_KEYS } from "./keys.js";
 import { suggestedLabels } from "./suspects.js";
@@ -39,7 +40,7 @@ export class ReviewPages extends PicturePages {
   keys = REVIEW_KEYS;
 
   _build(el) {
-    this.root = keepKeys(
+    this.root = takeKeys(
       element("div", {
         class: "clnb clnb-review loading",
         tabIndex: 0,
@@ -64,7 +65,9 @@ export class ReviewPages extends PicturePages {
         }),
       takeBack: (kind) => this._do({ do: kind }),
       approve: () => this._decide({ op: "approve" }),
-      reject: () => this._decide({ op: "reject" }),
+      reject: () => this._reject(),
+      remove: () => this._decide({ op: "remove" }),
+      fix: () => this._fix(this.focus),
     });
     this.labelbar = this.makeLabelBar({
       leave,
@@ -140,7 +143,7 @@ export class ReviewPages extends PicturePages {
   showToolbars() {
     this.root.classList.toggle("with-model", this.info.has_predictions);
     this.footer.ofSuspects = this.info.query.queue === "suspect";
-    this.toolbar.update({ ...this.info, isEmpty: !this.listing.total });
+    this.toolbar.update({ ...this.info, isEmpty: !this.listing.total, draws: this.draws });
     this.showCounts();
   }
 
@@ -224,7 +227,11 @@ export class ReviewPages extends PicturePages {
         if (!this.info.read_only) this.labelbar.begin("");
       },
       approve: () => this._decide({ op: "approve" }),
-      reject: () => this._decide({ op: "reject" }),
+      reject: () => {
+        this._reject();
+      },
+      remove: () => this._decide({ op: "remove" }),
+      fix: () => this._fix(this.focus),
       accept: () => this._acceptTarget(),
     };
   }
@@ -283,6 +290,14 @@ export class ReviewPages extends PicturePages {
         { op: "label", label, instead_of: null },
         { at: { ...target, rows: labelRows } },
       );
+  }
+
+  async _reject() {
+    const target = this.editing.aim();
+    if (this.info.read_only || !target.ranges.length) return;
+    const count = target.ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    const reason = await askReason(this.panel, rejectQuestion(this.info, count));
+    if (reason !== null) this._decide({ op: "reject", reason }, target);
   }
 
   // A decision completes its images: continue with the images after them.

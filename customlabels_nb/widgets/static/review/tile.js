@@ -2,7 +2,7 @@
 
 import { chip, chipsOf, colorOf, described } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
-import { Tile } from "../shared/tile.js";
+import { rejectedBadge, Tile } from "../shared/tile.js";
 import { correctable, whenSaid } from "./decisions.js";
 import { suspectLine, suspectText } from "./suspects.js";
 
@@ -11,7 +11,7 @@ const STANDS = { unlabelled: "to label again", needs_review: "needs review" };
 
 export class ReviewTile extends Tile {
   _showRow(row, labels) {
-    const ownChips = chipsOf({ ...row, predicted: null }, labels);
+    const ownChips = chipsOf({ ...row, predicted: null, prelabels: [] }, labels);
     const parts = ownChips.length
       ? ownChips
       : [
@@ -22,6 +22,7 @@ export class ReviewTile extends Tile {
         ];
     const lines = [element("div", { class: "line said" }, ...parts), this._source(row)];
     if (row.suspects?.length) lines.push(suspectLine(row.suspects[0]));
+    else if (row.rejected) lines.push(element("div", { class: "line" }, rejectedBadge(row)));
     else if (row.predicted) lines.push(this._model(row, labels));
     if (row.findings.length) {
       lines.push(
@@ -88,7 +89,7 @@ export class ReviewTile extends Tile {
   _described(row) {
     const parts = [described(row)];
     if (row.by.length) parts.push(`labelled by ${row.by.join(", ")}`);
-    if (row.predicted)
+    if (row.predicted && !row.rejected)
       parts.push(
         `prediction ${row.agrees ? "agrees" : row.predicted[0]}, confidence ${row.predicted[1].toFixed(2)}`,
       );

@@ -20,7 +20,7 @@ const REVIEW_SORTS = [
 const WITHOUT_MODEL = "There are no predictions for these images yet";
 
 export class ReviewToolbar {
-  // `on` has leave(), split(name), query(change), takeBack(kind), approve(), reject().
+  // `on` has leave(), split(name), query(change), takeBack(kind), approve(), reject(), remove(), fix().
   constructor(on) {
     this.on = on;
     this.title = element("strong", { class: "project" });
@@ -65,13 +65,19 @@ export class ReviewToolbar {
       action();
     };
     this.undoing = undoButtons(on);
-    this.reject = element("button", {
-      type: "button",
-      class: "reject",
-      text: "Reject",
-      title: "Remove the labels of the selected images and label them again (Delete or X)",
-      on: { click: act(on.reject) },
-    });
+    const button = (name, text, title) =>
+      element("button", { type: "button", class: name, text, title, on: { click: act(on[name]) } });
+    this.fix = button("fix", "Edit boxes", "Edit the boxes below (E, double click)");
+    this.remove = button(
+      "remove",
+      "Remove labels",
+      "Label the selected images again, without suggestions (Shift Delete or Shift X)",
+    );
+    this.reject = button(
+      "reject",
+      "Reject",
+      "Label the selected images again, with the labels as suggestions (Delete or X)",
+    );
     this.approve = element(
       "button",
       {
@@ -83,6 +89,7 @@ export class ReviewToolbar {
       element("span", { text: "Approve " }),
       element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }),
     );
+    this._decisions = [this.fix, this.remove, this.reject, this.approve];
     this.node = element(
       "div",
       { class: "band toolbar" },
@@ -93,7 +100,7 @@ export class ReviewToolbar {
       byMenu,
       sortMenu,
       this.search,
-      element("span", { class: "actions" }, ...this.undoing, this.reject, this.approve),
+      element("span", { class: "actions" }, ...this.undoing, ...this._decisions),
     );
   }
 
@@ -107,9 +114,13 @@ export class ReviewToolbar {
     has_predictions: hasModel,
     read_only: readOnly,
     isEmpty,
+    draws,
   }) {
     setText(this.title, project);
-    this.approve.disabled = this.reject.disabled = isEmpty;
+    for (const node of this._decisions) {
+      node.disabled = isEmpty;
+      show(node, !readOnly && (draws || node !== this.fix));
+    }
     if (this.search !== this.search.ownerDocument.activeElement) this.search.value = query.search;
     // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([splits, split, query, annotators, hasModel, readOnly, assist]);
@@ -158,7 +169,7 @@ export class ReviewToolbar {
     );
     show(this.queueMenu, Boolean(query.queue || (assist && (split !== "test" || assist.test))));
     for (const item of [this.showMenu, this.sortMenu]) show(item, !query.queue);
-    for (const button of [this.approve, this.reject, ...this.undoing]) show(button, !readOnly);
+    for (const node of this.undoing) show(node, !readOnly);
   }
 
   showSelection(count) {
