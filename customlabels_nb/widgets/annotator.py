@@ -9,7 +9,6 @@ from customlabels_nb.core import change_signal
 from customlabels_nb.core.polygons import to_one_ring
 from customlabels_nb.images.outlining import Click
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
-from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.widgets._base import STATIC, Handler, join_modules, join_styles
@@ -32,8 +31,9 @@ class _DrawnShapes(TypedDict):
 
 
 class Drawn(_DrawnShapes, total=False):
-    """All shapes, labels and the status of an image to save."""
+    """All shapes, labels and the status of an image to save, and its note if that has changed."""
 
+    note: str
     revision: int | None
     reason: str | None
 
@@ -131,15 +131,14 @@ class Annotator(ImagePages):
             session.open(content["split"])
         shapes = [Shape.read(value) for value in content["shapes"]]
         with session.giving(*dict.fromkeys([*(shape.label for shape in shapes), *content["labels"]])):
-            outcome = session.set_shapes(
-                name, shapes, labels=content["labels"], status=content["status"], revision=content.get("revision")
-            )
+            facts: dict[str, Any] = {key: content.get(key) for key in ("status", "note", "revision")}
+            outcome = session.set_shapes(name, shapes, labels=content["labels"], **facts)
         rows = session.rows([name])
         change_signal.notify(session.root)
         return {
             "info": self._info(),
             "image": name,
-            "short": short_name(name),
+            "short": session.table.shown_name(name),
             "rows": rows,
             "revision": rows[0]["revision"] if rows else None,
             "conflict": bool(outcome.conflicts),

@@ -197,9 +197,14 @@ def test_polygons_and_predictions(lab: Lab) -> None:
     # predictions of a model arrive while the page is open
     annotator.press("PageDown")
     annotator.expect_image("1.png")
+    for point in ((200, 150), (280, 150)):  # a polygon is being drawn meanwhile
+        annotator.click(*point)
     client = annotator.page.kernel_client()
     client.execute(PREDICTIONS, reply=True)
     expect(annotator.rows()).to_have_count(3)
+    annotator.mouse.dblclick(*annotator.at(280, 190))
+    assert annotator.stored(1) == [("apple", 200, 150, 80, 40, [[200, 150], [280, 150], [280, 190]])]
+    annotator.press("Control+z")
     assert annotator.stored(1) == []
     annotator.press("Tab", "Enter")
     expect(root.locator(".row.dashed")).to_have_count(2)
@@ -217,6 +222,73 @@ def test_polygons_and_predictions(lab: Lab) -> None:
     annotator.expect_saved()
     marks = "project.train_set.annotations"
     assert annotator.page.value(f"{marks}.loc[{marks}['left'].isna(), 'label'].tolist()") == ["plum"]
+
+
+#: Predictions for image 0: of a drawn box, of another label there, and of something new.
+OVERLAPPING = """
+name = project.train_set.images["image"].iloc[0]
+said = pd.DataFrame({"image": name, "label": ["apple", "pear", "plum"], "left": [22, 201, 300],
+                     "top": [20, 151, 40], "width": [80, 60, 50], "height": 70, "confidence": [0.9, 0.8, 0.7]})
+project.add_predictions(said, model="m")
+"""
+SELECTED_TEXT = "String(getSelection())"
+
+
+def test_all_are_accepted_beside_drawn_boxes_and_several_shapes_change_at_once(lab: Lab) -> None:
+    annotator = opened(lab)
+    root, page = annotator.root, annotator.page.page
+    drawn = [("apple", 20, 20, 80, 70), ("apple", 200, 150, 60, 70)]
+    for _, left, top, width, height in drawn:
+        annotator.drag((left, top), (left + width, top + height))
+    assert annotator.stored() == drawn
+    annotator.page.kernel_client().execute(OVERLAPPING, reply=True)
+    dashed = root.locator(".row.dashed .count")
+    expect(dashed).to_have_text(["0.80 · relabel?", "0.70 · accept"])
+    annotator.press("a")
+    accepted = [*drawn, ("plum", 300, 40, 50, 70)]
+    assert annotator.stored() == accepted
+    expect(root.locator(".notice")).to_contain_text("1 prediction overlaps another box: Tab to it, Enter accepts.")
+    annotator.press("Shift+Tab", "Enter")
+    assert annotator.stored() == [drawn[0], ("pear", *drawn[1][1:]), accepted[2]]
+    annotator.press("Control+z")
+    assert annotator.stored() == accepted
+    # all, those in a rectangle, and one more: each change is one step
+    annotator.press("Control+a", "2")
+    assert [label for label, *_ in annotator.stored()] == ["pear"] * 3
+    annotator.press("Control+z", "Escape")
+    annotator.drag((5, 5), (120, 120), key="Shift")
+    annotator.click(300, 60, key="Shift")
+    annotator.drag((310, 50), (313, 55))
+    assert annotator.stored() == [("apple", 23, 25, 80, 70), drawn[1], ("plum", 303, 45, 50, 70)]
+    annotator.press("Delete")
+    assert annotator.stored() == [drawn[1]]
+    annotator.press("PageDown")
+    annotator.expect_image("1.png")
+    annotator.press("Control+a")  # nothing is drawn here
+    assert page.evaluate(SELECTED_TEXT) == ""
+
+
+def test_notes_of_shapes_and_images_are_typed_and_stored(lab: Lab) -> None:
+    annotator = opened(lab, width=1280)  # the right panel is folded
+    root, keyboard = annotator.root, annotator.page.page.keyboard
+    annotator.drag((20, 20), (100, 90))
+    annotator.press("m")
+    expect(root.get_by_label("Note on the shape")).to_be_focused()
+    keyboard.type("half <b>hidden</b>")
+    annotator.press("Shift+Enter")
+    keyboard.type("a")
+    annotator.press("Enter", "Escape", "m")  # Escape drops the selection
+    expect(root.get_by_label("Note on the image")).to_be_focused()
+    keyboard.type("too dark")
+    annotator.press("Escape", "m")  # discarded
+    expect(root.get_by_label("Note on the image")).to_have_value("")
+    keyboard.type("what is left of it?")
+    annotator.press("Enter")
+    expect(annotator.rows()).to_have_attribute("title", "apple: half <b>hidden</b>\na")
+    expect(root.locator(".toolbar .size")).to_have_attribute("title", "what is left of it?")
+    annotator.expect_saved()
+    kept = annotator.page.value("(*project.train_set.annotations['note'], project.train_set.images['note'].iloc[0])")
+    assert kept == ("half <b>hidden</b>\na", "what is left of it?")
 
 
 #: Draws a white disc on image 1.

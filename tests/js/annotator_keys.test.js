@@ -37,6 +37,7 @@ test("keys mean what the list of keys says", () => {
   assert.deepEqual(key("Backspace"), { do: "remove" });
   assert.deepEqual(key("n"), { do: "status", status: "labelled" });
   assert.deepEqual(key("0"), { do: "status", status: "skipped" });
+  assert.deepEqual(key("a", { metaKey: true }), { do: "select all" });
   assert.ok(
     ANNOTATOR_KEYS.help.every(
       (row) => row.length === 2 && row.every((text) => typeof text === "string" && text),
@@ -78,7 +79,7 @@ test("a held key repeats moves and gradual changes only", () => {
 test("other keys are left to others", () => {
   for (const name of ["q", "F5", "Shift", "Control", "ä", "Dead"]) assert.equal(key(name), null);
   // the browser's, Lab's
-  for (const name of ["s", "a", "f", "1", "p"]) assert.equal(key(name, { ctrlKey: true }), null);
+  for (const name of ["s", "f", "1", "p"]) assert.equal(key(name, { ctrlKey: true }), null);
   assert.equal(key("b", { altKey: true }), null);
   assert.equal(key("b", { isComposing: true }), null);
 });
@@ -204,10 +205,10 @@ test("Enter accepts what is dashed in an open image of the queue of predictions,
 test("a digit without a label says so, and Accept never goes to the next image", () => {
   const { screen, commands } = slowScreen();
   screen.changes.hint = (text) => screen.done.push(text);
-  screen.changes.accept = ([index]) => screen.done.push(index);
+  screen.changes.accept = ([{ label }]) => screen.done.push(label);
   commands.run({ do: "label", number: 2 });
   assert.equal(commands.accept(), false);
-  screen.changes.prediction = 3;
+  Object.assign(screen.changes, { prediction: 3, picked: { label: "pear" } });
   assert.equal(commands.accept(), true);
-  assert.deepEqual([screen.done, screen.isTurning], [["There is no label 2.", 3], false]);
+  assert.deepEqual([screen.done, screen.isTurning], [["There is no label 2.", "pear"], false]);
 });

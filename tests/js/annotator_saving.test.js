@@ -108,6 +108,7 @@ test("each change is sent, and what comes on top of one on its way is based on w
     "width",
     "height",
     "polygon",
+    "note",
   ]);
   assert.deepEqual(events, [
     ["stored", "a", 2, true],
@@ -366,17 +367,37 @@ test("an image is stale when its row is newer, unless its own changes are on the
   let isPending = false;
   const { store } = storeOf({ pending: () => isPending });
   await store.open("a");
-  const row = (revision, predicted = null) => ({ name: "a", revision, predicted });
+  const row = (revision) => ({ name: "a", revision });
   assert.equal(store.isStale(row(1)), false);
   assert.equal(store.isStale(row(0)), false); // old news that came late
   assert.equal(store.isStale(row(2)), true);
-  assert.equal(store.isStale(row(1, ["apple", 0.5])), true); // a model has said something since
   isPending = true;
   assert.equal(store.isStale(row(2)), false);
   assert.equal(store.isStale({ name: "never opened", revision: 9 }), false);
 });
 
-// An image that is read again because its predictions have changed. `answer(revision)` is the response.
+test("new predictions come to an image that is drawn on, and undo does not take them away", async () => {
+  const guess = (label) => ({ ...BOX, label, confidence: 0.5 });
+  let predictions = [guess("pear")];
+  const store = new AnnotationStore({
+    isPending: () => false,
+    load: async () => ({ facts: { shapes: [], status: "unlabelled", revision: 1, predictions } }),
+  });
+  const { imageShapes } = await store.open("a");
+  imageShapes.add(BOX, { select: true });
+  imageShapes.change({ dropped: imageShapes.predictions });
+  await store.renewPredictions("a");
+  assert.equal(imageShapes.predictions.length, 0); // nothing is new
+  predictions = [guess("pear"), guess("plum")];
+  await store.renewPredictions("a");
+  const shown = () => imageShapes.predictions.map(({ label }) => label).join();
+  assert.deepEqual([shown(), imageShapes.shapes.length, imageShapes.selected], ["plum", 1, 0]);
+  imageShapes.undo();
+  imageShapes.undo();
+  assert.deepEqual([shown(), imageShapes.shapes.length], ["pear,plum", 0]);
+});
+
+// An image that is read again because its row is newer. `answer(revision)` is the response.
 async function readAgain() {
   const pending = new Set();
   let answer = null;

@@ -40,6 +40,8 @@ function setUp() {
     camera: new Camera(),
     shapes: [box("apple", 0), box("pear", 120), box("apple", 240)],
     predictions: [],
+    asks: new Map(),
+    also: [],
     selected: null,
     prediction: null,
     corner: null,
@@ -88,8 +90,11 @@ test("other shapes, predictions, labels hidden or recolored, and another size ar
   painter.paint(scene);
   painter.paint({ ...scene, shapes: [box("pear", 3)] });
   assert.deepEqual(paper.painted, ["1 pear"]);
-  painter.paint({ ...scene, predictions: [{ ...box("pear", 3), top: 150, confidence: 0.5 }] });
+  const predictions = [{ ...box("pear", 3), top: 150, confidence: 0.5 }];
+  painter.paint({ ...scene, predictions });
   assert.deepEqual(paper.painted, ["4 pear 0.50", "1 apple", "2 pear", "3 apple"]);
+  painter.paint({ ...scene, predictions: [...predictions], isSuggested: true, prediction: 0 });
+  assert.deepEqual(paper.painted, ["4 pear ⏎", "1 apple", "2 pear", "3 apple"]);
   hidden.add("apple");
   painter.paint(scene);
   assert.deepEqual(paper.painted, ["2 pear"]);
@@ -214,4 +219,24 @@ test("a tag without a free place is left out until its shape is hovered or selec
   assert.deepEqual(paper.painted, []); // would cover the small ones
   painter.paint({ ...scene, shapes, selected: 1 });
   assert.deepEqual(paper.painted, ["1", "2"]);
+});
+
+test("names can be hidden, and of more than 15 shapes only the pointed and the selected one are named", () => {
+  const { paper, painter, scene } = setUp();
+  painter.paint({ ...scene, isNameless: true, selected: 1 });
+  assert.deepEqual(paper.painted, []);
+  painter.resize({ width: 4_000, height: 300 }, 1);
+  const shapes = Array.from({ length: 15 }, (_, index) => box("apple", 240 * index));
+  painter.paint({ ...scene, shapes, pointed: shapes[2] });
+  assert.equal(paper.painted[2], "3 apple");
+  const predictions = [{ ...box("pear", 3_700), confidence: 0.5 }];
+  const asks = new Map([[predictions[0], null]]);
+  const numbers = Array.from({ length: 15 }, (_, index) => String(index + 1));
+  const crowded = { ...scene, shapes, predictions, asks };
+  painter.paint(crowded);
+  assert.deepEqual(paper.painted, ["16?", ...numbers]);
+  painter.paint({ ...crowded, pointed: predictions[0] });
+  assert.deepEqual(paper.painted, ["16?", ...numbers, "16? pear 0.50"]);
+  painter.paint({ ...crowded, pointed: shapes[3], selected: 0 });
+  assert.deepEqual(paper.painted, ["16?", ...numbers.slice(1), "1 apple", "4 apple"]);
 });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { Changes } from "../../customlabels_nb/widgets/static/annotator/changes.js";
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
+import { rejectionText } from "../../customlabels_nb/widgets/static/shared/chips.js";
 import { forMany, randomBox } from "./random.js";
 
 const IMAGE = { name: "a.jpg", width: 100, height: 80 };
@@ -20,10 +21,15 @@ function doSomething(imageShapes, random) {
       imageShapes.replace(at, randomBox(random, IMAGE), { merge: random.pick([null, "nudge"]) }),
     remove: () => imageShapes.shapes.length && imageShapes.remove(at),
     select: () => imageShapes.select(imageShapes.shapes.length ? at : null),
+    toggle: () => imageShapes.shapes.length && imageShapes.toggle(at),
+    removeSelected: () =>
+      imageShapes.selected !== null && imageShapes.remove(...imageShapes.chosen),
     label: () => imageShapes.change({ labels: random.pick([[], ["apple"], ["apple", "pear"]]) }),
     status: () =>
       imageShapes.change({ status: random.pick(["needs_review", "skipped", "unlabelled"]) }),
-    drop: () => imageShapes.change({ predictions: imageShapes.predictions.slice(1) }),
+    note: () =>
+      imageShapes.setNote(imageShapes.shape ? random.pick(["shape", "image"]) : "image", "unclear"),
+    drop: () => imageShapes.change({ dropped: imageShapes.predictions.slice(1) }),
   };
   does[random.pick(Object.keys(does))]();
 }
@@ -53,7 +59,7 @@ test("undo goes back through every state, and redo forth again", () => {
   });
 });
 
-test("what is selected is always a shape that is there", () => {
+test("what is selected is always shapes that are there, each once", () => {
   forMany(200, (random) => {
     const imageShapes = shapesOf();
     for (let step = 0; step < 60; step += 1) {
@@ -62,9 +68,10 @@ test("what is selected is always a shape that is there", () => {
       else if (random4 === 1) imageShapes.redo();
       else doSomething(imageShapes, random);
       assert.ok(
-        imageShapes.selected === null || imageShapes.shape,
-        `${imageShapes.selected} of ${imageShapes.shapes.length}`,
+        imageShapes.chosen.every((index) => imageShapes.shapes[index]),
+        `${imageShapes.chosen} of ${imageShapes.shapes.length}`,
       );
+      assert.equal(new Set(imageShapes.chosen).size, imageShapes.chosen.length);
     }
   });
 });
@@ -118,7 +125,8 @@ test("needs review lasts while one draws on, if it was said here; else drawing s
 
 test("dropping a prediction is a step of its own and no label", () => {
   const imageShapes = shapesOf({ predictions: [BOX] });
-  imageShapes.change({ predictions: [] });
+  imageShapes.change({ dropped: imageShapes.predictions });
+  assert.equal(imageShapes.predictions.length, 0);
   assert.equal(imageShapes.status, "unlabelled");
   imageShapes.undo();
   assert.equal(imageShapes.predictions.length, 1);
@@ -230,4 +238,63 @@ test("a key relabels a shape that was selected; after drawing it sets the next l
   imageShapes.select(0);
   changes.chooseLabel("plum");
   assert.deepEqual([imageShapes.shape.label, said.length], ["plum", 1]);
+});
+
+test("a note on a shape or on the image is one step, leaves the status, and is not copied", () => {
+  const imageShapes = shapesOf({ shapes: [BOX], status: "needs_review", note: "dark" });
+  let saved = 0;
+  const screen = {
+    imageShapes,
+    hidden: new Set(),
+    info: { read_only: false, labels: [{ label: "apple" }] },
+    changed: () => {
+      saved += 1;
+    },
+  };
+  const changes = new Changes(screen);
+  imageShapes.select(0);
+  changes.setNote("shape", " half hidden ");
+  assert.deepEqual([imageShapes.shape.note, imageShapes.note], ["half hidden", "dark"]);
+  changes.setNote("shape", "half hidden"); // as it is
+  changes.setNote("image", "");
+  assert.deepEqual([imageShapes.note, imageShapes.status, saved], ["", "needs_review", 2]);
+  changes.duplicate();
+  assert.deepEqual(
+    imageShapes.shapes.map(({ note }) => note),
+    ["half hidden", null],
+  );
+  for (let step = 0; step < 3; step += 1) imageShapes.undo();
+  assert.deepEqual([imageShapes.shapes, imageShapes.note], [[BOX], "dark"]);
+});
+
+test("an image says who has rejected it and why, until it is labelled again", () => {
+  const rejected = { by: "ann", reason: "boxes are loose" };
+  const imageShapes = shapesOf({ rejected });
+  assert.equal(imageShapes.rejection, rejected);
+  imageShapes.add(BOX);
+  assert.equal(imageShapes.rejection, null);
+  imageShapes.undo();
+  assert.equal(imageShapes.rejection, rejected);
+  imageShapes.renewPredictions({}); // labelled by now
+  assert.deepEqual([imageShapes.rejection, shapesOf().rejection], [null, null]);
+  assert.equal(rejectionText(rejected), "Rejected by \u2068ann\u2069: \u2068boxes are loose\u2069");
+  assert.equal(rejectionText({ by: "ann", reason: "" }), "Rejected by \u2068ann\u2069");
+});
+
+test("suggestions stay until they are settled, when those of models are shown", () => {
+  const [rejected, other] = [
+    { by: "ann", reason: "" },
+    { ...BOX, left: 60, confidence: 0.5 },
+  ];
+  const [suggested, free] = [
+    { ...BOX, confidence: 1 },
+    { ...BOX, top: 60, confidence: 1 },
+  ];
+  const imageShapes = shapesOf({ rejected, predictions: [suggested, free] });
+  imageShapes.change({ shapes: [BOX], accepted: [suggested] });
+  imageShapes.renewPredictions({ predictions: [other] });
+  assert.deepEqual(imageShapes.predictions, [free]);
+  imageShapes.change({ dropped: [free] });
+  imageShapes.renewPredictions({ predictions: [other] });
+  assert.deepEqual(imageShapes.predictions, [other]);
 });

@@ -171,6 +171,12 @@ def test_follow_reports_changes_of_others(
     news = page.ask("follow", images=names)
     assert news["rows"][1]["predicted"] == ["apple", 0.75]
     assert page.ask("image", image=names[1], pixels=800)["predictions"][0]["left"] == 1
+    read = news["info"]["predictions_read"]
+    both = pd.concat([frame, frame.assign(left=20)]).assign(image=names[1], confidence=0.75)
+    project.add_predictions(both, model="m")  # the row is the same, but one more box is predicted
+    news = page.ask("follow", images=names)
+    assert news["info"]["predictions_read"] == read + 1
+    assert page.ask("follow", images=names) == {}
 
 
 def test_a_saved_notebook_gets_a_small_picture(project: Project, capsys: pytest.CaptureFixture) -> None:  # noqa: F811

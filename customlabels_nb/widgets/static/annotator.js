@@ -18,7 +18,7 @@ import {
   Turning,
 } from "./annotator/turning.js";
 
-const ANNOTATOR_FOLLOWS_EVERY = 2_000;
+const ANNOTATOR_FOLLOWS_EVERY = 1_500;
 
 class Annotator extends Turning {
   constructor(model, el) {
@@ -120,7 +120,9 @@ class Annotator extends Turning {
   // Apply the project's state. If the chosen label was renamed or removed, the label in its position is chosen.
   takeInfo(info) {
     const before = this.info?.labels ?? [];
+    const read = this.info?.predictions_read;
     this.info = Object.assign(this.info ?? {}, info);
+    if (read !== undefined && read !== this.info.predictions_read) this._renewPredictions();
     this.root.classList.toggle("job", Boolean(info.job));
     this.jobBar.update(info.job);
     if (this.listing.view !== null) this._grow();
@@ -265,6 +267,7 @@ class Annotator extends Turning {
         shapes: edit.shapes,
         labels: edit.labels,
         status: edit.status,
+        note: edit.note,
         selected: null,
       });
       if (imageShapes === this.imageShapes) this.changed();
@@ -272,6 +275,15 @@ class Annotator extends Turning {
     } catch (error) {
       this.notices.say("save", `Not saved: ${error.message}`, { kind: "error" });
     }
+  }
+
+  // Show what models have predicted since, beside what is being drawn.
+  async _renewPredictions() {
+    this.store.readAnew();
+    const { imageShapes } = this;
+    if (!imageShapes) return;
+    await this.store.renewPredictions(imageShapes.image.name).catch(() => {}); // the next poll says what is wrong
+    if (!this.closed && imageShapes === this.imageShapes) this.shown();
   }
 
   refused(edit, error) {

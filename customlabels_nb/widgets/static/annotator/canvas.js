@@ -12,7 +12,7 @@ const RESTS_AFTER = 200;
 
 export class Canvas {
   // `drawing` is the state machine of gestures. `scene()` returns what else to paint. `on` has press(), changed(),
-  // selected(), pointed(index) of the shape under the pointer or null, zoomed(scale) and detail(region, pixels) →
+  // selected(), pointed(point, tolerance) or pointed(null), zoomed(scale) and detail(region, pixels) →
   // Promise of an image of the region.
   constructor({ drawing, scene, on }) {
     this.drawing = drawing;
@@ -225,6 +225,8 @@ export class Canvas {
       camera: this.camera,
       shapes: imageShapes.shapes,
       selected: imageShapes.selected,
+      also: imageShapes.also,
+      band: this.drawing.band,
       corner: this.drawing.corner,
       draft: this.drawing.draft,
       guides,
@@ -262,6 +264,7 @@ export class Canvas {
           tolerance,
           fresh: event.ctrlKey || event.metaKey,
           removes: event.altKey,
+          adds: event.shiftKey,
         })
       )
         this.on.changed();
@@ -315,10 +318,9 @@ export class Canvas {
   }
 
   _showCursor(point, fresh) {
-    const hit = fresh
-      ? null
-      : this.drawing.hit(this.camera.toImage(point), TOLERANCE / this.camera.scale);
-    this.on.pointed(hit?.index ?? null);
+    const there = [this.camera.toImage(point), TOLERANCE / this.camera.scale];
+    const hit = fresh ? null : this.drawing.hit(...there);
+    this.on.pointed(...there);
     const style = this.spaceHeld
       ? "grab"
       : cursorFor(hit, { grabs: this.drawing.grabs(hit), draws: this.drawing.tool !== "select" });

@@ -2,24 +2,41 @@
 
 import { HINT_LABEL, HINT_SMALL } from "./drawing.js";
 import { placed, taken, withNumber } from "./fitting.js";
+import { withoutTwins } from "./matching.js";
 import { simplified } from "./rings.js";
 import { pointsOf, withoutCorner, withPolygon } from "../shared/geometry.js";
 import { offerReview } from "../label_manager/opening.js";
 import { askReason } from "../shared/job_bar.js";
+import { counted } from "../shared/numbers.js";
 import { askToSkip } from "../shared/panels.js";
+
+const QUESTIONS = [
+  "prediction overlaps another box: Tab to it, Enter accepts.",
+  "predictions overlap other boxes: Tab to them, Enter accepts.",
+];
 
 export class Changes {
   // `screen` has imageShapes, info, label, hidden, locked, drawing, notices, panel, saving, request(kind, content),
   // takeInfo(info), sendToReview(action), outlining, tolerance, changed() and shown().
   constructor(screen) {
     this.screen = screen;
-    this.clipboard = null;
-    this.prediction = null; // index of the selected prediction
+    this.clipboard = []; // copied shapes
+    this.picked = null; // selected prediction
     this.whole = new WeakMap(); // simplified shape → { polygon before, tolerance }
   }
 
   get may() {
     return Boolean(this.screen.imageShapes) && !this.screen.info.read_only;
+  }
+
+  // Index of the selected prediction among those that are shown, or null.
+  get prediction() {
+    const index = this.screen.imageShapes?.predictions.indexOf(this.picked) ?? -1;
+    return index < 0 ? null : index;
+  }
+
+  set prediction(index) {
+    this.picked = this.screen.imageShapes?.predictions[index] ?? null;
   }
 
   hint(text) {
@@ -35,7 +52,8 @@ export class Changes {
     }
     const { imageShapes } = screen;
     screen.notices.drop("hint");
-    if (!this.may || !imageShapes.shape || imageShapes.shape.label === label) screen.shown();
+    const isSet = () => imageShapes.chosen.every((at) => imageShapes.shapes[at].label === label);
+    if (!this.may || isSet()) screen.shown();
     else if (!imageShapes.isNew) this._relabel(label);
     else {
       const step = {
@@ -56,7 +74,8 @@ export class Changes {
 
   _relabel(label) {
     const { imageShapes } = this.screen;
-    imageShapes.replace(imageShapes.selected, { ...imageShapes.shape, label });
+    const { shapes, chosen } = imageShapes;
+    imageShapes.replaceAll(new Map(chosen.map((at) => [at, { ...shapes[at], label }])));
     this.screen.changed();
   }
 
@@ -108,7 +127,7 @@ export class Changes {
     } else
       imageShapes.change({
         status: imageShapes.status === status ? back : status,
-        predictions: status === "labelled" ? [] : imageShapes.predictions,
+        ...(status === "labelled" ? { dropped: imageShapes.given } : {}),
       });
     this.prediction = null;
     this.screen.changed();
@@ -123,6 +142,15 @@ export class Changes {
     imageShapes.change({ shapes: [], labels: [], status: "skipped" });
     this.screen.changed();
     this.screen.turn(1);
+  }
+
+  // `kind` is "shape" for the selected one, or "image".
+  setNote(kind, text) {
+    const { imageShapes } = this.screen;
+    const before = (kind === "image" ? imageShapes : imageShapes?.shape)?.note ?? "";
+    if (!this.may || text.trim() === before) return;
+    imageShapes.setNote(kind, text.trim());
+    this.screen.changed({ keepHint: true });
   }
 
   setNumber(name, text) {
@@ -140,34 +168,36 @@ export class Changes {
   }
 
   // -- predictions --------------------------------------------------------------------------------------
-  accept(indices, { whole = null } = {}) {
-    if (!this.may) return;
+  // Make predictions shapes. One that doubts the label of a shape changes this label instead.
+  accept(chosen, { whole = null } = {}) {
+    if (!this.may || !(chosen.length || whole)) return;
     const { imageShapes, hidden } = this.screen;
-    const chosen = indices.filter((index) => imageShapes.predictions[index]);
-    if (!chosen.length && !whole) return;
-    const good = chosen
-      .map((index) => taken(imageShapes.predictions[index], imageShapes.image))
-      .filter(Boolean);
-    for (const { label } of good) hidden.delete(label);
-    const predictions = imageShapes.predictions.filter((_, index) => !chosen.includes(index));
-    this.prediction = null;
-    const labels = whole ? [...imageShapes.labels, whole] : imageShapes.labels;
+    const shapes = [...imageShapes.shapes];
+    for (const prediction of chosen) {
+      const doubted = imageShapes.asks.get(prediction) ?? null;
+      const shape = taken(prediction, imageShapes.image);
+      if (doubted !== null) shapes[doubted] = { ...shapes[doubted], label: prediction.label };
+      else if (shape) shapes.push(shape);
+      else this.hint("Predictions outside the image were left out.");
+      hidden.delete(prediction.label);
+    }
     imageShapes.change({
-      shapes: [...imageShapes.shapes, ...good],
-      labels,
-      predictions,
+      shapes,
+      labels: whole ? [...imageShapes.labels, whole] : imageShapes.labels,
+      accepted: [...imageShapes.state.accepted, ...chosen],
       selected: null,
     });
-    if (good.length < chosen.length) this.hint("Predictions outside the image were left out.");
     this.screen.changed({ keepHint: true });
   }
 
-  // Accept predicted shapes and the predicted label of the entire image.
+  // Accept the predicted label of the entire image, and the predicted shapes where there is no shape yet.
   acceptAll() {
-    this.accept(
-      (this.screen.imageShapes?.predictions ?? []).map((_, index) => index),
-      { whole: this.offered?.[0] },
-    );
+    const { imageShapes } = this.screen;
+    if (!imageShapes) return;
+    const free = imageShapes.predictions.filter((each) => !imageShapes.asks.has(each));
+    this.accept(withoutTwins(free, imageShapes.image), { whole: this.offered?.[0] });
+    const left = imageShapes.predictions.length;
+    if (left) this.hint(counted(left, ...QUESTIONS));
   }
 
   // Predicted label of the entire image with its confidence, while no label is assigned. Otherwise null.
@@ -179,11 +209,7 @@ export class Changes {
 
   _dropPrediction() {
     const { imageShapes } = this.screen;
-    const dropped = this.prediction;
-    this.prediction = null;
-    imageShapes.change({
-      predictions: imageShapes.predictions.filter((_, index) => index !== dropped),
-    });
+    imageShapes.change({ dropped: [...imageShapes.state.dropped, this.picked] });
     this.screen.shown();
   }
 
@@ -233,7 +259,7 @@ export class Changes {
     ) {
       if (drawing.removeCorner()) screen.changed();
     } else if (imageShapes.shape) {
-      imageShapes.remove(imageShapes.selected);
+      imageShapes.remove(...imageShapes.chosen);
       screen.changed();
     }
   }
@@ -272,36 +298,54 @@ export class Changes {
     if (this.may && this.screen.drawing.nudge(dx, dy)) this.screen.changed();
   }
 
+  // Select all shapes that can be changed.
+  selectAll() {
+    const { imageShapes, drawing } = this.screen;
+    if (!imageShapes) return;
+    this.prediction = null;
+    imageShapes.choose(usableOf([...imageShapes.shapes.keys()], imageShapes, drawing));
+    this.screen.shown();
+  }
+
+  get _chosen() {
+    const { chosen = [], shapes = [] } = this.screen.imageShapes ?? {};
+    return shapes.filter((_, index) => chosen.includes(index));
+  }
+
   copy() {
-    const { shape } = this.screen.imageShapes ?? {};
-    if (shape) this.clipboard = shape;
+    const chosen = this._chosen;
+    if (chosen.length) this.clipboard = chosen;
     else this.hint("No shape is selected. Click the edge of a shape, or press Tab.");
   }
 
   paste() {
-    const same = (item) =>
-      ["left", "top", "width", "height"].every((name) => item[name] === this.clipboard[name]);
-    if (this.clipboard)
-      this._put(this.clipboard, this.screen.imageShapes?.shapes.some(same) ? 10 : 0);
+    const isThere = (copied) =>
+      this.screen.imageShapes?.shapes.some((item) =>
+        ["left", "top", "width", "height"].every((name) => item[name] === copied[name]),
+      );
+    if (this.clipboard.length) this._put(this.clipboard, this.clipboard.some(isThere) ? 10 : 0);
     else this.hint("Nothing to paste. Copy a shape first (Ctrl C).");
   }
 
   duplicate() {
-    const { shape } = this.screen.imageShapes ?? {};
-    if (shape) this._put(shape, 10);
+    this._put(this._chosen, 10);
   }
 
-  // Add a shape to the shown image, inside its bounds, and select it so that the arrow keys move it.
-  _put(shape, shift = 0) {
-    if (!this.may) return;
+  // Add shapes to the shown image, inside its bounds, and select them so that the arrow keys move them.
+  _put(copied, shift = 0) {
+    if (!this.may || !copied.length) return;
     const { imageShapes, hidden, info } = this.screen;
-    if (!info.labels.some(({ label }) => label === shape.label)) {
+    const names = new Set(info.labels.map(({ label }) => label));
+    if (!copied.every(({ label }) => names.has(label))) {
       this.hint(HINT_LABEL);
       return;
     }
-    hidden.delete(shape.label);
+    for (const { label } of copied) hidden.delete(label);
     this.prediction = null;
-    imageShapes.add(placed(shape, imageShapes.image, shift), { select: true });
+    const count = imageShapes.shapes.length;
+    const added = copied.map((shape) => placed(shape, imageShapes.image, shift));
+    imageShapes.change({ shapes: [...imageShapes.shapes, ...added], selected: null });
+    imageShapes.choose(added.map((_, index) => count + index));
     this.screen.changed();
   }
 
@@ -323,8 +367,12 @@ export class Changes {
     const { screen } = this;
     if (!label) return;
     if (!screen[set].delete(label)) screen[set].add(label);
-    if (screen.imageShapes?.shape && !screen.drawing.usable(screen.imageShapes.shape))
-      screen.imageShapes.select(null);
+    const { imageShapes, drawing } = screen;
+    const kept = imageShapes && usableOf(imageShapes.chosen, imageShapes, drawing);
+    if (kept?.length < imageShapes?.chosen.length) imageShapes.choose(kept);
     screen.shown();
   }
 }
+
+const usableOf = (indices, { shapes }, drawing) =>
+  indices.filter((index) => drawing.usable(shapes[index]));

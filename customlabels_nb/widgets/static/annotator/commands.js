@@ -25,6 +25,7 @@ const CHANGES = new Set([
   "simplify",
   "paste",
   "duplicate",
+  "select all",
   "undo",
   "redo",
   "accept all",
@@ -44,15 +45,14 @@ export class Commands {
 
   key(event) {
     const { screen } = this;
-    if (!screen.info || event.defaultPrevented || event.target.closest("input, select, textarea"))
-      return;
+    if (event.defaultPrevented || event.target.closest("input, select, textarea")) return;
     const onButton = event.target.closest("button, a");
     if (onButton && ["Enter", " ", "Tab"].includes(event.key)) return;
     const command = event.key === " " ? { do: "space" } : commandFor(ANNOTATOR_KEYS, event);
     if (!command || (command.do === "cycle" && this._leavesByTab())) return;
     event.preventDefault();
     event.stopPropagation();
-    if (command.do !== "held") this.run(command);
+    if (screen.info && command.do !== "held") this.run(command);
   }
 
   // Tab cycles through the shapes. After Esc, or without shapes, it moves to the next element as usual.
@@ -96,6 +96,7 @@ export class Commands {
       simplify: () => changes.simplify(nextTolerance(changes.tolerance, command.by)),
       copy: () => changes.copy(),
       paste: () => changes.paste(),
+      "select all": () => changes.selectAll(),
       duplicate: () => changes.duplicate(),
       undo: () => changes.takeBack("undo"),
       redo: () => changes.takeBack("redo"),
@@ -106,6 +107,8 @@ export class Commands {
       fit: () => canvas.fit(),
       "one to one": () => canvas.oneToOne(),
       guides: () => screen.toggleGuides(),
+      names: () => screen.toggleNames(),
+      note: () => screen.writeNote(),
       "full screen": () => screen.toggleFullScreen(),
       hide: () => changes.toggle("hidden", screen.label),
       lock: () => changes.toggle("locked", screen.label),
@@ -176,7 +179,7 @@ export class Commands {
     } else if (drawing.corners) {
       if (drawing.closePolygon()) this.screen.changed();
     } else if (drawing.tool === "outline" && outlining.keep()) this.screen.shown();
-    else if (changes.prediction !== null && !drawing.gesture) changes.accept([changes.prediction]);
+    else if (changes.prediction !== null && !drawing.gesture) changes.accept([changes.picked]);
     else return false;
     this.screen.canvas.paintSoon();
     return true;

@@ -6,6 +6,7 @@ import {
   boxFromCorners,
   clipBox,
   clipPoint,
+  encloses,
   pointsOf,
   fittedTo,
   isInPolygon,
@@ -16,6 +17,7 @@ import {
   ringArea,
   ringAt,
   ringsOf,
+  shiftWithin,
   withCorner,
   withoutCorner,
   withoutRing,
@@ -44,7 +46,8 @@ const HINT_ONE_RING =
  */
 /**
  * @typedef {{ kind: string, hit?: Hit | null, index: number | null, start: Point, tolerance: number,
- *   shape?: Shape | null, outlines?: boolean, removes?: boolean, added?: boolean, moved?: boolean }} Gesture
+ *   shape?: Shape | null, moves?: Map<number, Shape>, outlines?: boolean, removes?: boolean, added?: boolean,
+ *   moved?: boolean }} Gesture
  */
 /**
  * Interface that a Drawing needs from its screen.
@@ -118,12 +121,19 @@ export class Drawing {
     return held &&
       held.imageShapes === this.imageShapes &&
       held.index === this.imageShapes.selected &&
+      !this.imageShapes.also.length &&
       pointsOf(this.imageShapes.shape?.polygon)[held.corner]
       ? held.corner
       : null;
   }
 
-  // Preview of the shape if the gesture ended now, with its index (null for a new shape).
+  // Rectangle around the shapes that the gesture selects, or null.
+  get band() {
+    return this.gesture?.kind === "choose" && this.gesture.moved ? this.gesture.shape : null;
+  }
+
+  // Preview of the shape if the gesture ended now, with its index (null for a new shape), and of others that move
+  // along, by index.
   get draft() {
     const label = this.label();
     if (this.corners)
@@ -138,15 +148,15 @@ export class Drawing {
     if (this.keyed) return { index: null, shape: { label, polygon: null, ...this.keyed } };
     if (this.unnamed) return { index: null, shape: { ...this.unnamed.shape, label } };
     const { gesture } = this;
-    if (!gesture?.moved) return null;
-    return { index: gesture.index, shape: gesture.shape };
+    if (!gesture?.moved || gesture.kind === "choose") return null;
+    return { index: gesture.index, shape: gesture.shape, moves: gesture.moves };
   }
 
   hit(point, tolerance) {
     return (
       this.imageShapes &&
       hitTest(point, this.imageShapes.shapes, {
-        selected: this.imageShapes.selected,
+        selected: this.imageShapes.also.length ? null : this.imageShapes.selected,
         tolerance,
         usable: this.usable,
       })
@@ -157,19 +167,24 @@ export class Drawing {
   // shape that was just drawn except for its handles, because the next one may be close to it or inside it.
   grabs(hit) {
     if (!hit || this.tool === "select") return Boolean(hit);
-    const { selected, isNew } = this.imageShapes;
+    const { chosen, isNew } = this.imageShapes;
     return (
-      hit.index === selected &&
+      chosen.includes(hit.index) &&
       (hit.part === "handle" || hit.part === "corner" || (!isNew && !this.isCombining))
     );
   }
 
   // Start a gesture and return true if the shapes changed. `fresh` (modifier key) draws a new shape even inside the
-  // selected one. `removes` deletes a corner.
-  press(point, { tolerance, fresh = false, removes = false }) {
+  // selected one. `removes` deletes a corner. `adds` selects more shapes: the one there, or all in a rectangle.
+  press(point, { tolerance, fresh = false, removes = false, adds = false }) {
     const { imageShapes } = this;
     if (!imageShapes) return false;
     this.unnamed = null;
+    if (adds && !this.corners && !this.isCombining) {
+      const hit = this.hit(point, tolerance);
+      this.gesture = { kind: "choose", hit, index: null, start: point, tolerance };
+      return false;
+    }
     const hit = fresh ? null : this.hit(point, tolerance);
     if (this.isCombining && (this.corners || !this.grabs(hit)))
       return this._combiningPress(point, hit, tolerance, removes);
@@ -234,7 +249,8 @@ export class Drawing {
     gesture.moved = true;
     const size = imageShapes.image;
     const before = imageShapes.shapes[gesture.index];
-    if (gesture.kind === "point") {
+    if (gesture.kind === "choose") gesture.shape = boxFromCorners(gesture.start, point);
+    else if (gesture.kind === "point") {
       if (gesture.added) this.corners = [...this.corners.slice(0, -1), this.cursor];
     } else if (gesture.kind === "box" || gesture.kind === "outline")
       gesture.shape = {
@@ -250,7 +266,22 @@ export class Drawing {
         mapCorners(before.polygon, (item, index) => (index === gesture.hit.corner ? point : item)),
         size,
       );
-    else gesture.shape = moved(before, dx, dy, size);
+    else {
+      const { chosen } = imageShapes;
+      const together = chosen.includes(gesture.index) ? chosen : [gesture.index];
+      gesture.moves = this._moved(together, dx, dy);
+      gesture.shape = gesture.moves.get(gesture.index);
+    }
+  }
+
+  // Shift shapes by as much as all of them stay in the image. Returns them by index.
+  _moved(indices, dx, dy) {
+    const { shapes, image } = this.imageShapes;
+    const [x, y] = indices.reduce(
+      ([left, top], index) => shiftWithin(shapes[index], left, top, image),
+      [dx, dy],
+    );
+    return new Map(indices.map((index) => [index, moved(shapes[index], x, y, image)]));
   }
 
   // End the gesture and return true if the shapes changed. A click without movement selects the shape there, or none.
@@ -259,6 +290,7 @@ export class Drawing {
     const { gesture, imageShapes } = this;
     this.gesture = null;
     if (!gesture || gesture.kind === "point") return false;
+    if (gesture.kind === "choose") return this._choose(gesture);
     const isClick = gesture.kind === "outline" && gesture.moved && isTooSmall(gesture.shape);
     if (!gesture.moved || isClick) return this._click(gesture, point);
     if (gesture.kind === "box") return this._keep(gesture.shape);
@@ -270,9 +302,22 @@ export class Drawing {
       if (this.mayDraw()) this.outlined({ box: gesture.shape });
       return false;
     }
-    imageShapes.replace(gesture.index, gesture.shape);
-    if (gesture.index !== imageShapes.selected) imageShapes.select(gesture.index);
+    imageShapes.replaceAll(gesture.moves ?? new Map([[gesture.index, gesture.shape]]));
+    if (!imageShapes.chosen.includes(gesture.index)) imageShapes.select(gesture.index);
     return true;
+  }
+
+  // Add the shape that was clicked to the selection, or remove it there, or add all that are inside the rectangle.
+  /** @param {Gesture} gesture */
+  _choose({ hit, shape: band }) {
+    const { imageShapes } = this;
+    if (band) {
+      const inside = imageShapes.shapes.flatMap((shape, index) =>
+        this.usable(shape) && encloses(band, shape) ? [index] : [],
+      );
+      imageShapes.choose([...new Set([...imageShapes.chosen, ...inside])]);
+    } else if (hit) imageShapes.toggle(hit.index);
+    return false;
   }
 
   /**
@@ -289,6 +334,7 @@ export class Drawing {
     if (
       hit &&
       hit.index === imageShapes.selected &&
+      !imageShapes.also.length &&
       !imageShapes.isNew &&
       hit.part === "edge" &&
       imageShapes.shape.polygon
@@ -470,23 +516,18 @@ export class Drawing {
     return true;
   }
 
-  // Move the selected shape, or only its corner that was clicked last. Returns true if the shapes changed.
+  // Move the selected shapes, or only the corner that was clicked last. Returns true if the shapes changed.
   nudge(dx, dy) {
     const { imageShapes, corner } = this;
     if (!imageShapes?.shape) return false;
-    const points = imageShapes.shape.polygon;
-    const shape =
+    const { selected, shape, chosen, image } = imageShapes;
+    const shifted = ([x, y], index) => (index === corner ? [x + dx, y + dy] : [x, y]);
+    const moves =
       corner === null
-        ? moved(imageShapes.shape, dx, dy, imageShapes.image)
-        : withPolygon(
-            imageShapes.shape,
-            mapCorners(points, ([x, y], index) => (index === corner ? [x + dx, y + dy] : [x, y])),
-            imageShapes.image,
-          );
-    if (isTooSmall(shape)) return false;
-    imageShapes.replace(imageShapes.selected, shape, {
-      merge: `nudge ${imageShapes.selected} ${corner}`,
-    });
+        ? this._moved(chosen, dx, dy)
+        : new Map([[selected, withPolygon(shape, mapCorners(shape.polygon, shifted), image)]]);
+    if (isTooSmall(moves.get(selected))) return false;
+    imageShapes.replaceAll(moves, { merge: `nudge ${chosen} ${corner}` });
     return true;
   }
 

@@ -14,7 +14,8 @@ export function withNumber(shape, name, value, size) {
   return isTooSmall(box) ? null : fittedTo(shape, box);
 }
 
-// Copy a shape into the image, shrunk if necessary, shifted by (shift, shift), or the other way at an edge.
+// Copy a shape without its note into the image, shrunk if necessary, shifted by (shift, shift), or the other way at an
+// edge.
 export function placed(shape, size, shift = 0) {
   const width = Math.min(shape.width, size.width);
   const height = Math.min(shape.height, size.height);
@@ -29,9 +30,8 @@ export function placed(shape, size, shift = 0) {
     size,
   );
   const to = (start, length, room) => (start + length + shift <= room ? shift : -shift);
-  return plain(
-    moved(inside, to(inside.left, width, size.width), to(inside.top, height, size.height), size),
-  );
+  const [x, y] = [to(inside.left, width, size.width), to(inside.top, height, size.height)];
+  return { ...plain(moved(inside, x, y, size)), note: null };
 }
 
 // Convert a prediction to a shape that is clipped to the image.
@@ -45,6 +45,6 @@ export function taken(shape, size) {
 }
 
 // Return the stored fields of a shape.
-export function plain({ label, left, top, width, height, polygon }) {
-  return { label, left, top, width, height, polygon };
+export function plain({ label, left, top, width, height, polygon, note = null }) {
+  return { label, left, top, width, height, polygon, note };
 }

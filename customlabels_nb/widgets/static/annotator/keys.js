@@ -54,6 +54,11 @@ export const ANNOTATOR_KEYS = keyTable(
       help: "select a shape, or add a corner on an edge of the selected polygon",
     },
     {
+      keys: "Shift click, Shift drag, Ctrl A",
+      help: "select several shapes: one more or less, all in a rectangle, all of the image",
+      run: { "Ctrl+a": { do: "select all" } },
+    },
+    {
       keys: "Alt click",
       help: "delete a corner of the selected polygon (or click it, then Delete)",
     },
@@ -73,7 +78,7 @@ export const ANNOTATOR_KEYS = keyTable(
     },
     {
       keys: "arrows",
-      help: "move the drawn or selected shape or corner by 1 px (Shift: 10 px), or go to the previous, next image",
+      help: "move the drawn or selected shapes or corner by 1 px (Shift: 10 px), or go to the previous, next image",
       run: arrowKeys((direction, isLarge) => ({
         do: "arrow",
         by: ARROW_STEPS[direction].map((pixels) => (isLarge ? 10 * pixels : pixels)),
@@ -81,12 +86,12 @@ export const ANNOTATOR_KEYS = keyTable(
     },
     {
       keys: "Delete",
-      help: "delete the selected shape, or discard the selected prediction",
+      help: "delete the selected shapes, or discard the selected prediction",
       run: { Delete: { do: "remove" }, Backspace: { do: "remove" } },
     },
     {
       keys: "Ctrl C, V, D",
-      help: "copy, paste (also to another image), duplicate",
+      help: "copy, paste (also to another image), duplicate the selected shapes",
       run: { "Ctrl+c": { do: "copy" }, "Ctrl+v": { do: "paste" }, "Ctrl+d": { do: "duplicate" } },
     },
     {
@@ -96,12 +101,12 @@ export const ANNOTATOR_KEYS = keyTable(
     },
     {
       keys: "Enter",
-      help: "accept the selected prediction, keep the outline, or go to the next image",
+      help: "accept the selected prediction or question (?), keep the outline, or go to the next image",
       run: { Enter: { do: "enter" } },
     },
     {
       keys: "A",
-      help: "accept all predictions (dashed): shapes, and the label of the image",
+      help: "accept all predictions (dashed) where nothing is drawn, and the predicted label of the image",
       run: { a: { do: "accept all" } },
     },
     {
@@ -112,6 +117,11 @@ export const ANNOTATOR_KEYS = keyTable(
         r: statusCommand("needs_review"),
         0: statusCommand("skipped"),
       },
+    },
+    {
+      keys: "M",
+      help: "write a note on the selected shape, or else on the image (Enter: keep it, Esc: discard it)",
+      run: { m: { do: "note" } },
     },
     {
       keys: "Page Up, Page Down",
@@ -133,6 +143,11 @@ export const ANNOTATOR_KEYS = keyTable(
       keys: "G, H, L",
       help: "show guides, hide or lock the shapes of the chosen label",
       run: { g: { do: "guides" }, h: { do: "hide" }, l: { do: "lock" } },
+    },
+    {
+      keys: "Shift H",
+      help: "hide or show names and confidences (of more than 15 shapes, only the one under the pointer has them)",
+      run: { "Shift+h": { do: "names" } },
     },
     { keys: "Shift F", help: "full screen", run: { "Shift+f": { do: "full screen" } } },
     { keys: "?", help: "show these shortcuts", run: { "?": { do: "help" } } },

@@ -7,6 +7,7 @@ import { covers, smallBoxes, tagSpot } from "./tag_spots.js";
 
 const HANDLE = 8;
 const FONT = "600 12px system-ui, sans-serif";
+const MOST_NAMED = 15; // with more shapes, names would hide the image
 
 export class Painter {
   constructor(canvas) {
@@ -29,8 +30,9 @@ export class Painter {
     this.canvas.style.height = `${this.canvas.height / ratio}px`;
   }
 
-  // `scene`: { camera, shapes, predictions, selected, prediction, corner, draft, prompts, colorOf, isHidden, guides,
-  // hovered }
+  // `scene`: { camera, shapes, predictions, asks, selected, also, band, prediction, corner, draft, prompts, colorOf,
+  // isHidden, isNameless, isSuggested, guides, hovered, pointed }. `hovered` is the shape of a row, `pointed` is under
+  // the pointer. If `isSuggested`, predictions are what a person had drawn.
   paint(scene) {
     this._clear(this.pen);
     if (!scene) return;
@@ -43,21 +45,30 @@ export class Painter {
       this.canvas.height / this.ratio,
     );
     const { shapes, selected, draft } = scene;
-    if (selected !== null && shapes[selected] && draft?.index !== selected)
+    if (shapes[selected] && draft?.index !== selected && !draft?.moves?.has(selected))
       this._tag(
         this.pen,
         this._shape(this.pen, scene, shapes[selected], { strong: true, number: selected + 1 }),
       );
-    if (scene.hovered && !draft) {
-      const index = [...shapes, ...scene.predictions].indexOf(scene.hovered);
-      const tag = this._shape(this.pen, scene, scene.hovered, {
-        lit: true,
+    const all = [...shapes, ...scene.predictions];
+    const isCrowded = all.length > MOST_NAMED;
+    const over = draft ? null : (scene.hovered ?? (isCrowded ? scene.pointed : null));
+    const index = all.indexOf(over);
+    const isStrong =
+      [selected, ...scene.also].includes(index) || over === scene.predictions[scene.prediction];
+    if (index >= 0 && (scene.hovered || !isStrong)) {
+      const tag = this._shape(this.pen, scene, over, {
+        lit: Boolean(scene.hovered),
+        isWhole: true,
         dashed: index >= shapes.length,
         number: index + 1,
       });
-      if (this.untagged.has(scene.hovered)) this._tag(this.pen, tag);
+      if (this.untagged.has(over) || isCrowded) this._tag(this.pen, tag);
     }
-    if (draft) this._shape(this.pen, scene, draft.shape, { strong: true, drawn: true });
+    if (draft)
+      for (const shape of draft.moves?.values() ?? [draft.shape])
+        this._shape(this.pen, scene, shape, { strong: true, drawn: true });
+    if (scene.band) this._prompts({ box: scene.band, points: [] }, scene.camera);
     if (scene.prompts) this._prompts(scene.prompts, scene.camera);
     if (scene.guides) this._guides(scene.guides);
   }
@@ -71,7 +82,7 @@ export class Painter {
   // Paint all shapes except the selected and the drawn one to a buffer. While the pointer moves, each frame reuses it:
   // the cost does not depend on the number of shapes.
   _paintStill(scene) {
-    const { camera, shapes, predictions, prediction, selected, draft } = scene;
+    const { camera, shapes, predictions, prediction, selected, also, draft } = scene;
     const looks = new Map();
     const look = (shape) => {
       if (!looks.has(shape.label))
@@ -85,7 +96,9 @@ export class Painter {
       predictions,
       prediction,
       selected,
+      also,
       draft?.index,
+      scene.isNameless,
       [...looks.values()].join(),
     ];
     if (now.every((value, index) => value === this.stillOf[index])) return;
@@ -100,8 +113,10 @@ export class Painter {
       }),
     );
     shapes.forEach((shape, index) => {
-      if (index !== draft?.index && index !== selected)
-        tags.push(this._shape(pen, scene, shape, { number: index + 1 }));
+      if (index !== draft?.index && !draft?.moves?.has(index) && index !== selected) {
+        const strong = also.includes(index);
+        tags.push(this._shape(pen, scene, shape, { strong, number: index + 1 }));
+      }
     });
     const chosen = shapes[selected] ? [pointsOf(outline(shapes[selected]))] : [];
     this.taken = smallBoxes(
@@ -125,7 +140,7 @@ export class Painter {
     pen,
     scene,
     shape,
-    { strong = false, dashed = false, drawn = false, lit = false, number = undefined },
+    { strong = false, dashed = false, drawn = false, lit = false, isWhole = strong, number = 0 },
   ) {
     if (scene.isHidden(shape) && !strong && !lit) return null;
     const color = scene.colorOf(shape.label);
@@ -154,12 +169,15 @@ export class Painter {
     pen.strokeStyle = color;
     pen.stroke();
     pen.setLineDash([]);
-    if (strong && !dashed) this._handles(pen, shape, points, color, scene);
-    if (shape.open || drawn) return null;
-    const text = dashed
-      ? `${number} ${shortLabel(shape.label)} ${shape.confidence.toFixed(2)}${strong ? " ⏎" : ""}`
-      : `${number} ${shortLabel(shape.label)}`;
-    return { texts: [text, String(number)], points, color, shape };
+    if (strong && !dashed && !scene.also.length) this._handles(pen, shape, points, color, scene);
+    if (shape.open || drawn || scene.isNameless) return null;
+    const short = `${number}${scene.asks.has(shape) ? "?" : ""}${shape.note ? "✎" : ""}`;
+    const confidence = dashed && !scene.isSuggested ? ` ${shape.confidence.toFixed(2)}` : "";
+    const key = dashed && strong ? " ⏎" : "";
+    const text = `${short} ${shortLabel(shape.label)}${confidence}${key}`;
+    const isCrowded = scene.shapes.length + scene.predictions.length > MOST_NAMED;
+    const texts = isCrowded ? [isWhole ? text : short] : [text, short];
+    return { texts, points, color, shape };
   }
 
   _handles(pen, shape, points, color, { camera, corner }) {
@@ -239,7 +257,7 @@ export class Painter {
       return { text, width, ...tagSpot(points, width, this.size, this.taken) };
     };
     let { text, width, spot, isFree } = place(texts[0]);
-    if (!isFree) ({ text, width, spot } = place(texts[1]));
+    if (!isFree && texts[1]) ({ text, width, spot } = place(texts[1]));
     const [x, y] = spot;
     if (!isAlways && this.taken.some((bounds) => covers(x, y, width, bounds))) return null;
     pen.fillStyle = color;

@@ -1,6 +1,6 @@
 // Right panel: shapes on the image, numbers of the selected shape, labels and status of the image.
 
-import { bringInto, element, setText, show } from "../shared/dom.js";
+import { bringInto, element, setText, setValue, show } from "../shared/dom.js";
 import { rowButton, section } from "./left_side.js";
 import { nextTolerance, pointsText, TOLERANCES } from "./rings.js";
 
@@ -9,8 +9,9 @@ const SHOWN_WHOLE = 30;
 const SAID = { unlabelled: "not labelled yet", skipped: "skipped", needs_review: "", labelled: "" };
 
 export class RightSide {
-  // `on` has select(index, prediction), hover(kind, index) for rows under the pointer, accept(index),
-  // simplify(tolerance), number(name, text), whole(label), status(name) and leave().
+  // `on` has select(index, prediction), add(index) to the selection or from it, hover(kind, index) for rows under the
+  // pointer, accept(index), simplify(tolerance), number(name, text), note("shape" or "image", text), whole(label),
+  // status(name) and leave().
   constructor(on) {
     this.on = on;
     this.title = element("h4", {});
@@ -24,6 +25,8 @@ export class RightSide {
       "Selected",
       ...["left", "top", "width", "height"].map((name) => this._field(name)),
     );
+    this.notes = { shape: this._noteField("shape"), image: this._noteField("image") };
+    this.numbers.append(this.notes.shape);
     this.fewer = element("input", {
       type: "range",
       min: 0,
@@ -74,7 +77,15 @@ export class RightSide {
       this.simplifying,
       this.numbers,
       this.wholeSection,
-      section("Image", this.nothing, this.review, this.skipped, this.opener, this.said),
+      section(
+        "Image",
+        this.nothing,
+        this.review,
+        this.skipped,
+        this.opener,
+        this.said,
+        this.notes.image,
+      ),
     );
   }
 
@@ -85,11 +96,7 @@ export class RightSide {
       attributes: { "aria-label": name },
       on: {
         change: () => this.on.number(name, input.value),
-        keydown: (event) => {
-          event.stopPropagation();
-          if (event.key === "Escape") input.value = input.defaultValue;
-          if (event.key === "Escape" || event.key === "Enter") this.on.leave();
-        },
+        keydown: (event) => this._fieldKey(event),
       },
     });
     this.fields[name] = input;
@@ -102,22 +109,58 @@ export class RightSide {
     );
   }
 
+  _noteField(kind) {
+    const field = element("textarea", {
+      class: "note",
+      rows: 1,
+      maxLength: 1_000,
+      placeholder: "Note (M)",
+      title: `Note on the ${kind} (M)`,
+      attributes: { "aria-label": `Note on the ${kind}` },
+      on: {
+        change: () => this.on.note(kind, field.value),
+        keydown: (event) => this._fieldKey(event),
+      },
+    });
+    return field;
+  }
+
+  _fieldKey(event) {
+    const { key, target, shiftKey, isComposing } = event;
+    event.stopPropagation();
+    if (key === "Escape") target.value = target.defaultValue;
+    if (key !== "Escape" && (key !== "Enter" || shiftKey || isComposing)) return;
+    event.preventDefault();
+    this.on.leave();
+  }
+
   update({ imageShapes, prediction, offered, colorOf, labels, task, readOnly, tolerance }) {
     const count = imageShapes ? imageShapes.shapes.length : 0;
     setText(this.title, `Shapes · ${count}`);
     this._fillList(imageShapes, prediction, colorOf);
     const shape = imageShapes?.shape ?? null;
+    const several = imageShapes?.also.length ?? 0;
     show(this.numbers, Boolean(shape));
+    setText(this.numbers.firstChild, several ? `${several + 1} selected` : "Selected");
     show(this.simplifying, Boolean(shape?.polygon) && !readOnly);
     this.fewer.value = TOLERANCES.indexOf(nextTolerance(tolerance));
     this.fewer.setAttribute("aria-valuetext", `${tolerance} px`);
     setText(this.tolerance, `${tolerance} px`);
+    const subject = JSON.stringify([imageShapes?.image.name, imageShapes?.chosen]);
+    const fill = (field, value) => {
+      field.disabled = readOnly || !imageShapes;
+      field.defaultValue = value ?? "";
+      const isTyped = field === field.ownerDocument.activeElement && subject === this.subject;
+      if (!isTyped) setValue(field, field.defaultValue);
+    };
     for (const [name, input] of Object.entries(this.fields)) {
-      input.disabled = readOnly;
-      if (!shape) continue;
-      input.defaultValue = String(Math.round(shape[name] * 100) / 100);
-      if (input !== input.ownerDocument.activeElement) input.value = input.defaultValue;
+      show(input.parentElement, !several);
+      fill(input, shape && String(Math.round(shape[name] * 100) / 100));
     }
+    fill(this.notes.shape, shape?.note);
+    fill(this.notes.image, imageShapes?.note);
+    this.subject = subject;
+    show(this.notes.shape, !several);
     const drawn = task === "boxes" || task === "polygons";
     const unfolded = !drawn || imageShapes?.labels.length || this.isOpen;
     const showWhole = Boolean(imageShapes && labels.length && (unfolded || offered));
@@ -155,7 +198,7 @@ export class RightSide {
 
   // Update only changed rows, so that the focus stays in the list. It is one Tab stop, with arrow keys inside.
   _fillList(imageShapes, prediction, colorOf) {
-    const { shapes = [], predictions = [] } = imageShapes ?? {};
+    const { shapes = [], predictions = [], asks = null } = imageShapes ?? {};
     const line = (kind) => (shape, index) => ({
       kind,
       index,
@@ -164,7 +207,8 @@ export class RightSide {
       points: shape.polygon ? pointsText(shape.polygon) : null,
       number: index + 1 + (kind === "predictions" ? shapes.length : 0),
       size: [shape.width, shape.height].map(Math.round).join(" × "),
-      confidence: shape.confidence?.toFixed(2),
+      confidence: imageShapes.rejected ? "" : shape.confidence?.toFixed(2),
+      doubts: asks.get(shape),
     });
     const lines = [
       ...shapes.slice(0, SHOWN_SHAPES).map(line("shapes")),
@@ -174,15 +218,17 @@ export class RightSide {
     const held = this.list.contains(this.list.ownerDocument.activeElement);
     if (state !== this.listState) this._buildList(lines, shapes.length - SHOWN_SHAPES);
     const isCurrent = ({ kind, index }) =>
-      index === (kind === "shapes" ? imageShapes.selected : prediction);
+      kind === "shapes" ? imageShapes.chosen.includes(index) : index === prediction;
     const stop = this.rows.find(isCurrent) ?? this.rows[0];
     for (const row of this.rows) {
       const current = isCurrent(row);
       row.node.className = `row${current ? " current" : ""}${row.kind === "predictions" ? " dashed" : ""}`;
       row.node.setAttribute("aria-pressed", String(current));
       row.node.tabIndex = row === stop ? 0 : -1;
+      const { note } = row.kind === "shapes" ? shapes[row.index] : {};
+      row.node.title = row.label + (note ? `: ${note}` : doubtText(row.doubts));
       if (row.kind === "predictions")
-        setText(row.node.lastChild, `${row.confidence} · accept${current ? " ⏎" : ""}`);
+        setText(row.node.lastChild, acceptText(row) + (current ? " ⏎" : ""));
     }
     bringInto(this.list, this.list.querySelector(".current"));
     if (held && state !== this.listState)
@@ -194,31 +240,33 @@ export class RightSide {
     this.on.hover(null);
     this.pointed = null;
     this.rows = lines.map((line) => ({ ...line, node: this._listRow(line) }));
+    const isFree = ({ kind, doubts }) => kind === "predictions" && doubts === undefined;
     const words = [
-      ...(more > 0 ? [`and ${more} more`] : []),
-      ...(lines.filter(({ kind }) => kind === "predictions").length > 1
-        ? ["Press A to accept all predictions."]
-        : []),
+      more > 0 && `and ${more} more`,
+      lines.filter(isFree).length > 1 && "Press A to accept all predictions.",
     ];
     this.list.replaceChildren(
       ...this.rows.map(({ node }) => node),
-      ...words.map((text) => element("p", { class: "faint", text })),
+      ...words.filter(Boolean).map((text) => element("p", { class: "faint", text })),
     );
   }
 
   _listRow({ kind, index, label, color, points, number, size }) {
-    const act = () => (kind === "shapes" ? this.on.select(index) : this.on.accept(index));
+    const act = ({ shiftKey }) => {
+      if (kind === "predictions") this.on.accept(index);
+      else if (shiftKey) this.on.add(index);
+      else this.on.select(index);
+    };
     return element(
       "button",
       {
         type: "button",
         class: "row",
-        title: label,
         style: { "--label-color": color },
         on: {
-          click: () => {
+          click: (event) => {
             this.on.leave();
-            act();
+            act(event);
           },
           pointerenter: () => this.on.hover(kind, index),
         },
@@ -241,12 +289,12 @@ export class RightSide {
     row.node.focus();
   }
 
-  // Mark the row of the shape under the pointer, null for none.
-  point(index) {
-    if (index === this.pointed) return;
-    this.pointed = index;
-    for (const { kind, index: number, node } of this.rows)
-      node.toggleAttribute("data-hover", kind === "shapes" && number === index);
+  // Mark the row of the shape under the pointer, by its number, null for none.
+  point(pointed) {
+    if (pointed === this.pointed) return;
+    this.pointed = pointed;
+    for (const { number, node } of this.rows)
+      node.toggleAttribute("data-hover", number === pointed);
   }
 
   // `offered` is a prediction: its label is dashed, and a click accepts it.
@@ -292,4 +340,17 @@ export class RightSide {
       }),
     );
   }
+}
+
+// `doubts` is undefined for predictions where nothing is drawn.
+function acceptText({ confidence, doubts }) {
+  const words = doubts === undefined ? "accept" : doubts === null ? "add?" : "relabel?";
+  return confidence ? `${confidence} · ${words}` : words;
+}
+
+function doubtText(doubts) {
+  if (doubts === undefined) return "";
+  return doubts === null
+    ? ": overlaps a shape that is drawn already. Click to add another one."
+    : `: is another label for shape ${doubts + 1}. Click to change its label.`;
 }

@@ -47,6 +47,7 @@ export class Saving extends Sending {
       shapes: imageShapes.shapes.map(plain),
       labels: [...imageShapes.labels],
       status: imageShapes.status,
+      note: imageShapes.note,
       revision: imageShapes.revision,
       by: this.id,
       reason: imageShapes.reason,

@@ -13,7 +13,6 @@ export class AnnotationStore {
     this.isPending = isPending;
     this.shapesByName = new Map(); // name → ImageShapes
     this.opened = new Map(); // name → Promise of { imageShapes, view }, least recently used first
-    this.foretold = new Map(); // name → predictions in its row when the image was loaded
     this.forgotten = new Map(); // name → state of the shapes that the next response replaces
   }
 
@@ -38,24 +37,25 @@ export class AnnotationStore {
   }
 
   // The undo history of an image is kept as long as nobody else changes the image. A response that was on its way
-  // while the user changed the image is outdated.
+  // while the user changed the image is outdated, except for its predictions.
   _shapesOf(name, facts) {
     const known = this.shapesByName.get(name);
     const isForgotten = known?.state === this.forgotten.get(name);
-    const imageShapes =
+    const isKept =
       known &&
       (this.isPending(name) ||
         known.revision > facts.revision ||
-        (known.revision === facts.revision && !isForgotten))
-        ? known
-        : new ImageShapes(
-            { name, short: facts.short, width: facts.width, height: facts.height },
-            facts,
-          );
+        (known.revision === facts.revision && !isForgotten));
+    if (isKept) known.renewPredictions(facts);
+    const imageShapes = isKept
+      ? known
+      : new ImageShapes(
+          { name, short: facts.short, width: facts.width, height: facts.height },
+          facts,
+        );
     this.forgotten.delete(name);
     this.shapesByName.delete(name);
     this.shapesByName.set(name, imageShapes);
-    this.foretold.set(name, JSON.stringify(facts.predicted ?? null));
     trim(this.shapesByName, SHAPES_KEPT, name, (other) => this.isPending(other));
     return imageShapes;
   }
@@ -69,12 +69,13 @@ export class AnnotationStore {
   isStale(row) {
     const imageShapes = this.shapesByName.get(row.name);
     if (!imageShapes || this.forgotten.has(row.name) || this.isPending(row.name)) return false;
-    if (row.revision > imageShapes.revision) return true;
-    return (
-      !imageShapes.past.length &&
-      !imageShapes.future.length &&
-      JSON.stringify(row.predicted ?? null) !== this.foretold.get(row.name)
-    );
+    return row.revision > imageShapes.revision;
+  }
+
+  // Read the predictions for an opened image again, whatever was drawn on it.
+  async renewPredictions(name) {
+    const { facts } = await this.load(name);
+    this.shapesByName.get(name)?.renewPredictions(facts);
   }
 
   // Reload images when they are opened next. Unchanged images keep their undo history.

@@ -217,6 +217,7 @@ export class Turning extends Workspace {
     const another = this.imageShapes?.image.name !== imageShapes.image.name;
     this.imageShapes = imageShapes;
     this.changes.prediction = null;
+    this.notices.drop("hint"); // it was about the shapes before
     this.drawing.show(imageShapes);
     show(this.empty, false);
     this.canvas.node.hidden = false;

@@ -3,13 +3,13 @@
 import {
   element,
   hint,
-  keepKeys,
+  takeKeys,
   NO_FULL_SCREEN,
   setText,
   show,
   turnFullScreen,
 } from "../shared/dom.js";
-import { colorOf } from "../shared/chips.js";
+import { colorOf, rejectionText } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
 import { askWhoElse, JobBar } from "../shared/job_bar.js";
@@ -61,6 +61,8 @@ export class Workspace {
   /** @type {boolean} */ finished;
   /** @type {boolean} */ closed;
   /** @type {boolean} */ isTurning;
+  isNameless = false;
+  pointed = null; // shape or prediction under the pointer
   /** @type {Saving | undefined} */ saving;
   info;
 
@@ -74,7 +76,7 @@ export class Workspace {
 
   _build(el) {
     const leave = () => this.root.focus({ preventScroll: true });
-    this.root = keepKeys(
+    this.root = takeKeys(
       element("div", {
         class: "clnb clnb-annotator loading",
         tabIndex: 0,
@@ -205,26 +207,31 @@ export class Workspace {
       fit: () => this.canvas.fit(),
       guides: () => this.toggleGuides(),
       filter: (filter) => this.canvas.setFilter(filter),
-      finding: () => this._find(true),
+      finding: () => this._cover("left"),
       instructions: () => this._instructions(),
     });
     this.right = new RightSide({
       leave,
       again: () => this.shown(),
       select: (index, prediction) => this.changes.select(index, prediction),
+      add: (index) => {
+        this.imageShapes.toggle(index);
+        this.shown();
+      },
       hover: (kind, index) => {
         this.hover = kind && { kind, index };
         this.canvas.paintSoon();
       },
-      accept: (index) => this.changes.accept([index]),
+      accept: (index) => this.changes.accept([this.imageShapes.predictions[index]]),
       simplify: (tolerance) => this.changes.simplify(tolerance),
       number: (name, text) => this.changes.setNumber(name, text),
+      note: (kind, text) => this.changes.setNote(kind, text),
       whole: (label) => this.changes.toggleWhole(label),
       status: (status) => this.changes.setStatus(status),
     });
   }
 
-  // A folded panel is a rail of keys and icons. It covers the image while a label is typed.
+  // A folded panel is a rail of keys and icons. It covers the image while a label or a note is typed.
   _buildFolds(leave) {
     this.folds = {};
     for (const side of Object.keys(SIDES)) {
@@ -239,12 +246,13 @@ export class Workspace {
           },
         },
       });
-      this[side].node.append(fold);
+      const { node } = this[side];
+      node.append(fold);
+      node.addEventListener("focusout", ({ relatedTarget }) => {
+        if (relatedTarget && !node.contains(relatedTarget)) this._cover(null);
+      });
       this.folds[side] = fold;
     }
-    this.left.node.addEventListener("focusout", ({ relatedTarget }) => {
-      if (relatedTarget && !this.left.node.contains(relatedTarget)) this._find(false);
-    });
   }
 
   _isFolded(side) {
@@ -253,8 +261,8 @@ export class Workspace {
     return width >= NARROW && (chosen ? chosen === "folded" : width < FOLDS[side]);
   }
 
-  _find(isFinding) {
-    this.isFinding = isFinding;
+  _cover(side) {
+    this.covering = side;
     this._arrange();
   }
 
@@ -265,7 +273,7 @@ export class Workspace {
     root.style.setProperty("--width", `${root.clientWidth}px`);
     for (const [side, width] of Object.entries(SIDES)) {
       const folded = this._isFolded(side);
-      const over = folded && side === "left" && Boolean(this.isFinding);
+      const over = folded && side === this.covering;
       root.style.setProperty(`--${side}`, `${folded ? RAIL : width}px`);
       this[side].node.classList.toggle("rail", folded && !over);
       this[side].node.classList.toggle("over", over);
@@ -281,10 +289,14 @@ export class Workspace {
       drawing: this.drawing,
       scene: () => ({
         predictions: this.imageShapes.predictions,
+        asks: this.imageShapes.asks,
         prediction: this.changes.prediction,
         prompts: this.outlining.current,
         colorOf: (label) => this.colorOf(label),
         isHidden: (shape) => this.hidden.has(shape.label),
+        isNameless: this.isNameless,
+        isSuggested: Boolean(this.imageShapes.rejected),
+        pointed: this.pointed,
         hovered: this.hover && this.imageShapes[this.hover.kind][this.hover.index],
       }),
       on: {
@@ -296,7 +308,7 @@ export class Workspace {
         },
         changed: () => this.changed(),
         selected: () => this.shown(),
-        pointed: (index) => this.right.point(index),
+        pointed: (point, tolerance) => this._point(point, tolerance),
         zoomed: (scale) =>
           setText(this.zoomed, `${Math.round(100 * scale * (globalThis.devicePixelRatio || 1))} %`),
         detail: (region, pixels) => this.detail(region, pixels),
@@ -321,11 +333,11 @@ export class Workspace {
     this.title = element("strong", {}, element("bdi", {}));
     this.size = element("span", { class: "faint size" });
     this.zoomed = button("", "Fit to window (F)", () => this.canvas.fit(), { class: "zoomed" });
-    const unfold = button(
+    this.unfold = button(
       "Panels",
       "Show or hide the side panels",
       () => {
-        unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
+        this.unfold.setAttribute("aria-expanded", String(this.root.classList.toggle("unfolded")));
       },
       { class: "unfold", attributes: { "aria-expanded": "false" } },
     );
@@ -354,7 +366,7 @@ export class Workspace {
       this.title,
       this.size,
       element("span", { class: "spring" }),
-      unfold,
+      this.unfold,
       this.labels,
       ...undoButtons({ leave, takeBack: (kind) => this.changes.takeBack(kind) }),
       this.zoomed,
@@ -423,10 +435,9 @@ export class Workspace {
     const named = imageShapes?.image ?? (this.finished ? null : this.listing.rowAt(this.place));
     setText(this.title.firstChild, named?.short ?? "");
     this.title.title = named?.name ?? "";
-    setText(
-      this.size,
-      imageShapes ? `${imageShapes.image.width} × ${imageShapes.image.height}` : "",
-    );
+    const size = imageShapes && `${imageShapes.image.width} × ${imageShapes.image.height}`;
+    setText(this.size, size ? size + (imageShapes.note ? " ✎" : "") : "");
+    this.size.title = imageShapes?.note ?? "";
     show(this.labels, info.manages_labels);
     this._showLeft();
     this.right.update({
@@ -452,6 +463,7 @@ export class Workspace {
     show(this.acceptHint, Boolean((drawn || changes.offered) && !info.read_only));
     show(this.acceptHint.firstChild, drawn > 0);
     this._speak();
+    this._showRejection();
     this.showCounts();
     this.canvas.paintSoon();
   }
@@ -473,20 +485,26 @@ export class Workspace {
     });
   }
 
+  // The notice can be dismissed, until it changes.
+  _showRejection() {
+    const { rejection = null, image = null } = this.imageShapes ?? {};
+    const shown = rejection && `${image.name} ${rejectionText(rejection)}`;
+    if (this.rejection === shown) return;
+    this.rejection = shown;
+    if (rejection) this.notices.say("rejected", rejectionText(rejection));
+    else this.notices.drop("rejected");
+  }
+
   // Announce the selected shape to screen readers.
   _speak() {
     const { imageShapes, changes } = this;
     const predicted = imageShapes?.predictions[changes.prediction];
+    const { shape = null, chosen = [] } = imageShapes ?? {};
     const textOf = ({ label, left, top, width, height }) =>
       `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
-    setText(
-      this.spoken,
-      predicted
-        ? `predicted: ${textOf(predicted)}`
-        : imageShapes?.shape
-          ? textOf(imageShapes.shape)
-          : "",
-    );
+    const selected =
+      chosen.length > 1 ? `${chosen.length} shapes selected` : shape && textOf(shape);
+    setText(this.spoken, predicted ? `predicted: ${textOf(predicted)}` : (selected ?? ""));
   }
 
   showCounts() {
@@ -570,6 +588,31 @@ export class Workspace {
     const name = /** @type {HTMLElement} */ (this.toolHints.firstChild);
     setText(name, `Outline (${engine})`);
     name.title = advice;
+  }
+
+  // Show which shape or prediction is under the pointer.
+  _point(point, tolerance = 0) {
+    const { shapes = [], predictions = [], selected } = this.imageShapes ?? {};
+    const all = [...shapes, ...predictions];
+    const usable = (shape) => !this.hidden.has(shape.label);
+    const index = point && hitTest(point, all, { selected, tolerance, usable })?.index;
+    this.right.point(all[index] ? index + 1 : null);
+    if (this.pointed !== all[index]) this.canvas.paintSoon();
+    this.pointed = all[index];
+  }
+
+  writeNote() {
+    if (this.root.matches(".narrow:not(.unfolded)")) this.unfold.click();
+    this._cover("right");
+    const { shape, image } = this.right.notes;
+    (this.imageShapes?.shape && !shape.hidden ? shape : image).focus();
+  }
+
+  toggleNames() {
+    this.isNameless = !this.isNameless;
+    if (this.isNameless) this.changes.hint("Names are hidden. Shift H shows them.");
+    else this.notices.drop("hint");
+    this.shown();
   }
 
   toggleGuides() {

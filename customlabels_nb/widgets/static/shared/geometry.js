@@ -46,6 +46,35 @@ export function clipBox(box, size) {
   return { left, top, width: right - left, height: bottom - top };
 }
 
+/**
+ * Return the intersection over union of two boxes, 0 for boxes without area.
+ *
+ * @param {Box} first
+ * @param {Box} second
+ */
+export function iou(first, second) {
+  const side = (start, length) =>
+    Math.min(first[start] + first[length], second[start] + second[length]) -
+    Math.max(first[start], second[start]);
+  const [width, height] = [side("left", "width"), side("top", "height")];
+  if (width <= 0 || height <= 0) return 0;
+  const shared = width * height;
+  return shared / (first.width * first.height + second.width * second.height - shared);
+}
+
+/**
+ * @param {Box} outer
+ * @param {Box} inner
+ */
+export function encloses(outer, inner) {
+  return (
+    outer.left <= inner.left &&
+    outer.top <= inner.top &&
+    outer.left + outer.width >= inner.left + inner.width &&
+    outer.top + outer.height >= inner.top + inner.height
+  );
+}
+
 /** @param {Size} size */
 export function isTooSmall({ width, height }) {
   return width < SMALLEST || height < SMALLEST;
