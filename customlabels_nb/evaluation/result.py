@@ -28,7 +28,7 @@ from customlabels_nb.core.tables import (
     copied,
     normalise_labels,
 )
-from customlabels_nb.datasets.reviewed import had_prelabel
+from customlabels_nb.datasets.reviewed import SEEN, had_prelabel, has_tag
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.boxes import Boxes, limit_note, make_boxes
@@ -633,14 +633,15 @@ def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame, never: str) -> It
 
 
 def _about_help(images: pd.DataFrame) -> Iterator[str]:
-    """Say how many test images were labelled with a model's help."""
-    if "tags" in images and images["tags"].map(lambda tags: isinstance(tags, list)).all():
-        helped = int(had_prelabel(images).sum())
-        if helped:
-            yield (
-                f"{helped} of {len(images)} test images were labelled while a model's predictions were shown. The "
-                "metrics may be too good."
-            )
+    """Say how many test images were labelled with a model's help, or corrected after its predictions were seen."""
+    if "tags" not in images or not images["tags"].map(lambda tags: isinstance(tags, list)).all():
+        return
+    for mask, what in (
+        (had_prelabel(images), "labelled while a model's predictions were shown"),
+        (has_tag(images, SEEN), "corrected after seeing predictions"),
+    ):
+        if mask.any():
+            yield f"{int(mask.sum())} of {len(images)} test images were {what}. The metrics may be too good."
 
 
 def _about_images(outcomes: Outcomes) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
@@ -14,7 +13,6 @@ from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import tables_of
-from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.labeling.image_map import ImageMap
 from customlabels_nb.labeling.image_table import ImageTable, Prediction
 from customlabels_nb.labeling.session import LabellingSession
@@ -99,11 +97,7 @@ class EvaluationSession(LabellingSession):
         return self._truth[self._truth["image"].isin(images)]
 
     def _stored_predictions(self, split: str, images: Sequence[str] | None = None) -> pd.DataFrame:
-        applied = self.exploration.applied
-        rows, accepted = tables_of(applied.outcomes)[1], applied.accepted()
-        if isinstance(applied.outcomes, Scores):
-            accepted = accepted[np.nonzero(applied.outcomes.given)]
-        rows = t.normalise_annotations(rows[accepted])
+        rows = t.normalise_annotations(self.exploration.predictions)
         return rows if images is None else rows[rows["image"].isin(images)]
 
 

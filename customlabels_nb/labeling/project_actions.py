@@ -30,9 +30,10 @@ _WRITING = ("keep_thresholds", "add_to_train")
 class ProjectActions(ProjectScreen):
     """Actions of the results screen on a model version's project.
 
-    ``keep_thresholds`` stores thresholds by label, or "most confident", in the version. ``open_images(names)`` returns
-    the widget for correcting these test images, ``open_map(exploration, name, random_state)`` one with their map, and
-    ``open_crops(boxes, split)`` the gallery of a table of boxes.
+    ``keep_thresholds`` stores thresholds by label, or "most confident", in the version. ``open_images(names,
+    predictions, box=None)`` returns the widget for correcting these test images beside predictions, where it selects
+    the box, ``open_map(exploration, name, random_state)`` one with their map, and ``open_crops(boxes, split,
+    seen=predictions)`` the gallery of a table of boxes.
     """
 
     def __init__(
@@ -43,9 +44,9 @@ class ProjectActions(ProjectScreen):
         config: ModelConfig,
         *,
         keep_thresholds: Callable[[Mapping[str, float] | Decision], None],
-        open_images: Callable[[Sequence[str]], Any],
+        open_images: Callable[..., Any],
         open_map: Callable[[Exploration, str, int], Any],
-        open_crops: Callable[[pd.DataFrame, t.Split], Any],
+        open_crops: Callable[..., Any],
     ) -> None:
         super().__init__(store, root)
         self._version = version
@@ -95,6 +96,11 @@ class ProjectActions(ProjectScreen):
         images, annotations, _ = self._store.tables(t.TEST)
         is_used = images["image"].isin(usable_part(Dataset(images, annotations), self._config.task).images["image"])
         return images.loc[is_used, "image"].tolist(), annotations, images.loc[~is_used, "image"].tolist()
+
+    def tags(self) -> dict[str, list[str]]:
+        """Return the current tags of the test images."""
+        images = self._store.images(t.TEST)
+        return dict(zip(images["image"], images["tags"], strict=True))
 
     def suspects(self) -> pd.DataFrame | None:
         """Return the training images that probably have wrong labels, or None if assist has not looked for them."""

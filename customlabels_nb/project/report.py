@@ -295,8 +295,8 @@ class Report(NameHints, Evaluation):
         """Open the gallery with a picture of each wrong box of a detector, to see and correct the ground truth.
 
         Predicted boxes are dashed, with their confidence, and true ones solid. Boxes with a wrong label are true ones
-        with the predicted label beside theirs. The mistakes are those at the thresholds of the report. See
-        :meth:`.Project.crops`.
+        with the predicted label beside theirs. The mistakes are those at the thresholds of the report. Test images
+        that are corrected there are counted, and a note of later reports says how many. See :meth:`.Project.crops`.
 
         Parameters
         ----------
@@ -326,9 +326,8 @@ class Report(NameHints, Evaluation):
         'test'
         """
         actions = self._project_actions("crops")
-        if self.task not in DRAWN_TASKS:
-            raise NotAllowedError(f"This report is about labels of images (task={self.task!r}), so it has no boxes.")
-        opened: Gallery = actions.open_crops(self._exploration(None).boxes(kind, label, predicted), TEST)
+        shown = self._exploration(None)
+        opened: Gallery = actions.open_crops(shown.boxes(kind, label, predicted), TEST, seen=shown.predictions)
         return opened
 
     def _project_actions(self, method: str) -> ProjectActions:

@@ -26,7 +26,7 @@ from customlabels_nb.labeling.crops import CropQuery, CropSession
 from customlabels_nb.labeling.dashboard import DashboardSession
 from customlabels_nb.labeling.drawing import DrawingSession
 from customlabels_nb.labeling.label_editing import LabelEditing
-from customlabels_nb.labeling.review import ReviewQuery, ReviewSession
+from customlabels_nb.labeling.review import CorrectingSession, ReviewQuery, ReviewSession
 from customlabels_nb.labeling.session_files import SessionFiles
 from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.labeling.view import Query
@@ -59,11 +59,11 @@ if TYPE_CHECKING:
 
 
 def open_session(
-    location: ProjectLocation, split: str, assist: Assist | None = None, *, given: pd.DataFrame | None = None
+    location: ProjectLocation, split: str, assist: Assist | None = None, **tables: pd.DataFrame | None
 ) -> CropSession:
-    """Create a labelling session for a dataset of the project, without a widget."""
+    """Create a labelling session for a dataset of the project, without a widget, see :class:`.CropSession`."""
     similar, orders = _similarity(location), CropOrders(location.root, partial(_features_of, location))
-    return CropSession(location.store, location.root, split, similar=similar, orders=orders, assist=assist, given=given)
+    return CropSession(location.store, location.root, split, similar=similar, orders=orders, assist=assist, **tables)
 
 
 def _wait_for_order(session: LabellingSession, query: Query) -> None:
@@ -97,16 +97,20 @@ def open_gallery(
     mode: str = "grid",
     assist: Assist | None = None,
     given: pd.DataFrame | None = None,
+    seen: pd.DataFrame | None = None,
 ) -> Gallery:
-    """Open the gallery of images, or of crops by a :class:`.CropQuery`: all of them, or a ``given`` table of boxes."""
+    """Open the gallery of images, or of crops by a :class:`.CropQuery`: all of them, or a ``given`` table of boxes.
+
+    ``seen`` are the predictions of a report, see :class:`.LabellingSession`.
+    """
     from customlabels_nb.widgets.gallery import Gallery
 
     refresh_if_due(location)
-    session = open_session(location, split, assist, given=given)
+    session = open_session(location, split, assist, given=given, seen=seen)
     shared = {**_shared(location), **_label_handlers(location)}
 
     def annotator(split: str) -> Annotator:
-        return open_annotator(location, split, Query(sort="added"), assist=assist)
+        return open_annotator(location, split, Query(sort="added"), assist=assist, seen=seen)
 
     return Gallery(session, query=query, page_size=page_size, mode=mode, annotator=annotator, **shared)
 
@@ -126,10 +130,10 @@ def given_boxes(location: ProjectLocation, boxes: pd.DataFrame, split: str) -> p
     return t.normalise_annotations(boxes, annotator=settings.user)
 
 
-def open_crops(location: ProjectLocation, boxes: pd.DataFrame, split: str, *, assist: Assist | None = None) -> Gallery:
+def open_crops(location: ProjectLocation, boxes: pd.DataFrame, split: str, **options: Any) -> Gallery:
     """Open a table of boxes as crops, in the order of their images."""
     given = given_boxes(location, boxes, split)
-    return open_gallery(location, split, CropQuery(sort="added"), page_size=48, assist=assist, given=given)
+    return open_gallery(location, split, CropQuery(sort="added"), page_size=48, given=given, **options)
 
 
 def open_map(location: ProjectLocation, split: str, *, crops: bool, random_state: int, assist: Assist) -> ProjectMap:
@@ -162,7 +166,7 @@ def open_map(location: ProjectLocation, split: str, *, crops: bool, random_state
 
 def open_evaluation_map(
     location: ProjectLocation,
-    open_images: Callable[[Sequence[str]], Any],
+    open_images: Callable[[Sequence[str], pd.DataFrame], Any],
     exploration: Exploration,
     name: str,
     random_state: int,
@@ -172,7 +176,7 @@ def open_evaluation_map(
     from customlabels_nb.widgets.map import ProjectMap
 
     def open_below(_split: str, query: Query) -> Any:
-        return open_images(sorted(query.images or ()))
+        return open_images(sorted(query.images or ()), exploration.predictions)
 
     images = exploration.evaluation.images
     image_map = EvaluationMap(
@@ -186,21 +190,39 @@ def open_evaluation_map(
     return ProjectMap(image_map, screen=open_below, **{**_shared(location), "project": name})
 
 
-def open_annotator(location: ProjectLocation, split: str, query: Query, *, assist: Assist | None = None) -> Annotator:
+def open_annotator(
+    location: ProjectLocation,
+    split: str,
+    query: Query,
+    *,
+    assist: Assist | None = None,
+    seen: pd.DataFrame | None = None,
+) -> Annotator:
     from customlabels_nb.widgets.annotator import Annotator
 
     refresh_if_due(location)
-    session = DrawingSession(location.store, location.root, split, similar=_similarity(location), assist=assist)
+    similar = _similarity(location)
+    session = DrawingSession(location.store, location.root, split, similar=similar, assist=assist, seen=seen)
     _wait_for_order(session, query)
     return Annotator(session, query=query, **_shared(location), **_label_handlers(location))
 
 
-def open_test_images(location: ProjectLocation, images: Sequence[str], *, boxes: bool) -> Gallery | Annotator:
-    """Open these test images in the gallery, or in the annotator if ``boxes`` is true, starting with the first one."""
+def open_test_images(
+    location: ProjectLocation,
+    images: Sequence[str],
+    seen: pd.DataFrame,
+    *,
+    boxes: bool,
+    box: Sequence[float] | None = None,
+) -> Gallery | Annotator:
+    """Open these test images in the gallery, or in the annotator if ``boxes`` is true, starting with the first one.
+
+    ``seen`` are the predictions to show, and ``box`` the one to select in the annotator.
+    """
     query = Query(images=frozenset(images), sort="added")
-    screen = open_annotator(location, t.TEST, query) if boxes else open_gallery(location, t.TEST, query)
+    screen = (open_annotator if boxes else open_gallery)(location, t.TEST, query, seen=seen)
     if images and screen.session.place_of(images[0]) is not None:
-        screen.display(images[0])
+        screen.display(images[0], **({"box": box} if boxes else {}))
     return screen
 
 
@@ -272,6 +294,7 @@ def open_review(
     location: ProjectLocation, split: str, query: ReviewQuery, *, page_size: int, assist: Assist | None = None
 ) -> Review:
     from customlabels_nb.training.stored import cross_fitted_predictions
+    from customlabels_nb.widgets.annotator import Annotator
     from customlabels_nb.widgets.review import Review
 
     refresh_if_due(location)
@@ -279,7 +302,12 @@ def open_review(
     session = ReviewSession(location.store, location.root, split, cross_fitted=cross_fitted, assist=assist)
     if query.label:
         session.check_known(query.label)
-    return Review(session, query=query, page_size=page_size, **_shared(location))
+
+    def annotator(split: str) -> Annotator:
+        corrections = CorrectingSession(location.store, location.root, split, assist=assist)
+        return Annotator(corrections, query=Query(sort="added"), **_shared(location), **_label_handlers(location))
+
+    return Review(session, query=query, page_size=page_size, annotator=annotator, **_shared(location))
 
 
 def open_verification(

@@ -19,6 +19,7 @@ from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.tables import BOX_COLUMNS, TEXT
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats.ground_truth import manifest_lines, read_manifest
+from customlabels_nb.datasets.reviewed import SEEN
 from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation.arrays import FloatArray
 
@@ -53,8 +54,10 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
         write_file(folder / f"{dataset.name}.manifest", "".join(line + "\n" for line in lines).encode())
         hashes = images["sha256"].astype(object).where(images["sha256"].notna(), None)
         facts[dataset.name] = {
-            image: {"sha256": sha256, "status": status}
-            for image, sha256, status in zip(images["image"], hashes, images["status"], strict=True)
+            image: {"sha256": sha256, "status": status} | ({"tags": [SEEN]} if SEEN in tags else {})
+            for image, sha256, status, tags in zip(
+                images["image"], hashes, images["status"], images["tags"], strict=True
+            )
         }
         polygons[dataset.name] = _polygons_of(annotations)
     if any(polygons.values()):
@@ -122,11 +125,13 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
-    """Read the snapshot of the dataset that a version was trained or tested on."""
+    """Read the snapshot of the dataset that a version was trained or tested on. Of the tags, it has only SEEN."""
     manifest = read_manifest(folder / f"{split}.manifest")
     facts = json.loads((folder / _IMAGES).read_text("utf-8")).get(split, {})
+    tags = [facts.get(image, {}).get("tags", []) for image in manifest.images["image"]]
     images = manifest.images.assign(
         split=split,
+        tags=pd.Series(tags, manifest.images.index, dtype=object),
         sha256=manifest.images["image"].map(lambda image: facts.get(image, {}).get("sha256")).astype(TEXT),
         status=[
             facts.get(image, {}).get("status", status)

@@ -11,6 +11,7 @@ import pandas as pd
 from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.core.tables import IMAGE_COLUMNS, SINGLE_LABEL
 from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.reviewed import SEEN, has_tag, with_review, without_review
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.inference.thresholds import label_thresholds
 from customlabels_nb.models.artifact import ModelConfig
@@ -32,7 +33,7 @@ def stored_evaluation(
 
     By default, it is evaluated by its own decision. Labels missing in ``thresholds`` have its own thresholds.
     ``columns`` is the current table of images. It provides tags and the user's own columns for slices, and image sizes
-    and sources that are not stored with the version.
+    and sources that are not stored with the version. Its tag :data:`.reviewed.SEEN` is replaced by the stored one.
     """
     if thresholds is None:
         thresholds = own_decision(config)
@@ -51,7 +52,10 @@ def stored_evaluation(
             name: images[name].where(images[name].notna(), images["image"].map(now[name]).astype(images[name].dtype))
             for name in ("width", "height", "source")
         }
+        corrected = has_tag(images, SEEN).reset_index(drop=True)
         images = images.assign(**filled).drop(columns="tags").merge(extra, on="image", how="left")
+        tags = images["tags"].map(lambda tags: tags if isinstance(tags, list) else [])  # none of removed images
+        images = with_review(without_review(images.assign(tags=tags), ~corrected, SEEN), corrected, SEEN)
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
     labels = pd.DataFrame({"label": config.labels, "color": config.colors})
     return evaluate(

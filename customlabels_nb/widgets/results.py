@@ -25,9 +25,11 @@ from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.files import expand_home, write_errors, write_whole
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
+from customlabels_nb.core.tables import TEST
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
+from customlabels_nb.evaluation.exploring.filtering import BoxMistake
 from customlabels_nb.evaluation.exploring.packing import (
     TestPictures,
     advice_as_json,
@@ -124,6 +126,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
             "slices": self._slices,
             "keep": self._keep,
             "fix": self._fix,
+            "crops": self._crops,
             "close": self._close,
             "changed": self._changed,
             "refresh": self._refresh,
@@ -444,20 +447,41 @@ class Results(MessageHandler, anywidget.AnyWidget):
         self.keep_thresholds()
         return {"kept": self._actions.kept_thresholds() if self._actions else None}
 
-    def _fix(self, images: list[int]) -> Any:
-        actions = self._actions_for("open_images", "This report has no project whose labels could be corrected.")
-        names = self._names(images)
-        before, self._below = self._below, actions.open_images(names)
-        self._box.children = (self, self._below._outermost())
-        if before is not None:
-            before.close()
+    def _fix(self, images: list[int], position: _PagePosition, box: list[float] | None = None) -> Any:
+        """Open images for correction below, where the annotator selects the ``box`` of the first one."""
+        actions, names = self._correcting(position), self._names(images)
+        self._show_below(actions.open_images(names, self.exploration.predictions, box=box))
         return {"count": len(names)}
 
-    def _close(self) -> Any:
-        before, self._below = self._below, None
-        self._box.children = (self,)
+    def _crops(
+        self,
+        images: list[int],
+        position: _PagePosition,
+        mistake: BoxMistake,
+        label: str | None = None,
+        predicted: str | None = None,
+    ) -> Any:
+        """Open the boxes of these images that have a kind of mistake as crops below."""
+        actions, names = self._correcting(position), self._names(images)
+        boxes = self.exploration.boxes(mistake, label, predicted)
+        boxes = boxes[boxes["image"].isin(names)]
+        if boxes.empty:
+            raise InputError(f"None of these images has boxes with the mistake {mistake!r}. Choose another one.")
+        self._show_below(actions.open_crops(boxes, TEST, seen=self.exploration.predictions))
+        return {"count": len(boxes)}
+
+    def _correcting(self, position: _PagePosition) -> ProjectActions:
+        self._moved(position)
+        return self._actions_for("open_images", "This report has no project whose labels could be corrected.")
+
+    def _show_below(self, screen: Any = None) -> None:
+        before, self._below = self._below, screen
+        self._box.children = (self,) if screen is None else (self, screen._outermost())
         if before is not None:
             before.close()
+
+    def _close(self) -> Any:
+        self._show_below()
         return {}
 
     def _changed(self) -> Any:
@@ -479,7 +503,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         before = self.exploration
         now = actions.truth_now()
         changed = changed_images(before.evaluation, *now)
-        self.exploration = Exploration(judged_by(before.evaluation, *now), name=before.name)
+        self.exploration = Exploration(judged_by(before.evaluation, *now, tags=actions.tags()), name=before.name)
         self._pictures = TestPictures(self.exploration.evaluation.images, self._about.root)
         self._seen = None
         with_labels = before.filter.label is None and before.filter.pair is None

@@ -81,6 +81,40 @@ def expected(report, position, slice=None):
 draw()
 """  # noqa: E501
 
+#: Three test images with two boxes each. The model finds an apple beside the last pear, and a pear too many.
+BOXES = """
+from functools import partial
+from types import SimpleNamespace
+from customlabels_nb.labeling.project_actions import ProjectActions
+from customlabels_nb.project import screens
+from customlabels_nb.project.location import ProjectLocation, open_project_store
+from customlabels_nb.project.report import Report
+COLUMNS = ["left", "top", "width", "height"]
+project = cl.create_project("quarters", task="boxes")
+places = [(NAMES[n], label, x, 10, 40, 30) for n in range(3) for label, x in (("apple", 5), ("pear", 65))]
+project.add_images(pd.DataFrame(places, columns=["image", "label", *COLUMNS]), split="test", progress=False)
+truth = project.test_set.annotations
+found = truth[["image", "label", *COLUMNS]].assign(confidence=0.9)
+found.loc[5, ["label", "left"]] = "apple", 40
+found = pd.concat([found, found.iloc[[0]].assign(label="pear", left=20, top=55, width=50, confidence=0.8)])
+class Actions(ProjectActions):
+    def kept_thresholds(self):
+        return {}
+location = ProjectLocation(project.root, open_project_store(project.root))
+config = SimpleNamespace(task="boxes", training={}, labels=("apple", "pear"))
+actions = Actions(location.store, project.root, "v1", config, keep_thresholds=print, open_map=print,
+                  open_images=partial(screens.open_test_images, location, boxes=True),
+                  open_crops=partial(screens.open_crops, location))
+report = Report(cl.evaluate(truth, found, project.test_set.images, thresholds=0.5), actions=lambda: actions)
+
+def stored(number):
+    test = cl.load_project("quarters").test_set
+    rows = test.annotations[test.annotations["image"].str.endswith(f"{number:03}.png")]
+    shapes = rows[["label", *COLUMNS]].round(1).itertuples(index=False, name=None)
+    return sorted(shapes), test.images["tags"][number]
+"""
+APPLE, PEAR, EXTRA = ("apple", 5, 10, 40, 30), ("pear", 65, 10, 40, 30), ("pear", 20, 55, 50, 30)
+
 
 class ResultsScreen:
     """Results screen in a page."""

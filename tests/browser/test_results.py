@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, expect
 
 import customlabels_nb as cl
 from customlabels_nb.evaluation.exploring import Exploration, Filter
+from tests.browser.annotator import AnnotatorPage
 from tests.browser.gallery import GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
-from tests.browser.results import PICTURES, ResultsScreen
+from tests.browser.results import APPLE, BOXES, EXTRA, PEAR, PICTURES, ResultsScreen
 
 pytestmark = pytest.mark.browser
 
@@ -263,6 +264,49 @@ project.add_images("test", split="test", labels_from="folders", progress=False)
 model = project.train("v1", progress=False)
 project.train("v2", progress=False)
 """
+
+
+@pytest.mark.storing
+def test_a_wrong_box_is_corrected_from_its_cell_and_counted_when_evaluated_again(lab: Lab) -> None:
+    page = lab.open(notebook(PICTURES, BOXES, "s = report.show()\ns"), width=1400, height=900)
+    page.run_all()
+    screen, seen = screen_in(page, 2).ready(), "corrected-after-predictions"
+    note = "[note for note in s.exploration.evaluation.notes if 'after seeing' in note]"
+    before = screen.said()["means"]["f1"]
+    assert page.value(note) == []
+    # a prediction that matches nothing is marked in its image, and is missing in the truth
+    screen.cell("background", "pear").click()
+    expect(screen.root.locator(".tile .marked")).to_have_count(1)
+    screen.button("Open as crops").click()
+    gallery = GalleryPage(page, 2).ready()
+    expect(gallery.tile(0)).to_have_attribute("aria-label", "predicted pear; 000.png; predicted")
+    gallery.press("Enter")
+    gallery.expect_saved()
+    page.expect_value("stored(0)[0]", [APPLE, EXTRA, PEAR])
+    assert seen in page.value("stored(0)[1]")
+    screen.button("Evaluate again").click()
+    expect(screen.root.locator("[data-figure=f1]")).not_to_have_text(before)
+    expect(screen.cell("background", "pear")).to_have_text("·")
+    assert page.value(note)[0].startswith("1 of 3 test images were corrected after seeing predictions.")
+    # the image view opens the annotator with the box, which Enter takes over
+    screen.cell("background", "apple").click()
+    screen.tile(0).dblclick()
+    viewer = screen.root.locator(".viewer")
+    expect(viewer.locator(".stage .marked")).not_to_have_count(0)
+    room, window = viewer.bounding_box(), page.page.locator(".jp-WindowedPanel-outer:visible").bounding_box()
+    assert room is not None
+    assert window is not None
+    assert 0.8 < room["height"] / window["height"] <= 1
+    viewer.locator(".item.fp").hover()
+    page.page.keyboard.press("e")
+    annotator = AnnotatorPage(page, 2)
+    expect(annotator.root.locator(".row.current.dashed")).to_be_visible(timeout=30_000)
+    expect(annotator.root).to_be_focused()
+    annotator.press("Enter")
+    page.expect_value("stored(2)[0]", [APPLE, ("apple", 40, *PEAR[2:]), PEAR])
+    annotator.press("Control+z")
+    page.expect_value("stored(2)", ([APPLE, PEAR], []))
+    assert not page.errors, page.errors
 
 
 @pytest.mark.storing

@@ -4,10 +4,12 @@ import { test } from "node:test";
 
 import {
   chooseImages,
+  countedItems,
   countsOf,
   iouOf,
   itemAt,
   itemsOf,
+  mistakesOf,
   NO_FILTER,
   shortName,
   spanOf,
@@ -306,12 +308,56 @@ test("a zoom keeps the point under the pointer, and fits again at its least", ()
   assert.equal(zoomedView(view, [0, 0], 1e9).scale, 40);
 });
 
-test("the image view opens in the part of a tall widget that is in sight", () => {
-  assert.deepEqual(viewerPlace(3_000, 1_200, 2_000), { top: 1_200, height: 640 });
-  assert.deepEqual(viewerPlace(3_000, 1_200, 1_700), { top: 1_200, height: 500 });
-  assert.deepEqual(viewerPlace(3_000, 2_500, 3_000), { top: 2_500, height: 500 });
-  assert.deepEqual(viewerPlace(3_000, 2_900, 3_000), { top: 2_660, height: 340 }); // too little: the page scrolls
-  assert.deepEqual(viewerPlace(200, 0, 200), { top: 0, height: 200 });
+test("the image view fills most of the window, wherever a tall widget is scrolled", () => {
+  assert.deepEqual(viewerPlace(3_000, 1_200, 1_000), { top: 1_200, height: 900 });
+  assert.deepEqual(viewerPlace(3_000, 2_900, 1_000), { top: 2_100, height: 900 }); // the page scrolls
+  assert.deepEqual(viewerPlace(200, 0, 1_000), { top: 0, height: 200 });
+});
+
+test("a cell or counter opens as crops with its kind of mistake and its labels", () => {
+  const kinds = (filter) =>
+    mistakesOf({ ...NO_FILTER, ...filter }, "none").map(({ mistake, label, predicted }) =>
+      [mistake, label ?? "", predicted ?? ""].join(),
+    );
+  assert.deepEqual(kinds({ pair: ["none", "pear"] }), ["false positives,none,pear"]);
+  assert.deepEqual(kinds({ pair: ["pear", "none"] }), ["false negatives,pear,none"]);
+  assert.deepEqual(kinds({ pair: ["apple", "pear"] }), ["wrong label,apple,pear"]);
+  assert.deepEqual(kinds({ pair: ["pear", "pear"] }), []);
+  assert.deepEqual(kinds({ show: "tp" }), []);
+  assert.deepEqual(kinds({ show: "fn", label: "pear" }), [
+    "false negatives,pear,",
+    "wrong label,pear,",
+  ]);
+  assert.deepEqual(kinds({ show: "fp", label: "pear" }), [
+    "false positives,,pear",
+    "wrong label,,pear",
+    "badly placed,pear,",
+  ]);
+  assert.deepEqual(kinds({ label: "pear" }), [
+    "false positives,,pear",
+    "false negatives,pear,",
+    "wrong label,pear,",
+    "badly placed,pear,",
+  ]);
+});
+
+test("the boxes that a cell or counter counts are pointed out", () => {
+  const items = [
+    { id: "found", label: 0, result: "tp", truthAt: 0 },
+    { id: "taken for an apple", label: 1, result: "fp", takenFor: 0, takenAt: 1 },
+    { id: "nowhere", label: 1, result: "fp" },
+    { id: "missed as pear", label: 0, result: "fn", truthAt: 1 },
+    { id: "missed", label: 0, result: "fn", truthAt: 2 },
+  ];
+  const ids = (filter) =>
+    countedItems(items, { ...NO_FILTER, ...filter }, ["apple", "pear", "none"]).map(({ id }) => id);
+  assert.deepEqual(ids({ pair: ["none", "pear"] }), ["nowhere"]);
+  assert.deepEqual(ids({ pair: ["apple", "none"] }), ["missed"]);
+  assert.deepEqual(ids({ pair: ["apple", "pear"] }), ["taken for an apple", "missed as pear"]);
+  assert.deepEqual(ids({ pair: ["apple", "apple"] }), []);
+  assert.deepEqual(ids({ show: "fp" }), ["taken for an apple", "nowhere"]);
+  assert.deepEqual(ids({ show: "fn", label: "pear" }), []);
+  assert.deepEqual(ids({}), []); // all mistakes have a color of their own
 });
 
 test("arrow keys lead from cell to cell of the matrix and not beyond", () => {
@@ -363,6 +409,7 @@ test("numbers are said as people read them", () => {
   assert.equal(metricText(NaN), "–");
   assert.equal(imagesText(1), "1 image");
   assert.equal(shortName("s3://bucket/a/b.jpg"), "b.jpg");
+  assert.equal(shortName("images/leaf-59c0bf0eca5f137f.jpg"), "leaf.jpg");
   assert.deepEqual(spanOf(Int32Array.of(0, 0, 2, 2, 2, 5), 2), [2, 5]);
   assert.deepEqual(spanOf(Int32Array.of(0, 0, 2), 1), [2, 2]);
 });

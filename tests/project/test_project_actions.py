@@ -17,6 +17,7 @@ from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.report import Report
+from customlabels_nb.training.kept_files import write_snapshots
 from customlabels_nb.widgets.annotator import Annotator
 from customlabels_nb.widgets.results import Results
 from tests.project.conftest import train_project
@@ -41,7 +42,7 @@ def page(project: Project, monkeypatch: pytest.MonkeyPatch) -> Page:
     return Page(project.model("v1").evaluate().show(), monkeypatch)
 
 
-def test_mistakes_of_a_detector_open_as_crops(project: Project) -> None:
+def test_mistakes_of_a_detector_open_as_crops(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     config: Any = SimpleNamespace(task="boxes", is_detector=True, training={})
     image, other = project.test_set.images["image"].head(2)
     truth = pd.DataFrame([(image, "disc", 10, 10, 40, 40), (other, "stripes", 5, 5, 30, 30)], columns=_BOXES)
@@ -62,6 +63,22 @@ def test_mistakes_of_a_detector_open_as_crops(project: Project) -> None:
     offered = [(image, "predicted", [], ["triangle", 0.9]), (other, "predicted", [], ["disc", 0.8])]
     assert rows() == rows("false positives") == offered
     assert rows(predicted="disc") == offered[1:]
+
+    page = Page(report.show(), monkeypatch)
+    here = {"position": page.widget.position, "images": [0, 1]}
+    assert page.ask("crops", mistake="false positives", predicted="disc", **here) == {"count": 1}
+    with pytest.raises(RuntimeError, match="None of these images has boxes with the mistake 'badly placed'"):
+        page.ask("crops", mistake="badly placed", **here)
+    (gallery,) = Cell(page.widget).widgets[1].children
+    session = gallery.session
+    session.confirm_boxes(session.page(0, 10)[1])
+    found = page.widget.metrics["precision"]
+    assert page.widget.judge_again() == [other]
+    assert page.widget.metrics["precision"] > found
+    assert "1 of 2 test images were corrected after" in str(page.widget.exploration.evaluation.notes)
+    session.undo()
+    assert page.widget.judge_again() == [other]
+    assert page.widget.metrics["precision"] == found
     project.update("test", truth.assign(left=11))
     assert rows("false negatives") == []  # the true boxes were moved since
     with pytest.raises(NotAllowedError, match="This report has no project"):
@@ -129,7 +146,7 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     assert page.ask("changed") == {"count": 0}
 
     cell = Cell(screen)
-    assert page.ask("fix", images=[at]) == {"count": 1}
+    assert page.ask("fix", images=[at], position=screen.position) == {"count": 1}
     _, box = cell.widgets
     (gallery,) = box.children
     assert gallery.session.split == "test"
@@ -141,6 +158,11 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     assert facts["images"] == screen.exploration.names
     assert page.ask("changed") == {"count": 0}
     assert screen.metrics["f1"] != before
+    note = f"1 of {len(screen.exploration.names)} test images were corrected after seeing predictions. "
+    assert note in str(screen.exploration.evaluation.notes)
+    assert note not in str(project.model("v1").evaluate().notes)  # on the ground truth of its training
+    write_snapshots(project.model("v1").folder, project.train_set, project.test_set)
+    assert note in str(project.model("v1").evaluate().notes)
     assert screen.exploration.table([at])["true"].tolist() == [other]
     page.ask("close")
     assert cell.widgets == (screen,)
@@ -148,14 +170,18 @@ def test_fixing_a_wrong_truth_changes_the_figures(page: Page, project: Project) 
     project.undo()
     assert screen.judge_again() == [name]
     assert screen.metrics["f1"] == before
+    assert note not in str(screen.exploration.evaluation.notes)
 
 
-def test_boxes_are_corrected_in_the_annotator(project: Project) -> None:
+def test_boxes_are_corrected_in_the_annotator(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     config: Any = SimpleNamespace(task="boxes", is_detector=True, training={"seconds": 300.0, "device": "cpu"})
     actions = project.model("v1")._project_actions(config)
     names = project.test_set.images["image"].tolist()
-    screen = actions.open_images([names[3], names[1]])
+    found = pd.DataFrame([(names[3], "disc", 10, 10, 40, 40, 0.9)], columns=[*_BOXES, "confidence"])
+    screen = actions.open_images([names[3], names[1]], found, box=[10, 10, 40, 40])
     assert isinstance(screen, Annotator)
+    assert screen.session.shapes(names[3])["predictions"][0]["confidence"] == 0.9
+    assert Page(screen, monkeypatch).ask("hello")["box"] == [10, 10, 40, 40]
     assert screen.session.split == "test"
     assert sorted(screen.session.page(0, 10)[1]) == sorted([names[1], names[3]])
     assert screen.session.images_at([(screen._focus, screen._focus)]) == [names[3]]  # the first one requested

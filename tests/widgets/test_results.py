@@ -86,8 +86,10 @@ def test_intervals_are_those_of_the_position(page: Page) -> None:
 
 
 def test_actions_that_need_a_project_are_refused(page: Page) -> None:
+    here = {"position": page.widget.position}
     for kind, content in (
-        ("keep", {"position": page.widget.position}), ("fix", {"images": [0]}), ("add", {"images": [0]}),
+        ("keep", here), ("fix", {"images": [0], **here}), ("add", {"images": [0]}),
+        ("crops", {"images": [0], "mistake": "false positives", **here}),
         ("refresh", {}), ("compare", {"name": "v0"}),
     ):  # fmt: skip
         with pytest.raises(RuntimeError, match=r"no project|no other version|no model version"):

@@ -14,8 +14,8 @@ import pandas as pd
 from customlabels_nb._utils.text import last_part
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
 from customlabels_nb.core.polygons import rings_of
-from customlabels_nb.core.tables import BOX_COLUMNS, POLYGONS, SINGLE_LABEL
-from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.core.tables import BOX_COLUMNS, DRAWN_TASKS, POLYGONS, SINGLE_LABEL
+from customlabels_nb.errors import InputError, LabelError, NotAllowedError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
@@ -223,11 +223,22 @@ class Exploration:
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
         return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
 
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Predictions that count at the current thresholds: image, label, box and polygon of detectors, confidence."""
+        rows, accepted = tables_of(self.applied.outcomes)[1], self.applied.accepted()
+        if isinstance(self.applied.outcomes, Scores):
+            accepted = accepted[np.nonzero(self.applied.outcomes.given)]
+        return rows[accepted]
+
     def boxes(self, kind: filtering.BoxMistake, true: str | None = None, predicted: str | None = None) -> pd.DataFrame:
         """Return the boxes with a kind of mistake, as in :func:`.filtering.mistaken_boxes`, most confident first.
 
         The columns are image, label, box, polygon (of polygons) and confidence, which is missing for true boxes.
         """
+        task = self.evaluation.task
+        if task not in DRAWN_TASKS:
+            raise NotAllowedError(f"This report is about labels of images (task={task!r}), so it has no boxes.")
         if kind not in get_args(filtering.BoxMistake):
             raise InputError(f"kind={kind!r} is not valid. Use one of {get_args(filtering.BoxMistake)!r}.")
         names = self.evaluation.confusion_matrix.labels
@@ -326,17 +337,26 @@ def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def judged_by(
-    evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame, left_out: Iterable[str] = ()
+    evaluation: Evaluation,
+    images: Iterable[str],
+    truth: pd.DataFrame,
+    left_out: Iterable[str] = (),
+    *,
+    tags: Mapping[str, list[str]] | None = None,
 ) -> Evaluation:
     """Evaluate again with the ground truth of some images replaced, by the same decision.
 
     Assumed thresholds are chosen again. The model is not run. Test images that are neither in ``images`` nor
-    ``left_out`` keep theirs.
+    ``left_out`` keep theirs. ``tags`` are the current ones by image.
     """
     outcomes = evaluation.outcomes
     before, predictions = tables_of(outcomes)
     names, here = _usable(evaluation, images, truth)
     tested = evaluation.images[~evaluation.images["image"].isin(set(left_out))].reset_index(drop=True)
+    if tags is not None:
+        known = tested["tags"] if "tags" in tested else [[]] * len(tested)
+        now = [tags.get(image, was) for image, was in zip(tested["image"], known, strict=True)]
+        tested = tested.assign(tags=pd.Series(now, index=tested.index, dtype=object))
     before, predictions = (rows[rows["image"].isin(tested["image"])] for rows in (before, predictions))
     truth = pd.concat([before[~before["image"].isin(names)], here], ignore_index=True)
     occurring = {*truth["label"], *predictions["label"]}  # a corrected label may be gone

@@ -4,7 +4,7 @@
 import { setText, show } from "../shared/dom.js";
 import { askLabel, askPath, comparisonBar, openAdvice, openVersions } from "./dialogs.js";
 import { MOST_CONFIDENT } from "./engine.js";
-import { imagesText } from "./text.js";
+import { boxesText, imagesText } from "./text.js";
 
 export class Actions {
   constructor(screen) {
@@ -30,12 +30,22 @@ export class Actions {
     }
   }
 
-  async fix(images) {
+  // Open images for correction, with this box selected.
+  fix(images, box = null) {
+    return this._openBelow("fix", { images, box }, imagesText);
+  }
+
+  // Open the boxes with a mistake (see mistakesOf) in these images as crops.
+  crops(images, mistake) {
+    return this._openBelow("crops", { images, ...mistake }, boxesText);
+  }
+
+  async _openBelow(kind, content, countText) {
     const { screen } = this;
-    const answer = await this.ask("fix", { images }, "opening…");
+    const answer = await this.ask(kind, { ...content, position: screen.position }, "opening…");
     if (!answer) return;
     screen.viewer.close();
-    setText(screen.saved, `Below: ${imagesText(answer.count)} to correct`);
+    setText(screen.saved, `Below: ${countText(answer.count)} to correct`);
     show(screen.closer, true);
     this._scrollBelow();
   }
@@ -45,8 +55,10 @@ export class Actions {
     const below = this.screen.root
       .closest(".widget-vbox")
       ?.querySelector(".clnb-gallery, .clnb-annotator");
-    if (below) below.scrollIntoView({ block: "nearest" });
-    else if (tries && !this.screen.closed) setTimeout(() => this._scrollBelow(tries - 1), 100);
+    if (below) {
+      below.scrollIntoView({ block: "nearest" });
+      below.focus({ preventScroll: true });
+    } else if (tries && !this.screen.closed) setTimeout(() => this._scrollBelow(tries - 1), 100);
   }
 
   async closeBelow() {

@@ -14,8 +14,10 @@ export const NO_FILTER = Object.freeze({
   sort: "confident",
 });
 
+// Return the last part of a path or URL, without the hash of a copied file, as `last_part` does in Python.
 export function shortName(name) {
-  return name.replace(/\/+$/, "").split("/").pop();
+  const plain = name.replace(/^((?:images|\d+)\/.+)-[0-9a-f]{16}((?:[.][a-z0-9]{1,5})?)$/, "$1$2");
+  return plain.replace(/\/+$/, "").split("/").pop();
 }
 
 // Count the images of each value of `show`, independent of other filters except the slice and the label.
@@ -125,6 +127,43 @@ function labelItems(engine, state, image) {
     });
   }
   return items;
+}
+
+const MISTAKES = ["false positives", "false negatives", "wrong label", "badly placed"];
+const MISTAKES_SHOWN = {
+  tp: [],
+  fp: ["false positives", "wrong label", "badly placed"],
+  fn: ["false negatives", "wrong label"],
+};
+
+// Return the mistakes of boxes that a filter is about, with labels as in Report.crops: { mistake, label, predicted }.
+export function mistakesOf({ pair, show, label }, background) {
+  if (pair) {
+    const [truth, predicted] = pair;
+    const mistake = { [truth]: "false positives", [predicted]: "false negatives" }[background];
+    return truth === predicted
+      ? []
+      : [{ mistake: mistake ?? "wrong label", label: truth, predicted }];
+  }
+  return (MISTAKES_SHOWN[show] ?? MISTAKES).map((mistake) => {
+    const isOfPredicted =
+      mistake === "false positives" || (mistake === "wrong label" && show === "fp");
+    return { mistake, [isOfPredicted ? "predicted" : "label"]: label };
+  });
+}
+
+// Return the boxes of an image that a cell of the matrix, or the counter of false positives or negatives, counts.
+// `rows` are the labels, followed by the background.
+export function countedItems(items, { pair, show, label }, rows) {
+  const cellOf = ({ result, label: own, takenFor, truthAt }) =>
+    result === "fp"
+      ? [takenFor ?? rows.length - 1, own]
+      : [own, items.find(({ takenAt }) => takenAt === truthAt)?.label ?? rows.length - 1];
+  return items.filter((item) => {
+    if (item.result === "tp") return false;
+    if (pair) return cellOf(item).every((at, side) => rows[at] === pair[side]);
+    return item.result === show && (label === null || rows[item.label] === label);
+  });
 }
 
 // Return the range [first, end] of an image in arrays that are sorted by image.
@@ -241,7 +280,8 @@ function boxItems(engine, state, image) {
     };
     item.threshold = state.applied[state.fold[image] * k + item.label];
     if (match >= 0) Object.assign(item, { truth: boxAt(arrays, "truth_", match), truthAt: match });
-    if (other[index] >= 0) item.takenFor = arrays.truth_label[other[index]];
+    if (other[index] >= 0)
+      Object.assign(item, { takenFor: arrays.truth_label[other[index]], takenAt: other[index] });
     items.push(item);
   }
   const [start, stop] = spanOf(arrays.truth_image, image);

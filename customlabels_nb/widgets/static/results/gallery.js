@@ -15,9 +15,10 @@ const LONGEST_WAIT = 30_000; // after failures
 
 export class ImageGallery {
   // `source.thumbs(images, pixels)` → Promise of [{ uri, failure, size }]. `onOpen(image)`, `onSelect(images)`,
-  // `onHelp()`.
-  constructor({ source, onOpen, onSelect, onHelp }) {
+  // `onHelp()`. `marked(items)` returns the items of an image to point out.
+  constructor({ source, onOpen, onSelect, onHelp, marked }) {
     this.source = source;
+    this.marked = marked;
     this.onOpen = onOpen;
     this.onSelect = onSelect;
     this.onHelp = onHelp;
@@ -125,10 +126,12 @@ export class ImageGallery {
         return;
       }
       const image = shown[index];
+      const items = itemsOf(engine, state, image);
       tile.show({
         image,
         name: engine.facts.images[image],
-        items: itemsOf(engine, state, image),
+        items,
+        marked: this.marked(items),
         labels: engine.facts.labels,
         isDetection: engine.isDetection,
         picture: this.pictures.get(image),

@@ -7,7 +7,14 @@ import { Panel } from "../shared/panel.js";
 import { openKeys } from "../shared/panels.js";
 import { KernelGone } from "../shared/requests.js";
 import { mistakeColor } from "./colors.js";
-import { countsOf, chooseImages, labelAt, NO_FILTER } from "./choosing.js";
+import {
+  chooseImages,
+  countedItems,
+  countsOf,
+  labelAt,
+  mistakesOf,
+  NO_FILTER,
+} from "./choosing.js";
 import { Controls } from "./controls.js";
 import { CurveView } from "./curves.js";
 import { Actions } from "./actions.js";
@@ -45,6 +52,7 @@ const KEYS = [
   ["Ctrl A", "select all shown images"],
   ["Esc", "clear the selection, close dialogs"],
   ["+ − 0", "zoom in, out, fit (in the image view)"],
+  ["E", "correct the image, with the box under the pointer selected (in the image view)"],
 ];
 const LOOK_EACH = 4_000; // milliseconds between polls for corrected labels
 const MOST_FIXED = 500;
@@ -154,13 +162,17 @@ export class ResultsScreen {
       "Train on these test images instead of evaluating on them",
       () => this.actions.add(this._worked()),
     );
+    this.cropBar = element("span", { class: "crops" });
     this.filters = new Filters({
       onFilter: (change) => this.narrow(change),
       onBack: () => this._showCell(null),
-      actions: [this.addButton, this.fixButton],
+      actions: [this.cropBar, this.addButton, this.fixButton],
     });
+    const counted = (items) =>
+      this.engine.isDetection ? countedItems(items, this.filter, this.facts.rows) : [];
     this.gallery = new ImageGallery({
       source: this.source,
+      marked: counted,
       onOpen: (image) => this.openImage(image),
       onSelect: (images) => this._selected(images),
       onHelp: () => openKeys(this.panel, KEYS),
@@ -169,13 +181,17 @@ export class ResultsScreen {
       load: (image) => this.source.view(image),
       onStep: (by) => this._step(by),
       onClose: () => this.gallery.grid.focus({ preventScroll: true }),
+      counted,
+      onEdit: (image, box) => {
+        if (this.can("open_images")) this.actions.fix([image], box);
+      },
       actions: (image) => [
         ...(this.can("open_images")
           ? [
               button(
                 this.isDoubtful(image) ? "Fix ground truth…" : "Relabel…",
-                "Open this image for labelling",
-                () => this.actions.fix([image]),
+                "Open this image for labelling (E)",
+                () => this.viewer.edit(),
                 "primary",
               ),
             ]
@@ -612,6 +628,29 @@ export class ResultsScreen {
       node.disabled = !length;
     }
     show(this.fixButton, this.can("open_images") && fixed.length > 0);
+    this._showCrops();
+  }
+
+  // Offer the mistakes of the shown boxes as crops.
+  _showCrops() {
+    const { facts, filter, gallery } = this;
+    const isOffered = this.engine.isDetection && this.can("open_images") && gallery.images.length;
+    const mistakes = isOffered ? mistakesOf(filter, facts.rows.at(-1)) : [];
+    const key = JSON.stringify(mistakes);
+    if (key === this.cropKey) return;
+    this.cropKey = key;
+    const open = (mistake) =>
+      this.actions.crops(gallery.chosen.length ? gallery.chosen : gallery.images, mistake);
+    this.cropBar.replaceChildren(
+      ...(mistakes.length > 1 ? [element("span", { text: "Open as crops: " })] : []),
+      ...mistakes.map((mistake) =>
+        button(
+          mistakes.length > 1 ? mistake.mistake : "Open as crops",
+          "See and correct each of these boxes of the selected or shown images",
+          () => open(mistake),
+        ),
+      ),
+    );
   }
 
   _selected(images) {

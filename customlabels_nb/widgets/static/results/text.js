@@ -48,6 +48,10 @@ export function imagesText(count) {
   return `${numberText(count)} image${count === 1 ? "" : "s"}`;
 }
 
+export function boxesText(count) {
+  return `${numberText(count)} ${count === 1 ? "box" : "boxes"}`;
+}
+
 // Describe a cell of the matrix, for boxes with the number of shown images.
 export function cellText({ task, columns }, [truth, predicted], count, images) {
   const words = { boxes: ["box", "boxes"], polygons: ["mask", "masks"] }[task];

@@ -59,12 +59,15 @@ export class ResultTile {
   }
 
   // `picture` is { uri, failure, size }, as far as known.
-  show({ image, name, items, labels, isDetection, picture, place }) {
+  // `marked` are the items to point out.
+  show({ image, name, items, marked, labels, isDetection, picture, place }) {
     this.image = image;
     this.node.dataset.place = place;
     this.node.title = name;
     const shown = items.filter(({ result }) => result !== "tn");
-    const key = shown.map((item) => `${item.label} ${item.result} ${item.confidence}`).join();
+    const key = shown
+      .map((item) => [item.label, item.result, item.confidence, marked.includes(item)])
+      .join();
     if (name !== this.name || key !== this.key || labels !== this.labels) {
       this.name = name;
       this.key = key;
@@ -84,7 +87,9 @@ export class ResultTile {
     }
     if (isDetection && picture?.size && (!this.shapes || this.shapesOf !== image)) {
       this.overlay?.remove();
-      this.overlay = overlayOf(shapesOfItems(shown, labels), picture.size);
+      this.overlay = overlayOf(shapesOfItems(shown, labels), picture.size, {
+        marked: shapesOfItems(marked, labels),
+      });
       this.frame.append(this.overlay);
       this.shapes = true;
       this.shapesOf = image;

@@ -7,8 +7,7 @@ import { shapesOfItems } from "./overlay.js";
 import { itemText } from "./text.js";
 
 const MOST_ZOOM = 40;
-const LEAST_VIEWER = 340;
-const MOST_VIEWER = 640;
+const SHARE_OF_WINDOW = 0.9;
 
 // Return scale and shift of a viewport after zooming by `factor` around a fixed point.
 export function zoomedView({ scale, x, y }, [px, py], factor) {
@@ -19,16 +18,13 @@ export function zoomedView({ scale, x, y }, [px, py], factor) {
     : { scale: next, x: px - (px - x) * ratio, y: py - (py - y) * ratio };
 }
 
-// Return { top, height } of the viewer in a widget of this height that is in sight from `first` to `last`.
-export function viewerPlace(height, first, last) {
-  const viewerHeight = Math.min(
-    height,
-    Math.max(LEAST_VIEWER, Math.min(MOST_VIEWER, last - first)),
-  );
+// Return { top, height } of the viewer in a widget of this height that is in sight from the pixel `first`, in a window.
+export function viewerPlace(height, first, windowHeight) {
+  const viewerHeight = Math.min(height, SHARE_OF_WINDOW * windowHeight);
   return { top: Math.max(0, Math.min(first, height - viewerHeight)), height: viewerHeight };
 }
 
-// Return the first and last pixel of an element that is not scrolled out of sight.
+// Return the first pixel of an element that is not scrolled out of sight, and the height of what it scrolls in.
 function inSight(node) {
   let [first, last] = [0, window.innerHeight];
   for (
@@ -40,13 +36,15 @@ function inSight(node) {
     const { top, bottom } = ancestor.getBoundingClientRect();
     [first, last] = [Math.max(first, top), Math.min(last, bottom)];
   }
-  const { top, height } = node.getBoundingClientRect();
-  return [Math.max(0, first - top), Math.min(height, last - top)];
+  return [Math.max(0, first - node.getBoundingClientRect().top), last - first];
 }
 
 export class Viewer {
   // `load(image)` → Promise of { uri, size }. `onStep(by)` goes to a neighbour. `actions(image)` are its buttons.
-  constructor({ load, onStep, actions, onClose }) {
+  // `counted(items)` returns the items to point out, and `onEdit(image, box)` opens the image for correction.
+  constructor({ load, onStep, actions, counted, onEdit, onClose }) {
+    this.counted = counted;
+    this.onEdit = onEdit;
     this.load = load;
     this.onStep = onStep;
     this.actions = actions;
@@ -245,7 +243,7 @@ export class Viewer {
     const shapesOf = (items) => shapesOfItems(items, this.engine.facts.labels);
     this.overlay = isDrawn
       ? overlayOf(shapesOf(this.items), this.size, {
-          marked: shapesOf(this.marked ? [this.marked] : []),
+          marked: shapesOf(this._pointedOut()),
           scale: this._scale(),
         })
       : null;
@@ -253,6 +251,17 @@ export class Viewer {
     const { scale, x, y } = this.view;
     this.layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     this.viewport.classList.toggle("zoomed", scale > 1);
+  }
+
+  _pointedOut() {
+    return this.marked ? [this.marked] : this.counted(this.items);
+  }
+
+  // Edit the image, with the box under the pointer selected, or the first one that is pointed out.
+  edit() {
+    const [item] = this.engine.isDetection ? this._pointedOut() : [];
+    const shape = item && (item.box ?? item.truth);
+    this.onEdit(this.image, shape ? [shape.left, shape.top, shape.width, shape.height] : null);
   }
 
   // CSS pixels per image pixel.
@@ -266,7 +275,7 @@ export class Viewer {
     );
   }
 
-  // Open in the part of a tall widget that is in sight. Scroll only where that part is too small.
+  // Open in the part of a tall widget that is in sight, and scroll to the rest.
   _place() {
     const root = this.node.parentElement;
     const { top, height } = viewerPlace(root.clientHeight, ...inSight(root));
@@ -303,8 +312,9 @@ export class Viewer {
   }
 
   _key(event) {
-    if (event.target.closest("input, select, textarea")) return;
+    if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey) return;
     const actions = {
+      e: () => this.edit(),
       Escape: () => this.close(),
       ArrowRight: () => this.onStep(1),
       ArrowLeft: () => this.onStep(-1),
