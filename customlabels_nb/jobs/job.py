@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
-from sqlalchemy import Connection, Row, and_, case, delete, func, select, update
+from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from customlabels_nb._utils.arguments import check_fraction, check_integer, plain_repr
 from customlabels_nb._utils.durations import read_seconds
@@ -25,15 +26,15 @@ from customlabels_nb.jobs.answer_format import COUNTED, Answer, encode_answer, j
 from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN, RESOLVED, Consensus
 from customlabels_nb.jobs.identity import ROLES, Role, check_person, current_person, find_role, merge_names
 from customlabels_nb.jobs.job_output import JobOutput, write_job_output
-from customlabels_nb.jobs.job_results import ALONE, NEEDED, THERE, WAITING, DisputedTasks, Seen
+from customlabels_nb.jobs.job_results import DisputedTasks, Seen
 from customlabels_nb.jobs.leases import MERGED, look_key, name_in, read_job
-from customlabels_nb.jobs.personal_links import LinkTable, create_link, revoke_link
+from customlabels_nb.jobs.open_images import THERE, WAITING, ImageGroup, group_images
+from customlabels_nb.jobs.personal_links import LinkTable, create_link, page_address, revoke_link
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.labeling.view import MODES, Mode
 from customlabels_nb.store import Action, SqlStore, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import fetch, now_us, record, update_rows
-from customlabels_nb.store.expressions import database_now
 from customlabels_nb.store.frames import moment, times
 from customlabels_nb.store.writing import ensure_labels
 
@@ -60,10 +61,13 @@ class JobProgress:
     answers, left, held : int
         Counted answers, answers that are still needed, and those of them for which somebody has leased a task.
     alone : int
-        Images that need more answers although all invited people have answered or skipped them. ``job.skipped`` lists
-        them. They wait for more people, fewer annotators, or :meth:`LabellingJob.accept_skipped`.
+        Images that need more answers although all people of the job have answered or skipped them. ``job.skipped``
+        lists them. They wait for more people, fewer annotators, or :meth:`LabellingJob.review`.
     review : int
         Done images that wait for the decision of a reviewer, see :meth:`LabellingJob.review`.
+    waiting : tuple of ImageGroup
+        Images without a result, grouped by the reason. Each group has the number of its ``images`` and a ``sentence``
+        that says what can be done about them.
     """
 
     images: int
@@ -74,14 +78,14 @@ class JobProgress:
     held: int
     alone: int = 0
     review: int = 0
+    waiting: tuple[ImageGroup, ...] = ()
 
     def __repr__(self) -> str:
-        alone = f", nobody left to ask about {counted(self.alone, 'image')} (see job.skipped)" if self.alone else ""
-        review = f", {self.review:,} wait{'s' * (self.review == 1)} for job.review()" if self.review else ""
-        return (
-            f"{self.done - self.review:,} of {counted(self.images, 'image')} decided{review}, "
-            f"{self.skipped:,} skipped, {counted(self.left, 'answer')} left, {self.held:,} of them being given{alone}"
+        numbers = (
+            f"{self.done - self.review:,} of {counted(self.images, 'image')} decided, {self.skipped:,} skipped, "
+            f"{counted(self.left, 'answer')} left, {self.held:,} of them being given"
         )
+        return "\n".join([numbers, *map(repr, self.waiting)])
 
 
 class LabellingJob:
@@ -98,6 +102,7 @@ class LabellingJob:
     ...     receipt = anna.submit(task, "garden")
     >>> job.progress
     0 of 12 images decided, 0 skipped, 12 answers left, 0 of them being given
+    12 images wait for a second person: invite one (job.invite(…))
     """
 
     def __init__(
@@ -168,22 +173,17 @@ class LabellingJob:
     @property
     def progress(self) -> JobProgress:
         """Progress of the job, for everybody."""
-        held = func.count().filter(_SLOT.state == "held", _SLOT.until >= database_now())
-        slots = select(_SLOT.task, func.count().label("all"), held.label("held")).group_by(_SLOT.task)
-        left = slots.where(_SLOT.job == self._id, NEEDED).subquery()
-        is_skipped = _TASK.state.in_((leases.SKIPPED, leases.ACCEPTED))
-        conditions = (_TASK.state == OPEN, is_skipped, _TASK.state == NEEDS_REVIEW)
-        numbers = (func.count().filter(each) for each in conditions)
-        sums = (func.coalesce(func.sum(left.c[name]), 0) for name in ("all", "held"))
-        in_job = (_TASK.job == self._id, _TASK.gold.is_(None), THERE)
-        tasks = select(func.count(_TASK.id), *numbers, *sums).where(*in_job)
-        tasks = tasks.outerjoin(left, and_(left.c.task == _TASK.id, _TASK.state == OPEN))
-        answers = select(func.count(_ANSWER.id)).join(schema.job_tasks).where(COUNTED, *in_job)
-        alone = select(func.count(_TASK.id)).where(ALONE, *in_job)
+        answers = select(func.count(_ANSWER.id)).join(schema.job_tasks)
         with self._store.reading() as connection:
-            images, open_, skipped, review, needed, leased = map(int, connection.execute(tasks).one())
-            given, stuck = (connection.scalar(each) or 0 for each in (answers, alone))
-        return JobProgress(images, images - skipped - open_, skipped, given, needed, leased, stuck, review)
+            groups = group_images(connection, self._id)
+            given = connection.scalar(answers.where(COUNTED, _TASK.job == self._id, _TASK.gold.is_(None), THERE)) or 0
+        done, review, skipped, alone = (
+            sum(group.images for group in groups if group.verdict in verdicts)
+            for verdicts in (("done", "review"), ("review",), ("skipped", "accepted"), ("alone",))
+        )
+        images, left, held = (sum(getattr(group, name) for group in groups) for name in ("images", "left", "held"))
+        waiting = tuple(group for group in groups if group.sentence)
+        return JobProgress(images, done, skipped, given, left, held, alone, review, waiting)
 
     @property
     def answers(self) -> pd.DataFrame:
@@ -608,7 +608,8 @@ class LabellingJob:
 
         Each person gets a link to the page that ``customlabels-nb label`` serves. Whoever opens it labels with that
         name, and nobody can enter the name on the page any more. The link is shown only now. Another invitation
-        replaces it, and :meth:`revoke_links` or :meth:`remove` make it invalid.
+        replaces it, and :meth:`revoke_links` or :meth:`remove` make it invalid. If the page does not run, the people
+        take part without a link, and earlier links stay valid.
 
         Parameters
         ----------
@@ -620,7 +621,7 @@ class LabellingJob:
         Returns
         -------
         DataFrame
-            Columns ``person`` and ``link``.
+            Columns ``person`` and ``link``. If the page does not run, ``link`` has the command that starts it.
 
         Examples
         --------
@@ -632,9 +633,12 @@ class LabellingJob:
         if role not in ROLES:
             raise InputError(f"role={role!r} is unknown. Choose one of {ROLES!r}.")
         names = [check_person(name) for name in ([people] if isinstance(people, str) else people)]
+        address = page_address(self._store, self._id)
+        command = shlex.join(["customlabels-nb", "label", self.name, "--project", str(self._location.root)])
+        first = f"Start the page first, and invite this person again for a link: {command}"
         with self._acting("manager", "invite people to") as (connection, person):
             names = self._add_people(connection, names, role)
-            links = [create_link(self._store, connection, self._id, name) for name in names]
+            links = [create_link(address, connection, self._id, name) if address else first for name in names]
             self._check_managers(connection)
             self._note(connection, "invite to labelling job", person, {"people": names, "role": role})
         return LinkTable({"person": names, "link": links}, dtype=t.TEXT)
@@ -667,8 +671,8 @@ class LabellingJob:
         Examples
         --------
         >>> links = job.invite(["anna", "ben"])
-        >>> job.revoke_links("ben")
-        ['ben']
+        >>> job.revoke_links("ben")  # nobody has a link until the page runs
+        []
         """
         with self._acting("manager", "revoke links of") as (connection, me):
             names = self.members["person"] if people is None else [people] if isinstance(people, str) else people
@@ -983,7 +987,7 @@ class LabellingJob:
         record(connection, Action(what, person, name), count=count, after={"job": name, **after})
 
     def __repr__(self) -> str:
-        return f"LabellingJob({self.name!r}, {self.state}: {self.progress})"
+        return f"LabellingJob({self.name!r}, {self.state}: {repr(self.progress).splitlines()[0]})"
 
 
 def _refuse_screens(*_: Any, **__: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, or_, select, update
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
@@ -26,8 +26,6 @@ from customlabels_nb.jobs.job_tasks import MOST_ANNOTATORS, add_slots
 from customlabels_nb.jobs.leases import (
     ACCEPTED,
     ANSWERED,
-    LATE,
-    REJECTED,
     REVIEWED,
     SKIPPED,
     SKIPS_TO_REVIEW,
@@ -37,6 +35,7 @@ from customlabels_nb.jobs.leases import (
     stop,
     transact,
 )
+from customlabels_nb.jobs.open_images import ALONE, ENDED, NEEDED, SKIPS, THERE
 from customlabels_nb.store import Action, SqlStore, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.database import counter, fetch, record, take_ids, update_rows
@@ -56,25 +55,7 @@ _ANSWER, _IMAGE, _JOB, _MEMBER = schema.job_answers.c, schema.images.c, schema.j
 _SKIP, _SLOT, _TASK = schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
 # parts of the SQL, so that databases know which index has the rows, and PostgreSQL plans a statement only once
 _OPEN, _ANSWERED, _ZERO, _ONE = constants(OPEN, ANSWERED, 0, 1)
-_OF_BOTH = schema.job_tasks, schema.job_members
-_HAS_SKIPPED = exists().where(_SKIP.task == _TASK.id, _SKIP.who == _MEMBER.who).correlate(*_OF_BOTH)
-_HAS_ANSWERED = exists().where(_ANSWER.task == _TASK.id, _ANSWER.who == _MEMBER.who).correlate(*_OF_BOTH)
-_MAY_ANSWER = exists().where(
-    _MEMBER.job == _TASK.job, _MEMBER.state == "active", (_MEMBER.role == "labeler") | _MEMBER.seen.is_not(None),
-    ~_HAS_SKIPPED, ~_HAS_ANSWERED.where(_ANSWER.reason.in_(("", LATE, REJECTED))),
-)  # fmt: skip
-#: Condition of slots: an answer is needed.
-NEEDED = (_SLOT.state != _ANSWERED) & (_SLOT.slot > _ZERO)
-#: Condition of tasks: the image is in a dataset.
-THERE = exists().where(_IMAGE.split.in_(constants(*t.SPLITS)), _IMAGE.image == _TASK.image)
-# condition of tasks: no invited person can be asked. Managers and reviewers are if they have labelled
-_NOBODY_LEFT = exists().where(_JOB.id == _TASK.job, _JOB.members != "open") & ~_MAY_ANSWER
-#: Condition of tasks: more answers are needed, and no invited person can be asked.
-ALONE = (_TASK.state == OPEN) & _NOBODY_LEFT
-#: Condition of tasks: they wait for the manager.
-WAITING = _TASK.gold.is_(None) & ((_TASK.state == SKIPPED) | ALONE)
 _SHOWN = _TASK.gold.is_(None) & (_TASK.state.in_((NEEDS_REVIEW, REVIEWED, ACCEPTED, SKIPPED)) | ALONE)
-_SKIPS = select(func.count()).where(_SKIP.task == _TASK.id).correlate(schema.job_tasks).scalar_subquery()
 _DECIDES = COUNTED | (_ANSWER.reason == REVIEWED)
 _LATEST = select(func.coalesce(func.max(_ANSWER.id), 0)).where(_ANSWER.task == _TASK.id, _DECIDES).scalar_subquery()
 # tasks of a job that are answered but not decided, and their counted answers
@@ -132,7 +113,7 @@ def read_disputed(store: SqlStore, connection: Connection, row: Row[Any]) -> Dis
     there = and_(_IMAGE.image == _TASK.image, _IMAGE.split.in_(t.SPLITS))
     tasks = select(*columns).join_from(schema.job_tasks, schema.images, there).order_by(_TASK.id)
     skips = select(_TASK.id, _SKIP.who, _SKIP.reason).join_from(schema.job_tasks, schema.job_skips)
-    skips = skips.where(_TASK.state.not_in((NEEDS_REVIEW, REVIEWED)) | (_SKIPS >= SKIPS_TO_REVIEW))
+    skips = skips.where(_TASK.state.not_in((NEEDS_REVIEW, REVIEWED)) | (SKIPS >= SKIPS_TO_REVIEW))
     chosen = (_TASK.job == row.id, _SHOWN)
     names = ["task", "image", "width", "height", "sha256", "state", "latest"]
     table = pd.DataFrame(fetch(connection, tasks.where(*chosen)), columns=names)
@@ -159,7 +140,7 @@ def newest_change(connection: Connection) -> Row[Any]:
 
 def with_nobody_left(connection: Connection, tasks: Iterable[int]) -> list[str]:
     """Return the images of those of these tasks about which no invited person can be asked."""
-    return list(connection.scalars(select(_TASK.image).where(among(connection, _TASK.id, tasks), _NOBODY_LEFT)))
+    return list(connection.scalars(select(_TASK.image).where(among(connection, _TASK.id, tasks), ENDED)))
 
 
 def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Seen) -> None:
@@ -272,7 +253,7 @@ def _store_states(connection: Connection, row: Row[Any], before: Collection[Row[
     if (now.annotators, now.most, now.agreement) != (row.annotators, row.most, row.agreement):
         return True
     rows = [task for task in connection.execute(_COUNTS, job) if task in before]
-    ended = set(connection.scalars(_UNDECIDED.where(_NOBODY_LEFT), job))
+    ended = set(connection.scalars(_UNDECIDED.where(ENDED), job))
     states = [(RESOLVED if new[task.id] == RESOLVED else NEEDS_REVIEW, task.id) for task in rows]
     update_rows(connection, schema.job_tasks, ("state",), states)
     more = [task for task in rows if new[task.id] == ASK_AGAIN and task.id not in ended]
@@ -419,7 +400,8 @@ def _judge(
     is_ours = table["was_empty"] & ~table["in_both"] & (table["fresh"] | ~table["has_result"])
     ours = name.isin(existing.loc[of_job, "image"])
     written = name[table["done"] & touched & ours & ~table["fresh"]]
-    mine, result = (annotation_keys(part[part["image"].isin(written)]) for part in (existing[of_job], kept))
+    compared = (part[part["image"].isin(written)].drop(columns="note") for part in (existing[of_job], kept))
+    mine, result = map(annotation_keys, compared)
     edited = [image for image in written if mine[image] != result.get(image)]
     by_person = (
         name.isin(existing.loc[meanwhile, "image"])  # labelled since the job was created

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
@@ -37,7 +38,9 @@ from customlabels_nb.store.database import fetch, take_ids
 MOST_ANNOTATORS = 9
 _FOLLOWED = "images of job"  # start of the names of settings
 _SLOT, _TASK = schema.job_slots.c, schema.job_tasks.c
-_WANTED = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > 0).scalar_subquery()
+_SLOTS = select(func.count()).where(_SLOT.task == _TASK.id, _SLOT.slot > 0)
+#: Expression of tasks: the number of answers that are wanted.
+WANTED = _SLOTS.correlate(schema.job_tasks).scalar_subquery()
 _REOPEN_REVIEWED = update(schema.job_tasks).where(_TASK.state == REVIEWED).values(state=OPEN)
 
 #: Images of a job, and images with known answers.
@@ -46,8 +49,9 @@ Gold: TypeAlias = Dataset | pd.DataFrame | Mapping[str, Answer]
 
 
 class ProjectPlace(Protocol):
-    """Database and datasets of a project."""
+    """Folder, database and datasets of a project."""
 
+    root: Path
     store: SqlStore
 
     def dataset(self, split: str) -> Dataset:
@@ -176,7 +180,7 @@ def add_slots(connection: Connection, chosen: ColumnElement[bool], annotators: i
     for slot in range(1, annotators + 1):  # with fewer slots, one of these numbers is free
         taken = select(1).where(_SLOT.task == _TASK.id, _SLOT.slot == slot).exists()
         more = select(_TASK.id, literal(slot), _TASK.job, literal("open"), literal(0))
-        more = more.where(chosen, _TASK.gold.is_(None), annotators > _WANTED, ~taken)
+        more = more.where(chosen, _TASK.gold.is_(None), annotators > WANTED, ~taken)
         connection.execute(insert(schema.job_slots).from_select(["task", "slot", "job", "state", "until"], more))
     use_late_answers(connection, chosen)
     note_states(connection, chosen)
@@ -190,7 +194,7 @@ def _lock_tasks(connection: Connection, job: int) -> None:
 def ask_one_more(connection: Connection, task: int, most: int) -> bool:
     """Add a slot to a task that has fewer than ``most`` and was not left to the manager. Tell whether one was added."""
     lock_task(connection, task)
-    state, slots = connection.execute(select(_TASK.state, _WANTED).where(_TASK.id == task)).one()
+    state, slots = connection.execute(select(_TASK.state, WANTED).where(_TASK.id == task)).one()
     if slots >= min(most, MOST_ANNOTATORS) or state in (SKIPPED, ACCEPTED):
         return False
     connection.execute(_REOPEN_REVIEWED.where(_TASK.id == task))

@@ -409,7 +409,7 @@ class LabelerSession(DrawingSession):
         """Return the status of an image and its answer as JSON."""
         index = self.table.position[name]
         if self.task in ("boxes", "polygons"):
-            annotations = self._store.tables(self.split, images=[name])[1]
+            annotations = self._store.tables(self.split, images=[name])[1].drop(columns="note")  # no part of answers
             return self.table.statuses[index], json.dumps(shape_dicts(annotations[~is_whole(annotations)]))
         return self.table.statuses[index], json.dumps(self.table.labels[index])
 

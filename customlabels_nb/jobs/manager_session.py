@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy import and_, exists, func, select
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import IntArray
 from customlabels_nb.jobs.agreement import FEWEST_COMMON, FEWEST_MIXED, measure_agreement
-from customlabels_nb.jobs.consolidation import NEEDS_REVIEW, OPEN
 from customlabels_nb.jobs.job import LabellingJob
-from customlabels_nb.jobs.job_results import THERE, newest_change, usable_gold
-from customlabels_nb.jobs.leases import ACCEPTED, SKIPPED, other_letter
+from customlabels_nb.jobs.job_results import newest_change, usable_gold
+from customlabels_nb.jobs.leases import other_letter
+from customlabels_nb.jobs.open_images import ACTIONS, RULES, THERE, VERDICT, ImageGroup
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.jobs import Job
 from customlabels_nb.labeling.progress import microseconds
@@ -30,13 +30,8 @@ from customlabels_nb.store.expressions import database_now
 #: States of an image in the dashboard, in order.
 STATES = ("done", "review", "working", "waiting", "skipped")
 #: Keys that :meth:`ManagerSession.images` accepts.
-LINKS = ("state", "person", "skipped_by", "skips", "label", "image", "mixed")
-_MEMBER, _SKIP, _SLOT, _TASK = schema.job_members.c, schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
-_HELD = exists().where(_SLOT.task == _TASK.id, _SLOT.state == "held", _SLOT.until >= database_now())
-_STATE = case(
-    (_TASK.state.in_((SKIPPED, ACCEPTED)), "skipped"), (_TASK.state == NEEDS_REVIEW, "review"),
-    (_TASK.state != OPEN, "done"), (_HELD, "working"), else_="waiting",
-)  # fmt: skip
+LINKS = ("state", "person", "skipped_by", "verdict", "label", "image", "mixed")
+_MEMBER, _SKIP, _TASK = schema.job_members.c, schema.job_skips.c, schema.job_tasks.c
 _COUNT_SECONDS = 10.0  # after which the states are counted again, because leases expire
 _REST = 10  # after work, wait so many times as long as it took
 _MOST_POINTS, _MOST_MIXED = 10, 2
@@ -74,7 +69,7 @@ class ManagerSession:
         """Numbers of the dashboard as JSON, in microseconds since 1970, at first without measured ones."""
         with self._lock:
             counts = self._counts
-            pace = describe_pace(self._times, counts["now"], counts["left"]) if self._measured else None
+            pace = describe_pace(self._times, counts["now"], counts["coming"]) if self._measured else None
             error = self.measuring.state.error
             return {"changes": self.changes, **counts, **self._measured, "pace": pace, "error": error}
 
@@ -101,13 +96,14 @@ class ManagerSession:
         job, progress, labels = self.job, self.job.progress, self._store.labels()
         colors = labels.set_index("label")["color"].to_dict()
         with self._store.reading() as connection:
-            shown = select(_STATE.label("shown"), func.count()).where(_TASK.job == job._id, THERE, _TASK.gold.is_(None))
-            states = {row.shown: row[1] for row in connection.execute(shown.group_by("shown"))}
             now = connection.scalar(select(database_now()))
+        states = {state: sum(group.images for group in progress.waiting if group.state == state) for state in STATES}
+        states |= {"done": progress.done - progress.review, "skipped": progress.skipped}
         return {
-            "name": job.name, "state": job.state, "images": sum(states.values()), "left": progress.left,
+            "name": job.name, "state": job.state, "images": progress.images, "left": progress.left,
             "answers": progress.answers, "held": progress.held, "now": now, "settings": job.settings,
-            "states": {state: states.get(state, 0) for state in STATES},
+            "states": states, "waiting": self._waiting(progress.waiting),
+            "coming": sum(group.left for group in progress.waiting if not group.actions),
             "labels": [{"label": label, "color": colors.get(label)} for label in job.labels],
         }  # fmt: skip
 
@@ -168,8 +164,18 @@ class ManagerSession:
         return points
 
     # -- hints --------------------------------------------------------------------------------------
+    def _waiting(self, groups: Iterable[ImageGroup]) -> list[dict[str, Any]]:
+        """Describe why images have no result yet, and what the manager can do."""
+        return [
+            _hint(
+                [group.sentence], {"verdict": group.verdict}, f"Show {group.images:,}",
+                *[(action, ACTIONS[action][0]) for action in group.actions if ACTIONS[action][0]],
+            )
+            for group in groups
+        ]  # fmt: skip
+
     def _warnings(self, answers: pd.DataFrame, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Describe what the manager should look at: stopped people, wrong known answers, skipped images."""
+        """Describe what the manager should look at: stopped people, similar names and wrong known answers."""
         hints = []
         for row in people:
             if row["state"] == "stopped":
@@ -183,18 +189,11 @@ class ManagerSession:
                 text = f" have similar names{which}, but count as two people. Are they one person?"
                 parts = [{"person": first}, " and ", {"person": name}, text]
                 hints.append(_hint(parts, {"person": name}, "Show answers", ("merge", "Merge…")))
-        gold, skipped = self.job.gold, self.job.skipped
+        gold = self.job.gold
         usable = usable_gold(answers, self.job.task, gold, self.job.labels)
         for image in gold.loc[~gold["image"].isin(usable["image"]), "image"]:
             text = f"The known answer of {short_name(image)} is probably wrong. It is not used any more."
             hints.append(_hint([text], {"image": image}, "Show it"))
-        if number := skipped["image"].nunique():
-            reasons = skipped.loc[skipped["reason"] != "", "reason"].value_counts()
-            why = f", most often with the reason “{reasons.index[0]}”" if len(reasons) else ""
-            kind = "skipped image" if skipped["person"].all() else "image"  # or nobody is left to ask
-            text = f"{counted(number, kind)} {'wait' if number > 1 else 'waits'} for your decision{why}."
-            acts = ("return", "Ask again"), ("accept", "Leave without result")
-            hints.append(_hint([text], {"skips": ""}, f"Show {number:,}", *acts))
         return hints
 
     def _mixed_up(self, answers: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]:
@@ -233,7 +232,7 @@ class ManagerSession:
         """Return the images that a number of the dashboard counts.
 
         ``link`` has one of the keys :data:`LINKS`: ``state``, one of :data:`STATES`. ``person``, whose answers count.
-        ``skipped_by``, a person. ``skips``, the skipped images that wait. ``label`` that somebody gave. ``image``.
+        ``skipped_by``, a person. ``verdict``, that of a rule. ``label`` that somebody gave. ``image``.
         ``mixed``, two labels (None for nothing) that different people gave, and these people (None for anybody).
         InputError is raised for another key, or several.
         """
@@ -243,11 +242,10 @@ class ManagerSession:
             raise InputError(f"link={dict(link)!r} must have exactly one of the keys {LINKS!r}.")
         if kind == "image":
             return [str(value)]
-        if kind == "skips":
-            return list(dict.fromkeys(self.job.skipped["image"]))
-        if kind in ("state", "skipped_by"):
+        if kind in ("state", "verdict", "skipped_by"):
             skipped = exists().where(_SKIP.task == _TASK.id, _SKIP.who == value)
-            chosen = skipped if kind == "skipped_by" else and_(_TASK.gold.is_(None), value == _STATE)
+            verdicts = [rule.verdict for rule in RULES if getattr(rule, kind, None) == value]
+            chosen = skipped if kind == "skipped_by" else and_(_TASK.gold.is_(None), VERDICT.in_(verdicts))
             with self._store.reading() as connection:
                 return list(connection.scalars(select(_TASK.image).where(_TASK.job == self.job._id, THERE, chosen)))
         if not self._measured:
@@ -271,8 +269,9 @@ class ManagerSession:
         """Pause, resume or close the job, trust a person, merge one into a similar name, or settle skipped images."""
         actions: dict[str, Callable[[], object]] = {
             "pause": self.job.pause, "resume": self.job.resume, "close": self.job.close,
-            "trust": lambda: self.job.trust(person), "accept": self.job.accept_skipped,
-            "return": self.job.return_skipped, "merge": lambda: self._merge(person),
+            "trust": lambda: self.job.trust(person), "merge": lambda: self._merge(person),
+            "accept": lambda: self.job.accept_skipped(self.images({"verdict": "skipped"})),
+            "return": lambda: self.job.return_skipped(self.images({"verdict": "skipped"})),
         }  # fmt: skip
         if action not in actions:
             raise InputError(f"action={action!r} must be one of {tuple(actions)!r}.")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from urllib.parse import urlencode
+import socket
+from contextlib import suppress
+from urllib.parse import urlencode, urlsplit
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
@@ -17,9 +19,9 @@ from customlabels_nb.jobs.identity import find_role
 from customlabels_nb.jobs.leases import MERGED, name_in
 from customlabels_nb.store import SqlStore, schema
 
-#: Setting of a project with the address at which its jobs were served last.
-ADDRESS = "address of job pages"
-_DEFAULT_ADDRESS = "http://127.0.0.1:8866"
+#: Start of the settings of a project with the addresses at which its jobs were served last.
+ADDRESS = "address of the page of job"
+_PATIENCE = 2.0  # seconds to wait for the page
 _MEMBER = schema.job_members.c
 
 
@@ -34,13 +36,22 @@ class LinkTable(pd.DataFrame):
             return str(self.to_html())
 
 
-def create_link(store: SqlStore, connection: Connection, job: int, person: str) -> str:
-    """Create the link of a member, in place of an earlier one, and return it."""
+def page_address(store: SqlStore, job: int) -> str | None:
+    """Return the address at which the page of a job is served now, None if there is no page."""
+    address: str = store.setting(f"{ADDRESS} {job}") or ""
+    page = urlsplit(address)
+    with suppress(OSError), socket.create_connection((page.hostname or "", page.port or 0), timeout=_PATIENCE):
+        return address
+    return None
+
+
+def create_link(address: str, connection: Connection, job: int, person: str) -> str:
+    """Create the link of a member to the page at this address, in place of an earlier one, and return it."""
     secret = secrets.token_urlsafe(24)
     revoke_link(connection, job, person)
     member = update(schema.job_members).where(_MEMBER.job == job, _MEMBER.who == person)
     connection.execute(member.values(link=hash_secret(secret)))
-    return f"{store.setting(ADDRESS) or _DEFAULT_ADDRESS}/?{urlencode({'token': secret})}"
+    return f"{address}/?{urlencode({'token': secret})}"
 
 
 def revoke_link(connection: Connection, job: int, person: str) -> bool:

@@ -60,7 +60,8 @@ class ReviewerSession(ReviewSession):
     Its database is a temporary one with the job's disputed, skipped and decided images. Their annotations are the
     consensus, or the decision. An edit returns when the job has stored the decision. Answers are called A, B, C in a
     random order, and have no names until the image is decided. ``threshold`` is the agreement from which the job
-    decides itself. NotAllowedError is raised for people who are no reviewers.
+    decides itself, and ``waiting`` the images without a result, as in ``job.progress``. NotAllowedError is raised for
+    people who are no reviewers.
     """
 
     query_type = JobReviewQuery
@@ -68,7 +69,7 @@ class ReviewerSession(ReviewSession):
     def __init__(
         self, store: SqlStore, root: Path, job: LabellingJob, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._job, self._project, self.clock = job, store, clock
+        self.job, self._project, self.clock = job, store, clock
         self._facts: dict[str, dict[str, Any]] = {}
         self._states: dict[str, tuple[bool, str]] = {}
         self._label_table = t.empty(t.LABEL_COLUMNS)
@@ -89,7 +90,7 @@ class ReviewerSession(ReviewSession):
     @property
     def draws(self) -> bool:
         """True if the answers are boxes or polygons."""
-        return self._job.task in t.TASKS[2:]
+        return self.job.task in t.TASKS[2:]
 
     def labels(self) -> pd.DataFrame:
         return self._label_table
@@ -149,11 +150,12 @@ class ReviewerSession(ReviewSession):
         with self._project.reading() as connection:
             newest = newest_change(connection), self._project.last_action()
         if newest != self._newest:
-            self._take_in(self._job.disputed())
+            self._take_in(self.job.disputed())
             self._newest = newest
 
     def _take_in(self, disputed: DisputedTasks) -> None:
         self._follow_settings()
+        self.waiting = self.job.progress.waiting
         tasks = disputed.tasks.set_index("image", drop=False)
         tasks["seen"] = list(zip(tasks["latest"], tasks["decided"] | tasks["accepted"], strict=True))
         seen = tasks["seen"].to_dict()
@@ -162,9 +164,9 @@ class ReviewerSession(ReviewSession):
         if tasks.empty:
             return
         votes = disputed.answers[disputed.answers["task"].isin(tasks["task"])]
-        reasons, objects = find_disagreements(votes, self._job.task)
+        reasons, objects = find_disagreements(votes, self.job.task)
         answers, skips = votes.groupby("task").groups, disputed.skips.groupby("task").groups
-        waiting = self._job.skipped["image"].value_counts()
+        waiting = self.job.skipped["image"].value_counts()
         alone = set(waiting.index[waiting < SKIPS_TO_REVIEW])
         skipped = {task for task, rows in skips.items() if len(rows) >= SKIPS_TO_REVIEW}
         results = self._consensus(disputed.annotations, tasks, reasons, skipped)
@@ -195,14 +197,14 @@ class ReviewerSession(ReviewSession):
         """Return the annotations that are the consensus or the decision. Skipped images and ties have none."""
         shown = tasks.loc[~tasks["task"].isin(skipped) | tasks["decided"], "image"]
         results = annotations[annotations["image"].isin(shown)]
-        if self._job.task != t.TASKS[0]:
+        if self.job.task != t.TASKS[0]:
             return results
         undecided = tasks.loc[~tasks["decided"], "task"]
         tied = [task for task in undecided if ("tie",) in reasons.get(task, [])]  # weights alone are no consensus
         return results.assign(kept=results["kept"] & ~results["task"].isin(tied))
 
     def _follow_settings(self) -> None:
-        labels, settings = self._job.labels, self._job.settings
+        labels, settings = self.job.labels, self.job.settings
         colors = self._project.labels().set_index("label")["color"].to_dict()
         if not set(self._label_table["label"]) <= set(labels):  # answers with renamed labels must be read again
             self._drop(list(self._facts))
@@ -272,7 +274,7 @@ class ReviewerSession(ReviewSession):
         """
 
         def ask(names: Sequence[str], *, seen: Seen) -> None:
-            if not self._job.ask_one_more(names, max_annotators=MOST_ANNOTATORS, seen=seen):
+            if not self.job.ask_one_more(names, max_annotators=MOST_ANNOTATORS, seen=seen):
                 raise NotAllowedError(f"{MOST_ANNOTATORS} people are asked about these images already. Decide them.")
 
         with self._lock:
@@ -289,19 +291,21 @@ class ReviewerSession(ReviewSession):
                 )
             return self._send_back(images, self._states_shown(images, revisions), ask, "ask one person more")
 
-    def reject(self, images: Sequence[str], *, revisions: Revisions = None) -> EditResult:
+    def reject(self, images: Sequence[str], *, reason: str = "", revisions: Revisions = None) -> EditResult:
         """Return images to the queue: everybody is asked again.
 
         Their answers do not count any more, except those to images that others skipped and that are not decided. Images
         that others have decided or answered since they were shown are conflicts.
         """
+        if reason:
+            raise InputError(f"reason={reason!r} cannot be given for images of a labelling job. Leave it out.")
         with self._lock:
             self._check_here(images)
             seen, what = self._states_shown(images, revisions), "return to queue"
             waiting = [name for name in images if self._facts[name]["skips"] and not self._states[name][0]]
             others = [name for name in images if name not in waiting]
-            first = self._send_back(waiting, seen, self._job.return_skipped, what)
-            then = self._send_back(others, seen, self._job.requeue, what)
+            first = self._send_back(waiting, seen, self.job.return_skipped, what)
+            then = self._send_back(others, seen, self.job.requeue, what)
             return EditResult(first.images + then.images, first.conflicts + then.conflicts, what)
 
     def _states_shown(self, images: Iterable[str], revisions: Revisions) -> dict[str, tuple[int, bool]]:
@@ -320,7 +324,7 @@ class ReviewerSession(ReviewSession):
             except StaleEditError as error:
                 stale += error.images
                 remaining = [name for name in remaining if name not in stale]
-        self._take_in(self._job.disputed())
+        self._take_in(self.job.disputed())
         theirs = self._labels_here(stale)
         return EditResult(tuple(remaining), tuple(Conflict(name, theirs[name], ()) for name in stale), what)
 
@@ -375,7 +379,7 @@ class ReviewerSession(ReviewSession):
 
     def _take_in_theirs(self, error: StaleEditError, yours: Mapping[str, tuple[str, ...]]) -> tuple[Conflict, ...]:
         """Show what others have decided or answered, and return the conflicts with ``yours``."""
-        self._take_in(self._job.disputed())
+        self._take_in(self.job.disputed())
         theirs = self._labels_here(error.images)
         return tuple(Conflict(name, theirs[name], yours[name]) for name in error.images)
 
@@ -398,21 +402,27 @@ class ReviewerSession(ReviewSession):
             seen = {name: self._facts[name]["seen"] for name in changed}
             new = {name: (seen[name][0], True) for name in fates["accept"]}
             if new:
-                self._job.accept_skipped(fates["accept"], seen=seen)
+                self.job.accept_skipped(fates["accept"], seen=seen)
             if answers := {name: json.loads(changed[name][1]) for name in fates["decide"]}:
-                numbers = self._job.decide_many(answers, seen=seen)
+                numbers = self.job.decide_many(answers, seen=seen)
                 new |= {name: (number, True) for name, number in numbers.items()}
             self._states |= {name: changed[name] for name in fates["accept"] + fates["decide"]}
             new |= self._withdraw(fates["withdraw"], seen)
             self._states |= changed
             for name, seen_now in new.items():
                 self._facts[name]["seen"] = seen_now
+            self._count_waiting()
+
+    def _count_waiting(self) -> None:
+        """Count the images without a result again if some of them may have been decided here."""
+        if any("decide" in group.actions for group in self.waiting):
+            self.waiting = self.job.progress.waiting
 
     def _withdraw(self, images: Sequence[str], seen: Seen) -> dict[str, tuple[int, bool]]:
         """Withdraw decisions from the job, and return the states of their images."""
         if not images:
             return {}
-        self._job.withdraw_decision(images, seen=seen)
+        self.job.withdraw_decision(images, seen=seen)
         tasks = {name: self._facts[name]["task"] for name in images}
         with self._project.reading() as connection:
             latest = newest_answers(connection, tasks.values())

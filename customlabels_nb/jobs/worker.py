@@ -20,8 +20,9 @@ from customlabels_nb.core.tables import storable
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.answer_format import COUNTED, Answer, LabelNames, as_passed, encode_answer, job_labels
-from customlabels_nb.jobs.job_results import NEEDED, finish, settle, stop_by_gold
+from customlabels_nb.jobs.job_results import finish, settle, stop_by_gold
 from customlabels_nb.jobs.leases import Acknowledgement, Lease
+from customlabels_nb.jobs.open_images import NEEDED
 from customlabels_nb.store import SqlStore, schema
 from customlabels_nb.store.columns import among
 from customlabels_nb.store.frames import moment

@@ -106,7 +106,7 @@ def _serve(
                 announce(f"JupyterHub shows {name!r} at {self.base_url}")
                 return
             if not project._store.read_only:
-                project._store.change_setting(ADDRESS, lambda _: origin)
+                project._store.change_setting(f"{ADDRESS} {job._id}", lambda _: origin)
             link = f"Personal links to {origin} label" if only_personal else f"{origin}/?token={self.token} labels"
             announce(f"{link} {name!r}. Stop with Ctrl+C.")
 

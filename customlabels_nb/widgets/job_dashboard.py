@@ -27,7 +27,7 @@ class _Link(TypedDict, total=False):
     state: str
     person: str
     skipped_by: str
-    skips: str
+    verdict: str
     label: str
     image: str
     mixed: tuple[str | None, str | None, str | None, str | None]
@@ -63,6 +63,7 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "open": self._open,
             "close": self._close,
             "act": self._act,
+            "invite": self._invite,
         }
         session.measuring.on_end = self._push
         self.listen_to(session.root)
@@ -158,3 +159,6 @@ class JobDashboard(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _act(self, action: str, about: str = "") -> Any:
         self.session.act(action, about)
         return self.session.figures
+
+    def _invite(self, person: str) -> Any:
+        return {"link": self.session.job.invite(person)["link"][0]}

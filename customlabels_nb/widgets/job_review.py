@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
-
-import ipywidgets
 
 from customlabels_nb.errors import NotAllowedError
 from customlabels_nb.jobs.reviewer_session import BoxSession, JobReviewQuery, ReviewerSession
@@ -45,16 +44,13 @@ class JobReview(Review):
     operations = _JOB_OPERATIONS
 
     session: ReviewerSession
-    _annotator: Annotator | None = None
-    _box: Any = None
 
     def __init__(self, session: ReviewerSession, files: SessionFiles, *, key: str, page_size: int = 24) -> None:
         super().__init__(
             session, files, project=session.project, key=f"{key} {session.user}", query=JobReviewQuery(),
-            page_size=page_size,
+            page_size=page_size, annotator=self._open_annotator,
         )  # fmt: skip
-        self._box = ipywidgets.VBox([self])
-        self.handlers |= {"fix": self._fix, **dict.fromkeys(_OF_MANAGERS, _refuse)}
+        self.handlers |= {"invite": self._invite, **dict.fromkeys(_OF_MANAGERS, _refuse)}
 
     def take(self, number: int, images: Sequence[str] | None = None) -> EditResult:
         """Take an answer as the decision.
@@ -103,21 +99,15 @@ class JobReview(Review):
         >>> screen = job.review()
         >>> screen.close()
         """
-        for widget in (self._annotator, self._box):
-            if widget is not None:
-                widget.close()
         super().close()
         if self._box is not None:
             self._box = None
             self.session.close()
 
-    def _outermost(self) -> Any:
-        return self._box
-
     def _figures(self) -> dict[str, Any]:
         session = self.session
         more = {"draws": session.draws, "reasons": session.reasons(), "agreement": session.threshold}
-        return {**super()._figures(), **more}
+        return {**super()._figures(), **more, "waiting": [*map(asdict, session.waiting)]}
 
     def _outcome(self, outcome: EditResult, images: Sequence[str] | None, edit: Mapping[str, Any] | None = None) -> Any:
         answer = super()._outcome(outcome, images, edit)
@@ -130,17 +120,19 @@ class JobReview(Review):
         answer = super()._follow(images, whole)
         return {**answer, "more": abs(len(self.session.table) - before)} if answer else answer
 
+    def _invite(self, person: str) -> Any:
+        return {"link": self.session.job.invite(person)["link"][0]}
+
     def _fix(self, image: str) -> Any:
         """Open an image in an annotator below."""
         if not self.session.draws:
             raise NotAllowedError("The answers to this job are labels, so there are no boxes to edit.")
-        if self._annotator is None:
-            self._annotator = Annotator(
-                BoxSession(self.session), self._files, project=self._project, key=f"{self._key} boxes",
-                query=Query(sort="added"),
-            )  # fmt: skip
-            self._annotator.handlers |= dict.fromkeys(_OF_MANAGERS, _refuse)
-            self._box.children = (self, self._annotator)
-        self._annotator.session.follow()
-        self._annotator.display(image)
-        return {}
+        return super()._fix(image)
+
+    def _open_annotator(self, split: str) -> Annotator:
+        annotator = Annotator(
+            BoxSession(self.session), self._files, project=self._project, key=f"{self._key} boxes",
+            query=Query(sort="added"),
+        )  # fmt: skip
+        annotator.handlers |= dict.fromkeys(_OF_MANAGERS, _refuse)
+        return annotator

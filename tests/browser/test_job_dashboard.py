@@ -26,6 +26,14 @@ for name in ("anna", "ben"):
     worker.release()
 carl = job.worker("carl").lease(2)
 """
+#: Anna and ben disagree on all images.
+UNSURE = """
+job = project.jobs.create("fruit-1", annotators=2, max_annotators=3, labels=["apple", "pear"])
+for name, label in (("anna", "apple"), ("ben", "pear")):
+    worker = job.worker(name)
+    for task in worker.lease(3):
+        worker.submit(task, label)
+"""
 ELSEWHERE = (
     "import subprocess, sys; subprocess.run([sys.executable, '-c', '''import customlabels_nb as cl\n"
     "worker = cl.load_project(\"things\").jobs[\"fruit-1\"].worker(\"dora\")\n"
@@ -84,7 +92,7 @@ def test_dashboard_updates_and_numbers_open_their_images(lab: Lab) -> None:
     # numbers and bars open exactly their images
     dashboard.number("person anna").click()
     dashboard.expect_gallery(*range(8))
-    root.locator(".hint-list .link", has_text="Show 3").click()
+    root.locator(".hint-list li", has_text="differ").get_by_role("button", name="Show 3").click()
     dashboard.expect_gallery(0, 1, 2)
     root.locator(".mark[data-key='skipped']").hover()
     expect(root.locator(".tooltip")).to_have_text("1 of 12 skipped (8 %)")
@@ -127,3 +135,30 @@ def test_the_manager_pauses_closes_and_asks_again(lab: Lab) -> None:
     root.get_by_role("button", name="Resume").click()
     root.get_by_role("button", name="Ask again").click()
     expect(dashboard.number("state skipped")).to_have_text("0")
+
+
+@pytest.mark.storing
+def test_a_third_person_is_invited_or_the_manager_decides(lab: Lab) -> None:
+    page = lab.open(
+        notebook(SETUP + PROJECT.format(count=3) + UNSURE, "d = job.dashboard()\nd"), width=1400, height=1300
+    )
+    page.run_all()
+    dashboard = JobDashboardPage(page, 1).ready()
+    root, hint = dashboard.root, dashboard.root.locator(".hint-list li", has_text="third person")
+    expect(hint).to_contain_text("3 images wait for a third person: invite one, or decide yourself.")
+    expect(root.locator(".headline")).to_contain_text("nobody is here to give them")
+    hint.get_by_role("button", name="Decide yourself").click()
+    review = ReviewPage(page, 1).ready()
+    expect(review.root.locator(".notice")).to_contain_text("3 images wait for a third person")
+    review.press("1")
+    review.expect_saved()
+    expect(review.root.locator(".notice")).to_contain_text("2 images wait for a third person")
+    expect(hint).to_contain_text("2 images wait for a third person")
+    review.root.get_by_role("button", name="Invite one…").click()
+    expect(review.root.get_by_role("textbox", name="Name")).to_be_focused()
+    page.page.keyboard.type("dora")
+    page.page.keyboard.press("Enter")
+    notice = review.root.locator(".notice", has_text="takes part now")
+    expect(notice).to_contain_text("Start the page first, and invite this person again for a link")
+    expect(root.locator(".hint-list")).to_contain_text("2 images wait for the people of the job.")
+    assert page.value("job.progress.alone") == 0

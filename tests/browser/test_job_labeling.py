@@ -35,9 +35,11 @@ def opened(lab: Lab) -> LabPage:
 
 
 def labeling(page: LabPage) -> GalleryPage:
-    """Return the gallery once the instructions have been closed."""
+    """Return the gallery after the button below the instructions was pressed."""
     gallery = GalleryPage(page, 1)
-    gallery.root.locator(".panel .closer").click()
+    start = gallery.root.locator(".panel").get_by_role("button", name="Start")
+    expect(start).to_be_focused()
+    page.page.keyboard.press("Enter")
     return gallery.ready()
 
 

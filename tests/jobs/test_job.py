@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, No
 from customlabels_nb.jobs import leases
 from customlabels_nb.jobs.job import LabellingJob
 from customlabels_nb.jobs.job_list import LabellingJobs
-from customlabels_nb.jobs.personal_links import find_person, hash_secret, refuse_linked_name
+from customlabels_nb.jobs.personal_links import ADDRESS, find_person, hash_secret, refuse_linked_name
 from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.project.location import open_project_store
 from customlabels_nb.store import Action, open_store
@@ -396,8 +398,37 @@ def test_leaving_member_releases_their_tasks(place: Place, create: Create) -> No
     check(place, 1)
 
 
+@sqlite_only
+def test_invitations_have_links_only_while_the_page_runs(place: Place, create: Create) -> None:
+    job, other = create(members=["ann"]), create("leaves-2", members=["ann"])
+    command = f"customlabels-nb label leaves-1 --project {place.root}"
+    first = f"Start the page first, and invite this person again for a link: {command}"
+    assert job.invite(["ann", "ben"])["link"].tolist() == [first, first]
+    assert job.members["person"].tolist() == ["meg", "ann", "ben"]
+    with served(place, job) as address:
+        (link,) = job.invite("ann")["link"]
+        assert link.startswith(f"{address}/?token=")
+        assert "Start the page first" in other.invite("ann")["link"][0]  # of the other job
+    assert job.invite("ann")["link"].tolist() == [first]
+    assert find_person(place.store, place.number(job), hash_secret(link.rpartition("token=")[2])) == "ann"
+
+
+@contextmanager
+def served(place: Place, job: LabellingJob) -> Iterator[str]:
+    """Listen at the address of the page of a job."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        place.store.change_setting(f"{ADDRESS} {place.number(job)}", lambda _: address)
+        yield address
+
+
 def test_links_are_secrets_of_one_person_each(place: Place, create: Create) -> None:
     job = create(members=["ann", "ben"])
+    with served(place, job):
+        check_links(place, job)
+
+
+def check_links(place: Place, job: LabellingJob) -> None:
     number = place.number(job)
 
     def owner(link: str) -> str | None:

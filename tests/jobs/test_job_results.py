@@ -127,7 +127,10 @@ def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: 
     assert (states_of(place), job.progress.left, job.state) == ({"00.jpg": "open"}, 1, "running")
     number = answer(job.worker("carl"), "00.jpg", None)
     assert (states_of(place), job.state) == ({"00.jpg": "needs_review"}, "completed")
-    assert repr(job.progress).startswith("0 of 1 image decided, 1 waits for job.review(), 0 skipped, 0 answers left")
+    assert repr(job.progress) == (
+        "0 of 1 image decided, 0 skipped, 0 answers left, 0 of them being given\n"
+        "1 image waits for the decision of a reviewer (job.review())"
+    )
     assert labels_of(place) == {}
     assert sorted(job.results["label"]) == ["lemon", "lime"]
     assert job.results["state"].tolist() == ["needs_review"] * 2
@@ -259,7 +262,7 @@ def test_images_without_further_labelers_are_shown_and_accepted(place: Place, cr
     answer(ann, "00.jpg", "lemon")
     answer(ben, "00.jpg", "lemon")
     assert (job.progress.alone, job.state) == (1, "running")
-    assert "nobody left to ask about 1 image (see job.skipped)" in repr(job.progress)
+    assert "1 image waits for a third person: invite one, or decide yourself" in repr(job.progress)
     assert job.skipped.to_numpy().tolist() == [["00.jpg", "", "nobody is left to ask"]]
     meg = job.worker("meg")
     tasks = meg.lease(3)  # the manager labels as well

@@ -148,6 +148,16 @@ def test_boxes_are_answers(create: Create, open_as: Any) -> None:
     assert again.shapes(empty)["status"] == "labelled"
 
 
+def test_notes_are_no_part_of_answers(create: Create, open_as: Any) -> None:
+    job = create(task="boxes")
+    session = open_as(job)
+    name = session.waiting[0]
+    session.set_shapes(name, [Shape.read(BOX)])
+    before = job.answers
+    session.set_shapes(name, [Shape.read({**BOX, "note": "loose"})], note="dark")
+    pd.testing.assert_frame_equal(job.answers, before)
+
+
 def test_a_repeated_edit_is_stored_once(
     place: Place, create: Create, open_as: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ def test_every_image_is_in_one_state_and_each_number_has_its_images(place: Place
     assert sorted(session.images({"state": "done"})) == names(0, 2)
     assert session.images({"state": "review"}) == names(1)
     assert sorted(session.images({"state": "working"})) == sorted(task.image for task in held)
-    assert session.images({"state": "skipped"}) == session.images({"skips": ""}) == names(11)
+    assert session.images({"state": "skipped"}) == session.images({"verdict": "skipped"}) == names(11)
     assert all(len(session.images({"state": state})) == states[state] for state in STATES)
     assert sorted(session.images({"person": "anna"})) == names(0, 1, 2, 3)
     assert session.images({"skipped_by": "ben"}) == names(11)
@@ -200,11 +200,13 @@ def test_skipped_images_are_returned_or_accepted(place: Place, create: Create) -
         for task in worker.lease(2):
             worker.skip(task, reason)
     session = opened(place, job)
-    (hint,) = session.figures["hints"]
-    assert said(hint) == "2 skipped images wait for your decision, most often with the reason “blurred”."
+    (hint,) = session.figures["waiting"]
+    ask = "ask again, or leave them without a result"
+    assert said(hint) == f"2 images wait for a decision, because people skipped them: {ask}."
+    assert hint["acts"] == (("return", "Ask again"), ("accept", "Leave without result"))
     session.act("return")
     assert followed(session)["states"] == {"done": 0, "review": 0, "working": 0, "waiting": 2, "skipped": 0}
-    assert session.figures["hints"] == []
+    assert [said(hint) for hint in session.figures["waiting"]] == ["2 images wait for the people of the job."]
     for person in ("anna", "ben"):
         worker = job.worker(person)
         worker.skip(worker.lease(1)[0], "")
@@ -216,8 +218,12 @@ def test_images_without_further_labelers_wait(place: Place, create: Create) -> N
     job = create(images=names(0, 1), annotators=2, members=["anna", "ben"])
     answer(job, "anna", dict.fromkeys(names(0, 1), "lime"))
     job.remove("ben")
-    (hint,) = opened(place, job).figures["hints"]
-    assert said(hint) == "2 images wait for your decision, most often with the reason “nobody is left to ask”."
+    session = opened(place, job)
+    (hint,) = session.figures["waiting"]
+    assert said(hint) == "2 images wait for a second person: invite one, or decide yourself."
+    assert hint["acts"] == (("invite", "Invite one…"), ("decide", "Decide yourself"))
+    assert sorted(session.images(hint["link"])) == names(0, 1)
+    assert (session.figures["left"], session.figures["coming"]) == (2, 0)
 
 
 def test_a_measurement_that_failed_is_repeated(place: Place, create: Create, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ test("people were seen now, some time ago, or never", () => {
 test("settings are a phrase", () => {
   const figures = (annotators, most, people) => ({
     images: 1240,
-    settings: { annotators, most },
+    settings: { annotators, max_annotators: most },
     people,
   });
   assert.equal(

@@ -22,8 +22,6 @@ from tests.browser.jupyter import free_port, stop
 def test_visitors_reach_only_the_kernels_of_their_own_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "user", "teacher")
     project = JobProject(tmp_path, members=["anna", "ben"])
-    with closing(cl.load_project(project.root)) as opened:
-        links = opened.jobs["leaves-1"].invite("ben")["link"]
     command = [*COMMAND, "leaves-1", "--project", str(project.root), "--port", str(free_port())]
     with (tmp_path / "server.log").open("wb") as log:
         server = psutil.Popen(
@@ -32,6 +30,8 @@ def test_visitors_reach_only_the_kernels_of_their_own_pages(tmp_path: Path, monk
     try:
         assert server.stdout is not None
         link = server.stdout.readline().split()[0]
+        with closing(cl.load_project(project.root)) as opened:  # links need the address of the running page
+            links = opened.jobs["leaves-1"].invite("ben")["link"]
         asyncio.run(visit(link.partition("?")[0], _token(link), _token(links[0])))
     finally:
         stop(server)

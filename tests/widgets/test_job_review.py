@@ -176,3 +176,26 @@ def test_only_reviewers_open_it(project: Project) -> None:
     settings.user = "anna"
     with pytest.raises(NotAllowedError, match=r"'anna' is a labeler of the job 'fruit-1'.* can review it\. Ask 'meg'"):
         job.review()
+
+
+def test_a_page_says_what_waits_and_a_manager_invites_from_it(
+    project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = project.jobs.create("fruit-1", project.train_set.images["image"][:2], annotators=2, max_annotators=3)
+    for name, given in (("anna", "apple"), ("ben", "pear")):
+        worker = job.worker(name)
+        for task in worker.lease(2):
+            worker.submit(task, given)
+    page = opened(job, screens, monkeypatch)
+    first, _ = page.rows()
+    decided = page.edit_row("label", first, label="pear")["info"]["waiting"]
+    assert [group["sentence"] for group in decided] == [
+        "1 image waits for a third person: invite one, or decide yourself.",
+    ]
+    job.invite("rita", role="reviewer")
+    settings.user = "rita"
+    with pytest.raises(RuntimeError, match="only a manager can invite people"):
+        page.ask("invite", person="dora")
+    settings.user = "meg"
+    assert "Start the page first" in page.ask("invite", person="dora")["link"]
+    assert "dora" in job.members["person"].tolist()

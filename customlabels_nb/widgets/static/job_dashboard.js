@@ -11,6 +11,7 @@ import {
   show,
   turnFullScreen,
 } from "./shared/dom.js";
+import { invitePerson } from "./shared/inviting.js";
 import { instructionNodes } from "./shared/panels.js";
 import { FollowingScreen } from "./dashboard/following.js";
 import {
@@ -205,6 +206,7 @@ class JobDashboardScreen extends FollowingScreen {
         figures.pace,
         figures.answers,
         figures.left,
+        figures.coming,
         figures.agreement,
       ],
       () => this._headline(figures),
@@ -213,8 +215,8 @@ class JobDashboardScreen extends FollowingScreen {
       this.stateBar.draw(figures.states, width),
     );
     this._redraw(this.legend, figures.states, () => this._legend(figures.states));
-    this._redraw(this.hintList, [figures.hints, figures.labels], () =>
-      (figures.hints ?? []).map((hint) => this._hint(hint)),
+    this._redraw(this.hintList, [figures.waiting, figures.hints, figures.labels], () =>
+      [...figures.waiting, ...(figures.hints ?? [])].map((hint) => this._hint(hint)),
     );
     this._redraw(this.people, figures.people, () => this._people(figures.people ?? []));
     for (const node of this.people.querySelectorAll("[data-seen]"))
@@ -263,7 +265,7 @@ class JobDashboardScreen extends FollowingScreen {
     });
   }
 
-  _headline({ state, states, images, answers, left, pace, agreement, metric }) {
+  _headline({ state, states, images, answers, left, coming, pace, agreement, metric }) {
     const figure = (large, words, more) =>
       element(
         "div",
@@ -279,7 +281,11 @@ class JobDashboardScreen extends FollowingScreen {
             ? []
             : [
                 left
-                  ? figure(pace.left, `left for ${counted(left, "answer")}`, pace.more)
+                  ? figure(
+                      coming ? pace.left : "–",
+                      `left for ${counted(coming || left, "answer")}`,
+                      coming ? pace.more : "nobody is here to give them",
+                    )
                   : figure(pace.left, pace.more, ""),
               ]),
           figure(
@@ -335,14 +341,17 @@ class JobDashboardScreen extends FollowingScreen {
       )
       .join("");
     const about = link?.person ?? "";
+    const steps = {
+      decide: () => this._openState("review"),
+      invite: () => invitePerson(this),
+      merge: () => this._askToMerge(parts),
+    };
     const buttons = acts.map(([action, label]) =>
       element("button", {
         type: "button",
         text: label,
         data: { figure: `${action} ${about}` },
-        on: {
-          click: () => (action === "merge" ? this._askToMerge(parts) : this._act(action, about)),
-        },
+        on: { click: steps[action] ?? (() => this._act(action, about)) },
       }),
     );
     return element(
@@ -436,7 +445,7 @@ class JobDashboardScreen extends FollowingScreen {
     );
     if (course.length > 1) return [title, agreementChart(course, width)];
     const none =
-      settings.most === 1
+      settings.max_annotators === 1
         ? "Each image gets one answer, so answers cannot be compared."
         : "Shown over time when 40 images have several answers.";
     return [title, ...(agreement ? [element("p", { class: "faint", text: none })] : [])];

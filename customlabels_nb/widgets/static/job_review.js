@@ -1,6 +1,7 @@
 // Review of a labelling job: decide the images on which people disagree. The kernel side is in job_review.py.
 
 import { element, hint, setText } from "./shared/dom.js";
+import { invitePerson } from "./shared/inviting.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { Toast } from "./shared/toast.js";
 import { DecisionPanel } from "./review/decision_panel.js";
@@ -75,7 +76,7 @@ class JobReview extends ReviewPages {
         leave,
         take: (number) => this._takeAnswer(number),
         approve: () => this._decide({ op: "approve" }),
-        fix: () => this._fix(),
+        fix: () => this._fix(this.focus),
         ask: () => this._decide({ op: "ask" }),
         reject: () => this._decide({ op: "reject" }),
         look: (which) => {
@@ -117,6 +118,10 @@ class JobReview extends ReviewPages {
 
   greeted() {
     this.single = true;
+  }
+
+  get draws() {
+    return this.info.draws && !this.row?.gone;
   }
 
   get row() {
@@ -176,7 +181,23 @@ class JobReview extends ReviewPages {
     this.labelbar.update({ labels, counts, task, alone, readOnly, isFixed: true });
     this.footer.showProgress(review);
     this.reasons.update(this.info);
+    this._sayWaiting();
     this._showImage();
+  }
+
+  // Say once which of the images wait for one more person.
+  _sayWaiting() {
+    const waiting = this.info.waiting.find(({ actions }) => actions.includes("decide"));
+    if (waiting?.sentence === this.waiting) return;
+    this.waiting = waiting?.sentence;
+    this.notices.drop("waiting");
+    if (waiting) this.notices.say("waiting", waiting.sentence, { step: this._inviting(waiting) });
+  }
+
+  _inviting({ actions }) {
+    return actions.includes("invite")
+      ? { label: "Invite one…", run: () => invitePerson(this) }
+      : null;
   }
 
   _showSingleImage(tile) {
@@ -253,7 +274,13 @@ class JobReview extends ReviewPages {
       this._say("No images match the filter.", showing("Show all to decide", "to_review"));
     else if (done)
       this._say("All disputed images are decided.", showing("Show decided images", "reviewed"));
-    else this._say("There is nothing to decide now: people agree, or most of them do.");
+    else {
+      const { waiting } = this.info;
+      this._say(
+        `Nothing to decide now. ${waiting.map(({ sentence }) => sentence).join(" ")}`,
+        waiting.map((group) => this._inviting(group)).find(Boolean),
+      );
+    }
   }
 
   _sayEnd() {
@@ -278,7 +305,8 @@ class JobReview extends ReviewPages {
       ...super.actions(command),
       take: () => this._takeAnswer(command.number),
       ask: () => this._decide({ op: "ask" }),
-      fix: () => this._fix(),
+      reject: () => this._decide({ op: "reject" }),
+      fix: () => this._fix(this.focus),
       hide: () => {
         this.isHidden = !this.isHidden;
         this._showImage();
@@ -346,12 +374,6 @@ class JobReview extends ReviewPages {
         canUndo: edit.op !== "ask" && edit.op !== "reject",
       });
     }
-  }
-
-  async _fix() {
-    const { row } = this;
-    if (!row || row.gone || !this.info.draws) return;
-    await this.openAnnotator(row.name);
   }
 }
 

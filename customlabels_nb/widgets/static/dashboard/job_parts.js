@@ -36,7 +36,7 @@ export function seenText(microseconds, now = Date.now()) {
 
 // Describe what the job asks for: "300 images · 3 answers each, at most 5 · 30 people".
 export function settingsText({ images, settings, people }) {
-  const { annotators, most } = settings;
+  const { annotators, max_annotators: most } = settings;
   const answers =
     `${numeral(annotators)} ${annotators === 1 ? "answer" : "answers"} ` +
     `each${most > annotators ? `, at most ${most}` : ""}`;
