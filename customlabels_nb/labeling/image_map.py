@@ -15,10 +15,11 @@ from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
-from customlabels_nb.errors import Cancelled, CustomLabelsError, InputError
+from customlabels_nb.errors import Cancelled, CustomLabelsError, InputError, NotReadyError
 from customlabels_nb.events import Event, Events, Progress
 from customlabels_nb.images.missing import missing_files
 from customlabels_nb.labeling.session import LabellingSession
+from customlabels_nb.labeling.similarity import Background
 from customlabels_nb.models.map_layout import LAID_OUT, MapLayout, MapLayouts
 from customlabels_nb.workers.helper_process import HelperProcess
 
@@ -32,6 +33,7 @@ _GROUPS = 12  # values of a column with a color of their own
 _HITS = 20
 _GREY = "#808080"
 _COLUMNS = ("status", "width", "height")
+_SOON = 0.5  # seconds in which stored features are found
 
 
 class MapSession(LabellingSession):
@@ -53,8 +55,9 @@ def lay_out(layouts: MapLayouts, contents: Sequence[str | None], events: Events)
 class ImageMap:
     """Places and colors of the images of a session's open dataset, by their positions in its table.
 
-    Without a stored layout, it shows the plane of the principal components until the layout is computed in a helper
-    process. ``error`` states why the map is missing. Thread-safe.
+    Without a stored layout, missing features of the packaged network are computed in a thread. Then it shows the plane
+    of the principal components until the layout is computed in a helper process. ``error`` states why the map is
+    missing. Thread-safe.
     """
 
     noun, suffix = "image", ""
@@ -76,6 +79,7 @@ class ImageMap:
         self._lock = threading.RLock()
         self._number = 0  # of the shown layout
         self._failure = ""
+        self._features = Background[None]()
         self._tried: set[MapLayouts] = set()
         self._layouts: dict[tuple[str, str], MapLayouts] = {}
         self._work: tuple[MapLayouts, Events, threading.Thread] | None = None
@@ -91,6 +95,7 @@ class ImageMap:
             found = MapLayout(np.full((len(contents), 2), np.nan, dtype=np.float32), 0, 0)
             try:
                 layouts = self._open_layouts()
+                self._prepare(layouts, contents)
                 key = layouts, layouts.stamp()
                 if self._shown is not None and self._shown[1] == contents and self._is_current(key):
                     return self._shown[2]
@@ -100,6 +105,8 @@ class ImageMap:
                 if stored is None and layouts not in self._tried:
                     self._start(layouts, contents)
                 key = layouts, layouts.stamp()
+            except NotReadyError as error:
+                self.error = f"The features of the {self.noun}s are computed first: {error.done:,} of {error.total:,}."
             except CustomLabelsError as error:
                 self.error = str(error)
             self._shown = key, contents, found
@@ -117,6 +124,7 @@ class ImageMap:
             self._start(self._open_layouts(), self._contents())
 
     def close(self) -> None:
+        self._features.cancel()
         if self._work is not None:
             self._work[1].cancel()
 
@@ -153,6 +161,12 @@ class ImageMap:
         if key not in self._layouts:
             self._layouts[key] = MapLayouts(self.session.root, key[1], key[0], self.random_state)
         return self._layouts[key]
+
+    def _prepare(self, layouts: MapLayouts, contents: Sequence[str | None]) -> None:
+        """Compute the features that a first layout lacks, and raise NotReadyError until they are stored."""
+        if layouts.stamp()[0] is None:
+            compute = partial(layouts.add_features, self.session.table.names, contents)
+            self._features.get(layouts, len(contents), compute, wait=_SOON)
 
     def _start(self, layouts: MapLayouts, contents: Sequence[str | None]) -> None:
         if self._work is not None and self._work[2].is_alive():

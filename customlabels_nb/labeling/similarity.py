@@ -60,6 +60,11 @@ class Background(Generic[Answer]):
                 self._kept = (wanted, answer)
             return answer
 
+    def cancel(self) -> None:
+        with self._lock:
+            if self._work is not None:
+                self._work.events.cancel()
+
 
 class SimilarityOrder:
     """Callable that orders images so that similar ones are neighbours.

@@ -21,7 +21,8 @@ from customlabels_nb._utils.arguments import check_random_state
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.errors import NotAllowedError, NotEnoughDataError
 from customlabels_nb.events import Events
-from customlabels_nb.models.embeddings import describe_features, unit_rows
+from customlabels_nb.models.backbone import PACKAGED
+from customlabels_nb.models.embeddings import describe_features, embed, unit_rows
 from customlabels_nb.models.feature_file import Rows, feature_key, project_features
 from customlabels_nb.models.image_search import no_vectors
 from customlabels_nb.remote.content_cache import caches_of, tag_cache
@@ -79,11 +80,20 @@ class MapLayouts:
     def __init__(self, root: Path, model: str, split: str, random_state: int = 0) -> None:
         random_state = check_random_state(random_state)
         self._file = project_features(root).of(describe_features(model))
-        self._model, self._random_state = model, random_state
+        self._root, self._model, self._random_state = root, model, random_state
         #: Arguments of :func:`lay_out_sample`, beside the contents.
         self.arguments = {"root": str(root), "model": model, "split": split, "random_state": random_state}
         self._path = caches_of(root) / "maps" / f"{self._file.path.stem}-{split}-{random_state}.npz"
         self._stored: tuple[tuple[int, int], _Stored, dict[bytes, int]] | None = None
+
+    def add_features(self, images: Sequence[str], contents: Sequence[str | None], events: Events) -> None:
+        """Compute and store the features that are missing, unless they are those of another network."""
+        positions, _ = self._file.lookup([None if content is None else feature_key(content) for content in contents])
+        known = zip(images, contents, positions.tolist(), strict=True)
+        missing = [(image, content) for image, content, at in known if content is not None and at < 0]
+        if missing and self._model == PACKAGED:
+            names, keys = zip(*missing, strict=True)
+            embed(names, root=self._root, keys=keys, cache=project_features(self._root), events=events)
 
     def read(self, contents: Sequence[str | None]) -> MapLayout | None:
         """Return the stored layout, in which new images are placed, or None if there is none."""

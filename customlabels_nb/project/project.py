@@ -1017,8 +1017,9 @@ class Project(NameHints):
     def map(self, split: t.Split = t.TRAIN, *, crops: bool = False, random_state: int = 0) -> ProjectMap:
         """Open a map on which every image is a point beside similar ones. Select points with the lasso and label them.
 
-        The images need features, see :meth:`embed`. Until the layout has been computed, the map shows the first two
-        principal components. See :meth:`map_layout`.
+        Missing features of the packaged network are computed first, in the background. Another :attr:`embedding_model`
+        needs :meth:`embed`. Until the layout has been computed, the map shows the first two principal components. See
+        :meth:`map_layout`.
 
         Parameters
         ----------
@@ -1637,7 +1638,8 @@ class Project(NameHints):
         Parameters
         ----------
         split : {"train", "test"}
-            Dataset. Its images need features, see :meth:`embed`.
+            Dataset. Missing features of the packaged network are computed first. Another :attr:`embedding_model` needs
+            :meth:`embed`.
         random_state : int
             Seed of the choice of images, and of UMAP. Each seed has a stored layout of its own.
         again : bool
@@ -1652,7 +1654,7 @@ class Project(NameHints):
         Raises
         ------
         NotAllowedError
-            If no image has features.
+            If no image has features of another network.
         NotEnoughDataError
             If fewer than 5 different images have features, or all of them are alike.
 
@@ -1671,11 +1673,12 @@ class Project(NameHints):
         gone = missing_files(images["image"].tolist(), self.root)
         contents = [content if isinstance(content, str) else None for content in images["sha256"].where(~gone)]
         layouts = MapLayouts(self.root, self.embedding_model, split, random_state)
-        found = None if again else layouts.read(contents)
-        if found is None:
-            with progress_bars(events, show=progress) as stream:
+        with progress_bars(events, show=progress) as stream:
+            layouts.add_features(images["image"].tolist(), contents, stream)
+            found = None if again else layouts.read(contents)
+            if found is None:
                 lay_out(layouts, contents, stream)
-            found = layouts.read(contents)
+                found = layouts.read(contents)
         if found is None:
             raise StoreError(
                 f"The layout cannot be stored in {str(self.root)!r}. Check the free space and permissions."

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.events import Events
+from customlabels_nb.labeling import image_map as image_map_module
 from customlabels_nb.labeling.image_map import ImageMap, MapSession
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.similarity import SimilarityOrder
@@ -22,6 +26,7 @@ from customlabels_nb.models.map_layout import MapLayouts
 from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from tests.labeling.fake_assist import FakeAssist, results
+from tests.models.tiny_siglip import write_tiny_siglip
 from tests.waiting import wait_until
 
 
@@ -45,22 +50,27 @@ def map_of(
     session: LabellingSession,
     project: Project,
     camera: Callable[[pd.Index], Any] = lambda index: index % 14,
+    model: str = PACKAGED,
 ) -> ImageMap:
     store = open_project_store(project.root)
     return ImageMap(
         session,
-        model=lambda: PACKAGED,
+        model=lambda: model,
         images=lambda split: store.images(split).assign(camera=lambda rows: camera(rows.index)),
         columns=lambda: ["camera", "price"],
         similar=SimilarityOrder(project.root),
     )
 
 
-def test_the_plane_is_shown_until_the_layout_is_stored(project: Project, session: LabellingSession) -> None:
+def test_the_plane_is_shown_until_the_layout_is_stored(
+    project: Project, session: LabellingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_features(project, session.table.names[:20])
+    monkeypatch.setattr(map_layout, "embed", lambda *_, **options: None)  # as if the others were no images
     image_map = map_of(session, project)
+    wait_until(lambda: not image_map.state()["is_final"], 60)
     state = image_map.state()
-    assert not state["is_final"]
+    assert (state["words"], state["error"]) == ("principal components", "")
     assert (state["without"], state["total"]) == (10, 30)
     wait_until(lambda: image_map.state()["progress"] is None, 60)
     done = image_map.state()
@@ -83,9 +93,59 @@ def test_the_plane_is_shown_until_the_layout_is_stored(project: Project, session
     assert table.attrs == {"laid_out": 29, "placed": 0, "without_features": 0}
 
 
-def test_without_features_there_is_a_sentence(project: Project, session: LabellingSession) -> None:
-    state = map_of(session, project).state()
-    assert "project.embed(" in state["error"]
+def test_missing_features_of_the_packaged_network_are_computed_first(
+    project: Project, session: LabellingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_features(project, session.table.names[:3])
+    may_compute = Event()
+
+    def embed_later(images: Any, *, events: Events, **options: Any) -> None:
+        events.progress("features", 4, len(images))
+        may_compute.wait(60)
+        add_features(project, list(images))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(map_layout, "embed", embed_later)
+        patch.setattr(image_map_module, "lay_out", lambda *_: lay_out_here(project, "train"))
+        image_map = map_of(session, project)
+        wait_until(lambda: "4 of" in image_map.state()["error"])
+        state = image_map.state()
+        assert state["error"] == "The features of the images are computed first: 4 of 27."
+        assert (state["without"], state["progress"]) == (30, None)
+        may_compute.set()
+        wait_until(lambda: image_map.state()["words"] == "layout of 30 images")
+    Image.new("RGB", (20, 30), "red").save(project.root / "new.png")
+    project.add_images(project.root / "new.png", progress=False)
+    seen: list[tuple[str, int | None]] = []
+    table = project.map_layout(progress=False, events=lambda event: seen.append((event.phase, event.total)))
+    assert table.attrs == {"laid_out": 30, "placed": 1, "without_features": 0}
+    assert set(seen) == {("features", 1)}
+
+
+def test_closing_the_map_stops_computing_features(
+    project: Project, session: LabellingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = Event()
+
+    def embed_until_stopped(images: Any, *, events: Events, **options: Any) -> None:
+        wait_until(lambda: events.is_cancelled, 60)
+        stopped.set()
+
+    monkeypatch.setattr(map_layout, "embed", embed_until_stopped)
+    image_map = map_of(session, project)
+    image_map.state()
+    image_map.close()
+    assert stopped.wait(60)
+
+
+def test_without_features_of_another_network_there_is_a_sentence(
+    tmp_path: Path, project: Project, session: LabellingSession
+) -> None:
+    model = str(tmp_path / "tiny")
+    write_tiny_siglip(tmp_path / "tiny")
+    project.embedding_model = model
+    state = map_of(session, project, model=model).state()
+    assert f"project.embed(model={model!r})" in state["error"]
     assert state["without"] == 30
     with pytest.raises(NotAllowedError, match="Compute them with"):
         project.map_layout(progress=False)
