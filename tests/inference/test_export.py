@@ -129,9 +129,13 @@ def run_alone(written: Exported, photos: list[str], blocked: str) -> list[list[d
     command = [sys.executable, "-I", "-c", ALONE, str(written.program), blocked, *photos]
     ran = subprocess.run(command, cwd=written.folder, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
-    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    lines = json_lines(ran.stdout)
     assert [line["image"] for line in lines] == photos
     return [line["found"] for line in lines]
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def same(found: list[dict[str, Any]], table: Any, longest: int) -> None:
@@ -172,6 +176,37 @@ def test_a_detector_runs_without_this_package(
         truth = detect(detector, photo)
         assert len(found) > 3
         same(found, truth.table, max(truth.image.size))
+
+
+def test_program_takes_folders_and_patterns_and_reports_photos_that_it_cannot_read(
+    classifiers: dict[str, Exported], photos: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "shelf[1]" / "deep").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    for place in ("shelf[1]/b.png", "shelf[1]/deep/a.PNG", "c1.png", "c[1].png"):
+        (tmp_path / place).write_bytes(Path(photos[3]).read_bytes())
+    (tmp_path / "shelf[1]" / "notes.txt").write_text("no photo")
+    (tmp_path / "shelf[1]" / "cut\n.jpg").write_bytes(Path(photos[0]).read_bytes()[:500])
+    (tmp_path / "lost.jpg").symlink_to("nowhere.jpg")
+    given = ["gone.jpg", "lost.jpg", "empty", "shelf[1]", "c[1].png", "c*.png", "none-*.png"]
+    command = [sys.executable, str(classifiers["onnx"].program), *given]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 1
+    found = [line["image"].replace(os.sep, "/") for line in json_lines(ran.stdout)]
+    assert found == ["shelf[1]/b.png", "shelf[1]/deep/a.PNG", "c[1].png", "c1.png", "c[1].png"]
+    errors = [line.partition(" cannot be read: ") for line in ran.stderr.splitlines()]
+    named = ["gone.jpg", "lost.jpg", "empty", os.path.join("shelf[1]", "cut\n.jpg"), "none-*.png"]
+    assert [name for name, _, _ in errors] == [repr(name) for name in named]
+    assert [reason for _, _, reason in errors][1:3] == ["No such file or directory", "It has no photos."]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_program_shows_its_help(classifiers: dict[str, Exported], arguments: list[str]) -> None:
+    command = [sys.executable, str(classifiers["onnx"].program), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("usage: detect.py [-h] [photos ...]")
+    assert "folders with their subfolders" in ran.stdout
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -3,9 +3,10 @@
 ``model.onnx`` needs numpy, pillow and onnxruntime. ``model.pt2`` needs numpy, pillow and torch, and torchvision for a
 detector. The labels, thresholds, normalisation and other settings are stored in the model file itself.
 
-In a terminal, it prints one line of JSON for each photo::
+In a terminal, it prints one line of JSON for each photo. Folders include their subfolders. A photo that cannot be read
+is reported on stderr, and the exit status is 1 at the end::
 
-    python detect.py photo.jpg another.jpg
+    python detect.py photo.jpg shelf/ "more/*.png"
 
 In Python::
 
@@ -20,7 +21,10 @@ masks adds ``polygon``: a ring of points ``[x, y]``, or a list of rings for an o
 
 from __future__ import annotations
 
+import argparse
+import glob
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +34,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 FACTS = "customlabels"
+PHOTOS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".avif", ".heic", ".heif")
 ORIENTATION, LYING, PHOTOMETRIC = 0x0112, (5, 6, 7, 8), 262
 
 
@@ -377,7 +382,37 @@ FILES = ("model.onnx", "model.pt2")
 LOADERS = {".onnx": load_onnx, ".pt2": load_pt2}
 
 
+# -- terminal -------------------------------------------------------------------------------------------
+def photos_in(given: str) -> list[str]:
+    """List the photos that an argument means: a file, a folder with its subfolders, or a pattern such as ``*.jpg``."""
+    if os.path.isdir(given):
+        below = glob.glob(os.path.join(glob.escape(given), "**", "*"), recursive=True)
+        return sorted(name for name in below if name.lower().endswith(PHOTOS) and not os.path.isdir(name))
+    if os.path.lexists(given):
+        return [given]
+    return sorted({photo for match in glob.glob(given, recursive=True) for photo in photos_in(match)})
+
+
+def main() -> int:
+    """Print one line of JSON for each photo. Return 1 if a photo cannot be read, else 0."""
+    parser = argparse.ArgumentParser(description="Detect labels in photos. Prints one line of JSON for each photo.")
+    parser.add_argument("photos", nargs="*", help="photos, folders with their subfolders, or patterns: 'more/*.png'")
+    arguments = parser.parse_args().photos
+    if not arguments:
+        parser.print_help()
+        return 0
+    model, status = ExportedModel(), 0
+    for photo in (photo for given in arguments for photo in photos_in(given) or [given]):
+        try:
+            line = json.dumps({"image": photo, "found": model.detect(photo)})
+        except Exception as error:  # Pillow raises many kinds for damaged files
+            reason = "It has no photos." if os.path.isdir(photo) else getattr(error, "strerror", None) or error
+            sys.stderr.write(" ".join(f"{photo!r} cannot be read: {reason!s}".split()) + "\n")
+            status = 1
+        else:
+            sys.stdout.write(f"{line}\n")
+    return status
+
+
 if __name__ == "__main__":
-    loaded = ExportedModel()
-    for given in sys.argv[1:]:
-        sys.stdout.write(json.dumps({"image": given, "found": loaded.detect(given)}) + "\n")
+    sys.exit(main())
