@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from traceback import walk_tb
 from typing import Any
 
 from customlabels_nb._utils.arguments import check_integer, plain_repr
@@ -108,12 +110,10 @@ class Exercises:
             )
         self._right[number] = False
         name = f"answer_{number}"
-        if name not in self._names:
-            return ExerciseResult(
-                f"✏️ **Not answered yet.** Run the cell with `{name}` first, then this one again.", "0"
-            )
-        answer = self._names[name]
-        if apply is not None and answer is not ...:
+        answer = self._names.get(name, ...)
+        if answer is ...:
+            return ExerciseResult(self._what_is_missing(name, expected), "0")
+        if apply is not None:
             try:
                 answer = apply(answer)
             except Exception as error:
@@ -121,14 +121,25 @@ class Exercises:
                 text = f"🤔 **Your code stopped** with {what}. Expected: {expected}."
                 return ExerciseResult(f"{text} Read the text above the exercise again.", "0")
         if answer is ... or (isinstance(answer, list | tuple) and any(part is ... for part in answer)):
-            text = f"✏️ **Not answered yet.** Expected: {expected}. Replace the three dots, then run both cells again."
-            return ExerciseResult(text, "0")
+            return ExerciseResult(_unanswered(expected), "0")
         if _same(answer, right):
             self._right[number] = True
             return ExerciseResult("✅ **Right.**", "1")
         hint = next((f"Hint: {text}" for wrong, text in hints if _recognised(answer, wrong)), None)
         advice = hint or "Read the text above the exercise again."
         return ExerciseResult(f"🤔 **Not quite.** You have {_code(repr(answer))}. Expected: {expected}. {advice}", "0")
+
+    def _what_is_missing(self, name: str, expected: str) -> str:
+        """Return what to do about a missing answer. If the last error was an undefined name in it, this is named."""
+        error = getattr(sys, "last_value", None)
+        frames = (frame for frame, _ in walk_tb(error.__traceback__)) if isinstance(error, NameError) else ()
+        if any(frame.f_globals is self._names and name in frame.f_code.co_names for frame in frames):
+            what = _code(str(getattr(error, "name", "")))
+            advice = f"A text needs quotes. Correct the cell with `{name}`, then run both cells again."
+            return f"🤔 **{what} is not defined**, so there is no answer. Expected: {expected}. {advice}"
+        if name in self._names:
+            return _unanswered(expected)
+        return f"✏️ **Not answered yet.** Run the cell with `{name}` first, then this one again."
 
     def score(self) -> ExerciseResult:
         """Count the right answers, and list the exercises that are wrong or were not checked.
@@ -146,6 +157,10 @@ class Exercises:
             numbers = [str(number) for number, right in self._right.items() if right is state]
             text += f" {words}: {', '.join(numbers)}." if numbers else ""
         return ExerciseResult(text, f"{answers.count(True)} of {len(answers)}")
+
+
+def _unanswered(expected: str) -> str:
+    return f"✏️ **Not answered yet.** Expected: {expected}. Replace the three dots, then run both cells again."
 
 
 def _same(answer: Any, right: Any) -> bool:

@@ -16,11 +16,12 @@ import os
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted, first_line, one_line
@@ -33,6 +34,7 @@ STUDENT, SOLUTION = "student", "solution"
 _TAG = re.compile(r"(answer|check|solution)_(.+)", re.DOTALL)
 _MINUTES = re.compile(r"^#+ .*· (\d{1,4}) minutes?$", re.MULTILINE)
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:)(?:[^)\s]*/)?([^)/\s]+)\.ipynb(?:#[^)\s]*)?\)")
 _CELL_TYPES = {"answer": "code", "check": "code", "solution": "markdown"}
 _CONFIG = f'''# Makes this folder a course of nbgrader. In this folder: nbgrader generate_assignment NAME --force
 c = get_config()
@@ -117,6 +119,9 @@ def write_handout(
         written = []
         with staged(target) as files:
             for name, notebook, count in labs:
+                for cell in notebook.cells:
+                    if cell.cell_type == "markdown":
+                        cell.source = _with_links(cell.source, {stem for stem, _, _ in labs})
                 student, solution = (target / kind / name / f"{name}.ipynb" for kind in (STUDENT, SOLUTION))
                 files.write(student, nbformat.writes(_student_copy(notebook)).encode())
                 files.write(solution, nbformat.writes(_solution_copy(notebook)).encode())
@@ -200,6 +205,19 @@ def _problem(kind: str, number: str, cells: list[Any]) -> str | None:
     if kind == "solution" and not _BLOCK.search(cells[0].source):
         return f"no ```python block in the cell tagged solution_{number}"
     return None
+
+
+def _with_links(text: str, labs: Collection[str]) -> str:
+    """Point links to the copies of these labs. Those to other notebooks are left out, with their items of a list."""
+
+    def point(link: re.Match[str]) -> str:
+        return f"[{link[1]}](../{link[2]}/{link[2]}.ipynb)" if unquote(link[2]) in labs else link[1]
+
+    def stays(line: str) -> bool:
+        linked = {unquote(name) for _, name in _LINK.findall(line)}
+        return linked.issubset(labs) or not line.lstrip().startswith(("- ", "* "))
+
+    return _LINK.sub(point, "\n".join(filter(stays, text.split("\n"))))
 
 
 def _student_copy(notebook: Any) -> Any:

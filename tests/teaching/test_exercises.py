@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,6 +42,24 @@ def test_wrong_answer_message_names_answer_and_expectation(answer: object, right
 def test_code_that_fails_and_missing_answers_are_explained() -> None:
     assert "**Your code stopped** with `ZeroDivisionError: division by zero`" in ask(0, 1, apply=lambda x: 1 / x)
     assert "Not answered yet" in ask(lambda: ..., [1], apply=lambda function: [function()])
+    assert "Run the cell with `answer_1` first" in str(Exercises(1, {}).check(1, 1, expected="it"))
+
+
+@pytest.mark.parametrize("before", ["", "answer_1 = ...", "answer_1 = 2"])
+def test_an_answer_with_an_undefined_name_is_told_apart_from_a_missing_one(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: dict[str, object] = {}
+    exercises = Exercises(1, names)
+    for cell in (before, "answer_1 = B"):
+        try:
+            exec(cell, names)  # noqa: S102
+        except NameError as error:  # which a notebook keeps like this
+            monkeypatch.setattr(sys, "last_value", error, raising=False)
+    said = str(exercises.check(1, "B", expected="a letter"))
+    assert ("**`B` is not defined**, so" in said) == (before != "answer_1 = 2")
+    names["answer_1"] = "B"
+    assert str(exercises.check(1, "B", expected="a letter")) == "✅ **Right.**"
     assert "Run the cell with `answer_1` first" in str(Exercises(1, {}).check(1, 1, expected="it"))
 
 

@@ -84,6 +84,19 @@ def test_the_students_copy_has_no_solutions_and_the_other_has_all(tmp_path: Path
             assert check.metadata.editable is False
 
 
+def test_links_lead_to_the_labs_of_the_handout_and_others_are_left_out(tmp_path: Path) -> None:
+    paths = [own_lab(tmp_path / f"{name}.ipynb", "answer", "check", "solution") for name in ("first", "my lab")]
+    lab = nbformat.read(paths[0], as_version=4)
+    items = "- [Second](more/my%20lab.ipynb#part)\n- See [this](gone.ipynb).\n- [Web](https://a.org/b.ipynb)"
+    text = f"{items}\n\nAs in [N](x.ipynb)."
+    lab.cells.append(nbformat.v4.new_markdown_cell(text))
+    nbformat.write(lab, paths[0])
+    expected = "- [Second](../my%20lab/my%20lab.ipynb)\n- [Web](https://a.org/b.ipynb)\n\nAs in N."
+    report, _ = write_handout(tmp_path / "course", paths)
+    for path in (report.student, report.solution):
+        assert nbformat.read(path, as_version=4).cells[-1].source == expected
+
+
 @pytest.mark.parametrize("name", LABS)
 def test_a_check_that_is_left_out_stops_no_other_cell(name: str) -> None:
     defined: dict[str, str] = {}
