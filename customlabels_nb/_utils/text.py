@@ -13,6 +13,8 @@ _JOINERS = "\u200c\u200d"  # invisible, but required by several scripts and many
 
 _LOGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#\"'<>]*)@", re.IGNORECASE)
 _LOGIN_OF_URL = re.compile(r"(?:^|(?<=::))([a-z][a-z0-9+.-]*)://([^/?#]*)@", re.IGNORECASE)
+#: Copies of ``copy=True``, in the project or named by the number of their task.
+_COPIED = re.compile(r"(?:images|\d+)/(.+)-[0-9a-f]{16}((?:[.][a-z0-9]{1,5})?)")
 _OTHER_ENCODINGS = ("gb18030", "shift_jis", "euc_kr", "big5", "cp1251")
 
 
@@ -70,8 +72,14 @@ def file_name(path: str) -> str:
 
 
 def last_part(name: str) -> str:
-    """Return the last part of a path or URL, with its query."""
-    return name.rstrip("/").rsplit("/", 1)[-1]
+    """Return the last part of a path or URL, with its query and without the hash of a copied file."""
+    return name_before_copying(name) or name.rstrip("/").rsplit("/", 1)[-1]
+
+
+def name_before_copying(image: str) -> str | None:
+    """Return the file name of a copy of ``copy=True`` without the hash, or None for another image."""
+    copied = _COPIED.fullmatch(image)
+    return None if copied is None else "".join(copied.groups())
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb._utils.text import last_part, name_before_copying
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.polygons import polygon_of, readable_rings
 from customlabels_nb.datasets.reviewed import REJECTED, has_tag
@@ -23,15 +24,10 @@ from customlabels_nb.store import SqlStore
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-#: Copies of ``copy=True``, in the project or named by the number of their task.
-_COPIED = re.compile(r"(?:images|\d+)/(.+)-[0-9a-f]{16}((?:[.][a-z0-9]{1,5})?)")
-
 
 def short_name(image: str) -> str:
     """Return the last part of a path or URL, with percent-encoding decoded and without the hash of a copied file."""
-    if copied := _COPIED.fullmatch(image):
-        return "".join(copied.groups())
-    last = image.rstrip("/").rsplit("/", 1)[-1]
+    last = last_part(image)
     return (unquote(last) if "%" in last else last) or image
 
 
@@ -50,7 +46,7 @@ class ImageTable:
 
     ``box_labels`` has one entry per shape. ``by_label`` counts images by their labels and those of their shapes,
     ``by_annotator`` those that each person labelled, ``several`` those with several image-level labels, ``drawn`` those
-    with shapes. ``rejected`` has the images whose prelabel was rejected.
+    with shapes. ``rejected`` has the images whose prelabel was rejected, ``notes`` the notes on images.
     """
 
     names: list[str] = field(default_factory=list)
@@ -68,7 +64,12 @@ class ImageTable:
     several: int = 0
     drawn: int = 0
     rejected: set[str] = field(default_factory=set)
+    notes: dict[str, str] = field(default_factory=dict)
     position: dict[str, int] = field(default_factory=dict)
+    # images that were looked through, files that were copied by name, and numbers of further copies
+    _counted: int = 0
+    _copies: Counter[str] = field(default_factory=Counter)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, store: SqlStore, split: str) -> ImageTable:
@@ -97,6 +98,11 @@ class ImageTable:
         ]  # fmt: skip
         self.rejected.difference_update(names)
         self.rejected.update(images.loc[has_tag(images, REJECTED), "image"])
+        for name in self.notes.keys() & names:
+            del self.notes[name]
+        if "note" in images:
+            noted = images[images["note"].notna()]
+            self.notes.update(zip(noted["image"], map(str, noted["note"]), strict=True))
         columns = self._columns()
         if not self.names:  # many times as fast as one image after another
             for column, values in zip(columns, values_of, strict=True):
@@ -143,6 +149,19 @@ class ImageTable:
 
     def names_at(self, positions: npt.NDArray[np.int64]) -> list[str]:
         return [self.names[position] for position in positions.tolist()]
+
+    def shown_name(self, image: str) -> str:
+        """Return the short name of an image. Further copies of files with one name get a number: ``leaf (2).jpg``."""
+        for name in self.names[self._counted :]:
+            if before := name_before_copying(name):
+                self._copies[before] += 1
+                if self._copies[before] > 1:
+                    self._numbers[name] = self._copies[before]
+        self._counted, short = len(self.names), short_name(image)
+        if image not in self._numbers:
+            return short
+        stem, suffix = os.path.splitext(short)
+        return f"{stem} ({self._numbers[image]}){suffix}"
 
     def place_of(self, name: str) -> int | None:
         return self.position.get(name)

@@ -51,6 +51,7 @@ class Queues:
         self.checks: frozenset[str] = frozenset()
         self.cluster: dict[str, Any] | None = None
         self._page: list[str] = []
+        self._page_marks: set[str] = set()  # an image of each cluster page that was labelled
         self._due = 0.0  # check images to show after the labels that cluster pages got
         self._taken_out: set[str] = set()
         self._passed: Counter[str] = Counter()
@@ -138,9 +139,11 @@ class Queues:
         around = pages.index[pages["image"] == near]
         number = pages["page"].loc[around[0] if len(around) else passed.idxmin()]
         page = pages[pages["page"] == number]
+        passed_by_page = passed.groupby(pages["page"]).first()
+        done = len(self._page_marks.difference(waiting))  # less after an undo
         self.cluster = {
-            "number": int(number) + 1,
-            "of": int(pages["page"].max()) + 1,
+            "number": done + int((passed_by_page > passed_by_page.min()).sum()) + 1,
+            "of": done + len(passed_by_page),
             "alike": float(page["alike"].iloc[0]),
         }
         self._page = page["image"].head(most).tolist()
@@ -150,7 +153,9 @@ class Queues:
         """Count what was labelled on the page that is left."""
         if self.cluster is not None:
             check = "check" in self.cluster
-            done = len(self._page) if check else sum(name not in waiting for name in self._page)
+            labelled = [name for name in self._page if name not in waiting]
+            done = len(self._page if check else labelled)
+            self._page_marks.update([] if check else labelled[:1])
             self._due = max(0.0, self._due + (-done if check else CHECK_SHARE * done))
         self.cluster, self._page = None, []
 

@@ -12,7 +12,7 @@ from pandas.util import hash_array
 
 from customlabels_nb._utils.arguments import check_fraction, check_random_state
 from customlabels_nb.errors import InputError
-from customlabels_nb.labeling.image_table import ImageTable, Prediction, short_name
+from customlabels_nb.labeling.image_table import ImageTable, Prediction
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -111,7 +111,7 @@ def order_of(
     """Return the positions of the images selected by ``query``. Orders by similarity or text need ``by_similarity``."""
     names, statuses, labels, drawn = table.names, table.statuses, table.labels, table.box_labels
     images, show, label, wanted = query.images or (), query.show, query.label, query.search.strip().casefold()
-    shown_name = str if "/" in wanted else short_name
+    shown_name = str if "/" in wanted else table.shown_name
     filters: tuple[tuple[object, Callable[[int], bool]], ...] = (  # whether each is set, and what it keeps
         (query.images is not None, lambda i: names[i] in images),
         (show == "errors", lambda i: names[i] in with_errors),

@@ -467,7 +467,7 @@ class Model(Runnable):
             "name": self.name,
             "project": self._store.project().name,
             "training": partial(stored_training, self.folder, self._root, config),
-            "access": self._access(self._root),
+            "access": self._access(),
         }
 
     def write_results(self) -> None:
@@ -498,13 +498,11 @@ class Model(Runnable):
         f1, low, high = metrics.loc["f1", ["value", "low", "high"]]
         interval = "" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
         accuracy = f", accuracy {metrics.at['accuracy', 'value']:.3f}" if "accuracy" in metrics.index else ""
-        here = Path.cwd()
-        _, model = self._access(self._root.relative_to(here) if self._root.is_relative_to(here) else self._root)
-        events.emit(Result(f"Test F1 {f1:.3f}{interval}{accuracy}. Next: {model}.evaluate()", report))
+        events.emit(Result(f"Test F1 {f1:.3f}{interval}{accuracy}. Next: model.evaluate()", report))
 
-    def _access(self, root: Path) -> tuple[str, str]:
+    def _access(self) -> tuple[str, str]:
         """Return two expressions that evaluate to the project and the model in any notebook."""
-        project = f"cl.load_project({str(root)!r})"
+        project = f"cl.load_project({str(self._root)!r})"
         return project, f"{project}.model({self.name!r})"
 
     # -- resuming, copying and deleting -------------------------------------------------------------

@@ -12,6 +12,7 @@ from customlabels_nb.errors import InputError, NotAllowedError, NotReadyError
 from customlabels_nb.labeling.image_table import short_name
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.view import Query
+from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import SqlStore
@@ -122,6 +123,23 @@ def test_names_are_sorted_naturally(session: LabellingSession) -> None:
 )
 def test_the_name_of_an_image_has_no_folder_and_no_hash(image: str, name: str) -> None:
     assert short_name(image) == name
+
+
+def test_copies_of_files_with_the_same_name_are_shown_with_numbers(tmp_path: Path) -> None:
+    project = create_project("leaves", tmp_path, task="single-label")
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        for name in ("leaf", "leaf-1"):
+            Image.new("RGB", (8, 8 + number)).save(folder / f"{name}.png")
+        project.add_images(folder, copy=True, on_duplicate="keep", progress=False)
+        if not number:
+            session = LabellingSession(open_project_store(project.root), project.root)
+            assert [row["short"] for row in session.rows(session.table.names)] == ["leaf-1.png", "leaf.png"]
+    session.follow()
+    expected = ["leaf-1.png", "leaf.png", "leaf-1 (2).png", "leaf (2).png", "leaf-1 (3).png", "leaf (3).png"]
+    assert [row["short"] for row in session.rows(session.table.names)] == expected
+    assert session.show(Query(search="leaf (2)")).order.tolist() == [3]
 
 
 def test_filters_narrow_down_together(session: LabellingSession) -> None:

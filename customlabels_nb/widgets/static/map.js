@@ -6,7 +6,7 @@ import {
   element,
   followFullScreen,
   hint,
-  keepKeys,
+  takeKeys,
   NO_FULL_SCREEN,
   setText,
   show,
@@ -96,7 +96,7 @@ export class ImageMap extends PicturePages {
   keys = MAP_KEYS;
 
   _build(el) {
-    this.root = keepKeys(
+    this.root = takeKeys(
       element("div", {
         class: "clnb clnb-map loading",
         tabIndex: 0,
