@@ -7,9 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import ipywidgets
-
-from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.errors import InputError
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.labeling.session_files import SessionFiles, report_as_json
 from customlabels_nb.labeling.view import MODES, Query
@@ -29,6 +27,7 @@ OPERATIONS: dict[str, Operation] = {
     "status": lambda session, edit: partial(
         session.set_status, status=edit["status"], remove_labels=edit.get("remove_labels", False)
     ),
+    "note": lambda session, edit: partial(session.set_note, note=edit["note"]),
     "submit": lambda session, edit: session.submit,
     "accept": lambda session, edit: partial(session.accept_predictions, seen=edit.get("labels")),
 }
@@ -43,6 +42,7 @@ CROP_OPERATIONS: dict[str, Operation] = {
     "label": lambda session, edit: partial(session.label_boxes, label=edit["label"]),
     "toggle": lambda session, edit: partial(session.label_boxes, label=edit["label"]),
     "clear": lambda session, edit: session.remove_boxes,
+    "note": OPERATIONS["note"],
     "submit": lambda session, edit: session.confirm_boxes,
     "accept": lambda session, edit: partial(session.accept_suggestions, seen=edit.get("labels")),
 }
@@ -71,7 +71,6 @@ class Gallery(EditedPages):
     _esm = join_modules(STATIC / "gallery.js")
     _css = join_styles("shared/base.css", "shared/tiles.css", "gallery.css", "label_manager/label_manager.css")
     operations = OPERATIONS
-    _annotator: Annotator | None = None
     giving = ("label", "toggle")
 
     def __init__(
@@ -91,20 +90,18 @@ class Gallery(EditedPages):
             raise InputError(f"mode={mode!r} is not a mode. Choose one of {MODES!r}.")
         session.cluster_size = page_size if mode == "grid" else None
         super().__init__(
-            session, files, project=project, key=key, query=query, page_size=page_size, label_handlers=label_handlers
-        )
+            session, files, project=project, key=key, query=query, page_size=page_size, annotator=annotator,
+            label_handlers=label_handlers,
+        )  # fmt: skip
         self._call = (key, session.split, session.view.query, page_size, mode)
         self._return_to_place()
         self._mode = mode
-        self._new_annotator = annotator
-        self._box = ipywidgets.VBox([self])
         self._submitted: list[Callable[[Any], object]] = []
         self._undone: list[Callable[[], object]] = []
         self.handlers |= {
             "upload begin": self._begin_upload,
             "upload part": self._add_part,
             "upload end": self._end_upload,
-            "fix": self._fix,
         }
 
     def _return_to_place(self) -> None:
@@ -190,32 +187,8 @@ class Gallery(EditedPages):
         """
         self._undone.append(callback)
 
-    def close(self) -> None:
-        super().close()
-        if self._annotator is not None:
-            self._annotator.close()
-
-    def _outermost(self) -> Any:
-        return self if self._new_annotator is None else self._box
-
     def _hello(self) -> Any:
         return {**super()._hello(), "mode": self._mode}
-
-    def _fix(self, image: str) -> Any:
-        """Open an image in an annotator below. For a crop, its box is selected."""
-        part = self.session.part_of(self._checked(image))
-        if self._new_annotator is None:
-            raise NotAllowedError("Boxes cannot be edited here. Open the image in project.annotate().")
-        split = self.session.split
-        annotator = self._annotator
-        if annotator is None or annotator.session.split != split:
-            if annotator is not None:
-                annotator.close()
-            annotator = self._annotator = self._new_annotator(split)
-            self._box.children = (self, annotator)
-        annotator.session.follow()
-        annotator.display(part.image, box=self.session.box_of(image))
-        return {}
 
     def _show(
         self,

@@ -15,7 +15,7 @@ from tests.browser.jupyter import Lab, notebook
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 
 WRITE = "\nimages = sorted(project.train_set.images['image'])\nresults(images, {found}).write(project.root)\n"
-HISTORY = "[(what, int(n)) for what, n in zip(project.history['what'], project.history['count'])][:2]"
+HISTORY = "[(what, int(n)) for what, n in zip(project.history['what'], project.history['count'])][:3]"
 
 
 def opened(lab: Lab, found: str, show: str) -> GalleryPage:
@@ -27,7 +27,7 @@ def opened(lab: Lab, found: str, show: str) -> GalleryPage:
 
 
 def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
-    found = "pages=[[0, 1, 2, 3, 4], [5, 6, 7], [8, 9]]"
+    found = "pages=[[0, 1, 2, 3, 4], [5, 6, 7], [8, 9]], checks=[11, 10]"
     gallery = opened(lab, found, "g = project.label(queue='clustered', page_size=9)\ng")
     root = gallery.root
     expect(root.locator(".cluster")).to_have_text("cluster 1 of 3 · alike 96 %")
@@ -39,14 +39,26 @@ def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
     gallery.tile(2).click()
     expect(gallery.tile(2)).to_have_class(re.compile(r"\bout\b"))
     expect(root.locator(".primary")).to_have_text("Submit 4 ⏎")
-    gallery.press("1", "Enter", "2")  # keys pressed meanwhile are for the next page, which is left with its last label
+    gallery.press("1", "Enter", "2")  # the page is left with its last label: more keys must not pass check images
+    expect(root.locator(".cluster strong")).to_have_text("check images")
+    expect(root).not_to_have_class(re.compile("turning"))
+    gallery.press("Enter")
+    expect(root.locator(".panel")).to_contain_text("1 check image has no label yet.")
+    root.get_by_role("button", name="Label it").click()
+    gallery.press("3")
+    expect(root.locator(".cluster strong")).to_have_text("cluster 2 of 4")
+    expect(root.locator(".tile.selected")).to_have_count(3)
+    gallery.press("Enter")
+    expect(root.locator(".panel")).to_contain_text("3 images have no label yet.")
+    root.get_by_role("button", name="Label them").click()
+    gallery.press("2")
     expect(root.locator(".cluster strong")).to_have_text("cluster 3 of 4")
     gallery.expect_saved()
     apples = dict.fromkeys(["000", "001", "003", "004"], "apple")
-    assert gallery.labelled() == apples | dict.fromkeys(["005", "006", "007"], "pear")
-    assert gallery.page.value(HISTORY) == [("label pear", 3), ("label apple", 4)]
+    assert gallery.labelled() == apples | dict.fromkeys(["005", "006", "007"], "pear") | {"011": "plum"}
+    assert gallery.page.value(HISTORY) == [("label pear", 3), ("label plum", 1), ("label apple", 4)]
     # one undo for each page, on that page
-    gallery.press("Control+z", "Control+z")
+    gallery.press("Control+z", "Control+z", "Control+z")
     expect(root.locator(".cluster strong")).to_have_text(re.compile("cluster 1 of"))
     assert gallery.labelled() == {}
 

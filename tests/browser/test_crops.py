@@ -58,6 +58,20 @@ def test_boxes_are_relabelled_removed_confirmed_and_moved(lab: Lab) -> None:
     expect(done).to_have_text("2 of 5 confirmed")
     gallery.expect_saved()
     assert page.value("shapes(1)") == [("plum", 20, 40, 90, 60)]
+
+    # a note is text, in a panel whose keys JupyterLab leaves alone
+    gallery.tile(0).click()
+    gallery.press("Shift+M")
+    field = root.get_by_role("textbox", name="Note")
+    expect(field).to_be_focused()
+    field.press_sequentially("<b>loose</b>")
+    field.press("Control+Enter")
+    expect(gallery.tile(0).locator(".noted")).to_be_visible()
+    expect(gallery.tile(0).locator(".noted")).to_have_attribute("title", "<b>loose</b>")
+    gallery.expect_saved()
+    assert page.value("cl.load_project('things').train_set.annotations['note'].dropna().tolist()") == ["<b>loose</b>"]
+    gallery.press("Escape", "Control+z")
+    expect(gallery.tile(0).locator(".noted")).to_be_hidden()
     gallery.press("Control+z")
     expect(gallery.chips(3)).to_have_text("pear")
     expect(done).to_have_text("2 of 6 confirmed")

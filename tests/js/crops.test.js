@@ -122,6 +122,14 @@ test("the selection names each label once, also predicted ones", () => {
   assert.deepEqual(labelsOfCrops([row(), prediction, suspect, row()]), ["pear", "apple"]);
 });
 
+test("boxes have notes, predictions have none", () => {
+  const edit = { op: "note", note: "loose" };
+  const noted = editedCrop(suspect, edit);
+  assert.deepEqual(noted, { ...suspect, note: "loose" });
+  assert.equal(described(noted), "pear; predicted apple; a.jpg; unconfirmed; note: loose");
+  assert.equal(editedCrop(prediction, edit), prediction);
+});
+
 test("a crop is described by its label, its image and its status", () => {
   assert.equal(described(suspect), "pear; predicted apple; a.jpg; unconfirmed");
   assert.equal(described(prediction), "predicted apple; a.jpg; predicted");

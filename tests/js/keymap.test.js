@@ -24,6 +24,11 @@ test("digits are labels, zero skips", () => {
   assert.deepEqual(press("0"), { do: "skip" });
 });
 
+test("Shift M writes a note, and M finds a label", () => {
+  assert.equal(press("M", { shiftKey: true }).do, "note");
+  assert.equal(press("m").do, "find");
+});
+
 test("arrows move, with Shift they select", () => {
   assert.deepEqual(press("ArrowLeft"), { do: "move", direction: "left", select: false });
   assert.deepEqual(press("ArrowDown", { shiftKey: true }), {

@@ -6,6 +6,7 @@ import { askPath } from "../../customlabels_nb/widgets/static/results/dialogs.js
 import { element } from "../../customlabels_nb/widgets/static/shared/dom.js";
 import { Panel } from "../../customlabels_nb/widgets/static/shared/panel.js";
 import {
+  askNote,
   instructionNodes,
   openInstructions,
 } from "../../customlabels_nb/widgets/static/shared/panels.js";
@@ -30,6 +31,19 @@ test("the key that opened a question does not answer it while it is held", async
   const field = element("textarea", { data: { first: "" } });
   panel.open("Instructions", field);
   assert.equal(press("Enter", { repeat: true }).defaultPrevented, false); // new lines
+});
+
+test("a note is asked for with the former one, and Esc keeps that", async () => {
+  const panel = newPanel();
+  const asked = askNote(panel, "a.png", "<b>cut</b>");
+  const field = document.activeElement;
+  assert.equal(field.value, "<b>cut</b>");
+  field.value = " loose ";
+  press("Enter", { ctrlKey: true });
+  assert.equal(await asked, "loose");
+  const again = askNote(panel, "a.png", "");
+  press("Escape");
+  assert.equal(await again, null);
 });
 
 test("Tab goes round the elements that can be focused and are shown", () => {

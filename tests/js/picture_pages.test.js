@@ -10,6 +10,7 @@ import { PicturePages } from "../../customlabels_nb/widgets/static/shared/pictur
 import { makeRequester } from "../../customlabels_nb/widgets/static/shared/requests.js";
 import { Selection } from "../../customlabels_nb/widgets/static/shared/selection.js";
 import { Verify } from "../../customlabels_nb/widgets/static/verify.js";
+import { openPage } from "./fake_dom.js";
 
 const TOTAL = 6;
 const NONE = { label: null, queue: null };
@@ -106,7 +107,7 @@ function opened({ holds = [], single = false, Kind = PicturePages } = {}) {
     closed: false,
     toast: { say: nothing, close: nothing },
     notices: { say: (name, text) => said.push(text), drop: nothing },
-    root: { classList: { add: nothing, remove: nothing } },
+    root: { classList: { add: nothing, remove: nothing, toggle: nothing } },
     preview: { close: nothing },
     _pixels: () => 160,
     _layout: nothing,
@@ -163,7 +164,7 @@ test("a second change of the filter keeps the first one, which is not answered y
   assert.deepEqual(of("show").at(-1).near, page.listing.names);
 });
 
-test("keys and turns of the page wait for another list", async () => {
+test("turns of the page wait for another list, and keys for images do nothing meanwhile", async () => {
   const { page, held, of } = opened({ holds: ["show"] });
   page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
   page._do({ do: "label", label: "pear" });
@@ -177,13 +178,7 @@ test("keys and turns of the page wait for another list", async () => {
     [of("page").map(({ view, place }) => [view, place]), page.listing.start, page.info.query.show],
     [[[2, 2]], 2, "unlabelled"],
   );
-  assert.deepEqual(
-    of("edit").map(({ images, label }) => [images, label]),
-    [
-      [["unlabelled null 0"], "pear"],
-      [["list 2 2"], "fig"],
-    ],
-  );
+  assert.deepEqual(of("edit"), []); // nobody has seen the images
 });
 
 test("another list is requested once the edits before it are saved", async () => {
@@ -224,10 +219,7 @@ test("another list is requested after the undo and the keys before it", async ()
     ["undo", undefined, undefined],
     ["edit", "fig", undefined],
   ]);
-  assert.deepEqual(sent.slice(-2), [
-    ["show", "unlabelled", "pear"],
-    ["edit", "plum", undefined],
-  ]);
+  assert.deepEqual(sent.slice(4), [["show", "unlabelled", "pear"]]);
   assert.deepEqual(page.listing.names, ["unlabelled pear 0", "unlabelled pear 1"]);
 });
 
@@ -253,24 +245,19 @@ test("suspects of a new training are offered, and an empty queue shows them at o
 test("keys are dropped if the list fails to load", async () => {
   const { page, held, of, said } = opened({ holds: ["show"] });
   page.show({ query: { ...page.query, show: "unlabelled" }, place: 0 });
-  page._do({ do: "label", label: "pear" });
+  page._do({ do: "undo" });
   held[0].fail();
   await settled();
-  assert.deepEqual([of("edit"), said, page.query.show, page.turned], [[], ["failed"], "all", null]);
+  assert.deepEqual([of("undo"), said, page.query.show, page.turned], [[], ["failed"], "all", null]);
 });
 
 test("pages of one list are turned faster than they load", async () => {
   const { page, held, of } = opened({ holds: ["page"] });
   page._do({ do: "page", by: 1 });
   page._do({ do: "jump", number: 2 });
-  page._do({ do: "label", label: "pear" });
   for (const { answer } of held) answer();
   await settled();
   assert.deepEqual([of("page").map(({ place }) => place), page.listing.start], [[2, 4], 4]);
-  assert.deepEqual(
-    of("edit").map(({ images }) => images),
-    [["list 1 4"]],
-  );
 });
 
 test("a key after undo waits for it, and is based on its result", async () => {
@@ -469,4 +456,31 @@ test("an empty queue of predictions leads to the check images that are missing",
   );
   steps[0].run();
   assert.equal(of("show").at(-1).query.queue, "assist");
+});
+
+test("a note that is left as it is changes nothing, and different notes stay unless one is written", async () => {
+  openPage();
+  const { page, of } = opened();
+  let typed = null;
+  const panel = {
+    ask: async (_title, field) => {
+      if (typed !== null) field.value = typed;
+      return field;
+    },
+  };
+  Object.assign(page, { panel });
+  page.selection.places.add(0);
+  page.selection.places.add(1);
+  const [first, second] = page.listing.names.map((name) => page.listing.rows.get(name));
+  const noted = async (notes, text) => {
+    [first.note, second.note] = notes;
+    typed = text;
+    await page.actions({}).note();
+    await settled();
+    return of("edit").map(({ note }) => note);
+  };
+  assert.deepEqual(await noted(["dark", "dark"], null), []);
+  assert.deepEqual(await noted(["dark", "torn"], null), []);
+  assert.deepEqual(await noted(["dark", "torn"], "wet"), ["wet"]);
+  assert.deepEqual(await noted(["dark", "dark"], ""), ["wet", ""]);
 });

@@ -63,6 +63,11 @@ test("a prediction is accepted where no label is", () => {
   assert.equal(edited(box, { op: "accept" }), box);
 });
 
+test("a note changes nothing else of a row", () => {
+  const row = { name: "a", labels: ["cat"], boxes: [], status: "labelled", note: "" };
+  assert.deepEqual(edited(row, { op: "note", note: "?" }), { ...row, note: "?" });
+});
+
 test("rows are never changed in place", () => {
   const before = Object.freeze(row({ labels: Object.freeze(["apple"]) }));
   for (const edit of [
@@ -119,4 +124,11 @@ test("every edit in every state is foreseen as the kernel stores it", () => {
       assert.deepEqual({ labels, status }, after, JSON.stringify([task, before, edit]));
     }
   }
+});
+
+test("clearing keeps what a person rejected, which is not the prelabel of a model", () => {
+  const row = { name: "a", labels: [], boxes: [], status: "unlabelled", prelabels: [["fig", 1]] };
+  const rejected = { by: "ann", reason: "" };
+  assert.deepEqual(edited(row, { op: "clear" }).prelabels, []);
+  assert.equal(edited({ ...row, rejected }, { op: "clear" }).prelabels?.length, 1);
 });

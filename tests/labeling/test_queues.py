@@ -125,6 +125,13 @@ def test_queue_opens_in_its_dataset(kind: Any, queue: str, message: str) -> None
 
 
 # -- clusters ---------------------------------------------------------------------------------------
+def number(session: LabellingSession) -> tuple[int, int]:
+    """Return the number of the shown cluster page, and the number of all."""
+    cluster = session.queues.cluster
+    assert cluster is not None
+    return cluster["number"], cluster["of"]
+
+
 def test_cluster_pages_come_one_after_the_other(project: Project, images: list[str]) -> None:
     assist = FakeAssist(results(images, pages=[[0, 1, 2], [3, 4], [5, 6, 7, 8]]))
     session = opened(project, assist)
@@ -135,8 +142,10 @@ def test_cluster_pages_come_one_after_the_other(project: Project, images: list[s
     assert shown(session, "clustered") == [0, 1, 2]  # the page stays
     session.leave_cluster(images[2:3], [])
     assert shown(session, "clustered") == [3, 4]
+    assert number(session) == (2, 4)  # with the page of the image that was taken out
     session.leave_cluster([], images[3:5])  # not now
     assert shown(session, "clustered") == [5, 6, 7]
+    assert number(session) == (3, 4)
     session.assign(images[5:9], "pear")
     session.leave_cluster([], [])
     assist.results = results(images, pages=[[0, 1, 2], [3, 4], [5, 6, 7, 8]], run=2)  # it stays alone after a training
@@ -149,6 +158,7 @@ def test_cluster_pages_come_one_after_the_other(project: Project, images: list[s
     assert shown(session, "clustered") == []
     session.undo()
     assert shown(session, "clustered", like=images[4]) == [3, 4]
+    assert number(session) == (4, 4)
     assert (project.train_set.images["status"] == "skipped").sum() == 0
 
 

@@ -73,6 +73,19 @@ def test_edits_answer_with_the_rows_as_they_are_stored(page: GalleryPage) -> Non
     assert undone["info"]["counts"].get("pear", 0) == 0
 
 
+def test_a_note_is_stored_in_history_and_undone(page: GalleryPage, project: Project) -> None:  # noqa: F811
+    names = [row["name"] for row in page.show()["page"]["rows"]][:3]
+    page.ask("edit", op="label", label="pear", split="train", images=names[:1], revisions={})
+    answer = page.ask("edit", op="note", note="<b>unclear</b>", split="train", images=names[:2], revisions={})
+    assert [row["note"] for row in answer["rows"]] == ["<b>unclear</b>"] * 2
+    assert [row["status"] for row in answer["rows"]] == ["labelled", "unlabelled"]
+    newest = project.history.iloc[0]
+    assert (newest["what"], newest["count"], newest["before"][names[0]]["note"]) == ("note", 2, None)
+    assert newest["after"][names[0]]["note"] == "<b>unclear</b>"
+    assert [row["note"] for row in page.show()["page"]["rows"]][:3] == ["<b>unclear</b>"] * 2 + [""]
+    assert [row["note"] for row in page.ask("undo")["rows"]] == ["", ""]
+
+
 def test_skip_reports_removed_labels(page: GalleryPage) -> None:
     shown = page.show()
     names = [row["name"] for row in shown["page"]["rows"]][:2]

@@ -5,7 +5,7 @@ import { ELSEWHERE } from "./shared/chips.js";
 import {
   element,
   followFullScreen,
-  keepKeys,
+  takeKeys,
   NO_FULL_SCREEN,
   show,
   turnFullScreen,
@@ -28,7 +28,7 @@ import { PicturePages } from "./shared/picture_pages.js";
 import { Footer } from "./shared/footer.js";
 import { firstLabelText, LabelBar } from "./shared/labelbar.js";
 import { offerReview, openLabelManager } from "./label_manager/opening.js";
-import { askToSkip, askToSkipPage, openInstructions } from "./shared/panels.js";
+import { askToLeave, askToSkip, askToSkipPage, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated, labelOp, offeredLabels } from "./shared/rows.js";
 import { emptyQueueText, lacksChecks } from "./shared/queue_text.js";
@@ -52,13 +52,14 @@ import { Toolbar } from "./gallery/toolbar.js";
 import { problemText, Upload } from "./gallery/upload.js";
 
 const CHIP = 110; // pixels of a chip in a caption
+const READING = 300; // milliseconds within which nobody has read a page of check images
 const WITHDRAWN = "The latest training does not trust the predictions of this page any more.";
 
 export class Gallery extends PicturePages {
   keys = GALLERY_KEYS;
 
   _build(el) {
-    this.root = keepKeys(
+    this.root = takeKeys(
       element("div", {
         class: "clnb clnb-gallery loading",
         tabIndex: 0,
@@ -136,11 +137,6 @@ export class Gallery extends PicturePages {
         });
       },
       help: () => this.showKeys(),
-    });
-    // the last element, to which Shift Tab leads from the annotator below
-    this.footer.help.addEventListener("focus", ({ relatedTarget }) => {
-      const from = /** @type {Element | null} */ (relatedTarget);
-      if (from?.closest(".clnb-annotator")) leave();
     });
     this.grid = element("div", {
       class: "grid",
@@ -220,12 +216,6 @@ export class Gallery extends PicturePages {
   // True if the tiles are boxes.
   get crops() {
     return Boolean(this.info?.query.crops);
-  }
-
-  // True if boxes can be edited in an annotator below.
-  get draws() {
-    const { can_crop: hasBoxes, can_draw: canDraw, job, task } = this.info;
-    return canDraw && !job && (hasBoxes || task === "boxes" || task === "polygons");
   }
 
   // True on pages of one cluster each, and on the pages of check images between them.
@@ -421,6 +411,7 @@ export class Gallery extends PicturePages {
       selected: selection.size,
       count,
       labels: info.labels.length,
+      alone: info.alone,
       columns: this.columns,
       readOnly: info.read_only,
     };
@@ -538,19 +529,6 @@ export class Gallery extends PicturePages {
       like: () => this._like(),
       fix: () => this._fix(this.focus),
     };
-  }
-
-  _doubleClick(position) {
-    if (this.draws) this._fix(position);
-    else super._doubleClick(position);
-  }
-
-  // Open the annotator below, where keys then apply. This page stays as it is.
-  async _fix(position) {
-    const row = this.listing.rowAt(position);
-    if (!row) return;
-    await this.editing.settled();
-    await this.openAnnotator(row.name, { takesKeys: true });
   }
 
   _selectPlaces(places) {
@@ -743,7 +721,7 @@ export class Gallery extends PicturePages {
     if (this.info.job)
       return this.single ? this._advance() : this._turn(1)?.then(() => this._bringFocus()); // labels are the answers
     const rows = this.single ? [listing.rowAt(this.focus)] : listing.rowsOnPage();
-    if (this.inClusters) return this._leaveCluster();
+    if (this.inClusters) return this._submitCluster(rows);
     if (this.info.query.queue === "prelabelled") {
       const offered = rows.filter((row) => row.prelabels.length && row.status === "unlabelled");
       if (offered.length) this._report(this.editing.edit({ op: "accept" }, { rows: offered }));
@@ -784,6 +762,14 @@ export class Gallery extends PicturePages {
     }
   }
 
+  // Leave a page of a cluster, or of check images. A key that was meant for the page before must not pass them.
+  async _submitCluster(rows) {
+    const { length: bare } = rows.filter((row) => row.status === "unlabelled");
+    const asks = this.clustered ? bare === rows.length : bare > 0;
+    if (!asks || (await askToLeave(this.panel, bare, { areChecks: !this.clustered })))
+      this._leaveCluster();
+  }
+
   // Go to the next cluster. Images that were taken out come back alone, the others without a label after all pages.
   _leaveCluster() {
     const rows = this.clustered ? this.listing.rowsOnPage() : [];
@@ -798,17 +784,20 @@ export class Gallery extends PicturePages {
     return this._renewQueue({ left });
   }
 
-  // Keys pressed meanwhile apply to the new page.
+  // The page has turned once check images have been seen, which a key for the page before must not pass.
   _renewQueue(change) {
-    return this._hold(
-      this.editing
-        .settled()
-        .then(() => this.turnTo({ ...change, query: { ...this.query, like: null }, place: 0 }))
-        .then((arrived) => {
-          this._bringFocus();
-          return arrived;
-        }),
-    );
+    const turn = async () => {
+      await this.editing.settled();
+      const query = { ...this.query, like: null };
+      const arrived = await this.turnTo({ ...change, query, place: 0 });
+      this._bringFocus();
+      if (this.inClusters && !this.clustered)
+        await new Promise((resolve) => {
+          setTimeout(resolve, READING);
+        });
+      return arrived;
+    };
+    return this._hold(turn());
   }
 
   async _askToSkip(rows) {

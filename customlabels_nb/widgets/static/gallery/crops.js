@@ -15,6 +15,7 @@ import {
   LIKE_ENTRY,
   LOOK_ENTRY,
   MOVE_ENTRY,
+  NOTE_ENTRY,
   PAGE_ENTRY,
   PAGE_REPEATING,
   RANGE_ENTRY,
@@ -59,6 +60,7 @@ export const CROP_KEYS = keyTable(
     { ...ACCEPT_ENTRY, help: "accept the predicted (dashed) labels of the selected boxes" },
     { ...SUBMIT_ENTRY, help: "confirm the page and go to the next one" },
     EDIT_ENTRY,
+    ofBoxes(NOTE_ENTRY),
     ofBoxes(PAGE_ENTRY),
     UNDO_ENTRY,
     { ...LOOK_ENTRY, help: "show a large picture" },
@@ -81,8 +83,9 @@ export function changeToCrops(crops) {
  * @param {Row & { outlines?: object[], guesses?: [string, number, object][] }} row
  * @param {Edit} edit
  */
-export function editedCrop(row, { op, label }) {
-  if (row.status === "removed") return row;
+export function editedCrop(row, { op, label, note }) {
+  if (row.status === "removed" || (op === "note" && row.status === "predicted")) return row;
+  if (op === "note") return { ...row, note };
   if (op === "clear")
     return { ...row, boxes: [], outlines: [], guesses: [], predicted: null, status: "removed" };
   const [own] = row.boxes;

@@ -126,18 +126,20 @@ export class ClusterHints {
       element("p", {}, this.count, " selected"),
       element("p"),
       element("p", {}, hint("Space", "takes one out")),
-      element("p", {}, hint("Enter", "submits")),
+      element("p"),
     );
   }
 
-  update({ selected, count, labels, columns, readOnly }) {
+  update({ selected, count, labels, alone, columns, readOnly }) {
     show(this.node, count > 0 && count % columns > 0 && columns > 1 && !readOnly);
     setText(this.count, `${selected} of ${count}`);
+    const labelled = selected === 1 ? "labels it" : `labels the ${NUMBERS[selected] ?? selected}`;
     this.node.children[1].replaceChildren(
       hint(
         labels > 1 ? `1–${Math.min(9, labels)}` : "1",
-        selected === 1 ? "labels it" : `labels the ${NUMBERS[selected] ?? selected}`,
+        alone ? `${labelled} and goes on` : labelled,
       ),
     );
+    this.node.lastChild.replaceChildren(...(alone ? [] : [hint("Enter", "goes on")]));
   }
 }

@@ -1,6 +1,6 @@
 // Layout of the quick test and its painting after changes.
 
-import { element, hint, keepKeys, keyHint, setText, show } from "../shared/dom.js";
+import { element, hint, takeKeys, keyHint, setText, show } from "../shared/dom.js";
 import { fileChooser, watchDrops } from "../shared/incoming.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
@@ -69,7 +69,7 @@ export class TryingScreen {
   _key(_event) {}
 
   _build(el) {
-    this.root = keepKeys(
+    this.root = takeKeys(
       element("div", {
         class: "clnb clnb-quick-test loading",
         tabIndex: 0,

@@ -39,6 +39,11 @@ export function chip(
   return node;
 }
 
+// Say who rejected the annotations that are suggested, and why.
+export function rejectionText({ by, reason }) {
+  return `Rejected by \u2068${by}\u2069${reason && `: \u2068${reason}\u2069`}`;
+}
+
 // Create the chips of a row: labels, boxes by label with their count, and the prediction if there are no labels. In an
 // evaluation, a row is `right` or not and has its prediction beside the labels.
 export function chipsOf(row, labels, onAccept = null) {
@@ -48,34 +53,39 @@ export function chipsOf(row, labels, onAccept = null) {
   for (const [label, count] of boxes) chips.push(chip(label, colorOf(label, labels), { count }));
   const isJudged = row.right !== undefined;
   if (!isJudged && (row.labels.length || (row.predicted_drawn && row.boxes.length))) return chips;
-  const trusted = Boolean(row.prelabels?.length);
-  const offered = trusted ? row.prelabels : row.predicted ? [row.predicted] : [];
-  for (const [label, confidence] of offered)
-    chips.push(
-      chip(label, colorOf(label, labels), {
-        confidence,
-        onAccept: isJudged ? null : onAccept,
-        drawn: row.predicted_drawn && !isJudged,
-        trusted,
-      }),
-    );
+  const hasPrelabels = Boolean(row.prelabels?.length);
+  const isShown = row.predicted && !(row.rejected && row.predicted_drawn); // else their badge says it
+  const offered = hasPrelabels ? row.prelabels : isShown ? [row.predicted] : [];
+  for (const [label, confidence] of offered) {
+    const node = chip(label, colorOf(label, labels), {
+      confidence,
+      onAccept: isJudged ? null : onAccept,
+      drawn: row.predicted_drawn && !isJudged,
+      trusted: hasPrelabels || Boolean(row.rejected),
+    });
+    if (row.rejected) node.title = rejectionText(row.rejected);
+    chips.push(node);
+  }
   return chips;
 }
 
 // Return the accessible description of a row.
 export function described(row) {
+  const note = row.note ? [`note: ${row.note}`] : [];
   if (row.crop) {
     const said = row.predicted ? [`predicted ${row.predicted[0]}`] : [];
-    return [...row.boxes, ...said, row.short, row.status].join("; ");
+    const why = row.rejected && row.status === "predicted" ? [rejectionText(row)] : [];
+    return [...row.boxes, ...said, row.short, row.status, ...why, ...note].join("; ");
   }
   const names = [...row.labels, ...new Set(row.boxes)];
   const parts = [row.short];
   if (names.length) parts.push(names.join(", "));
-  if (row.predicted && (!names.length || row.right !== undefined))
+  if (row.predicted && !row.rejected && (!names.length || row.right !== undefined))
     parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
   else if (!names.length)
     parts.push(row.status === "labelled" ? "nothing in this image" : row.status.replace("_", " "));
   if (row.right === false) parts.push("wrong");
+  if (row.rejected) parts.push(rejectionText(row.rejected));
   for (const [code] of row.findings) parts.push(code);
-  return parts.join("; ");
+  return [...parts, ...note].join("; ");
 }

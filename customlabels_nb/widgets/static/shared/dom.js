@@ -30,6 +30,28 @@ export function keepKeys(node) {
   return node;
 }
 
+// Make a node a screen with keys: it gets the focus when the element that had it disappears or is disabled.
+export function takeKeys(node) {
+  let last = null;
+  node.addEventListener("focusin", ({ target }) => {
+    last = target === node ? null : target;
+  });
+  node.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget) last = null;
+  });
+  const observer = new MutationObserver(() => {
+    if (!last || (node.contains(last) && last.checkVisibility() && !last.disabled)) return;
+    last = null;
+    node.focus({ preventScroll: true });
+  });
+  observer.observe(node, {
+    attributeFilter: ["hidden", "disabled", "class"],
+    childList: true,
+    subtree: true,
+  });
+  return keepKeys(node);
+}
+
 export function keyHint(text) {
   return element("kbd", { text });
 }

@@ -9,7 +9,7 @@ const BULK_TAKES = 600_000; // milliseconds; the kernel answers after a larger e
 
 export class Editing extends Sending {
   // `screen` has info, notices, target(), repaint(names), showToolbars(), showState(state, waiting), show(change),
-  // turnTo(change), bring(name), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
+  // turnTo(change), bring(name), returnTo(names), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
   constructor({ request, listing, screen, key }) {
     super({ request, screen, key, id: screen.info.screen });
     this.listing = listing;
@@ -43,7 +43,7 @@ export class Editing extends Sending {
   // `edit` has op and its arguments. It applies to the given rows, or to what aim() returned. Returns a Promise of the
   // edit that was made and the number of images that it changed, or of null.
   async edit(edit, { rows = null, at = this.aim(rows) } = {}) {
-    const { info, notices } = this.screen;
+    const { info } = this.screen;
     const { split, view, ranges } = at;
     if (info.read_only || (!ranges.length && !at.rows?.length)) return null;
     const count = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
@@ -71,7 +71,10 @@ export class Editing extends Sending {
         return [edit, count];
       }
     } catch (error) {
-      notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
+      this._failed(
+        error,
+        (known ?? []).map((row) => row.name),
+      );
       this.updateState();
       return null;
     }
@@ -121,10 +124,15 @@ export class Editing extends Sending {
       if (edit.by === this.id && screen.id !== this.id) this._noteElsewhere();
       this.answered(event.answer, { isMine, isHere: screen.id === this.id });
     } else if (isMine) {
-      this.screen.notices.say("edit", `Not saved: ${event.error.message}`, { kind: "error" });
-      this.screen.show({});
+      this._failed(event.error, edit.images);
     } else if (this.state === "lost" && this.failure) this.lost(this.failure);
     this.updateState();
+  }
+
+  // Show what is stored, and go back to the images, because a decision may have gone on to others.
+  async _failed(error, images) {
+    this.screen.notices.say("edit", `Not saved: ${error.message}`, { kind: "error" });
+    if (images.length && (await this.screen.show({}))) this.screen.returnTo(images);
   }
 
   _noteElsewhere() {

@@ -61,7 +61,13 @@ export class Footer {
       text: "?",
       title: "Keyboard shortcuts (?)",
       attributes: { "aria-label": "Keyboard shortcuts" },
-      on: { click: on.help },
+      on: {
+        click: on.help,
+        // the last element, to which Shift Tab leads from the annotator below
+        focus: ({ relatedTarget }) => {
+          if (relatedTarget?.closest(".clnb-annotator")) on.leave();
+        },
+      },
     });
     this.node = element(
       "div",

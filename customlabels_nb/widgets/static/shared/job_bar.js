@@ -99,8 +99,16 @@ export function endText(job) {
   return job.end || WAITING;
 }
 
-// Ask why images are skipped. Resolves with the reason, or null if the panel is closed.
-export function askReason(panel) {
+const SKIPPING = {
+  title: "Why do you skip it?",
+  text: "You are not asked about it again. The manager sees the reason.",
+  reasons: REASONS,
+  enter: "skips with your own words",
+};
+
+// Ask why images are skipped, or another question. Resolves with one of the reasons (a digit is its key), what was
+// typed, or null if the panel is closed. If the reason is `optional`, Enter alone answers "".
+export function askReason(panel, { title, text, reasons, enter, optional = false } = SKIPPING) {
   return new Promise((resolve) => {
     let answer = null;
     const done = (reason) => {
@@ -112,30 +120,45 @@ export function askReason(panel) {
       maxLength: LONGEST_REASON,
       placeholder: "Another reason",
       attributes: { "aria-label": "Reason" },
-      on: {
-        keydown: (event) => {
-          if (event.key === "Enter" && !event.isComposing) {
-            event.preventDefault();
-            done(field.value.trim());
-          }
-        },
-      },
     });
-    const buttons = REASONS.map((text, index) =>
-      element("button", {
-        type: "button",
-        text,
-        data: index ? {} : { first: "" },
-        on: { click: () => done(text) },
-      }),
+    const buttons = reasons.map((reason, index) =>
+      element(
+        "button",
+        {
+          type: "button",
+          data: index || optional ? {} : { first: "" },
+          on: { click: () => done(reason) },
+        },
+        element("kbd", { text: String(index + 1) }),
+        ` ${reason}`,
+      ),
     );
+    // A digit answers, and other characters go to the field.
+    const keydown = (event) => {
+      const { key, target } = event;
+      if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+      const reason = target !== field && reasons[Number(key) - 1];
+      if (reason || (key === "Enter" && !target.closest("button"))) {
+        event.preventDefault();
+        done(reason || field.value.trim());
+      } else if (target !== field && key.length === 1 && key !== " ") field.focus();
+    };
     panel.onceClosed(() => resolve(answer));
     panel.open(
-      "Why do you skip it?",
-      element("p", { text: "You are not asked about it again. The manager sees the reason." }),
-      element("div", { class: "choices reasons" }, ...buttons),
-      field,
-      element("p", {}, hint("⏎", "skips with your own words")),
+      title,
+      element(
+        "div",
+        {
+          class: "question",
+          tabIndex: -1,
+          data: optional ? { first: "" } : {},
+          on: { keydown },
+        },
+        element("p", { text }),
+        element("div", { class: "choices reasons" }, ...buttons),
+        field,
+        element("p", {}, hint("⏎", enter)),
+      ),
     );
   });
 }

@@ -129,6 +129,11 @@ export const SUBMIT_ENTRY = {
   help: "submit the page and go to the next one",
   run: { Enter: { do: "submit" }, "Ctrl+Enter": { do: "submit" } },
 };
+export const NOTE_ENTRY = {
+  keys: "Shift M",
+  help: "write a note on the selected images",
+  run: { "Shift+m": { do: "note" } },
+};
 export const SHAPES_ENTRY = {
   keys: ".",
   help: "hide or show boxes, polygons and their names",
@@ -164,6 +169,7 @@ const GALLERY_ENTRIES = [
   },
   { keys: "−", help: "nothing here (in a labelling job)", run: { "-": { do: "nothing" } } },
   SUBMIT_ENTRY,
+  NOTE_ENTRY,
   PAGE_ENTRY,
   UNDO_ENTRY,
   LOOK_ENTRY,

@@ -20,7 +20,7 @@ const pathData = ({ left, top, width, height, polygon }) =>
     : `M${left} ${top}h${Math.max(width, 0.5)}v${Math.max(height, 0.5)}h${-Math.max(width, 0.5)}Z`;
 
 // Return the shapes to draw of a row (see add_shapes of session.py): its own, or else the predicted ones.
-export function shapesOfRow({ boxes, outlines = [], guesses = [] }, labels) {
+export function shapesOfRow({ boxes, outlines = [], guesses = [], rejected = null }, labels) {
   const colors = new Map(labels.map(({ label, color }) => [label, color]));
   const matches = boxes.length
     ? boxes.map((label, index) => [label, null, outlines[index]])
@@ -35,7 +35,7 @@ export function shapesOfRow({ boxes, outlines = [], guesses = [] }, labels) {
         kind,
         color: colors.get(label) ?? colorOf(label, []),
         label,
-        number: confidence?.toFixed(2),
+        number: rejected ? undefined : confidence?.toFixed(2),
       };
       return {
         ...shape,

@@ -8,7 +8,7 @@ import { Selection } from "./selection.js";
 import { Editing } from "./editing.js";
 import { Listing } from "./listing.js";
 
-const FOLLOW_EVERY = 2_000;
+const FOLLOW_EVERY = 1_500;
 const SHOW_WAITING_AFTER = 150;
 const TELL_SELECTION_AFTER = 120;
 const ARRANGE_EVERY = 500;
@@ -272,8 +272,10 @@ export class PageView {
   _hold(promise) {
     const turned = promise.finally(() => {
       if (this.turned === turned) this.turned = null;
+      this.root.classList.toggle("turning", Boolean(this.turned));
     });
     this.turned = turned;
+    this.root.classList.add("turning");
     return turned;
   }
 

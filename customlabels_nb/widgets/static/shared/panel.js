@@ -72,7 +72,8 @@ export class Panel {
     };
   }
 
-  // Ask a question with buttons. Resolves with the value of the chosen one, or null if the panel is closed.
+  // Ask a question with buttons. Resolves with the value of the chosen one, or null if the panel is closed. The text
+  // may be a field, in which Ctrl Enter is the primary button.
   ask(title, text, choices) {
     return new Promise((resolve) => {
       let answer = null;
@@ -91,7 +92,7 @@ export class Panel {
           },
         }),
       );
-      this.open(title, element("p", { text }), element("div", { class: "choices" }, ...buttons));
+      this.open(title, element("p", {}, text), element("div", { class: "choices" }, ...buttons));
     });
   }
 
@@ -101,6 +102,8 @@ export class Panel {
     if (event.key === "Escape") {
       event.preventDefault();
       this.close();
+    } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      this.body.querySelector(".primary")?.click();
     } else if (event.key === "Enter" && event.repeat && event.target.closest("button, a")) {
       event.preventDefault(); // the key may have opened the panel
     } else if (event.key === "Tab") {

@@ -1,6 +1,7 @@
 // Panels of the gallery: keyboard shortcuts, instructions and their editor.
 
 import { dataUri, element, keyHint, show } from "./dom.js";
+import { counted } from "./numbers.js";
 
 // `help` has pairs of keys and descriptions.
 export function openKeys(panel, help) {
@@ -11,6 +12,21 @@ export function openKeys(panel, help) {
 }
 
 const CANCEL = { value: null, label: "Cancel" };
+
+const LONGEST_NOTE = 1_000;
+
+// Ask for the note on what the words name. Resolves with the text, or null if the panel is closed.
+export async function askNote(panel, words, note) {
+  const field = element("textarea", {
+    value: note,
+    rows: 4,
+    maxLength: LONGEST_NOTE,
+    data: { first: "" },
+    attributes: { "aria-label": "Note" },
+  });
+  const save = { value: field, label: "Save", primary: true };
+  return (await panel.ask(`Note on ${words}`, field, [save, CANCEL]))?.value.trim() ?? null;
+}
 
 // Ask what to do with the labels of `count` images (undefined if unknown): "keep", "remove" or null to cancel.
 export function askToSkip(panel, count) {
@@ -36,6 +52,19 @@ export function askToSkipPage(panel, count) {
     `No image is selected${count ? "" : ", and this page has no unlabelled images"}.`,
     count ? [skip, CANCEL] : [CANCEL],
   );
+}
+
+// Ask before a page of clusters is left without labels. Resolves to true to leave it.
+export async function askToLeave(panel, count, { areChecks }) {
+  const bare = areChecks
+    ? counted(count, "check image has", "check images have")
+    : counted(count, "image has", "images have");
+  const why = areChecks ? " Check images measure how far predictions can be trusted." : "";
+  const answer = await panel.ask("Go on without labels", `${bare} no label yet.${why}`, [
+    { value: "stay", label: count === 1 ? "Label it" : "Label them", primary: true },
+    { value: "leave", label: "Not now" },
+  ]);
+  return answer === "leave";
 }
 
 const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;

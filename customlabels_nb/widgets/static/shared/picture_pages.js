@@ -4,10 +4,13 @@
 import { commandFor, noLabelText } from "./keymap.js";
 import { PageView } from "./page_view.js";
 import { neighbour } from "./pages.js";
-import { openKeys } from "./panels.js";
+import { askNote, openKeys } from "./panels.js";
 import { edited } from "./rows.js";
 
 /** @import { KeyTable } from "./keymap.js" */
+
+// Commands that concern no image in particular.
+const OF_ANY_PAGE = ["move", "edge", "page", "jump", "undo", "redo", "find", "shapes", "help"];
 
 // Widgets extend this class. _build(el) creates root, grid, tiles, empty, notices, footer and preview, and shows them
 // in `el`. Subclasses have a table of `keys`, and implement greeted(), makeTile(id), showToolbars(), showCounts(),
@@ -86,17 +89,18 @@ export class PicturePages extends PageView {
     this._do(command);
   }
 
-  // Keys pressed while a page is loading or an edit is undone apply to the result. If that fails, they are
-  // dropped. Pages of the same list can be turned faster than they load.
+  // While a page is loading, keys that act on images do nothing, because the images have not been seen. Other keys
+  // wait for the page, and all keys for an undo. If that fails, they are dropped. Pages of the same list can be turned
+  // faster than they load.
   _do(command) {
+    const { turned } = this;
     const isAtOnce =
-      command.do === "escape" ||
-      (["page", "jump"].includes(command.do) && this.turned === this.paging);
-    if (this.turned && !isAtOnce)
-      this.turned.then((arrived) => {
+      command.do === "escape" || (["page", "jump"].includes(command.do) && turned === this.paging);
+    if (!turned || isAtOnce) this.actions(command)[command.do]?.call(this, command);
+    else if (turned === this.undoing || OF_ANY_PAGE.includes(command.do))
+      turned.then((arrived) => {
         if (arrived && !this.closed) this._do(command);
       });
-    else this.actions(command)[command.do]?.call(this, command);
   }
 
   // Return the functions that run commands. Widgets add their own.
@@ -115,11 +119,24 @@ export class PicturePages extends PageView {
       look: () => this._togglePreview(this.focus),
       shapes: () => this._toggleShapes(),
       help: () => this.showKeys(),
+      note: () => this._note(),
     };
   }
 
   _undo(kind) {
     this.undoing = this._hold(this.editing.takeBack(kind));
+  }
+
+  // Ask for the note on the selected images or boxes, or the one in focus. Answers of a labelling job have none.
+  async _note() {
+    const target = this.editing.aim();
+    const { rows, ranges } = target; // no rows if some pages were not shown yet
+    if (!ranges.length || this.info.read_only || this.info.job) return;
+    const shared = rows?.every((row) => row.note === rows[0].note) ? rows[0].note : "";
+    const words = rows?.length === 1 ? rows[0].short : "the selection";
+    const note = await askNote(this.panel, words, shared);
+    if (note === null || note === shared || this.closed) return; // different notes stay unless one is written
+    this.editing.edit({ op: "note", note }, { at: target });
   }
 
   showKeys() {
@@ -229,24 +246,44 @@ export class PicturePages extends PageView {
     if (position >= 0) this._focusOn(position);
   }
 
+  // Select images again whose edit was not stored.
+  returnTo(names) {
+    if (names.length > 1) this._selectNames(names);
+    this.bring(names[0]);
+  }
+
+  // True if boxes can be edited in an annotator below.
+  get draws() {
+    const { can_crop: hasBoxes, can_draw: canDraw, job, task } = this.info;
+    return canDraw && !job && (hasBoxes || task === "boxes" || task === "polygons");
+  }
+
+  _doubleClick(position) {
+    if (this.draws) this._fix(position);
+    else super._doubleClick(position);
+  }
+
   // Correct the boxes of an image in the annotator, a separate widget below this one that is rendered a moment later.
-  // Keys then apply there if it `takesKeys`.
-  async openAnnotator(name, { takesKeys = false } = {}) {
+  // Keys then apply there. This page stays as it is.
+  async _fix(position) {
+    const row = this.listing.rowAt(position);
+    if (!row || !this.draws) return;
     try {
-      await this.request("fix", { image: name });
-      this._bringAnnotator(takesKeys);
+      await this.editing.settled();
+      await this.request("fix", { image: row.name });
+      this._bringAnnotator();
     } catch (error) {
       this.notices.say("fix", error.message, { kind: "error" });
     }
   }
 
-  _bringAnnotator(takesKeys, tries = 20) {
+  _bringAnnotator(tries = 20) {
     setTimeout(() => {
       const box = this.root.closest(".widget-vbox");
       const annotator = /** @type {HTMLElement} */ (box?.querySelector(".clnb-annotator"));
-      if (!annotator && tries && !this.closed) return this._bringAnnotator(takesKeys, tries - 1);
+      if (!annotator && tries && !this.closed) return this._bringAnnotator(tries - 1);
       annotator?.scrollIntoView({ block: "nearest" });
-      if (takesKeys) annotator?.focus({ preventScroll: true });
+      annotator?.focus({ preventScroll: true });
       return undefined;
     }, 300);
   }

@@ -7,11 +7,13 @@
  * @property {string[]} labels
  * @property {string[]} boxes
  * @property {string} status
+ * @property {string} [note]
  * @property {[string, number] | null} [predicted]
  * @property {boolean} [predicted_drawn]
  * @property {[string, number][]} [prelabels]
+ * @property {{ by: string, reason: string } | null} [rejected]
  */
-/** @typedef {{ op: string, label?: string, status?: string, remove_labels?: boolean }} Edit */
+/** @typedef {{ op: string, label?: string, status?: string, note?: string, remove_labels?: boolean }} Edit */
 
 /**
  * @param {Row[]} rows
@@ -52,6 +54,7 @@ export function offeredLabels(row) {
  */
 export function edited(row, edit, { alone = false } = {}) {
   const { op, label } = edit;
+  if (op === "note") return { ...row, note: edit.note };
   if (op === "label") {
     const has = row.labels.includes(label);
     if (has && row.status === "labelled" && (!alone || row.labels.length === 1)) return row;
@@ -61,7 +64,7 @@ export function edited(row, edit, { alone = false } = {}) {
   if (op === "unlabel" || op === "clear") {
     const labels = op === "clear" ? [] : row.labels.filter((item) => item !== label);
     const bare = !labels.length && !row.boxes.length;
-    if (op === "clear" && row.status === "unlabelled" && row.prelabels?.length)
+    if (op === "clear" && row.status === "unlabelled" && row.prelabels?.length && !row.rejected)
       return { ...row, prelabels: [], predicted: null }; // rejected
     if (labels.length === row.labels.length && (!bare || row.status === "unlabelled")) return row;
     return { ...row, labels, status: bare ? "unlabelled" : row.status };

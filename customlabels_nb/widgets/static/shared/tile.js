@@ -1,6 +1,6 @@
 // Tile of one image. The node is created once and reused for other rows.
 
-import { chipsOf, described } from "./chips.js";
+import { chipsOf, described, rejectionText } from "./chips.js";
 import { element, setText, show } from "./dom.js";
 import { ShapeOverlay, shapesOfRow } from "./overlay.js";
 
@@ -14,6 +14,11 @@ const STATUS_WORDS = {
 };
 const FADED = ["skipped", "removed"];
 
+export function rejectedBadge({ rejected }) {
+  const text = rejectionText(rejected);
+  return element("span", { class: "status rejected", text, title: text });
+}
+
 export class Tile {
   constructor({ id, onAccept = undefined }) {
     this.onAccept = onAccept;
@@ -24,9 +29,11 @@ export class Tile {
       text: "✓",
       attributes: { "aria-hidden": "true" },
     });
+    this.note = element("span", { class: "noted", text: "✎", hidden: true });
     this.caption = element("div", { class: "caption" });
     this.bare = null; // text of a caption with only a name
     const frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
+    frame.append(this.note);
     this.overlay = new ShapeOverlay(frame, this.picture);
     this.node = element(
       "div",
@@ -47,6 +54,8 @@ export class Tile {
       this.row = row;
       this.labels = labels;
       this._showRow(row, labels);
+      this.note.title = row.note ?? "";
+      show(this.note, Boolean(row.note));
       this.overlay.show(this.shapesOf(row, labels), row.size);
     }
     if (uri !== this.uri || failure !== this.failure) {
@@ -75,6 +84,7 @@ export class Tile {
       !row.labels.length &&
       !row.boxes.length &&
       !row.predicted &&
+      !row.rejected &&
       !row.findings.length;
     if (isBare && this.bare) {
       // typical for unlabelled pages: only the text differs
@@ -85,11 +95,13 @@ export class Tile {
       event.stopPropagation();
       this.onAccept(row);
     });
-    if (row.crop) return this._showCrop(chips, row.status);
+    if (row.crop) return this._showCrop(chips, row);
     const rest = chips.splice(this.room);
-    const word = chips.length && row.status !== "needs_review" ? null : STATUS_WORDS[row.status];
+    const isSaid = (chips.length > 0 || row.rejected) && row.status !== "needs_review";
+    const word = isSaid ? null : STATUS_WORDS[row.status];
     const line = [
       ...chips,
+      ...(row.rejected ? [rejectedBadge(row)] : []),
       ...(word ? [element("span", { class: `status ${row.status}`, text: word })] : []),
     ];
     for (const [code, message] of row.findings) {
@@ -116,11 +128,13 @@ export class Tile {
   }
 
   // Two lines without the name: the label of the box with its state, and below it what is predicted instead.
-  _showCrop([first, ...others], status) {
+  _showCrop([first, ...others], row) {
+    const { status } = row;
     const words = STATUS_WORDS[status];
     const state = words ? element("span", { class: `status ${status}`, text: words }) : null;
     const line = (...nodes) => element("div", { class: "line" }, ...nodes);
-    this.caption.replaceChildren(line(first, state), line(...others));
+    const badges = row.rejected && status === "predicted" ? [rejectedBadge(row)] : [];
+    this.caption.replaceChildren(line(first, state), line(...others, ...badges));
     this.bare = null;
   }
 

@@ -1,0 +1,49 @@
+"""Tests that keys reach a screen after each of its buttons."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.annotator import PROJECT, SETUP
+from tests.browser.jupyter import Lab, notebook
+
+pytestmark = pytest.mark.browser
+
+#: Boxes on three of four images, a label for one, and predictions for two.
+LABELLED = """
+images = sorted(project.train_set.images["image"])
+rows = [dict(image=image, label=label, left=left, top=top, width=90, height=60)
+        for image in images[:3] for label, left, top in (("apple", 20, 40), ("pear", 150, 110))]
+project.update("train", pd.DataFrame([*rows, dict(image=images[0], label="plum")]))
+project.add_predictions(pd.DataFrame([{**row, "confidence": 0.8, "top": 5} for row in rows[:4]]), model="m")
+"""
+
+BUTTONS = "button:visible:enabled, [role=tab]:visible:enabled"
+
+
+@pytest.mark.parametrize("show", [
+    'project.label("train", sort="name", page_size=4)', 'project.crops("train", sort="name", page_size=4)',
+    'project.review("train")', 'project.annotate("train", sort="name")',
+])  # fmt: skip
+def test_keys_reach_the_screen_after_each_of_its_buttons(lab: Lab, show: str) -> None:
+    page = lab.open(notebook(SETUP + PROJECT.format(count=4) + LABELLED, show), height=1200)
+    page.run_cell(0)
+    page.run_cell(1)
+    root = page.output(1).locator("[role=application]").first
+    root.locator("img[src^='data:']").first.wait_for(timeout=30_000)
+    keys, press, pressed = root.locator("table.keys"), page.page.keyboard.press, set[str]()
+    while True:
+        buttons = root.locator(BUTTONS)
+        names = buttons.evaluate_all("nodes => nodes.map((n) => n.title || n.ariaLabel || n.textContent)")
+        new = next((index for index, name in enumerate(names) if name not in pressed), None)
+        if new is None:
+            break
+        pressed.add(names[new])
+        buttons.nth(new).click()
+        press("Escape")
+        press("?")
+        expect(keys, f"after the button {names[new]!r}").to_be_visible()
+        press("Escape")
+        expect(keys).to_be_hidden()
+    assert len(pressed) > 10
