@@ -41,6 +41,7 @@ CLASSES = {
         "jobs.job_list.LabellingJobs",
         "jobs.job.LabellingJob",
         "jobs.job.JobProgress",
+        "jobs.open_images.ImageGroup",
         "jobs.job_results.JobConsolidation",
         "jobs.agreement.Agreement",
         "jobs.worker.Worker",

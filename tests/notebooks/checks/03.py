@@ -20,18 +20,18 @@ def after_outline(ns):
 
 
 def after_dashed(ns):
-    assert ns["project"].test_set.annotations.empty, "'stored separately from labels'"
+    assert len(ns["project"].train_set.annotations) == len(ns["boxes"]), "'stored separately from labels'"
 
 
 def after_accepted(ns):
-    stored = ns["project"].test_set.annotations
-    assert 0 < len(ns["sure"]) == len(stored) < len(ns["offered"]), "'The others remain predictions'"
+    accepted = len(ns["project"].train_set.annotations) - len(ns["boxes"])
+    assert 0 < len(ns["sure"]) == accepted < len(ns["offered"]), "'The others remain predictions'"
 
 
 def after_mended(ns):
     stored = ns["project"].train_set.annotations
     assert ns["found"].images_with("BOX_OFF_FRAME") == [ns["second"]]
-    assert len(stored) == len(ns["boxes"]), "'`undo` restores the correct boxes'"
+    assert len(stored) == len(ns["boxes"]) + len(ns["sure"]), "'`undo` restores the correct boxes'"
     assert (stored["left"] < 470).all()
 
 
