@@ -166,7 +166,7 @@ EMPTY = {
     "empty.annotate()": "There are no images yet",
     "empty.crops()": "There are no boxes yet: draw some in project.annotate().",
     "empty.map()": "There are no images yet.",
-    "bare.map()": "Compute them with project.embed",
+    "bare.map()": "map of 5 images",
     "empty.dashboard()": "There are no images yet.",
     "empty.labels.edit()": "No labels yet",
     "bare.jobs.create('unopened').dashboard()": "Nobody has opened the job yet.",

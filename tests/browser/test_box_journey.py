@@ -85,7 +85,7 @@ def test_boxes_are_drawn_accepted_reviewed_corrected_and_evaluated_again(lab: La
     review.press("x")
     expect(review.root.locator(".panel .question")).to_be_focused()
     keyboard.press("3")
-    expect(review.tile(1)).to_contain_text("Rejected by you: box is loose")
+    expect(review.tile(1)).to_contain_text("Rejected by \u2068you\u2069: \u2068box is loose\u2069")
     page.expect_value("drawn(4)", [])
     expect(annotator.root.locator(".notice", has_text="box is loose")).to_be_visible()
     expect(dashed).to_have_count(2)

@@ -215,8 +215,8 @@ def test_gallery_survives_rerun_reload_save_and_export(lab: Lab) -> None:
     gallery = opened(lab, count=12, size=9)
     page = gallery.page
     gallery.press("PageDown")
-    gallery.press("3")
     expect(gallery.root.locator(".position")).to_have_text("10–12 of 12")
+    gallery.press("3")
     gallery.expect_saved()
     page.run_cell(1)
     GalleryPage(page, 1).ready()

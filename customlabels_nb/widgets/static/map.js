@@ -580,6 +580,11 @@ export class ImageMap extends PicturePages {
     if (answer && at.ranges.length) await this._label(answer.label, at);
   }
 
+  // Images are chosen on the map, before their pictures are loaded.
+  _canWait(_command) {
+    return true;
+  }
+
   actions(command) {
     const inherited = super.actions(command);
     return {

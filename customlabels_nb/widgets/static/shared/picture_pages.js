@@ -97,10 +97,15 @@ export class PicturePages extends PageView {
     const isAtOnce =
       command.do === "escape" || (["page", "jump"].includes(command.do) && turned === this.paging);
     if (!turned || isAtOnce) this.actions(command)[command.do]?.call(this, command);
-    else if (turned === this.undoing || OF_ANY_PAGE.includes(command.do))
+    else if (this._canWait(command))
       turned.then((arrived) => {
         if (arrived && !this.closed) this._do(command);
       });
+  }
+
+  // Return true if a key may act on the page that is loading.
+  _canWait(command) {
+    return this.turned === this.undoing || OF_ANY_PAGE.includes(command.do);
   }
 
   // Return the functions that run commands. Widgets add their own.
