@@ -37,7 +37,7 @@ class LinkTable(pd.DataFrame):
 
 
 def page_address(store: SqlStore, job: int) -> str | None:
-    """Return the address at which the page of a job is served now, None if there is no page."""
+    """Return the address at which the page of a job is served now, or None if the page does not run."""
     address: str = store.setting(f"{ADDRESS} {job}") or ""
     page = urlsplit(address)
     with suppress(OSError), socket.create_connection((page.hostname or "", page.port or 0), timeout=_PATIENCE):

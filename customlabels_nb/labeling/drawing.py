@@ -112,8 +112,8 @@ class DrawingSession(LabellingSession):
     ) -> EditResult:
         """Replace all shapes and labels of an image, and set its status and, unless it is None, its note.
 
-        Shapes and labels of which at most the note changes keep their annotator and time. For an image with shapes or
-        labels, the status "skipped" becomes "labelled". New shapes need 2 × 2 pixels inside the image.
+        Shapes and labels that stay the same, or change only their note, keep their annotator and time. For an image
+        with shapes or labels, the status "skipped" becomes "labelled". New shapes need 2 × 2 pixels inside the image.
         """
         if len(shapes) > _MOST_SHAPES:
             raise InputError(f"An image cannot have {len(shapes):,} shapes. The maximum is {_MOST_SHAPES:,}.")

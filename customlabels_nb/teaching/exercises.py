@@ -136,7 +136,7 @@ class Exercises:
         if any(frame.f_globals is self._names and name in frame.f_code.co_names for frame in frames):
             what = _code(str(getattr(error, "name", "")))
             advice = f"A text needs quotes. Correct the cell with `{name}`, then run both cells again."
-            return f"🤔 **{what} is not defined**, so there is no answer. Expected: {expected}. {advice}"
+            return f"🤔 **{what} is not defined.** Expected: {expected}. {advice}"
         if name in self._names:
             return _unanswered(expected)
         return f"✏️ **Not answered yet.** Run the cell with `{name}` first, then this one again."

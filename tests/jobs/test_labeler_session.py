@@ -148,7 +148,7 @@ def test_boxes_are_answers(create: Create, open_as: Any) -> None:
     assert again.shapes(empty)["status"] == "labelled"
 
 
-def test_notes_are_no_part_of_answers(create: Create, open_as: Any) -> None:
+def test_notes_do_not_change_answers(create: Create, open_as: Any) -> None:
     job = create(task="boxes")
     session = open_as(job)
     name = session.waiting[0]

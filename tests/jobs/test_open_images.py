@@ -104,7 +104,7 @@ def leased(job: LabellingJob, *names: str) -> set[str]:
     annotators=st.integers(1, 3),
     steps=st.lists(STEPS, min_size=1, max_size=12),
 )
-def test_one_sentence_explains_each_open_image_and_names_what_is_possible(
+def test_each_open_image_has_one_reason_whose_actions_work(
     place: Place, create: Callable[..., LabellingJob], members: Any, annotators: int, steps: list[tuple[Any, ...]]
 ) -> None:
     job = create(f"leaves-{next(NUMBER)}", [*IMAGES], annotators=annotators, max_annotators=3, members=members)

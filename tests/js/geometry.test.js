@@ -206,15 +206,7 @@ test("what is pasted lies in the image, as large as it was if it fits", () => {
     assert.ok(isWithin(after, to, 1e-3), JSON.stringify([shape, to, after]));
     near(after.width, Math.min(shape.width, to.width), 1e-3);
     near(after.height, Math.min(shape.height, to.height), 1e-3);
-    assert.deepEqual(Object.keys(after), [
-      "label",
-      "left",
-      "top",
-      "width",
-      "height",
-      "polygon",
-      "note",
-    ]);
+    assert.equal(Object.keys(after).join(), "label,left,top,width,height,polygon,note");
   });
   const size = { width: 100, height: 100 };
   const box = { label: "apple", left: 85, top: 10, width: 15, height: 15, polygon: null };

@@ -4,18 +4,10 @@ import { test } from "node:test";
 import { Changes } from "../../customlabels_nb/widgets/static/annotator/changes.js";
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
 import { clipBox, iou } from "../../customlabels_nb/widgets/static/shared/geometry.js";
+import { boxAt as at } from "./boxes.js";
 import { forMany, randomBox } from "./random.js";
 
 const IMAGE = { name: "a.jpg", width: 100, height: 80 };
-const at = (left, label = "apple", more = {}) => ({
-  label,
-  left,
-  top: 10,
-  width: 20,
-  height: 20,
-  polygon: null,
-  ...more,
-});
 const said = (left, label = "apple", confidence = 0.9) => at(left, label, { confidence });
 
 function opened(shapes, predictions, status = "labelled") {

@@ -4,16 +4,9 @@ import { test } from "node:test";
 import { Changes } from "../../customlabels_nb/widgets/static/annotator/changes.js";
 import { Drawing } from "../../customlabels_nb/widgets/static/annotator/drawing.js";
 import { ImageShapes } from "../../customlabels_nb/widgets/static/annotator/shapes.js";
+import { boxAt as box } from "./boxes.js";
 
 const IMAGE = { name: "a.jpg", width: 200, height: 100 };
-const box = (left, label = "apple") => ({
-  label,
-  left,
-  top: 10,
-  width: 20,
-  height: 20,
-  polygon: null,
-});
 
 function opened({ locked = [], tool = "box" } = {}) {
   const imageShapes = new ImageShapes(IMAGE, {

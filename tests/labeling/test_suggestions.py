@@ -98,7 +98,7 @@ def test_rejecting_again_replaces_the_suggestions(drawn: Project) -> None:
     assert bob.row(zero[0])["rejected"]["reason"] == "wrong label"
 
 
-def test_reasons_are_no_notes_except_on_images_without_annotations(drawn: Project) -> None:
+def test_a_reason_becomes_a_note_only_on_an_image_without_annotations(drawn: Project) -> None:
     review = reviewer(drawn)
     zero, one, two = named(review, 0, 1, 2)
     review.set_note([zero], "dark")

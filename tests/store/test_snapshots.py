@@ -79,7 +79,7 @@ def test_snapshot_difference_lists_changed_images(store: SqlStore) -> None:
     assert back.columns.tolist() == ["image", "split", "change", "before", "after"]
 
 
-def test_a_changed_note_is_no_other_change(store: SqlStore) -> None:
+def test_compare_lists_changed_notes_and_restore_removes_them(store: SqlStore) -> None:
     fill(store)
     marks = store.annotations("train")
     store.take_snapshot("without", None, ANN)

@@ -46,9 +46,7 @@ def test_code_that_fails_and_missing_answers_are_explained() -> None:
 
 
 @pytest.mark.parametrize("before", ["", "answer_1 = ...", "answer_1 = 2"])
-def test_an_answer_with_an_undefined_name_is_told_apart_from_a_missing_one(
-    before: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_names_an_undefined_name_in_an_answer(before: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, object] = {}
     exercises = Exercises(1, names)
     for cell in (before, "answer_1 = B"):
@@ -57,7 +55,7 @@ def test_an_answer_with_an_undefined_name_is_told_apart_from_a_missing_one(
         except NameError as error:  # which a notebook keeps like this
             monkeypatch.setattr(sys, "last_value", error, raising=False)
     said = str(exercises.check(1, "B", expected="a letter"))
-    assert ("**`B` is not defined**, so" in said) == (before != "answer_1 = 2")
+    assert ("**`B` is not defined.**" in said) == (before != "answer_1 = 2")
     names["answer_1"] = "B"
     assert str(exercises.check(1, "B", expected="a letter")) == "✅ **Right.**"
     assert "Run the cell with `answer_1` first" in str(Exercises(1, {}).check(1, 1, expected="it"))

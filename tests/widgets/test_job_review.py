@@ -178,7 +178,7 @@ def test_only_reviewers_open_it(project: Project) -> None:
         job.review()
 
 
-def test_a_page_says_what_waits_and_a_manager_invites_from_it(
+def test_review_lists_waiting_images_and_only_managers_invite(
     project: Project, screens: list[JobReview], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = project.jobs.create("fruit-1", project.train_set.images["image"][:2], annotators=2, max_annotators=3)

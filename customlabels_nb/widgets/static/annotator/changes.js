@@ -190,7 +190,7 @@ export class Changes {
     this.screen.changed({ keepHint: true });
   }
 
-  // Accept the predicted label of the entire image, and the predicted shapes where there is no shape yet.
+  // Accept the predicted label of the entire image, and the predicted shapes that overlap no other shape.
   acceptAll() {
     const { imageShapes } = this.screen;
     if (!imageShapes) return;
