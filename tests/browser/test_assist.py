@@ -34,8 +34,10 @@ def test_a_cluster_page_is_one_key_and_one_undo(lab: Lab) -> None:
     expect(root.locator(".tile.selected")).to_have_count(5)
     gallery.press("=")  # leaves the queue, with a way back
     expect(root.locator(".notice").last).to_contain_text("Sorted by similarity to")
+    expect(root.locator(".cluster")).to_be_hidden()  # the other page has been shown
     root.get_by_role("button", name="Back").click()
     expect(root.locator(".tile.selected")).to_have_count(5)
+    expect(root).not_to_have_class(re.compile("turning"))
     gallery.tile(2).click()
     expect(gallery.tile(2)).to_have_class(re.compile(r"\bout\b"))
     expect(root.locator(".primary")).to_have_text("Submit 4 ⏎")

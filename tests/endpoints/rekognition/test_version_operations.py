@@ -606,8 +606,12 @@ def test_a_notebook_sees_that_a_version_waits_again(service: Service, monkeypatc
     service.dataset(project, [classified("1.jpg", "a")])
     with service.server.rekognition.folder.training, service.store() as store:
         train(service, project)
-        store.update_version("v1", pid=2**22 + 1)  # of a server that was killed
-        assert settle_orphans(store) == ["v1"]
+
+        def is_orphaned() -> bool:
+            store.update_version("v1", pid=2**22 + 1)  # of a server that was killed; the one that waits may be faster
+            return settle_orphans(store) == ["v1"]
+
+        wait_until(is_orphaned)
         wait_until(lambda: store.versions()[0].status == "TRAINING_IN_PROGRESS")
         with pytest.raises(NotAllowedError, match="already exists"):
             load_project(service.root / "rooms").train(name="v1", progress=False)
