@@ -43,7 +43,6 @@ export class ImageGallery {
         on: {
           click: (event) => this._click(event),
           dblclick: (event) => this._open(event),
-          keydown: (event) => this._key(event),
         },
       }),
     );
@@ -234,7 +233,8 @@ export class ImageGallery {
     this.onSelect(this.chosen);
   }
 
-  _key(event) {
+  // Handle a key of the screen, unless the element in focus has a use for it.
+  key(event) {
     const moves = {
       ArrowRight: 1,
       ArrowLeft: -1,
@@ -244,12 +244,17 @@ export class ImageGallery {
       PageUp: -this.size,
     };
     const isAll = event.ctrlKey && letterOf(event) === "a";
-    if (event.target !== this.grid || (event.ctrlKey && !isAll)) return;
+    const isElsewhere =
+      event.target.closest("input, select, .viewer") ||
+      ([" ", "Enter"].includes(event.key) && event.target.closest("button")) ||
+      (event.key.startsWith("Arrow") && event.target.closest(".cells, .one-vs-rest"));
+    if (!this.engine || isElsewhere || (event.ctrlKey && !isAll)) return;
     if (event.key in moves) {
       const target = Math.min(this.images.length - 1, Math.max(0, this.focus + moves[event.key]));
       if (target < 0) return;
       this.focus = target;
       this.first = Math.floor(target / this.size) * this.size;
+      this.grid.focus({ preventScroll: true });
       this.paint();
     } else if (event.key === " " && this.inFocus !== null) {
       this.selection.toggle(this.inFocus);

@@ -1,7 +1,7 @@
 // Results screen. Metrics are computed here at every slider move. A source provides images and applies changes: the
 // kernel in a notebook, and only images in a standalone file.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, setText, show, takeKeys } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { openKeys } from "../shared/panels.js";
@@ -96,11 +96,14 @@ export class ResultsScreen {
 
   // -- building -----------------------------------------------------------------------------------------
   _build(el) {
-    this.root = element("div", {
-      class: "clnb clnb-results loading",
-      tabIndex: -1,
-      attributes: { role: "region", "aria-label": "Results" },
-    });
+    this.root = takeKeys(
+      element("div", {
+        class: "clnb clnb-results loading",
+        tabIndex: -1,
+        attributes: { role: "region", "aria-label": "Results" },
+        on: { keydown: (event) => this.gallery.key(event) },
+      }),
+    );
     this.panel = new Panel({ onClose: () => this.root.focus({ preventScroll: true }) });
     this.notices = new Notices();
     this.name = element("strong", { class: "project" });
