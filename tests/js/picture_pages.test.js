@@ -108,7 +108,7 @@ function opened({ holds = [], single = false, Kind = PicturePages } = {}) {
     toast: { say: nothing, close: nothing },
     notices: { say: (name, text) => said.push(text), drop: nothing },
     root: { classList: { add: nothing, remove: nothing, toggle: nothing } },
-    preview: { close: nothing },
+    preview: { close: nothing, turned: nothing },
     _pixels: () => 160,
     _layout: nothing,
     _paint: nothing,

@@ -180,9 +180,7 @@ export class Gallery extends PicturePages {
         this.preview.rememberUse(root.elementFromPoint(clientX, clientY)?.closest(".tile"));
       },
     });
-    this.body.addEventListener("scroll", () => {
-      if (this.preview.isOpen) this.preview.close();
-    });
+    this.body.addEventListener("scroll", () => this.preview.close());
     this.root.append(
       this.toolbar.node,
       this.jobBar.node,

@@ -110,13 +110,9 @@ export class PageView {
     this.root.addEventListener("keydown", this._key.bind(this));
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("dblclick", (event) => this._doubleClick(this._placeOf(event)));
-    // not pointerover, which also comes when images move below a pointer at rest
-    this.grid.addEventListener("pointermove", (event) => {
-      const row = this.listing.rowAt(this._placeOf(event));
-      if (row && event.pointerType === "mouse" && !this.single)
-        this.preview.rest(row, /** @type {Element} */ (event.target).closest(".tile"));
-    });
-    this.grid.addEventListener("pointerout", () => this.preview.leave());
+    this.preview.watch(this.grid, (event) =>
+      this.single ? null : this.listing.rowAt(this._placeOf(event)),
+    );
     this.resizing = new ResizeObserver(() => this._layout());
     this.resizing.observe(this.root);
     this.follower = setInterval(() => this._follow(), FOLLOW_EVERY);
@@ -318,6 +314,7 @@ export class PageView {
 
   _arrived() {
     for (const key of ["show", "done"]) this.notices.drop(key);
+    this.preview.turned(this.listing.namesOnPage());
     this._paint();
     this.listing.prefetch();
     this._sendSelection({ after: 0 }); // a reloaded page returns to this position

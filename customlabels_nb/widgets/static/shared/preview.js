@@ -83,6 +83,22 @@ export class Preview {
     this.row = null;
   }
 
+  // Open while the pointer rests on a tile, if the pointer itself has moved there: browsers also send events when tiles
+  // move below a pointer at rest. `rowAt(event)` returns the row of the tile.
+  watch(grid, rowAt) {
+    grid.addEventListener("pointermove", (event) => {
+      const hasMoved = event.movementX || event.movementY;
+      const row = hasMoved && event.pointerType === "mouse" && rowAt(event);
+      if (row) this.rest(row, event.target.closest(".tile"));
+    });
+    grid.addEventListener("pointerout", () => this.leave());
+  }
+
+  // Another page is shown. Only a preview that was opened with the keyboard stays, if its image does.
+  turned(names) {
+    if (!this.pinned || !names.includes(this.row?.name)) this.close();
+  }
+
   rest(row, tile) {
     clearTimeout(this.timer);
     if (!this.onHover || tile === this.used || row.name === this.row?.name) return; // no preview right after a click
