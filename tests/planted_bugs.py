@@ -89,6 +89,7 @@ FOUND = [
         "const matches = guesses.length\n",
         "js",
     ),
+    Bug("widgets/static/shared/sending.js", 'state === "saved" && this.storing', "false", "js"),
 ]
 
 #: Small mistakes, at least one in each package.
@@ -164,6 +165,12 @@ MISTAKES = [
         "js",
     ),
     Bug("widgets/static/results/matching.js", "(known[half - 1] + known[half]) / 2", "known[half]", "js"),
+    Bug(
+        "widgets/static/shared/edits.js",
+        "if (!waiting.length) return",
+        "if (waiting.every((one) => this.sent.has(one))) return",
+        "js",
+    ),
 ]
 
 BUGS = [*FOUND, *MISTAKES]

@@ -295,7 +295,7 @@ class Annotator extends Turning {
   async sendToReview(action) {
     this.own += 1;
     try {
-      const answer = await action();
+      const answer = await this.saving.store(action);
       this.store.readAnew();
       if (this.imageShapes) await this._readAgain(this.imageShapes.image.name);
       return answer;

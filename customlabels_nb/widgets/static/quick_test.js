@@ -73,6 +73,8 @@ class QuickTest extends TryingScreen {
     const { answer, ...facts } = trial;
     if (!this.trials.some(({ number }) => number === facts.number))
       this.trials = [...this.trials.slice(1 - MOST_FILES), { ...facts, uri: dataUri(small) }];
+    if (facts.number !== this.trial?.number && this.savedState?.[1] === "saved")
+      this.savedState = null; // it is not about this photo
     this.trial = {
       ...facts,
       view: dataUri(view),

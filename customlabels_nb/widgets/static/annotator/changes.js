@@ -84,7 +84,9 @@ export class Changes {
     await screen.saving.settled(); // include the current image, and do not change it before its shapes are saved
     const isNew = !screen.info.labels.some((item) => item.label === name);
     try {
-      const [{ info, label }] = await screen.request("add label", { label: name });
+      const [{ info, label }] = await screen.saving.store(() =>
+        screen.request("add label", { label: name }),
+      );
       screen.takeInfo(info);
       this.chooseLabel(label);
       if (isNew) await offerReview(screen, label, (action) => screen.sendToReview(action));

@@ -259,7 +259,8 @@ export class ReviewPages extends PicturePages {
     if (this.info.query.queue === "suspect") return this._takeSuggestions();
     try {
       this._acceptPredictions(
-        target.rows ?? (await this.listing.fetchRows(target.ranges, target.view)),
+        target.rows ??
+          (await this.editing.store(() => this.listing.fetchRows(target.ranges, target.view))),
         target,
       );
     } catch (error) {

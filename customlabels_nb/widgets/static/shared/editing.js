@@ -43,41 +43,11 @@ export class Editing extends Sending {
   // `edit` has op and its arguments. It applies to the given rows, or to what aim() returned. Returns a Promise of the
   // edit that was made and the number of images that it changed, or of null.
   async edit(edit, { rows = null, at = this.aim(rows) } = {}) {
-    const { info } = this.screen;
-    const { split, view, ranges } = at;
-    if (info.read_only || (!ranges.length && !at.rows?.length)) return null;
-    const count = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-    let known = at.rows?.map((row) => this._latest(row, split)).filter(isThere);
-    if (known && !known.length) return null;
-    try {
-      if (!known && count <= LARGEST_KNOWN)
-        known = (await this.listing.fetchRows(ranges, view)).filter(isThere);
-      if (!known) {
-        await this.settled(); // it must not overtake earlier edits
-        if (this.pending.length)
-          throw new Error(
-            `${this._count(this.pending.length, "is", "are")} still being saved. Try again.`,
-          );
-        this.screen.showState("saving", 1);
-        const [answer] = await this.request(
-          "edit",
-          { ...edit, split, view, ranges, forget: this.savedElsewhere },
-          [],
-          { patience: BULK_TAKES },
-        );
-        this.savedElsewhere = false;
-        this.answered(answer);
-        this.updateState();
-        return [edit, count];
-      }
-    } catch (error) {
-      this._failed(
-        error,
-        (known ?? []).map((row) => row.name),
-      );
-      this.updateState();
-      return null;
-    }
+    if (this.screen.info.read_only || (!at.ranges.length && !at.rows?.length)) return null;
+    const { split } = at;
+    const known = at.rows?.map((row) => this._latest(row, split)).filter(isThere);
+    if (!known) return this.store(() => this._editUnseen(edit, at));
+    if (!known.length) return null;
     const op = edit.op === "toggle" ? labelOp(known, edit.label, this.screen.info) : edit.op;
     const revisions = Object.fromEntries(known.map((row) => [row.name, row.revision]));
     const whole = {
@@ -93,6 +63,34 @@ export class Editing extends Sending {
     const changed = this._foresee(whole, known);
     this.queue.add(whole);
     return [whole, changed];
+  }
+
+  // Edit images whose pages were not all shown yet.
+  async _editUnseen(edit, { split, view, ranges }) {
+    const count = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    try {
+      if (count <= LARGEST_KNOWN) {
+        const rows = await this.listing.fetchRows(ranges, view);
+        return await this.edit(edit, { at: { split, view, ranges, rows } });
+      }
+      await this.settled(); // it must not overtake earlier edits
+      if (this.pending.length)
+        throw new Error(
+          `${this._count(this.pending.length, "is", "are")} still being saved. Try again.`,
+        );
+      const [answer] = await this.request(
+        "edit",
+        { ...edit, split, view, ranges, forget: this.savedElsewhere },
+        [],
+        { patience: BULK_TAKES },
+      );
+      this.savedElsewhere = false;
+      this.answered(answer);
+      return [edit, count];
+    } catch (error) {
+      this._failed(error, []);
+      return null;
+    }
   }
 
   _latest(row, split) {
@@ -200,7 +198,11 @@ export class Editing extends Sending {
   }
 
   // `kind` is "undo" or "redo". Returns a Promise of true if it was possible.
-  async takeBack(kind) {
+  takeBack(kind) {
+    return this.store(() => this._takeBack(kind));
+  }
+
+  async _takeBack(kind) {
     await this.settled();
     if (this.pending.length) {
       this.screen.notices.say("undo", `Cannot ${kind} yet: some edits are still being saved.`, {
@@ -215,20 +217,17 @@ export class Editing extends Sending {
       );
       return false;
     }
-    let isDone = false;
     try {
-      this.screen.showState("saving", 1);
       const [answer] = await this.request(kind, {});
       this.answered(answer);
       if (answer.split !== this.screen.info.split)
         await this.screen.turnTo({ split: answer.split, place: 0 });
       if (answer.images.length) this.screen.bring(answer.images[0]);
       else if (!answer.conflicts?.length) this.screen.notices.say("undo", `Nothing to ${kind}.`);
-      isDone = true;
+      return true;
     } catch (error) {
       this.screen.notices.say("undo", error.message, { kind: "error" });
+      return false;
     }
-    this.updateState();
-    return isDone;
   }
 }

@@ -389,7 +389,7 @@ export class PageView {
   // Send a request that returns the project's state. Show the error and return null if it is refused.
   async _ask(kind, notice, content) {
     try {
-      const [answer] = await this.request(kind, content);
+      const [answer] = await this.editing.store(() => this.request(kind, content));
       Object.assign(this.info, answer.info);
       this.showToolbars();
       return answer;

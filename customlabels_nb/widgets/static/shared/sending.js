@@ -25,6 +25,7 @@ export class Sending {
     this.queue = queueFor(key);
     this.id = id;
     this.failure = null;
+    this.storing = 0; // running edits that are not in the queue
     const again = this.pending.length;
     this.stopListening = this.queue.listen((event) => this._onQueueEvent(event));
     this.disconnect = this.queue.connect(this);
@@ -56,7 +57,20 @@ export class Sending {
   }
 
   get state() {
-    return this.queue.state(this.id);
+    const state = this.queue.state(this.id);
+    return state === "saved" && this.storing ? "saving" : state;
+  }
+
+  // Run an edit that is not in the queue, or not yet. Nothing is shown as saved before it ends.
+  async store(edit) {
+    this.storing += 1;
+    this.updateState();
+    try {
+      return await edit();
+    } finally {
+      this.storing -= 1;
+      this.updateState();
+    }
   }
 
   // Return a Promise that resolves when all edits are saved, or cannot be saved now.
@@ -84,7 +98,9 @@ export class Sending {
     const { length } = this.pending;
     const words = length
       ? `${this._count(length, "is", "are")} not saved yet, but kept in this page and sent again automatically.`
-      : "Everything is saved.";
+      : this.storing
+        ? "The last edit is not confirmed yet."
+        : "Everything is saved.";
     const then = isJobPage()
       ? "If this does not change, reload the page."
       : "If the kernel was restarted, run the cell again.";
