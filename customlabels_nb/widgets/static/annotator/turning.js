@@ -75,7 +75,7 @@ export class Turning extends Workspace {
     this.place = position;
     this.finished = false;
     this.isAtEnd = false;
-    this.isTurning = Boolean(listing.total); // later commands apply to the new image
+    this.isTurning = Boolean(listing.total); // the new image has not been seen
     this.canvas.isAsleep = this.isTurning;
     this.commands.cancelBox();
     this.drawing.cancel();
@@ -115,7 +115,6 @@ export class Turning extends Workspace {
     this.isTurning = false;
     this.canvas.isAsleep = false;
     this.root.classList.remove("waiting");
-    this.commands.resume();
   }
 
   _close() {
@@ -127,7 +126,6 @@ export class Turning extends Workspace {
 
   _cannotShow(error) {
     this._close();
-    this.commands.forgetHeld();
     const gone = error instanceof KernelGone;
     const again = { label: "Try again", run: () => this.go(this.place) };
     this.say(
