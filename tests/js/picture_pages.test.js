@@ -291,6 +291,23 @@ test("a key after undo waits for it, and is based on its result", async () => {
   }
 });
 
+test("a key for an image is dropped if the undo before it has turned to the other dataset", async () => {
+  const { page, asked, held, of } = opened({ holds: ["undo"] });
+  page._do({ do: "label", label: "pear" });
+  await settled();
+  Object.assign(page.info, { split: "test" });
+  for (const command of [{ do: "undo" }, { do: "label", label: "fig" }, { do: "undo" }])
+    page._do(command);
+  await settled();
+  held.shift().answer();
+  await settled();
+  assert.deepEqual([page.info.split, of("edit").length], ["train", 1]);
+  assert.equal(asked.at(-1)[0], "undo");
+  held.shift().answer();
+  await settled();
+  page.editing.close();
+});
+
 // Answer `ask` once another list is shown in place of the first, and return the images that were edited.
 async function answeredLate(page, of, act, choose = null) {
   let answer = choose;

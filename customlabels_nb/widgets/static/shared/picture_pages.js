@@ -93,13 +93,17 @@ export class PicturePages extends PageView {
   // wait for the page, and all keys for an undo. If that fails, they are dropped. Pages of the same list can be turned
   // faster than they load.
   _do(command) {
-    const { turned } = this;
+    const { turned, undoing } = this;
+    const { view } = this.listing;
     const isAtOnce =
       command.do === "escape" || (["page", "jump"].includes(command.do) && turned === this.paging);
     if (!turned || isAtOnce) this.actions(command)[command.do]?.call(this, command);
     else if (this._canWait(command))
       turned.then((arrived) => {
-        if (arrived && !this.closed) this._do(command);
+        // an undo may have turned to the other dataset
+        const isSeen = turned !== undoing || view === this.listing.view;
+        if (arrived && !this.closed && (isSeen || OF_ANY_PAGE.includes(command.do)))
+          this._do(command);
       });
   }
 
