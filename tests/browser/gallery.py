@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Locator, expect
 
 from tests.browser.jupyter import LabPage
@@ -32,6 +34,7 @@ project.add_images("photos", progress=False)
 for label in ("apple", "pear", "plum"):
     project.labels.add(label)
 """
+TURNING = re.compile(r"\bturning\b")  # class of a screen that waits for a page, and ignores keys for its images
 SHOW = 'g = project.label("train", sort="name", page_size={size})\ng'
 
 
@@ -82,8 +85,9 @@ class GalleryPage:
             self.page.page.keyboard.press(key)
 
     def expect_saved(self, seconds: float = 10) -> None:
-        """Wait until everything is shown as saved."""
+        """Wait until everything is shown as saved, and no page is loading any more."""
         expect(self.root.locator(".state")).to_have_text("saved", timeout=1000 * seconds)
+        expect(self.root).not_to_have_class(TURNING)
 
     def labelled(self, seconds: float = 30) -> dict[str, str]:
         """Return the labels by image as read by a newly opened project."""
@@ -91,11 +95,12 @@ class GalleryPage:
         return found
 
     def choose(self, menu: str, value: str) -> None:
-        """Choose a menu entry: show, with, sort or size."""
+        """Choose a menu entry: show, with, sort or size, and wait for the images."""
         select = self.root.locator(f"[data-menu='{menu}']")
         if not select.is_visible():
             self.root.get_by_label("More actions").click()
         select.select_option(value)
+        expect(self.root).not_to_have_class(TURNING)
 
     def act(self, name: str) -> None:
         """Click an action of the toolbar, in the row or in the menu of rare actions."""

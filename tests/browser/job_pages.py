@@ -16,6 +16,7 @@ from playwright.sync_api import Page, TimeoutError, expect
 
 import customlabels_nb as cl
 from customlabels_nb.user_settings import settings
+from tests.browser.gallery import TURNING
 from tests.browser.jupyter import SLOW
 
 COMMAND = [sys.executable, "-m", "customlabels_nb.cli", "label"]
@@ -88,8 +89,9 @@ class JobPage:
             self.page.keyboard.press(key)
 
     def expect_saved(self) -> None:
-        """Wait until everything is shown as saved."""
+        """Wait until everything is shown as saved, and no page is loading any more."""
         expect(self.gallery.locator(".state")).to_have_text("saved")
+        expect(self.gallery).not_to_have_class(TURNING)
 
     def names(self) -> list[str]:
         """Return the file names of the tasks."""

@@ -81,6 +81,7 @@ def test_range_over_pages_undo_filters_and_submit(lab: Lab) -> None:
     expect(root.locator(".foot .done")).to_have_text("0 of 30 labelled")
     assert gallery.labelled() == {}
     gallery.press("Control+Shift+Z")
+    expect(root.locator(".foot .done")).to_have_text("8 of 30 labelled")
     root.get_by_label("undo", exact=True).click()
     expect(root.locator(".foot .done")).to_have_text("0 of 30 labelled")
     gallery.press("Control+Shift+Z")  # keys continue where they were

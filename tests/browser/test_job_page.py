@@ -180,6 +180,6 @@ def test_a_page_whose_kernel_has_died_is_reloaded_without_losing_answers(
     page.press("Enter")
     page.ready().expect_saved()
     expect(notice).to_have_count(0)
-    page.press("1")  # waits while the page turns to the first image without an answer
+    page.press("1")  # on the first image without an answer
     project.expect_rows("SELECT count(*) FROM job_answers WHERE counted = 1", wanted=[4])
     page.page.close(run_before_unload=True)

@@ -103,6 +103,7 @@ def test_numbers_follow_the_sliders_and_cells_show_their_images(lab: Lab) -> Non
     page.expect_value("sorted(s.shown)", sorted(wanted))
     page.kernel_client().execute(f"s.set_filter()\ns.set_filter(show='tp', label={HOSTILE!r})", reply=True)
     wanted = page.value("s.shown")
+    expect(screen.tile(0)).to_have_attribute("title", wanted[0])
     assert screen.names() == wanted
     # the keyboard: select, open the viewer, next image, close
     screen.root.locator(".grid").focus()
