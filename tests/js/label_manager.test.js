@@ -186,6 +186,25 @@ test("a question is asked below its label, and closed with the row", async () =>
   pane.close();
 });
 
+test("keys reach the list after a button that removes a label or undoes", async () => {
+  const { pane, all } = paneWith([
+    (told) => [{ ...told, labels: list("b", "c"), can_undo: true, count: 0 }],
+    (told) => [{ ...told, said: "" }],
+  ]);
+  const [list_] = all(".label-list");
+  await pane.follow();
+  pane.state.uses = new Map([["a", [0, 0, 0]]]);
+  for (const text of ["Remove…", "Undo"]) {
+    const button = all("button").find(({ textContent }) => textContent === text);
+    button.focus();
+    button.click();
+    assert.ok(document.activeElement === list_, text);
+    await settled();
+  }
+  assert.deepEqual(named(pane.state.labels), ["a", "b", "c"]);
+  pane.close();
+});
+
 test("a name that is typed is refused with the reason if its label is gone", async () => {
   let labels = ABC;
   const { pane, all, type } = paneWith([

@@ -157,6 +157,7 @@ export class LabelPane {
   // Undo or redo.
   takeBack(kind) {
     this.notices.drop("edit");
+    this.view.focus("list"); // also after the button
     const done = kind === "undo" ? "Undone" : "Redone";
     this.send(`labels ${kind}`, {}, ({ said }) =>
       this._say(said ? `${done}: ${said}.` : `Nothing to ${kind}.`),

@@ -127,6 +127,7 @@ export function labelView(notices, run) {
   const field = renamingField(run);
   const { root: actions } = ACTIONS((command, event) => {
     run("focus", event.target.closest(".label-row").dataset.label);
+    run("leave"); // keys reach the list after the button
     run(command);
   });
   const rows = partsIn(list, (item) =>
