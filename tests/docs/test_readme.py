@@ -123,6 +123,7 @@ def test_the_commands_of_the_readme_are_the_ones_that_are_tested() -> None:
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))),
 )
 

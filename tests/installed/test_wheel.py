@@ -73,12 +73,13 @@ def test_the_source_distribution_has_what_the_tests_and_the_site_need(wheel: Pat
         names = {PurePosixPath(*PurePosixPath(name).parts[1:]).as_posix() for name in opened.getnames()}
     expected = [
         path.relative_to(ROOT).as_posix()
-        for folder in (".ci", "benchmarks", "customlabels_nb", "docs", "notebooks", "tests")
+        for folder in (".ci", ".github", "benchmarks", "customlabels_nb", "docs", "notebooks", "tests")
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
     ]
-    expected += ["CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "environment.yml"]
-    assert sorted({*expected, "mkdocs.yml", "pyproject.toml"} - names) == []
+    expected += ["CHANGELOG.md", "CITATION.cff", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md"]
+    expected += [".editorconfig", ".pre-commit-config.yaml", "SECURITY.md", "environment.yml", "mkdocs.yml"]
+    assert sorted({*expected, "pyproject.toml"} - names) == []
     assert archive.stat().st_size < 20 * 2**20
 
 
