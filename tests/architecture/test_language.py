@@ -142,8 +142,8 @@ def test_no_script_is_left_out_of_the_type_check() -> None:
 
 
 def test_the_glossary_has_the_terms_of_the_field() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    terms = re.findall(r"^\| ([\w -]+) \| .+\. \|$", text[text.index("## Glossary") :], re.MULTILINE)
+    text = (ROOT / "docs" / "concepts" / "glossary.md").read_text("utf-8")
+    terms = re.findall(r"^\| ([\w -]+) \| .+\. \|$", text, re.MULTILINE)
     assert len(terms) >= 25
     assert terms == sorted(terms, key=str.lower)
     assert {"annotation", "confidence", "ground truth", "IoU", "metric", "prediction", "threshold"} <= set(terms)
