@@ -92,13 +92,14 @@ class Format:
     outside ``path``, and returns the paths of the files. ``folder`` returns the one that contains the annotations
     written to a path.
 
-    ``holds`` are the :data:`CAPABILITIES` that survive writing and reading, ``columns`` and ``notes`` the additional
-    columns of the images table and keys of its ``attrs`` that also do. ``machine_labels`` is True if the annotators of
-    labels that a model assigned survive, although those of people may not. ``copies`` is True if writing copies the
-    images, because labels are stored as folder names. ``rounding`` is the difference in pixels up to which two boxes
-    are the same, because programs write the format rounded. ``empty`` and ``unlabelled`` describe what an image without
-    anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same. ``holes``
-    describes how holes and further parts of polygons are stored.
+    ``holds`` are the :data:`CAPABILITIES` that survive writing and reading, "confidence" only if it does for image
+    labels and for boxes, ``columns`` and ``notes`` the additional columns of the images table and keys of its ``attrs``
+    that also do. ``machine_labels`` is True if the annotators of labels that a model assigned survive, although those
+    of people may not. ``copies`` is True if writing copies the images, because labels are stored as folder names.
+    ``rounding`` is the difference in pixels up to which two boxes are the same, because programs write the format
+    rounded. ``empty`` and ``unlabelled`` describe what an image without anything to label looks like, and one that
+    nobody has labelled. Without ``empty``, both look the same. ``holes`` describes how holes and further parts of
+    polygons are stored.
 
     With ``in_image``, boxes and polygons are clipped to the image, because other programs refuse those beyond it. With
     ``on_lines``, names cannot have control characters or line breaks. ``need_copies`` are programs that do not find
