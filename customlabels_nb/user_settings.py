@@ -14,7 +14,7 @@ from unicodedata import category
 
 from customlabels_nb._utils.arguments import check_integer, is_number, plain_repr
 from customlabels_nb._utils.files import expand_home
-from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.unknown_names import unknown_name
 from customlabels_nb.errors import InputError, UnknownNameError
 
@@ -263,8 +263,8 @@ class Settings:
 
     def _repr_html_(self) -> str:
         sources = vars(self)["_sources"].items()
-        rows = [(name, getattr(self, name), source, _ABOUT[name].meaning) for name, source in sources]
-        return render("settings.html", rows=rows)
+        rows = [(name, str(getattr(self, name)), source, _ABOUT[name].meaning) for name, source in sources]
+        return facts_html(columns=("Setting", "Value", "From", "Meaning"), rows=rows)
 
 
 settings = Settings()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,40 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
+_MOST_ROWS = 20
 
 
 def render(template: str, **values: Any) -> str:
     """Render a file in ``templates/``. A missing variable is an error."""
     return _environment().get_template(template).render(values)
+
+
+def facts_html(
+    name: str = "",
+    facts: Sequence[str] = (),
+    sentences: Sequence[str] = (),
+    *,
+    columns: Sequence[str] = (),
+    rows: Sequence[Sequence[Any]] = (),
+    more: str = "",
+) -> str:
+    """Return the HTML of an object: its name and facts on a line, sentences, and a table with a remark below it."""
+    values = {"name": name, "facts": facts, "sentences": sentences, "columns": columns, "rows": rows, "more": more}
+    return render("facts.html", **values)
+
+
+class ShownWithTable:
+    """Base of reports that a notebook shows as the first paragraph of their text and the first rows of a table."""
+
+    _shown_table = "issues"
+
+    def _repr_html_(self) -> str:
+        table = getattr(self, self._shown_table).dropna(axis="columns", how="all")
+        first = table.head(_MOST_ROWS).astype(object)
+        rows = list(first.where(first.notna(), None).itertuples(index=False, name=None))
+        more = f"and {len(table) - _MOST_ROWS:,} more in .{self._shown_table}" if len(table) > _MOST_ROWS else ""
+        sentences = repr(self).partition("\n\n")[0].split("\n")
+        return facts_html(sentences=sentences, columns=list(table), rows=rows, more=more)
 
 
 def data_url(data: bytes, kind: str = "image/jpeg") -> str:

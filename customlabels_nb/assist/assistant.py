@@ -74,6 +74,9 @@ class Assist:
         if self.on:
             self._training.watch()
 
+    def __repr__(self) -> str:
+        return f"Assist({self.status})"
+
     # -- settings -----------------------------------------------------------------------------------
     @property
     def on(self) -> bool:

@@ -22,6 +22,7 @@ import pandas as pd
 from customlabels_nb._utils.arguments import check_fraction
 from customlabels_nb._utils.files import lock_folder
 from customlabels_nb._utils.installing import extra_command
+from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.queue import check_places
 from customlabels_nb.core import tables as t
@@ -68,7 +69,7 @@ _EXAMPLE = "{'screw': 'a photo of a screw', 'nut': 'a photo of a nut'}"
 
 
 @dataclass(frozen=True, repr=False)
-class Proposals:
+class Proposals(ShownWithTable):
     """Result of :meth:`.Assist.propose`, with ``remaining``, the number of images that were not processed."""
 
     model: str
@@ -78,6 +79,8 @@ class Proposals:
     images: int
     remaining: int
     errors: pd.DataFrame
+
+    _shown_table = "errors"
 
     def __repr__(self) -> str:
         is_box = bool(self.frame["left"].notna().any())

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.core.tables import TEXT
 
 
 @dataclass(eq=False)
-class ImportReport:
+class ImportReport(ShownWithTable):
     """Report on an import of images.
 
     Attributes
@@ -87,11 +87,8 @@ class ImportReport:
             parts.append(f"{counted(len(self.issues), 'issue')}, see .issues")
         return ", ".join(parts) + "."
 
-    def _repr_html_(self) -> str:
-        return render("import_report.html", head=repr(self), issues=self.issues.to_dict("records"))
 
-
-class RefreshReport:
+class RefreshReport(ShownWithTable):
     """Changes to the sources of one or both datasets since the last scan.
 
     Attributes

@@ -15,6 +15,7 @@ import orjson
 import pandas as pd
 from scipy.sparse import csr_array
 
+from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import printable
 from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.tables import DRAWN_TASKS, TEXT
@@ -114,7 +115,7 @@ def _cells(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True, eq=False)
-class EvaluationSummary:
+class EvaluationSummary(ShownWithTable):
     """Content of an evaluation summary file, with metrics named as in reports.
 
     Attributes
@@ -144,6 +145,8 @@ class EvaluationSummary:
     summary: pd.DataFrame
     per_label: pd.DataFrame
     confusion_matrix: pd.DataFrame | None
+
+    _shown_table = "per_label"
 
     def __repr__(self) -> str:
         metrics = ", ".join(f"{row.metric} {row.value:.3f}" for row in self.summary.itertuples())

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb._utils.files import write_errors
+from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core.tables import POLYGONS, TEXT
@@ -33,7 +34,7 @@ _BATCHES_BEHIND = 4
 
 
 @dataclass(frozen=True, eq=False)
-class WrittenDetections:
+class WrittenDetections(ShownWithTable):
     """Summary of the predictions that were written to a file or folder.
 
     Attributes
@@ -112,6 +113,8 @@ class WrittenDetections:
                 f"{str(self.path)!r} is a file. Only a folder of Parquet files can be scanned. Use table()."
             )
         return self._output.dataset(self._marks, self._columns)
+
+    _shown_table = "errors"
 
     def __repr__(self) -> str:
         words = [

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.ground_truth import contents_of
@@ -26,7 +27,7 @@ Entries: TypeAlias = str | os.PathLike[str] | Iterable[str | bytes | Mapping[str
 
 
 @dataclass(frozen=True)
-class EntriesReport:
+class EntriesReport(ShownWithTable):
     """Result of updating entries: the numbers of images that were updated, were added, and are unchanged.
 
     ``issues`` is a table of the problems found.

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.sparse import coo_array, csr_array, hstack
 
+from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb.assist.guarantee import lower_bound
 from customlabels_nb.core import tables as t
 from customlabels_nb.evaluation.arrays import FloatArray, IntArray
@@ -44,7 +45,7 @@ _SCALE = 1_000_000  # resampled sums are integers
 
 
 @dataclass(frozen=True, eq=False)
-class Agreement:
+class Agreement(ShownWithTable):
     """Agreement of the people of a job.
 
     Attributes
@@ -70,6 +71,8 @@ class Agreement:
     labels: pd.DataFrame
     pairs: pd.DataFrame
     confusions: pd.DataFrame
+
+    _shown_table = "labels"
 
     def __repr__(self) -> str:
         interval = f"{self.value:.2f} ({self.low:.2f}–{self.high:.2f})"

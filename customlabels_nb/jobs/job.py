@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from customlabels_nb._utils.arguments import check_fraction, check_integer, plain_repr
 from customlabels_nb._utils.durations import read_seconds
+from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError
@@ -985,6 +986,10 @@ class LabellingJob:
     def _note(self, connection: Connection, what: str, person: str, after: dict[str, Any], count: int = 0) -> None:
         name = read_job(connection, self._id).name
         record(connection, Action(what, person, name), count=count, after={"job": name, **after})
+
+    def _repr_html_(self) -> str:
+        facts = [self.state, self.task, counted(len(self.members), "person", "people")]
+        return facts_html(self.name, facts, repr(self.progress).split("\n"))
 
     def __repr__(self) -> str:
         return f"LabellingJob({self.name!r}, {self.state}: {repr(self.progress).splitlines()[0]})"

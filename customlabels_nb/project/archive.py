@@ -23,7 +23,8 @@ import pandas as pd
 
 from customlabels_nb._utils.files import portable_name, replacing, scratch, write_errors
 from customlabels_nb._utils.progress_bars import say
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.rendering import ShownWithTable
+from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.formats.zip_files import unpack_whole
 from customlabels_nb.errors import ArchiveError, ProjectError, StoreError
@@ -43,7 +44,7 @@ _MOST_ABOUT_BYTES = 10_000
 
 
 @dataclass(frozen=True)
-class PackReport:
+class PackReport(ShownWithTable):
     """Result of :func:`pack`: numbers of packed images, remote images and versions, file size, and issues."""
 
     path: Path
@@ -56,10 +57,8 @@ class PackReport:
     def __repr__(self) -> str:
         remote = f", {self.remote:,} more as URLs" if self.remote else ""
         missing = f" {len(self.issues):,} items are missing, see .issues." if len(self.issues) else ""
-        size = f"{self.bytes / 1e6:,.1f} MB"
-        return (
-            f"{one_line(str(self.path))}: {self.images:,} images{remote}, {self.versions:,} versions, {size}.{missing}"
-        )
+        versions, size = counted(self.versions, "version"), f"{self.bytes / 1e6:,.1f} MB"
+        return f"{one_line(str(self.path))}: {self.images:,} images{remote}, {versions}, {size}.{missing}"
 
 
 def pack(

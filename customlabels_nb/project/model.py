@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.progress_bars import progress_bars, say
-from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import escaped, one_line
 from customlabels_nb.core.decisions import (
     ASSUMED,
@@ -680,13 +680,9 @@ class Model(Runnable):
             record = self.record
         except (StoreError, ModelNotFoundError):
             return escaped(repr(self))
-        return render(
-            "model.html",
-            name=self.name,
-            f1=record.metrics.get("f1"),
-            status=record.status_message,
-            description=record.description,
-        )
+        f1 = record.metrics.get("f1", math.nan)
+        facts = ["" if f1 is None or math.isnan(f1) else f"F1 {f1:.3f}", record.status_message, record.description]
+        return facts_html(self.name, [fact for fact in facts if fact])
 
     def _require_ready(self) -> None:
         record = self.record

@@ -16,7 +16,7 @@ import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction, check_integer
 from customlabels_nb._utils.progress_bars import progress_bars, say
-from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.assist.assistant import Assist
@@ -1855,8 +1855,14 @@ class Project(NameHints):
 
     def _repr_html_(self) -> str:
         try:
-            name, labels = self.name, len(self.labels)
-            return render("project.html", name=name, labels=labels, statistics=self.statistics)
+            counts = self.statistics.items()
+            numbers = (("label", self.labels), ("version", self._store.versions()), ("labelling job", self.jobs))
+            return facts_html(
+                self.name,
+                [*filter(None, [self.task]), *(counted(len(those), name) for name, those in numbers)],
+                columns=("dataset", "images", "labelled"),
+                rows=[(split, count.total_entries, count.labelled_entries) for split, count in counts],
+            )
         except StoreError:
             return escaped(repr(self))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import one_line
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
@@ -135,7 +135,9 @@ class Snapshots:
         return f"Snapshots({', '.join([*map(repr, names[:_SHOWN]), *more])})"
 
     def _repr_html_(self) -> str:
-        return render("snapshots.html", snapshots=self.list.tail(_SHOWN).to_dict("records"))
+        taken = self.list.fillna({"split": "both"}).tail(_SHOWN)
+        hint = [] if len(taken) else ["No snapshots yet: project.snapshots.take(…)"]
+        return facts_html("", [], hint, columns=list(taken), rows=list(taken.itertuples(index=False, name=None)))
 
 
 def _check_name(name: object) -> str:

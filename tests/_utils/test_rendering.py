@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
 from customlabels_nb._utils import rendering
-from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.rendering import data_url, facts_html, render
 
 TEMPLATES = sorted(path.name for path in (Path(rendering.__file__).parent / "templates").iterdir())
 HOSTILE = '<b>"\x1b[2J\n<script>'
@@ -34,12 +35,12 @@ def test_a_missing_value_is_an_error() -> None:
         render("labels.html")
 
 
-@pytest.mark.parametrize(
-    ("f1", "shown"), [(0.12345, " · F1 <b>0.123</b>"), (None, ""), (float("nan"), "")], ids=["number", "none", "nan"]
-)
-def test_a_figure_that_is_missing_is_left_out(f1: float | None, shown: str) -> None:
-    html = render("model.html", name="v1", f1=f1, status="Trained.", description="")
-    assert html == f"<div><b>v1</b>{shown} · Trained.</div>"
+def test_a_missing_value_of_a_table_is_a_dash() -> None:
+    rows = [("apple", 0.12345, 1234), ("pear", None, float("nan"))]
+    html = facts_html("v1", ["Trained."], columns=["label", "f1", "images"], rows=rows)
+    assert html.startswith('<div class="mathjax_ignore tex2jax_ignore"')
+    text = " ".join(re.sub("<[^>]*>", " ", html).split())
+    assert text == "v1 · Trained. label f1 images apple 0.123 1,234 pear — —"
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
