@@ -26,11 +26,11 @@ from tests.docs.test_readme import code_blocks
 PACKAGE = ROOT / "customlabels_nb"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
-#: Guides with code, which runs with the same names as the examples. That about Custom Vision uses real photos.
+#: Pages with code, which runs with the same names as the examples. That about Custom Vision uses real photos.
 GUIDES = [
     path
-    for folder in ("guides", "concepts")
-    for path in sorted((ROOT / "docs" / folder).glob("*.md"))
+    for pages in ("guides/*.md", "concepts/*.md", "cheat_sheet.md")
+    for path in sorted((ROOT / "docs").glob(pages))
     if "```python" in path.read_text("utf-8") and path.stem != "custom_vision"
 ]
 

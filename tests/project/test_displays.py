@@ -60,7 +60,6 @@ HELD: dict[str, tuple[Make, str]] = {
     "model card": (lambda p, _: p.model("v1").card, "Single-label classifier"),
     "loaded model": (lambda p, _: loaded(p), "single-label · stopped"),
     "detection": (lambda p, _: loaded(p).detect(first_photo(p), threshold=0), "disc"),
-    "many detections": (lambda p, _: loaded(p).detect_many([first_photo(p)], threshold=0), "confidence"),
     "written detections": (
         lambda p, folder: loaded(p).detect_many([broken_photo(folder)], to=folder / "found.jsonl"),
         "1 image or folder could not be read",
