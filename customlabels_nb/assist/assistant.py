@@ -14,6 +14,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.auto_labels import AutoLabels
 from customlabels_nb.assist.background_training import PHASES, BackgroundTraining, Place
 from customlabels_nb.assist.stored_results import QUEUE_COLUMNS, LatestResults, waiting_images
+from customlabels_nb.assist.trust import trust_text
 from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import Cancelled, NotAllowedError
@@ -262,20 +263,9 @@ class Assist:
         last = self._training.latest("done")
         if last is None:
             return ["Nothing was trained yet. project.assist.train() does it now."]
-        promise, evidence, needed, target = last["promise"], last["evidence"], last["needed"], f"{last['target']:.0%}"
         unlabelled = self._count()["left"]
         outlook = last["advice"]["text"] if last["advice"] and unlabelled != 0 else ""
-        if promise:
-            trust = (
-                f"Of {promise['shown']:,} predictions on check images that are sure enough to be shown, "
-                f"{promise['right']:,} are right: with 95 % confidence at least {promise['bound']:.1%} are."
-            )
-        elif unlabelled == 0 or (evidence["right"] is None and evidence["items"] >= evidence["wanted"]):
-            trust = ""  # the note of the run says why nothing is predicted
-        elif needed and unlabelled is not None and needed > unlabelled:
-            trust = f"Too few images are left to trust predictions at {target}: that needs {needed:,} labels."
-        else:
-            trust = _evidence_text(last, target)
+        trust = trust_text(last, unlabelled)
         return [text for text in (last["note"], trust, outlook) if text]
 
     def summary(self) -> dict[str, Any]:
@@ -306,9 +296,9 @@ class Assist:
 
     @property
     def guarantee(self) -> dict[str, Any]:
-        """Guarantee of the latest training: run, target, promise (None without one), and the evidence for it."""
+        """Guarantee of the latest training: run, target, promise (None without one), its evidence, labels needed."""
         last = self._training.latest("done") or {}
-        return {name: last.get(name) for name in ("run", "target", "promise", "evidence")}
+        return {name: last.get(name) for name in ("run", "target", "promise", "evidence", "needed")}
 
     def _count(self) -> dict[str, Any]:
         """Count as :meth:`.AssistResults.count` does, again only when something was changed."""
@@ -428,14 +418,3 @@ class Assist:
                 with contextlib.suppress(Cancelled, NotAllowedError):  # another kernel trains
                     self._training.run(stream)
         return proposals
-
-
-def _evidence_text(run: dict[str, Any], target: str) -> str:
-    """Say what predictions lack to be trusted: check images, or right predictions on them."""
-    items, right, wanted = (run["evidence"][name] for name in ("items", "right", "wanted"))
-    if items < wanted:
-        text = f"{items:,} of at least {counted(wanted, 'check image')} are labelled."
-    else:
-        text = f"The model predicts {right:,} of {counted(items, 'check image')} right, which is too few for {target}."
-    more = f"about {counted(run['needed'], 'more label')} in the queue 'assist'" if run["needed"] else "fewer errors"
-    return f"{text} To be trusted at {target}, predictions need {more}."

@@ -22,6 +22,7 @@ from customlabels_nb.labeling import progress
 from customlabels_nb.labeling.action_list import ActionList
 from customlabels_nb.labeling.exporting import DashboardExport, export
 from customlabels_nb.labeling.jobs import Job
+from customlabels_nb.labeling.next_step import NextStep, find_next_step, finished_versions
 from customlabels_nb.labeling.project_counts import FollowedCounts, ProjectCounts
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.screen import ProjectScreen
@@ -29,7 +30,6 @@ from customlabels_nb.labeling.view import Query
 from customlabels_nb.store import SqlStore
 from customlabels_nb.store.frames import moment
 
-_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 #: Keys that :meth:`DashboardSession.query` accepts. The first three are the filters of the gallery.
 LINKS = ("show", "label", "annotator", "queue", "work", "since", "finding", "action")
 
@@ -117,6 +117,10 @@ class DashboardSession(ProjectScreen):
     def task(self) -> str | None:
         return self._store.project().task
 
+    def next_step(self) -> NextStep | None:
+        """Return what to do next, see :func:`.find_next_step`."""
+        return find_next_step(self._store, self.root, self.assist)
+
     def _read(self) -> None:
         try:
             followed = FollowedCounts(self._store)
@@ -186,7 +190,7 @@ class DashboardSession(ProjectScreen):
         )
 
     def _last_version(self, outline: ProjectCounts) -> LastVersion | None:
-        ready = [version for version in self._store.versions() if not version.status.startswith(_UNFINISHED)]
+        ready = finished_versions(self._store)
         if not ready:
             return None
         last = ready[-1]

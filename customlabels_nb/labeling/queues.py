@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from customlabels_nb.assist.trust import few_images_text, trust_text
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import CORRECTED, PRELABELLED, REJECTED
 
@@ -28,6 +29,12 @@ class Suspect(NamedTuple):
     suggested: str | None
     drawn: bool
 
+
+_ANSWERED = {
+    "clustered": "All clustered images are labelled or skipped.",
+    "prelabelled": "All predictions that can be trusted are answered.",
+    "suspect": "No labels are suspected to be wrong, or all suspects are reviewed.",
+}
 
 #: Check images that follow a cluster page, as a share of the labels that it got.
 CHECK_SHARE = 0.25
@@ -78,6 +85,25 @@ class Queues:
         if run is not None and self._guarantee.get("run") != run:
             self._guarantee = self.assist.guarantee
         return self._guarantee if run is not None and self._guarantee.get("run") == run else {}
+
+    @property
+    def lacks_checks(self) -> bool:
+        """True if no prediction can be trusted because too few check images are labelled."""
+        evidence = self.guarantee.get("evidence")
+        return bool(evidence and not self.guarantee["promise"] and evidence["items"] < evidence["wanted"])
+
+    def why_empty(self, queue: str, images: int, left: int) -> str:
+        """Say why a queue shows nothing. Of the training ``images``, ``left`` have no label."""
+        evidence, assist = self.guarantee.get("evidence"), self.assist
+        few = few_images_text(images, evidence) if queue == "prelabelled" else ""
+        if self.results is not None:
+            if not left or queue != "prelabelled" or not evidence or self.guarantee["promise"]:
+                return _ANSWERED.get(queue, "All images of this queue are labelled or skipped.")
+            target = self.guarantee["target"]
+            return f"No prediction can be trusted at {target:.0%} yet. {trust_text(self.guarantee, left)}{few}"
+        if assist is None or not assist.on:
+            return f"Assist has not trained yet. project.assist.start() turns it on.{few}"
+        return f"This queue appears here after the first training{_progress_text(assist.running)}.{few}"
 
     def may_help(self, split: str) -> bool:
         """Return True if predictions may be shown for unlabelled images of this dataset."""
@@ -163,6 +189,14 @@ class Queues:
         """Let images come back alone (``taken_out``), and others with their page after all pages (``passed``)."""
         self._taken_out.update(taken_out)
         self._passed.update(passed)
+
+
+def _progress_text(running: Mapping[str, Any] | None) -> str:
+    if running is None:
+        return ""
+    phase = "reading the images" if running["phase"] == "featurization" else running["phase"]
+    total = running["total"]
+    return f" ({phase}, {running['done']:,} of {total:,})" if total else f" ({phase})"
 
 
 def tag_answers(

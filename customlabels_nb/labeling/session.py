@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from customlabels_nb.ingest.sources import ImportOptions, SourceContents
 from customlabels_nb.labeling import edit_rules
 from customlabels_nb.labeling.edit_rules import Revisions
 from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_by_image, top_predictions
+from customlabels_nb.labeling.next_step import find_next_step
 from customlabels_nb.labeling.queues import Prelabel, Queues, tag_answers
 from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
 from customlabels_nb.labeling.view import Query, View, order_of
@@ -225,11 +226,12 @@ class LabellingSession(ProjectScreen):
         return self._store.labels()
 
     def label_state(self) -> tuple[object, ...]:
-        """Return a value that changes with the labels, task, instructions, predictions and state of assist."""
+        """Return a value that changes with labels, task, instructions, predictions and assist, or what is next."""
         record, labels, assist = self._store.project(), self._store.labels(), dict(self.assist_state() or {})
         assist.pop("cluster", None)  # it changes with the page
         names, colors = tuple(labels["label"]), tuple(labels["color"])
-        return record.task, record.instructions, names, colors, self.predictions_read, str(assist)
+        empty = self._view is not None and not len(self._view) and self._seen
+        return record.task, record.instructions, names, colors, self.predictions_read, str(assist), empty
 
     def check_known(self, label: str) -> None:
         """Raise LabelError if a label does not exist, for example because somebody renamed, merged or removed it."""
@@ -302,6 +304,23 @@ class LabellingSession(ProjectScreen):
         facts = {"on": assist.on, "trained": queues.results is not None, "version": queues.version, "test": assist.test}
         running = assist.running if queues.results is None else None
         return {**facts, "cluster": queues.cluster, "guarantee": queues.guarantee, "running": running}
+
+    def why_empty(self) -> dict[str, Any] | None:
+        """Say why a queue is empty, and what to do next in the project. None if images are shown or were selected.
+
+        ``checks`` is true if labelling the check images in the queue "assist" is what helps.
+        """
+        query, queues = self.view.query, self.queues
+        if len(self.view) or query.images is not None:
+            return None
+        step = None if queues.assist is None else find_next_step(self._store, self.root, queues.assist)
+        if query.queue is None:
+            return {"text": "", "checks": False, "next": step and asdict(step)}
+        counts = self._store.status_counts().query("split == 'train'").set_index("status")["images"]
+        left = int(counts.get("unlabelled", 0))
+        text = queues.why_empty(query.queue, int(counts.sum()), left)
+        checks = query.queue == "prelabelled" and left > 0 and queues.lacks_checks
+        return {"text": text, "checks": checks, "next": step and asdict(step)}
 
     def check_queue(self, query: Query, split: str) -> None:
         """Raise NotAllowedError if the query has a queue and the dataset must be labelled without help."""

@@ -138,14 +138,28 @@ def set_aside(train: Dataset) -> tuple[Dataset, Dataset]:
 
 def describe_plan(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     """Describe in sentences what training would use, or why it would fail, without changing the project."""
+    aside = not len(test)
     try:
-        train, test, aside = without_machine_labels(train), without_machine_labels(test), not len(test)
-        plan = make_plan(*(set_aside(train) if aside else (train, test)), project_task=task)
+        plan = _plan_of(task, train, test)
     except CustomLabelsError as error:
         return [str(error)]
     used = f"{counted(len(plan.labels), 'label')} from {len(plan.train.images):,} images"
     tested = f"tested on {len(plan.test.images):,} {'images split off first' if aside else 'others'}"
     return [f"project.train() would learn {used}, {tested}.", *plan.notes]
+
+
+def why_refused(task: str | None, train: Dataset, test: Dataset) -> str:
+    """Return the reason why project.train() would not start, or an empty string if it would."""
+    try:
+        _plan_of(task, train, test)
+    except CustomLabelsError as error:
+        return str(error)
+    return ""
+
+
+def _plan_of(task: str | None, train: Dataset, test: Dataset) -> TrainingPlan:
+    train, test, aside = without_machine_labels(train), without_machine_labels(test), not len(test)
+    return make_plan(*(set_aside(train) if aside else (train, test)), project_task=task)
 
 
 def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableImages:

@@ -269,6 +269,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "can_crop": session.can_crop,
             "manages_labels": self._manages_labels,
             "assist": session.assist_state(),
+            "empty": session.why_empty(),
             "query": shown(session.view.query),
             "view": session.view.number,
             **self._figures(),

@@ -208,6 +208,8 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
             changes["jobs"] = self._jobs()
         if assist != (now := self._assist()):
             changes["assist"] = now
+        if changes:
+            changes["next"] = self._next()
         return changes
 
     def _totals(self) -> dict[str, Any]:
@@ -223,8 +225,13 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
             "unit": self._unit,
         }
 
+    def _next(self) -> dict[str, Any] | None:
+        step = self.session.next_step()
+        return step and asdict(step)
+
     def _push(self) -> None:
-        self.send({"push": "news", "news": {"figures": self._totals(), "assist": self._assist()}})
+        news = {"figures": self._totals(), "assist": self._assist(), "next": self._next()}
+        self.send({"push": "news", "news": news})
 
     def _push_jobs(self) -> None:
         self.send({"push": "news", "news": {"jobs": self._jobs()}})
@@ -232,7 +239,8 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
     def _push_assist(self) -> None:
         state = self.session.assisting.state
         rest = _rest_as_json(state.result) if isinstance(state.result, AutoLabels) else None
-        self.send({"push": "news", "news": {"assist": self._assist(), "ended": {"error": state.error, "rest": rest}}})
+        ended = {"error": state.error, "rest": rest}
+        self.send({"push": "news", "news": {"assist": self._assist(), "next": self._next(), "ended": ended}})
 
     def _assist(self) -> dict[str, Any] | None:
         assist = self.session.assist

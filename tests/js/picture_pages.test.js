@@ -455,24 +455,34 @@ test("a second view of a widget says that images were added, too", async () => {
   delete globalThis.document;
 });
 
-test("an empty queue of predictions leads to the check images that are missing", () => {
+test("an empty queue leads to the check images that are missing, or to what comes next", () => {
+  openPage();
   const { page, of } = opened({ Kind: Gallery });
-  const steps = [];
-  Object.assign(page, { empty: {}, grid: {}, _say: (text, step) => steps.push(step) });
+  const [steps, next] = [[], []];
+  const say = (_text, step, more) => [steps.push(step), next.push(more)];
+  Object.assign(page, { empty: {}, grid: {}, _say: say });
+  page.root.focus = () => {};
   page.listing.begin(1, { place: 0, total: 0, rows: [], thumbs: [] }, [], 2);
-  const evidence = { items: 17, right: 17, wanted: 59 };
-  const guarantee = { target: 0.95, promise: null, evidence };
-  Object.assign(page.info, { statuses: { unlabelled: 9 }, assist: { trained: true, guarantee } });
+  const step = { text: "…", button: "Label 3 images", link: { show: "unlabelled" }, split: "test" };
+  const why = { text: "No prediction can be trusted", checks: true, next: step };
+  Object.assign(page.info, { statuses: { unlabelled: 9 }, empty: why });
   page.info.query.queue = "prelabelled";
   page._explainEmptiness();
-  evidence.items = 59;
+  why.checks = false;
+  page._explainEmptiness();
+  Object.assign(step, { code: "project.train()", link: null });
   page._explainEmptiness();
   assert.deepEqual(
     steps.map(({ label }) => label),
-    ["Label check images", "Show all images"],
+    ["Label check images", "Show all images", "Show all images"],
   );
   steps[0].run();
   assert.equal(of("show").at(-1).query.queue, "assist");
+  assert.deepEqual(next[0], []);
+  next[1].at(-1).click();
+  const { query, split } = of("show").at(-1);
+  assert.deepEqual([query.show, query.queue, split], ["unlabelled", null, "test"]);
+  assert.match(next[2].at(-1).textContent, /project\.train\(\)/);
 });
 
 test("a note that is left as it is changes nothing, and different notes stay unless one is written", async () => {

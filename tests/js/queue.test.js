@@ -7,7 +7,6 @@ import {
   suggestedLabels,
   suspectText,
 } from "../../customlabels_nb/widgets/static/review/suspects.js";
-import { emptyQueueText } from "../../customlabels_nb/widgets/static/shared/queue_text.js";
 import { edited, offeredLabels } from "../../customlabels_nb/widgets/static/shared/rows.js";
 
 const row = (change = {}) =>
@@ -106,27 +105,4 @@ test("a suggestion replaces, adds or removes labels of the image, never of boxes
   assert.equal(decided(drawn, { op: "suggest" }), drawn);
   const after = decided(suspected(["lime"], ["spurious", "lime", null, false]), { op: "suggest" });
   assert.deepEqual([after.labels, after.status, after.reviewed], [[], "unlabelled", false]);
-});
-
-test("an empty queue says why", () => {
-  assert.match(emptyQueueText("assist", null), /not trained yet\. project\.assist\.start\(\)/);
-  assert.match(
-    emptyQueueText("assist", { on: true, trained: false }),
-    /appears here after the first training\.$/,
-  );
-  const running = { phase: "featurization", done: 120, total: 3000 };
-  assert.match(
-    emptyQueueText("clustered", { on: true, trained: false, running }),
-    /first training \(reading the images, 120 of 3,000\)\.$/,
-  );
-  const evidence = { items: 17, right: 16, wanted: 59 };
-  const of = (more) =>
-    emptyQueueText("prelabelled", {
-      trained: true,
-      guarantee: { target: 0.95, promise: null, evidence, ...more },
-    });
-  assert.match(of({}), /trusted at 95 % yet: 17 of at least 59 check images are labelled/);
-  assert.match(of({ evidence: { ...evidence, items: 80 } }), /yet: 16 of 80 check images/);
-  assert.match(of({ promise: { shown: 59 } }), /^All predictions that can be trusted are answered/);
-  assert.match(emptyQueueText("manual", { trained: true }), /All images of this queue/);
 });

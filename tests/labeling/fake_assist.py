@@ -29,7 +29,11 @@ class FakeAssist:
         """Guarantee of a run with 60 check images."""
         evidence = {"items": 60, "right": 60, "wanted": 59}
         run = self.results and self.results.run
-        return {"run": run, "target": 0.95, "promise": self.promise, "evidence": evidence}
+        return {"run": run, "target": 0.95, "promise": self.promise, "evidence": evidence, "needed": None}
+
+    def summary(self) -> dict[str, Any]:
+        """Count the suspects only."""
+        return {"queues": {"suspect": 0 if self.results is None else len(self.results.suspects)}}
 
 
 def results(

@@ -240,7 +240,7 @@ def test_assist_card_switches_trains_and_updates(project: Project, monkeypatch: 
     assert ask("follow", **state, assist=known["assist"]) == {}
     on = ask("assist", do="start")["assist"]
     assert on["on"]
-    assert ask("follow", **state, assist=known["assist"]) == {"assist": on}
+    assert ask("follow", **state, assist=known["assist"]) == {"assist": on, "next": known["next"]}
     assert ask("assist", do="start", target=0.9, budget="5min", test=True)["assist"]["target"] == 0.9
     assert assist.asked == [
         ("start", {"target": 0.95, "budget": "2min", "test": False}),

@@ -9,6 +9,7 @@ import { FollowingScreen } from "./dashboard/following.js";
 import { LabelChart } from "./dashboard/label_chart.js";
 import { ProgressChart } from "./dashboard/progress_chart.js";
 import { Training } from "./dashboard/training.js";
+import { nextStepNodes } from "./shared/next_step.js";
 import { SIDES, shareText } from "./dashboard/text.js";
 import { WorkChart } from "./dashboard/work_chart.js";
 import { HistoryList } from "./history/list.js";
@@ -75,11 +76,7 @@ class DashboardScreen extends FollowingScreen {
       title: "Export labelled images to files",
       on: { click: () => this.export.open(this.formats, this.figures, this.jobs?.export) },
     });
-    this.primary = element("button", {
-      type: "button",
-      class: "primary",
-      on: { click: () => this.next?.run() },
-    });
+    this.step = element("div", { class: "band step", hidden: true });
     this.toolbar = element(
       "div",
       { class: "band toolbar" },
@@ -92,7 +89,6 @@ class DashboardScreen extends FollowingScreen {
       this.summary,
       element("span", { class: "spring" }),
       this.exportButton,
-      this.primary,
     );
     this.pair = element("div", { class: "pair" }, this.charts[1].node, this.charts[2].node);
     this.overview = element(
@@ -107,7 +103,7 @@ class DashboardScreen extends FollowingScreen {
     this.body = element("div", { class: "body" }, this.empty, this.overview, this.past);
     this.panel.onClose = () => this.exportButton.focus({ preventScroll: true });
     this._turn("overview");
-    return [this.toolbar, this.notices.node, this.body];
+    return [this.toolbar, this.step, this.notices.node, this.body];
   }
 
   // -- requests to the kernel -------------------------------------------------------------------------
@@ -130,8 +126,9 @@ class DashboardScreen extends FollowingScreen {
     return this.figures && !this.figures.complete ? "reading annotations…" : "";
   }
 
-  take({ figures, jobs, assist, ended, formats }) {
+  take({ figures, jobs, assist, ended, formats, next }) {
     if (formats) this.formats = formats;
+    if (next !== undefined) this.next = next;
     if (assist !== undefined) this.help = assist;
     if (figures && (!this.figures || figures.seen >= this.figures.seen)) {
       this.figures = figures;
@@ -183,19 +180,12 @@ class DashboardScreen extends FollowingScreen {
         ? `${counted(all, "image")}, ${numeral(total("labelled"))} labelled (${shareText(total("labelled"), all)})`
         : "",
     );
-    this._chooseNext(figures, total, all);
+    this._showNext(all);
     show(this.exportButton, all > 0);
     show(this.hints, all > 0);
     show(this.empty, !all && this.tab === "overview");
     show(this.overview, all > 0 && this.tab === "overview");
-    if (!all)
-      this.explain(
-        "There are no images yet.",
-        figures.read_only
-          ? null
-          : { label: "Open the gallery to add images", run: () => this.open("train", {}, "train") },
-      );
-    else if (this.tab === "overview") this._drawCharts(figures, width);
+    if (all && this.tab === "overview") this._drawCharts(figures, width);
     this.updateState(true);
   }
 
@@ -216,27 +206,18 @@ class DashboardScreen extends FollowingScreen {
     if (figures.complete) this.training.draw(figures);
   }
 
-  // Choose the recommended next step.
-  _chooseNext({ statuses, read_only: readOnly }, total, all) {
-    const side = (status) => SIDES.find((split) => statuses[split][status]);
-    const waiting = total("unlabelled");
-    if (waiting) {
-      const split = side("unlabelled");
-      this.next = {
-        label: `Label ${counted(statuses[split].unlabelled, "image")}`,
-        run: () => this.open(split, { show: "unlabelled" }, `${split}, unlabelled`),
-      };
-    } else if (total("needs_review")) {
-      const split = side("needs_review");
-      this.next = {
-        label: `Review ${counted(statuses[split].needs_review, "image")}`,
-        run: () => this.open(split, { show: "needs_review" }, `${split}, to review`),
-      };
-    } else this.next = { label: "Check dataset", run: () => this.begin("check", {}) };
-    setText(this.primary, this.next.label);
-    show(this.primary, all > 0 && !readOnly);
-    this.training.checkButton.hidden = Boolean(
-      all && !waiting && !total("needs_review") && !readOnly,
+  // Show what to do next, without replacing a button that may be focused.
+  _showNext(all) {
+    const shown = JSON.stringify(this.next);
+    if (all && shown === this.shownNext) return;
+    this.shownNext = all ? shown : null;
+    const nodes = nextStepNodes(this.next, ({ link, split }) => {
+      const words = link && [split, ...Object.values(link)].join(", ").replace("_", " ");
+      return link && (() => this.open(split, link, words));
+    });
+    show(this.step, all > 0 && nodes.length > 0);
+    (all ? this.step : this.empty).replaceChildren(
+      ...(nodes.length ? nodes : [element("p", { text: "There are no images yet." })]),
     );
   }
 }

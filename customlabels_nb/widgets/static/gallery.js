@@ -31,7 +31,7 @@ import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToLeave, askToSkip, askToSkipPage, openInstructions } from "./shared/panels.js";
 import { Preview } from "./shared/preview.js";
 import { isAnnotated, labelOp, offeredLabels } from "./shared/rows.js";
-import { emptyQueueText, lacksChecks } from "./shared/queue_text.js";
+import { nextStepNodes } from "./shared/next_step.js";
 import { RubberBand } from "./shared/rubber_band.js";
 import {
   CROP_KEYS,
@@ -462,38 +462,26 @@ export class Gallery extends PicturePages {
     this.empty.hidden = !isEmpty;
     this.grid.hidden = isEmpty;
     if (!isEmpty) return;
-    const { statuses, query } = this.info;
+    const { statuses, query, empty } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
-    const showAll = {
-      label: "Show all",
-      run: () =>
-        this.show({
-          query: {
-            ...query,
-            show: "all",
-            label: null,
-            predicted: null,
-            annotator: null,
-            search: "",
-            confidence: 0,
-            images: false,
-            queue: null,
-          },
-          place: 0,
-        }),
-    };
+    const showAll = { label: "Show all", run: () => this._showStatus("all") };
+    const next = nextStepNodes(empty?.next, ({ link, split }) => {
+      if (link?.show) return () => this._showStatus(link.show, split);
+      return link && !link.queue ? () => this.upload.choose() : null;
+    });
     const noCrops = this.crops ? noCropsText(query, statuses) : null;
     if (this.info.job) this._say(endText(this.info.job));
     else if (noCrops) this._say(noCrops[0], noCrops[1] ? showAll : null);
     else if (all && query.queue)
       this._say(
-        emptyQueueText(query.queue, this.info.assist),
-        query.queue === "prelabelled" && lacksChecks(this.info.assist)
+        empty?.text ?? "",
+        empty?.checks
           ? {
               label: "Label check images",
               run: () => this.show({ query: { ...query, queue: "assist", like: null }, place: 0 }),
             }
           : { ...showAll, label: "Show all images" },
+        empty?.checks ? [] : next,
       );
     else if (!all)
       this._say(
@@ -501,8 +489,16 @@ export class Gallery extends PicturePages {
         this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() },
       );
     else if (query.show === "unlabelled" && !statuses.unlabelled)
-      this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll);
+      this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll, next);
     else this._say("No images match the filter.", showAll);
+  }
+
+  // Show the images of a status, without any other filter.
+  _showStatus(status, split = this.info.split) {
+    this.root.focus({ preventScroll: true });
+    const any = { label: null, predicted: null, annotator: null, search: "", confidence: 0 };
+    const query = { ...this.info.query, ...any, images: false, queue: null, like: null };
+    return this.show({ split, query: { ...query, show: status }, place: 0 });
   }
 
   actions(command) {

@@ -2,7 +2,7 @@
 
 import { dataUri, show } from "../shared/dom.js";
 import { endText } from "../shared/job_bar.js";
-import { emptyQueueText } from "../shared/queue_text.js";
+import { nextStepNodes } from "../shared/next_step.js";
 import { KernelGone } from "../shared/requests.js";
 import { Workspace } from "./workspace.js";
 
@@ -156,8 +156,7 @@ export class Turning extends Workspace {
     };
     if (this.info.job) this.say(endText(this.info.job));
     else if (!any) this.say("There are no images yet. Add some with project.add_images(…).");
-    else if (this.info.query.queue)
-      this.say(emptyQueueText(this.info.query.queue, this.info.assist), all);
+    else if (this.info.query.queue) this.say(this.info.empty?.text ?? "", all);
     else
       this.say(
         this.info.query.show === "unlabelled"
@@ -165,6 +164,7 @@ export class Turning extends Workspace {
           : "No images match the filter.",
         all,
       );
+    if (any) this.empty.append(...nextStepNodes(this.info.empty?.next, () => null));
     this.showFilmstrip();
     this.shown();
   }

@@ -114,7 +114,7 @@ export class Training {
       lines.push(
         element("p", {
           class: "faint",
-          text: "No model has been trained yet. Train one with project.train().",
+          text: "No model has been trained yet.",
         }),
       );
     this.words.replaceChildren(...lines);

@@ -1,6 +1,7 @@
 // Dialogs of the results screen: facts and code, advice, comparison, and moving images to the training set.
 
-import { element, setText } from "../shared/dom.js";
+import { element } from "../shared/dom.js";
+import { codeBlock } from "../shared/next_step.js";
 import { CROSS_VALIDATED, MOST_CONFIDENT, ONE } from "./engine.js";
 import {
   certainSign,
@@ -10,24 +11,6 @@ import {
   metricText,
   numberText,
 } from "./text.js";
-
-async function copyText(text, button) {
-  try {
-    await navigator.clipboard.writeText(text);
-    setText(button, "copied");
-  } catch {
-    setText(button, "Select it and press Ctrl+C");
-  }
-}
-
-function codeBlock(code) {
-  const button = element("button", {
-    type: "button",
-    text: "Copy",
-    on: { click: () => copyText(code, button) },
-  });
-  return element("div", { class: "code" }, element("pre", { text: code, tabIndex: 0 }), button);
-}
 
 export function openFacts(panel, facts, training) {
   const rows = [

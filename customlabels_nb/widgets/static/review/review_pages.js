@@ -7,7 +7,7 @@ import { Notices } from "../shared/notices.js";
 import { pageStart } from "../shared/pages.js";
 import { Panel } from "../shared/panel.js";
 import { PicturePages } from "../shared/picture_pages.js";
-import { emptyQueueText } from "../shared/queue_text.js";
+import { nextStepNodes } from "../shared/next_step.js";
 import { Preview } from "../shared/preview.js";
 import { ReviewBar } from "./bar.js";
 import { correctable, countIn, decided, rejectQuestion } from "./decisions.js";
@@ -172,21 +172,22 @@ export class ReviewPages extends PicturePages {
     this.empty.hidden = !isEmpty;
     this.grid.hidden = isEmpty;
     if (!isEmpty) return;
-    const { splits, split, query, review, has_predictions: hasModel } = this.info;
+    const { splits, split, query, review, has_predictions: hasModel, empty } = this.info;
+    const next = nextStepNodes(empty?.next, () => null);
     const labelled = review.left + review.done;
     const showing = (label, change) => ({
       label,
       run: () => this.show({ query: { ...query, ...EVERYTHING_LEFT, ...change }, place: 0 }),
     });
     if (!splits[split]) this._say("There are no images yet.");
-    else if (query.queue)
-      this._say(emptyQueueText(query.queue, this.info.assist), showing("Show all left to review"));
+    else if (query.queue) this._say(empty?.text ?? "", showing("Show all left to review"), next);
     else if (!labelled)
       this._say("There are no labelled images to review yet. Label some with project.label().");
     else if (!review.left && query.show !== "reviewed")
       this._say(
         `All ${labelled.toLocaleString("en")} labelled images are reviewed.`,
         showing("Show reviewed images", { show: "reviewed" }),
+        next,
       );
     else if (query.show === "disagrees" && hasModel && query.label === null)
       this._say(

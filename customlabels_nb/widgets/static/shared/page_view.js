@@ -513,13 +513,14 @@ export class PageView {
     if (this.single) this._showSingleImage(focused);
   }
 
-  _say(text, step = null) {
+  _say(text, step = null, more = []) {
     this.empty.hidden = false;
     this.empty.replaceChildren(
       element("p", { text }),
       ...(step
         ? [element("button", { type: "button", text: step.label, on: { click: step.run } })]
         : []),
+      ...more,
     );
   }
 }
