@@ -26,6 +26,7 @@ from customlabels_nb.labeling.image_table import ImageTable, Prediction, shapes_
 from customlabels_nb.labeling.next_step import find_next_step
 from customlabels_nb.labeling.queues import Prelabel, Queues, tag_answers
 from customlabels_nb.labeling.screen import UNDO_STEPS, ProjectScreen
+from customlabels_nb.labeling.search_setup import SearchSetup
 from customlabels_nb.labeling.view import Query, View, order_of
 from customlabels_nb.store import ProjectRecord, SqlStore, WriteResult
 from customlabels_nb.store.suggestions import person_and_reason
@@ -144,6 +145,7 @@ class LabellingSession(ProjectScreen):
         self.queues = Queues(assist)
         self.queues.renew()
         self.cluster_size: int | None = None
+        self.search = SearchSetup(store, root)
         self._similar = similar
         self._tables: dict[str, ImageTable] = {}
         self._predictions: dict[str, dict[str, Prediction]] = {}

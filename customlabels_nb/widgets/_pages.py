@@ -108,6 +108,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             "add label": self._add_label,
             "task": self._set_task,
             "instructions": self._set_instructions,
+            "search setup": self._set_up_search,
             "full": self._full,
             "picture": self._picture,
             **(label_handlers or {}),
@@ -387,6 +388,12 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _set_instructions(self, text: str) -> Any:
         self.session.set_instructions(text)
         return {"info": self._info()}
+
+    def _set_up_search(self, start: bool = False) -> Future[Any]:
+        """Return what the search by a description needs, after starting to get it if the person wants that."""
+        if start:
+            self.session.search.prepare()
+        return self._maker.submit(self.session.search.state)
 
     def _full(self, image: str) -> Any:
         view = self._files.full(self.session.part_of(self._checked(image)))

@@ -11,7 +11,7 @@ from customlabels_nb.widgets._pages import EditRequest, ImagePages, Near, Ranges
 from customlabels_nb.widgets.annotator import Annotator, Drawn
 from customlabels_nb.widgets.gallery import Gallery
 
-_OF_MANAGERS = ("add label", "add again", "task", "instructions", "upload begin")
+_OF_MANAGERS = ("add label", "add again", "task", "instructions", "upload begin", "search setup")
 
 
 def _refuse() -> Any:

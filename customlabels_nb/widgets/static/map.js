@@ -238,6 +238,8 @@ export class ImageMap extends PicturePages {
     if (judged) this.room = 2; // the label and the prediction
     if (readOnly) this.keys = READING_KEYS;
     this._renew();
+    this.toolbar.searching.isOffered = true;
+    this.toolbar.searching.ask(this);
   }
 
   makeTile(id) {

@@ -4,6 +4,7 @@ import { element, setText, show } from "../shared/dom.js";
 import { changeToCrops, CROP_SORTS, CROPS_SHOWN } from "./crops.js";
 import { QueueMenu } from "./queue.js";
 import { MoreMenu } from "../shared/more_menu.js";
+import { SearchSetup } from "../shared/search_setup.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN = [
@@ -93,6 +94,7 @@ export class Toolbar {
       attributes: { "aria-label": "Search by what images show" },
       on: { keydown: (event) => this._describedKey(event) },
     });
+    this.searching = new SearchSetup(this.described, on.leave);
     const button = (text, action, title) =>
       element("button", { type: "button", text, title, on: { click: action } });
     this.upload = button(
@@ -210,7 +212,7 @@ export class Toolbar {
     this.width = width;
     const compact =
       COMPACT + (this.queue.menu.hidden ? 0 : QUEUE) + (this.kinds.hidden ? 0 : CROPS);
-    const filtered = compact + (this.described.hidden ? 0 : DESCRIBED);
+    const filtered = compact + (this.searching.isOffered ? DESCRIBED : 0);
     const level = width >= WIDE ? 2 : width >= filtered ? 1 : 0;
     const isDescribed = width >= compact;
     if (level === this.level && isDescribed === this.isDescribed) return;
@@ -220,7 +222,8 @@ export class Toolbar {
     (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle);
     if (level > 1) this.filters.append(this.zoomMenu);
     else this.more.menu.prepend(this.zoomMenu);
-    (isDescribed ? this.search : this.more.menu.firstChild).before(this.described);
+    const after = isDescribed ? this.search : this.more.menu.firstChild;
+    after.before(this.described, this.searching.node);
     if (level > 1) this.filters.append(this.sureMenu);
     else this.more.menu.prepend(this.sureMenu);
     if (level > 1) this.rare.append(this.upload, this.labels, this.instructions, this.skip);
@@ -251,7 +254,7 @@ export class Toolbar {
     const choosesKind = !single && !facts.job && Boolean(facts.can_crop || crops);
     show(this.kinds, choosesKind);
     if (crops) show(this.queue.menu, false);
-    show(this.described, similarity && !clustered && !crops);
+    this.searching.draw(similarity && !clustered && !crops);
     this.arrange(this.width);
     // rebuild menus only if they changed: one of them may be open or focused
     const state = JSON.stringify([

@@ -2,6 +2,7 @@
 
 import { element, setText, show } from "../shared/dom.js";
 import { counted } from "../shared/numbers.js";
+import { SearchSetup } from "../shared/search_setup.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const TOOLS = [
@@ -35,6 +36,7 @@ export class MapToolbar {
       attributes: { "aria-label": "Search by what images show" },
       on: { keydown: (event) => this._key(event) },
     });
+    this.searching = new SearchSetup(this.search, on.leave);
     this.found = element("span", { class: "faint", attributes: { role: "status" } });
     this.color = this._menu("color", (value) => on.color(value));
     this.choice = this._menu("select", (value) => {
@@ -63,6 +65,7 @@ export class MapToolbar {
       this.words,
       this.splits,
       this.search,
+      this.searching.node,
       this.found,
       element(
         "span",

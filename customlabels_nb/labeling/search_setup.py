@@ -1,0 +1,88 @@
+"""What the search by a description needs first: a package, the weights of its model, or vectors of the images."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+from customlabels_nb._utils.text import counted
+from customlabels_nb.errors import CustomLabelsError
+from customlabels_nb.events import Events
+from customlabels_nb.labeling.jobs import Job
+from customlabels_nb.models.backbone import FEATURES, PACKAGED
+from customlabels_nb.store import SqlStore
+from customlabels_nb.user_settings import settings
+
+_GIGA = 1000  # megabytes
+
+
+class SearchSetup:
+    """State of the search by a description in one project, and the job that completes it."""
+
+    def __init__(self, store: SqlStore, root: Path) -> None:
+        self._store, self._root = store, root
+        self._job: Job[None] = Job()
+
+    def state(self) -> dict[str, Any]:
+        """Return what is missing: ``text`` (empty if nothing is), and the ``button`` that gets it, if that is possible.
+
+        ``question`` is asked before a download. ``running`` says how far the job is, and ``error`` why it failed.
+        """
+        from customlabels_nb.models.image_search import text_model
+
+        job = self._job.state
+        if job.name == "running":
+            now = job.progress
+            running = f"{now.phase}, {now.done:,} of {now.total:,}" if now and now.total else "getting the model"
+            return {"text": f"Search: {running}…", "button": "", "question": "", "running": True, "error": ""}
+        try:
+            text, button, question = self._missing(text_model(self._model))
+        except CustomLabelsError as error:  # the weights are damaged, or of another model
+            text, button, question = str(error), "", ""
+        return {"text": text, "button": button, "question": question, "running": False, "error": job.error}
+
+    def prepare(self) -> None:
+        """Get the model, and compute the vectors of all images that have none, in the background."""
+        self._job.start(self._prepare)
+
+    @property
+    def _model(self) -> str:
+        return self._store.setting(FEATURES) or PACKAGED
+
+    def _missing(self, model: str) -> tuple[str, str, str]:
+        from customlabels_nb.models.embeddings import describe_features
+        from customlabels_nb.models.feature_file import feature_key, project_features
+        from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, describe_download, find_weights
+
+        if importlib.util.find_spec("transformers") is None:
+            return "Search needs transformers. Run: pip install 'customlabels-nb[foundation]'", "", ""
+        if find_weights(model) is None:
+            if not settings.network or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+                return f"Search is not available offline. With a network, run: customlabels-nb fetch {model}", "", ""
+            known = KNOWN_MODELS.get(model)
+            button = f"Get the model ({known.megabytes / _GIGA:.1f} GB)…" if known else "Get the model…"
+            question = f"Download {describe_download(model)}, and compute vectors of all images with it?"
+            return (
+                "Search needs a model that is not on this machine.",
+                "" if self._store.read_only else button,
+                question,
+            )
+        images = self._store.images()
+        keys = [feature_key(key) for key in images["sha256"] if isinstance(key, str)]
+        positions, _ = project_features(self._root).of(describe_features(model)).lookup(keys)
+        if not len(images) or (positions >= 0).any():
+            return "", "", ""
+        button = "" if self._store.read_only else f"Compute vectors of {counted(len(images), 'image')}"
+        return "Search needs vectors of the images.", button, ""
+
+    def _prepare(self, events: Events) -> None:
+        from customlabels_nb.models.embeddings import embed, get_features
+        from customlabels_nb.models.feature_file import project_features
+        from customlabels_nb.models.image_search import text_model
+
+        images, model = self._store.images(), get_features(text_model(self._model))
+        keys = [key if isinstance(key, str) else None for key in images["sha256"]]
+        names, cache = images["image"].tolist(), project_features(self._root)
+        embed(names, root=self._root, keys=keys, backbone=model, cache=cache, events=events, phase="vectors")

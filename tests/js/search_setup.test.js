@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { SearchSetup } from "../../customlabels_nb/widgets/static/shared/search_setup.js";
+import { openPage } from "./fake_dom.js";
+
+const settled = () =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 2);
+  });
+const READY = { text: "", button: "", question: "", error: "", running: false };
+
+test("the field of the search appears when everything is there, and a download asks first", async () => {
+  openPage();
+  const field = document.createElement("input");
+  const setup = new SearchSetup(field, () => {});
+  setup.draw(true);
+  const answers = [
+    {
+      ...READY,
+      text: "Search needs a model.",
+      button: "Get the model (1.5 GB)…",
+      question: "Download?",
+    },
+    READY,
+  ];
+  const asked = [];
+  let says = null;
+  const page = {
+    request: async (_kind, { start }) => [
+      asked.push(start) && answers[Math.min(1, asked.length - 1)],
+    ],
+    panel: { ask: async () => says },
+  };
+  await setup.ask(page);
+  assert.deepEqual([field.hidden, setup.button.textContent], [true, "⌕ Get the model (1.5 GB)…"]);
+  setup.button.click();
+  await settled();
+  assert.deepEqual(asked, [false]);
+  says = true;
+  setup.button.click();
+  await settled();
+  assert.deepEqual([asked, field.hidden, setup.node.hidden], [[false, true], false, true]);
+});
