@@ -93,11 +93,13 @@ class Queues:
         return bool(evidence and not self.guarantee["promise"] and evidence["items"] < evidence["wanted"])
 
     def why_empty(self, queue: str, images: int, left: int) -> str:
-        """Say why a queue shows nothing. Of the training ``images``, ``left`` have no label."""
+        """Say why a queue shows nothing. There are so many training ``images``, and ``left`` images to label."""
         evidence, assist = self.guarantee.get("evidence"), self.assist
         few = few_images_text(images, evidence) if queue == "prelabelled" else ""
+        if not left and queue != "suspect":
+            return "No image is left to label, so this queue is empty."
         if self.results is not None:
-            if not left or queue != "prelabelled" or not evidence or self.guarantee["promise"]:
+            if queue != "prelabelled" or not evidence or self.guarantee["promise"]:
                 return _ANSWERED.get(queue, "All images of this queue are labelled or skipped.")
             target = self.guarantee["target"]
             return f"No prediction can be trusted at {target:.0%} yet. {trust_text(self.guarantee, left)}{few}"

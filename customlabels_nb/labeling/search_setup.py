@@ -16,6 +16,7 @@ from customlabels_nb.store import SqlStore
 from customlabels_nb.user_settings import settings
 
 _GIGA = 1000  # megabytes
+_SIDE = 224  # pixels of images, if the configuration of a model does not say it
 
 
 class SearchSetup:
@@ -52,13 +53,13 @@ class SearchSetup:
         return self._store.setting(FEATURES) or PACKAGED
 
     def _missing(self, model: str) -> tuple[str, str, str]:
-        from customlabels_nb.models.embeddings import describe_features
-        from customlabels_nb.models.feature_file import feature_key, project_features
+        from customlabels_nb.models.feature_file import project_features
         from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, describe_download, find_weights
 
         if importlib.util.find_spec("transformers") is None:
             return "Search needs transformers. Run: pip install 'customlabels-nb[foundation]'", "", ""
-        if find_weights(model) is None:
+        weights = find_weights(model)
+        if weights is None:
             if not settings.network or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
                 return f"Search is not available offline. With a network, run: customlabels-nb fetch {model}", "", ""
             known = KNOWN_MODELS.get(model)
@@ -69,12 +70,11 @@ class SearchSetup:
                 "" if self._store.read_only else button,
                 question,
             )
-        images = self._store.images()
-        keys = [feature_key(key) for key in images["sha256"] if isinstance(key, str)]
-        positions, _ = project_features(self._root).of(describe_features(model)).lookup(keys)
-        if not len(images) or (positions >= 0).any():
+        images = int(self._store.status_counts()["images"].sum())
+        side = weights.config("siglip").get("vision_config", {}).get("image_size", _SIDE)
+        if not images or project_features(self._root).has_any(f"{weights.name}@{weights.revision}", side):
             return "", "", ""
-        button = "" if self._store.read_only else f"Compute vectors of {counted(len(images), 'image')}"
+        button = "" if self._store.read_only else f"Compute vectors of {counted(images, 'image')}"
         return "Search needs vectors of the images.", button, ""
 
     def _prepare(self, events: Events) -> None:

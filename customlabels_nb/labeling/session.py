@@ -318,9 +318,10 @@ class LabellingSession(ProjectScreen):
         step = None if queues.assist is None else find_next_step(self._store, self.root, queues.assist)
         if query.queue is None:
             return {"text": "", "checks": False, "next": step and asdict(step)}
-        counts = self._store.status_counts().query("split == 'train'").set_index("status")["images"]
-        left = int(counts.get("unlabelled", 0))
-        text = queues.why_empty(query.queue, int(counts.sum()), left)
+        counts = self._store.status_counts()
+        counts = counts[[queues.may_help(split) for split in counts["split"]]]
+        left = int(counts.loc[counts["status"] == "unlabelled", "images"].sum())
+        text = queues.why_empty(query.queue, int(counts["images"].sum()), left)
         checks = query.queue == "prelabelled" and left > 0 and queues.lacks_checks
         return {"text": text, "checks": checks, "next": step and asdict(step)}
 

@@ -203,6 +203,11 @@ class FeatureCache:
             self._files[name] = FeatureFile(path, name, backbone.features, self.limit_bytes)
         return self._files[name]
 
+    def has_any(self, network: str, input_size: int) -> bool:
+        """Return True if features of a network were stored, without reading them or importing the network's library."""
+        name = content_key(network, input_size, TRANSFORM_VERSION)
+        return (self.folder / f"{name[:32]}{SUFFIX}").exists()
+
     def forget(self, contents: Iterable[str]) -> None:
         """Delete the features of images with these content hashes from all files."""
         keys = set(map(feature_key, contents))

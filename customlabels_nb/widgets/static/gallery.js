@@ -208,7 +208,7 @@ export class Gallery extends PicturePages {
     this.root.classList.toggle("single", this.single);
     this.root.classList.toggle("job", Boolean(this.info.job));
     takeFocus(this);
-    if (this.info.similarity) this.toolbar.searching.ask(this);
+    if (this.info.similarity) this.toolbar.searching.askSoon(this);
     if (areNewInstructions(this.info)) this._instructions({ isNew: true });
   }
 

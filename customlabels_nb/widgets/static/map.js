@@ -239,7 +239,7 @@ export class ImageMap extends PicturePages {
     if (readOnly) this.keys = READING_KEYS;
     this._renew();
     this.toolbar.searching.isOffered = true;
-    this.toolbar.searching.ask(this);
+    this.toolbar.searching.askSoon(this);
   }
 
   makeTile(id) {

@@ -15,6 +15,11 @@ export class SearchSetup {
     this.node = element("span", { class: "search-setup", hidden: true }, this.words, this.button);
   }
 
+  // Ask after the first page, whose pictures come first.
+  askSoon(page) {
+    this.timer = setTimeout(() => page.closed || this.ask(page), CHECK_EACH);
+  }
+
   // Ask what is missing, and again while it is being prepared. `page` has the requests and the panel.
   async ask(page, start = false) {
     this.page = page;
