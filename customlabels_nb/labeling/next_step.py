@@ -80,5 +80,6 @@ def _step_with_model(store: SqlStore, root: Path, *, small: bool) -> NextStep:
         train, test = (Dataset(*store.tables(split), name=split, root=root) for split in t.SPLITS)
         if refusal := why_refused(store.project().task, train, test):
             return NextStep(refusal, "project.add_images('photos')", "Add images…", {})
-    since = "" if last is None else f" Labels have changed since version {last.name!r} was trained."
-    return NextStep(f"All images are labelled or skipped.{since}", "project.train()")
+    if last is None:
+        return NextStep("The labels are ready to train a model.", "project.train()")
+    return NextStep(f"Labels have changed since version {last.name!r} was trained.", "project.train()")

@@ -227,7 +227,7 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
 
     def _next(self) -> dict[str, Any] | None:
         step = self.session.next_step()
-        return step and asdict(step)
+        return None if step is None else asdict(step)
 
     def _push(self) -> None:
         news = {"figures": self._totals(), "assist": self._assist(), "next": self._next()}

@@ -76,7 +76,7 @@ class DashboardScreen extends FollowingScreen {
       title: "Export labelled images to files",
       on: { click: () => this.export.open(this.formats, this.figures, this.jobs?.export) },
     });
-    this.step = element("div", { class: "band step", hidden: true });
+    this.step = element("div", { class: "band what-next", hidden: true });
     this.toolbar = element(
       "div",
       { class: "band toolbar" },
