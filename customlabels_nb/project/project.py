@@ -51,6 +51,7 @@ from customlabels_nb.ingest.missing_images import (
 )
 from customlabels_nb.ingest.sources import ImportOptions, OnDuplicate, OnKnown, OnLeak, Source, contents_of_tables
 from customlabels_nb.labeling.crops import CropQuery
+from customlabels_nb.labeling.next_step import find_next_step
 from customlabels_nb.labeling.review import ReviewQuery
 from customlabels_nb.labeling.view import Query
 from customlabels_nb.models.backbone import FEATURES, PACKAGED
@@ -1857,9 +1858,11 @@ class Project(NameHints):
         try:
             counts = self.statistics.items()
             numbers = (("label", self.labels), ("version", self._store.versions()), ("labelling job", self.jobs))
+            step = find_next_step(self._store, self.root, self.assist)
             return facts_html(
                 self.name,
                 [*filter(None, [self.task]), *(counted(len(those), name) for name, those in numbers)],
+                [f"Next: {step.text} {step.code}"] if step else [],
                 columns=("dataset", "images", "labelled"),
                 rows=[(split, count.total_entries, count.labelled_entries) for split, count in counts],
             )

@@ -46,7 +46,7 @@ def first_photo(project: cl.Project) -> str:
 
 #: Object → how to make it from a project of hostile names, and a fact that its display contains.
 HELD: dict[str, tuple[Make, str]] = {
-    "project": (lambda p, _: p, "3 labels · 1 version · 1 labelling job"),
+    "project": (lambda p, _: p, "3 labels · 1 version · 1 labelling job Next: "),
     "dataset": (lambda p, _: p.train_set, "18 images"),
     "labels": (lambda p, _: p.labels, "stripes"),
     "no labels": (lambda _, folder: cl.create_project("empty", folder).labels, "No labels yet"),
