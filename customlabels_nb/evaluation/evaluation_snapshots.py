@@ -23,6 +23,7 @@ import orjson
 import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS, TEXT, by_machine
@@ -350,6 +351,9 @@ class SnapshotTables(NamedTuple):
     truth: pd.DataFrame
     predictions: pd.DataFrame
     images: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"Tables .truth, .predictions and .images of {counted(len(self.images), 'image')}"
 
 
 def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:

@@ -72,6 +72,10 @@ HELD: dict[str, tuple[Make, str]] = {
         lambda p, folder: cl.read_evaluation_summary(evaluated(p).to(folder / "files")[0]),
         "3 labels, f1 1.000",
     ),
+    "snapshot file": (
+        lambda p, folder: cl.read_evaluation_snapshot(evaluated(p).to(folder / "files")[1]),
+        "of 6 images",
+    ),
     "imported": (lambda p, folder: p.add_images(broken_photo(folder), progress=False), "this is not an image"),
     "refreshed": (lambda p, _: p.refresh(), "0 images added"),
     "entries": (lambda p, _: p.update_entries("train", [{"source-ref": f"{HOSTILE}/missing.jpg"}]), "missing.jpg"),
