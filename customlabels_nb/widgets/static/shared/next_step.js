@@ -26,7 +26,7 @@ export function nextStepNodes(next, runOf) {
   const run = runOf(next);
   const button = { type: "button", class: "primary", text: next.button, on: { click: run } };
   return [
-    element("p", {}, element("strong", { text: "Next: " }), next.text),
+    element("span", {}, element("strong", { text: "Next: " }), next.text),
     run ? element("button", button) : codeBlock(next.code),
   ];
 }
