@@ -126,6 +126,7 @@ def find(options: argparse.Namespace, stack: ExitStack) -> Found:
         found.proxy = found.get("JupyterHub's proxy", "the browser tests with JupyterHub", provision.get_proxy)
         if options.thorough:
             found.get("Firefox", "the tests in Firefox", provision.get_firefox, optional=True)
+            found.get("axe-core", "the tests of accessibility", lambda: str(provision.get_npm_package(provision.AXE)))
     found.node = found.get("Node", "the tests of JavaScript", provision.find_node)
     if found.node and not (options.thorough or options.environment):
         found.biome = found.get("Biome", "biome", lambda: provision.get_js_tool(provision.BIOME, "bin/biome"))

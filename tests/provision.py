@@ -54,6 +54,7 @@ OLDEST_NODE = 20
 PROXY = "configurable-http-proxy"
 BIOME = "@biomejs/biome@2.6.8"  # also in CONTRIBUTING.md; another version may format otherwise
 TYPESCRIPT = "typescript@5.9.3"
+AXE = "axe-core@4.14.1"
 TOOLS_FOLDER = Path(sys.prefix) / "share" / "customlabels-nb-tests"
 INSTALL_SECONDS = 600
 #: Settings of a server whose data need not survive a power failure: commits don't wait for the disk.
@@ -201,7 +202,12 @@ def get_proxy(say: Callable[[str], None] = print) -> list[str]:
 
 
 def get_js_tool(package: str, program: str, say: Callable[[str], None] = print) -> list[str]:
-    """Return the command of a program of an npm package such as :data:`BIOME`, installing the package if possible.
+    """Return the command of a program of an npm package such as :data:`BIOME`, as `get_npm_package` does."""
+    return [find_node(), str(get_npm_package(package, say) / program)]
+
+
+def get_npm_package(package: str, say: Callable[[str], None] = print) -> Path:
+    """Return the folder of an npm package such as :data:`BIOME`, installing the package if possible.
 
     Raises
     ------
@@ -213,7 +219,7 @@ def get_js_tool(package: str, program: str, say: Callable[[str], None] = print) 
     for attempt in (True, False):
         facts = folder / "package.json"
         if facts.is_file() and json.loads(facts.read_text("utf-8"))["version"] == version:
-            return [find_node(), str(folder / program)]
+            return folder
         if attempt:
             _install_with_npm(package, say)
     raise Unavailable(f"No {package}. Install it: npm install --prefix {TOOLS_FOLDER} {package}")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import serious_violations
 from tests.browser.annotator import AnnotatorPage
 from tests.browser.contrast import unreadable
 from tests.browser.gallery import PROJECT, SETUP, GalleryPage
@@ -218,3 +219,10 @@ def test_every_screen_is_readable_with_hostile_names_in_both_themes_and_narrow(l
     assert not problems, "\n".join(problems)
     assert page.page.evaluate("window.hacked") is None
     assert page.page_errors == []
+
+    page.page.set_viewport_size({"width": 1400, "height": 1300})
+    outputs = ".jp-OutputArea-output"
+    problems = serious_violations(page.page, outputs, ("color-contrast",))  # the theme changes nothing else
+    page.set_theme("light")
+    problems += serious_violations(page.page, outputs)
+    assert not problems, "\n".join(problems)

@@ -20,6 +20,7 @@ function opened(request) {
     repaint: () => {},
     showToolbars: () => {},
     showState: () => {},
+    announce: () => {},
     showCounts: () => {},
     show: () => {},
     foresee: (row) => row,

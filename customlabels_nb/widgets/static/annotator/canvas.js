@@ -23,7 +23,7 @@ export class Canvas {
     this.paper = element("canvas", { class: "paper" });
     this.node = element(
       "div",
-      { class: "canvas", attributes: { "aria-hidden": "true" } },
+      { class: "canvas", attributes: { role: "img" } },
       this.picture,
       this.closeUp,
       this.paper,

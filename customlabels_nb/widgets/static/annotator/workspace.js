@@ -14,6 +14,7 @@ import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
 import { askWhoElse, JobBar } from "../shared/job_bar.js";
 import { Notices } from "../shared/notices.js";
+import { counted } from "../shared/numbers.js";
 import { Panel } from "../shared/panel.js";
 import { openInstructions, openKeys } from "../shared/panels.js";
 import { recall, remember } from "../shared/remembered.js";
@@ -403,7 +404,7 @@ export class Workspace {
     );
     this.hints.prepend(this.acceptHint);
     this.toolHints = element("span", { class: "hints tool-hints", hidden: true });
-    this.state = element("span", { class: "state", attributes: { role: "status" } });
+    this.state = element("span", { class: "state" });
     const help = element("button", {
       type: "button",
       class: "turn",
@@ -495,16 +496,19 @@ export class Workspace {
     else this.notices.drop("rejected");
   }
 
-  // Announce the selected shape to screen readers.
+  // Announce the selected shape, or else the image, to screen readers.
   _speak() {
     const { imageShapes, changes } = this;
     const predicted = imageShapes?.predictions[changes.prediction];
-    const { shape = null, chosen = [] } = imageShapes ?? {};
+    const { image, shape = null, shapes = [], chosen = [] } = imageShapes ?? {};
+    const place = `, ${shapes.indexOf(shape) + 1} of ${shapes.length}`;
+    const whole = image ? `${image.short}, ${counted(shapes.length, "shape")}` : "";
     const textOf = ({ label, left, top, width, height }) =>
       `${label}, ${[width, height].map(Math.round).join(" by ")} at ${[left, top].map(Math.round).join(", ")}`;
     const selected =
-      chosen.length > 1 ? `${chosen.length} shapes selected` : shape && textOf(shape);
-    setText(this.spoken, predicted ? `predicted: ${textOf(predicted)}` : (selected ?? ""));
+      chosen.length > 1 ? `${chosen.length} shapes selected` : shape && textOf(shape) + place;
+    setText(this.spoken, predicted ? `predicted: ${textOf(predicted)}` : (selected ?? whole));
+    this.canvas.node.setAttribute("aria-label", whole);
   }
 
   showCounts() {

@@ -38,7 +38,7 @@ const PANE = template(`
     <div class="label-head" ref="head" aria-hidden="true">
       <span>label</span><span class="uses">train</span><span class="uses">test</span>
     </div>
-    <div class="label-list" ref="list" tabindex="0" data-first role="listbox" aria-label="Labels in order"></div>
+    <div class="label-list" ref="list" tabindex="0" data-first role="application" aria-label="Labels in order"></div>
     <p class="nothing" ref="empty" hidden></p>
     <div class="below">
       <span class="label-count" ref="count"></span><span class="hints" ref="hints"></span>
@@ -47,7 +47,7 @@ const PANE = template(`
   </div>`);
 const HINT = template('<span><kbd ref="key"></kbd><span ref="what"></span></span>');
 const ROW = template(`
-  <div class="label-row" role="option" aria-selected="false">
+  <div class="label-row" role="group">
     <span class="grip" title="Drag to reorder (Alt ↑↓)" aria-hidden="true">⠿</span>
     <span class="key" ref="key"></span>
     <button type="button" class="swatch" ref="swatch" tabindex="-1" command="color"></button>
@@ -177,8 +177,8 @@ export function labelView(notices, run) {
     if (IN_ROWS.some((name) => painted[name] !== state[name])) rows.paint(itemsOf(state));
     const focused = rowOf(state.at);
     if (focused !== marked) {
-      if (marked) set(marked, { ".focused": false, "aria-selected": false });
-      if (focused) set(focused, { ".focused": true, "aria-selected": true });
+      if (marked) set(marked, { ".focused": false, "aria-current": false });
+      if (focused) set(focused, { ".focused": true, "aria-current": true });
       if (focused) set(list, { "aria-activedescendant": focused.id });
       marked = focused;
     }

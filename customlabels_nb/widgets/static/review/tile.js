@@ -78,7 +78,6 @@ export class ReviewTile extends Tile {
     if (row.agrees) node.title = `Prediction agrees: ${label}, confidence ${confidence.toFixed(2)}`;
     else if (isOffered)
       node.title = `Prediction: ${label}, confidence ${confidence.toFixed(2)}. Click to correct to it.`;
-    node.disabled = row.agrees;
     const isSaid = row.labels.length || row.boxes.length || row.status === "labelled";
     const word = row.agrees
       ? element("span", { class: "agreement", text: "= agrees" })

@@ -18,17 +18,16 @@ export function chip(
   const predicted = confidence !== null;
   const accepts = predicted && !drawn && onAccept !== null;
   const how = accepts ? " Click to accept." : drawn ? ` ${ELSEWHERE}` : "";
+  // not a button, which screen readers cannot reach in a tile, an option of a list: A accepts, too
   const node = element(
-    accepts ? "button" : "span",
+    "span",
     {
-      class: `chip${predicted ? " predicted" : ""}`,
+      class: `chip${predicted ? " predicted" : ""}${accepts ? " accepts" : ""}`,
       style: { "--label-color": color },
       title: predicted
         ? `${label}: predicted with confidence ${confidence.toFixed(2)}.${how}`
         : label,
       on: accepts ? { click: onAccept } : undefined,
-      tabIndex: accepts ? -1 : undefined,
-      type: accepts ? "button" : undefined,
     },
     element("i", { class: "dot", attributes: { "aria-hidden": "true" } }),
     element("bdi", { text: label }),

@@ -8,7 +8,7 @@ const isThere = ({ status }) => status !== "removed"; // a removed box is shown,
 const BULK_TAKES = 600_000; // milliseconds; the kernel answers after a larger edit is stored
 
 export class Editing extends Sending {
-  // `screen` has info, notices, target(), repaint(names), showToolbars(), showState(state, waiting), show(change),
+  // `screen` has info, notices, target(), repaint(names), announce(edit, count), showToolbars(), showState(state, waiting), show(change),
   // turnTo(change), bring(name), returnTo(names), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
   constructor({ request, listing, screen, key }) {
     super({ request, screen, key, id: screen.info.screen });
@@ -61,6 +61,7 @@ export class Editing extends Sending {
     if (op === "accept")
       whole.labels = Object.fromEntries(known.map((row) => [row.name, offeredLabels(row)]));
     const changed = this._foresee(whole, known);
+    this.screen.announce(whole, changed);
     this.queue.add(whole);
     return [whole, changed];
   }

@@ -51,10 +51,11 @@ export class Footer {
         element("option", { value: String(value), text: `${value} per page` }),
       ),
     );
-    this.hints = element("span", { class: "hints", attributes: { "aria-live": "polite" } });
+    this.hints = element("span", { class: "hints" });
+    this.spoken = element("span", { class: "spoken", attributes: { "aria-live": "polite" } });
     this.bar = element("span", { class: "bar" }, element("span"));
     this.progress = element("span", { class: "done" });
-    this.state = element("span", { class: "state", attributes: { role: "status" } });
+    this.state = element("span", { class: "state" });
     this.help = element("button", {
       type: "button",
       class: "turn",
@@ -84,6 +85,7 @@ export class Footer {
       this.bar,
       this.state,
       this.help,
+      this.spoken,
     );
   }
 
@@ -175,6 +177,11 @@ export class Footer {
       .map(([name, count]) => `${count.toLocaleString("en")} ${name.replace("_", " ")}`)
       .join(", ");
     this.bar.firstChild.style.width = total ? `${(100 * done) / total}%` : "0";
+  }
+
+  // Let screen readers say what happened, also if it is the same again.
+  speak(text) {
+    this.spoken.textContent = text;
   }
 
   showState(state, waiting) {

@@ -30,6 +30,7 @@ const orderWords = ([done, total], { sort, crops }) => {
  * @import { Notices } from "./notices.js"
  * @import { Panel } from "./panel.js"
  * @import { Preview } from "./preview.js"
+ * @import { Toast } from "./toast.js"
  */
 /** @typedef {{ node: HTMLElement, show: Function, hide: Function, mark: Function }} PageTile */
 
@@ -44,6 +45,7 @@ export class PageView {
   /** @type {Preview} */ preview;
   /** @type {Editing | undefined} */ editing;
   footer; // a Footer, or a subclass
+  /** @type {Toast | undefined} */ toast;
 
   constructor(model, el) {
     this.model = model;

@@ -6,6 +6,7 @@ import { PageView } from "./page_view.js";
 import { neighbour } from "./pages.js";
 import { askNote, openKeys } from "./panels.js";
 import { edited } from "./rows.js";
+import { editText } from "./toast.js";
 
 /** @import { KeyTable } from "./keymap.js" */
 
@@ -27,6 +28,12 @@ export class PicturePages extends PageView {
   // Return the row after the edit, or the same object if nothing changes.
   foresee(row, edit) {
     return edited(row, edit, { alone: this.info.alone });
+  }
+
+  // Announce an edit to screen readers, unless a toast shows it.
+  announce(edit, count) {
+    const text = count && !this.toast && editText(edit, count);
+    if (text) this.footer.speak(text);
   }
 
   // Add a row to the shown counts, or subtract it with -1.
@@ -223,6 +230,8 @@ export class PicturePages extends PageView {
   }
 
   _selected() {
+    const { size } = this.selection;
+    if (size) this.footer.speak(`${size.toLocaleString("en")} selected`);
     this._mark();
     this._sendSelection();
   }

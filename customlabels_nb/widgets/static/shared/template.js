@@ -9,7 +9,8 @@ const TAKES_KEYS = "button, input, select, textarea, a, [tabindex]";
 // the event with which an element runs its command; an attribute "on" names another one
 const EVENTS = { FORM: "submit", SELECT: "change", INPUT: "input" };
 const PROPERTIES = new Set(["className", "disabled", "hidden", "id", "selected", "title", "value"]);
-const ATTRIBUTES = /^(aria-(activedescendant|expanded|label|pressed|selected)|data-\w+|list)$/;
+const ATTRIBUTES =
+  /^(aria-(activedescendant|current|expanded|label|pressed|selected)|data-\w+|list)$/;
 
 /**
  * Return a function that clones the layout `html`, which has one outermost element.

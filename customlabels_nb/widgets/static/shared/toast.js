@@ -1,8 +1,17 @@
 // Short message about the last edit, with a button to undo it. It disappears by itself.
 
-import { element, keyHint, setText, show } from "./dom.js";
+import { element, keyHint, show } from "./dom.js";
 
 const SHOWN_FOR = 5_000;
+const DONE = {
+  accept: "accepted",
+  approve: "approved",
+  reject: "rejected",
+  remove: "removed",
+  right: "right",
+  suggest: "corrected",
+  wrong: "wrong",
+};
 
 export class Toast {
   constructor(undo) {
@@ -28,7 +37,7 @@ export class Toast {
 
   say(text, { canUndo = true } = {}) {
     clearTimeout(this.timer);
-    setText(this.words, text);
+    this.words.textContent = text; // a new node, which screen readers say again
     show(this.undo, canUndo);
     show(this.box, true);
     this.timer = setTimeout(() => this.close(), SHOWN_FOR);
@@ -40,7 +49,7 @@ export class Toast {
   }
 }
 
-// Describe an edit of the gallery of `count` images, or return null if no message is needed. In a labelling job, images
+// Describe an edit of `count` images, or return null if no message is needed. In a labelling job, images
 // without a label have no answer.
 export function editText({ op, label, status }, count, { isJob = false } = {}) {
   const images = count.toLocaleString("en");
@@ -52,5 +61,5 @@ export function editText({ op, label, status }, count, { isJob = false } = {}) {
       : `${images} without labels`;
   if (op === "status" && status === "labelled") return `${images}: nothing here`;
   if (op === "status") return `${images} ${status.replace("_", " ")}`;
-  return op === "accept" ? `${images} accepted` : null;
+  return op in DONE ? `${images} ${DONE[op]}` : null;
 }
