@@ -511,3 +511,13 @@ test("a note that is left as it is changes nothing, and different notes stay unl
   assert.deepEqual(await noted(["dark", "torn"], "wet"), ["wet"]);
   assert.deepEqual(await noted(["dark", "dark"], ""), ["wet", ""]);
 });
+
+test("screen readers are told what an edit did, and how many images are selected", async () => {
+  const { page } = opened();
+  const spoken = [];
+  page.toast = undefined;
+  page.footer = { speak: (text) => spoken.push(text) };
+  await page.editing.edit({ op: "label", label: "pear" });
+  page._toggleFocused();
+  assert.deepEqual(spoken, ["1 → \u2068pear\u2069", "1 selected"]);
+});
