@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import serious_violations
 from tests.browser.contrast import unreadable
 from tests.browser.gallery import SETUP
 from tests.browser.jupyter import Lab, notebook
@@ -66,6 +67,7 @@ def test_the_card_counts_trains_and_opens_queues(lab: Lab) -> None:
         page.set_theme(theme)
         page.page.wait_for_timeout(400)
         assert unreadable(card, TEXTS) == [], theme
+        assert serious_violations(page.page, ".assist") == [], theme
     for width in (1366, 1000, 700):
         page.page.set_viewport_size({"width": width, "height": 768})
         page.page.wait_for_timeout(400)

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 
 import customlabels_nb as cl
 from customlabels_nb.user_settings import settings
+from tests.browser.accessibility import serious_violations
 from tests.browser.job_pages import COMMAND, HELD, JobPage, JobProject, environment
 from tests.browser.jupyter import free_port, stop
 
@@ -55,6 +56,7 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
         page.gallery.locator(".panel .closer").click(timeout=120_000)
         page.ready().press("1")
         page.expect_saved()
+        assert serious_violations(page.page, "body") == []
         expect(page.question).to_have_count(0)
         project.expect_rows("SELECT who FROM job_answers WHERE counted = 1", wanted=["ben"])
         page.page.close(run_before_unload=True)
@@ -62,6 +64,7 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
         other = JobPage(browser.new_context().new_page())
         other.page.goto(common)
         expect(other.field).to_be_visible(timeout=120_000)
+        assert serious_violations(other.page, "body") == []
         other.field.fill("Ben")
         other.press("Enter")
         expect(other.question.get_by_role("alert")).to_contain_text("'Ben' has a personal link", timeout=60_000)
