@@ -55,10 +55,9 @@ function openGallery(key, id, kernel) {
     foresee: (row) => row,
     conflictWords: () => "",
     ...Object.fromEntries(
-      ["repaint", "showToolbars", "showCounts", "count", "bring", "returnTo"].map((name) => [
-        name,
-        () => {},
-      ]),
+      ["repaint", "showToolbars", "announce", "showCounts", "count", "bring", "returnTo"].map(
+        (name) => [name, () => {}],
+      ),
     ),
     show: async () => true,
     turnTo: async () => true,
