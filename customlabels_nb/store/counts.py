@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, repeat
 
-from sqlalchemy import Connection, Insert, Table
+from sqlalchemy import Connection, Insert, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from customlabels_nb.store import schema
+from customlabels_nb.store.database import fetch
 from customlabels_nb.store.id_ranges import conditions, runs
 
 #: Both counts in one statement: status or label id, and the numbers.
@@ -27,12 +28,21 @@ class CountChanges:
         self._connection = connection
         self._subtracted: set[int] = set()
         self._changes: dict[tuple[Table, str, str | int], list[int]] = {}
+        self._merged = False
 
     def leave(self, images: Iterable[int]) -> None:
         """Subtract these images and their annotations, which the action has not changed yet."""
-        new = set(images) - self._subtracted
+        new = set[int]() if self._merged else set(images) - self._subtracted
         self._subtracted |= new
         self._add(runs(new), -1)
+
+    def merge(self, label: int, into: int) -> None:
+        """Count a label as another one. Images that have both must be subtracted, and nothing else may change."""
+        n, self._merged = schema.label_counts, True
+        for split, _, *numbers in fetch(self._connection, select(n).where(n.c.label_id == label)):
+            moved = [sum(pair) for pair in zip(numbers, self._changes.get((n, split, label), repeat(0)), strict=False)]
+            self._note((n, split, label), moved, -1)
+            self._note((n, split, into), moved, 1)
 
     def arrive(self, made: Sequence[Sequence[int]]) -> None:
         """Add the images that were subtracted and those in the ranges ``made``, as they are now, and write the sums."""
@@ -46,8 +56,11 @@ class CountChanges:
         for where in conditions("i.id", images):
             for split, status, label, *numbers in self._connection.exec_driver_sql(_COUNT.format(where, where)):
                 key = (schema.image_counts, split, status) if label is None else (schema.label_counts, split, label)
-                change = self._changes.setdefault(key, [0] * len(numbers))
-                change[:] = [old + sign * int(number) for old, number in zip(change, numbers, strict=True)]
+                self._note(key, numbers, sign)
+
+    def _note(self, key: tuple[Table, str, str | int], numbers: Sequence[int], sign: int) -> None:
+        changes = zip(self._changes.get(key, repeat(0)), numbers, strict=False)
+        self._changes[key] = [old + sign * int(number) for old, number in changes]
 
 
 @cache

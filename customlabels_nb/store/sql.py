@@ -898,15 +898,17 @@ class SqlStore:
             before = dict(zip(LABEL_FIELDS, trace.keep(schema.labels, [id_], gone=True)[0], strict=True))
             count, carriers = 0, set()
             for table in MARKS:
-                annotations = _marks_with(connection, table, id_)
+                annotations, others = _marks_with(connection, table, id_, target)
                 if table is schema.annotations:
                     count, carriers = len(annotations), {row[1] for row in annotations}
-                doubled = _doubled(connection, table, annotations, target)
+                    trace.merge_counts(id_, target, carriers.intersection(row[1] for row in others))
+                there = {row[1:4:2] for row in others if row[4]}
+                doubled = {row[0] for row in annotations if row[4] and row[1:4:2] in there}
                 trace.keep(table, doubled, gone=True)
                 delete_with(connection, table, doubled)
                 # for annotations whose label is all that changes, store only the label
                 columns = ("id", "image_id", "label_id", *(["model"] if "model" in table.c else []))
-                rows = [(row[0], row[1], id_, row[3])[: len(columns)] for row in annotations if row[0] not in doubled]
+                rows = [row[: len(columns)] for row in annotations if row[0] not in doubled]
                 trace.keep_known(table, columns, rows)
                 connection.execute(update(table).where(table.c.label_id == id_).values(label_id=target))
             images = [str(row[1]) for row in trace.keep(schema.images, carriers, ("image", "status", "revision"))]
@@ -1135,7 +1137,8 @@ def _read_for(
 
 # -- images -----------------------------------------------------------------------------------------
 def _bump_revisions(connection: Connection, ids: Iterable[int]) -> None:
-    update_with(connection, schema.images, "revision = revision + 1", ids)
+    c = schema.images.c
+    connection.execute(update(schema.images).where(among(connection, c.id, ids)).values(revision=c.revision + 1))
 
 
 def _pack_dataset(connection: Connection, split: str) -> tuple[list[int], bytes | None]:
@@ -1205,20 +1208,13 @@ def _count_uses(connection: Connection, label_id: int) -> int:
     return int(connection.scalar(select(func.count()).select_from(a).where(a.c.label_id == label_id)) or 0)
 
 
-def _marks_with(connection: Connection, table: Table, label_id: int) -> Rows:
-    """Return the id, image id, image-level flag and model (if any) of each annotation with a label."""
+def _marks_with(connection: Connection, table: Table, label_id: int, other: int) -> tuple[Rows, Rows]:
+    """Return the id, image id, label, model (if any) and image-level flag of each annotation with either label."""
     c = table.c
     model = c.model if "model" in c else literal("")
-    return fetch(connection, select(c.id, c.image_id, c["left"].is_(None), model).where(c.label_id == label_id))
-
-
-def _doubled(connection: Connection, table: Table, annotations: Rows, target: int) -> set[int]:
-    """Return the ids of image-level labels in ``annotations`` whose image already has the label ``target``."""
-    whole = [row for row in annotations if row[2]]
-    if not whole:
-        return set()
-    there = {(row[1], row[3]) for row in _marks_with(connection, table, target) if row[2]}
-    return {row[0] for row in whole if (row[1], row[3]) in there}
+    columns = c.id, c.image_id, c.label_id, model, c["left"].is_(None)
+    rows = fetch(connection, select(*columns).where(c.label_id.in_((label_id, other))))
+    return [row for row in rows if row[2] == label_id], [row for row in rows if row[2] == other]
 
 
 # -- versions and predictions -----------------------------------------------------------------------

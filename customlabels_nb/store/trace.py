@@ -6,7 +6,7 @@ a deleted row can be restored with its original id and position.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -65,6 +65,11 @@ class Trace:
                 take_ids(self._connection, FIRST_REVISION, more)
         if rows:
             self._parts.setdefault(table.name, []).append({"columns": list(columns), "rows": rows, "gone": gone})
+
+    def merge_counts(self, label: int, into: int, both: Collection[int]) -> None:
+        """Count a label as another one, before any change. Only the images with ``both`` are counted again."""
+        self._counts.leave(both)
+        self._counts.merge(label, into)
 
     def returned(self, table: Table, ids: Iterable[int]) -> None:
         """Record rows that are restored with their previous ids."""
