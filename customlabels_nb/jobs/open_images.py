@@ -21,7 +21,7 @@ from customlabels_nb.store.expressions import constants, database_now
 
 _ANSWER, _IMAGE, _JOB, _MEMBER = schema.job_answers.c, schema.images.c, schema.jobs.c, schema.job_members.c
 _SKIP, _SLOT, _TASK = schema.job_skips.c, schema.job_slots.c, schema.job_tasks.c
-_ANSWERED, _ZERO = constants("answered", 0)
+_ANSWERED, _HELD_STATE, _ZERO = constants("answered", "held", 0)
 _OF_BOTH = schema.job_tasks, schema.job_members
 _FINAL = _ANSWER.reason.in_(("", LATE, REJECTED))  # answers after which a person is not asked again
 _HAS_SKIPPED = exists().where(_SKIP.task == _TASK.id, _SKIP.who == _MEMBER.who).correlate(*_OF_BOTH)
@@ -33,7 +33,7 @@ _MAY_ANSWER = exists().where(
 )  # fmt: skip
 #: Condition of slots: an answer is needed.
 NEEDED = (_SLOT.state != _ANSWERED) & (_SLOT.slot > _ZERO)
-_HELD = (_SLOT.state == "held") & (_SLOT.until >= database_now())
+_HELD = (_SLOT.state == _HELD_STATE) & (_SLOT.until >= database_now())
 #: Condition of tasks: the image is in a dataset.
 THERE = exists().where(_IMAGE.split.in_(constants(*t.SPLITS)), _IMAGE.image == _TASK.image)
 _INVITED = exists().where(_JOB.id == _TASK.job, _JOB.members != "open")
@@ -81,10 +81,11 @@ RULES = (
     Rule("accepted", "skipped", _TASK.state == ACCEPTED),
     Rule("done", "done", _TASK.state != OPEN),
     Rule("closed", "waiting", _job_is("closed"), "for answers, but the job is closed: resume it", ("resume",)),
-    Rule("working", "working", exists().where(_SLOT.task == _TASK.id, _HELD), "for answers that are given now"),
+    Rule("working", "working", _TASK.id.in_(select(_SLOT.task).where(_HELD)), "for answers that are given now"),
     Rule("paused", "waiting", _job_is("paused"), "for answers, but the job is paused: resume it", ("resume",)),
     Rule("people", "waiting", _MAY_ANSWER, "for the people of the job"),
-    Rule("alone", "waiting", ALONE, "for {whom} person: invite one, or decide yourself", ("invite", "decide")),
+    Rule("alone", "waiting", _INVITED | _ENOUGH, "for {whom} person: invite one, or decide yourself",
+         ("invite", "decide")),
     Rule("few", "waiting", true(), "for {whom} person: invite one", ("invite",)),
 )  # fmt: skip
 #: Expression of tasks: the verdict.
@@ -126,14 +127,17 @@ class ImageGroup:
 
 def group_images(connection: Connection, job: int) -> list[ImageGroup]:
     """Return the images of a job by verdict, without gold images and removed ones."""
-    tasks = select(_TASK.id, VERDICT.label("verdict"), case((_TASK.state == OPEN, _ASKED)).label("asked"))
-    each = tasks.where(_TASK.job == job, _TASK.gold.is_(None), THERE).subquery().c
     slots = select(_SLOT.task, func.count().label("left"), func.count().filter(_HELD).label("held"))
     of_task = slots.where(_SLOT.job == job, NEEDED).group_by(_SLOT.task).subquery()
+    numbers = (case((_TASK.state == OPEN, number)) for number in (_ASKED, of_task.c.left, of_task.c.held))
+    tasks = select(VERDICT.label("verdict"), *map(ColumnElement.label, numbers, ("asked", "left", "held")))
+    tasks = tasks.outerjoin(of_task, of_task.c.task == _TASK.id).where(_TASK.job == job, _TASK.gold.is_(None), THERE)
+    # materialized, because SQLite would otherwise compute a verdict wherever it is used
+    each = tasks.cte().prefix_with("MATERIALIZED").c
     people = case((each.verdict.in_(("alone", "few")), each.asked)).label("people")
-    sums = (func.coalesce(func.sum(case((each.asked.is_not(None), of_task.c[name]))), 0) for name in ("left", "held"))
-    groups = select(each.verdict, people, func.count(), *sums).outerjoin(of_task, of_task.c.task == each.id)
-    rows = connection.execute(groups.group_by(each.verdict, "people").order_by("people")).all()
+    sums = (func.coalesce(func.sum(column), 0) for column in (each.left, each.held))
+    groups = select(each.verdict, people, func.count(), *sums).group_by(each.verdict, "people").order_by("people")
+    rows = connection.execute(groups).all()
     return [_group(*row) for row in sorted(rows, key=lambda row: [*_RULES].index(row.verdict))]
 
 
