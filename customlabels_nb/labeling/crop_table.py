@@ -16,7 +16,7 @@ from customlabels_nb.datasets.reviewed import REVIEWED
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD, find_candidates
 from customlabels_nb.images.regions import FRAGMENT
 from customlabels_nb.labeling.edit_rules import is_whole
-from customlabels_nb.labeling.image_table import ImageTable
+from customlabels_nb.labeling.image_table import ImageTable, shared_texts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,7 +57,7 @@ class CropTable:
         return self._columns[column]
 
     def rows(self, positions: Positions) -> pd.DataFrame:
-        return pd.DataFrame({name: column[positions] for name, column in self._columns.items()})
+        return _frame({name: column[positions] for name, column in self._columns.items()})
 
     def at(self, position: int) -> dict[str, Any]:
         values = {name: column[position] for name, column in self._columns.items()}
@@ -171,11 +171,14 @@ def fragments(rows: pd.DataFrame) -> list[str]:
 
 def with_boxes(shapes: pd.DataFrame) -> pd.DataFrame:
     """Return shapes with the boxes of polygons that were stored without one, and their numbers among equal boxes."""
-    shapes = shapes.copy()
-    for index in shapes.index[shapes["left"].isna() & shapes["polygon"].notna()]:
+    boxless = shapes.index[shapes["left"].isna() & shapes["polygon"].notna()]
+    shapes = shapes.copy() if len(boxless) else shapes
+    for index in boxless:
         shapes.loc[index, [*t.BOX_COLUMNS]] = polygon_to_ltwh(shapes.at[index, "polygon"])
     places = shapes[["image", *t.BOX_COLUMNS]].round(_DECIMALS)
-    return shapes.assign(number=places.groupby([*places], sort=False, dropna=False).cumcount())
+    equal = places[places.duplicated(keep=False)]
+    numbers = equal.groupby([*places], sort=False, dropna=False).cumcount()
+    return shapes.assign(number=numbers.reindex(shapes.index, fill_value=0))
 
 
 def best_overlaps(
@@ -224,12 +227,18 @@ def crops_of(
 
 
 def _located(table: ImageTable, shapes: pd.DataFrame) -> pd.DataFrame:
-    index = np.array([table.position[name] for name in shapes["image"].tolist()], dtype=np.int32)
+    codes, images = pd.factorize(shapes["image"])
+    index = np.array([table.position[name] for name in images], dtype=np.int32)[codes]
     shapes = shapes.reindex(columns=list(t.ANNOTATION_COLUMNS))  # predictions may lack some
-    texts = ("label", "annotator", "polygon", "note")
-    columns = {name: shapes[name].to_numpy(dtype=object, na_value=None) for name in texts}
+    texts = {name: shared_texts(shapes[name]) for name in ("label", "annotator", "note")}
+    polygons = shapes["polygon"].to_numpy(dtype=object, na_value=None)
     numbers = {name: shapes[name].to_numpy(np.float64) for name in (*t.BOX_COLUMNS, "confidence")}
-    return with_boxes(pd.DataFrame({"image": index, **columns, **numbers}))
+    return with_boxes(_frame({"image": index, **texts, "polygon": polygons, **numbers}))
+
+
+def _frame(columns: dict[str, npt.NDArray[Any]]) -> pd.DataFrame:
+    """Return arrays as a table, of which text stays objects that share memory."""
+    return pd.DataFrame({name: pd.Series(column, dtype=column.dtype, copy=False) for name, column in columns.items()})
 
 
 def _tags_of(table: ImageTable, images: pd.DataFrame) -> tuple[set[int], dict[int, list[str]]]:

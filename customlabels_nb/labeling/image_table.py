@@ -190,13 +190,19 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
     whole: dict[str, tuple[str, ...]] = {}
     shapes: dict[str, tuple[str, ...]] = {}
     people: dict[str, tuple[str, ...]] = {}
-    columns = (annotations[name].tolist() for name in ("image", "label", "annotator"))
+    columns = (shared_texts(annotations[name]).tolist() for name in ("image", "label", "annotator"))
     for image, label, person, alone in zip(*columns, is_whole(annotations).tolist(), strict=True):
         side = whole if alone else shapes
         side[image] = (*side[image], label) if image in side else (label,)
         if isinstance(person, str) and person not in people.get(image, ()):
             people[image] = (*people.get(image, ()), person)
     return whole, shapes, people
+
+
+def shared_texts(values: pd.Series) -> npt.NDArray[np.object_]:
+    """Return text as an array of objects, of which equal ones share memory, and None where it is missing."""
+    codes, texts = pd.factorize(values)
+    return np.append(np.asarray(texts, dtype=object), None)[codes]
 
 
 def shapes_by_image(rows: pd.DataFrame) -> dict[str, list[list[Any]]]:

@@ -553,6 +553,7 @@ class LabellingSession(ProjectScreen):
 
     def _predicted(self, images: Sequence[str]) -> pd.DataFrame:
         """Return the predictions of images, or the prelabelled shapes of those that are unlabelled."""
+        images = [name for name in images if name in self.predictions or name in self._rejections[self.split]]
         offered = [
             (name, label, *box, *rest) for name in images for label, box, *rest in self.prelabels(name, drawn=True)
         ]
