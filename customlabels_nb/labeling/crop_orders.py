@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,6 +38,14 @@ class Doubts(NamedTuple):
     suggested: list[str | None]
 
 
+class JudgedCrops(NamedTuple):
+    """Crops, their labels, and whether these are true labels, not predictions."""
+
+    parts: list[Part]
+    labels: NDArray[np.object_]
+    truth: NDArray[np.bool_]
+
+
 class CropOrders:
     """Orders of crops by their features, which are computed in a background thread.
 
@@ -65,15 +73,14 @@ class CropOrders:
         model = self._model()
         return self._orders.get((model, to, *parts), len(parts), partial(self._by_similarity, list(parts), model, to))
 
-    def doubts(self, parts: Sequence[Part], labels: Sequence[str], is_truth: Sequence[bool]) -> Doubts:
+    def doubts(self, stamp: Hashable, count: int, read: Callable[[], JudgedCrops]) -> Doubts:
         """Return the doubt about the label of each crop.
 
-        The probabilities come from heads that were trained on the true labels of crops of other images.
+        The probabilities come from heads that were trained on the true labels of crops of other images. ``read``
+        returns the crops, ``count`` of them, in the background thread. They are the same as long as ``stamp`` is.
         """
-        model, truth = self._model(), np.asarray(is_truth, dtype=np.bool_)
-        wanted = (model, truth.tobytes(), *labels, *parts)
-        compute = partial(self._by_doubt, list(parts), np.array(labels, dtype=object), truth, model)
-        return self._doubts.get(wanted, len(parts), compute)
+        model = self._model()
+        return self._doubts.get((model, stamp), count, partial(self._by_doubt, read, model))
 
     def _features(self, parts: list[Part], model: str, events: Events) -> tuple[PackedFeatures, NDArray[np.int64]]:
         """Return the features of crops in the order of their images, and the position of each in ``parts``."""
@@ -98,12 +105,11 @@ class CropOrders:
         start = None if to is None else int(np.flatnonzero(order == to)[0])
         return [int(position) for position in order[similar_order(features, to=start)]]
 
-    def _by_doubt(
-        self, parts: list[Part], labels: NDArray[np.object_], truth: NDArray[np.bool_], model: str, events: Events
-    ) -> Doubts:
+    def _by_doubt(self, read: Callable[[], JudgedCrops], model: str, events: Events) -> Doubts:
         from customlabels_nb.assist.probabilities import FOLDS, cross_fit, learn, predict
         from customlabels_nb.assist.suspects import swapped_labels
 
+        parts, labels, truth = read()
         doubts = Doubts(np.full(len(parts), np.nan), np.full(len(parts), np.nan), [None] * len(parts))
         features, order = self._features(parts, model, events)
         photo = pd.factorize(np.array([parts[position].image for position in order], dtype=object))[0]

@@ -31,6 +31,9 @@ _DECIMALS = 3  # of pixels in names: boxes that differ by less are equal
 #: Columns that can change while a crop keeps its name.
 _STATE = ("label", "confidence", "annotator", "note", "truth", "confirmed", "gone", "suggested", "sureness")
 
+#: Columns that change the doubts about labels.
+_JUDGED = ("label", "truth", "gone", *t.BOX_COLUMNS)
+
 
 class CropTable:
     """Boxes and polygons as rows. Positions are never reused. A crop keeps its position when its box is moved.
@@ -39,13 +42,14 @@ class CropTable:
     ``confidence``, ``annotator``, ``note``, ``number`` (among equal boxes of the image), ``truth`` (False for a
     prediction), ``confirmed``, ``gone`` (removed or refused), ``suggested`` (another label that is predicted there) and
     its ``sureness``. The crops that are not gone are counted in ``by_label`` (without predictions), ``by_status`` and
-    ``by_annotator``.
+    ``by_annotator``. ``stamp`` is another object after every change of labels or boxes.
     """
 
     def __init__(self, images: ImageTable, rows: pd.DataFrame) -> None:
         self.images = images
         self._columns = {name: rows[name].to_numpy(copy=True) for name in rows}
         self._found: dict[str, int] = {}
+        self.stamp = object()
         self.hints: dict[int, list[Any]] = {}  # label and confidence that features suggest, by position
         self.by_label, self.by_status, self.by_annotator = Counter[str](), Counter[str](), Counter[str]()
         self._count(rows, 1)
@@ -103,6 +107,8 @@ class CropTable:
         for column in self._columns:
             self[column][places[is_known]] = rows[column].to_numpy()[is_known]
         after, new = self.rows(here), rows[~is_known]
+        if len(new) or not after[[*_JUDGED]].equals(before[[*_JUDGED]]):
+            self.stamp = object()
         if len(new):
             self._columns = {name: np.concatenate([self[name], new[name].to_numpy()]) for name in self._columns}
         self.names_at(np.arange(len(self["image"]) - len(new), len(self["image"])))  # not former names of other boxes

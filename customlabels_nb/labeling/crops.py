@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from customlabels_nb.datasets.reviewed import REVIEWED
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.images.regions import Part, regions_around
+from customlabels_nb.labeling.crop_orders import JudgedCrops
 from customlabels_nb.labeling.crop_table import (
     CONFIRMED,
     REFUSED,
@@ -236,13 +238,7 @@ class CropSession(LabellingSession):
 
     def parts(self, positions: Positions) -> list[Part]:
         """Return what crops show, by their positions in the table."""
-        images, table = self.crops["image"][positions].tolist(), self.table
-        sizes = [table.sizes[index] or (np.nan, np.nan) for index in images]
-        regions = regions_around(self.crops.boxes(positions), np.array(sizes)).tolist()
-        return [
-            Part(table.names[index], table.hashes[index], tuple(region))
-            for index, region in zip(images, regions, strict=True)
-        ]
+        return _parts_of(self.table, self.crops["image"][positions].tolist(), self.crops.boxes(positions))
 
     def all_parts(self) -> list[Part]:
         """Return what all crops of the dataset show, also those that are gone. They are kept until a box changes."""
@@ -357,20 +353,27 @@ class CropSession(LabellingSession):
 
     def _by_doubt(self, positions: Positions) -> Positions:
         """Sort by how probably a label is wrong: by features, suspects of trainings, and other predicted labels."""
-        every = np.flatnonzero(~self.crops["gone"])  # whose features tell the labels apart
-        rows = self.crops.rows(every)
+        crops = self.crops
+        every = np.flatnonzero(~crops["gone"])  # whose features tell the labels apart
+        read = partial(self._judged, crops, every)
+        found = self._orders.doubts(crops.stamp, len(every), read) if self._orders is not None else None
+        rows = crops.rows(every)
         doubt = np.fmax(self._suspected(rows), rows["sureness"].to_numpy(np.float64))
-        if self._orders is not None:
-            every_part = self.all_parts()
-            parts = [every_part[position] for position in every.tolist()]
-            found = self._orders.doubts(parts, rows["label"].tolist(), rows["truth"].to_numpy(bool))
+        if found is not None:
             doubt = np.fmax(doubt, found.score)
             suggested = zip(every.tolist(), found.suggested, found.confidence.tolist(), strict=True)
             if self.queues.may_help(self.split):
-                self.crops.hints = {at: [label, sure] for at, label, sure in suggested if label is not None}
+                crops.hints = {at: [label, sure] for at, label, sure in suggested if label is not None}
         doubt[rows["confirmed"].to_numpy(bool)] = -2.0  # last
         rank = pd.Series(-np.nan_to_num(doubt, nan=-1.0), index=every)
         return positions[np.argsort(rank.loc[positions].to_numpy(), kind="stable")]
+
+    def _judged(self, crops: CropTable, positions: Positions) -> JudgedCrops:
+        with self._lock:
+            rows = crops.rows(positions)
+        boxes = rows[[*t.BOX_COLUMNS]].to_numpy(np.float64)
+        parts = _parts_of(crops.images, rows["image"].tolist(), boxes)
+        return JudgedCrops(parts, rows["label"].to_numpy(object), rows["truth"].to_numpy(bool))
 
     def _suspected(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return the suspect score of each crop, NaN for crops that are no suspects."""
@@ -484,6 +487,15 @@ class CropSession(LabellingSession):
             outcome = super()._undo_or_redo(steps, others, verb)
             changed = self._changed if shows and outcome.images else ()
             return replace(outcome, images=tuple(changed) or outcome.images)
+
+
+def _parts_of(table: ImageTable, images: Sequence[int], boxes: npt.NDArray[np.float64]) -> list[Part]:
+    sizes = [table.sizes[index] or (np.nan, np.nan) for index in images]
+    regions = regions_around(boxes, np.array(sizes)).tolist()
+    return [
+        Part(table.names[index], table.hashes[index], tuple(region))
+        for index, region in zip(images, regions, strict=True)
+    ]
 
 
 def _outline_in(crop: Mapping[str, Any], left: int, top: int) -> Any:

@@ -202,7 +202,7 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
 def shared_texts(values: pd.Series) -> npt.NDArray[np.object_]:
     """Return text as an array of objects, of which equal ones share memory, and None where it is missing."""
     codes, texts = pd.factorize(values)
-    return np.append(np.asarray(texts, dtype=object), None)[codes]
+    return np.array([*texts, None], dtype=object)[codes]
 
 
 def shapes_by_image(rows: pd.DataFrame) -> dict[str, list[list[Any]]]:

@@ -14,7 +14,7 @@ from customlabels_nb.errors import NotReadyError
 from customlabels_nb.images.reading import content_hash
 from customlabels_nb.images.regions import Part
 from customlabels_nb.labeling import crop_orders
-from customlabels_nb.labeling.crop_orders import CropOrders
+from customlabels_nb.labeling.crop_orders import CropOrders, Doubts, JudgedCrops
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.embeddings import describe_features
 from customlabels_nb.models.feature_file import crop_content, feature_key, project_features
@@ -57,6 +57,12 @@ def kinds() -> np.ndarray:
     return np.array(["a", "b"], dtype=object)[np.arange(PHOTOS * EACH) // PHOTOS % 2]
 
 
+def judge(orders: CropOrders, parts: list[Part], labels: Any, truth: Any = None) -> Doubts:
+    is_truth = np.ones(len(parts), np.bool_) if truth is None else truth
+    crops = JudgedCrops(parts, np.array(labels, dtype=object), is_truth)
+    return wait_for(lambda parts: orders.doubts("stamp", len(parts), lambda: crops), parts)
+
+
 def test_features_of_crops_are_computed_once_with_progress(tmp_path: Path) -> None:
     (photo,) = save_blots(tmp_path, (200, 30, 30), 1)
     data = Path(photo).read_bytes()
@@ -91,14 +97,13 @@ def test_wrong_labels_are_the_most_doubtful(
     wrong = np.random.default_rng(1).permutation(len(parts))[:9]
     labels = kinds()
     labels[wrong] = np.where(labels[wrong] == "a", "b", "a")
-    is_truth = [True] * len(parts)
     orders = CropOrders(tmp_path)
-    doubts = wait_for(orders.doubts, parts, labels.tolist(), is_truth)
+    doubts = judge(orders, parts, labels)
     assert set(np.argsort(-doubts.score)[:9]) == set(wrong)
     assert {at for at, label in enumerate(doubts.suggested) if label} == set(wrong)
     assert all(doubts.suggested[at] == kinds()[at] for at in wrong)
-    assert orders.doubts(parts, labels.tolist(), is_truth) is doubts
-    again = wait_for(CropOrders(tmp_path).doubts, parts, labels.tolist(), is_truth)
+    assert judge(orders, parts, labels) is doubts
+    again = judge(CropOrders(tmp_path), parts, labels)
     assert (again.score == doubts.score).all()
     assert again.suggested == doubts.suggested
 
@@ -106,7 +111,7 @@ def test_wrong_labels_are_the_most_doubtful(
 def test_predictions_are_judged_but_not_learnt(tmp_path: Path, parts: list[Part]) -> None:
     labels, truth = kinds(), np.ones(len(parts), np.bool_)
     labels[-5:], truth[-5:] = ["a", "b", "b", "a", "c"], False  # the last kind is "b"
-    doubts = wait_for(CropOrders(tmp_path).doubts, parts, labels.tolist(), truth.tolist())
+    doubts = judge(CropOrders(tmp_path), parts, labels, truth)
     assert (doubts.score[-5:-1] > 0).tolist() == [True, False, False, True]
     assert np.isnan(doubts.score[-1])  # of a label that was not learnt
     assert not any(doubts.suggested)
@@ -115,7 +120,7 @@ def test_predictions_are_judged_but_not_learnt(tmp_path: Path, parts: list[Part]
 @pytest.mark.parametrize("labels", ["a" * 40, "ab" * 4, ""])
 def test_few_crops_or_a_single_label_are_not_doubted(tmp_path: Path, parts: list[Part], labels: str) -> None:
     some = parts[: len(labels)]
-    doubts = wait_for(CropOrders(tmp_path).doubts, some, list(labels), [True] * len(some))
+    doubts = judge(CropOrders(tmp_path), some, list(labels))
     assert np.isnan(doubts.score).all()
     assert doubts.suggested == [None] * len(some)
 
@@ -124,7 +129,7 @@ def test_few_crops_or_a_single_label_are_not_doubted(tmp_path: Path, parts: list
 def test_crops_of_few_photos_are_compared_with_each_other(tmp_path: Path, parts: list[Part], photos: int) -> None:
     some = [at for at in range(len(parts)) if at % PHOTOS < photos]
     chosen, labels = [parts[at] for at in some] * 3, kinds()[some].tolist() * 3
-    doubts = wait_for(CropOrders(tmp_path).doubts, chosen, labels, [True] * len(chosen))
+    doubts = judge(CropOrders(tmp_path), chosen, labels)
     assert (doubts.score < 0).all()
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from customlabels_nb.core.tables import BOX_COLUMNS, MACHINE, normalise_annotations
 from customlabels_nb.errors import InputError, NotReadyError
-from customlabels_nb.labeling import crops
-from customlabels_nb.labeling.crop_orders import Doubts
+from customlabels_nb.labeling import crop_table, crops
+from customlabels_nb.labeling.crop_orders import Doubts, JudgedCrops
 from customlabels_nb.labeling.crop_table import CropTable
 from customlabels_nb.labeling.crops import CropQuery, CropSession
 from customlabels_nb.labeling.drawing import DrawingSession, Shape
@@ -197,15 +197,27 @@ class FakeOrders:
         self._wait()
         return sorted(range(len(parts)), key=lambda at: (at != to, -at))
 
-    def doubts(self, parts: Sequence[Any], labels: Sequence[str], is_truth: Sequence[bool]) -> Doubts:
+    def doubts(self, stamp: object, count: int, read: Callable[[], JudgedCrops]) -> Doubts:
         self._wait()
-        wrong = np.array([label == "dog" for label in labels])
-        return Doubts(np.where(wrong, 0.5, -0.5), np.full(len(labels), 0.75), ["cat" if dog else None for dog in wrong])
+        wrong = read().labels == "dog"
+        return Doubts(np.where(wrong, 0.5, -0.5), np.full(count, 0.75), ["cat" if dog else None for dog in wrong])
 
     def _wait(self) -> None:
         self.asked += 1
         if self.asked == 1:
             raise NotReadyError(3, 6)
+
+
+class StampedOrders(FakeOrders):
+    """Orders that doubt nothing, and check that crops with the same stamp are the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: dict[object, JudgedCrops] = {}
+
+    def doubts(self, stamp: object, count: int, read: Callable[[], JudgedCrops]) -> Doubts:
+        assert repr(self.read.setdefault(stamp, read())) == repr(read())
+        return Doubts(np.full(count, np.nan), np.full(count, np.nan), [None] * count)
 
 
 def test_doubtful_boxes_come_first_once_their_features_are_known(project: Project, photos: Path) -> None:
@@ -541,7 +553,9 @@ def check_history(folder: Path, photos: Path, steps: list[tuple[str, list[int], 
     """Apply edits, and compare the session with one that has just been opened, and undo with what was stored."""
     project = drawn_project(folder, photos)
     project.add_predictions(table(PREDICTED, photos), model="m")
-    session, drawing = opened(project), DrawingSession(open_project_store(project.root), project.root, user="ben")
+    session = opened(project, orders=StampedOrders())
+    session.show(CropQuery())
+    drawing = DrawingSession(open_project_store(project.root), project.root, user="ben")
     history = [stored(project)]
     for kind, places, label in steps:
         names = sorted(shown(session))
@@ -617,6 +631,7 @@ def test_edited_crops_equal_those_of_a_new_session_and_undo_restores_the_dataset
         (CropSession, "_put", LabellingSession._put, [("remove", [0], "cat")]),
         (crops, "_with_tags", lambda images, *_: images, [("confirm", [0], "cat")]),
         (CropTable, "put", lambda self, images, rows: [], [("label", [0], "bird"), ("undo", [0], "cat")]),
+        (crop_table, "_JUDGED", ("width",), [("label", [0], "bird")]),
     ],
 )
 def test_the_histories_find_planted_bugs(
