@@ -1,6 +1,8 @@
-"""Project of the map's benchmark, created in the kernel: images without files, and their features."""
+"""Project of the map's benchmark, created in the kernel: images whose files are empty, and their features."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,11 @@ def create(images: int) -> cl.Project:
     project = cl.create_project(f"map {images}", task="single-label")
     random = np.random.default_rng(0)
     groups = random.integers(0, GROUPS, images)
-    names = [f"/photos/{number:06}.jpg" for number in range(images)]
+    photos = Path(project.root) / "photos"
+    photos.mkdir()
+    names = [str(photos / f"{number:06}.jpg") for number in range(images)]
+    for name in names:  # an image without a file is left out
+        Path(name).touch()
     contents = [f"{number:064x}" for number in range(images)]
     labelled = random.random(images) < 0.5
     rows = {"image": names, "sha256": contents, "width": 1024, "height": 768}

@@ -1,6 +1,6 @@
 """Map in JupyterLab: opening, moving, and selecting with the lasso, beside a canvas that stamps the same points.
 
-The images have no files, and features of overlapping groups. Needs the extra ``test`` and Chromium.
+The files of the images are empty, and have features of overlapping groups. Needs the extra ``test`` and Chromium.
 
     python benchmarks/map.py [--quick]
 """
