@@ -1857,11 +1857,12 @@ class Project(NameHints):
     def _repr_html_(self) -> str:
         try:
             counts = self.statistics.items()
-            numbers = (("label", self.labels), ("version", self._store.versions()), ("labelling job", self.jobs))
+            versions, jobs = len(self._store.versions()), self._store.job_count()
+            numbers = (("label", len(self.labels)), ("version", versions), ("labelling job", jobs))
             step = find_next_step(self._store, self.root, self.assist)
             return facts_html(
                 self.name,
-                [*filter(None, [self.task]), *(counted(len(those), name) for name, those in numbers)],
+                [*filter(None, [self.task]), *(counted(number, name) for name, number in numbers)],
                 [f"Next: {step.text} {step.code}"] if step else [],
                 columns=("dataset", "images", "labelled"),
                 rows=[(split, count.total_entries, count.labelled_entries) for split, count in counts],

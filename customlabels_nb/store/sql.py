@@ -977,6 +977,11 @@ class SqlStore:
             before, after = {"label": label, "color": old}, {"label": label, "color": color}
             return record(connection, action, before=before, after=after, undo=trace.payload())
 
+    def job_count(self) -> int:
+        """Return the number of labelling jobs."""
+        with self._database.read() as connection:
+            return int(connection.scalar(select(func.count()).select_from(schema.jobs)) or 0)
+
     # -- versions and predictions -------------------------------------------------------------------
     def versions(self) -> list[VersionRecord]:
         c = schema.versions.c
