@@ -68,7 +68,16 @@ export function chipsOf(row, labels, onAccept = null) {
   return chips;
 }
 
-// Return the accessible description of a row.
+export const STATUS_WORDS = {
+  unlabelled: "no label",
+  skipped: "skipped",
+  needs_review: "needs review",
+  labelled: "nothing here",
+  removed: "removed",
+  confirmed: "✓",
+};
+
+// Return the accessible description of a row, with the words of its tile.
 export function described(row) {
   const note = row.note ? [`note: ${row.note}`] : [];
   if (row.crop) {
@@ -81,8 +90,7 @@ export function described(row) {
   if (names.length) parts.push(names.join(", "));
   if (row.predicted && !row.rejected && (!names.length || row.right !== undefined))
     parts.push(`predicted ${row.predicted[0]} ${row.predicted[1].toFixed(2)}`);
-  else if (!names.length)
-    parts.push(row.status === "labelled" ? "nothing in this image" : row.status.replace("_", " "));
+  else if (!names.length) parts.push(STATUS_WORDS[row.status]);
   if (row.right === false) parts.push("wrong");
   if (row.rejected) parts.push(rejectionText(row.rejected));
   for (const [code] of row.findings) parts.push(code);

@@ -1,17 +1,9 @@
 // Tile of one image. The node is created once and reused for other rows.
 
-import { chipsOf, described, rejectionText } from "./chips.js";
+import { STATUS_WORDS, chipsOf, described, rejectionText } from "./chips.js";
 import { element, setText, show } from "./dom.js";
 import { ShapeOverlay, shapesOfRow } from "./overlay.js";
 
-const STATUS_WORDS = {
-  unlabelled: "no label",
-  skipped: "skipped",
-  needs_review: "needs review",
-  labelled: "nothing here",
-  removed: "removed",
-  confirmed: "✓",
-};
 const FADED = ["skipped", "removed"];
 
 export function rejectedBadge({ rejected }) {
