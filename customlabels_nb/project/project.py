@@ -1170,8 +1170,8 @@ class Project(NameHints):
         """Review labelled images: approve (Enter), correct (1–9) or reject (Delete). Decisions are stored immediately.
 
         Tiles and previews show boxes and polygons. H hides them. Approved and corrected images get the tag "reviewed"
-        and the status "labelled". Changing their labels later removes the tag. Rejected images lose their labels and
-        become unlabelled again. The old labels remain in the history.
+        and the status "labelled". Changing their labels later removes the tag. Rejected images
+        become unlabelled again, and their labels and boxes are suggestions to the next person.
 
         Parameters
         ----------
