@@ -19,8 +19,10 @@ Shoot: TypeAlias = Callable[[str], tuple[bytes, tuple[int, int]]]
 MOST_BYTES = 500_000
 WIDTH = 900
 WIDGET = "application/vnd.jupyter.widget-view+json"
-#: HTML that hosting services remove: embedded images, styles, drawings.
-_NEEDS_A_PICTURE = re.compile(r"<img|<svg|<video|<style(?! scoped)|style=\"(?!text-align)", re.IGNORECASE)
+#: HTML that hosting services remove: embedded images, drawings, and styles other than distances and line breaks.
+_NEEDS_A_PICTURE = re.compile(
+    r"<img|<svg|<video|<style(?! scoped)|style=\"(?!text-align|overflow-wrap|white-space|margin|padding)", re.IGNORECASE
+)
 _DATE = re.compile(r"\b20\d\d-\d\d-\d\d(?P<time>[T ]\d\d[:.]\d\d([:.]\d\d)?(\.\d+)?)?")
 
 
