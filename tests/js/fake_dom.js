@@ -152,6 +152,7 @@ class FakeNode {
 
   matches(selectors) {
     return selectors.split(",").some((selector) => {
+      if (selector === ":focus") return globalThis.document.activeElement === this;
       const parts = selector.trim().split(/\s+/);
       const [, tag, classes, attributes] = /^(\w*)\*?((?:\.[\w-]+)*)((?:\[[^\]]+\])*)$/.exec(
         parts.at(-1),

@@ -42,3 +42,32 @@ test("the field of the search appears when everything is there, and a download a
   await settled();
   assert.deepEqual([asked, field.hidden, setup.node.hidden], [[false, true], false, true]);
 });
+
+test("the field stays while somebody types, and a lost answer is asked for again while the job runs", async (context) => {
+  const body = openPage();
+  const field = document.createElement("input");
+  const setup = new SearchSetup(field, () => {});
+  setup.draw(true);
+  field.focus();
+  const answers = [[{ ...READY, text: "Search: vectors…", running: true }], null, [READY]];
+  let asked = 0;
+  const page = {
+    request: async () => {
+      asked += 1;
+      return answers[asked - 1] ?? Promise.reject(new Error("The kernel does not respond."));
+    },
+  };
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const soon = async () => {
+    context.mock.timers.tick(1_000);
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+  };
+  await setup.ask(page);
+  assert.equal(field.hidden, false);
+  body.focus();
+  field.fire("blur");
+  assert.equal(field.hidden, true);
+  await soon();
+  await soon();
+  assert.deepEqual([asked, field.hidden], [3, false]);
+});

@@ -7,6 +7,7 @@ const CHECK_EACH = 700;
 export class SearchSetup {
   constructor(field, leave) {
     this.field = field;
+    field.addEventListener("blur", () => this.draw());
     this.leave = leave;
     this.isOffered = false; // on screens and pages that have the search
     this.state = { text: "", button: "", question: "", error: "", running: false };
@@ -27,7 +28,7 @@ export class SearchSetup {
     try {
       [this.state] = await page.request("search setup", { start });
     } catch {
-      return; // a search says what is wrong
+      // it is asked again while the job runs, and a search says what is wrong
     }
     if (page.closed) return;
     if (this.state.running) this.timer = setTimeout(() => this.ask(page), CHECK_EACH);
@@ -37,7 +38,8 @@ export class SearchSetup {
   draw(isOffered = this.isOffered) {
     this.isOffered = isOffered;
     const { text, button, error } = this.state;
-    show(this.field, isOffered && !text);
+    // while somebody types, it stays: elsewhere, the letters are keys
+    show(this.field, isOffered && (!text || this.field.matches(":focus")));
     show(this.node, isOffered && Boolean(text));
     setText(this.words, error || (button ? "" : text));
     this.node.title = [text, error].filter(Boolean).join(" ");
