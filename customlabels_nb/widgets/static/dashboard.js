@@ -134,7 +134,7 @@ class DashboardScreen extends FollowingScreen {
       this.figures = figures;
       this.draw();
       if (this.tab === "history") this.history.load({ quiet: true }).catch(() => {});
-    }
+    } else if (next !== undefined) this.draw();
     if (jobs && (!this.jobs || jobs.changes >= this.jobs.changes)) {
       this.jobs = jobs;
       this.export.draw(jobs.export);
