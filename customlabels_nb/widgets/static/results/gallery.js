@@ -248,7 +248,7 @@ export class ImageGallery {
       event.target.closest("input, select, .viewer") ||
       ([" ", "Enter"].includes(event.key) && event.target.closest("button")) ||
       (event.key.startsWith("Arrow") && event.target.closest(".cells, .one-vs-rest"));
-    if (!this.engine || isElsewhere || (event.ctrlKey && !isAll)) return;
+    if (!this.engine || isElsewhere || event.altKey || (event.ctrlKey && !isAll)) return;
     if (event.key in moves) {
       const target = Math.min(this.images.length - 1, Math.max(0, this.focus + moves[event.key]));
       if (target < 0) return;
