@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Commands } from "../../customlabels_nb/widgets/static/annotator/commands.js";
+import { Turning } from "../../customlabels_nb/widgets/static/annotator/turning.js";
 import { KeyboardBox } from "../../customlabels_nb/widgets/static/annotator/keyboard_box.js";
 import { ANNOTATOR_KEYS } from "../../customlabels_nb/widgets/static/annotator/keys.js";
 import { commandFor } from "../../customlabels_nb/widgets/static/shared/keymap.js";
@@ -191,4 +192,40 @@ test("a digit without a label says so, and Accept never goes to the next image",
   Object.assign(screen.changes, { prediction: 3, picked: { label: "pear" } });
   assert.equal(commands.accept(), true);
   assert.deepEqual([screen.done, screen.isTurning], [["There is no label 2.", "pear"], false]);
+});
+
+test("an image is opened after all if the list that was to replace it does not arrive", async () => {
+  const screen = Object.create(Turning.prototype);
+  const nothing = () => {};
+  const opened = [];
+  let open = nothing;
+  Object.assign(screen, {
+    info: { split: "train", query: {} },
+    going: 0,
+    canvas: {},
+    commands: { cancelBox: nothing },
+    drawing: { cancel: nothing },
+    notices: { say: nothing, drop: nothing },
+    root: { classList: { add: nothing, remove: nothing } },
+    listing: { total: 2, startOf: () => 0, load: nothing, rowAt: (at) => ({ name: "ab"[at] }) },
+    store: { open: (name) => new Promise((resolve) => (open = () => resolve(name))) },
+    request: async (kind) => {
+      if (kind === "show") throw new Error("The kernel does not respond.");
+    },
+    showFilmstrip: nothing,
+    showCounts: nothing,
+    _open: (name) => opened.push(name),
+    _prepareNext: nothing,
+  });
+  const settled = async () => {
+    for (let turn = 0; turn < 9; turn += 1) await Promise.resolve();
+  };
+  screen.go(1);
+  screen._showAgain({ query: {} });
+  for (let time = 0; time < 2; time += 1) {
+    await settled();
+    open();
+  }
+  await settled();
+  assert.deepEqual([opened, screen.isTurning], [["b"], false]);
 });

@@ -54,12 +54,13 @@ export class Turning extends Workspace {
 
   _showAgain(change) {
     this.show(change).catch((error) => {
-      if (!this.closed)
-        this.notices.say(
-          "show",
-          error instanceof KernelGone ? `${error.message} The view is unchanged.` : error.message,
-          { kind: "error" },
-        );
+      if (this.closed) return;
+      this.notices.say(
+        "show",
+        error instanceof KernelGone ? `${error.message} The view is unchanged.` : error.message,
+        { kind: "error" },
+      );
+      if (this.isTurning) this.go(this.place); // the image that this list was to replace has not arrived
     });
   }
 
@@ -159,7 +160,7 @@ export class Turning extends Workspace {
     else if (this.info.query.queue) this.say(this.info.empty?.text ?? "", all);
     else
       this.say(
-        this.info.query.show === "unlabelled"
+        this.info.query.show === "unlabelled" && !this.info.statuses.unlabelled
           ? "All images are labelled or skipped."
           : "No images match the filter.",
         all,
