@@ -81,5 +81,6 @@ def _step_with_model(store: SqlStore, root: Path, *, small: bool) -> NextStep:
         if refusal := why_refused(store.project().task, train, test):
             return NextStep(refusal, "project.add_images('photos')", "Add images…", {})
     if last is None:
-        return NextStep("The labels are ready to train a model.", "project.train()")
+        text = "The labels are ready to train a model." if small else "All images are labelled or skipped."
+        return NextStep(text, "project.train()")
     return NextStep(f"Labels have changed since version {last.name!r} was trained.", "project.train()")

@@ -86,18 +86,19 @@ class Queues:
             self._guarantee = self.assist.guarantee
         return self._guarantee if run is not None and self._guarantee.get("run") == run else {}
 
-    @property
-    def lacks_checks(self) -> bool:
-        """True if no prediction can be trusted because too few check images are labelled."""
-        evidence = self.guarantee.get("evidence")
-        return bool(evidence and not self.guarantee["promise"] and evidence["items"] < evidence["wanted"])
+    def lacks_checks(self, left: int) -> bool:
+        """Return True if predictions can be trusted once more check images are labelled, and enough are left."""
+        evidence, needed = self.guarantee.get("evidence"), self.guarantee.get("needed") or 1
+        is_short = evidence and not self.guarantee["promise"] and evidence["items"] < evidence["wanted"]
+        return bool(is_short and needed <= left)
 
     def why_empty(self, queue: str, images: int, left: int) -> str:
-        """Say why a queue shows nothing. There are so many training ``images``, and ``left`` images to label."""
+        """Say why a queue shows nothing. There are so many ``images`` that it may have, and ``left`` to label."""
         evidence, assist = self.guarantee.get("evidence"), self.assist
         few = few_images_text(images, evidence) if queue == "prelabelled" else ""
         if not left and queue != "suspect":
-            return "No image is left to label, so this queue is empty."
+            which = "image" if self.may_help(t.TEST) else "train image"
+            return f"No {which} is left to label, so this queue is empty."
         if self.results is not None:
             if queue != "prelabelled" or not evidence or self.guarantee["promise"]:
                 return _ANSWERED.get(queue, "All images of this queue are labelled or skipped.")

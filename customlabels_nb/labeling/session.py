@@ -322,7 +322,9 @@ class LabellingSession(ProjectScreen):
         counts = counts[[queues.may_help(split) for split in counts["split"]]]
         left = int(counts.loc[counts["status"] == "unlabelled", "images"].sum())
         text = queues.why_empty(query.queue, int(counts["images"].sum()), left)
-        checks = query.queue == "prelabelled" and left > 0 and queues.lacks_checks
+        is_filtered = any((query.label, query.predicted, query.annotator, query.search, query.confidence))
+        checks = query.queue == "prelabelled" and not is_filtered and queues.lacks_checks(left)
+        text = "No images of this queue match the filter." if is_filtered else text
         return {"text": text, "checks": checks, "next": step and asdict(step)}
 
     def check_queue(self, query: Query, split: str) -> None:

@@ -117,3 +117,23 @@ def test_an_empty_queue_says_why(queue: str) -> None:
     assert ("can be trusted at 95%" in text) == (queue == "prelabelled")
     assert ("250" in trained.why_empty(queue, 249, 9)) == (queue == "prelabelled")
     assert "250" not in text + trained.why_empty(queue, 249, 0)
+    assert tells(trained.why_empty("assist", 300, 0), "train image")  # test images may be left
+
+
+def test_check_images_are_offered_if_enough_images_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    guarantee = {"run": 1, "target": 0.95, "promise": None, "evidence": {"items": 9, "wanted": 59}, "needed": 40}
+    monkeypatch.setattr(FakeAssist, "guarantee", guarantee)
+    queues = Queues(FakeAssist(results(["a", "b"])))
+    queues.renew()
+    assert [queues.lacks_checks(left) for left in (0, 39, 40)] == [False, False, True]
+
+
+def test_an_empty_queue_with_a_filter_blames_the_filter(project: Project) -> None:
+    session = project.label().session
+    images = named(session, *range(30))
+    results(images).write(project.root)
+    session.show(Query(queue="assist", search="no image has this name"))
+    empty = session.why_empty()
+    assert empty is not None
+    assert tells(empty["text"], "filter")
+    assert tells(empty["next"]["text"], "30 train images")
