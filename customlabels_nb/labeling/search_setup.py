@@ -29,20 +29,20 @@ class SearchSetup:
     def state(self) -> dict[str, Any]:
         """Return what is missing: ``text`` (empty if nothing is), and the ``button`` that gets it, if that is possible.
 
-        ``question`` is asked before a download. ``running`` says how far the job is, and ``error`` why it failed.
+        ``question`` is asked before a download. ``running`` is true while the job runs, and ``error`` is why it failed.
         """
         from customlabels_nb.models.image_search import text_model
 
         job = self._job.state
-        if job.name == "running":
-            now = job.progress
-            running = f"{now.phase}, {now.done:,} of {now.total:,}" if now and now.total else "getting the model"
-            return {"text": f"Search: {running}…", "button": "", "question": "", "running": True, "error": ""}
+        running, now = job.name == "running", job.progress
+        state: dict[str, Any] = {"text": "", "button": "", "question": "", "running": running, "error": job.error}
+        if running:
+            done = f"{now.phase}, {now.done:,} of {now.total:,}" if now and now.total else "getting the model"
+            return state | {"text": f"Search: {done}…"}
         try:
-            text, button, question = self._missing(text_model(self._model))
+            return state | self._missing(text_model(self._model)) | ({"button": ""} if self._store.read_only else {})
         except CustomLabelsError as error:  # the weights are damaged, or of another model
-            text, button, question = str(error), "", ""
-        return {"text": text, "button": button, "question": question, "running": False, "error": job.error}
+            return state | {"text": str(error)}
 
     def prepare(self) -> None:
         """Get the model, and compute the vectors of all images that have none, in the background."""
@@ -52,30 +52,26 @@ class SearchSetup:
     def _model(self) -> str:
         return self._store.setting(FEATURES) or PACKAGED
 
-    def _missing(self, model: str) -> tuple[str, str, str]:
+    def _missing(self, model: str) -> dict[str, str]:
         from customlabels_nb.models.feature_file import project_features
         from customlabels_nb.models.pretrained.weights import KNOWN_MODELS, describe_download, find_weights
 
         if importlib.util.find_spec("transformers") is None:
-            return "Search needs transformers. Run: pip install 'customlabels-nb[foundation]'", "", ""
+            return {"text": "Search needs transformers. Run: pip install 'customlabels-nb[foundation]'"}
         weights = find_weights(model)
         if weights is None:
             if not settings.network or os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
-                return f"Search is not available offline. With a network, run: customlabels-nb fetch {model}", "", ""
-            known = KNOWN_MODELS.get(model)
-            button = f"Get the model ({known.megabytes / _GIGA:.1f} GB)…" if known else "Get the model…"
+                return {"text": f"Search is not available offline. With a network, run: customlabels-nb fetch {model}"}
+            text, known = "Search needs a model that is not on this machine.", KNOWN_MODELS.get(model)
+            size = f" ({known.megabytes / _GIGA:.1f} GB)" if known else ""
             question = f"Download {describe_download(model)}, and compute vectors of all images with it?"
-            return (
-                "Search needs a model that is not on this machine.",
-                "" if self._store.read_only else button,
-                question,
-            )
+            return {"text": text, "button": f"Get the model{size}…", "question": question}
         images = int(self._store.status_counts()["images"].sum())
         side = weights.config("siglip").get("vision_config", {}).get("image_size", _SIDE)
         if not images or project_features(self._root).has_any(f"{weights.name}@{weights.revision}", side):
-            return "", "", ""
-        button = "" if self._store.read_only else f"Compute vectors of {counted(images, 'image')}"
-        return "Search needs vectors of the images.", button, ""
+            return {}
+        button = f"Compute vectors of {counted(images, 'image')}"
+        return {"text": "Search needs vectors of the images.", "button": button}
 
     def _prepare(self, events: Events) -> None:
         from customlabels_nb.models.embeddings import embed, get_features

@@ -8,6 +8,7 @@ import pytest
 
 from customlabels_nb.models.pretrained import weights
 from customlabels_nb.project.project import Project
+from customlabels_nb.store import SqlStore
 from customlabels_nb.user_settings import settings
 from tests.facts import tells
 from tests.models.tiny_siglip import write_tiny_siglip
@@ -28,6 +29,10 @@ def test_missing_weights_are_offered_with_their_size(project: Project, monkeypat
     state = page.ask("search setup")
     assert tells(state["button"], "Get the model", "1.5 GB")
     assert tells(state["question"], "google/siglip2-base-patch32-256", "1510 MB")
+    monkeypatch.setattr(SqlStore, "read_only", True)
+    state = page.ask("search setup")
+    assert state["text"]
+    assert not state["button"]
 
 
 def test_without_a_network_the_command_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ export class SearchSetup {
     this.state = { text: "", button: "", question: "", error: "", running: false };
     this.words = element("span", { class: "faint", attributes: { role: "status" } });
     this.button = element("button", { type: "button", on: { click: () => this._start() } });
-    this.node = element("span", { class: "search-setup", hidden: true }, this.words, this.button);
+    this.node = element("span", { hidden: true }, this.words, this.button);
   }
 
   // Ask after the first page, whose pictures come first.
