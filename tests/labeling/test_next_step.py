@@ -95,7 +95,7 @@ def test_each_state_has_one_step_that_is_possible_and_the_same_everywhere(projec
     }
 
 
-def test_a_project_without_images_or_that_cannot_be_changed(
+def test_images_come_first_and_a_read_only_project_has_no_step(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = create_project("empty", tmp_path).dashboard().session.next_step()

@@ -208,9 +208,9 @@ class DashboardScreen extends FollowingScreen {
 
   // Show what to do next, without replacing a button that may be focused.
   _showNext(all) {
-    const shown = JSON.stringify(this.next);
-    if (all && shown === this.shownNext) return;
-    this.shownNext = all ? shown : null;
+    const shown = JSON.stringify([all > 0, this.next]);
+    if (shown === this.shownNext) return;
+    this.shownNext = shown;
     const nodes = nextStepNodes(this.next, ({ link, split }) => {
       const words = link && [split, ...Object.values(link)].join(", ").replace("_", " ");
       return link && (() => this.open(split, link, words));
