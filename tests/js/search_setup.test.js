@@ -43,7 +43,7 @@ test("the field of the search appears when everything is there, and a download a
   assert.deepEqual([asked, field.hidden, setup.node.hidden], [[false, true], false, true]);
 });
 
-test("the field stays while somebody types, and a lost answer is asked for again while the job runs", async (context) => {
+test("the field stays while somebody types, and a lost answer is asked for again", async (context) => {
   const body = openPage();
   const field = document.createElement("input");
   const setup = new SearchSetup(field, () => {});

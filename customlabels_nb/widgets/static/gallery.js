@@ -490,7 +490,7 @@ export class Gallery extends PicturePages {
         this.info.read_only ? null : { label: "Add images…", run: () => this.upload.choose() },
       );
     else if (query.show === "unlabelled" && !statuses.unlabelled)
-      this._say(`All ${all.toLocaleString("en")} images are labelled or skipped.`, showAll, next);
+      this._say(`No ${this.info.split} image is left to label.`, showAll, next);
     else this._say("No images match the filter.", showAll);
   }
 

@@ -161,7 +161,7 @@ export class Turning extends Workspace {
     else
       this.say(
         this.info.query.show === "unlabelled" && !this.info.statuses.unlabelled
-          ? "All images are labelled or skipped."
+          ? `No ${this.info.split} image is left to label.`
           : "No images match the filter.",
         all,
       );

@@ -8,8 +8,9 @@ const isThere = ({ status }) => status !== "removed"; // a removed box is shown,
 const BULK_TAKES = 600_000; // milliseconds; the kernel answers after a larger edit is stored
 
 export class Editing extends Sending {
-  // `screen` has info, notices, target(), repaint(names), announce(edit, count), showToolbars(), showState(state, waiting), show(change),
-  // turnTo(change), bring(name), returnTo(names), foresee(row, edit), count(row, by) and conflictWords(conflict, edit).
+  // `screen` has info, notices, target(), repaint(names), announce(edit, count), showToolbars(), showState(state,
+  // waiting), show(change), turnTo(change), bring(name), returnTo(names), foresee(row, edit), count(row, by) and
+  // conflictWords(conflict, edit).
   constructor({ request, listing, screen, key }) {
     super({ request, screen, key, id: screen.info.screen });
     this.listing = listing;
