@@ -244,7 +244,7 @@ def steps_of(project: Project, bob: DrawingSession, review: ReviewSession) -> di
 
 
 @settings(
-    max_examples=many(50), derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=many(30), derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(STEP, min_size=5, max_size=14))
 def test_undo_restores_suggestions_and_nothing_else_reads_them(
