@@ -62,7 +62,8 @@ def test_keys_reach_the_screen_after_each_of_its_buttons(lab: Lab, screen: str) 
         if asks:
             press("?")
 
-    page.page.add_locator_handler(root.locator(".panel:not(:has(table.keys))"), close_late, no_wait_after=True)
+    late = root.locator(".panel:not(:has(table.keys))")
+    page.page.add_locator_handler(late, close_late, no_wait_after=True)
     while True:
         buttons = root.locator(BUTTONS)
         names = buttons.evaluate_all("nodes => nodes.map((n) => n.title || n.ariaLabel || n.textContent)")
@@ -78,4 +79,5 @@ def test_keys_reach_the_screen_after_each_of_its_buttons(lab: Lab, screen: str) 
         asks = False
         press("Escape")
         expect(keys).to_be_hidden()
+    page.page.remove_locator_handler(late)  # the next test may use the page
     assert len(pressed) > 9

@@ -76,7 +76,9 @@ export class TryingScreen {
         attributes: { role: "application", "aria-label": "Try a model on photos" },
       }),
     );
-    this.leave = () => this.root.focus({ preventScroll: true });
+    this.leave = () => {
+      if (!this.panel.isOpen) this.root.focus({ preventScroll: true }); // also after an answer of the kernel
+    };
     this.panel = new Panel({ onClose: this.leave });
     this.notices = new Notices();
     this.chooser = fileChooser((files) => this._files(files));
