@@ -148,6 +148,8 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     other.press("Enter")
     expect(other.gallery.locator(".person")).to_have_text("ben", timeout=60_000)
     expect(other.gallery.locator(".panel")).to_contain_text("Look twice.")  # ben has not read it
+    other.press("Escape")
+    assert serious_violations(other.page, "body") == []  # in the dark theme
     other.page.close(run_before_unload=True)
     assert (one.errors, other.errors, asked) == ([], [], {urlsplit(link).netloc, None})
     context.close()
