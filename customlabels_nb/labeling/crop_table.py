@@ -243,7 +243,7 @@ def _located(table: ImageTable, shapes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _frame(columns: dict[str, npt.NDArray[Any]]) -> pd.DataFrame:
-    """Return arrays as a table, of which text stays objects that share memory."""
+    """Return arrays as a table, without copying text."""
     return pd.DataFrame({name: pd.Series(column, dtype=column.dtype, copy=False) for name, column in columns.items()})
 
 

@@ -200,7 +200,7 @@ def _by_image(annotations: pd.DataFrame) -> tuple[Mapping[str, tuple[str, ...]],
 
 
 def shared_texts(values: pd.Series) -> npt.NDArray[np.object_]:
-    """Return text as an array of objects, of which equal ones share memory, and None where it is missing."""
+    """Return text as an array of objects with None where it is missing. Equal texts share memory."""
     codes, texts = pd.factorize(values)
     return np.array([*texts, None], dtype=object)[codes]
 

@@ -19,7 +19,7 @@ _FEW = 300  # images that are checked at once. With more, project.train() says w
 
 @dataclass(frozen=True)
 class NextStep:
-    """What to do next and why, and the line of ``code`` that does it.
+    """Next action in a project: the reason for it, and the line of ``code`` that does it.
 
     A screen may have a button instead, which opens the images of ``link`` in the dataset ``split``: see
     :meth:`.DashboardSession.query`. An empty link adds images. Without a link, there are only lines of code.

@@ -1,4 +1,4 @@
-"""What the search by a description needs first: a package, the weights of its model, or vectors of the images."""
+"""Get what the search by a description needs first: the weights of its model, and vectors of the images."""
 
 from __future__ import annotations
 
@@ -45,8 +45,12 @@ class SearchSetup:
             return state | {"text": str(error)}
 
     def prepare(self) -> None:
-        """Get the model, and compute the vectors of all images that have none, in the background."""
-        self._job.start(self._prepare)
+        """Get the model, and compute the vectors of all images that have none, in the background.
+
+        Nothing is written in a read-only project.
+        """
+        if not self._store.read_only:
+            self._job.start(self._prepare)
 
     @property
     def _model(self) -> str:

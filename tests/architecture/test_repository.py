@@ -116,7 +116,7 @@ def test_environments_are_tested_with_their_python() -> None:
     assert tested == {name: environment.python for name, environment in runner.environments.ENVIRONMENTS.items()}
 
 
-def test_forms_ask_for_what_answers_need() -> None:
+def test_issue_forms_require_the_facts_of_their_kind() -> None:
     forms = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml")}
     assert forms.pop("config") == {"blank_issues_enabled": False}
     assert set(forms) == {"bug", "feature", "question"}

@@ -43,7 +43,7 @@ SCREENS = {
 }
 
 
-def test_more_screens_have_no_serious_violation_and_say_what_they_do(lab: Lab) -> None:
+def test_screens_say_edits_and_axe_finds_nothing_serious(lab: Lab) -> None:
     page = lab.open(notebook(SETUP + PROJECTS, *SCREENS.values()), width=1400, height=1300)
     page.run_all(seconds=300)
     at = {name: number for number, name in enumerate(SCREENS, 1)}

@@ -30,9 +30,9 @@ def test_missing_weights_are_offered_with_their_size(project: Project, monkeypat
     assert tells(state["button"], "Get the model", "1.5 GB")
     assert tells(state["question"], "google/siglip2-base-patch32-256", "1510 MB")
     monkeypatch.setattr(SqlStore, "read_only", True)
-    state = page.ask("search setup")
+    state = page.ask("search setup", start=True)
     assert state["text"]
-    assert not state["button"]
+    assert (state["button"], state["running"]) == ("", False)
 
 
 def test_without_a_network_the_command_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

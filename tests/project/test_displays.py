@@ -121,7 +121,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Iterator[
 
 @pytest.mark.filterwarnings("ignore:The login", "ignore:18 images outside")
 @pytest.mark.parametrize("name", HELD)
-def test_what_a_cell_ends_with_is_shown_with_its_facts(name: str, hostile: cl.Project, tmp_path: Path) -> None:
+def test_display_shows_facts_and_escapes_hostile_names(name: str, hostile: cl.Project, tmp_path: Path) -> None:
     make, fact = HELD[name]
     held = make(hostile, tmp_path)
     shown = DisplayFormatter().format(held)[0]
