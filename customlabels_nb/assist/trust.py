@@ -7,7 +7,6 @@ from math import ceil
 from typing import Any
 
 from customlabels_nb._utils.text import counted
-from customlabels_nb.assist.guarantee import fewest_items
 
 _TARGET = 0.95  # of trust, before a training has one
 _SHARE = 4  # images that are labelled for each check image
@@ -40,6 +39,8 @@ def trust_text(run: Mapping[str, Any], left: int | None) -> str:
 
 def few_images_text(images: int, evidence: Mapping[str, Any] | None) -> str:
     """Say that predictions cannot be trusted in time if there are so few training images, or return an empty text."""
+    from customlabels_nb.assist.guarantee import fewest_items  # scipy takes half a second to import
+
     wanted = evidence["wanted"] if evidence else fewest_items(_TARGET)
     least = ceil(_SHARE * wanted / _ROUND) * _ROUND
     if images >= least:
