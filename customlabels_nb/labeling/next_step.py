@@ -14,7 +14,7 @@ from customlabels_nb.store import SqlStore, VersionRecord
 from customlabels_nb.training.plan import why_refused
 
 _UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
-_FEW = 300  # images that are checked at once. With more, project.train() says why it does not start
+_FEW = 300  # images. With more, the exact check of the training takes too long for a screen
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ def find_next_step(store: SqlStore, root: Path, assist: Any) -> NextStep | None:
         text = f"{images} that may be wrong. A model would learn wrong labels."
         button, link = f"Review {counted(count, 'suspect')}", {"queue": "suspect"}
         return NextStep(text, "project.review(queue='suspect')", button, link)
-    return _step_with_model(store, root, small=sum(counts.values()) <= _FEW)
+    return _step_with_model(store, root)
 
 
 def finished_versions(store: SqlStore) -> list[VersionRecord]:
     return [version for version in store.versions() if not version.status.startswith(_UNFINISHED)]
 
 
-def _step_with_model(store: SqlStore, root: Path, *, small: bool) -> NextStep:
+def _step_with_model(store: SqlStore, root: Path) -> NextStep:
     """Return the step of a project whose labels are complete: train, or evaluate what was trained on them."""
     if (versions := store.versions()) and versions[-1].status == "TRAINING_IN_PROGRESS":
         name = versions[-1].name
@@ -76,11 +76,20 @@ def _step_with_model(store: SqlStore, root: Path, *, small: bool) -> NextStep:
         text = f"Nothing has changed since version {last.name!r} was trained. Look where it is wrong."
         tested = "" if "f1" in last.metrics else "project.test_set"
         return NextStep(text, f"project.model({last.name!r}).evaluate({tested})")
-    if small:
+    if not _is_surely_trainable(store):
         train, test = (Dataset(*store.tables(split), name=split, root=root) for split in t.SPLITS)
         if refusal := why_refused(store.project().task, train, test):
             return NextStep(refusal, "project.add_images('photos')", "Add images…", {})
     if last is None:
-        text = "The labels are ready to train a model." if small else "All images are labelled or skipped."
-        return NextStep(text, "project.train()")
+        return NextStep("The labels are ready to train a model.", "project.train()")
     return NextStep(f"Labels have changed since version {last.name!r} was trained.", "project.train()")
+
+
+def _is_surely_trainable(store: SqlStore) -> bool:
+    """Check by counts alone whether a large project has enough labels in both datasets for a training."""
+    uses, images = store.label_uses(), store.status_counts().groupby("split")["images"].sum()
+    usable = uses["train"] > 0
+    if t.TEST in images.index:
+        usable &= uses["test"] > 0
+    least = 1 if store.project().task in t.DRAWN_TASKS else 2
+    return bool(images.sum() > _FEW and usable.sum() >= least)
