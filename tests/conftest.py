@@ -77,7 +77,7 @@ LONG = (
 )
 
 #: Browser tests that share what takes long to start. One process runs all of them.
-SHARING = ("tests/browser/test_jupyterhub",)
+SHARING = ("tests/browser/test_jupyterhub", "tests/browser/test_notebook6")
 
 sys.path.insert(0, str(LIGHT_IMPORTS))  # child processes have it too, see `pytest_configure`
 

@@ -63,10 +63,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[LabPage]:
-    """Yield a notebook that shows the three screens."""
-    lab = Lab(server, browser, "notebook6", request.node.name)
+@pytest.fixture(scope="module")
+def page(server: Server, browser: Browser) -> Iterator[LabPage]:
+    """Yield a notebook that shows the three screens. The last test labels in it."""
+    lab = Lab(server, browser, "notebook6", "notebook6")
     try:
         boards = annotator.PROJECT.format(count=3).replace("things", "boards").replace("photos", "large")
         cells = (
@@ -84,6 +84,32 @@ def page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> It
         lab.keep_evidence()
     finally:
         lab.close(passed=False)
+
+
+@pytest.mark.parametrize("width", [1400, 1000])
+def test_the_screens_look_as_elsewhere(page: LabPage, width: int) -> None:
+    page.page.set_viewport_size({"width": width, "height": 900})
+    GalleryPage(page, 1).ready()
+    AnnotatorPage(page, 3).ready()
+    ResultsScreen(page.page, page.output(5).locator(".clnb-results")).ready()
+    for cell in (1, 3, 5):
+        root = page.output(cell).locator(".clnb")
+        root.scroll_into_view_if_needed()
+        page.screenshot(f"notebook6-{cell}-{width}")
+        assert root.evaluate(FOREIGN) == []
+        assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+        expect(page.output(cell).locator(".clnb-still")).to_be_hidden()  # the saved notebook shows it
+    for cell, name in ((1, "gallery"), (3, "annotator"), (5, "results")):
+        shown = page.output(cell).locator(".clnb")
+        texts = [one for one in SCREENS[name].texts.split(", ") if shown.locator(one).count()]
+        assert unreadable(shown, texts) == []
+
+
+def test_a_saved_notebook_shows_pictures(page: LabPage) -> None:
+    saved = page.save()
+    for cell in (1, 3, 5):
+        outputs = [output["data"] for output in saved.cells[cell].outputs]
+        assert any("clnb-still" in data.get("text/html", "") for data in outputs)
 
 
 def test_images_are_labelled_boxes_drawn_and_a_threshold_moved(page: LabPage) -> None:
@@ -121,29 +147,3 @@ def test_images_are_labelled_boxes_drawn_and_a_threshold_moved(page: LabPage) ->
         page.page.keyboard.press("ArrowRight")
     expect(found.root.locator(".figures [data-figure='recall']")).not_to_have_text(before["means"]["recall"])
     assert page.page.evaluate("window.hacked") is None
-
-
-@pytest.mark.parametrize("width", [1400, 1000])
-def test_the_screens_look_as_elsewhere(page: LabPage, width: int) -> None:
-    page.page.set_viewport_size({"width": width, "height": 900})
-    GalleryPage(page, 1).ready()
-    AnnotatorPage(page, 3).ready()
-    ResultsScreen(page.page, page.output(5).locator(".clnb-results")).ready()
-    for cell in (1, 3, 5):
-        root = page.output(cell).locator(".clnb")
-        root.scroll_into_view_if_needed()
-        page.screenshot(f"notebook6-{cell}-{width}")
-        assert root.evaluate(FOREIGN) == []
-        assert root.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-        expect(page.output(cell).locator(".clnb-still")).to_be_hidden()  # the saved notebook shows it
-    for cell, name in ((1, "gallery"), (3, "annotator"), (5, "results")):
-        shown = page.output(cell).locator(".clnb")
-        texts = [one for one in SCREENS[name].texts.split(", ") if shown.locator(one).count()]
-        assert unreadable(shown, texts) == []
-
-
-def test_a_saved_notebook_shows_pictures(page: LabPage) -> None:
-    saved = page.save()
-    for cell in (1, 3, 5):
-        outputs = [output["data"] for output in saved.cells[cell].outputs]
-        assert any("clnb-still" in data.get("text/html", "") for data in outputs)
