@@ -26,6 +26,7 @@ from customlabels_nb.jobs.worker import Worker
 from customlabels_nb.project.location import open_project_store
 from customlabels_nb.user_settings import find_user, is_nobody, settings
 from tests.jobs.conftest import Place, check
+from tests.tiers import many
 
 Create = Callable[..., LabellingJob]
 SPELLINGS = [
@@ -304,7 +305,7 @@ def act(place: Place, job: LabellingJob, worker: Worker, what: str, image: str) 
         worker.release([each for each in worker.held if what != "hold" or each is not task])
 
 
-@examples(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=many(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(steps=[("Anna", "skip", "00.jpg"), ("anna", "skip", "00.jpg")], annotators=2)
 @example(steps=[("Anna", "late", "00.jpg"), ("anna", "answer", "00.jpg")], annotators=1)
 @given(steps=STEPS, annotators=st.sampled_from([1, 2]))

@@ -19,6 +19,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import Action
 from tests.labeling.drawn import DRAWN, FAR, SECOND, crop, draw_photos, table
+from tests.tiers import many
 
 FOUND = {"0.png": [("dog", (6, 6, 20, 30), 0.9), ("cat", FAR, 0.8)], "2.png": [("dog", SECOND, 0.7)]}
 
@@ -105,7 +106,9 @@ KINDS = ("draw", "same", "status", "first", "elsewhere", "undo")
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 2)), max_size=8))
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=many(15), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_images_are_tagged_while_their_truth_differs_from_the_one_before_these_edits(
     tmp_path_factory: pytest.TempPathFactory, photos: Path, steps: list[tuple[str, int]]
 ) -> None:

@@ -26,6 +26,7 @@ from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from tests.labeling.drawn import DRAWN, FAR, FIRST, PREDICTED, SECOND, THIRD, crop, draw_photos, drawn_project, table
 from tests.labeling.fake_assist import FakeAssist, results
+from tests.tiers import many
 
 
 @pytest.fixture(scope="module")
@@ -618,7 +619,9 @@ def test_a_note_stays_on_its_box_and_leaves_others_alone(project: Project, photo
 
 
 @given(steps=STEPS)
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=many(25), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_edited_crops_equal_those_of_a_new_session_and_undo_restores_the_dataset(
     tmp_path_factory: pytest.TempPathFactory, photos: Path, steps: list[tuple[str, list[int], str]]
 ) -> None:

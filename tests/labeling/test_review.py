@@ -21,6 +21,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from tests.labeling.conftest import another, named
+from tests.tiers import many
 
 
 @pytest.fixture
@@ -323,7 +324,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_counts_equal_those_of_a_new_session(labelled: Project, steps: list[tuple[str, list[int]]]) -> None:
     review = reviewer(labelled)

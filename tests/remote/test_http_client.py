@@ -24,6 +24,7 @@ from customlabels_nb.remote.remote_files import list_web, read
 from customlabels_nb.user_settings import settings
 from tests.images.pictures import jpeg
 from tests.remote.conftest import Web
+from tests.tiers import many
 
 
 class _Redirecting(BaseHTTPRequestHandler):
@@ -101,7 +102,7 @@ _HERE = (
     st.sampled_from(["http:", "https:", ""]),
 )
 @example([], "sub.localhost", "http:")
-@hypothesis.settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis.settings(max_examples=many(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_chain_of_redirects_leads_to_this_machine(
     elsewhere: str, places: dict[str, str], chain: list[str], host: str, scheme: str
 ) -> None:

@@ -14,6 +14,7 @@ from customlabels_nb.errors import NotAllowedError, StaleEditError
 from customlabels_nb.store import SqlStore, create_store, open_store
 from tests.store.test_contract import images, labels_of
 from tests.store.test_history import ACTIONS, ANN, BOB, annotated, check_counts, drawn, fill
+from tests.tiers import many
 
 
 def test_an_action_that_fails_changes_no_counts(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +62,7 @@ def test_annotations_imply_a_task(store: SqlStore) -> None:
 UNDO, SNAPSHOT, RESTORE = "undo", "take snapshot", "restore snapshot"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from([*ACTIONS, UNDO, UNDO, SNAPSHOT, RESTORE]), st.integers(0, 9))))
 def test_counts_are_exact_after_any_history(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]

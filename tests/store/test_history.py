@@ -18,6 +18,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, StaleEditError
 from customlabels_nb.store import Action, SqlStore, WriteResult, create_store, schema
 from tests.store.test_contract import images, labels_of, version
+from tests.tiers import many
 
 ANN, BOB = Action("update", "ann", "a note"), Action("update", "bob")
 NOTHING = t.empty(t.ANNOTATION_COLUMNS)
@@ -374,7 +375,7 @@ def test_a_label_that_came_back_for_a_while_leaves_the_order(store: SqlStore) ->
     assert list(store.labels()["label"]) == ["aple", "apple", "pear"]
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(STEPS, min_size=1, max_size=7), takes=st.lists(st.integers(0, 100), max_size=6))
 def test_undoing_any_actions_restores_the_state(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], takes: list[int]
