@@ -16,6 +16,7 @@ from typing import Any
 
 import hypothesis
 import pandas as pd
+import psutil
 import pytest
 
 from customlabels_nb.user_settings import settings
@@ -92,6 +93,10 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 _environment = pytest.StashKey[dict[str, str]]()
 _home = pytest.StashKey[str]()
+_in_memory = pytest.StashKey[str]()
+#: File system in memory of Linux, where databases do not wait for the disk. Runs of a tier have about 2 GB of files.
+MEMORY = Path("/dev/shm")
+LEAST_MEMORY = 8 * 2**30
 
 
 class AllowedSkip(pytest.skip.Exception):
@@ -124,6 +129,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the run an empty home folder, and disable plot windows."""
     # the processes of a parallel run inherit the isolated environment of the first one
     config.stash[_environment] = getattr(config, "workerinput", {}).get("environment") or dict(os.environ)
+    if getattr(config.option, "numprocesses", None) and has_memory():
+        config.stash[_in_memory] = tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp("", "tests-", MEMORY)
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
     # Playwright looks for its browsers below the home folder, so that one path stays
     browsers = provision.playwright_browsers()
@@ -164,6 +171,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         os.environ.clear()
         os.environ.update(config.stash[_environment])
         shutil.rmtree(config.stash[_home], ignore_errors=True)
+    if _in_memory in config.stash:
+        tempfile.tempdir = None
+        shutil.rmtree(config.stash[_in_memory], ignore_errors=True)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -296,6 +306,13 @@ def fruit_photos(test_data: Path) -> Path:
 def fruit_test_photos(test_data: Path) -> list[Path]:
     """Return three more photos: an apple, a banana, an orange."""
     return sorted(_there(test_data / "fruit-test").glob("*.jpg"))
+
+
+def has_memory() -> bool:
+    """Return whether the files of a whole run fit into memory beside its processes."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return False
+    return min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available // 2) >= LEAST_MEMORY
 
 
 def thread_limit() -> dict[str, str]:
