@@ -192,6 +192,7 @@ def test_screens_refuse_searches_without_meaning(project: Project, arguments: di
         project.label(**arguments)
 
 
+@pytest.mark.thorough
 def test_several_processes_compute_the_same_vectors(project: Project, tiny: tuple[Path, Any]) -> None:
     project.embedding_model = str(tiny[0])
     project.embed(workers=2, progress=False)
