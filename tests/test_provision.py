@@ -541,6 +541,22 @@ def test_tests_do_not_touch_the_users_home(tmp_path_factory: pytest.TempPathFact
     assert list(settings.cache_dir.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("environment", "disk", "memory", "wanted"),
+    [({}, 8, 16, True), ({}, 7, 16, False), ({}, 8, 15, False), ({"TMPDIR": "/mine"}, 8, 16, False)],
+)
+def test_files_are_kept_in_memory_where_it_suffices(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str], disk: int, memory: int, wanted: bool
+) -> None:
+    monkeypatch.setattr(conftest, "MEMORY", tmp_path)
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(conftest.shutil, "disk_usage", lambda _: SimpleNamespace(free=disk * 2**30))
+    monkeypatch.setattr(conftest.psutil, "virtual_memory", lambda: SimpleNamespace(available=memory * 2**30))
+    assert conftest.has_memory() is wanted
+    monkeypatch.setattr(conftest, "MEMORY", tmp_path / "missing")
+    assert not conftest.has_memory()
+
+
 def test_processes_keep_their_bytecode() -> None:
     program = "import sys; print(sys.dont_write_bytecode)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
