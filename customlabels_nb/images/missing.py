@@ -20,9 +20,11 @@ def missing_files(images: Sequence[str], root: Path | None = None) -> npt.NDArra
     missing: npt.NDArray[np.bool_] = np.zeros(len(images), dtype=np.bool_)
     by_folder = defaultdict[str, list[tuple[int, str]]](list)
     for index, image in enumerate(images):
-        plain = image.startswith("/")  # most names, which need no conversion
-        if plain or not is_remote(image):
-            folder, name = os.path.split(image if plain else to_path(image, root))
+        if image.startswith("/"):  # most names, which need no conversion
+            folder, _, name = image.rpartition("/")  # twice as fast as os.path.split
+            by_folder[folder or "/"].append((index, name))
+        elif not is_remote(image):
+            folder, name = os.path.split(to_path(image, root))
             by_folder[folder].append((index, name))
     for folder, files in by_folder.items():
         listed = _names_in(folder) if len(files) > _FEW else frozenset()

@@ -83,8 +83,8 @@ class ImageMap:
         self._tried: set[MapLayouts] = set()
         self._layouts: dict[tuple[str, str], MapLayouts] = {}
         self._work: tuple[MapLayouts, Events, threading.Thread] | None = None
-        # for each position of a dataset with so many, whether its file was gone when the map was opened
-        self._missing: dict[tuple[str, int], list[bool]] = {}
+        # positions of a dataset with so many whose files were gone when the map was opened
+        self._missing: dict[tuple[str, int], list[int]] = {}
         self._shown: tuple[_Key | None, list[str | None], MapLayout] | None = None
 
     # -- places -------------------------------------------------------------------------------------
@@ -152,9 +152,11 @@ class ImageMap:
         table = self.session.table
         key = self.session.split, len(table.names)
         if key not in self._missing:
-            self._missing[key] = missing_files(table.names, self.session.root).tolist()
-        gone = zip(table.hashes, self._missing[key], strict=True)
-        return [None if missing or index in table.gone else content for index, (content, missing) in enumerate(gone)]
+            self._missing[key] = np.flatnonzero(missing_files(table.names, self.session.root)).tolist()
+        contents = list(table.hashes)
+        for position in (*self._missing[key], *table.gone):
+            contents[position] = None
+        return contents
 
     def _open_layouts(self) -> MapLayouts:
         key = (self.session.split + self.suffix, self._model())

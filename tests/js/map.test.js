@@ -200,3 +200,17 @@ test("points are painted while the page has no size for a moment", (context) => 
   assert.deepEqual(whole.slice(1), [0, 0, 400, 400]);
   assert.equal(painted.length, 2); // the point, and the picture
 });
+
+test("a moved map is painted sharp as soon as it is released", (context) => {
+  const { plane, point } = openPlane(context);
+  plane.setTool("move");
+  plane._paint();
+  plane.cost = 1000; // so many points that gestures move the last picture
+  point("pointerdown", 1, 200, 200);
+  point("pointermove", 1, 210, 200);
+  plane._paint();
+  assert.notEqual(plane.shotAt, plane.camera);
+  point("pointerup", 1, 210, 200);
+  plane._paint();
+  assert.equal(plane.shotAt, plane.camera);
+});

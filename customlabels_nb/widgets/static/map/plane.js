@@ -120,8 +120,13 @@ export class Plane {
     this.camera = camera;
     this.isWhole = false;
     clearTimeout(this.sharpening);
-    this.sharpening = setTimeout(() => this.repaint(), SHARP_AFTER);
+    this.sharpening = setTimeout(() => this._sharpen(), SHARP_AFTER);
     this.paintSoon();
+  }
+
+  _sharpen() {
+    clearTimeout(this.sharpening);
+    if (this.shotAt !== this.camera) this.repaint();
   }
 
   _resize() {
@@ -370,6 +375,7 @@ export class Plane {
     const { lasso, pan, pinch } = this;
     if (!this.pointers.size) [this.lasso, this.pan, this.pinch] = [null, null, null];
     if (pinch) return;
+    if (this.panned && pan) this._sharpen(); // the gesture is over: the next frame is sharp
     const how = event.shiftKey || event.ctrlKey || event.metaKey ? "more" : "only";
     const isClick = lasso
       ? lasso.every(([x, y]) => Math.hypot(x - lasso[0][0], y - lasso[0][1]) < CLICK)
