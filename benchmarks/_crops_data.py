@@ -13,6 +13,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
+from customlabels_nb.images.reading import content_hash
 from customlabels_nb.store import Action
 
 LABELS = ("apple", "banana", "orange")
@@ -27,7 +28,7 @@ def many_boxes(
 ) -> cl.Project:
     """Create a project of ``images`` photos with ``each`` boxes, and further photos with ``predicted`` predicted boxes.
 
-    The photos are links to a few files of this size, with hashes of their own, so that none shares a thumbnail.
+    The photos are links to a few files of this size. No two boxes are at the same place, so none shares a thumbnail.
     """
     photos = _photos(folder / "x".join(map(str, size)), size)
     links = folder / name
@@ -45,7 +46,8 @@ def many_boxes(
     boxes.insert(0, "image", np.repeat(np.array(names, dtype=object), each))
     truth, offers = boxes.iloc[: images * each], boxes.iloc[images * each :]
     table = pd.DataFrame({"image": names, "width": size[0], "height": size[1]})
-    table["sha256"] = [f"{number:064x}" for number in range(len(names))]
+    hashes = [content_hash(path.read_bytes()) for path in photos]  # thumbnails are cached only by the right ones
+    table["sha256"] = [hashes[number % FILES] for number in range(len(names))]
     table["status"] = np.where(np.arange(len(names)) < images, "labelled", "unlabelled")
     project = cl.create_project(name, folder / "projects", task="boxes")
     for label in LABELS:
