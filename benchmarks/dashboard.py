@@ -110,13 +110,13 @@ def create(folder: Path, name: str, images: int, *, boxes: bool) -> cl.Project:
 
 def kernel_alone(project: cl.Project, times: int) -> None:
     """Measure the kernel without a browser."""
-    opened = [seconds(lambda: project.dashboard().figures) for _ in range(3)]
+    opened = [seconds(lambda: project.dashboard().totals) for _ in range(3)]
     figure(
         "kernel alone: create and count everything",
         f"{1000 * statistics.median(opened):.0f} ms (median of {len(opened)})",
     )
     dashboard = project.dashboard()
-    assert dashboard.figures.complete
+    assert dashboard.totals.complete
     store = project._store
     names = project.train_set.images["image"].tolist()
     took = []

@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Select, Table, Text, any_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 # rows at a time, so that they stay in the processor's cache between the driver and the arrays
 _CHUNK = 2_000
+_JOINED = 20_000
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 _Single: TypeAlias = str | int | float
@@ -116,6 +117,33 @@ def fetch_columns(
     finally:
         result.close()
     return [np.concatenate(part) if part else make(()) for part, make in zip(parts, makers, strict=True)]
+
+
+def fetch_joined(connection: Connection, statement: Select[Any], kinds: str, *, by: ColumnElement[int]) -> list[Array]:
+    """Run a query of most rows of a table like :func:`fetch_columns`, in the order of the integer key ``by``.
+
+    Only the kinds ``i`` and ``s`` are possible. The database joins the values of some thousand rows into one text for
+    each column, which is twice as fast as rows of Python objects, and lets other threads run.
+    """
+    makers = [_maker(kind) for kind in kinds]
+    parts: list[list[Array]] = [[make(())] for make in makers]
+    start: int | None = 0
+    while (start := connection.scalar(select(func.min(by)).where(by >= start))) is not None:
+        rows = statement.where(by >= start, by < start + _JOINED).order_by(by).subquery()
+        texts = [_joined(connection, column, kind) for column, kind in zip(rows.c, kinds, strict=True)]
+        count, *values = connection.execute(select(func.count(), *texts).select_from(rows)).one()
+        for part, make, kind, text in zip(parts, makers, kinds, values, strict=True):
+            part.append(np.fromstring(text or "", np.int64, sep=",") if kind == "i" else make(json.loads(text)))
+            if len(part[-1]) != count:
+                raise ValueError(f"{count} rows have only {len(part[-1])} integers")
+        start += _JOINED
+    return [np.concatenate(part) for part in parts]
+
+
+def _joined(connection: Connection, column: ColumnElement[Any], kind: str) -> ColumnElement[str]:
+    if kind == "i":
+        return func.aggregate_strings(cast(column, Text), ",")
+    return cast(func.json_group_array(column) if connection.dialect.name == "sqlite" else func.json_agg(column), Text)
 
 
 def _maker(kind: str) -> Callable[[Sequence[Any]], Array]:

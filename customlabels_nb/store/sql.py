@@ -33,7 +33,7 @@ from customlabels_nb.errors import (
     TableError,
 )
 from customlabels_nb.store import frames, schema, snapshots
-from customlabels_nb.store.columns import Array, among, fetch_columns
+from customlabels_nb.store.columns import Array, among, fetch_columns, fetch_joined
 from customlabels_nb.store.database import (
     Database,
     Rows,
@@ -463,13 +463,14 @@ class SqlStore:
         for ``images`` is independent of the number of others.
         """
         c, p = schema.images.c, schema.predictions.c
-        query = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created).order_by(c.id)
+        query = select(c.id, _position(c.split, t.SPLITS), _position(c.status, t.STATUSES), c.created)
         predicted = select(p.image_id).distinct()
         with self._database.read() as connection:
-            if images is not None:  # the index begins with the split
-                query = query.where(c.split.in_(t.SPLITS), among(connection, c.image, images))
-            numbers, splits, statuses, added = fetch_columns(connection, query, "iiii")
-            if images is not None:
+            if images is None:
+                numbers, splits, statuses, added = fetch_joined(connection, query, "iiii", by=c.id)
+            else:  # the index begins with the split
+                query = query.where(c.split.in_(t.SPLITS), among(connection, c.image, images)).order_by(c.id)
+                numbers, splits, statuses, added = fetch_columns(connection, query, "iiii")
                 predicted = predicted.where(among(connection, p.image_id, numbers.tolist()))
             predicted = predicted.where(*is_predicted(connection))
             (with_predictions,) = fetch_columns(connection, predicted, "i")
@@ -491,9 +492,11 @@ class SqlStore:
         a, names = schema.annotations.c, schema.labels.c
         annotations = select(a.image_id, a.label_id, a.annotator, a.created)
         with self._database.read() as connection:
-            if numbers is not None:
+            if numbers is None:
+                of, label_ids, people, created = fetch_joined(connection, annotations, "iisi", by=a.id)
+            else:
                 annotations = annotations.where(among(connection, a.image_id, numbers))
-            of, label_ids, people, created = fetch_columns(connection, annotations, "iisi")
+                of, label_ids, people, created = fetch_columns(connection, annotations, "iisi")
             known_ids, labels = fetch_columns(connection, select(names.id, names.label).order_by(names.id), "io")
         return pd.DataFrame(
             {

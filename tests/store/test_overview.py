@@ -10,7 +10,7 @@ import pytest
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import NotAllowedError, StaleEditError
-from customlabels_nb.store import Action, SqlStore, VersionRecord
+from customlabels_nb.store import Action, SqlStore, VersionRecord, columns
 
 ANN, BOB = Action("label", "ann", "a note"), Action("edit", "bob")
 HOSTILE = "'; DROP TABLE images; -- \u202e <b>"
@@ -70,6 +70,19 @@ def test_outline_equals_the_tables(store: SqlStore) -> None:
     assert annotations["annotator"].tolist() == ["ann"] * 3
     assert sorted(annotations["created"]) == sorted(store.annotations()["created"])
     assert (rows["added"] <= pd.Timestamp.now(tz="UTC")).all()
+
+
+def test_the_outline_is_read_in_parts_in_the_order_of_the_images(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    relabel(store, "b", "pear", BOB)
+    whole = outline(store)
+    store.remove_images("train", store.tables("train", images=["c"])[0], ANN)  # a gap between the ids
+    monkeypatch.setattr(columns, "_JOINED", 1)
+    rows, annotations = outline(store)
+    pd.testing.assert_frame_equal(rows, whole[0].drop(index=2).reset_index(drop=True))
+    pd.testing.assert_frame_equal(annotations, whole[1])
 
 
 def test_the_outline_of_some_images_has_them_on_both_sides(store: SqlStore) -> None:
