@@ -15,7 +15,6 @@ from tests.browser.jupyter import Lab, notebook
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 
 COUNT = 200
-DRAWN = 100
 LABELS = ("apple", "pear", "plum")
 SINGLE = "g = project.label('train', mode='single', sort='name')\ng"
 BOXES = """
@@ -53,13 +52,13 @@ def test_two_hundred_images_are_labelled_in_single_mode(lab: Lab) -> None:
     assert page.page_errors == []
 
 
-def test_boxes_are_drawn_on_a_hundred_images(lab: Lab) -> None:
-    page = lab.open(notebook(annotator.SETUP + annotator.PROJECT.format(count=DRAWN) + BOXES, annotator.SHOW))
+def test_boxes_are_drawn_on_two_hundred_images(lab: Lab) -> None:
+    page = lab.open(notebook(annotator.SETUP + annotator.PROJECT.format(count=COUNT) + BOXES, annotator.SHOW))
     page.run_all()
     screen = AnnotatorPage(page, 1).ready()
     rng = random.Random(0)
     drawn = []
-    for number in range(DRAWN):
+    for number in range(COUNT):
         screen.expect_image(f"{number}.png")
         key, right, down = (rng.randrange(3) for _ in range(3))
         screen.press(str(key + 1), "k", *["ArrowRight"] * right, *["ArrowDown"] * down, "Enter", "Enter", "PageDown")
