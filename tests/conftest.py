@@ -130,7 +130,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # the processes of a parallel run inherit the isolated environment of the first one
     config.stash[_environment] = getattr(config, "workerinput", {}).get("environment") or dict(os.environ)
     if getattr(config.option, "numprocesses", None) and has_memory():
-        config.stash[_in_memory] = tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp("", "tests-", MEMORY)
+        for left in MEMORY.glob("tests-*-*"):  # by runs that were killed
+            if not psutil.pid_exists(int(left.name.split("-")[1])):
+                shutil.rmtree(left, ignore_errors=True)
+        own = tempfile.mkdtemp("", f"tests-{os.getpid()}-", MEMORY)
+        config.stash[_in_memory] = tempfile.tempdir = os.environ["TMPDIR"] = own
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
     # Playwright looks for its browsers below the home folder, so that one path stays
     browsers = provision.playwright_browsers()
