@@ -552,10 +552,8 @@ def test_a_version_is_trained_in_a_process_of_its_own(service: Service, monkeypa
     service.dataset(project, paint(service.photos)[::2])
     arn = train(service, project)
     served = service.server.rekognition.folder.find_project(parse_arn(project))
-    for _ in range(400):
-        if (process := facts_of(served.store, "v1").get("process")) is not None:
-            break
-        time.sleep(0.05)
+    wait_until(lambda: facts_of(served.store, "v1").get("process") is not None)
+    process = facts_of(served.store, "v1")["process"]
     assert psutil.Process(process[0]).parent().pid == os.getpid()
     found = settle(service, arn)
     message = CODES["ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_AUTOSPLIT"]
