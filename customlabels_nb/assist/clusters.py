@@ -12,7 +12,7 @@ from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb.assist.queue import Rows
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 
-#: With fewer labels than this, images are grouped by their pretrained features alone.
+#: With fewer labels than this, images are grouped by their pretrained features alone, unless they are few.
 ENOUGH_LABELS = 20
 
 _MOST = 6_000  # images that are grouped at a time
@@ -32,7 +32,7 @@ def cluster_pages(
     """Arrange open images in pages of one cluster each.
 
     The features are those of :func:`.queue.compact`. The probabilities of a trained model are used once there are
-    :data:`ENOUGH_LABELS` labels.
+    :data:`ENOUGH_LABELS` labels, or if the images would be a single small cluster without a model.
     Return a table with the columns ``position`` (of the image), ``cluster``, ``page`` (from 0, the purest first),
     ``label`` (position of the page's most likely label, -1 without a model) and ``alike`` (0 to 1).
     """
@@ -40,7 +40,8 @@ def cluster_pages(
     free = np.flatnonzero(open_)
     if len(free) > _MOST:
         free = np.sort(np.random.default_rng(random_state).choice(free, _MOST, replace=False))
-    model = probabilities if probabilities is not None and labels >= ENOUGH_LABELS else None
+    few = len(free) < size * _PAGES_PER_CLUSTER
+    model = probabilities if labels >= ENOUGH_LABELS or few else None
     likely = np.full(len(free), -1) if model is None else model[free].argmax(axis=1)
     pages: list[tuple[float, int, int, IntArray]] = []  # alike, cluster, label, positions
     cluster = 0

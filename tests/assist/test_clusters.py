@@ -63,6 +63,16 @@ def test_a_trained_model_makes_pages_purer() -> None:
     assert (later["label"] == label[later["position"]]).all()
 
 
+@pytest.mark.parametrize(("n", "uses_model"), [(29, True), (30, False)])
+def test_few_images_are_grouped_by_the_model_from_its_first_labels_on(n: int, uses_model: bool) -> None:
+    features, label = drawn(n, 5, 0.35)
+    probabilities = np.full((n, 5), 0.05)
+    probabilities[np.arange(n), label] = 0.8
+    pages = cluster_pages(features, np.ones(n, bool), 6, probabilities=probabilities, labels=5)
+    assert bool(purity(pages, label).mean() == 1) is uses_model
+    assert bool((pages["label"] >= 0).all()) is uses_model
+
+
 def test_the_order_stays_while_images_are_labelled() -> None:
     features, _ = drawn(120, 3, 0.2)
     pages = cluster_pages(features, np.ones(120, bool), 6)
