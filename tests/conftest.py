@@ -134,6 +134,7 @@ def pytest_configure(config: pytest.Config) -> None:
             if not psutil.pid_exists(int(left.name.split("-")[1])):
                 shutil.rmtree(left, ignore_errors=True)
         own = tempfile.mkdtemp("", f"tests-{os.getpid()}-", MEMORY)
+        os.chmod(own, 0o755)  # some tests continue as another user
         config.stash[_in_memory] = tempfile.tempdir = os.environ["TMPDIR"] = own
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")
     # Playwright looks for its browsers below the home folder, so that one path stays
