@@ -94,7 +94,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _environment = pytest.StashKey[dict[str, str]]()
 _home = pytest.StashKey[str]()
 _in_memory = pytest.StashKey[str]()
-#: File system in memory of Linux, where databases do not wait for the disk. Runs of a tier have about 2 GB of files.
+#: File system in memory of Linux, where databases do not wait for the disk. The first tier has about 2 GB of files.
 MEMORY = Path("/dev/shm")
 LEAST_MEMORY = 8 * 2**30
 
@@ -129,7 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the run an empty home folder, and disable plot windows."""
     # the processes of a parallel run inherit the isolated environment of the first one
     config.stash[_environment] = getattr(config, "workerinput", {}).get("environment") or dict(os.environ)
-    if getattr(config.option, "numprocesses", None) and has_memory():
+    if getattr(config.option, "numprocesses", None) and not THOROUGH and has_memory():
         for left in MEMORY.glob("tests-*-*"):  # by runs that were killed
             if not psutil.pid_exists(int(left.name.split("-")[1])):
                 shutil.rmtree(left, ignore_errors=True)
