@@ -64,6 +64,19 @@ project = cl.examples.create("rooms")
 report = project.train(random_state=0, budget="20s", progress=False).evaluate()""",
     'screen = report.show()\nscreen.set_filter(show="all")\nscreen',
 )
+JOB = (
+    """import customlabels_nb as cl
+
+project = cl.examples.create("rooms", train=80, test=10)
+job = project.jobs.create("rooms-1", images=project.train_set, annotators=2, instructions="Which room is it?")
+truth = project.train_set.annotations.set_index("image")["label"]
+for name, count, right in (("anna", 50, 9), ("carl", 30, 7), ("ben", 25, 8)):
+    person = job.worker(name)
+    for number, task in enumerate(person.lease(count)):
+        person.submit(task, truth[task.image] if number % 10 < right else "living_space")
+    person.release()""",
+    "job.dashboard()",
+)
 
 
 class Scene(NamedTuple):
@@ -98,6 +111,7 @@ SCENES = {
     "annotator": Scene(ANNOTATOR, ".clnb-annotator", ".photo[src^='data:']", _select_a_box, 1000),
     "report": Scene(REPORT, ".clnb-report", ".clnb-matrix", _nothing, 1300),
     "results": Scene(RESULTS, ".clnb-results", ".tile img[src^='data:']", _nothing, 1620),
+    "job": Scene(JOB, ".clnb-job-dashboard", ".foot .state:text-is('up to date')", _nothing, 1150),
 }
 
 
