@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -18,6 +20,9 @@ from tests.conftest import ROOT
 
 #: Elements whose address a browser loads with the page.
 LOADED = ("img", "script", "iframe", "source", "video", "audio", "embed")
+
+#: Start of a guide: its title, one paragraph, and a picture with a description.
+GUIDE = re.compile(r"# .+\n\n(?=\w|`)(?:.+\n)+\n(?:!\[[^\]]{20,}\]\(|<picture>\n.+\n +<img alt=\"[^\"]{20,}\")")
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +88,30 @@ def test_pages_load_nothing_from_other_servers(site: Path, pages: dict[Path, Bea
 def _addresses(css: str) -> list[str]:
     """Return the addresses that a style sheet loads."""
     return re.findall(r"""url\(\s*["']?([^"')]+)""", css) + re.findall(r"""@import\s+["']([^"']+)""", css)
+
+
+def guides(entry: Any) -> Iterator[str]:
+    """Yield the pages of a part of the navigation."""
+    for value in entry.values() if isinstance(entry, dict) else entry:
+        yield from [value] if isinstance(value, str) else guides(value)
+
+
+def test_guides_begin_with_what_you_get_and_a_picture() -> None:
+    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    pages = list(guides([part for part in navigation if "Guides" in part]))
+    assert len(pages) > 20
+    assert {path.name for path in (ROOT / "docs" / "guides").glob("*.md")} <= {Path(page).name for page in pages}
+    bare = [page for page in pages if not GUIDE.match((ROOT / "docs" / page).read_text("utf-8"))]
+    assert bare == []
+
+
+def test_the_picture_of_the_plan_has_its_numbers() -> None:
+    table = (ROOT / "docs" / "plan.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| (.+?) \| .+? \| .+? \| (.+?) \|", table, re.MULTILINE))
+    picture = BeautifulSoup((ROOT / "docs" / "images" / "plan.svg").read_text("utf-8"), "html.parser")
+    texts = [text.get_text() for text in picture.find_all("text", class_=["row", "key"])]
+    assert len(texts) > 10
+    assert {name: rows.get(name) for name in texts[::2]} == dict(zip(texts[::2], texts[1::2], strict=True))
 
 
 def test_the_citation_has_the_keys_of_its_format_and_this_version() -> None:
