@@ -18,7 +18,20 @@ from tests.conftest import ROOT
 REFERENCE = ROOT / "docs" / "reference.md"
 COMMAND = "python -m tests.docs"
 
-#: Heading → classes below it. Those that ``cl.`` does not export are returned by something that it exports.
+#: The functions that people call first, in this order. The others follow in the order of ``cl.__all__``.
+_FIRST_FUNCTIONS = (
+    "create_project",
+    "load_project",
+    "list_projects",
+    "read_dataset",
+    "load_model",
+    "evaluate",
+    "open_results",
+    "backbones",
+    "detectors",
+)
+#: Heading → classes below it, in the order in which people meet them. Those that ``cl.`` does not export are returned
+#: by something that it exports.
 CLASSES = {
     "Projects and data": (
         "project.project.Project",
@@ -36,18 +49,6 @@ CLASSES = {
         "datasets.formats.ExportReport",
         "project.archive.PackReport",
         "examples.ExamplePhotos",
-    ),
-    "Labelling jobs": (
-        "jobs.job_list.LabellingJobs",
-        "jobs.job.LabellingJob",
-        "jobs.job.JobProgress",
-        "jobs.open_images.ImageGroup",
-        "jobs.job_results.JobConsolidation",
-        "jobs.agreement.Agreement",
-        "jobs.worker.Worker",
-        "jobs.worker.LeasedTask",
-        "jobs.leases.Acknowledgement",
-        "jobs.identity.Identity",
     ),
     "Checks": (
         "checks.findings.CheckReport",
@@ -87,6 +88,18 @@ CLASSES = {
         "evaluation.advice.items.AdviceItem",
         "evaluation.comparison.comparing.Comparison",
         "evaluation.comparison.several.VersionsComparison",
+    ),
+    "Labelling jobs": (
+        "jobs.job_list.LabellingJobs",
+        "jobs.job.LabellingJob",
+        "jobs.job.JobProgress",
+        "jobs.open_images.ImageGroup",
+        "jobs.job_results.JobConsolidation",
+        "jobs.agreement.Agreement",
+        "jobs.worker.Worker",
+        "jobs.worker.LeasedTask",
+        "jobs.leases.Acknowledgement",
+        "jobs.identity.Identity",
     ),
     "Teaching": ("teaching.exercises.Exercises", "teaching.handout.HandoutReport"),
     "Events and settings": (
@@ -132,7 +145,7 @@ def classes() -> Iterator[type]:
 
 def functions() -> Iterator[tuple[str, Any]]:
     """Yield the functions of ``cl.``, ``cl.examples`` and ``cl.teaching``."""
-    for name in cl.__all__:
+    for name in dict.fromkeys((*_FIRST_FUNCTIONS, *cl.__all__)):
         value = getattr(cl, name)
         if inspect.isfunction(value):
             yield f"cl.{name}", value
@@ -203,8 +216,9 @@ def markdown() -> str:
     ]
     for heading, names in CLASSES.items():
         links = ", ".join(f"[{_short(name)}](#{_short(name).lower()})" for name in names)
-        lines.append(f"- [{heading}](#{_anchor(heading)}): {links}")
-    lines += ["- [Errors](#errors)", "", "## Functions"]
+        lines.append(f"- [{heading}](#{anchor(heading)}): {links}")
+    lines += ["- [Errors](#errors)", "", "## Functions", ""]
+    lines += _summary({name: docstring(None, name, function) for name, function in functions()})
     for name, function in functions():
         lines += ["", f"### {name}", "", *_signature(name, function), *_text(docstring(None, name, function))]
     for heading, names in CLASSES.items():
@@ -224,6 +238,8 @@ def _class_lines(owner: type) -> list[str]:
     lines += [
         f"Has all members of [{base.__name__}](#{base.__name__.lower()}) as well." for base in listed_bases(owner)
     ]
+    told = {f"{owner.__name__}.{name}": docstring(owner, name, value) for name, value in own_members(owner)}
+    lines += ["", *_summary(told)]
     for name, value in own_members(owner):
         function = function_of(value)
         title = f"{owner.__name__}.{name}"
@@ -232,6 +248,16 @@ def _class_lines(owner: type) -> list[str]:
             lines += _signature(title, function, bound=not isinstance(value, staticmethod))
         lines += _text(docstring(owner, name, value))
     return lines
+
+
+def _summary(told: dict[str, str]) -> list[str]:
+    """Return a table of names, each a link to its entry, with the first sentence of their docstrings."""
+    rows = []
+    for name, doc in told.items():
+        sentence = re.split(r"(?<=[.:])\s", _text(doc.partition("\n\n")[0])[0], maxsplit=1)[0]
+        shown = re.sub(r"(?<!\\)\|", r"\|", re.sub(r":$", ".", sentence))
+        rows.append(f"| [`{name.partition('.')[2]}`](#{anchor(name)}) | {shown} |")
+    return ["| Name | What it does |", "| --- | --- |", *rows] if rows else []
 
 
 def _signature(name: str, function: Any, *, bound: bool = False) -> list[str]:
@@ -292,7 +318,8 @@ def _escaped(text: str) -> str:
     )
 
 
-def _anchor(heading: str) -> str:
+def anchor(heading: str) -> str:
+    """Return the anchor that GitHub and MkDocs give to a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 

@@ -19,6 +19,7 @@ from customlabels_nb.evaluation.exploring.filtering import GROUPS, SHOWN, SORTS,
 from tests.docs.reference import (
     COMMAND,
     REFERENCE,
+    anchor,
     classes,
     docstring,
     function_of,
@@ -177,7 +178,9 @@ def test_the_reference_has_each_name_once_and_its_links_lead_somewhere() -> None
     assert {name for name, function in functions()} <= set(headings)
     for owner in classes():
         assert {owner.__name__, *(f"{owner.__name__}.{name}" for name, _ in own_members(owner))} <= set(headings)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    anchors = {anchor(heading) for heading in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+    tables = set(re.findall(r"^\| \[`.+?`\]\(#(.+?)\) \| \S.*\.\S* \|$", text, re.MULTILINE))
+    assert {anchor(name) for name, _, _ in EVERYTHING if name in headings} <= tables
     assert " at 0x" not in text
     assert ":meth:" not in text
