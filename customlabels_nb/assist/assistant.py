@@ -29,7 +29,7 @@ _RUN_COLUMNS = ("run", "started", "ended", "state", "labels", "images", *PHASES,
 
 @dataclass(frozen=True)
 class AssistStatus:
-    """State of the help with labelling.
+    """State of the background training.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Assist:
 
     @property
     def test(self) -> bool:
-        """True if test images may be shown predictions. Labelled with a model's help, they flatter the model."""
+        """True if predictions are shown for test images, which can make metrics too optimistic."""
         return bool(self._training.settings["test"])
 
     def start(self, *, target: float = 0.95, budget: str | float | None = "2min", test: bool = False) -> AssistStatus:
@@ -97,12 +97,13 @@ class Assist:
         Parameters
         ----------
         target : float
-            Share of the shown predictions that has to be right, between 0.5 and 0.999. They are shown once the 95 %
-            confidence bound on check images reaches it.
+            Minimum precision of the shown predictions, between 0.5 and 0.999. They are shown once the 95 % confidence
+            bound on check images reaches it.
         budget : str or float
             Time limit for training a detector, such as "2min" or seconds.
         test : bool
-            Show predictions for test images as well. Metrics on test images that were labelled with them are too good.
+            Show predictions for test images as well. Metrics on test images that were labelled with their help are too
+            optimistic.
 
         Examples
         --------
@@ -204,9 +205,9 @@ class Assist:
         return pd.DataFrame(rows, columns=list(_RUN_COLUMNS))
 
     def keep(self, name: str) -> Any:
-        """Make a model version of what was learnt: train it like ``project.train(name)``, on the same labels.
+        """Train a model version like ``project.train(name)``, on the labels that the background training uses.
 
-        The models of the background trainings are cheap and are replaced all the time, so that none of them is stored.
+        The models that are trained in the background are simple and replaced often, so they are not stored.
 
         Examples
         --------
@@ -259,7 +260,7 @@ class Assist:
 
     @property
     def advice(self) -> list[str]:
-        """Sentences about how far predictions can be trusted, and whether more labels are worth their time."""
+        """Sentences that say how far predictions can be trusted, and whether more labels are worth the time."""
         last = self._training.latest("done")
         if last is None:
             return ["Nothing was trained yet. project.assist.train() does it now."]
@@ -291,7 +292,7 @@ class Assist:
 
     @property
     def running(self) -> dict[str, Any] | None:
-        """Progress of the running training in any kernel: phase, done, total and stopping. None if there is none."""
+        """Progress of the running training in any kernel: phase, done, total and stopping. None if no training runs."""
         return self._training.running
 
     @property
@@ -328,7 +329,7 @@ class Assist:
         Parameters
         ----------
         target : float, optional
-            Share of the labels that has to be right. By default that of :meth:`start`.
+            Minimum share of labels that are right. By default that of :meth:`start`.
         dry_run : bool
             Change nothing. ``.apply()`` of the returned object labels the images.
 
@@ -365,8 +366,9 @@ class Assist:
         """Propose labels or boxes from descriptions, before anything was labelled or trained.
 
         Proposals are predictions, which the gallery and the annotator draw dashed. While there are few labels, the
-        queue lets the proposed labels take turns. Proposals become prelabels when their precision on check images is
-        guaranteed, unless that of a model trained on your labels is. They replace those of the call before.
+        queue alternates between the proposed labels. Proposals become prelabels when their precision on check images is
+        guaranteed, unless a model trained on your labels already has this guarantee. They replace those of the previous
+        call.
 
         Boxes take seconds to a minute for each image. The time is estimated on three images first. If stopped, the
         proposals so far are stored, and the same call continues.
@@ -374,14 +376,14 @@ class Assist:
         Parameters
         ----------
         prompts : dict of str to str
-            Description of each label. The project gets the labels that it lacks.
+            Description of each label. Missing labels are added to the project.
         model : str, optional
             "siglip2", the default for labels, "owlv2", the default for boxes, "mm-grounding-dino-tiny", the folder of
             such a model, or ``"hf://user/name@revision"``. It is downloaded if it is not on this machine.
         masks : bool
             Outline the object in each box with the model of ``settings.outline_engine``, by default SAM 2.
         threshold : float, optional
-            Least confidence. By default 0.2 for boxes of OWLv2, 0.3 for those of Grounding DINO, 0.5 for images with
+            Minimum confidence. By default 0.2 for boxes of OWLv2, 0.3 for those of Grounding DINO, 0.5 for images with
             several labels, and 0 for images with one label.
         workers : int, optional
             Number of processes that share the work. Each of them loads the model.

@@ -25,7 +25,7 @@ class AutoLabels:
     frame : DataFrame
         Trusted predictions for unlabelled training images: image, label, confidence, box columns and polygon.
     threshold : float or None
-        Least confidence of a prediction, None if none can be trusted.
+        Minimum confidence of a prediction, None if no predictions can be trusted.
     text : str
         The result as a sentence.
     """

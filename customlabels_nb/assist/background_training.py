@@ -145,7 +145,7 @@ class BackgroundTraining:
 
     @property
     def running(self) -> dict[str, Any] | None:
-        """Progress of the running training in any kernel: phase, done, total and stopping. None if there is none."""
+        """Progress of the running training in any kernel: phase, done, total and stopping. None if no training runs."""
         record, event = self.runner.record, self._progress
         if record is None or record.state != "running":
             return None

@@ -151,8 +151,8 @@ class CheckReport:
         """Return the boxes affected by findings with the given code, in both datasets or only in ``split``.
 
         The columns are ``split`` and those of ``dataset.annotations``. Pass the table to :meth:`.Project.crops` to show
-        its boxes. Of twins ("BOX_REPEATED"), it has the less plausible box of each pair: a model's rather than a
-        person's, then the less confident one, then the later one.
+        its boxes. Of twins ("BOX_REPEATED"), it has the less plausible box of each pair: a model's box rather than a
+        person's, then the less confident box, then the later one.
 
         Examples
         --------

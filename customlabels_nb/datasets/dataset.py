@@ -310,9 +310,10 @@ class Dataset(NameHints):
     def split(
         self, fraction: float = 0.2, *, groups: Groups | None = None, random_state: int = 0
     ) -> tuple[Dataset, Dataset]:
-        """Split the dataset in two: first the rest, then a stratified sample of the labelled images.
+        """Split the dataset into two: the rest, and a stratified sample of the labelled images.
 
-        Images that show nothing of the labels stay in the rest, unless they are the counterexamples of a single label.
+        Images that were labelled as empty stay in the rest, unless there is only one label, for which they are the
+        negative examples.
 
         Parameters
         ----------

@@ -37,7 +37,7 @@ class ConfusionMatrix:
     counts : ndarray of int64, shape (k, k) or (k, k + 1)
         Rows are ground truth, columns are predicted, as in scikit-learn: ``counts[g, p]`` is the number of test images
         with label ``g`` that are predicted as ``p``. For single-label models, each image counts once. If thresholds
-        apply, there is a column more, for the images where no label reaches its threshold. For multi-label models,
+        apply, one more column counts the images where no label reaches its threshold. For multi-label models,
         off-diagonal cells count only the images where ``g`` is missed and ``p`` is a false positive.
     labels : tuple of str
         Labels of the rows. :attr:`columns` has those of the columns.

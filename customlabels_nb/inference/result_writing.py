@@ -281,7 +281,7 @@ class FolderWriting(Writing):
 
 
 def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
-    """Open the folder that ``detect_many(to=folder)`` writes, also while it is written, or after an interrupt.
+    """Open the folder that ``detect_many(to=folder)`` writes, even if not all results are there yet.
 
     Parameters
     ----------

@@ -59,9 +59,9 @@ class Agreement(ShownWithTable):
     pairs : DataFrame
         Two people with at least 20 common tasks: person, other, tasks, and Cohen's kappa, or f1 and mean_iou.
     confusions : DataFrame
-        Labels that such people mix up, the most frequent first: person, other, label, other_label, times and of, the
-        number of images or matched boxes to which both gave one of the labels. A missing label means nothing. Empty for
-        several labels.
+        Labels that these people mix up, the most frequent first: person, other, label, other_label, times and of, the
+        number of images or matched boxes to which both gave one of the labels. A missing label means that one of them
+        found nothing. Empty if images can have several labels.
     """
 
     metric: str

@@ -162,8 +162,8 @@ class LabellingJob:
     def similar_names(self) -> list[list[str]]:
         """Groups of names that look alike, each with the first spelling first.
 
-        They differ only in capitals, invisible characters, or letters of other alphabets, such as a Cyrillic "a".
-        The names of a group are probably of one person, see :meth:`merge_people`. Only for managers.
+        They differ only in capitals, invisible characters, or letters of other alphabets, such as a Cyrillic "a". The
+        names of a group probably belong to one person, see :meth:`merge_people`. Only for managers.
         """
         self._allow("see similar names in", "manager")
         groups: dict[str, list[str]] = {}
@@ -242,7 +242,7 @@ class LabellingJob:
 
     @property
     def agreement(self) -> Agreement:
-        """Agreement of the people: overall, per label and of each two people. Only for reviewers and managers."""
+        """Agreement of the people: overall, per label, and of each pair of people. Only for reviewers and managers."""
         self._allow("see the agreement in")
         with self._store.reading() as connection:
             row = read_job(connection, self._id)
@@ -329,7 +329,7 @@ class LabellingJob:
         Parameters
         ----------
         annotators, max_annotators, agreement, instructions, lease, members
-            As in :meth:`LabellingJobs.create`. With fewer annotators, answers that count already keep counting. Names
+            As in :meth:`LabellingJobs.create`. With fewer annotators, the answers that already count still count. Names
             of members are added, and nobody is removed.
         labels : list of str, optional
             New labels to choose from. Missing ones are added to the project.
@@ -383,7 +383,7 @@ class LabellingJob:
         self._add_people(connection, [name for name in names if name not in known], "labeler")
 
     def add_images(self, images: JobImages | None = None, *, gold: Gold | None = None) -> int:
-        """Add images of the project to the job, and return the number of those that it did not have yet.
+        """Add images of the project to the job, and return how many of them were new to it.
 
         Parameters
         ----------
@@ -410,9 +410,9 @@ class LabellingJob:
     def consolidate(self) -> job_results.JobConsolidation:
         """Combine the answers, and write the results to the datasets as one action, which can be undone.
 
-        This also happens when the last answer of the job is in. Images on which people disagree get more answers, up to
-        the job's ``max_annotators``, and then wait for :meth:`decide`. Images that somebody labelled outside of the job
-        since it was created keep their labels.
+        This also happens when the last answer of the job is stored. Images on which people disagree get more answers,
+        up to the job's ``max_annotators``, and then wait for :meth:`decide`. Images that somebody labelled outside of
+        the job since it was created keep their labels.
 
         Examples
         --------
@@ -449,7 +449,7 @@ class LabellingJob:
         Raises
         ------
         StaleEditError
-            If an image has another answer or decision than ``seen``, or needs none any more. Nothing is stored.
+            If an image has a newer answer or decision than ``seen``, or no longer needs a decision. Nothing is stored.
 
         Examples
         --------
@@ -564,7 +564,7 @@ class LabellingJob:
         return screen
 
     def disputed(self) -> DisputedTasks:
-        """Return the tasks that need a decision or have one, with skipped ones. Only for reviewers and managers.
+        """Return the tasks that need or have a decision, and the skipped ones. Only for reviewers and managers.
 
         Examples
         --------
@@ -705,10 +705,10 @@ class LabellingJob:
             self._note(connection, "remove from labelling job", me, {"person": person})
 
     def merge_people(self, person: str, *, into: str) -> None:
-        """Let two names be one person: the answers of ``person`` are those of ``into`` from now on.
+        """Merge two names of one person: the answers of ``person`` belong to ``into`` from now on.
 
         This cannot be undone. No answer is lost. Where both have answered an image, the later answer counts, and
-        somebody else is asked. Whoever uses the name ``person`` in the job is ``into``.
+        somebody else is asked. Whoever uses the name ``person`` in the job works as ``into``.
 
         Parameters
         ----------

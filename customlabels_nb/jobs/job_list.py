@@ -73,16 +73,17 @@ class LabellingJobs:
         Parameters
         ----------
         name : str
-            1 to 63 letters, digits and hyphens. A name is never used again.
+            1 to 63 letters, digits and hyphens. A name cannot be used twice, even if its job is closed.
         images : Dataset, str, DataFrame or list of str, optional
             Images to label: a dataset, "train" or "test", a query for the training set such as ``"width > 500"``, a
             table with the column ``image``, or names. By default the unlabelled training images.
         annotators : int
             Number of people who label each image, 1 to 9.
         max_annotators : int, optional
-            Most people to ask about an image on which the first do not agree. By default ``annotators``.
+            Maximum number of people to ask about an image on which the first ones do not agree. By default
+            ``annotators``.
         agreement : float
-            Least confidence of a consensus, between 0 and 1.
+            Minimum confidence of a consensus, between 0 and 1.
         labels : list of str, optional
             Labels to choose from. Missing ones are added to the project. By default all labels of the project.
         task : {"single-label", "multi-label", "boxes", "polygons"}, optional
@@ -94,15 +95,15 @@ class LabellingJobs:
         members : "open" or list of str
             "open" lets everybody label who can open the project. Otherwise, names of the labelers.
         gold : Dataset, DataFrame or dict, optional
-            Images with known answers: a labelled dataset, an annotations table, or a dict of image to answer. They are
-            mixed in, first five for each person and then one in ten, and look like all others.
+            Images with known answers: a labelled dataset, an annotations table, or a dict of image to answer. They look
+            like all other images. Each person gets five of them first, and then one in ten images.
 
         Raises
         ------
         InputError
             If an argument is invalid, or an image is not in the project.
         NotAllowedError
-            If there is or was a job of this name.
+            If there is or was a job with this name.
         StoreError
             If the project is on a network disk with an SQLite database.
 

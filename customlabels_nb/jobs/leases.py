@@ -92,7 +92,7 @@ class Acknowledgement:
     answer : int
         Number of the answer in ``job.answers``.
     counted : bool
-        True if the answer counts. All other answers are stored as well.
+        True if the answer counts. Answers that do not count are stored as well.
     reason : str
         Reason why it does not count, such as "late": others have answered meanwhile. Empty if it counts.
     """

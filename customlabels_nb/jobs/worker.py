@@ -51,7 +51,7 @@ class LeasedTask:
     id, image : str
         Random name of the lease, and the image to label.
     until : datetime
-        Time of the database until which nobody else is asked. An answer is accepted after it as well.
+        Time until which nobody else is asked, by the clock of the database. Later answers are accepted as well.
     answer
         Your answer so far: a label, a list of labels or boxes, or None if there is none, or nothing to label.
     """
@@ -174,7 +174,7 @@ class Worker:
             return tasks
 
     def renew(self) -> int:
-        """Hold the leased tasks from now on for another lease, and return how many are still held.
+        """Renew the leases of the held tasks, and return how many tasks are still held.
 
         Examples
         --------
@@ -212,7 +212,7 @@ class Worker:
         key : str, optional
             Unique id of this answer. Submitting it again with the same id stores nothing more.
         patience : float
-            Seconds to try again while the database cannot be reached. After them, a StoreError is raised.
+            Seconds to retry while the database cannot be reached. After that, a StoreError is raised.
 
         Examples
         --------
@@ -284,7 +284,8 @@ class Worker:
     def release(self, tasks: Sequence[LeasedTask] | None = None) -> int:
         """Give back leased tasks, so that others are asked, and return their number.
 
-        By default these are all of this worker, except for those that another worker of this person has renewed since.
+        By default, these are all tasks of this worker, except those that another worker of this person has renewed
+        since.
 
         Examples
         --------

@@ -275,8 +275,8 @@ class Model(Runnable):
         Parameters
         ----------
         thresholds : number, dict, "most confident", "assumed" or None
-            One threshold for all labels, or thresholds by label (other labels keep theirs), in any number of views.
-            "most confident" returns the label with the highest confidence, if the model has one label per image.
+            One threshold for all labels, or thresholds by label (other labels keep theirs). They apply to any number of
+            views. "most confident" returns the label with the highest confidence, if the model has one label per image.
             "assumed" restores the thresholds with the highest F1 on the test set. None restores the default: "most
             confident" for models of one label per image, otherwise "assumed".
 
@@ -547,8 +547,8 @@ class Model(Runnable):
         The images are not copied. The copy refers to their current paths. If copying is stopped or fails, this is
         recorded in the status of the copy, and copying can be repeated with the same name.
 
-        Policies that were put through the Rekognition-compatible endpoint apply here too: a denial always, and for a
-        project with policies, copies to projects in another folder need one that allows them.
+        Policies that were set through the Rekognition-compatible endpoint apply here too. A denial always applies. If a
+        project has policies, copying to a project in another folder requires one that allows it.
 
         Parameters
         ----------

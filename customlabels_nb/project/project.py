@@ -293,8 +293,8 @@ class Project(NameHints):
             project's folder. A DataFrame needs a column ``image``, and may have a column ``label``, box columns
             (``left, top, width, height``, ``xmin, ymin, xmax, ymax`` or ``bbox``) and any other columns, which are
             stored too. Boxes that are all between 0 and 1 are ratios of the image size. An iterator of DataFrames is
-            stored as one action with only one of them in memory. All rows of an image must be in one of them, and
-            others cannot write to the project meanwhile.
+            stored as one action with only one of them in memory. All rows of an image must be in the same DataFrame.
+            Nobody else can write to the project meanwhile.
         split : {"train", "test"}
             Dataset to add the images to.
         labels_from : {"folders"}, optional
@@ -314,10 +314,9 @@ class Project(NameHints):
             datasets are not checked.
         on_known : {"fill", "replace", "skip"}
             What to do with the annotations of images that are already in the dataset. "fill" gives them to images
-            without labels, and reports each image whose labels differ. "replace" replaces the labels of the images for
-            which the source has an answer: annotations, or that there is nothing to label. Annotations that are equal
-            keep their author, time and outline, and images that somebody is labelling in a job are left as they are.
-            "skip" only adds new images.
+            without labels, and reports each image whose labels differ. "replace" replaces the labels of the images that
+            are labelled in the source, also as empty. Equal annotations keep their author, time and outline, and images
+            that somebody is labelling in a job are not changed. "skip" only adds new images.
 
         Returns
         -------
@@ -416,10 +415,10 @@ class Project(NameHints):
     def auto_refresh(self, every: str | float | EllipsisType | None = ...) -> float | None:
         """Refresh the sources when a labelling screen opens and the last refresh is older than ``every``.
 
-        This is :meth:`refresh` for the gallery, the annotator, the review and the screens of labelling jobs, for
-        everybody who opens the project. A screen waits for at most two seconds. Then the refresh continues in the
-        background. If a source cannot be reached, the screen says so and opens. Running labelling jobs take the new
-        images of the dataset or query that they were created with.
+        This applies to the gallery, the annotator, the review and the screens of labelling jobs, for everybody who
+        opens the project. A screen waits for at most two seconds. Then the refresh continues in the background. If a
+        source cannot be reached, the screen says so and opens. Running labelling jobs take the new images of the
+        dataset or query that they were created with.
 
         Parameters
         ----------
@@ -978,8 +977,8 @@ class Project(NameHints):
             Dataset whose boxes are shown.
         annotations : DataFrame, optional
             Show only these boxes, with the columns ``image``, ``label``, ``left``, ``top``, ``width`` and ``height``,
-            and optionally ``polygon`` and ``confidence``. Those that the dataset does not have are predictions, except
-            those with a time in ``created``: they were removed or moved since, and are left out.
+            and optionally ``polygon`` and ``confidence``. Boxes that are not in the dataset are shown as predictions.
+            Those with a time in ``created`` have been removed or moved since, and are left out.
         page_size : {4, 6, 9, 24, 48, 100}
             Number of boxes per page.
         sort : {"doubt", "similarity", "uncertainty", "size", "aspect", "name", "added", "random"}
@@ -1016,7 +1015,7 @@ class Project(NameHints):
         return screens.open_gallery(self._location, split, query, page_size=page_size, assist=self.assist, given=given)
 
     def map(self, split: t.Split = t.TRAIN, *, crops: bool = False, random_state: int = 0) -> ProjectMap:
-        """Open a map on which every image is a point beside similar ones. Select points with the lasso and label them.
+        """Open a map on which similar images are close to each other. Select points with the lasso and label them.
 
         Missing features of the packaged network are computed first, in the background. Another :attr:`embedding_model`
         needs :meth:`embed`. Until the layout has been computed, the map shows the first two principal components. See
@@ -1218,8 +1217,8 @@ class Project(NameHints):
 
         Half of the sample is drawn uniformly at random, and measures the precision in the field. The other half are the
         least certain of the other images, from which a model learns most. Enter judges the page or the selected images
-        as right, Delete as wrong, and 1–9 give another label. Boxes can be corrected, and missed ones be drawn. Each
-        verdict is stored immediately in the folder ``feedback`` of the project. The same call continues with them.
+        as right, Delete as wrong, and 1–9 give another label. Boxes can be corrected, and missed boxes can be drawn.
+        Each verdict is stored immediately in the folder ``feedback`` of the project. The same call continues with them.
 
         ``submit()`` adds the judged images to train with their confirmed or corrected labels. As in the Predictions tab
         of other services, an image whose predictions are wrong is added as well, but without a label and with the
@@ -1316,16 +1315,16 @@ class Project(NameHints):
         budget : str or float, optional
             Wall-clock time limit, counted from this call: "90s", "2min", "best" or seconds. Predicting the test images
             counts as well, unless it would take too much of the budget. In that case, a message gives the expected
-            time. The least that a network is trained is one step, from under a second to several, after the images are
-            loaded. Notes say if a budget is too short to learn much. By default, detectors get two minutes. Classifiers
-            take a second or two, and are only fine-tuned if a budget is given.
+            time. A network is always trained for at least one step, which takes up to several seconds after the images
+            are loaded. Notes say if the budget is too short to learn much. By default, detectors get two minutes.
+            Classifiers take a second or two, and are only fine-tuned if a budget is given.
         steps : int, optional
             Number of steps, instead of a budget. The same steps and seed as in an earlier training run reproduce that
             run on CPU.
         base : str, optional
             Version to start from, or "latest" for the newest. A classifier uses it only if this gives better results on
-            held-out images. A detector uses it if it knows one of the labels, unless it finds little on held-out
-            images, which exist from 300 training images on.
+            held-out images. A detector uses it if the version has one of the labels, unless its results on held-out
+            images are poor. Detectors hold out images only if there are at least 300 training images.
         backbone : str, optional
             Backbone, see :func:`customlabels_nb.backbones`: a name, or a size: "small", "base" or "large". "auto" is
             the largest size that suits the device and the budget, or the packaged backbone if no weights can be
@@ -1347,8 +1346,8 @@ class Project(NameHints):
         device : str, optional
             Device to train on: "cuda", "mps" or "cpu". By default the first of these that is available.
         machine_labels : bool
-            Train on labels by models too, such as those of ``project.assist.auto_label()``. By default, images with
-            such labels are left out. Test images with such labels are always left out.
+            Also train on labels that models gave, such as those of ``project.assist.auto_label()``. By default, images
+            with such labels are left out. Test images with such labels are always left out.
         workers : int, optional
             Number of processes, including this one, that share the images of each training step. The size of a step
             stays the same: 8 images for a detector, so up to 8 processes can share it. For a classifier, only
@@ -1602,7 +1601,7 @@ class Project(NameHints):
         Raises
         ------
         InputError
-            If there is not either a text or an image, or the text is empty or too long.
+            If neither or both of a text and an image are given, or the text is empty or too long.
         NotAllowedError
             If no image has vectors yet.
         WeightsUnavailableError
@@ -1631,10 +1630,10 @@ class Project(NameHints):
         progress: bool = True,
         events: Events | Listener | None = None,
     ) -> pd.DataFrame:
-        """Return the places of images on a plane, on which similar images are close.
+        """Return coordinates of the images on a plane, on which similar images are close to each other.
 
-        At most 5,000 images are laid out together, by UMAP if it is installed and otherwise by t-SNE. The others are
-        placed by their neighbours, and so are images that are added later: no image moves until ``again=True``.
+        At most 5,000 images are laid out together, by UMAP if it is installed and otherwise by t-SNE. The others, and
+        images that are added later, are placed next to similar ones. No image moves until ``again=True``.
 
         Parameters
         ----------
@@ -1650,12 +1649,12 @@ class Project(NameHints):
         -------
         DataFrame
             Columns image, x and y, without the images that have no features. Its ``attrs`` have the number of images
-            that were ``laid_out``, ``placed`` by neighbours, and are ``without_features``.
+            that were ``laid_out``, ``placed`` next to similar ones, or are ``without_features``.
 
         Raises
         ------
         NotAllowedError
-            If no image has features of another network.
+            If ``embedding_model`` is another network, and no image has its features.
         NotEnoughDataError
             If fewer than 5 different images have features, or all of them are alike.
 

@@ -176,7 +176,7 @@ def unpack_project(
 ) -> Project:
     """Unpack a zip file written by ``project.pack`` into a new folder ``<folder>/<name>`` and open the project.
 
-    Assist and automatic refreshes are switched off in it, so that no training starts and no URL is requested by itself.
+    Assist and automatic refreshes are switched off in it, so opening it neither starts a training nor requests a URL.
 
     Parameters
     ----------

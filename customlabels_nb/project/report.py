@@ -235,7 +235,7 @@ class Report(NameHints, Evaluation):
         ----------
         baseline : Report, optional
             Report of an earlier version to compare with, shown next to this one. Differences are this report's metrics
-            minus its, both by its decision, as in :meth:`compare`.
+            minus those of the baseline, both by the decision of the baseline, as in :meth:`compare`.
 
         Returns
         -------
@@ -294,9 +294,10 @@ class Report(NameHints, Evaluation):
     ) -> Gallery:
         """Open the gallery with a picture of each wrong box of a detector, to see and correct the ground truth.
 
-        Predicted boxes are dashed, with their confidence, and true ones solid. Boxes with a wrong label are true ones
-        with the predicted label beside theirs. The mistakes are those at the thresholds of the report. Test images
-        that are corrected there are counted, and a note of later reports says how many. See :meth:`.Project.crops`.
+        Predicted boxes are dashed, with their confidence, and true ones solid. A box with a wrong label is shown as the
+        true box, with the predicted label beside the true one. The mistakes are those at the thresholds of the report.
+        Test images that are corrected there are counted, and a note of later reports says how many. See
+        :meth:`.Project.crops`.
 
         Parameters
         ----------
@@ -362,7 +363,7 @@ class Report(NameHints, Evaluation):
             Longest side of the thumbnails.
         baseline : Report, optional
             Report of an earlier version to compare with, shown next to this one. Differences are this report's metrics
-            minus its, both by its decision, as in :meth:`compare`.
+            minus those of the baseline, both by the decision of the baseline, as in :meth:`compare`.
 
         Examples
         --------
@@ -789,13 +790,13 @@ def evaluate(
         Labels, in order and optionally with colors. By default, the labels of the dataset passed as ``truth``. Those
         that neither table has are listed, but do not count towards the averages.
     thresholds : number, dict, "most confident", "assumed" or "cross-validated", optional
-        Decision which predictions are answers. By default, it is "most confident" if the task is "single-label", where
-        the label with the highest confidence is the answer for an image, and otherwise "assumed". A number or a dict is
-        the minimum confidence of a prediction, for all labels or by label (``thresholds=model.thresholds``). With
-        "assumed" (or "best"), and for labels missing in a dict, it is the threshold with the label's highest F1. A dict
-        may name labels that neither table has, which are listed like those of ``labels``. "cross-validated" chooses
-        these thresholds for each fifth of the images from the other four fifths, so that the metrics are not biased by
-        the choice. The thresholds shown are the means of the five.
+        Rule that decides which predictions are answers. By default, it is "most confident" if the task is
+        "single-label", where the label with the highest confidence is the answer for an image, and otherwise "assumed".
+        A number or a dict is the minimum confidence of a prediction, for all labels or by label
+        (``thresholds=model.thresholds``). With "assumed" (or "best"), and for labels missing in a dict, it is the
+        threshold with the label's highest F1. A dict may name labels that neither table has, which are listed like
+        those of ``labels``. "cross-validated" chooses these thresholds for each fifth of the images from the other four
+        fifths, so that the metrics are not biased by the choice. The thresholds shown are the means of the five.
     task : {None, "single-label", "multi-label", "boxes", "polygons"}
         Task to evaluate. By default "boxes" if a table has a box, "single-label" if there are several labels and no
         image has two in ``truth``, otherwise "multi-label". With "single-label", images with two labels are left out.

@@ -86,21 +86,20 @@ class Runnable(NameHints, ABC):
             next request starts it again. By default unchanged, and "never" at the first start.
         views : int, optional
             Number of views of each image over which predictions are averaged: 1, 2 (the image and its mirror image), or
-            4 (for a classifier also the centre of both, for a detector both at 1.25 times the size). The network takes
-            as many times as long, and a detector with four views five times. By default unchanged, and 1 at the first
-            start.
+            4 (for a classifier also the centre of both, for a detector both at 1.25 times the size). Prediction takes
+            that many times as long, or five times as long for a detector with four views. By default unchanged, and 1
+            at the first start.
 
-            For classifiers trained on 2 or 5 images per label of seven sets, a mirrored view changed the accuracy by
-            -0.006 to +0.010, and a third, cropped view by -0.017 to +0.019 in total: up on textures and drawn flowers,
-            down on digits.
+            On seven datasets with 2 or 5 training images per label, a mirrored view changed the accuracy of classifiers
+            by -0.006 to +0.010, and a third, cropped view by -0.017 to +0.019 in total: it rose on textures and drawn
+            flowers, and fell on digits.
 
-            A detector fuses the boxes of an object in all views, and lowers the confidence of a box that only some
-            views have. After 100 training steps on five sets, five seeds each, two views raised AP50 by 0.002 on
-            average and AP by 0.021, four views by 0.003 and 0.029 (small objects by 0.055, raccoons not at
-            all). At the first start with several views, the thresholds of a project's detector are chosen on its test
-            images in these views. The stored evaluation is that of one view.
-
-            One view is better if the mirror image of an object has a different label, such as an arrow to the left.
+            A detector merges the boxes of an object from all views, and lowers the confidence of a box that only some
+            views have. On five datasets, with five seeds and 100 training steps, two views raised AP50 by 0.002 on
+            average and AP by 0.021, four views by 0.003 and 0.029 (small objects by 0.055, raccoons not at all). At the
+            first start with several views, the thresholds of a project's detector are chosen on its test images in
+            these views. The stored evaluation uses one view. Keep one view if the mirror image of an object has a
+            different label, such as an arrow to the left.
 
         Raises
         ------
@@ -172,8 +171,8 @@ class Runnable(NameHints, ABC):
         threshold : float, dict, "most confident" or "assumed", optional
             Minimum confidence of a prediction (between 0 and 1), for all labels or by label. By default, the model's
             decision: the most confident label if images have one label, otherwise each label's own threshold
-            ("assumed"). 0 returns everything, for a detector at most the number of boxes that it was trained for
-            (``max_boxes`` of ``project.train``).
+            ("assumed"). 0 returns everything, which is for a detector at most the number of boxes that it was trained
+            for (``max_boxes`` of ``project.train``).
         max_results : int, optional
             Maximum number of results. The most confident ones are returned.
 
@@ -331,12 +330,12 @@ class Runnable(NameHints, ABC):
             ``data``, a project's version is evaluated on the test images as they were when it was trained, without
             running it.
         thresholds : number, dict, "most confident", "assumed", "best" or "cross-validated", optional
-            Decision which predictions are answers, by default that of the model. A number or a dict is the minimum
-            confidence of a prediction (between 0 and 1), for all labels or by label. "most confident" is the label with
-            the highest confidence, for models of one label per image. Labels missing in a dict have the model's own
-            thresholds, and so has "assumed" with ``data``. "best", and "assumed" without ``data``, choose the threshold
-            with the highest F1 on the evaluated images for each label. "cross-validated" chooses the thresholds for
-            each fifth of the images from the other four fifths.
+            Rule that decides which predictions are answers, by default that of the model. A number or a dict is the
+            minimum confidence of a prediction (between 0 and 1), for all labels or by label. "most confident" is the
+            label with the highest confidence, for models of one label per image. Labels missing in a dict have the
+            model's own thresholds, and so has "assumed" with ``data``. "best", and "assumed" without ``data``, choose
+            the threshold with the highest F1 on the evaluated images for each label. "cross-validated" chooses the
+            thresholds for each fifth of the images from the other four fifths.
 
         Returns
         -------

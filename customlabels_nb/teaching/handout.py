@@ -46,7 +46,7 @@ c.ClearSolutions.code_stub = {{"python": ""}}
 
 @dataclass(frozen=True)
 class HandoutReport:
-    """Lab that was written.
+    """Result of :func:`write_handout` for one lab.
 
     Attributes
     ----------

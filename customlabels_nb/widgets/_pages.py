@@ -155,8 +155,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             ``"label == 'apple' and width > 100"``.
         **change
             Values of ``show``, ``label``, ``predicted``, ``annotator``, ``search``, ``sort``, ``random_state``,
-            ``like``, ``text``, ``confidence``. See :class:`customlabels_nb.labeling.view.Query`. Without any argument,
-            shows all images.
+            ``like``, ``text``, ``confidence``. See :class:`customlabels_nb.labeling.view.Query`. Without arguments, all
+            images are shown.
 
         Raises
         ------

@@ -84,7 +84,7 @@ class Annotator(ImagePages):
     def data(self) -> list[dict[str, Any]]:
         """Shapes of the image in focus in the format of ipyannotations: ``xyxy`` of boxes, ``points`` of polygons.
 
-        The rings of a polygon with holes or several parts are joined to one.
+        The rings of a polygon with holes or several parts are joined into one.
         """
         names = self.session.images_at([(self._focus, self._focus)])
         shapes = self.session.shapes(names[0])["shapes"] if names else []

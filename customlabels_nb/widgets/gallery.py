@@ -163,7 +163,7 @@ class Gallery(EditedPages):
         Parameters
         ----------
         callback : callable
-            Function of the labels in the format of :attr:`data`.
+            Function to call with the labels, in the format of :attr:`data`.
 
         Examples
         --------

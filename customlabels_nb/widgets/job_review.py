@@ -78,7 +78,7 @@ class JobReview(Review):
         return self._notify(self.session.take(self._chosen(images), number))
 
     def ask_one_more(self, images: Sequence[str] | None = None) -> EditResult:
-        """Ask one person more about images, by default the selected ones. They leave the review until then.
+        """Ask one more person about images, by default the selected ones. They leave the review until somebody answers.
 
         Examples
         --------

@@ -28,7 +28,7 @@ class NameQuestion(MessageHandler, anywidget.AnyWidget):
     job : str
         Name of the labelling job.
     screen : ImagePages or None
-        Screen that takes the place of the question, None until there is a name.
+        Screen that replaces the question, None until a name is given.
     """
 
     _esm = join_modules(STATIC / "name_question/name_question.js")

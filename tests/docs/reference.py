@@ -120,14 +120,13 @@ _WIRING = {
     "Dataset.split_mask",
     "VideoDetection.note",
 }
-_INTRODUCTION = """Some arguments mean the same everywhere. `split` is "train" or "test". `threshold` is what the
-confidences that one call returns must reach, `thresholds` the rule by which a model or a report decides.
-`random_state` is the seed of what is drawn at random. `note` is kept in the history. `confirm=True` answers the
-question that would be asked before something is gone. `progress=False` shows no bar, and `events` is a function that
-is called with each event, or a `cl.Events`, by which work can also be cancelled. Objects are written with `to`, in a
-format or to a folder, models are exported as programs, and projects are packed. `ax` is the matplotlib axes to draw
-on; new ones unless given. Boxes are `left, top, width, height` in pixels of the upright image, confidences and
-thresholds lie between 0 and 1. All errors are those of the [tree at the end](#errors)."""
+_INTRODUCTION = """Some arguments mean the same everywhere. `split` is "train" or "test". `threshold` is the minimum
+confidence of the predictions that a call returns, and `thresholds` is the rule by which a model or a report decides
+which predictions are answers. `random_state` is the random seed. `note` is kept in the history. `confirm=True` skips
+the question that is asked before something is deleted. `progress=False` hides the progress bar. `events` is a function
+that is called with each event, or a `cl.Events`, with which the work can also be cancelled. `ax` is the matplotlib axes
+to draw on, by default new ones. Boxes are `left, top, width, height` in pixels of the upright image. Confidences and
+thresholds are between 0 and 1. All exceptions are listed [at the end](#errors)."""
 _ROLE = re.compile(r":(?:meth|func|class|attr|data|mod|exc):`([^`]+)`")
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
 _LISTED = ("Parameters", "Attributes", "Returns", "Raises", "Yields")

@@ -59,8 +59,8 @@ class Filter:
     images : tuple of str, optional
         Names of the images to select.
     sort : str
-        "confident" (the most confident mistakes first, then the most confident hits), "unsure" (confidences closest to
-        the threshold first or, without thresholds, the lowest), "name" or "given".
+        "confident" (the most confident mistakes first, then the most confident correct predictions), "unsure"
+        (confidences closest to the threshold first or, without thresholds, the lowest), "name" or "given".
 
     Examples
     --------

@@ -185,7 +185,7 @@ def licence_of(name: str) -> str:
 
 
 def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
-    """Download pretrained models, for use without a network later. Those that are on this machine are only listed.
+    """Download pretrained models for later use without a network. Models on this machine are only listed.
 
     Parameters
     ----------
