@@ -1,7 +1,7 @@
 """Choose images to label with scikit-activeml for ``assist.py``, in scikit-activeml's own environment.
 
-Called with the path of an ``.npz`` file (features, targets, page, most) and a seed. Prints the positions that margin
-sampling, TypiClust and BADGE ask for, in order, as JSON. Each starts without labels and learns the true label of the
+Called with the path of an ``.npz`` file (features, targets, page, most), a seed, and the names of strategies (all if
+there are none). Prints the positions that these ask for, in order, and the seconds as JSON. Each starts without labels and learns the true label of the
 images of a page before it chooses the next page.
 """
 
@@ -13,6 +13,7 @@ import warnings
 
 import numpy as np
 import skactiveml
+from _measure import Stopwatch
 from skactiveml.classifier import SklearnClassifier
 from skactiveml.pool import Badge, TypiClust, UncertaintySampling
 from sklearn.linear_model import LogisticRegression
@@ -45,8 +46,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     data, random_state = np.load(sys.argv[1]), int(sys.argv[2])
     arguments = data["features"], data["targets"], int(data["page"]), int(data["most"]), random_state
-    found = {name: ask(name, *arguments) for name in ("margin", "TypiClust", "BADGE")}
-    print(json.dumps({"what": f"scikit-activeml {skactiveml.__version__}", "asked": found}))
+    what = ", ".join([f"scikit-activeml {skactiveml.__version__}", *sys.argv[3:]])
+    watch = Stopwatch()
+    found = {name: ask(name, *arguments) for name in sys.argv[3:] or ("margin", "TypiClust", "BADGE")}
+    print(json.dumps({"what": what, "asked": found, **watch.read()}))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from _measure import alternate, bound, figure, heading, last_json, ratio, spread
+from _measure import Stopwatch, alternate, bound, figure, heading, last_json, ratio, spread
 
 SIZES = {"images": 100_000, "labels": 80}
 QUICK_SIZES = {"images": 10_000, "labels": 80}
@@ -48,13 +48,13 @@ def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]
     if shuffled:
         predictions = predictions.sample(frac=1, random_state=0)
     del confidence
-    memory, started = _peak(anew=True), time.perf_counter()
+    memory, watch, started = _peak(anew=True), Stopwatch(), time.perf_counter()
     report = cl.evaluate(truth, predictions)
     rows = len(report.per_image)
-    took = time.perf_counter() - started
+    took = watch.read()
     columns = ("threshold", "average_precision", "precision", "recall", "f1")
     return {
-        "seconds": took,
+        **took,
         "peak": _peak() - memory,
         "rows": rows,
         "confusion": report.confusion_matrix.counts.tolist(),
@@ -64,11 +64,12 @@ def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]
 
 def run_peer(sizes: dict[str, int], thresholds: list[float]) -> dict[str, Any]:
     """Compute scikit-learn's metrics of the same confidences from existing matrices and given thresholds."""
+    import sklearn
     from sklearn import metrics
 
     true, confidence = draw(**sizes)
     has = true[:, None] == np.arange(confidence.shape[1])
-    memory, started = _peak(anew=True), time.perf_counter()
+    memory, watch, started = _peak(anew=True), Stopwatch(), time.perf_counter()
     best, average_precision, parts = [], [], []
     for label in range(confidence.shape[1]):
         precision, recall, _ = metrics.precision_recall_curve(has[:, label], confidence[:, label])
@@ -85,8 +86,10 @@ def run_peer(sizes: dict[str, int], thresholds: list[float]) -> dict[str, Any]:
     confusion = metrics.confusion_matrix(true, predicted, labels=range(confidence.shape[1]))
     accuracy = metrics.accuracy_score(true, predicted)
     parts.append(time.perf_counter())
+    took = watch.read()
     return {
-        "seconds": parts[-1] - started,
+        **took,
+        "what": f"scikit-learn {sklearn.__version__}",
         "parts": np.diff([started, *parts]).tolist(),
         "peak": _peak() - memory,
         "best": best,

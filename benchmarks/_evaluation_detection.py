@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from _measure import alternate, bound, figure, heading, last_json, ratio, spread
+from _measure import Stopwatch, alternate, bound, figure, heading, last_json, ratio, spread
 
 SIZES = {"images": 20_000, "boxes": 150_000, "labels": 80}
 QUICK_SIZES = {"images": 2_000, "boxes": 15_000, "labels": 80}
@@ -71,15 +71,15 @@ def run_ours(sizes: dict[str, int]) -> dict[str, Any]:
     truth, predictions = (_table(drawn) for drawn in draw(**sizes))
     images = pd.DataFrame({"image": _names(np.arange(sizes["images"]))})
     cl.evaluate(truth[:100], predictions[:100])  # imports on first use
-    memory, started = _peak(), time.perf_counter()
+    memory, watch = _peak(), Stopwatch()
     report = cl.evaluate(truth, predictions, images)
     rows = len(report.per_image)
-    took = time.perf_counter() - started
+    took = watch.read()
     moved = _slide(report.outcomes)
     per_label = report.per_label.set_index("label")["average_precision"]
     figures = report.summary.set_index("metric")["value"]
     return {
-        "seconds": took,
+        **took,
         "peak": _peak() - memory,
         "rows": rows,
         "slide": moved,
@@ -103,6 +103,7 @@ def _slide(boxes: Any) -> float:
 
 def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
     """Compute faster-coco-eval's average precision of the same boxes, given as the dicts of its files."""
+    import faster_coco_eval
     from faster_coco_eval import COCO, COCOeval_faster
 
     truth, predictions = draw(**sizes)
@@ -120,7 +121,7 @@ def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
         {"score": score, **row}
         for row, score in zip(_rows(predictions), predictions["confidence"].tolist(), strict=True)
     ]
-    memory, moments = _peak(), [time.perf_counter()]
+    memory, watch, moments = _peak(), Stopwatch(), [time.perf_counter()]
     coco = COCO(dataset)
     found = coco.loadRes(results)
     moments.append(time.perf_counter())
@@ -131,9 +132,11 @@ def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
     moments.append(time.perf_counter())
     evaluation.accumulate()
     moments.append(time.perf_counter())
+    took = watch.read()
     precision, recall = evaluation.eval["precision"][:, :, :, 0, 0], evaluation.eval["recall"][:, :, 0, 0]
     return {
-        "seconds": moments[-1] - moments[0],
+        **took,
+        "what": f"faster-coco-eval {faster_coco_eval.__version__}",
         "parts": np.diff(moments).tolist(),
         "peak": _peak() - memory,
         "average_precision": precision[0].mean(axis=0).tolist(),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import fastai
 import torch
+from _measure import Stopwatch
 from fastai.vision.all import (
     CategoryBlock,
     DataBlock,
@@ -37,7 +37,7 @@ def main() -> None:
     task = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     torch.set_num_threads(task["threads"])
     facts = backbone_named("efficientnet_lite0")
-    started = time.perf_counter()
+    watch = Stopwatch()
     set_seed(task["random_state"], reproducible=True)
     photos = [*task["train"], *task["test"]]
     block = DataBlock(
@@ -56,9 +56,9 @@ def main() -> None:
     with learner.no_bar(), learner.no_logging():
         learner.fine_tune(EPOCHS)
         probabilities, _ = learner.get_preds()
-    took = time.perf_counter() - started
+    took = watch.read()
     version = f"fastai {fastai.__version__}, torch {torch.__version__}, fine_tune({EPOCHS}), batches of {BATCH}"
-    print(json.dumps({"seconds": took, "probabilities": probabilities.tolist(), "what": version}), flush=True)
+    print(json.dumps({**took, "probabilities": probabilities.tolist(), "what": version}), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import fastai
 import torch
+from _measure import Stopwatch
 from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Normalize, Resize, vision_learner
 
 from customlabels_nb.models.backbones import backbone_named, imagenet_weights
@@ -38,12 +38,12 @@ def main() -> None:
     learner = vision_learner(loaders, facts.architecture, pretrained=False, normalize=False)
     weights = {key: value for key, value in imagenet_weights().items() if not key.startswith("classifier.")}
     learner.model[0].model.load_state_dict(weights, strict=True)
-    started = time.perf_counter()
+    watch = Stopwatch()
     with learner.no_bar(), learner.no_logging():
         learner.get_preds(dl=loaders.test_dl(photos, bs=BATCH, num_workers=task["threads"]))
-    took = time.perf_counter() - started
+    took = watch.read()
     version = f"fastai {fastai.__version__}, torch {torch.__version__}, get_preds, batches of {BATCH}"
-    print(json.dumps({"seconds": took, "what": version}), flush=True)
+    print(json.dumps({**took, "what": version}), flush=True)
 
 
 if __name__ == "__main__":

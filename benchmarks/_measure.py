@@ -74,6 +74,23 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+class Stopwatch:
+    """Measure seconds and processor seconds since its creation, with those of child processes that have ended."""
+
+    def __init__(self) -> None:
+        self._started = self._now()
+
+    def read(self) -> dict[str, float]:
+        """Return ``seconds`` and ``cpu``."""
+        return {name: now - self._started[name] for name, now in self._now().items()}
+
+    @staticmethod
+    def _now() -> dict[str, float]:
+        spent = os.times()  # in hundredths of a second, so only that of child processes
+        ended = spent.children_user + spent.children_system
+        return {"seconds": time.perf_counter(), "cpu": time.process_time() + ended}
+
+
 def alternate(rounds: int, *works: Callable[[], float]) -> list[list[float]]:
     """Call ``works`` in turn ``rounds`` times and return their results, so that disturbances affect all of them."""
     results: list[list[float]] = [[] for _ in works]
@@ -98,18 +115,25 @@ def own_environment(packages: Sequence[str], module: str) -> list[str]:
 
     Without uv, or if the packages cannot be installed, print a message and exit with code 0.
     """
-    uv = os.environ.get("UV") or shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
-    if uv is None:
+    command = uv_command(packages)
+    if command is None:
         print(f"uv is not installed, but the environment of {module} needs it: pip install uv")
         sys.exit(0)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [uv, "run", "--no-project", "--python", version]
-    command += [word for name in packages for word in ("--with", name)]
-    tried = subprocess.run([*command, "python", "-c", f"import {module}"], capture_output=True, text=True, check=False)
+    tried = subprocess.run([*command, "-c", f"import {module}"], capture_output=True, text=True, check=False)
     if tried.returncode:
         print(f"Cannot create an environment for {module}:\n{tried.stderr[-2000:]}")
         sys.exit(0)
-    return [*command, "python"]
+    return command
+
+
+def uv_command(packages: Sequence[str]) -> list[str] | None:
+    """Return a command that runs a Python file in a uv environment with these packages, or None without uv."""
+    uv = os.environ.get("UV") or shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    if uv is None:
+        return None
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    wanted = [word for name in packages for word in ("--with", name)]
+    return [uv, "run", "--no-project", "--python", version, *wanted, "python"]
 
 
 def in_fresh_process(code: str, *arguments: str) -> dict[str, Any]:

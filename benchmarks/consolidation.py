@@ -130,7 +130,7 @@ def accuracy_part(seeds: int) -> None:
                 path = Path(folder) / "answers.npz"
                 np.savez(path, person=person, given=given)
                 peer = last_json([*crowdkit, str(Path(__file__).parent / "_consolidation_crowdkit.py"), str(path)])
-            found |= {who: np.array(labels) for who, labels in peer.items()}
+            found |= {who: np.array(labels) for who, labels in peer["labels"].items()}
             for who, labels in found.items():
                 right = labels == truth
                 each = [
