@@ -1,8 +1,8 @@
 """Choose images to label with scikit-activeml for ``assist.py``, in scikit-activeml's own environment.
 
 Called with the path of an ``.npz`` file (features, targets, page, most), a seed, and the names of strategies (all if
-there are none). Prints the positions that these ask for, in order, and the seconds as JSON. Each starts without labels and learns the true label of the
-images of a page before it chooses the next page.
+there are none). Prints the positions that these ask for, in order, and the seconds as JSON. Each starts without labels
+and learns the true label of the images of a page before it chooses the next page.
 """
 
 from __future__ import annotations

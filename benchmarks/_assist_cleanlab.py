@@ -1,7 +1,8 @@
 """Find label errors with cleanlab for ``assist.py``, in cleanlab's own environment.
 
 Called with the path of an ``.npz`` file (probabilities, given: positions of the labels or a mask of them). Prints the
-positions of the suspected images as JSON, the most suspicious first, and the seconds. For several labels they are pairs with the label.
+positions of the suspected images as JSON, the most suspicious first, and the seconds. For several labels they are pairs
+with the label.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]
     if shuffled:
         predictions = predictions.sample(frac=1, random_state=0)
     del confidence
-    memory, watch, started = _peak(anew=True), Stopwatch(), time.perf_counter()
+    memory, watch = _peak(anew=True), Stopwatch()
     report = cl.evaluate(truth, predictions)
     rows = len(report.per_image)
     took = watch.read()

@@ -177,8 +177,7 @@ def _supervision_dataset(task: dict[str, str], kind: str) -> Any:
     if kind == "coco":
         return sv.DetectionDataset.from_coco(task["images"], task["coco"])
     folder = Path(task["yolo"])
-    parts = (str(folder / "images" / "train"), str(folder / "labels" / "train"), str(folder / "data.yaml"))
-    return sv.DetectionDataset.from_yolo(*parts)
+    return sv.DetectionDataset.from_yolo(*(str(folder / name) for name in ("images", "labels", "data.yaml")))
 
 
 def supervision_read(path: str, kind: str) -> Answer:
