@@ -112,8 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for work in SECTIONS[name](Setting(Path(folder), options.threads, options.quick)):
                 repeats = 1 if options.quick else options.repeats
-                rows += compare(work, repeats)
-                print(f"{name}: {work.what}, {repeats} repeats", file=sys.stderr, flush=True)
+                found = compare(work, repeats)
+                print(f"{name}, {repeats} repeats:\n{table(found)}", file=sys.stderr, flush=True)
+                rows += found
     print(f"{cores()} cores, {options.threads} threads, load {os.getloadavg()[0]:.1f}\n\n{table(rows)}")
 
 
