@@ -132,7 +132,7 @@ def torchmetrics_detection(task: str) -> Answer:
     targets, predictions = items(truth, iscrowd="crowd"), items(found, scores="confidence")
     targets = [{**one, "iscrowd": one["iscrowd"].int()} for one in targets]
     watch = Stopwatch()
-    metric = MeanAveragePrecision(class_metrics=True)
+    metric = MeanAveragePrecision()  # per label, it would evaluate each label again
     metric.update(predictions, targets)
     result = metric.compute()
     what = f"torchmetrics {version('torchmetrics')}, MeanAveragePrecision"
