@@ -130,10 +130,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # the processes of a parallel run inherit the isolated environment of the first one
     config.stash[_environment] = getattr(config, "workerinput", {}).get("environment") or dict(os.environ)
     if getattr(config.option, "numprocesses", None) and not THOROUGH and has_memory():
-        for left in MEMORY.glob("tests-*-*"):  # by runs that were killed
-            if not psutil.pid_exists(int(left.name.split("-")[1])):
+        for left in MEMORY.glob("clnb-*-*"):  # by runs that were killed
+            pid = left.name.split("-")[1]
+            if pid.isdigit() and not psutil.pid_exists(int(pid)):
                 shutil.rmtree(left, ignore_errors=True)
-        own = tempfile.mkdtemp("", f"tests-{os.getpid()}-", MEMORY)
+        own = tempfile.mkdtemp("", f"clnb-{os.getpid()}-", MEMORY)
         os.chmod(own, 0o755)  # some tests continue as another user
         config.stash[_in_memory] = tempfile.tempdir = os.environ["TMPDIR"] = own
     config.stash[_home] = home = tempfile.mkdtemp(prefix="tests-home-")

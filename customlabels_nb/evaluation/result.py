@@ -152,7 +152,7 @@ class Evaluation:
             and ``predicted`` (str): the image's true label and its answer. Detectors also have ``left``,
             ``top``, ``width``, ``height`` of the predicted box (of the true box for a false negative), ``truth_left``,
             …, ``truth_height`` of the true box, the ``iou`` of both boxes (float64), and ``taken_for`` (str): the label
-            of the missed box that a false positive lies on.
+            of the missed box that a false positive overlaps.
         """
         return copied(self._per_image)
 

@@ -59,14 +59,14 @@ def find_next_step(store: SqlStore, root: Path, assist: Any) -> NextStep | None:
         text = f"{images} that may be wrong. A model would learn wrong labels."
         button, link = f"Review {counted(count, 'suspect')}", {"queue": "suspect"}
         return NextStep(text, "project.review(queue='suspect')", button, link)
-    return _step_with_model(store, root)
+    return _step_with_model(store, root, counts)
 
 
 def finished_versions(store: SqlStore) -> list[VersionRecord]:
     return [version for version in store.versions() if not version.status.startswith(_UNFINISHED)]
 
 
-def _step_with_model(store: SqlStore, root: Path) -> NextStep:
+def _step_with_model(store: SqlStore, root: Path, counts: Mapping[Any, int]) -> NextStep:
     """Return the step of a project whose labels are complete: train, or evaluate what was trained on them."""
     if (versions := store.versions()) and versions[-1].status == "TRAINING_IN_PROGRESS":
         name = versions[-1].name
@@ -76,7 +76,8 @@ def _step_with_model(store: SqlStore, root: Path) -> NextStep:
         text = f"Nothing has changed since version {last.name!r} was trained. Look where it is wrong."
         tested = "" if "f1" in last.metrics else "project.test_set"
         return NextStep(text, f"project.model({last.name!r}).evaluate({tested})")
-    if not _is_surely_trainable(store):
+    has_test = any(split == t.TEST for _, split in counts)
+    if sum(counts.values()) <= _FEW or not _has_enough_labels(store, has_test=has_test):
         train, test = (Dataset(*store.tables(split), name=split, root=root) for split in t.SPLITS)
         if refusal := why_refused(store.project().task, train, test):
             return NextStep(refusal, "project.add_images('photos')", "Add images…", {})
@@ -85,11 +86,8 @@ def _step_with_model(store: SqlStore, root: Path) -> NextStep:
     return NextStep(f"Labels have changed since version {last.name!r} was trained.", "project.train()")
 
 
-def _is_surely_trainable(store: SqlStore) -> bool:
-    """Check by counts alone whether a large project has enough labels in both datasets for a training."""
-    uses, images = store.label_uses(), store.status_counts().groupby("split")["images"].sum()
-    usable = uses["train"] > 0
-    if t.TEST in images.index:
-        usable &= uses["test"] > 0
-    least = 1 if store.project().task in t.DRAWN_TASKS else 2
-    return bool(images.sum() > _FEW and usable.sum() >= least)
+def _has_enough_labels(store: SqlStore, *, has_test: bool) -> bool:
+    """Check by counts alone whether the labels suffice for a training, in both datasets if there are test images."""
+    uses = store.label_uses()
+    usable = (uses["train"] > 0) & ((uses["test"] > 0) | (not has_test))
+    return int(usable.sum()) >= (1 if store.project().task in t.DRAWN_TASKS else 2)

@@ -138,7 +138,7 @@ def load_project(
     Raises
     ------
     ProjectNotFoundError
-        If there is no project in that folder. The message names projects with a similar name.
+        If the folder has no project. The message names projects with a similar name.
     ProjectError
         If the folder cannot be read.
 

@@ -571,7 +571,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     Raises
     ------
     ArtifactError
-        If there is no model, or it is damaged or was created by a newer release. Damaged weights are detected at the
+        If the model is missing, is damaged, or was created by a newer release. Damaged weights are detected at the
         first start.
     WeightsUnavailableError
         If a repository or revision does not exist on the Hub or cannot be reached, or access to it is denied.

@@ -161,7 +161,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         Raises
         ------
         InputError
-            If there is no such filter, or it cannot have that value.
+            If the filter does not exist, or cannot have that value.
 
         Examples
         --------

@@ -139,7 +139,7 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         Raises
         ------
         InputError
-            If there is no photo yet.
+            If no photo was tested yet.
 
         Examples
         --------
