@@ -51,13 +51,6 @@ def ratios_to_ltwh(boxes: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
     return _as_boxes(boxes) * np.tile(np.asarray(size, dtype=np.float64), 2)
 
 
-def ltwh_to_centred(boxes: npt.ArrayLike) -> FloatArray:
-    """Convert ``left, top, width, height`` boxes to centres ``x, y, width, height`` (as in YOLO), shape (n, 4)."""
-    result = _as_boxes(boxes).copy()
-    result[:, :2] += result[:, 2:] / 2
-    return result
-
-
 def centred_to_ltwh(boxes: npt.ArrayLike) -> FloatArray:
     """Convert boxes from centres ``x, y, width, height`` to ``left, top, width, height``, shape (n, 4)."""
     result = _as_boxes(boxes).copy()

@@ -82,3 +82,7 @@ def test_overlap_of_pairs_is_that_of_all_pairs() -> None:
 
 def test_a_polygon_lies_in_its_box() -> None:
     assert g.polygon_to_ltwh([[4, 1], [9, 3], [2, 8]]).tolist() == [2, 1, 7, 7]
+
+
+def test_centres_are_converted_to_corners() -> None:
+    assert g.centred_to_ltwh([[3, 5, 4, 6]]).tolist() == [[1, 2, 4, 6]]

@@ -40,11 +40,7 @@ import yaml
 
 from customlabels_nb._utils.files import folded
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import (
-    ltwh_to_centred,
-    ltwh_to_ratios,
-    polygon_to_ltwh,
-)
+from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
@@ -806,8 +802,9 @@ def _line(row: Any, number: int, size: Size) -> str:
     if len(ring) >= 3:
         numbers = (np.asarray(ring, dtype=np.float64) / np.asarray(size)).ravel().tolist()
     else:
-        box = polygon_to_ltwh(row.polygon) if pd.isna(row.left) else [row.left, row.top, row.width, row.height]
-        numbers = ltwh_to_centred(ltwh_to_ratios(box, size))[0].tolist()
+        box = polygon_to_ltwh(row.polygon) if pd.isna(row.left) else (row.left, row.top, row.width, row.height)
+        left, top, width, height = (value / side for value, side in zip(box, (*size, *size), strict=True))
+        numbers = [left + width / 2, top + height / 2, width, height]
     words = [str(number), *(plain(value, _DIGITS) for value in numbers)]
     return " ".join([*words, repr(float(row.confidence))] if row.confidence != 1 else words) + "\n"
 

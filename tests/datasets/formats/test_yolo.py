@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import centred_to_ltwh, ltwh_to_centred
 from customlabels_nb.datasets.formats import voc
 from customlabels_nb.datasets.formats.yolo import FORMAT
 from customlabels_nb.errors import InputError, ManifestError
@@ -306,11 +305,6 @@ def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
 
 
 # -- writing ----------------------------------------------------------------------------------------
-
-
-def test_centers_and_corners_are_converted() -> None:
-    assert ltwh_to_centred([[1, 2, 4, 6]]).tolist() == [[3, 5, 4, 6]]
-    assert centred_to_ltwh([[3, 5, 4, 6]]).tolist() == [[1, 2, 4, 6]]
 
 
 def test_images_folder_is_written_in_the_common_layout(tmp_path: Path) -> None:
