@@ -71,7 +71,7 @@ class CropTable:
         return np.column_stack([self[side][positions] for side in t.BOX_COLUMNS])
 
     def names_at(self, positions: Positions) -> list[str]:
-        rows = self.rows(positions)
+        rows = {name: self[name][positions] for name in ("image", "number", *t.BOX_COLUMNS)}
         images = [self.images.names[index] for index in rows["image"].tolist()]
         names = [image + end for image, end in zip(images, fragments(rows), strict=True)]
         self._found.update(zip(names, positions.tolist(), strict=True))
@@ -165,7 +165,7 @@ def image_of(name: str) -> str:
     return name.rpartition(FRAGMENT)[0]
 
 
-def fragments(rows: pd.DataFrame) -> list[str]:
+def fragments(rows: Any) -> list[str]:
     """Return the end of each crop's name: its box, and its number among equal boxes of the image, from 2 on."""
     sides = (rows[side].round(_DECIMALS).tolist() for side in t.BOX_COLUMNS)
     boxes = zip(*sides, rows["number"].tolist(), strict=True)
@@ -183,6 +183,8 @@ def with_boxes(shapes: pd.DataFrame) -> pd.DataFrame:
         shapes.loc[index, [*t.BOX_COLUMNS]] = polygon_to_ltwh(shapes.at[index, "polygon"])
     places = shapes[["image", *t.BOX_COLUMNS]].round(_DECIMALS)
     equal = places[places.duplicated(keep=False)]
+    if equal.empty:
+        return shapes.assign(number=0)
     numbers = equal.groupby([*places], sort=False, dropna=False).cumcount()
     return shapes.assign(number=numbers.reindex(shapes.index, fill_value=0))
 
@@ -207,9 +209,11 @@ def crops_of(
 
     A prediction at the place of a shape is not a crop. If it has another label, this label is suggested for the shape.
     """
-    truth, offers = (_located(table, part[~is_whole(part)]) for part in (annotations, predictions))
+    truth = _located(table, annotations[~is_whole(annotations)])
     truth = truth.assign(suggested=None, sureness=np.nan, truth=True)
-    if len(offers):
+    predictions = predictions[~is_whole(predictions)]
+    if len(predictions):
+        offers = _located(table, predictions)
         overlap, place = best_overlaps(
             *(part[column].to_numpy() for part in (offers, truth) for column in ([*t.BOX_COLUMNS], "image"))
         )

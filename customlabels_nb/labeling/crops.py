@@ -284,12 +284,14 @@ class CropSession(LabellingSession):
         if not self.view.query.crops:
             return super().summary()
         crops, view = self.crops, self.view
+        is_shown = np.zeros(len(self.table.names), dtype=bool)
+        is_shown[crops["image"][view.order]] = True
         return {
             "alone": True,
             "annotators": sorted(name for name, count in crops.by_annotator.items() if count),
             "counts": dict(crops.by_label),
             "statuses": {name: crops.by_status[name] for name in get_args(CropShow)[1:]},
-            "shown_images": len(np.unique(crops["image"][view.order])),
+            "shown_images": int(np.count_nonzero(is_shown)),
         }
 
     # -- order ----------------------------------------------------------------------------------------
