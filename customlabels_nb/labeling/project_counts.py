@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,10 @@ class ProjectCounts:
 
     @classmethod
     def read(cls, store: SqlStore) -> ProjectCounts:
-        return cls.of(store.outline_images(), store.outline_annotations())
+        with ThreadPoolExecutor(1) as pool:
+            images = pool.submit(store.outline_images)
+            annotations = store.outline_annotations()  # takes longer
+            return cls.of(images.result(), annotations)
 
     @classmethod
     def empty(cls, store: SqlStore) -> ProjectCounts:
