@@ -65,7 +65,9 @@ report = project.train(random_state=0, budget="20s", progress=False).evaluate()"
     'screen = report.show()\nscreen.set_filter(show="all")\nscreen',
 )
 JOB = (
-    """import customlabels_nb as cl
+    """import time
+
+import customlabels_nb as cl
 
 project = cl.examples.create("rooms", train=80, test=10)
 job = project.jobs.create("rooms-1", images=project.train_set, annotators=2, instructions="Which room is it?")
@@ -73,6 +75,7 @@ truth = project.train_set.annotations.set_index("image")["label"]
 for name, count, right in (("anna", 50, 9), ("carl", 30, 7), ("ben", 25, 8)):
     person = job.worker(name)
     for number, task in enumerate(person.lease(count)):
+        time.sleep(1.5)  # about as fast as three people
         person.submit(task, truth[task.image] if number % 10 < right else "living_space")
     person.release()""",
     "job.dashboard()",
