@@ -437,7 +437,7 @@ class JobDashboardScreen extends FollowingScreen {
     const title = element(
       "div",
       { class: "title" },
-      element("h3", { text: "Agreement" }),
+      element("h3", { text: "Agreement over time" }),
       element("span", {
         class: "faint",
         text: metric === "F1" ? "F1 of two people, 95 %" : "Krippendorff's alpha, 95 %",
