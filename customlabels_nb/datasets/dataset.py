@@ -20,7 +20,7 @@ import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction, check_integer, check_random_state
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
@@ -913,7 +913,7 @@ class Dataset(NameHints):
     def _head(self) -> str:
         statuses = self._images["status"].value_counts()
         parts = [f"{statuses[s]:,} {s.replace('_', ' ')}" for s in t.STATUSES if statuses.get(s)]
-        return f"{len(self):,} images{' (' + ', '.join(parts) + ')' if parts else ''}"
+        return f"{counted(len(self), 'image')}{' (' + ', '.join(parts) + ')' if parts else ''}"
 
 
 def _caller() -> FrameType:

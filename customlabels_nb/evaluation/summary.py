@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from customlabels_nb._utils.rendering import ShownWithTable
-from customlabels_nb._utils.text import printable
+from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.tables import DRAWN_TASKS, TEXT
 from customlabels_nb.errors import InputError
@@ -150,7 +150,7 @@ class EvaluationSummary(ShownWithTable):
 
     def __repr__(self) -> str:
         metrics = ", ".join(f"{row.metric} {row.value:.3f}" for row in self.summary.itertuples())
-        head = f"{self.project_version_arn or 'evaluation'}: {len(self.labels)} labels, {metrics}"
+        head = f"{self.project_version_arn or 'evaluation'}: {counted(len(self.labels), 'label')}, {metrics}"
         return printable(f"{head}\n\n{self.per_label.to_string(index=False, max_rows=40, max_colwidth=40)}")
 
 

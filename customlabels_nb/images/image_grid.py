@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.rendering import render
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.images.box_drawing import BoxPicture, LabelledBox, plain_font
 
 #: Longest side of a tile on the screen, in pixels.
@@ -62,7 +62,7 @@ class ContactSheet:
         return page
 
     def __repr__(self) -> str:
-        return f"{len(self.tiles)} images. {self.words}"
+        return f"{counted(len(self.tiles), 'image')}. {self.words}"
 
     def _repr_html_(self) -> str:
         tiles = []

@@ -117,9 +117,8 @@ class WrittenDetections(ShownWithTable):
     _shown_table = "errors"
 
     def __repr__(self) -> str:
-        words = [
-            f"Processed {self.images:,} images and wrote {self.found:,} labels to {str(self.path)!r} ({self.form})."
-        ]
+        images, labels = counted(self.images, "image"), counted(self.found, "label")
+        words = [f"Processed {images} and wrote {labels} to {str(self.path)!r} ({self.form})."]
         if len(self.errors):
             unread = counted(len(self.errors), "image or folder", "images or folders")
             words.append(f"{unread} could not be read. See .errors.")

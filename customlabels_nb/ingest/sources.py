@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import scratch
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import look_like_boxes, notation_of
 from customlabels_nb.core.colors import label_color
@@ -176,7 +177,8 @@ def find_images(
         if label is not None:
             _labelled(contents, label, annotator)
     if contents.images.empty and not contents.issues:
-        ignored = f" ({contents.ignored:,} other files were ignored)" if contents.ignored else ""
+        others = counted(contents.ignored, "other file was", "other files were")
+        ignored = f" ({others} ignored)" if contents.ignored else ""
         raise InputError(f"No images found in {contents.description['name']!r}{ignored}.")
     if options.labels_from and contents.description["kind"] in ("files", "table"):
         raise InputError(
@@ -378,7 +380,7 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
         images = _with_notes(images, rows[rows["label"].isna()])
         annotated = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
         annotations = t.normalise_annotations(annotated, annotator=annotator)
-    description = {"kind": "table", "name": f"a table of {len(images)} images"}
+    description = {"kind": "table", "name": f"a table of {counted(len(images), 'image')}"}
     if "created" not in frame.columns:  # our own tables have it, with boxes in pixels
         annotations, adjusted = in_pixels(images, annotations, description["name"])
         issues += adjusted

@@ -949,7 +949,9 @@ class LabellingJob:
         of_images = select(_TASK.id, _TASK.image).where(_TASK.job == self._id, _TASK.gold.is_(None))
         tasks: dict[int, str] = dict(fetch(connection, of_images.where(among(connection, _TASK.image, names))))
         if missing := set(names) - set(tasks.values()):
-            raise InputError(f"{len(missing)} images are not in the job, for example {min(missing)!r}.")
+            raise InputError(
+                f"{counted(len(missing), 'image is', 'images are')} not in the job, for example {min(missing)!r}."
+            )
         return tasks
 
     def _settle_skipped(self, images: str | Iterable[str] | None, what: str, state: str, seen: Seen) -> int:

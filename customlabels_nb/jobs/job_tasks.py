@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, literal, select, tuple_, update
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError
@@ -109,8 +110,8 @@ def _stored(store: SqlStore, names: list[Any], argument: str) -> list[str]:
     missing = [name for name, uri in zip(names, stored, strict=True) if uri not in stored_images]
     if missing:
         raise InputError(
-            f"{argument}: {len(missing):,} images are not in the project, for example {str(missing[0])!r}. Add them "
-            "with project.add_images."
+            f"{argument}: {counted(len(missing), 'image is', 'images are')} not in the project, for example "
+            f"{str(missing[0])!r}. Add them with project.add_images."
         )
     return stored
 

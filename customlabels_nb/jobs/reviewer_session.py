@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_integer
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REVIEWED, has_tag, is_reviewed, with_review, without_review
 from customlabels_nb.errors import InputError, NotAllowedError, StaleEditError, StoreError
@@ -251,7 +252,9 @@ class ReviewerSession(ReviewSession):
         for name in images:
             answers = self._facts[name]["answers"]
             if number > len(answers):
-                raise InputError(f"number={number}: {name!r} has {len(answers)} answers. Choose one from 1 on.")
+                raise InputError(
+                    f"number={number}: {name!r} has {counted(len(answers), 'answer')}. Choose one from 1 on."
+                )
             shapes = answers[number - 1]["shapes"]
             chosen[name] = [{key: shape[key] for key in _SHAPE} for shape in shapes] or [
                 {"label": marks_of_image} for marks_of_image in answers[number - 1]["labels"]

@@ -56,9 +56,11 @@ class PackReport(ShownWithTable):
 
     def __repr__(self) -> str:
         remote = f", {self.remote:,} more as URLs" if self.remote else ""
-        missing = f" {len(self.issues):,} items are missing, see .issues." if len(self.issues) else ""
+        missing = (
+            f" {counted(len(self.issues), 'item is', 'items are')} missing, see .issues." if len(self.issues) else ""
+        )
         versions, size = counted(self.versions, "version"), f"{self.bytes / 1e6:,.1f} MB"
-        return f"{one_line(str(self.path))}: {self.images:,} images{remote}, {versions}, {size}.{missing}"
+        return f"{one_line(str(self.path))}: {counted(self.images, 'image')}{remote}, {versions}, {size}.{missing}"
 
 
 def pack(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import facts_html
-from customlabels_nb._utils.text import escaped, one_line
+from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb.core.decisions import (
     ASSUMED,
     MOST_CONFIDENT,
@@ -337,7 +337,7 @@ class Model(Runnable):
             say("The thresholds of one view are used, because the project is read-only.")
             return
         data = read_snapshot(self.folder, "test", self._root)
-        say(f"Choosing the thresholds for views={views} on {len(data.images):,} test images.")
+        say(f"Choosing the thresholds for views={views} on {counted(len(data.images), 'test image')}.")
         try:
             best = self._best_thresholds(super().evaluate(data, thresholds="best"))
         except CustomLabelsError as error:

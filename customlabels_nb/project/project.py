@@ -111,7 +111,7 @@ class Distribution:
 
     def __repr__(self) -> str:
         notes = "".join(f"\n  {one_line(row.where)}: {one_line(row.message)}" for row in self.issues.itertuples())
-        return f"{self.train:,} training images, {self.test:,} test images.{notes}"
+        return f"{counted(self.train, 'training image')}, {counted(self.test, 'test image')}.{notes}"
 
 
 class Project(NameHints):
@@ -1824,7 +1824,7 @@ class Project(NameHints):
         """
         refuse_if_busy(self._store, "deleted")
         require_confirmation(
-            f"Delete the project {self.name!r} and its {len(self._store.versions())} versions?", confirm
+            f"Delete the project {self.name!r} and its {counted(len(self._store.versions()), 'version')}?", confirm
         )
         self._close_assist()
         delete_project(self._location)
@@ -1848,8 +1848,8 @@ class Project(NameHints):
     def __repr__(self) -> str:
         try:
             sizes = ", ".join(f"{split} {s.total_entries:,}" for split, s in self.statistics.items())
-            versions = len(self._store.versions())
-            return f"Project({self.name!r}: {sizes} images; {len(self.labels)} labels; {versions} versions)"
+            labels, versions = counted(len(self.labels), "label"), counted(len(self._store.versions()), "version")
+            return f"Project({self.name!r}: {sizes} images; {labels}; {versions})"
         except StoreError as error:
             return f"Project({str(self.root)!r}, unavailable: {error})"
 
@@ -1917,7 +1917,10 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
     images, old, labels = store.tables(split, frame["image"].unique().tolist())
     missing = set(frame["image"]) - set(images["image"])
     if missing:
-        raise InputError(f"{len(missing)} images are not in the {split} set, for example {sorted(missing)[0]!r}.")
+        raise InputError(
+            f"{counted(len(missing), 'image is', 'images are')} not in the {split} set, for example "
+            f"{sorted(missing)[0]!r}."
+        )
     annotations = _in_pixels(store, annotations, frame)
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))

@@ -145,7 +145,7 @@ def load_project(
     Examples
     --------
     >>> cl.load_project(project.root)
-    Project('rooms': train 12, test 6 images; 3 labels; 1 versions)
+    Project('rooms': train 12, test 6 images; 3 labels; 1 version)
     >>> cl.load_project("rooms", project.root.parent).name
     'rooms'
     """

@@ -375,7 +375,7 @@ class Runnable(NameHints, ABC):
         decision = thresholds if chosen else decision_of(config, resolve_thresholds(config, thresholds, views))
         part = usable_part(data, config.task)
         images = data.images[data.images["image"].isin(part.images["image"])]
-        notes = left_out(data, part, "images", config.task)
+        notes = left_out(data, part, "image", config.task)
         if images.empty:
             reason = " ".join(notes) or "It contains no images."
             raise NotEnoughDataError(f"data has nothing to evaluate a {config.task} model on. {reason}")
@@ -688,7 +688,8 @@ class LoadedModel(Runnable):
         return predictor if predictor is not None and predictor.running else None
 
     def __repr__(self) -> str:
-        return f"LoadedModel({one_line(self.name)!r}, {self._task}, {len(self._labels):,} labels, {self._state})"
+        labels = counted(len(self._labels), "label")
+        return f"LoadedModel({one_line(self.name)!r}, {self._task}, {labels}, {self._state})"
 
     def _repr_html_(self) -> str:
         return render("loaded_model.html", name=self.name, task=self._task, state=self._state, labels=self._labels)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, insert, inspect, literal, select, update
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import check_color
 from customlabels_nb.core.issues import Issue
@@ -929,7 +930,7 @@ class SqlStore:
             count = _count_uses(connection, id_)
             if count and not with_annotations:
                 raise LabelError(
-                    f"Label {label!r} is used by {count:,} annotations. Pass with_annotations=True "
+                    f"Label {label!r} is used by {counted(count, 'annotation')}. Pass with_annotations=True "
                     f"to remove them as well, or merge the label into another one."
                 )
             note_gone(connection, id_, None)

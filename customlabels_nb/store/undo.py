@@ -17,6 +17,7 @@ import pandas as pd
 from sqlalchemy import Connection, Table, delete, func, select, update
 
 from customlabels_nb._utils.arguments import check_integer
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import NotAllowedError, StaleEditError
 from customlabels_nb.store import frames, schema
@@ -308,7 +309,7 @@ def _refuse_changed_labels(connection: Connection, payload: Mapping[str, Any], w
             raise NotAllowedError(f"{what} cannot be undone: a label it created has been changed since then.")
         if uses := _uses(connection, id_):
             raise NotAllowedError(
-                f"{what} cannot be undone: label {there[id_][0]!r} is now used by {uses:,} annotations."
+                f"{what} cannot be undone: label {there[id_][0]!r} is now used by {counted(uses, 'annotation')}."
             )
 
 

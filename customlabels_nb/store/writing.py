@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 from sqlalchemy import Connection, Table, delete, func, select, update
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import check_color, label_color
 from customlabels_nb.core.issues import Issue
@@ -386,8 +387,8 @@ def read_named(
     unknown = images.loc[~images["image"].isin(stored["image"]), "image"]
     if len(unknown):
         raise TableError(
-            f"{len(unknown)} images are not in the {split} set, for example {unknown.iloc[0]!r}. "
-            "Use add_images to add new images."
+            f"{counted(len(unknown), 'image is', 'images are')} not in the {split} set, for example "
+            f"{unknown.iloc[0]!r}. Use add_images to add new images."
         )
     return ids, stored.set_index("image", drop=False), annotations
 

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from customlabels_nb._utils.arguments import check_integer, check_random_state
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.tables import DRAWN_TASKS
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import NotEnoughDataError
@@ -58,7 +59,7 @@ def show_batch(
             _logo_scenes(some, random_state), some, n, augmented, random_state, "scenes composed of the logos"
         )
     if chosen.task in DRAWN_TASKS:
-        return _show_scenes(_photos(some), some, n, augmented, random_state, f"{len(train):,} images")
+        return _show_scenes(_photos(some), some, n, augmented, random_state, counted(len(train), "image"))
     return _show_whole_images(some, n, augmented, random_state)
 
 
@@ -136,7 +137,9 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: 
     ]
     side = backbone.input_size
     return ContactSheet(
-        tiles, f"Training batch of a classifier, from {len(images):,} images: resized to {side} × {side} pixels, {how}."
+        tiles,
+        f"Training batch of a classifier, from {counted(len(images), 'image')}: resized to "
+        f"{side} × {side} pixels, {how}.",
     )
 
 

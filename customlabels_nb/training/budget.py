@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from customlabels_nb._utils.arguments import check_integer, plain_repr
 from customlabels_nb._utils.durations import read_seconds
+from customlabels_nb._utils.text import counted
 from customlabels_nb.errors import InputError
 from customlabels_nb.events import Event, Events, Progress
 
@@ -32,7 +33,7 @@ class Budget:
 
     def __str__(self) -> str:
         if self.steps is not None:
-            return f"{self.steps:,} steps"
+            return counted(self.steps, "step")
         return BEST if self.seconds is None else f"{self.seconds:g} s"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import NotEnoughDataError
@@ -41,14 +42,18 @@ def train_classifier(work: TrainingJob) -> TrainingResult:
     if missing or test.images.empty:
         what = f"no training image of {sorted(missing)[0]!r}" if missing else "no test image"
         left_out = len(issues) + len(test_issues)
-        raise NotEnoughDataError(f"{left_out} images can no longer be read, and {what} is left. See project.issues.")
+        raise NotEnoughDataError(
+            f"{counted(left_out, 'image')} can no longer be read, and {what} is left. See project.issues."
+        )
     truth = _truth(train, names, plan.task)
     head = fit_head_of_task(features, truth, len(names), random_state=work.options.random_state)
     for note in head.notes:
         work.events.message(note)
     held_out = "" if head.log_loss is None else f", cross-validated log-loss {head.log_loss:.3f}"
     seconds = time.perf_counter() - work.started
-    work.events.message(f"Logistic head on {len(features):,} images: C = {head.C:g}{held_out}; {seconds:.1f} s.")
+    work.events.message(
+        f"Logistic head on {counted(len(features), 'image')}: C = {head.C:g}{held_out}; {seconds:.1f} s."
+    )
     better = _improve(work, head, features, truth, train, backbone)
     facts = {
         "C": head.C,

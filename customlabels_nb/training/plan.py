@@ -108,7 +108,7 @@ def make_plan(
             raise NotEnoughDataError(reason(plan), code)
     notes = []
     for dataset, part in ((train, plan.train), (test, plan.test)):
-        notes += left_out(dataset, part, f"{dataset.name} images", choice.task, recipe=choice.recipe)
+        notes += left_out(dataset, part, f"{dataset.name} image", choice.task, recipe=choice.recipe)
     return replace(plan, notes=[*notes, *_label_notes(plan, train), *_composition_notes(plan, train)])
 
 
@@ -143,7 +143,7 @@ def describe_plan(task: str | None, train: Dataset, test: Dataset) -> list[str]:
         plan = _plan_of(task, train, test)
     except CustomLabelsError as error:
         return [str(error)]
-    used = f"{counted(len(plan.labels), 'label')} from {len(plan.train.images):,} images"
+    used = f"{counted(len(plan.labels), 'label')} from {counted(len(plan.train.images), 'image')}"
     tested = f"tested on {len(plan.test.images):,} {'images split off first' if aside else 'others'}"
     return [f"project.train() would learn {used}, {tested}.", *plan.notes]
 
@@ -193,9 +193,9 @@ def _no_polygons(plan: TrainingPlan) -> str:
 
 def _too_few_labels(plan: TrainingPlan) -> str:
     names, least = plan.names, plan.least
-    there_are, advice = f"{plan.labelled} labelled images", "Label more images: project.label('train')."
+    there_are, advice = counted(plan.labelled, "labelled image"), "Label more images: project.label('train')."
     if plan.learns_boxes:
-        there_are = f"{len(plan.train.marks)} boxes"
+        there_are = counted(len(plan.train.marks), "box", "boxes")
         advice = "Draw boxes with project.annotate('train'), or pass a different task."
     elif names:
         advice = (
@@ -203,8 +203,8 @@ def _too_few_labels(plan: TrainingPlan) -> str:
             "project.label('train').session.set_status(images, 'labelled'), and train with task='multi-label'."
         )
     return (
-        f"A {plan.model} needs images of at least {least} label{'s' * (least > 1)} in the training set. There are "
-        f"{there_are} and {len(names)} labels ({f'only {names[0]!r}' if names else 'none'}). {advice}"
+        f"A {plan.model} needs images of at least {least} label{'s' * (least > 1)} in the training set. It has "
+        f"{there_are} and {counted(len(names), 'label')} ({f'only {names[0]!r}' if names else 'none'}). {advice}"
     )
 
 
@@ -269,7 +269,7 @@ def _composition_notes(plan: TrainingPlan, train: Dataset) -> list[str]:
         notes.append(f"{counts.idxmax()!r} makes up {counts.max() / counts.sum():.0%} of the training images.")
     if plan.is_brands and len(shapes := boxed(train)):
         notes.append(
-            f"{shapes['image'].nunique():,} training images have boxes, and the others show only a logo. Images "
+            f"{_having(shapes['image'].nunique(), 'training image')} boxes, and the others show only a logo. Images "
             "with boxes are used as they are, in addition to scenes created from the logos."
         )
     return notes
@@ -280,14 +280,14 @@ def _images_with_each_label(part: UsableImages) -> pd.Series:
 
 
 def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, recipe: str | None = None) -> list[str]:
-    """Describe which images (``what``) and annotations of a dataset are not in its part that a task can use."""
-    notes, learns_boxes = unlabelled_notes(dataset.images, what), task in DRAWN_TASKS and recipe != BRANDS
+    """Describe which images (each a ``what``) and annotations of a dataset are not in its part that a task can use."""
+    notes, learns_boxes = unlabelled_notes(dataset.images, f"{what}s"), task in DRAWN_TASKS and recipe != BRANDS
     ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
     unused = set(ready) - set(part.images["image"])
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     if (both := (of_images & in_boxes) - unused) and recipe != BRANDS:
         used = "boxes" if learns_boxes else "image-level labels"
-        notes.append(f"{len(both):,} {what} have image-level labels and boxes. Only the {used} are used.")
+        notes.append(f"{_having(len(both), what)} image-level labels and boxes. Only the {used} are used.")
     reasons = (
         ("boxes only", in_boxes - of_images if not learns_boxes else set()),
         ("image-level labels only", of_images - in_boxes if learns_boxes else set()),
@@ -295,17 +295,25 @@ def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, reci
     )
     for having, which in reasons:
         if unused & which:
-            notes.append(f"{len(unused & which):,} {what} have {having}, and are excluded.")
+            notes.append(f"{_having(len(unused & which), what)} {having}, and {_are(len(unused & which))} excluded.")
             unused -= which
     if unused:
-        notes.append(f"{len(unused):,} {what} have no labels, and are excluded.")
+        notes.append(f"{_having(len(unused), what)} no labels, and {_are(len(unused))} excluded.")
     return notes
+
+
+def _having(number: int, what: str) -> str:
+    return counted(number, f"{what} has", f"{what}s have")
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def unlabelled_notes(images: pd.DataFrame, what: str) -> list[str]:
     """Describe in at most one sentence how many images are not labelled completely."""
     count = int((images["status"] != "labelled").sum())
-    state = "are unlabelled, skipped or still to be reviewed, and are excluded."
+    state = f"{_are(count)} unlabelled, skipped or still to be reviewed, and {_are(count)} excluded."
     return [f"{count:,} of {len(images):,} {what} {state}"] if count else []
 
 

@@ -20,6 +20,7 @@ import torch
 
 from customlabels_nb._utils.device import choose_device, release_memory
 from customlabels_nb._utils.installing import installed_version
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.decisions import ASSUMED, default_decision
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
@@ -354,8 +355,8 @@ def _with_current_hashes(store: SqlStore, stored: Mapping[str, Any], dataset: Da
             changed.append(image)
     if changed:
         events.message(
-            f"{len(changed):,} {dataset.name} images have changed since they were imported, for example "
-            f"{changed[0]!r}. Their labels have not been changed."
+            f"{counted(len(changed), f'{dataset.name} image has', f'{dataset.name} images have')} changed since the "
+            f"import, for example {changed[0]!r}. The labels have not been changed."
         )
         note_issues(store, dataset.name, [Issue("IMAGE_CHANGED", where=image) for image in changed])
     current = images.assign(sha256=hashes)

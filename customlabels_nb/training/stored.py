@@ -44,7 +44,7 @@ def stored_evaluation(
     images = dataset.images[dataset.images["image"].isin(names)]
     part = usable_part(dataset, config.task)
     unread = part.images.loc[~part.images["image"].isin(names), "image"].tolist()
-    notes = [*left_out(dataset, part, f"{split} images", config.task), *unread_notes(unread)]
+    notes = [*left_out(dataset, part, f"{split} image", config.task), *unread_notes(unread)]
     if columns is not None:
         extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
         now = columns.set_index("image")

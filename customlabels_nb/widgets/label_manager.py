@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 import anywidget
 import traitlets
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.colors import PALETTE
 from customlabels_nb.errors import CustomLabelsError, InputError
 from customlabels_nb.labeling.label_editing import LabelEditing
@@ -186,4 +187,5 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     def _fallback(self) -> str:
         labels = list(self.editing.labels().itertuples(index=False, name=None))
-        return still_html(labels, f"{self.editing.project}: {len(labels):,} labels. Run this cell to edit them.")
+        count = counted(len(labels), "label")
+        return still_html(labels, f"{self.editing.project}: {count}. Run this cell to edit them.")

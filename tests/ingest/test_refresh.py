@@ -134,7 +134,7 @@ def test_refresh_of_patterns_files_and_tables(
     assert names(report.added) == ["new.jpg"]
     assert report.vanished == [str(single), str(listed[1]), str(listed[2])]
     assert labels(project.train_set)["new.jpg"] == ["apple"]
-    assert report.skipped == ["2 files", "a table of 1 images"]
+    assert report.skipped == ["2 files", "a table of 1 image"]
     shutil.rmtree(tmp_path / "photos")
     assert len(project.refresh(progress=False).vanished) == 6
 

@@ -97,7 +97,7 @@ def test_repr_shortens_many_labels(project: cl.Project) -> None:
     assert repr(project.labels).endswith("and 30 more)")
     shown = project.labels._repr_html_()
     assert shown.count("<li>") == 40
-    assert "and 10 more labels" in shown
+    assert "and 10 more" in shown
     assert "\x1b" not in shown
 
 

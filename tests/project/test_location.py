@@ -96,7 +96,7 @@ def test_project_is_loaded_with_its_content(tmp_path: Path, monkeypatch: pytest.
         loaded = cl.load_project(path)
         assert (loaded.name, loaded.task, loaded.tags) == ("fruit", "single-label", {"team": "<b>"})
         assert loaded.train_set.labels_of_images() == [["apple"], ["apple"]]
-        assert repr(loaded) == "Project('fruit': train 2, test 0 images; 1 labels; 0 versions)"
+        assert repr(loaded) == "Project('fruit': train 2, test 0 images; 1 label; 0 versions)"
         loaded.close()
 
 

@@ -415,7 +415,7 @@ def test_renaming_moves_everything(project: Project, tmp_path: Path) -> None:
 
 def test_reprs_are_short_and_true(project: Project, model: Model) -> None:
     assert re.fullmatch(r"Model\('v1', TRAINING_COMPLETED: [^\n']+\)", repr(model))
-    assert repr(project) == "Project('shapes': train 18, test 6 images; 3 labels; 1 versions)"
+    assert repr(project) == "Project('shapes': train 18, test 6 images; 3 labels; 1 version)"
     assert "F1" in model._repr_html_()
     assert isinstance(project.statistics["train"].total_entries, int)
     assert isinstance(project.history, pd.DataFrame)
@@ -559,14 +559,14 @@ def test_evaluate_counts_unusable_images_in_its_notes(project: Project, model: M
     report = model.evaluate(Dataset(images, marks), progress=False)
     assert len(report.images) == len(names) - 3
     assert report.notes[:5] == [
-        f"1 of {len(names) + 1} images are unlabelled, skipped or still to be reviewed, and are excluded.",
-        "1 images have image-level labels and boxes. Only the image-level labels are used.",
-        "1 images have boxes only, and are excluded.",
-        "1 images have no labels, and are excluded.",
+        f"1 of {len(names) + 1} images is unlabelled, skipped or still to be reviewed, and is excluded.",
+        "1 image has image-level labels and boxes. Only the image-level labels are used.",
+        "1 image has boxes only, and is excluded.",
+        "1 image has no labels, and is excluded.",
         f"Excluded because they could not be read: 1 image, such as {broken!r}.",
     ]
     truth = cl.evaluate(Dataset(images.head(3), marks[marks["image"].isin(names[:3])]), marks.assign(confidence=1.0))
-    assert truth.notes[0] == "1 of 3 images in truth are unlabelled, skipped or still to be reviewed, and are excluded."
+    assert truth.notes[0] == "1 of 3 images in truth is unlabelled, skipped or still to be reviewed, and is excluded."
     model.stop()
 
 

@@ -132,7 +132,7 @@ def test_of_very_many_labels_the_best_and_the_worst_are_shown() -> None:
     best_first = report.per_label.sort_values("f1", ascending=False, kind="stable")["label"].tolist()
     shown = [text for text in read.texts if text in set(best_first)]
     assert shown[:100] == best_first[:50] + best_first[-50:]
-    assert "… 200 more labels in .per_label …" in read.texts
+    assert "… 200 more in .per_label …" in read.texts
     assert len(report._repr_html_()) < 100_000
 
 

@@ -43,10 +43,10 @@ BOXES = {"a": [("box", "x")], "b": [("polygon", "y")]}
         (TWO, {"d": [("box", "x"), ("box", "z")]}, "boxes", "test images have boxes"),  # y is not a box label
         (TWO, {"d": [("box", "x"), ("box", "y")]}, "brands", "no boxes, but all their labels"),
         ({**BOXES, "c": ["x"]}, {"d": ["x"]}, "boxes", "2 training images have boxes, 1"),
-        ({"a": [("box", "x")], "b": ["y"]}, {}, "boxes", "1 training images have boxes, 1"),  # a tie
+        ({"a": [("box", "x")], "b": ["y"]}, {}, "boxes", "1 training image has boxes, 1"),  # a tie
         ({"a": [("box", "x")], "b": ["y"], "c": ["x"]}, {}, "single-label", "exactly one"),
-        ({"a": [("box", "x"), "x", "y"]}, {}, "boxes", "1 training images have boxes, 1"),
-        ({"a": ["x"], "b": ["x"], "c": []}, {}, "multi-label", "1 training images show nothing of the only label, 'x'"),
+        ({"a": [("box", "x"), "x", "y"]}, {}, "boxes", "1 training image has boxes, 1"),
+        ({"a": ["x"], "b": ["x"], "c": []}, {}, "multi-label", "1 training image shows nothing of the only label, 'x'"),
         ({"a": ["x"], "b": ["y"], "c": []}, {}, "single-label", "exactly one"),
     ],
 )

@@ -31,6 +31,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh, xyxy_to_ltwh
@@ -376,11 +377,11 @@ def _references(entries: list[Any], key: str, indices_by_id: dict[Any, int], fin
     what = key.removesuffix("_id")
     missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(indices < 0)).most_common()
     for value, count in missing[:_MOST_NAMED]:
-        findings.unreadable(
-            "annotations", f"{count:,} annotations have the {key} {value}, but no such {what} was read."
-        )
+        they_have = counted(count, "annotation has", "annotations have")
+        findings.unreadable("annotations", f"{they_have} the {key} {value}, but no such {what} was read.")
     if others := sum(count for _, count in missing[_MOST_NAMED:]):
-        findings.unreadable("annotations", f"{others:,} more annotations have a {key} without a matching {what}.")
+        they_have = counted(others, "more annotation has", "more annotations have")
+        findings.unreadable("annotations", f"{they_have} a {key} without a matching {what}.")
     return indices
 
 
@@ -591,7 +592,8 @@ def _compare_areas(entries: list[Any], areas: _Floats, keep: _Bools, findings: F
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(stated - areas) > np.maximum(_AREA_APART * areas, 1)
     if count := int((apart & keep).sum()):
-        findings.adjusted("annotations", f"{count:,} annotations have an area that differs from their polygon or box.")
+        they_have = counted(count, "annotation has", "annotations have")
+        findings.adjusted("annotations", f"{they_have} an area that differs from the polygon or box.")
 
 
 def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | None]) -> pd.DatetimeIndex:

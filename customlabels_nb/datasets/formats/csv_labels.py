@@ -40,6 +40,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import (
     CORNERS,
@@ -200,8 +201,9 @@ def _read_labels(
         row, name, uri = repeated[0]
         written = _write_duplicates(path, rows, {again.line for again, _, _ in repeated})
         raise InputError(
-            f"{str(path)!r}: {len(repeated):,} rows repeat an image, first on line {row.line}: {shown(name)} is "
-            f"already on line {lines[uri]}. Pass on_duplicate='first' or 'merge'. {written}"
+            f"{str(path)!r}: {counted(len(repeated), 'row repeats', 'rows repeat')} an image, first on line "
+            f"{row.line}: {shown(name)} is already on line {lines[uri]}. Pass on_duplicate='first' or 'merge'. "
+            f"{written}"
         )
     for row, name, uri in repeated:
         how = "Its labels were added" if on_duplicate == "merge" else "It was not read"
@@ -330,7 +332,8 @@ class _OwnColumns:
             else:
                 collected.not_imported.add(f"value of the column {shown(name)}", self._places[key], len(cells))
         if self._long:
-            message = f"{len(self._long):,} rows have more cells than the first row. These cells were not read."
+            rows = counted(len(self._long), "row has", "rows have")
+            message = f"{rows} more cells than the first row. These cells were not read."
             collected.adjusted(message, line=self._long[0])
 
 

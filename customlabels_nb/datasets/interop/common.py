@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.installing import install_command
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
@@ -63,15 +64,16 @@ def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple
     images = contents.images
     labelled = images["image"].isin(annotations["image"]) | (images["status"] == "labelled")
     others = images.loc[~labelled, "image"]
-    return images[labelled], left_out(others.tolist(), "images are not labelled") if len(others) else []
+    return images[labelled], left_out(others.tolist(), "image", "not labelled") if len(others) else []
 
 
-def left_out(what: list[str], why: str) -> list[Issue]:
-    """Create an issue that reports how many items are dropped, with the names of the first ones."""
-    if not what:
+def left_out(names: list[str], what: str, why: str) -> list[Issue]:
+    """Create an issue that reports how many images or annotations (``what``) are dropped, with the first names."""
+    if not names:
         return []
-    first = ", ".join(map(repr, what[:_NAMED_IN_MESSAGES])) + (", …" if len(what) > _NAMED_IN_MESSAGES else "")
-    return [Issue("NOT_HELD", f"{len(what):,} {why} and were dropped: {first}.", where=what[0])]
+    first = ", ".join(map(repr, names[:_NAMED_IN_MESSAGES])) + (", …" if len(names) > _NAMED_IN_MESSAGES else "")
+    they = counted(len(names), f"{what} is {why} and was", f"{what}s are {why} and were")
+    return [Issue("NOT_HELD", f"{they} dropped: {first}.", where=names[0])]
 
 
 def place_of(image: str, root: Path | None) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset as _TorchDataset
 from torchvision.tv_tensors import BoundingBoxes, Mask
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue, issues_to_frame
@@ -53,7 +54,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         if self.task == "single-label":
             _refuse_several(wanted)
             bare = images.loc[~images["image"].isin(wanted["image"]), "image"]
-            issues += left_out(bare.tolist(), "images are labelled as empty")
+            issues += left_out(bare.tolist(), "image", "labelled as empty")
             images = images[images["image"].isin(wanted["image"])]
         self._found = issues
         self.images: list[str] = images["image"].tolist()
@@ -70,8 +71,9 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
                 empty[outlined] |= [emptiness(polygon) is not None for polygon in annotations["polygon"][outlined]]
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
-                what = "masks" if self.task == t.POLYGONS else "boxes"
-                message = f"{int(empty.sum()):,} {what} without an area were dropped, for example in {names[0]!r}."
+                one, many = ("mask", "masks") if self.task == t.POLYGONS else ("box", "boxes")
+                dropped = counted(int(empty.sum()), f"{one} without an area was", f"{many} without an area were")
+                message = f"{dropped} dropped, for example in {names[0]!r}."
                 self._found.append(Issue("NOT_HELD", message, where=names[0]))
             annotations, boxes = annotations[~empty], boxes[~empty]
         position = {image: number for number, image in enumerate(self.images)}
@@ -135,13 +137,14 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         return list(images), list(targets)
 
     def __repr__(self) -> str:
-        return f"TorchDataset({len(self):,} images, {len(self.classes):,} classes, task={self.task!r})"
+        images, classes = counted(len(self), "image"), counted(len(self.classes), "class", "classes")
+        return f"TorchDataset({images}, {classes}, task={self.task!r})"
 
 
 def _refuse_several(annotations: pd.DataFrame) -> None:
     several = annotations.loc[annotations["image"].duplicated(), "image"]
     if len(several):
         raise InputError(
-            f"task='single-label', but {several.nunique():,} images have several labels, such as "
-            f"{several.iloc[0]!r}. Use task='multi-label'."
+            f"task='single-label', but {counted(several.nunique(), 'image has', 'images have')} several labels, such "
+            f"as {several.iloc[0]!r}. Use task='multi-label'."
         )

@@ -145,7 +145,8 @@ class Comparison:
     def __repr__(self) -> str:
         summary = self._shown_summary()
         labels = self.per_label.dropna(subset="delta").sort_values("delta", ascending=False, kind="stable")
-        parts = [f"{self.names[0]} → {self.names[1]}, {self.test_images:,} test images", "\n".join(self.sentences)]
+        images = counted(self.test_images, "test image")
+        parts = [f"{self.names[0]} → {self.names[1]}, {images}", "\n".join(self.sentences)]
         for table in (summary, labels):
             if len(table):
                 shown = table.to_string(

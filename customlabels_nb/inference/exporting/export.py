@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from customlabels_nb._utils.files import scratch, write_errors
-from customlabels_nb._utils.text import first_line, one_line
+from customlabels_nb._utils.text import counted, first_line, one_line
 from customlabels_nb.core.geometry import FloatArray
 from customlabels_nb.core.tables import BOXES, POLYGONS
 from customlabels_nb.errors import ImageError, InputError, ModelError, NotAllowedError
@@ -103,7 +103,7 @@ class Exported:
     photos: int
 
     def __repr__(self) -> str:
-        on = f"{self.photos:,} photos" if self.photos else "noise (no photos available)"
+        on = counted(self.photos, "photo") if self.photos else "noise (no photos available)"
         return (
             f"{one_line(str(self.file))}: {self.file.stat().st_size / 1e6:,.1f} MB, matches the model within "
             f"{max(self.difference, 1e-9):.0e} on {on}. Run it with {self.program.name} in the same folder."

@@ -22,7 +22,7 @@ from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label
 
 def test_boxes_survive_a_round_trip(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
-    with pytest.warns(UserWarning, match=r"1 images are not labelled and were dropped: .*3\.jpg"):
+    with pytest.warns(UserWarning, match=r"1 image is not labelled and was dropped: .*3\.jpg"):
         made = dataset.to_supervision()
     assert isinstance(made, sv.DetectionDataset)
     assert made.classes == ["plate", "cup"]

@@ -121,7 +121,7 @@ def test_boxes_without_an_area_are_left_out(tmp_path: Path) -> None:
     )
     made = cl.Dataset(pd.DataFrame({"image": paths}), rows).to_torch()
     assert made[0][1]["boxes"].tolist() == [[1, 1, 6, 6]]
-    assert "1 boxes without an area" in made.issues["message"].item()
+    assert "1 box without an area was dropped" in made.issues["message"].item()
 
 
 def test_images_are_upright_and_relative_ones_lie_under_the_root(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ export class Export {
 
   _done({ folder, images, files, issues, more }) {
     const written = Object.entries(images)
-      .map(([split, count]) => `${numeral(count)} ${split}`)
+      .map(([split, count]) => counted(count, `${split} image`))
       .join(", ");
     const held = issues.length
       ? [
@@ -154,6 +154,6 @@ export class Export {
           ),
         ]
       : [element("p", { text: "All annotations were exported." })];
-    this._say(`Exported: ${written} images, ${counted(files, "file")} in ${folder}`, ...held);
+    this._say(`Exported: ${written}, ${counted(files, "file")} in ${folder}`, ...held);
   }
 }

@@ -1,6 +1,6 @@
 // Layout of the history.
 
-import { numeral } from "../shared/numbers.js";
+import { counted, numeral } from "../shared/numbers.js";
 import { partsIn } from "../shared/page/parts.js";
 import { set, template } from "../shared/template.js";
 import { imagesText, itemsOf, moreText, peopleOf, timeText } from "./state.js";
@@ -101,7 +101,8 @@ function actionPart(details, run) {
       set(refs.note, { text: note ?? "", hidden: !note });
       set(refs.labels, { text: labels ?? "", hidden: !labels });
       set(refs.split, { text: item.split ?? "" });
-      const countTitle = count ? `${count} images or annotations` : "";
+      const words = ["image or annotation", "images or annotations"];
+      const countTitle = count ? counted(count, ...words) : "";
       set(refs.count, { text: count ? numeral(count) : "", title: countTitle });
       set(refs.undone, { text: `undone by action ${undoneBy}`, hidden: undoneBy === null });
       const offerTitle = `${offer} action ${item.undoes ?? id}`;

@@ -1,7 +1,7 @@
 // Filters of the gallery: result tabs with counts, label, slice, sort order and file name.
 
 import { element, setText, setValue, show } from "../shared/dom.js";
-import { numberText } from "./text.js";
+import { numberText, selectedImagesText } from "./text.js";
 
 const TABS = [
   ["mistakes", "mistakes", "Images with any mistake"],
@@ -143,11 +143,11 @@ export class Filters {
     setValue(this.slice, slice < 0 ? "" : String(slice));
     setValue(this.search, filter.search);
     const chips = cell ? [cell] : [];
-    if (filter.images) chips.push(`${numberText(filter.images.length)} selected images`);
+    if (filter.images) chips.push(selectedImagesText(filter.images));
     const set = [
       before?.label,
       before?.search && `“${before.search}”`,
-      before?.images && `${numberText(before.images.length)} selected images`,
+      before?.images && selectedImagesText(before.images),
     ].filter(Boolean);
     if (set.length) chips.push(`instead of ${set.map((text) => `\u2068${text}\u2069`).join(", ")}`);
     setText(this.clear, before ? "× Back" : "× Show all mistakes");

@@ -48,6 +48,10 @@ export function imagesText(count) {
   return `${numberText(count)} image${count === 1 ? "" : "s"}`;
 }
 
+export function selectedImagesText(images) {
+  return imagesText(images.length).replace(" ", " selected ");
+}
+
 export function boxesText(count) {
   return `${numberText(count)} ${count === 1 ? "box" : "boxes"}`;
 }

@@ -3,6 +3,7 @@
 import { ELSEWHERE } from "../shared/chips.js";
 import { element, takeKeys } from "../shared/dom.js";
 import { askReason } from "../shared/job_bar.js";
+import { numeral } from "../shared/numbers.js";
 import { Notices } from "../shared/notices.js";
 import { pageStart } from "../shared/pages.js";
 import { Panel } from "../shared/panel.js";
@@ -185,7 +186,9 @@ export class ReviewPages extends PicturePages {
       this._say("There are no labelled images to review yet. Label some with project.label().");
     else if (!review.left && query.show !== "reviewed")
       this._say(
-        `All ${labelled.toLocaleString("en")} labelled images are reviewed.`,
+        labelled === 1
+          ? "The only labelled image is reviewed."
+          : `All ${numeral(labelled)} labelled images are reviewed.`,
         showing("Show reviewed images", { show: "reviewed" }),
         next,
       );
