@@ -70,7 +70,11 @@ _EXAMPLE = "{'screw': 'a photo of a screw', 'nut': 'a photo of a nut'}"
 
 @dataclass(frozen=True, repr=False)
 class Proposals(ShownWithTable):
-    """Result of :meth:`.Assist.propose`, with ``remaining``, the number of images that were not processed."""
+    """Result of :meth:`.Assist.propose`: the proposed labels or boxes (``frame``), and the model that made them.
+
+    ``images`` is the number of processed images, and ``remaining`` that of the others. ``errors`` is a table of images
+    that could not be read.
+    """
 
     model: str
     revision: str

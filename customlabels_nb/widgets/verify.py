@@ -94,6 +94,8 @@ class Verify(EditedPages):
         ----------
         verdict : bool or str
             True if the predictions of the images are right, False if they are wrong, or another label.
+        images : sequence of str
+            Names of the images.
 
         Examples
         --------

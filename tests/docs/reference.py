@@ -8,11 +8,12 @@ import pydoc
 import re
 import typing
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
 
 import customlabels_nb as cl
+from customlabels_nb._utils.text import listed
 from tests.conftest import ROOT
 
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -41,6 +42,7 @@ CLASSES = {
         "assist.assistant.Assist",
         "assist.assistant.AssistStatus",
         "assist.auto_labels.AutoLabels",
+        "assist.proposals.Proposals",
         "datasets.import_reports.ImportReport",
         "datasets.import_reports.RefreshReport",
         "ingest.manifest_updates.EntriesReport",
@@ -59,6 +61,10 @@ CLASSES = {
         "widgets.gallery.Gallery",
         "widgets.annotator.Annotator",
         "widgets.review.Review",
+        "widgets.map.ProjectMap",
+        "widgets.verify.Verify",
+        "labeling.verification.Submission",
+        "labeling.session.EditResult",
         "widgets.job_review.JobReview",
         "widgets.job_dashboard.JobDashboard",
         "widgets.name_question.NameQuestion",
@@ -75,6 +81,7 @@ CLASSES = {
         "project.model_card.ModelCard",
         "inference.detection.Detection",
         "inference.video.VideoDetection",
+        "inference.result_writing.WrittenDetections",
         "inference.exporting.export.Exported",
     ),
     "Judging a model": (
@@ -176,9 +183,36 @@ def listed_bases(owner: type) -> list[type]:
 
 
 def own_members(owner: type) -> Iterator[tuple[str, Any]]:
-    """Yield the members of a class that are not documented with a base class."""
+    """Yield the members of a class that are not documented with a base class, or in the same words before."""
     inherited = [member for base in listed_bases(owner) for member in members(base)]
-    yield from (member for member in members(owner) if member not in inherited)
+    for name, value in members(owner):
+        if (name, value) not in inherited and _first_described()[_words(owner, name, value)] is owner:
+            yield name, value
+
+
+def shared_members(owner: type) -> dict[type, list[str]]:
+    """Return the names of members that the reference describes with an earlier class, which is no base class."""
+    found: dict[type, list[str]] = {}
+    for name, value in members(owner):
+        first = _first_described()[_words(owner, name, value)]
+        if first is not owner and first not in listed_bases(owner):
+            found.setdefault(first, []).append(name)
+    return found
+
+
+@cache
+def _first_described() -> dict[tuple[str, str, str], type]:
+    """Map the words that describe a member to the first class in the reference that has a member with these words."""
+    found: dict[tuple[str, str, str], type] = {}
+    for owner in classes():
+        for name, value in members(owner):
+            found.setdefault(_words(owner, name, value), owner)
+    return found
+
+
+def _words(owner: type, name: str, value: Any) -> tuple[str, str, str]:
+    function = function_of(value)
+    return name, docstring(owner, name, value), "" if function is None else str(inspect.signature(function))
 
 
 def docstring(owner: type | None, name: str, value: Any) -> str:
@@ -237,6 +271,9 @@ def _class_lines(owner: type) -> list[str]:
     lines += [
         f"Has all members of [{base.__name__}](#{base.__name__.lower()}) as well." for base in listed_bases(owner)
     ]
+    for first, names in shared_members(owner).items():
+        shared = listed([f"[`{name}`](#{anchor(f'{first.__name__}.{name}')})" for name in names], most=len(names))
+        lines.append(f"As in [{first.__name__}](#{first.__name__.lower()}): {shared}.")
     told = {f"{owner.__name__}.{name}": docstring(owner, name, value) for name, value in own_members(owner)}
     lines += ["", *_summary(told)]
     for name, value in own_members(owner):
