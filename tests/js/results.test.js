@@ -55,6 +55,7 @@ import {
   itemText,
   metricText,
   numberText,
+  selectedImagesText,
   summaryText,
 } from "../../customlabels_nb/widgets/static/results/text.js";
 import { openPage } from "./fake_dom.js";
@@ -408,6 +409,8 @@ test("numbers are said as people read them", () => {
   assert.deepEqual([certaintyText([0.9, 1], 30), certaintyText([1, 1], 301)], ["", ""]);
   assert.equal(metricText(NaN), "–");
   assert.equal(imagesText(1), "1 image");
+  assert.equal(selectedImagesText(["a.jpg"]), "1 selected image");
+  assert.equal(selectedImagesText(["a.jpg", "b.jpg"]), "2 selected images");
   assert.equal(shortName("s3://bucket/a/b.jpg"), "b.jpg");
   assert.equal(shortName("images/leaf-59c0bf0eca5f137f.jpg"), "leaf.jpg");
   assert.deepEqual(spanOf(Int32Array.of(0, 0, 2, 2, 2, 5), 2), [2, 5]);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -13,10 +13,14 @@ from IPython.core.formatters import DisplayFormatter
 
 import customlabels_nb as cl
 from customlabels_nb.assist.proposals import Proposals
+from customlabels_nb.inference.result_writing import WrittenDetections
+from customlabels_nb.project.project import Distribution
 from tests.project.conftest import train_project
 from tests.project.test_report import Reader
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+#: A plural after the number 1, as in "1 test images".
+WRONG_PLURAL = re.compile(r"(?<![\d.,])1 (?!of\b)(?:[a-z-]+ )?(?:images|labels|versions|boxes|files|items|issues)\b")
 
 Make = Callable[[cl.Project, Path], Any]
 
@@ -132,3 +136,23 @@ def test_display_shows_facts_and_escapes_hostile_names(name: str, hostile: cl.Pr
     texts = Reader(re.sub(r"<img\b[^>]*>|<br/?>", "", page)).texts
     text = " ".join(" ".join(texts).split()) if page else shown["text/plain"]
     assert fact in text
+    assert WRONG_PLURAL.search(f"{shown['text/plain']} {text}") is None
+
+
+def test_one_image_and_one_label_are_singular(shapes: Path, tmp_path: Path) -> None:
+    photo = shapes / "disc" / "0.png"
+    project = cl.create_project("one", tmp_path)
+    none, output = pd.DataFrame(columns=["where", "code", "message"]), cast(Any, None)
+    held = [
+        project.add_images(photo, label="disc", progress=False),
+        project,
+        project.train_set,
+        project.check(),
+        project.pack(tmp_path / "one.zip", progress=False),
+        Distribution(1, 1, none),
+        WrittenDetections("found.jsonl", "JSON Lines", 1, 1, 1, none, output, [], [], ""),
+    ]
+    texts = [repr(each) for each in held] + [each._repr_html_() for each in held if hasattr(each, "_repr_html_")]
+    assert [text for text in texts if WRONG_PLURAL.search(re.sub(r"<[^>]*>", "", text))] == []
+    assert repr(project) == "Project('one': train 1, test 0 images; 1 label; 0 versions)"
+    assert repr(held[-1]).startswith("Processed 1 image and wrote 1 label to 'found.jsonl'")

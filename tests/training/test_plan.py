@@ -91,8 +91,8 @@ def test_annotations_of_another_task_are_left_out_with_a_note() -> None:
     assert plan.train.images["image"].tolist() == ["a", "b", "c"]
     assert plan.test.images["image"].tolist() == ["g", "h"]
     said = " ".join(plan.notes)
-    for words in ("train images have boxes only", "train images have more than one label",
-                  "train images have no labels", "test images have more than one label"):  # fmt: skip
+    for words in ("train image has boxes only", "train image has more than one label",
+                  "train image has no labels", "test image has more than one label"):  # fmt: skip
         assert f"1 {words}" in said
     several = make_plan(train, test, task="multi-label")
     assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # f has none of these labels
