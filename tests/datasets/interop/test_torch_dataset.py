@@ -93,7 +93,7 @@ def test_masks_are_what_torchvision_takes_and_follow_the_transforms(tmp_path: Pa
     assert target["area"].tolist() == [target["masks"].sum()]
     assert made[0][1]["masks"].sum(dim=(1, 2)).tolist() == [200, 960]  # boxes without a polygon
     assert made[2][1]["masks"].shape == (0, 32, 48)
-    assert "1 masks without an area were dropped" in made.issues["message"].iloc[-1]
+    assert "1 mask without an area was dropped" in made.issues["message"].iloc[-1]
     scaled = v2.Compose([v2.RandomHorizontalFlip(1.0), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
     made = start.to_torch(task="polygons", transforms=scaled)
     np.testing.assert_array_equal(made[1][1]["masks"][0].flip(1), target["masks"][0])
