@@ -184,20 +184,23 @@ def listed_bases(owner: type) -> list[type]:
 
 def own_members(owner: type) -> Iterator[tuple[str, Any]]:
     """Yield the members of a class that are not documented with a base class, or in the same words before."""
-    inherited = [member for base in listed_bases(owner) for member in members(base)]
-    for name, value in members(owner):
-        if (name, value) not in inherited and _first_described()[_words(owner, name, value)] is owner:
+    for name, value in _not_of_bases(owner):
+        if _first_described()[_words(owner, name, value)] is owner:
             yield name, value
 
 
 def shared_members(owner: type) -> dict[type, list[str]]:
     """Return the names of members that the reference describes with an earlier class, which is no base class."""
     found: dict[type, list[str]] = {}
-    for name, value in members(owner):
-        first = _first_described()[_words(owner, name, value)]
-        if first is not owner and first not in listed_bases(owner):
+    for name, value in _not_of_bases(owner):
+        if (first := _first_described()[_words(owner, name, value)]) is not owner:
             found.setdefault(first, []).append(name)
     return found
+
+
+def _not_of_bases(owner: type) -> Iterator[tuple[str, Any]]:
+    inherited = [member for base in listed_bases(owner) for member in members(base)]
+    yield from (member for member in members(owner) if member not in inherited)
 
 
 @cache
@@ -205,7 +208,7 @@ def _first_described() -> dict[tuple[str, str, str], type]:
     """Map the words that describe a member to the first class in the reference that has a member with these words."""
     found: dict[tuple[str, str, str], type] = {}
     for owner in classes():
-        for name, value in members(owner):
+        for name, value in _not_of_bases(owner):
             found.setdefault(_words(owner, name, value), owner)
     return found
 

@@ -184,3 +184,10 @@ def test_the_reference_has_each_name_once_and_its_links_lead_somewhere() -> None
     assert {anchor(name) for name, _, _ in EVERYTHING if name in headings} <= tables
     assert " at 0x" not in text
     assert ":meth:" not in text
+
+
+def test_a_member_is_described_once_and_other_classes_name_its_place() -> None:
+    section = REFERENCE.read_text("utf-8").partition("\n### LoadedModel\n")[2].partition("\n### ")[0]
+    assert "As in [Model](#model): [`detect`](#modeldetect), " in section
+    assert "#### LoadedModel.detect\n" not in section
+    assert "#### LoadedModel.folder\n" in section
