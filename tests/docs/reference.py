@@ -215,7 +215,7 @@ def _first_described() -> dict[tuple[str, str, str], type]:
 
 def _words(owner: type, name: str, value: Any) -> tuple[str, str, str]:
     function = function_of(value)
-    return name, docstring(owner, name, value), "" if function is None else str(inspect.signature(function))
+    return name, docstring(owner, name, value), "" if function is None else "".join(_signature(name, function))
 
 
 def docstring(owner: type | None, name: str, value: Any) -> str:
