@@ -303,7 +303,7 @@ def test_own_columns_are_kept_or_counted(tmp_path: Path) -> None:
     found = read(FORMAT, put(tmp_path / "x.csv", header + rows))
     assert found.images["site"].fillna("").tolist() == ["roof", ""]
     messages = [issue.message for issue in found.issues]
-    for said, what in zip(messages, ["1 rows", "3 × .*'difficult'", "2 × .*'tags'", "1 × .*'label'"], strict=True):
+    for said, what in zip(messages, ["1 row has", "3 × .*'difficult'", "2 × .*'tags'", "1 × .*'label'"], strict=True):
         assert re.search(what, said)
 
 

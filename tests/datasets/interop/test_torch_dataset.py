@@ -37,7 +37,7 @@ def test_one_label_is_its_number(tmp_path: Path) -> None:
 def test_left_out_images_are_reported(tmp_path: Path) -> None:
     issues = one_label(tmp_path).to_torch().issues
     assert issues["code"].tolist() == ["NOT_HELD", "NOT_HELD"]
-    assert tells(issues["message"][0], 1, "images")
+    assert tells(issues["message"][0], 1, "image")
     assert tells(issues["message"][0], "4.jpg")
     assert "5.jpg" in issues["message"][1]
     assert one_label(tmp_path).filter("label == 'pear'").to_torch().issues.empty
