@@ -26,7 +26,7 @@ _EXAMPLES = """examples:
   customlabels-nb label leaves-1 --project fruit serve the labelling screen of a job as a web page
   customlabels-nb fetch sam2                     download a pretrained model, for use without a network
   customlabels-nb doctor                         check the installation and whether widgets will render
-  customlabels-nb serve --root projects          answer programs of Amazon Rekognition Custom Labels, Custom Vision
+  customlabels-nb serve --root projects          answer programs written for Rekognition Custom Labels or Custom Vision
 """
 
 

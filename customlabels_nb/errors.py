@@ -253,7 +253,7 @@ class StaleEditError(StoreError):
 
 
 class OutdatedError(StoreError):
-    """Others added, removed or moved images, or wrote results of a labelling job, meanwhile. Nothing is written."""
+    """Someone else has added, removed or moved images, or written results of a labelling job. Nothing is written."""
 
 
 class NotEnoughDataError(CustomLabelsError):
@@ -325,7 +325,7 @@ class ServiceError(CustomLabelsError):
     code : str
         Error code that the client receives, such as "ResourceNotFoundException".
     message : str
-        Reason, with the member's name and value.
+        Reason, with the name and value of the parameter.
     """
 
     def __init__(self, code: str, message: str) -> None:

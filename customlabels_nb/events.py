@@ -137,7 +137,7 @@ class Samples:
     samples : tuple of Sample
         Images with their predictions.
     of : str
-        Set that the images are taken from: :data:`HELD_OUT`, or :data:`LEARNT_FROM` if no images are held out.
+        Set that the images are taken from: "held-out images", or "training images" if none are held out.
     """
 
     step: int

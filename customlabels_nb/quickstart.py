@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import CustomLabelsError, InputError, NotEnoughDataError
 from customlabels_nb.images.listing import read_folder
@@ -57,7 +58,8 @@ def check_photos(folder: str) -> list[Issue]:
     if len(counts) < 2:
         have = f"one label, {next(iter(counts))!r}" if counts else "no label"
         raise NotEnoughDataError(
-            f"The {len(photos.images)} photos in {folder!r} have {have}. At least two are needed. {layout}"
+            f"{folder!r} has {counted(len(photos.images), 'photo')} with {have}. At least two labels are needed. "
+            f"{layout}"
         )
     if max(counts.values()) < 2:
         raise NotEnoughDataError(

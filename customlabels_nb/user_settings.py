@@ -175,7 +175,7 @@ _ABOUT = {
         _check_switch, ["CUSTOMLABELS_NB_PRIVATE_REDIRECTS"], "Allow web servers to redirect to private addresses"
     ),
     "outline_engine": _About(
-        _check_engine, ["CUSTOMLABELS_NB_OUTLINE_ENGINE"], "What finds outlines in the annotator, such as sam2"
+        _check_engine, ["CUSTOMLABELS_NB_OUTLINE_ENGINE"], "Engine that outlines objects in the annotator, such as sam2"
     ),
     "buckets": _About(_check_buckets, ["CUSTOMLABELS_NB_BUCKETS"], "Local folders that are read instead of S3 buckets"),
 }
@@ -206,9 +206,10 @@ class Settings:
         Allow web servers to redirect to private addresses (:mod:`customlabels_nb.remote.remote_files`).
         ``CUSTOMLABELS_NB_PRIVATE_REDIRECTS=1``.
     outline_engine : str or Segmenter
-        What finds outlines in the annotator: "grabcut", "sam2", the folder of a SAM 2 model, ``"hf://user/name"``, or
-        an object of your own (:class:`~customlabels_nb.images.outlining.Segmenter`). "auto" is SAM 2 if transformers
-        and its weights are on this machine, and GrabCut otherwise. ``CUSTOMLABELS_NB_OUTLINE_ENGINE``.
+        Engine that outlines objects in the annotator: "grabcut", "sam2", the folder of a SAM 2 model,
+        ``"hf://user/name"``, or an object of your own (:class:`~customlabels_nb.images.outlining.Segmenter`). "auto" is
+        SAM 2 if transformers and its weights are on this machine, and GrabCut otherwise.
+        ``CUSTOMLABELS_NB_OUTLINE_ENGINE``.
     buckets : mapping of str to pathlib.Path
         Local folders by name of an S3 bucket, from which ``s3://name/…`` is read instead. Set another dict to
         change it. ``CUSTOMLABELS_NB_BUCKETS``, ``name=folder``, separated like ``PATH``.

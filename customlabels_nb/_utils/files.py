@@ -165,7 +165,7 @@ def remove_abandoned(folder: Path) -> None:
 def lock_file(file: BinaryIO) -> bool:
     """Lock an open file until it is closed, or return False if another process has locked it.
 
-    A file system without locks counts as free.
+    On a file system without locks, the result is always True.
     """
     try:
         import fcntl

@@ -6,7 +6,7 @@ import sys
 
 
 def users_level() -> int:
-    """Return the ``stacklevel`` of the caller's code outside of this package."""
+    """Return the ``stacklevel`` of a warning about the user's code, the nearest caller outside of this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("customlabels_nb", "contextlib"):
         level, frame = level + 1, frame.f_back

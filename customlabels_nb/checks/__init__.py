@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.checks.box_rules import check_boxes, check_polygons
 from customlabels_nb.checks.findings import CheckReport, Finding
 from customlabels_nb.checks.image_fingerprints import Fingerprints, fingerprints, kept_fingerprints
@@ -57,7 +58,7 @@ def check_datasets(
         for dataset, files_of in zip(datasets, seen, strict=True):
             note_unreadable(dataset, files_of, prints.issues)
     elif near_duplicates is None:
-        images = f"{len(pictures.images):,} images"
+        images = counted(len(pictures.images), "image")
         message = f"Near-duplicates were not searched for among {images}, because the first search takes a while."
         advice = (
             "Search for them with project.check(near_duplicates=True), or hide this note with near_duplicates=False."

@@ -28,9 +28,10 @@ _RATIO_AT_MOST = 1 + 1e-6
 
 
 def notation_of(column: object) -> str | None:
-    """Return how a column gives a box: "xywh", "xyxy", …, "" if its name states no notation, or None for another one.
+    """Return the notation of the boxes in a column, such as "xywh", from its name.
 
-    ``bbox`` is COCO's left, top, width and height.
+    It is "" if the name states none, and None if it is no name of a column of boxes. ``bbox`` is COCO's left, top,
+    width and height.
     """
     match = _ONE_COLUMN.fullmatch(column) if isinstance(column, str) else None
     if match is None or (match[2] and match[2].lower() not in _TO_LTWH):
@@ -63,7 +64,7 @@ def to_ltwh(notation: str, boxes: npt.ArrayLike) -> FloatArray:
 
 
 def look_like_boxes(columns: Iterable[Any]) -> list[str]:
-    """Return the columns with other names of box coordinates, or an empty list if they are too few for boxes."""
+    """Return the columns that are probably coordinates of boxes under names that are not read, or an empty list."""
     texts = [name for name in columns if isinstance(name, str)]
     alike = [name for name in texts if name.lower() in LIKE_BOXES]
     sizes = [name for name in texts if name.lower() in ("width", "height")]

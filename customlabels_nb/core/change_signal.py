@@ -16,7 +16,10 @@ _listeners: dict[str, list[weakref.WeakMethod[Callable[[], None]]]] = {}
 
 
 def listen(root: Path, listener: Callable[[], None]) -> Callable[[], None]:
-    """Call a method (held weakly) on each :func:`notify` for the project, in any thread, until the result is called."""
+    """Call ``listener`` on each :func:`notify` for the project, and return a function that stops this.
+
+    The listener is a method, whose object is held weakly. It may be called in any thread.
+    """
     reference = weakref.WeakMethod(listener)
     with _lock:
         _listeners.setdefault(str(root), []).append(reference)

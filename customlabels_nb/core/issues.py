@@ -112,7 +112,7 @@ IMPORT_FINDINGS = {
     "ARCHIVE_MEMBER_REFUSED": "The archive member is a link, or would be unpacked outside the folder.",
     "DUPLICATE_CONTENT": "Duplicate: the dataset already has the same image under another name.",
     "LEAK_BETWEEN_SPLITS": "Data leak: the same image is in the other split (train or test).",
-    "NOT_IMPORTED": "The file has this, but it is not imported.",
+    "NOT_IMPORTED": "This part of the file was not imported.",
     "ENTRY_UNREADABLE": "This entry cannot be read.",
     "ENTRY_ADJUSTED": "This entry was changed while reading.",
     "ENTRY_REPAIRED": "This entry was repaired.",

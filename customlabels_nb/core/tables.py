@@ -163,7 +163,7 @@ def split_named(name: object) -> str | None:
 
 
 def split_of_folders(folders: Iterable[str]) -> str:
-    """Return the split that the first folder named after one means, which is the training set by default."""
+    """Return the split of the first folder that is named after one, by default the training set."""
     return next((SPLIT_NAMES[name.lower()] for name in folders if name.lower() in SPLIT_NAMES), TRAIN)
 
 

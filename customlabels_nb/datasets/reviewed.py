@@ -67,7 +67,7 @@ def tag_corrected(
     seen: Sequence[bool],
     originals: dict[str, object],
 ) -> pd.DataFrame:
-    """Add the tag :data:`SEEN` where an edit has changed the ground truth of images with a prediction in sight.
+    """Add the tag :data:`SEEN` where an edit has changed the ground truth of images whose predictions were shown.
 
     It is removed where the change is taken back by hand. The ground truth is the status, labels, boxes and polygons.
     ``originals`` has that of each image before it got the tag. It is kept by the caller and extended here.

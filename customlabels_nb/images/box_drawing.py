@@ -38,7 +38,7 @@ _OWN_BOX, _OTHER_BOX, _NEXT_PLACE = 0.6, 0.25, 0.02  # costs of fully covering a
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """A box to draw in image pixels, or its ``polygon``, with label, color (#rrggbb) and value."""
+    """Box or ``polygon`` to draw, in pixels of the image, with label, color (#rrggbb) and value."""
 
     box: tuple[float, float, float, float]
     label: str

@@ -105,7 +105,9 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(name, f"the image has too many pixels to decode safely ({error}).") from error
+        raise ImageTooLargeError(
+            name, f"the image has too many pixels to decode safely ({error}). Scale it down."
+        ) from error
     except UnidentifiedImageError as error:
         raise NotAnImageError(name, _why_not_identified(data, name)) from error
     except Exception as error:  # Pillow's parsers may raise anything on a damaged header
@@ -116,7 +118,9 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
             raise NotAnImageError(name, "the image has no pixels.")
         if pixels > max_pixels:
             raise ImageTooLargeError(
-                name, f"{image.width:,} × {image.height:,} pixels exceed the limit of {max_pixels:,} pixels."
+                name,
+                f"{image.width:,} × {image.height:,} pixels exceed the limit of {max_pixels:,} pixels. Scale the image "
+                "down.",
             )
         if image.format == "TIFF" and _mixes_up_planes(image):
             raise NotAnImageError(name, _UNREAD_TIFF)

@@ -59,8 +59,8 @@ def list_pattern(pattern: Location, *, root: Path | None = None) -> list[Locatio
 def list_folder(place: Location, *, labels_from: str | None = None, any_name: bool = False) -> FoundFiles | None:
     """List the images of a folder as :func:`read_folder` does, or return None if the place is not a folder.
 
-    A URL is one if it ends in "/". With ``any_name``, which costs a request, so is a URL in a bucket that has no image
-    extension, if there are files below it.
+    A URL is a folder if it ends in "/". With ``any_name``, a URL in a bucket without an image extension is one, too, if
+    there are files below it, which takes a request to find out.
     """
     if place.path is not None:
         return read_folder(place.path, labels_from=labels_from) if place.is_folder else None

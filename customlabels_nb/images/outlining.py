@@ -76,14 +76,17 @@ class Segmenter(Protocol):
         """Predict the mask in a box or at clicks: logits, positive inside the object, and the predicted IoU.
 
         Boxes and clicks are in pixels of an image of ``size``. The logits cover it with a grid of any size.
-        ``previous`` has those for the same prompts without the last click, which are refined.
+        ``previous`` are the logits for the same prompts without the last click, which the model refines.
         """
 
 
 def find_mask_outline(
     logits: Logits, size: tuple[int, int], clicks: Sequence[Click] = ()
 ) -> tuple[Polygon | None, float]:
-    """Trace a mask to a polygon without small parts, except clicked ones (or None), and its grid's cell size."""
+    """Return the outline of a mask without small parts, except clicked ones, and the size of a cell of its grid.
+
+    The outline is None if there is no object.
+    """
     from contourpy import FillType, contour_generator
 
     scale = np.array([size[0] / logits.shape[1], size[1] / logits.shape[0]])

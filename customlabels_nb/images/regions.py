@@ -64,7 +64,8 @@ def open_regions(
 ) -> Iterator[Image.Image]:
     """Decode an image once, and yield its regions as upright RGB, None for all of it.
 
-    A JPEG is decoded smaller if the ``side`` of each region that is named by ``min`` or ``max`` keeps ``size`` pixels.
+    A JPEG is decoded smaller if the shorter (``side=min``) or longer (``max``) side of each region keeps ``size``
+    pixels.
     """
     with opened(data, name) as image:
         longest, is_jpeg = max(image.size), image.format in ("JPEG", "MPO")

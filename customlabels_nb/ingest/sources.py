@@ -177,8 +177,8 @@ def find_images(
         if label is not None:
             _labelled(contents, label, annotator)
     if contents.images.empty and not contents.issues:
-        others = counted(contents.ignored, "other file was", "other files were")
-        ignored = f" ({others} ignored)" if contents.ignored else ""
+        were = counted(contents.ignored, "other file was", "other files were")
+        ignored = f" ({were} ignored)" if contents.ignored else ""
         raise InputError(f"No images found in {contents.description['name']!r}{ignored}.")
     if options.labels_from and contents.description["kind"] in ("files", "table"):
         raise InputError(
@@ -260,7 +260,7 @@ class _Finder:
         contents = SourceContents(
             pd.DataFrame({"image": pd.Series(list(named), dtype=t.TEXT)}),
             t.empty(t.ANNOTATION_COLUMNS),
-            {"kind": "files", "name": next(iter(named)) if len(named) == 1 else f"{len(named)} files"},
+            {"kind": "files", "name": next(iter(named)) if len(named) == 1 else f"{len(named):,} files"},
             [_stat(place.path) for place in named.values()],
         )
         listed = {uri: place.listed for uri, place in named.items() if place.listed}
@@ -455,8 +455,9 @@ def _check_frame(frame: pd.DataFrame, split: str) -> None:
     others = sides[sides.notna() & (sides.map(t.split_named) != split)]
     if len(others):
         raise InputError(
-            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {len(others):,} rows, but split={split!r}. Add "
-            "train and test separately, for example add_images(frame[frame['split'] == 'test'], split='test')."
+            f"Column 'split' of the DataFrame is {others.iloc[0]!r} in {counted(len(others), 'row')}, but "
+            f"split={split!r}. Add train and test separately, for example add_images(frame[frame['split'] == 'test'], "
+            "split='test')."
         )
 
 

@@ -101,7 +101,7 @@ def object_confidences(logits: torch.Tensor) -> torch.Tensor:
 
 
 def is_likely(confidences: torch.Tensor, least: float, max_boxes: int) -> torch.Tensor:
-    """Return which proposals the second pass refines: the best, and those from ``least`` on, half of the work."""
+    """Return a mask of the proposals that the second pass refines: the most confident, and all from ``least`` on."""
     best = confidences.topk(min(round(REFINED * max(max_boxes, MOST_BOXES)), len(confidences))).indices
     return (confidences >= least) | (torch.zeros_like(confidences).index_fill(0, best, 1.0) > 0)
 

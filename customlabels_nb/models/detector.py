@@ -57,7 +57,7 @@ class DetectedBoxes:
 
 
 class MaskHead(nn.Module):
-    """Mask head from torchvision with one mask for all labels, which fewer images teach nearly as well.
+    """Mask head from torchvision with one mask for all labels, which learns nearly as well from fewer images.
 
     It predicts which part of each box the object covers (Mask R-CNN: He et al., 2017).
     """

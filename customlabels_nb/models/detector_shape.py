@@ -95,8 +95,8 @@ class DetectorShape:
     finest first. Each is used with aspect ratios of 1/2, 1 and 2. ``channels`` are those of each level, ``hidden`` the
     width of the head that classifies each proposal. ``votes`` averages the boxes of an object, see
     :mod:`customlabels_nb.models.box_voting`, and ``cascade`` refines them in a second pass, see
-    :mod:`customlabels_nb.models.cascade`, which requires ``votes``. For a key of :data:`COCO_DETECTORS`, all these do
-    not matter. ``max_boxes`` is the largest number of boxes per image, None for that of the architecture.
+    :mod:`customlabels_nb.models.cascade`, which requires ``votes``. They are not used by the detectors in
+    :data:`COCO_DETECTORS`. ``max_boxes`` is the largest number of boxes per image, None for that of the architecture.
     """
 
     architecture: str = OWN

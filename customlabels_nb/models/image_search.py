@@ -48,7 +48,7 @@ def _open(root: Path, model: str, _revision: str) -> ImageSearch:
 
 
 class ImageSearch:
-    """Cosine similarities of a project's images, keeping only lengths and the latest images' positions."""
+    """Search among the features of a project's images. Only their lengths and positions stay in memory."""
 
     def __init__(self, root: Path, model: str) -> None:
         self._model = model
@@ -131,7 +131,7 @@ def search_images(
 ) -> pd.DataFrame:
     """Return the best images (image, sha256) with their score, at most ``max_results``.
 
-    Images without vectors are left out, and so are those of the best without a file.
+    Images without vectors are left out, and so are results whose files are gone.
     """
     model = text_model(features) if text is not None else features
     search = open_search(root, model)
@@ -150,7 +150,8 @@ def search_images(
     )
     gone = missing_files(found["image"].tolist(), root)
     if gone.any():
-        say(f"{counted(int(gone.sum()), 'image')} without a file left out. project.remove_missing() removes them.")
+        were = counted(int(gone.sum()), "image without a file was", "images without a file were")
+        say(f"{were} left out. project.remove_missing() removes them from the project.")
         found = found[~gone]
     return found.reset_index(drop=True)
 

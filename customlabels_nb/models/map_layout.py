@@ -163,8 +163,9 @@ class MapLayouts:
         if not usable:
             raise NotAllowedError(no_vectors(self._model))
         if len(usable) < FEWEST:
+            are = "is" if len(usable) == 1 else "are"
             raise NotEnoughDataError(
-                f"A map needs at least {FEWEST} different images with features, and there are {len(usable)}."
+                f"A map needs at least {FEWEST} different images with features, but there {are} only {len(usable)}."
             )
         if len(usable) > LAID_OUT:
             chosen = np.random.default_rng(self._random_state).choice(len(usable), LAID_OUT, replace=False)

@@ -45,7 +45,7 @@ _MOST_ABOUT_BYTES = 10_000
 
 @dataclass(frozen=True)
 class PackReport(ShownWithTable):
-    """Result of :func:`pack`: numbers of packed images, remote images and versions, file size, and issues."""
+    """Result of :meth:`.Project.pack`: numbers of images, remote images and versions, file size, and issues."""
 
     path: Path
     images: int
@@ -56,9 +56,8 @@ class PackReport(ShownWithTable):
 
     def __repr__(self) -> str:
         remote = f", {self.remote:,} more as URLs" if self.remote else ""
-        missing = (
-            f" {counted(len(self.issues), 'item is', 'items are')} missing, see .issues." if len(self.issues) else ""
-        )
+        are = counted(len(self.issues), "item is", "items are")
+        missing = f" {are} missing, see .issues." if len(self.issues) else ""
         versions, size = counted(self.versions, "version"), f"{self.bytes / 1e6:,.1f} MB"
         return f"{one_line(str(self.path))}: {counted(self.images, 'image')}{remote}, {versions}, {size}.{missing}"
 

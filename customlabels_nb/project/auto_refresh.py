@@ -73,23 +73,23 @@ def refresh_if_due(location: ProjectLocation, *, clock: Callable[[], int] = now_
     if store.read_only or not is_due(store.setting(_SETTING) or {"every": None}):
         return
     claimed = store.change_setting(_SETTING, lambda old: {**old, "looked": now} if is_due(old) else old)
-    if claimed["looked"] != now:  # another kernel looks
+    if claimed["looked"] != now:  # another kernel scans them
         return
     thread = Thread(target=_refresh, args=(location, clock), name="customlabels_nb auto refresh", daemon=True)
     thread.start()
     thread.join(_PATIENCE_SECONDS)
     if thread.is_alive():
-        say("The sources of the project are looked at in the background. New images appear when they are found.")
+        say("The project's sources are being scanned in the background. New images appear when they are found.")
 
 
 def _refresh(location: ProjectLocation, clock: Callable[[], int]) -> None:
     try:
         report = refresh_sources(location, [split for split in t.SPLITS if location.store.dataset(split)], clock=clock)
     except CustomLabelsError as error:
-        say(f"The sources of the project could not be looked at, and its images are shown as they were: {error}")
+        say(f"The project's sources could not be scanned, so its images are shown as before: {error}")
         return
     for message in report.issues.loc[report.issues["code"] == "SOURCE_UNREACHABLE", "message"]:
-        say(f"A source of the project cannot be reached, and its images are shown as they were: {message}")
+        say(f"A source of the project cannot be reached, so its images are shown as before: {message}")
     if len(report.images):
         numbers = f"{counted(len(report.added), 'new image')}, {len(report.changed):,} changed"
-        say(f"The sources of the project were looked at again: {numbers}, {len(report.vanished):,} vanished.")
+        say(f"The project's sources were scanned again: {numbers}, {len(report.vanished):,} vanished.")

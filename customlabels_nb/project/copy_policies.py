@@ -99,7 +99,7 @@ def decide(policies: Iterable[str], version: int, account: str | None, principal
 
 
 def require_permission(source: ProjectLocation, version: VersionRecord, target: Path) -> None:
-    """Check that the policies of a project allow to copy its version to the project in ``target``."""
+    """Check that the policies of a project allow copying its version to the project in ``target``."""
     root, noted = source.root, source.store.setting(ENDPOINT + POLICIES) or []
     policies = {policy["name"]: policy["document"] for policy in noted}
     source_account, account = (_account(each.resolve().parent) for each in (root, target))
@@ -109,8 +109,8 @@ def require_permission(source: ProjectLocation, version: VersionRecord, target: 
     decision = decide(policies.values(), version.digits, account, None)
     if decision is False or (policies and decision is None and not shared):
         raise NotAllowedError(
-            f"The policies of {str(root)!r} ({', '.join(sorted(policies))}) do not allow to copy {version.name!r} to "
-            f"{str(target)!r}. Put a policy that does, or delete them."
+            f"The policies of {str(root)!r} ({', '.join(sorted(policies))}) do not allow copying {version.name!r} to "
+            f"{str(target)!r}. Add a policy that allows it, or delete these policies."
         )
 
 

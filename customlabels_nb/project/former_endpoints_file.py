@@ -72,8 +72,8 @@ def move_endpoints_file(path: Path, store: SqlStore) -> None:
     facts = {key: json.loads(value) for key, value in _read(file, select(_facts))}
     if facts.get("format") != _FORMAT:
         _log.warning(
-            "%r has the format %r, but this release reads %r. It is left as it is, so that endpoints serve the project "
-            "with new ARNs and without policies.", str(path), facts.get("format"), _FORMAT,
+            "%r has the format %r, but this release reads %r. It was not read, so the endpoints serve the project with "
+            "new ARNs and without its policies.", str(path), facts.get("format"), _FORMAT,
         )  # fmt: skip
         return
     with store.writing() as connection:
@@ -92,7 +92,7 @@ def _read(file: Engine, statement: Select[Any]) -> Iterator[Any]:
         with file.connect() as connection:
             yield from connection.execution_options(yield_per=_LINES_AT_ONCE).execute(statement)
     except DBAPIError as error:  # while the store's own errors are about its database
-        message = f"Cannot read what endpoints noted of the project ({error.orig})."
+        message = f"Cannot read the data of the endpoints about the project ({error.orig})."
         path = unquote(str(file.url.database)).removeprefix("file:")
         raise StoreError(f"{message} Restore the file {path!r}, or move it elsewhere.") from error
 

@@ -107,8 +107,8 @@ def _serve(
                 return
             if not project._store.read_only:
                 project._store.change_setting(f"{ADDRESS} {job._id}", lambda _: origin)
-            link = f"Personal links to {origin} label" if only_personal else f"{origin}/?token={self.token} labels"
-            announce(f"{link} {name!r}. Stop with Ctrl+C.")
+            link = f"a personal link to {origin}" if only_personal else f"{origin}/?token={self.token}"
+            announce(f"Open {link} to label {name!r}. Stop with Ctrl+C.")
 
         def exit(self, exit_status: int = 0) -> None:
             raise InputError(f"Port {self.port} of {self.ip!r} cannot be used. Choose another one with --port.")
@@ -247,7 +247,9 @@ def _join_hub(options: Any) -> None:
         from jupyterhub.singleuser.extension import JupyterHubIdentityProvider
         from jupyterhub.utils import url_path_join
     except ImportError as error:
-        needed = f"Behind JupyterHub, its package is needed. Install it: {install_command('jupyterhub')}"
+        needed = (
+            f"Behind JupyterHub, the page needs the package jupyterhub. Install it: {install_command('jupyterhub')}"
+        )
         raise MissingDependencyError(needed) from error
     address, prefix = urlsplit(os.environ[HUB_VARIABLE]), os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
 

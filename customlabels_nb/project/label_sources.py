@@ -12,7 +12,7 @@ from customlabels_nb.project.location import DATABASE, is_project, open_project_
 
 
 def labels_in(source: str | os.PathLike[str] | Dataset) -> list[tuple[str, str | None]]:
-    """Read the labels of a project or dataset in order. Others than a project's have no color."""
+    """Read the labels of a project or dataset in order, with their colors if it is a project."""
     if isinstance(source, Dataset):
         return [(label, None) for label in source.labels["label"].tolist()]
     text = os.fspath(source).strip()

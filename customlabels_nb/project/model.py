@@ -123,7 +123,11 @@ class Model(Runnable):
 
     @property
     def status(self) -> str:
-        """Status of the version, one of :data:`customlabels_nb.store.records.VERSION_STATUSES`."""
+        """Status of the version, named as in Rekognition.
+
+        It is "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "STOPPING",
+        "STOPPED", "FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED" or "COPYING_FAILED".
+        """
         return self.record.status
 
     @property
@@ -156,7 +160,7 @@ class Model(Runnable):
     def thresholds(self) -> dict[str, float]:
         """Confidence threshold of each label. By default, the threshold with the label's highest F1 on the test set.
 
-        They count if :attr:`decision` is "assumed". A running detector with ``views`` of 2 or 4 has its own thresholds.
+        They are used if :attr:`decision` is "assumed". A running detector with ``views`` of 2 or 4 has its own thresholds.
         """
         from customlabels_nb.models.artifact import load_config
 

@@ -431,7 +431,8 @@ def _labels_by_models(facts: CardFacts) -> Iterator[Block]:
         models = [
             f"{name} ({', '.join(filter(None, (licence_of(name), f'{count:,}')))})" for name, count in counts.items()
         ]
-        yield Text(f"Of {len(labels):,} training labels, {counts.sum():,} were assigned by models: {listed(models)}.")
+        assigned = counted(int(counts.sum()), "was", "were")
+        yield Text(f"Of {counted(len(labels), 'training label')}, {assigned} assigned by models: {listed(models)}.")
 
 
 def _recipe(facts: CardFacts) -> Iterator[Block]:

@@ -220,7 +220,11 @@ class Project(NameHints):
 
     @property
     def statistics(self) -> dict[str, Statistics]:
-        """Numbers of entries, labelled entries, labels and boxes, by split. The store counts them as they change."""
+        """Numbers of images, labelled images, labels in use and boxes (with polygons) of the datasets, by split.
+
+        Their names are those of Rekognition: ``total_entries``, ``labelled_entries``, ``total_labels`` and
+        ``total_boxes``.
+        """
         return {split: self._store.statistics(split) for split in t.SPLITS}
 
     @property
@@ -719,8 +723,8 @@ class Project(NameHints):
             return Distribution(len(self.train_set), tested, issues_to_frame([]))
         if tested:
             raise NotAllowedError(
-                f"The test set already has {tested:,} images. Keep it with exist_ok=True, or empty it first with "
-                "project.delete_dataset('test')."
+                f"The test set already has {counted(tested, 'image')}. Keep it with exist_ok=True, or empty it first "
+                "with project.delete_dataset('test')."
             )
         train = self.train_set
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
@@ -728,7 +732,7 @@ class Project(NameHints):
         chosen &= ~(train.images["image"].isin(by_machine) | had_prelabel(train.images)).to_numpy()
         if not chosen.any():
             raise NotEnoughDataError(
-                f"Cannot split the {len(train)} images: no label has two different images. "
+                f"Cannot split {counted(len(train), 'training image')}: no label has two different images. "
                 "Label more images with project.label('train').",
                 "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE",
             )
@@ -977,8 +981,8 @@ class Project(NameHints):
             Dataset whose boxes are shown.
         annotations : DataFrame, optional
             Show only these boxes, with the columns ``image``, ``label``, ``left``, ``top``, ``width`` and ``height``,
-            and optionally ``polygon`` and ``confidence``. Boxes that are not in the dataset are shown as predictions.
-            Those with a time in ``created`` have been removed or moved since, and are left out.
+            and optionally ``polygon`` and ``confidence``. Boxes that are not in the dataset are shown as predictions,
+            except those with a time in ``created``: they have been removed or moved, and are left out.
         page_size : {4, 6, 9, 24, 48, 100}
             Number of boxes per page.
         sort : {"doubt", "similarity", "uncertainty", "size", "aspect", "name", "added", "random"}
@@ -1017,9 +1021,9 @@ class Project(NameHints):
     def map(self, split: t.Split = t.TRAIN, *, crops: bool = False, random_state: int = 0) -> ProjectMap:
         """Open a map on which similar images are close to each other. Select points with the lasso and label them.
 
-        Missing features of the packaged network are computed first, in the background. Another :attr:`embedding_model`
-        needs :meth:`embed`. Until the layout has been computed, the map shows the first two principal components. See
-        :meth:`map_layout`.
+        Missing features of the packaged network are computed first, in the background. For another
+        :attr:`embedding_model`, call :meth:`embed` before. Until the layout has been computed, the map shows the first
+        two principal components. See :meth:`map_layout`.
 
         Parameters
         ----------
@@ -1638,8 +1642,8 @@ class Project(NameHints):
         Parameters
         ----------
         split : {"train", "test"}
-            Dataset. Missing features of the packaged network are computed first. Another :attr:`embedding_model` needs
-            :meth:`embed`.
+            Dataset. Missing features of the packaged network are computed first. For another :attr:`embedding_model`,
+            call :meth:`embed` before.
         random_state : int
             Seed of the choice of images, and of UMAP. Each seed has a stored layout of its own.
         again : bool
@@ -1824,7 +1828,7 @@ class Project(NameHints):
         """
         refuse_if_busy(self._store, "deleted")
         require_confirmation(
-            f"Delete the project {self.name!r} and its {counted(len(self._store.versions()), 'version')}?", confirm
+            f"Delete the project {self.name!r} with {counted(len(self._store.versions()), 'version')}?", confirm
         )
         self._close_assist()
         delete_project(self._location)
@@ -1847,9 +1851,10 @@ class Project(NameHints):
     # -- display ------------------------------------------------------------------------------------
     def __repr__(self) -> str:
         try:
-            sizes = ", ".join(f"{split} {s.total_entries:,}" for split, s in self.statistics.items())
+            train, test = (counts.total_entries for counts in self.statistics.values())
+            images = f"train {train:,}, test {counted(test, 'image')}"
             labels, versions = counted(len(self.labels), "label"), counted(len(self._store.versions()), "version")
-            return f"Project({self.name!r}: {sizes} images; {labels}; {versions})"
+            return f"Project({self.name!r}: {images}; {labels}; {versions})"
         except StoreError as error:
             return f"Project({str(self.root)!r}, unavailable: {error})"
 
@@ -1917,10 +1922,8 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
     images, old, labels = store.tables(split, frame["image"].unique().tolist())
     missing = set(frame["image"]) - set(images["image"])
     if missing:
-        raise InputError(
-            f"{counted(len(missing), 'image is', 'images are')} not in the {split} set, for example "
-            f"{sorted(missing)[0]!r}."
-        )
+        are = counted(len(missing), "image is", "images are")
+        raise InputError(f"{are} not in the {split} set, for example {sorted(missing)[0]!r}.")
     annotations = _in_pixels(store, annotations, frame)
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))

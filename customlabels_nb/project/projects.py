@@ -194,6 +194,7 @@ def unpack_project(
         unpacked.
     ProjectExistsError
         If a file or folder of that name already exists. Nothing is overwritten.
+
     Examples
     --------
     >>> packed = project.pack("rooms.zip", versions=False, progress=False)

@@ -56,7 +56,7 @@ class ProjectRecord:
 class DatasetRecord:
     """Properties of the train or test dataset.
 
-    ``sources`` are the origins of its imports, oldest first. ``endpoint`` is what HTTP endpoints note of it.
+    ``sources`` are the origins of its imports, oldest first. ``endpoint`` is what HTTP endpoints store about it.
     """
 
     split: str
@@ -90,7 +90,7 @@ class VersionRecord:
 
     ``folder`` is relative to the project's folder. ``host``, ``pid`` and ``heartbeat`` identify the process that trains
     or runs it, and without a heartbeat one that has reserved the name. ``alias`` is the stable name under which it was
-    published. ``endpoint`` is what HTTP endpoints note of it, such as its name and output there.
+    published. ``endpoint`` is what HTTP endpoints store about it, such as its name and output there.
     """
 
     name: str

@@ -99,7 +99,7 @@ from customlabels_nb.store.writing import (
 
 #: Start of the names of settings that tell what is running. Copies of the database do not have them.
 RUNNER = "runner:"
-#: Start of the names of settings with what HTTP endpoints note of the project. Copies do not have them either.
+#: Start of the names of settings with what HTTP endpoints store about the project. Copies do not have them either.
 ENDPOINT = "endpoint:"
 
 _COPIED_AT_ONCE = 20_000
@@ -298,7 +298,7 @@ class SqlStore:
             return DatasetRecord(name, status, message, *times, load_json(sources, []), tags, noted)
 
     def create_dataset(self, split: str, action: Action, *, tags: dict[str, str], endpoint: dict[str, Any]) -> bool:
-        """Create an empty dataset with what an endpoint notes of it, or return False if it exists."""
+        """Create an empty dataset with what an endpoint stores about it, or return False if it exists."""
         with self._database.write() as connection:
             if dataset_rows(connection, split):
                 return False
@@ -310,7 +310,7 @@ class SqlStore:
             return True
 
     def note_dataset(self, split: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> bool:
-        """Replace what endpoints note of a dataset by ``change(noted)``.
+        """Replace what endpoints store about a dataset by ``change(stored)``.
 
         Return False if that is None or the dataset does not exist.
         """
@@ -930,8 +930,8 @@ class SqlStore:
             count = _count_uses(connection, id_)
             if count and not with_annotations:
                 raise LabelError(
-                    f"Label {label!r} is used by {counted(count, 'annotation')}. Pass with_annotations=True "
-                    f"to remove them as well, or merge the label into another one."
+                    f"Label {label!r} is used by {counted(count, 'annotation')}. Pass with_annotations=True to remove "
+                    "its annotations as well, or merge the label into another one."
                 )
             note_gone(connection, id_, None)
             trace = Trace(connection)

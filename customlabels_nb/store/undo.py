@@ -225,8 +225,8 @@ def _refuse(connection: Connection, done: _Done, images: Mapping[int, str]) -> N
     labels |= dict(_values(done.payload, schema.labels, "id", "label"))  # only here if the action removed it
     labels |= dict(fetch(connection, select(schema.labels.c.id, schema.labels.c.label)))
     raise StaleEditError(
-        f"{done.what!r} (action {done.id}) cannot be undone: {len(images)} of its images have been changed since then, "
-        f"for example {shown!r}{who}. Nothing was changed. Undo the later changes first.",
+        f"{done.what!r} (action {done.id}) cannot be undone: {counted(len(images), 'image has', 'images have')} been "
+        f"changed since then, for example {shown!r}{who}. Nothing was changed. Undo the later changes first.",
         images=[name for name in images.values() if name],
         theirs=_annotations(theirs, images, labels),
         yours=_annotations(yours, images, labels),

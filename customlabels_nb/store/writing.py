@@ -195,7 +195,8 @@ def insert_images(
         taken = image_ids(connection, image_names, split) if image_names and not is_empty else {}
         if taken:
             raise TableError(
-                f"{len(taken)} of these images are already in the {split} set, for example {min(taken)!r}."
+                f"{counted(len(taken), 'image is', 'images are')} already in the {split} set, for example "
+                f"{min(taken)!r}."
             )
         is_empty = is_empty and not image_names
         ids = _insert_image_rows(connection, part.images.assign(split=split), part.files) if image_names else range(0)
@@ -405,8 +406,9 @@ def refuse_stale(
     stale = [name for name in names if revisions[name] != current[name]]
     if stale:
         raise StaleEditError(
-            f"{len(stale)} of these images have been changed since you read them, for example {stale[0]!r}. "
-            "Nothing was written. Compare .theirs and .yours, read the dataset again and repeat your edit.",
+            f"{counted(len(stale), 'image has', 'images have')} been changed since you read the dataset, for example "
+            f"{stale[0]!r}. Nothing was written. Compare .theirs and .yours, read the dataset again and repeat your "
+            "edit.",
             images=stale,
             theirs=stored_annotations[stored_annotations["image"].isin(stale)].reset_index(drop=True),
             yours=annotations[annotations["image"].isin(stale)].reset_index(drop=True),

@@ -36,7 +36,7 @@ def test_any_number_of_pictures(count: int) -> None:
     tiles = [Tile(gradient(40 + i, 90 - i % 50), labels=[("apple", "#c8553d")]) for i in range(count)]
     sheet = ContactSheet(tiles, "Words.")
     assert len(sheet) == count
-    assert repr(sheet) == f"{count} images. Words."
+    assert repr(sheet) == f"{count} image{'s' * (count != 1)}. Words."
     tags = Tags(sheet._repr_html_())
     assert tags.found.count("img") == count
     assert tags.text.count("apple") == count

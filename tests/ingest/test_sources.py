@@ -155,7 +155,7 @@ def test_a_table_brings_boxes_in_one_column(project: cl.Project, add: Add, tmp_p
     assert boxes == [["apple", 12, 16, 12, 4], ["pear", 0, 0, 48, 32]]
     assert project.train_set.images["site"].tolist() == ["x"]
     messages = report.issues["message"].tolist()
-    for message, what in zip(messages, ["'class' .* label", "2 boxes are ratios", "1 × .*'site'"], strict=True):
+    for message, what in zip(messages, ["'class' .* label", "2 boxes have ratios", "1 × .*'site'"], strict=True):
         assert re.search(what, message)
 
 
@@ -441,7 +441,7 @@ def test_table_with_both_splits_is_refused(project: cl.Project, add: Add, tmp_pa
     paths = write_folder(tmp_path / "photos", {"": 3})
     frame = pd.DataFrame({"image": paths, "split": ["train", "test", None]})
     for split, other in (("train", "test"), ("test", "train")):
-        with pytest.raises(InputError, match=rf"'{other}' in 1 rows.*split='{split}'.*separately"):
+        with pytest.raises(InputError, match=rf"'{other}' in 1 row, .*split='{split}'.*separately"):
             add(frame, split=split)
     assert len(project.history) == 0
     assert add(frame[frame["split"] != "test"]).added == 2

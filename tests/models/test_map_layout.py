@@ -117,7 +117,7 @@ def test_too_few_images_and_images_that_are_all_alike_are_refused(tmp_path: Path
     with pytest.raises(NotAllowedError, match="Compute them with"):
         layouts(tmp_path).plane(["unknown"])
     contents = store(tmp_path, {"a": 4})
-    with pytest.raises(NotEnoughDataError, match="at least 5 different images with features, and there are 4"):
+    with pytest.raises(NotEnoughDataError, match="at least 5 different images with features, but there are only 4"):
         layouts(tmp_path).plane(contents)
     alike = store(tmp_path, {"c": 9}, noise=0)
     with pytest.raises(NotEnoughDataError, match="nearly the same features"):

@@ -130,7 +130,7 @@ def test_failed_refresh_is_reported(
 
     monkeypatch.setattr(auto_refresh, "refresh_dataset", fail)
     project.label()
-    assert "could not be looked at, and its images are shown as they were: No such disk." in capsys.readouterr().out
+    assert "could not be scanned, so its images are shown as before: No such disk." in capsys.readouterr().out
 
 
 def test_a_query_that_fails_stops_no_other_job(
@@ -158,7 +158,7 @@ def test_a_slow_source_delays_no_screen(
     add_photo(photos, 1)
     gallery = project.label()
     assert len(gallery.session.table.names) == 3
-    assert "looked at in the background" in capsys.readouterr().out
+    assert "being scanned in the background" in capsys.readouterr().out
     (looking,) = [thread for thread in threads() if thread.name == "customlabels_nb auto refresh"]
     answer.set()
     looking.join(60)

@@ -139,7 +139,7 @@ def test_a_stale_edit_is_refused_and_shown(project: cl.Project) -> None:
         (None, InputError, "NoneType"),
         ({"image": ["a"]}, InputError, "dict"),
         (pd.DataFrame({"label": ["x"]}), TableError, "'image'"),
-        (pd.DataFrame({"image": ["elsewhere.jpg"], "label": ["x"]}), InputError, r"1 image is .* 'elsewhere\.jpg'"),
+        (pd.DataFrame({"image": ["elsewhere.jpg"], "label": ["x"]}), InputError, r"1 image is not .* 'elsewhere\.jpg'"),
         (pd.DataFrame({"image": [None], "label": ["x"]}), TableError, "empty"),
         (pd.DataFrame({"image": ["a"], "label": [""]}), LabelError, "1 to 256"),
         (

@@ -188,7 +188,7 @@ def test_policies_hold_before_the_endpoint_is_started(tmp_path: Path) -> None:
         connection.execute("UPDATE policies SET document = ? WHERE name = 'third'", (text,))
     (root / "versions" / "trained").mkdir(parents=True)
     project, target = cl.load_project(root), cl.create_project("target", root.parent)
-    with pytest.raises(NotAllowedError, match=r"policies .* \(second, third\) do not allow to copy 'trained'"):
+    with pytest.raises(NotAllowedError, match=r"policies .* \(second, third\) do not allow copying 'trained'"):
         project.model("trained").copy_to(target, progress=False)
     project.close()
     target.close()

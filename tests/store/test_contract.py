@@ -370,7 +370,7 @@ def test_merge_moves_annotations(store: SqlStore) -> None:
 def test_removing_a_used_label_needs_with_annotations(store: SqlStore) -> None:
     fill(store)
     store.update_images("train", t.settle_statuses(store.images(), store.annotations()), store.annotations(), ACTION)
-    with pytest.raises(LabelError, match="1 annotations"):
+    with pytest.raises(LabelError, match="used by 1 annotation\\."):
         store.remove_label("apple", ACTION)
     assert store.remove_label("apple", ACTION, with_annotations=True).count == 1
     assert store.labels()["label"].tolist() == ["banana"]

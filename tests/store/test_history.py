@@ -256,7 +256,7 @@ def test_later_label_changes_block_undo(store: SqlStore) -> None:
     store.undo(None, BOB)
     store.undo(renamed, ANN)
     store.update_images("test", store.images("test"), labels_of(t="new"), BOB)
-    with pytest.raises(NotAllowedError, match="used by 1 annotation"):
+    with pytest.raises(NotAllowedError, match="used by 1 annotation\\."):
         store.undo(added, ANN)
     store.reorder_labels(["new"], ANN)
     done = store.last_action()

@@ -72,7 +72,7 @@ def check_theme(theme: str | None) -> None:
 
 
 def draw_on_paper(ax: Axes) -> None:
-    """Make the background white, and black what is grey."""
+    """Make the background white, and grey lines and text black."""
     for patch in (ax.patch, ax.figure.patch):
         patch.set(facecolor="white", alpha=1)
     ax.tick_params(axis="both", which="both", colors="black")

@@ -37,7 +37,7 @@ from customlabels_nb.remote.remote_files import download
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Result of an export: its files, the images that were left out, and issues for these, losses and changes."""
+    """Result of an export: ``files``, images that were ``left_out``, and ``issues`` for what was lost or changed."""
 
     format: str
     files: list[Path]

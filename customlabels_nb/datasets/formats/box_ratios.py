@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.geometry import FloatArray, iou_of_pairs, ratios_to_ltwh
@@ -109,5 +110,6 @@ def in_pixels(images: pd.DataFrame, annotations: pd.DataFrame, source: str) -> t
         **{side: boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
         polygon=pd.Series(polygons, index=annotations.index, dtype=object),
     )
-    message = f"{drawn.sum():,} boxes are ratios of the image size. They were converted to pixels."
+    have = counted(int(drawn.sum()), "box has", "boxes have")
+    message = f"{have} ratios of the image size, which were converted to pixels."
     return converted[kept].reset_index(drop=True), [*issues, Issue("ENTRY_ADJUSTED", message, source=source)]

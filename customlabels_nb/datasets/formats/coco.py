@@ -377,11 +377,13 @@ def _references(entries: list[Any], key: str, indices_by_id: dict[Any, int], fin
     what = key.removesuffix("_id")
     missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(indices < 0)).most_common()
     for value, count in missing[:_MOST_NAMED]:
-        they_have = counted(count, "annotation has", "annotations have")
-        findings.unreadable("annotations", f"{they_have} the {key} {value}, but no such {what} was read.")
+        findings.unreadable(
+            "annotations",
+            f"{counted(count, 'annotation has', 'annotations have')} the {key} {value}, but no such {what} was read.",
+        )
     if others := sum(count for _, count in missing[_MOST_NAMED:]):
-        they_have = counted(others, "more annotation has", "more annotations have")
-        findings.unreadable("annotations", f"{they_have} a {key} without a matching {what}.")
+        have = counted(others, "more annotation has", "more annotations have")
+        findings.unreadable("annotations", f"{have} a {key} without a matching {what}.")
     return indices
 
 
@@ -496,15 +498,16 @@ def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon
             readable[number] = has_box = bool(entry.get("bbox"))
             broken += has_box and number not in long
     first = shown(entries[long[0]].get("id")) if long else ""
-    too_long = f"have outlines of more than {MOST_EDGES:,} pixel edges. Only their boxes were read."
-    for count, what in (
-        (lost, "polygons have parts that are not polygons. They were left out."),
-        (cut, "polygons have parts that overlap and are too large to be united. Only the largest part was read."),
-        (len(long), f"masks, the first of annotation {first}, {too_long}"),
-        (broken, "segmentations are neither polygons nor masks. Only their boxes were read."),
+    too_large = "are too large to be united. Only the largest part was read."
+    read_box = f"such as that of annotation {first}. Only the boxes were read."
+    for count, one, many, what in (
+        (lost, "polygon has", "polygons have", "parts that are not polygons. They were left out."),
+        (cut, "polygon has", "polygons have", f"parts that overlap and {too_large}"),
+        (len(long), "mask has", "masks have", f"an outline of more than {MOST_EDGES:,} pixel edges, {read_box}"),
+        (broken, "segmentation is", "segmentations are", "neither polygon nor mask. Only the boxes were read."),
     ):
         if count:
-            findings.adjusted("annotations", f"{count:,} {what}")
+            findings.adjusted("annotations", f"{counted(count, one, many)} {what}")
     return polygons, squares, bounds, readable
 
 
@@ -578,7 +581,8 @@ def _pixels_of_ratios(
         if usable[number] and max(ring.max() for ring in rings) <= _RATIO_AT_MOST:
             polygons[number] = scaled_polygon(polygons[number], sizes[owners[number]]) or []
     findings.adjusted(
-        "annotations", f"{len(boxed):,} boxes are ratios of the image size. They were converted to pixels."
+        "annotations",
+        f"{counted(len(boxed), 'box has', 'boxes have')} ratios of the image size, which were converted to pixels.",
     )
     return usable
 
@@ -592,8 +596,8 @@ def _compare_areas(entries: list[Any], areas: _Floats, keep: _Bools, findings: F
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(stated - areas) > np.maximum(_AREA_APART * areas, 1)
     if count := int((apart & keep).sum()):
-        they_have = counted(count, "annotation has", "annotations have")
-        findings.adjusted("annotations", f"{they_have} an area that differs from the polygon or box.")
+        have = counted(count, "annotation has", "annotations have")
+        findings.adjusted("annotations", f"{have} an area that differs from that of the polygon or box.")
 
 
 def _moments(entries: list[Any], owners: _Indices, of_images: list[datetime | None]) -> pd.DatetimeIndex:

@@ -202,8 +202,8 @@ def _read_labels(
         written = _write_duplicates(path, rows, {again.line for again, _, _ in repeated})
         raise InputError(
             f"{str(path)!r}: {counted(len(repeated), 'row repeats', 'rows repeat')} an image, first on line "
-            f"{row.line}: {shown(name)} is already on line {lines[uri]}. Pass on_duplicate='first' or 'merge'. "
-            f"{written}"
+            f"{row.line}: {shown(name)} is already on line {lines[uri]}. Pass on_duplicate='first' or "
+            f"'merge'. {written}"
         )
     for row, name, uri in repeated:
         how = "Its labels were added" if on_duplicate == "merge" else "It was not read"
@@ -332,8 +332,8 @@ class _OwnColumns:
             else:
                 collected.not_imported.add(f"value of the column {shown(name)}", self._places[key], len(cells))
         if self._long:
-            rows = counted(len(self._long), "row has", "rows have")
-            message = f"{rows} more cells than the first row. These cells were not read."
+            have = counted(len(self._long), "row has", "rows have")
+            message = f"{have} more cells than the first row. These cells were not read."
             collected.adjusted(message, line=self._long[0])
 
 

@@ -31,6 +31,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import replacing
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
@@ -88,12 +89,14 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> C
         if any(cause.code.startswith("ERROR_") for cause in parsed.findings):
             result.unread.append((number, raw.decode("utf-8", "replace")))
     if reader.predictions():
-        message = f"{reader.predictions():,} attributes contain model predictions and were not read as labels."
+        have = counted(reader.predictions(), "attribute has", "attributes have")
+        message = f"{have} predictions of a model, which were not read as labels."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source))
     result.issues += reader.not_imported().issues(source)
     undated = reader.bad_dates()
     if undated:
-        message = f"{len(undated):,} lines have an invalid creation-date. The current time was used instead."
+        have = counted(len(undated), "line has", "lines have")
+        message = f"{have} an invalid creation-date. The current time was used instead."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source, line=undated[0]))
     return result
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from customlabels_nb._utils.files import folded, portable_name
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported
@@ -60,7 +61,8 @@ def write_labelled(contents: Contents, path: Path, parent: Callable[[str], Path]
     several = [image for image, names in labels.items() if len(names) > 1]
     if several:
         raise InputError(
-            f"{len(several)} images, such as {several[0]!r}, have more than one label. Folders allow only one."
+            f"{counted(len(several), 'image has', 'images have')} more than one label, for example {several[0]!r}. "
+            "Folders allow only one."
         )
     folders = {label: _folder_name(label) for names in labels.values() for label in names}
     same = {folded(label): label for label in folders}

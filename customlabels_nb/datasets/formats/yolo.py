@@ -39,6 +39,7 @@ import pandas as pd
 import yaml
 
 from customlabels_nb._utils.files import folded
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
@@ -448,7 +449,7 @@ def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
         raise unusable(file, f"names: is {shown(stated)}, not a list or mapping of labels")
     names = _names(stated if isinstance(stated, dict) else dict(enumerate(stated)), file, collected)
     if (count := finite(str(description.get("nc", "")))) is not None and count != len(stated):
-        why = f"It has {len(stated)} names. {shown(description['nc'])} was ignored."
+        why = f"nc is {shown(description['nc'])}, but names has {counted(len(stated), 'label')}. nc was ignored."
         collected.adjusted(why, where="nc", source=to_uri(file))
     has_sources = _SPLITS.keys() & description.keys()
     sources = _sources(description, file, collected) if has_sources else _usual_sources(file.parent)

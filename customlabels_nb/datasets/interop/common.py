@@ -64,16 +64,16 @@ def split_off_unlabelled(contents: Contents, annotations: pd.DataFrame) -> tuple
     images = contents.images
     labelled = images["image"].isin(annotations["image"]) | (images["status"] == "labelled")
     others = images.loc[~labelled, "image"]
-    return images[labelled], left_out(others.tolist(), "image", "not labelled") if len(others) else []
+    return images[labelled], left_out(others.tolist(), "image is not labelled", "images are not labelled")
 
 
-def left_out(names: list[str], what: str, why: str) -> list[Issue]:
-    """Create an issue that reports how many images or annotations (``what``) are dropped, with the first names."""
-    if not names:
+def left_out(what: list[str], one: str, many: str) -> list[Issue]:
+    """Create an issue that reports how many items are dropped and why, with the names of the first ones."""
+    if not what:
         return []
-    first = ", ".join(map(repr, names[:_NAMED_IN_MESSAGES])) + (", …" if len(names) > _NAMED_IN_MESSAGES else "")
-    they = counted(len(names), f"{what} is {why} and was", f"{what}s are {why} and were")
-    return [Issue("NOT_HELD", f"{they} dropped: {first}.", where=names[0])]
+    first = ", ".join(map(repr, what[:_NAMED_IN_MESSAGES])) + (", …" if len(what) > _NAMED_IN_MESSAGES else "")
+    were = "was" if len(what) == 1 else "were"
+    return [Issue("NOT_HELD", f"{counted(len(what), one, many)} and {were} dropped: {first}.", where=what[0])]
 
 
 def place_of(image: str, root: Path | None) -> str:

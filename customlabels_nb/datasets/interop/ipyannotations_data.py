@@ -136,7 +136,8 @@ def to_ipyannotations(contents: Contents, *, root: Path | None, task: str | None
         raise InputError(f"task={task!r} is unknown. Choose one of {list(TASKS)!r}.")
     fits = {"boxes": placed & ~pointed, "polygons": outlined, "points": pointed}.get(chosen, ~placed)
     rows = annotations[fits]
-    issues = left_out(annotations.loc[~fits, "image"].tolist(), "annotation", f"not {chosen}")
+    dropped = annotations.loc[~fits, "image"].tolist()
+    issues = left_out(dropped, f"annotation does not fit task={chosen!r}", f"annotations do not fit task={chosen!r}")
     several = rows.loc[rows["image"].duplicated(), "image"]
     if chosen == "single-label" and len(several):
         raise InputError(f"Image {several.iloc[0]!r} has several labels. Use task='multi-label'.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
@@ -42,8 +43,9 @@ def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -
     images, issues = split_off_unlabelled(contents, wanted)
     other = len(contents.annotations) - len(wanted)
     if other:
-        what = "image-level labels" if drawn else "boxes"
-        issues.append(Issue("NOT_HELD", f"{other:,} {what} do not fit task={chosen!r} and were dropped."))
+        what = ("image-level label", "image-level labels") if drawn else ("box", "boxes")
+        fit = "does not fit task={!r} and was" if other == 1 else "do not fit task={!r} and were"
+        issues.append(Issue("NOT_HELD", f"{counted(other, *what)} {fit.format(chosen)} dropped."))
     remote = next(filter(is_remote, images["image"]), None)
     if remote is not None:
         raise InputError(f"supervision reads local files only, but {remote!r} is remote. Copy the images first.")
@@ -99,13 +101,17 @@ def from_supervision(dataset: Any) -> Contents:
     frames = []
     for path, detections in dataset.annotations.items():
         if detections.class_id is None and len(detections):
-            issues.append(Issue("ENTRY_UNREADABLE", f"{len(detections)} detections have no class.", where=uris[path]))
+            have = counted(len(detections), "detection has", "detections have")
+            issues.append(Issue("ENTRY_UNREADABLE", f"{have} no class.", where=uris[path]))
             continue
         frame = _rows(sv, detections, uris[path], classes)
         frames.append(frame)
         if getattr(detections, "mask", None) is not None and (lost := int(frame["polygon"].isna().sum())):
-            message = f"{lost} masks that are empty or noise were read as boxes."
-            issues.append(Issue("ENTRY_ADJUSTED", message, where=uris[path]))
+            one, many = (
+                "mask is empty or noise and was read as a box.",
+                "masks are empty or noise and were read as boxes.",
+            )
+            issues.append(Issue("ENTRY_ADJUSTED", counted(lost, one, many), where=uris[path]))
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
     )

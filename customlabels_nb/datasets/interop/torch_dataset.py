@@ -54,7 +54,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         if self.task == "single-label":
             _refuse_several(wanted)
             bare = images.loc[~images["image"].isin(wanted["image"]), "image"]
-            issues += left_out(bare.tolist(), "image", "labelled as empty")
+            issues += left_out(bare.tolist(), "image is labelled as empty", "images are labelled as empty")
             images = images[images["image"].isin(wanted["image"])]
         self._found = issues
         self.images: list[str] = images["image"].tolist()
@@ -71,9 +71,9 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
                 empty[outlined] |= [emptiness(polygon) is not None for polygon in annotations["polygon"][outlined]]
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
-                one, many = ("mask", "masks") if self.task == t.POLYGONS else ("box", "boxes")
-                dropped = counted(int(empty.sum()), f"{one} without an area was", f"{many} without an area were")
-                message = f"{dropped} dropped, for example in {names[0]!r}."
+                what = ("mask", "masks") if self.task == t.POLYGONS else ("box", "boxes")
+                number, were = counted(int(empty.sum()), *what), "was" if empty.sum() == 1 else "were"
+                message = f"{number} without an area {were} dropped, for example in {names[0]!r}."
                 self._found.append(Issue("NOT_HELD", message, where=names[0]))
             annotations, boxes = annotations[~empty], boxes[~empty]
         position = {image: number for number, image in enumerate(self.images)}
@@ -137,14 +137,14 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
         return list(images), list(targets)
 
     def __repr__(self) -> str:
-        images, classes = counted(len(self), "image"), counted(len(self.classes), "class", "classes")
-        return f"TorchDataset({images}, {classes}, task={self.task!r})"
+        classes = counted(len(self.classes), "class", "classes")
+        return f"TorchDataset({counted(len(self), 'image')}, {classes}, task={self.task!r})"
 
 
 def _refuse_several(annotations: pd.DataFrame) -> None:
     several = annotations.loc[annotations["image"].duplicated(), "image"]
     if len(several):
         raise InputError(
-            f"task='single-label', but {counted(several.nunique(), 'image has', 'images have')} several labels, such "
-            f"as {several.iloc[0]!r}. Use task='multi-label'."
+            f"task='single-label', but {counted(several.nunique(), 'image has', 'images have')} several labels, for "
+            f"example {several.iloc[0]!r}. Use task='multi-label'."
         )

@@ -251,11 +251,11 @@ def _check_labels(side: _ManifestSide, limits: Limits) -> None:
     manifest = side.manifest
     of_images = manifest.use_case == "IMAGE_LEVEL_LABELS"
     fewest = limits.min_classification_labels if of_images else limits.min_detection_labels
-    labels, usable = counted(len(manifest.labels), "label"), counted(len(manifest.usable_labels), "label")
+    needed = f"at least {fewest} {'is' if fewest == 1 else 'are'} needed"
     if len(manifest.labels) < fewest:
-        side.add("ERROR_MANIFEST_TOO_FEW_LABELS", f"{labels}, but at least {fewest} are needed")
+        side.add("ERROR_MANIFEST_TOO_FEW_LABELS", f"{counted(len(manifest.labels), 'label')}, but {needed}")
     elif len(manifest.usable_labels) < fewest:
-        detail = f"{usable}, but at least {fewest} are needed for {manifest.use_case}"
+        detail = f"{counted(len(manifest.usable_labels), 'label')}, but {needed} for {manifest.use_case}"
         side.add("ERROR_MANIFEST_TOO_FEW_USABLE_LABELS", detail)
     if limits.max_labels is not None and len(manifest.labels) > limits.max_labels:
         side.add("ERROR_MANIFEST_TOO_MANY_LABELS", _more(manifest.labels, limits.max_labels))

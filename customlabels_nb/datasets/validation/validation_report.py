@@ -13,7 +13,7 @@ import pandas as pd
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
-from customlabels_nb._utils.text import one_line, printable
+from customlabels_nb._utils.text import counted, one_line, printable
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import Limits
@@ -167,9 +167,8 @@ class ValidationReport(Generic[Fixed]):
         Parameters
         ----------
         *names : str
-            Names of one or more repairs, as suggested in ``what_to_do``. They are applied together, in the order of
-            :data:`~customlabels_nb.datasets.validation.repairs.REPAIRS`, so that "drop_lines" only drops lines that the
-            other repairs could not fix.
+            Names of one or more repairs, as listed in the column ``repairs`` of :attr:`todo`. They are applied
+            together, in a fixed order, so that "drop_lines" only drops lines that the other repairs could not fix.
         split : {"train", "test"}
             Manifest to repair.
 
@@ -251,12 +250,12 @@ class ValidationReport(Generic[Fixed]):
         train, fewest = self._checked.train, self._limits.min_training_images
         reasons = list(dict.fromkeys(self.errors["message"]))
         if not reasons and train.valid < fewest:
-            reasons = [f"Training needs at least {fewest} images, but only {train.valid:,} can be used."]
+            reasons = [f"Training needs at least {counted(fewest, 'image')}, but only {train.valid:,} can be used."]
         return reasons
 
     def _counts(self) -> list[str]:
         return [
-            f"{split}: {side.total:,} {'line' if side.total == 1 else 'lines'}, {side.valid:,} valid, "
+            f"{split}: {counted(side.total, 'line')}, {side.valid:,} valid, "
             f"{side.invalid:,} invalid, {side.ignored:,} ignored; {_USE_CASES[side.use_case]}."
             for split, side in self._sides.items()
         ]
@@ -273,8 +272,7 @@ def _count(number: int) -> str:
 def _counted(lines: list[int], what: str) -> str:
     if not lines:
         return "nothing to change"
-    count, places = len(lines), len(set(lines))
-    return f"{count:,} change{'s' * (count > 1)} in {places:,} line{'s' * (places > 1)} ({what})"
+    return f"{counted(len(lines), 'change')} in {counted(len(set(lines)), 'line')} ({what})"
 
 
 def written_place(steps: Place) -> str:

@@ -174,7 +174,7 @@ def absolute_name(name: str) -> str:
 
 
 def describe_download(name: str) -> str:
-    """Return the repository, size and licence of a model, for people who wait for its download."""
+    """Return the repository, size and licence of a model, to show while it is downloaded."""
     model = KNOWN_MODELS.get(name.partition("@")[0])
     return f"{model.repository}, {model.megabytes} MB, {model.licence}" if model else name
 

@@ -92,7 +92,9 @@ class _Owlv2(nn.Module):
         most = int(model.config.text_config.max_position_embeddings)
         for text, tokens in zip(prompts, tokenizer(list(prompts))["input_ids"], strict=True):
             if len(tokens) > most:
-                raise InputError(f"The description {text!r} has {len(tokens)} tokens. The model reads {most}.")
+                raise InputError(
+                    f"The description {text!r} has {len(tokens)} tokens. The model reads {most}. Shorten it."
+                )
         tokens = tokenizer(list(prompts), padding="max_length", max_length=most, return_tensors="pt")
         self.register_buffer("_ids", tokens["input_ids"])
         self.register_buffer("_mask", tokens["attention_mask"])

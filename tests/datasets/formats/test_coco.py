@@ -139,8 +139,8 @@ def test_masks_parts_and_holes_are_polygons(file: Path) -> None:
     assert polygons[4:] == [[[0, 0], [2, 0], [2, 2]], None, None]
     adjusted = [issue.message for issue in found.issues if issue.code == "ENTRY_ADJUSTED"]
     assert adjusted[:2] == [
-        "1 polygons have parts that are not polygons. They were left out.",
-        "2 segmentations are neither polygons nor masks. Only their boxes were read.",
+        "1 polygon has parts that are not polygons. They were left out.",
+        "2 segmentations are neither polygon nor mask. Only the boxes were read.",
     ]
     assert [issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"] == ["annotations[6]"]
 
@@ -165,7 +165,7 @@ def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
     assert polygon_to_mask(united, (40, 40))[:30, :30].sum() == 20 * 20 * 2 - 10 * 10
     assert largest == [[0, 0], [10**6, 0], [10**6, 10**6], [0, 10**6]]
     assert [issue.message for issue in found.issues] == [
-        "1 polygons have parts that overlap and are too large to be united. Only the largest part was read."
+        "1 polygon has parts that overlap and are too large to be united. Only the largest part was read."
     ]
 
 
@@ -203,7 +203,7 @@ def test_ratios_are_converted_to_pixels_with_an_issue(file: Path) -> None:
     assert found.annotations["polygon"].iloc[0] == [[320, 120], [640, 120], [640, 480]]
     [issue] = found.issues
     assert issue.code == "ENTRY_ADJUSTED"
-    assert "3 boxes are ratios" in issue.message
+    assert "3 boxes have ratios" in issue.message
 
 
 def test_sizes_that_ratios_need_are_read_from_the_images(file: Path) -> None:

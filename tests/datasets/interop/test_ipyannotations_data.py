@@ -80,7 +80,7 @@ def test_boxes_are_pixels_in_the_tables_and_outlines_are_open() -> None:
 
 def test_unsupported_annotations_are_left_out_with_a_warning(tmp_path: Path) -> None:
     dataset = shops.boxes(tmp_path)
-    with pytest.warns(UserWarning, match="2 annotations are not polygons and were dropped"):
+    with pytest.warns(UserWarning, match="2 annotations do not fit task='polygons' and were dropped"):
         outlines = dataset.to_ipyannotations()
     paths = dataset.images["image"].tolist()
     assert outlines.keys() == {paths[1], paths[2]}

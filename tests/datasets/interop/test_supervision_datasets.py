@@ -65,7 +65,7 @@ def test_losses_of_a_conversion_are_reported(tmp_path: Path) -> None:
     dataset = boxes(tmp_path)
     whole = pd.DataFrame({"image": dataset.images["image"][:1], "label": "kitchen"})
     both = cl.Dataset(dataset.images, pd.concat([dataset.annotations, whole]))
-    with pytest.warns(UserWarning, match="1 image-level labels do not fit task='boxes'"):
+    with pytest.warns(UserWarning, match="1 image-level label does not fit task='boxes' and was dropped"):
         both.to_supervision()
     with pytest.warns(UserWarning, match="3 boxes do not fit task='single-label'"):
         assert len(both.to_supervision(task="single-label")[0][2]) == 1
@@ -112,7 +112,7 @@ def test_masks_become_polygons(tmp_path: Path) -> None:
         images = [str(tmp_path / "a.jpg")]
         back = cl.from_supervision(sv.DetectionDataset(["x"], images, {images[0]: found}))
         assert back.annotations["polygon"].isna().tolist() == [False, True]
-        assert back.issues["message"].tolist() == ["1 masks that are empty or noise were read as boxes."]
+        assert back.issues["message"].tolist() == ["1 mask is empty or noise and was read as a box."]
 
 
 def test_polygons_become_masks(tmp_path: Path) -> None:
