@@ -87,10 +87,10 @@ class _Known(NamedTuple):
 class Decision:
     """Decisions on the images of an import, with the metadata of those that were read.
 
-    ``fates`` has one row per image, with the columns image, known_as (name in the project, or of the image that a duplicate repeats, otherwise
-    None), fate, stays (whether the image is added) and reason (an Issue or None). The fate ``new`` is added. ``known``
-    and ``changed`` (with another content than before) are in the dataset, ``leak`` is in the other split, and
-    ``duplicate`` has the content of another image of the import. ``unreadable`` cannot be used.
+    ``fates`` has one row per image, with the columns image, known_as (name in the project, or of the image that a
+    duplicate repeats, otherwise None), fate, stays (whether the image is added) and reason (an Issue or None). The fate
+    ``new`` is added. ``known`` and ``changed`` (with another content than before) are in the dataset, ``leak`` is in
+    the other split, and ``duplicate`` has the content of another image of the import. ``unreadable`` cannot be used.
     """
 
     fates: pd.DataFrame

@@ -1,4 +1,4 @@
-"""Lay out images on a plane by their stored features, so that similar images are close, and keep the layout."""
+"""Lay out images on a plane by their stored features, so that similar images are close, and store the layout."""
 
 from __future__ import annotations
 

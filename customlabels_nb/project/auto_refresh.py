@@ -48,7 +48,7 @@ def refresh_sources(
     events: Events | None = None,
     clock: Callable[[], int] = now_us,
 ) -> RefreshReport:
-    """Refresh datasets from their sources. With automatic refreshes, running labelling jobs take the new images."""
+    """Refresh datasets from their sources. With automatic refreshes, running labelling jobs get the new images."""
     store = location.store
     report = sum([refresh_dataset(store, location.root, split, events=events) for split in splits], RefreshReport())
     if interval(store) is not None:

@@ -160,7 +160,8 @@ class Model(Runnable):
     def thresholds(self) -> dict[str, float]:
         """Confidence threshold of each label. By default, the threshold with the label's highest F1 on the test set.
 
-        They are used if :attr:`decision` is "assumed". A running detector with ``views`` of 2 or 4 has its own thresholds.
+        They are used if :attr:`decision` is "assumed". A running detector with ``views`` of 2 or 4 has thresholds of
+        its own.
         """
         from customlabels_nb.models.artifact import load_config
 

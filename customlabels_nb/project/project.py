@@ -298,7 +298,7 @@ class Project(NameHints):
             (``left, top, width, height``, ``xmin, ymin, xmax, ymax`` or ``bbox``) and any other columns, which are
             stored too. Boxes that are all between 0 and 1 are ratios of the image size. An iterator of DataFrames is
             stored as one action with only one of them in memory. All rows of an image must be in the same DataFrame.
-            Nobody else can write to the project meanwhile.
+            Other writers of the project wait until the import has ended.
         split : {"train", "test"}
             Dataset to add the images to.
         labels_from : {"folders"}, optional
@@ -421,7 +421,7 @@ class Project(NameHints):
 
         This applies to the gallery, the annotator, the review and the screens of labelling jobs, for everybody who
         opens the project. A screen waits for at most two seconds. Then the refresh continues in the background. If a
-        source cannot be reached, the screen says so and opens. Running labelling jobs take the new images of the
+        source cannot be reached, the screen says so and opens. Running labelling jobs get the new images of the
         dataset or query that they were created with.
 
         Parameters

@@ -296,8 +296,7 @@ class Report(NameHints, Evaluation):
 
         Predicted boxes are dashed, with their confidence, and true ones solid. A box with a wrong label is shown as the
         true box, with the predicted label beside the true one. The mistakes are those at the thresholds of the report.
-        Test images that are corrected there are counted, and a note of later reports says how many. See
-        :meth:`.Project.crops`.
+        Later reports state how many test images were corrected there. See :meth:`.Project.crops`.
 
         Parameters
         ----------

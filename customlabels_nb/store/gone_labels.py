@@ -35,7 +35,7 @@ def read_gone(connection: Connection) -> GoneLabels:
 
 
 def current_label(label: int, there: Collection[int], gone: GoneLabels) -> int:
-    """Return the id of a label, or of the label into which it was merged. It is not ``there`` if that is gone, too."""
+    """Return the id of a label, or of the label into which it was merged, which may not be ``there`` either."""
     seen = set[int]()
     while label not in there and label not in seen and (into := gone.get(label)) is not None:
         seen.add(label)

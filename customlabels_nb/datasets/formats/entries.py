@@ -531,7 +531,7 @@ class FilesOfImages:
                 raise fault
             return name, uri
         taken = uri in self.collected.images
-        why = str(fault or f"The image {shown(name)} {'belongs to an earlier file' if taken else 'is not there'}.")
+        why = str(fault or f"The image {shown(name)} {'belongs to an earlier file' if taken else 'was not found'}.")
         used = f"{Path(own).name!r}, which has the name of the annotation file, was used."
         self.collected.adjusted(f"{why} {used} Correct the name in the file if that is wrong.", source=to_uri(file))
         self._places.not_missing(name)

@@ -127,7 +127,7 @@ def test_an_image_with_the_name_of_the_file_replaces_a_missing_one(tmp_path: Pat
     assert [(issue.code, Path(issue.source).name) for issue in found.issues] == [
         ("ENTRY_ADJUSTED", "a.xml"), ("IMAGE_NOT_LISTED", tmp_path.name),
     ]  # fmt: skip
-    assert "'gone.jpg' is not there" in found.issues[0].message
+    assert "'gone.jpg' was not found" in found.issues[0].message
 
 
 def test_files_without_an_image_and_images_without_a_file_are_reported(tmp_path: Path) -> None:
