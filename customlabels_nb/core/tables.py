@@ -353,7 +353,8 @@ def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
     frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):
-        raise LabelError(f"The labels {names!r} contain a duplicate.")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise LabelError(f"labels has {twice!r} more than once: {names!r}. List each label once.")
     colors_given = list(frame["color"]) if "color" in frame.columns else [None] * len(names)
     colors = [c if isinstance(c, str) and c else label_color(i) for i, c in enumerate(colors_given)]
     return pd.DataFrame({"label": names, "color": colors}, columns=list(LABEL_COLUMNS)).astype(LABEL_COLUMNS)
@@ -392,7 +393,7 @@ def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> Non
             advice = f" Rename {other!r} to 'label' if it has the labels." if other else ""
             raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.{advice}")
     if not frame.columns.map(str).is_unique:
-        raise TableError(f"The {what} table has a duplicate column: {list(frame.columns)}.")
+        raise TableError(f"The {what} table has a duplicate column: {list(frame.columns)}. Rename or drop one of them.")
     if frame["image"].isna().any():
         raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
 

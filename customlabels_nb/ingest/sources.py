@@ -450,7 +450,9 @@ def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
 def _check_frame(frame: pd.DataFrame, split: str) -> None:
     t.check_flat(frame, "images")
     if "image" not in frame.columns or not frame.columns.is_unique:
-        raise InputError(f"The DataFrame needs one column 'image' and unique columns, but has {list(frame.columns)}.")
+        raise InputError(
+            f"The DataFrame needs a column 'image', and columns with different names, but has {list(frame.columns)}."
+        )
     sides = frame.get("split", pd.Series(dtype=t.TEXT))
     others = sides[sides.notna() & (sides.map(t.split_named) != split)]
     if len(others):

@@ -123,8 +123,8 @@ def pretrained_transformers_detector(
     weights = get_weights(name, download=False)
     if weights.revision != shape.revision:
         raise ModelError(
-            f"The weights of {name!r} have changed since the start, from {shape.revision[:12]} to "
-            f"{weights.revision[:12]}."
+            f"The weights of {name!r} have changed since the training began, from {shape.revision[:12]} to "
+            f"{weights.revision[:12]}. Start a new training."
         )
     state_of_weights = load_part(_classes(shape)[1], weights).state_dict()
     with usable(f"The weights in {str(weights.folder)!r}"):

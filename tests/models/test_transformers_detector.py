@@ -155,7 +155,7 @@ def test_pretrained_weights_are_taken_over_except_for_labels(folders: dict[str, 
         assert not any(taken[key].shape == original[key].shape and taken[key].equal(original[key]) for key in heads)
     with pytest.raises(InputError, match=r"input_size=32 is too small for the detector"):
         pretrained_shape(str(folders["rf_detr"])).for_size(32)
-    with pytest.raises(ModelError, match="have changed since the start"):
+    with pytest.raises(ModelError, match="have changed since the training began"):
         pretrained_transformers_detector(name, replace(shape, revision="0" * 40), 2, random_state=1)
 
 

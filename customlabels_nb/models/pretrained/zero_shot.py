@@ -65,7 +65,8 @@ def load_zero_shot(zero_shot: ZeroShot) -> ImageDetector:
     weights = get_weights(zero_shot.weights, zero_shot.revision, download=False)
     if weights.revision != zero_shot.revision:
         raise ModelError(
-            f"The weights {zero_shot.weights!r} have the revision {weights.revision!r} now, not {zero_shot.revision!r}."
+            f"The weights {zero_shot.weights!r} have changed: the model needs the revision {zero_shot.revision!r}, but "
+            f"they have {weights.revision!r}. Restore them."
         )
     kind = weights.config(*_CLASSES)["model_type"]
     with needs_transformers(str(kind)):
