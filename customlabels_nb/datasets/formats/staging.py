@@ -80,7 +80,7 @@ class Staged:
     def settle(self) -> None:
         """Move the staged files to their final paths, in the order in which they were written."""
         if self.issues and not self._moves:
-            raise InputError(f"No image can be copied. {self.issues[0].message}")
+            raise InputError(f"No image can be copied (0 of {len(self.issues):,}). {self.issues[0].message}")
         top = self._folder.resolve()
         for parent in {path.parent for path in (*self.files, *self._old)}:
             if not parent.resolve().is_relative_to(top):
