@@ -139,7 +139,7 @@ def test_a_source_that_names_nothing_is_refused_before_anything_is_written(
 def test_folder_without_images_gives_a_message(add: Add, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")
-    with pytest.raises(InputError, match=r"No images found in .*texts.*1 other files"):
+    with pytest.raises(InputError, match=r"No images found in .*texts.*1 other file was"):
         add(tmp_path / "texts")
 
 
