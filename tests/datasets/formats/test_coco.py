@@ -153,7 +153,7 @@ def test_masks_of_noise_are_read_as_boxes(file: Path) -> None:
     ]))  # fmt: skip
     assert found.annotations["polygon"].tolist() == [None, None]
     (issue,) = found.issues
-    assert tells(issue.message, 2, "annotation 5", "524,288", "Only the boxes were read.")
+    assert tells(issue.message, 2, "524,288", "annotation 5", "Only the boxes were read.")
 
 
 def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
