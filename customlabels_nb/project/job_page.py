@@ -107,8 +107,8 @@ def _serve(
                 return
             if not project._store.read_only:
                 project._store.change_setting(f"{ADDRESS} {job._id}", lambda _: origin)
-            link = f"a personal link to {origin}" if only_personal else f"{origin}/?token={self.token}"
-            announce(f"Open {link} to label {name!r}. Stop with Ctrl+C.")
+            pages = f"Personal links to {origin} show" if only_personal else f"{origin}/?token={self.token} shows"
+            announce(f"{pages} the labelling screen of {name!r}. Stop with Ctrl+C.")
 
         def exit(self, exit_status: int = 0) -> None:
             raise InputError(f"Port {self.port} of {self.ip!r} cannot be used. Choose another one with --port.")

@@ -123,10 +123,10 @@ class Model(Runnable):
 
     @property
     def status(self) -> str:
-        """Status of the version, named as in Rekognition.
+        """Status of the version, such as "RUNNING" or "STOPPED".
 
-        It is "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "STOPPING",
-        "STOPPED", "FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED" or "COPYING_FAILED".
+        As in Rekognition, it is "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING",
+        "STOPPING", "STOPPED", "FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED" or "COPYING_FAILED".
         """
         return self.record.status
 

@@ -286,7 +286,7 @@ def test_labels_keep_their_order_and_get_colors() -> None:
 
 
 def test_a_label_twice_is_refused() -> None:
-    with pytest.raises(LabelError, match="labels has .apple. more than once"):
+    with pytest.raises(LabelError, match=r"labels has .apple. more than once"):
         t.normalise_labels(["apple", " apple"])
 
 

@@ -117,7 +117,7 @@ def test_a_source_that_cannot_be_reached_is_mentioned(
     gallery = project.label()
     assert len(gallery.session.table.names) == 3
     printed = capsys.readouterr().out
-    assert "A source of the project cannot be reached, and its images are shown as they were" in printed
+    assert "A source of the project cannot be reached, so its images are shown as before" in printed
     assert str(photos) in printed
     assert "vanished" not in printed
 
