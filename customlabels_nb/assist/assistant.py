@@ -147,7 +147,10 @@ class Assist:
 
     # -- training -----------------------------------------------------------------------------------
     def train(self, *, progress: bool = True, events: Events | Listener | None = None) -> dict[str, Any]:
-        """Train now, wait, and return the run as a dict: run, steps, promise, needed, missing, advice and more.
+        """Train now, wait until the training has ended, and return its facts as a dict.
+
+        ``steps`` has the duration of each phase, ``promise`` the guarantee or None, ``needed`` the number of labels
+        until there is one, and ``advice`` whether to label more.
 
         Raises
         ------
@@ -197,7 +200,11 @@ class Assist:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """Table of trainings, oldest first: times, state, labels, images, seconds of the phases, threshold, bound."""
+        """Table of trainings, oldest first: times, state, labels, images, seconds of the phases, threshold, bound.
+
+        ``threshold`` is the confidence from which predictions are shown, and ``bound`` the lower 95 % confidence bound
+        of their precision.
+        """
         rows = []
         for run in (run for run in self._training.runs() if run["state"] != "running"):
             seconds = {step["phase"]: step["seconds"] for step in run["steps"]}
@@ -297,7 +304,11 @@ class Assist:
 
     @property
     def guarantee(self) -> dict[str, Any]:
-        """Guarantee of the latest training: run, target, promise (None without one), its evidence, labels needed."""
+        """Guarantee of the latest training as a dict: run, target, promise, evidence and needed.
+
+        ``promise`` is None if predictions cannot be trusted at the ``target`` yet. Then ``needed`` is the estimated
+        number of labels until they can, and ``evidence`` counts the check images and right predictions so far.
+        """
         last = self._training.latest("done") or {}
         return {name: last.get(name) for name in ("run", "target", "promise", "evidence", "needed")}
 

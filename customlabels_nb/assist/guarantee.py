@@ -1,10 +1,10 @@
 """Find the confidence from which predictions are right often enough to be shown, with a statistical guarantee.
 
-The evidence are check images: labelled images that were drawn at random, with predictions of heads that were not
-trained on them. The lowest threshold with the desired measured precision would break its promise more often than not,
-because it is chosen where the check images happen to look good. Therefore only a few numbers of surest items are
-compared, each 1.2 times the one before, and the lower confidence bound of their precision (Clopper and Pearson, 1934)
-must reach the target.
+The evidence consists of check images: labelled images that were drawn at random, with predictions of heads that were
+not trained on them. The lowest threshold with the desired measured precision would usually miss the target on other
+images, because it is chosen where the check images happen to look good. Therefore only a few numbers of surest items
+are compared, each 1.2 times the one before, and the lower confidence bound of their precision (Clopper and Pearson,
+1934) must reach the target.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def forecast(counts: Counts, *, more: int = MORE) -> Forecast | None:
 
 
 def describe_forecast(forecast: Forecast, labels: Sequence[str], minutes: int | None) -> str:
-    """Write the advice on whether to continue as a sentence. More labels take so many ``minutes``, if that is known."""
+    """Write the advice on whether to continue as a sentence. ``minutes`` is the time for more labels, if known."""
     interval = f"{forecast.gain:.2f} ({forecast.low:.2f}–{forecast.high:.2f})"
     if forecast.high < WORTH:
         return f"The next {counted(forecast.more, 'label')} would raise F1 by {interval}. The model hardly needs them."

@@ -212,7 +212,7 @@ def _check_arguments(task: str, model: Any, texts: dict[str, str], masks: bool, 
         raise InputError("The task of the project is 'polygons'. Pass masks=True to outline each box with SAM 2.")
     if task == SINGLE_LABEL and len(texts) < 2:
         raise InputError(
-            f"prompts has only the label {next(iter(texts))!r}. Pass at least two, of which each image gets one."
+            f"prompts has only the label {next(iter(texts))!r}. Each image gets one label, so pass at least two."
         )
     return None if threshold is None else check_fraction("threshold", threshold)
 

@@ -1,6 +1,6 @@
 """Order the images to label: random check images among those from which a model learns most.
 
-Check images are drawn uniformly at random, without a model. Thresholds, learning curves and honest metrics come from
+Check images are drawn uniformly at random, without a model. Thresholds, learning curves and metrics are computed from
 them alone, so they stay unbiased although the other images are chosen. With few labels, the typical images of large
 clusters without a label are asked (Hacohen et al.: Active Learning on a Budget, 2022), later images between two labels
 that differ from each other (Zhdanov: Diverse Mini-Batch Active Learning, 2019), and images of rare labels.

@@ -1,7 +1,7 @@
 """Store what the latest background training found for the training images, outside the database.
 
-Everything here can be computed again from the labels, so it lies in the project's cache folder. The images are named,
-and every reader leaves out those that were answered, removed or moved since.
+Everything here can be computed again from the labels, so it is stored in the project's cache folder. The images are
+named, and every reader leaves out those that were answered, removed or moved since.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Train on the labels of people, and store what the models say about the other images, in the helper process."""
+"""Train on the labels of people, and store the predictions for the other images, in the helper process."""
 
 from __future__ import annotations
 
@@ -555,7 +555,7 @@ def _note(data: _Images, uses: _Uses, source: _Source) -> str:
         (source.proposals, f"The predictions are the proposals of {source.proposals}."),
         (not len(data.at), "No image has been labelled yet, so the queue starts with typical images."),
         (is_trained, ""),
-        (data.task == BOXES, f"A detector needs {fewest}, not all of one scene."),
+        (data.task == BOXES, f"A detector needs {fewest}, which must not all be near-duplicates of each other."),
         (True, f"Nothing can be predicted with {counted(used, 'label')} in use."),
     ]
     return next(note for applies, note in notes if applies)

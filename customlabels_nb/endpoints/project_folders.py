@@ -182,7 +182,7 @@ class ProjectFolder(Generic[Served]):
         with self.lock:
             mark = _mark(project.root)
             if mark is None:
-                raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} is gone.")
+                raise ServiceError("ResourceNotFoundException", f"The project {project.root.name!r} no longer exists.")
             served = self._served_type(self, project, 0, mark)
             digits, others = served.fact("digits"), {other.digits for other in self._open.values()}
             if digits is None or digits in others:  # new, or the folder is a copy of another project's

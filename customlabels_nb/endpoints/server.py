@@ -65,7 +65,7 @@ class EndpointServer:
         Folders that stand in for S3 buckets, by name, or by "account:name" for another account than that of ``root``.
         A bucket that several accounts share is given once for each.
     options : ServingOptions
-        Region, limits and others.
+        Region, limits and other options.
     accounts : mapping, optional
         Folders with the projects of other accounts, by their 12 digits. The account of ``root`` is 123456789012.
     certificate, private_key : path, optional
@@ -105,7 +105,9 @@ class EndpointServer:
             raise InputError(f"only={only!r} must be {REKOGNITION!r}, {CUSTOM_VISION!r} or None.")
         self.root = Path(root).absolute()
         if key is not None and address not in _LOOPBACK:
-            raise InputError(f"address={address!r} can be reached by others. Leave out the key given for tests.")
+            raise InputError(
+                f"address={address!r} can be reached from other machines. Leave out `key`, which is for tests."
+            )
         self._address = address
         self._tls = _tls_context(certificate, private_key)
         try:
@@ -143,7 +145,7 @@ class EndpointServer:
         return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
     def instructions(self) -> str:
-        """Return the lines that a shell needs for its clients. New keys are included once.
+        """Return the commands and keys that client programs need. New keys are included once.
 
         Examples
         --------
@@ -159,7 +161,7 @@ class EndpointServer:
         return "\n".join(lines)
 
     def start(self) -> EndpointServer:
-        """Start to answer requests, in a thread.
+        """Start answering requests in a thread.
 
         Examples
         --------
@@ -173,7 +175,7 @@ class EndpointServer:
         return self
 
     def stop(self) -> None:
-        """Stop to answer requests, and finish the jobs of datasets.
+        """Stop answering requests, and finish the jobs of datasets.
 
         Examples
         --------

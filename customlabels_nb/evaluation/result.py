@@ -499,7 +499,7 @@ def moved_to(evaluation: Evaluation, applied: Thresholded) -> Evaluation:
 
 
 def decided_as(evaluation: Evaluation, baseline: Evaluation) -> Evaluation:
-    """Return the evaluation by the rule by which it can be compared with a baseline."""
+    """Return the evaluation with the decision that makes it comparable with a baseline."""
     rule = rule_to_follow(baseline.applied, evaluation.applied)
     return evaluation if rule is None else moved_to(evaluation, apply_thresholds(rule, evaluation.outcomes))
 
@@ -672,8 +672,8 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         )
     if len(boxes.box) and boxes.box.max() <= 1 < boxes.truth_box.max(initial=0):
         yield (
-            "All predicted boxes lie between 0 and 1. Boxes must be in pixels: multiply left and width by the width of "
-            "the image, and top and height by its height."
+            "The coordinates of all predicted boxes are between 0 and 1. Boxes must be in pixels: multiply left "
+            "and width by the width of the image, and top and height by its height."
         )
     yield from _about_limits(boxes)
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]

@@ -117,8 +117,10 @@ class WrittenDetections(ShownWithTable):
     _shown_table = "errors"
 
     def __repr__(self) -> str:
-        images, labels = counted(self.images, "image"), counted(self.found, "label")
-        words = [f"Processed {images} and wrote {labels} to {str(self.path)!r} ({self.form})."]
+        words = [
+            f"Processed {counted(self.images, 'image')} and wrote {counted(self.found, 'label')} to {str(self.path)!r} "
+            f"({self.form})."
+        ]
         if len(self.errors):
             unread = counted(len(self.errors), "image or folder", "images or folders")
             words.append(f"{unread} could not be read. See .errors.")

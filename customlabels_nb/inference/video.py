@@ -24,7 +24,7 @@ from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb._utils.files import portable_name, write_errors, write_whole
 from customlabels_nb._utils.progress_bars import progress_bars
 from customlabels_nb._utils.rendering import data_url, render
-from customlabels_nb._utils.text import file_name, one_line
+from customlabels_nb._utils.text import counted, file_name, one_line
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import Cancelled, InputError
@@ -158,7 +158,7 @@ def _detect_frames(
     detection = VideoDetection(video.name, table, seen, video.size, video.duration_ms, colors, interrupted=interrupted)
     detection.stills = stills.chosen() or empty.chosen()
     if video.lost:
-        detection.notes.append(f"{video.lost:,} damaged packets of the video were skipped.")
+        detection.notes.append(f"Skipped {counted(video.lost, 'damaged packet')} of the video.")
     if video.has_sound:
         detection.notes.append("The sound was ignored.")
     return detection
@@ -430,7 +430,7 @@ class VideoDetection:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _describe_length(self) -> str:
-        count = "1 frame" if len(self.frames) == 1 else f"{len(self.frames):,} frames"
+        count = counted(len(self.frames), "frame")
         length = f" of {clock(self.duration_ms)}" if self.duration_ms else ""
         return f"{count}{length} processed" + (", then stopped" if self.interrupted else "")
 

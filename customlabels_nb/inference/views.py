@@ -36,7 +36,8 @@ def check_views(views: object) -> int:
     number = check_integer("views", views, 1)
     if number not in (1, 2, 4):
         raise InputError(
-            f"views={number} must be 1, 2 (the image and its mirror image) or 4 (also both of its centre, or larger)."
+            f"views={number} must be 1, 2 (the image and its mirror image) or 4 (also both of the image's centre, "
+            "or for a detector, of the enlarged image)."
         )
     return number
 

@@ -86,7 +86,7 @@ class Agreement(ShownWithTable):
 
     @property
     def sentences(self) -> list[str]:
-        """Frequent confusions in words."""
+        """Sentences that describe the frequent confusions."""
         return [
             f"{row.person} and {row.other} mix up {_shown(row.label)} and {_shown(row.other_label)} "
             f"({row.times:,} of {row.of:,})"
@@ -310,10 +310,10 @@ def describe_people(
     """Describe the work of each person, in alphabetical order.
 
     ``skipped`` has the number of tasks that each person skipped, ``gold`` the known answers of :func:`score_gold`, and
-    ``last_seen`` the last sign of life, by default the last answer. The column ``seconds`` is the median per answer,
-    ``agreement`` the share of the person's votes that are the most frequent vote of the others of the task, without
-    ties, ``gold`` the share of right gold answers, and ``confusion`` the most frequent difference from the others, in
-    words.
+    ``last_seen`` the time at which each was last active, by default that of the last answer. The column ``seconds`` is
+    the median per answer, ``agreement`` the share of the person's votes that are the most frequent vote of the others
+    of the task, without ties, ``gold`` the share of right gold answers, and ``confusion`` the most frequent difference
+    from the others, in words.
     """
     skipped, last_seen = skipped or {}, last_seen or {}
     groups = answers.groupby("person")

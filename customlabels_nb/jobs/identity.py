@@ -129,7 +129,9 @@ def check_person(name: object) -> str:
     if _OVERRIDES.intersection(stripped):  # "neb" would be shown as "ben"
         raise InputError(f"{name!r} has a character that reverses the text after it. Type the name without it.")
     if len(stripped) > _LONGEST or not name_key(stripped) or not storable(stripped) or stripped.startswith(MACHINE):
-        raise InputError(f"{name!r} is not a person's name. Use 1 to {_LONGEST} characters, and not {MACHINE!r} first.")
+        raise InputError(
+            f"{name!r} is not a person's name. Use 1 to {_LONGEST} characters, and do not begin with {MACHINE!r}."
+        )
     return stripped
 
 

@@ -998,7 +998,7 @@ class LabellingJob:
 
 
 def _refuse_screens(*_: Any, **__: Any) -> Any:
-    raise NotAllowedError("This job has no screens. Open it with load_project(…).jobs[name].")
+    raise NotAllowedError("This job cannot open screens. Use load_project(…).jobs[name] instead.")
 
 
 def check_settings(settings: dict[str, Any]) -> dict[str, Any]:

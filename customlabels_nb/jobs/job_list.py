@@ -133,8 +133,8 @@ class LabellingJobs:
             there = connection.scalar(select(_JOB.name).where(func.lower(_JOB.name) == name.lower()))
             if there is not None:
                 raise NotAllowedError(
-                    f"There is a job {there!r} already, and names are never used again. Choose another name, or "
-                    f"open it with project.jobs[{there!r}]."
+                    f"The job {there!r} already exists. Choose another name, even if it is closed, or open it with "
+                    f"project.jobs[{there!r}]."
                 )
             id_ = take_ids(connection, schema.jobs, 1)[0]
             now = now_us()
@@ -165,7 +165,7 @@ class LabellingJobs:
         with self._location.store.reading() as connection:
             job = connection.scalar(select(_JOB.id).where(_JOB.name == str(name)))
         if job is None:
-            raise InputError(f"There is no labelling job {name!r}. Jobs: {list(self)[-20:]!r}.")
+            raise InputError(f"The labelling job {name!r} does not exist. Jobs: {list(self)[-20:]!r}.")
         return LabellingJob(self._location, job, self._open_screen)
 
     def __iter__(self) -> Iterator[str]:
@@ -176,7 +176,11 @@ class LabellingJobs:
         return len(list(iter(self)))
 
     def __repr__(self) -> str:
-        return self.to_frame().to_string(index=False) if len(self) else "No labelling jobs: project.jobs.create(…)"
+        return (
+            self.to_frame().to_string(index=False)
+            if len(self)
+            else "No labelling jobs. Create one with project.jobs.create(…)."
+        )
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html(index=False)) if len(self) else repr(self)

@@ -81,7 +81,7 @@ def check_job_name(name: object) -> str:
         raise InputError(f"name={name!r} must have 1 to 63 letters, digits and hyphens, and not start with '-'.")
     low = name.lower()
     if low == SOURCE or low.endswith(METADATA) or is_ignored(low) or is_ignored(low + METADATA):
-        raise InputError(f"name={name!r} has a meaning of its own in manifests. Choose another name.")
+        raise InputError(f"name={name!r} is reserved in manifests. Choose another name.")
     return name
 
 
@@ -93,7 +93,9 @@ def write_job_output(output: JobOutput, folder: Path) -> Path:
     """
     target = folder / check_job_name(output.job)
     if os.path.lexists(target) and (target.is_symlink() or not (target / SUMMARY).is_file()):
-        raise InputError(f"folder={str(folder)!r} has {target.name!r}, which is not the output of a job. Rename it.")
+        raise InputError(
+            f"folder={str(folder)!r} contains {target.name!r}, which is not the output of a job. Rename or move it."
+        )
     with write_errors(f"folder={str(folder)!r}"):
         folder.mkdir(parents=True, exist_ok=True)
         with scratch(folder) as beside:

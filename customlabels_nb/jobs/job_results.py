@@ -150,8 +150,8 @@ def refuse_changed(connection: Connection, tasks: Mapping[int, str], seen: Seen)
     now = select(_TASK.image, _LATEST, is_decided).where(among(connection, _TASK.id, tasks)).order_by(_TASK.id)
     if stale := [image for image, *state in fetch(connection, now) if [*seen.get(image, state)] != state]:
         raise StaleEditError(
-            f"{len(stale)} of these images have other answers or decisions since you read them, for example "
-            f"{stale[0]!r}. Nothing was stored. Read job.disputed() again and decide again.",
+            f"The answers or decisions of {counted(len(stale), 'image')} have changed since you read them, for example "
+            f"of {stale[0]!r}. Nothing was stored. Read job.disputed() again and decide again.",
             images=stale, theirs=t.empty(t.ANNOTATION_COLUMNS), yours=t.empty(t.ANNOTATION_COLUMNS),
         )  # fmt: skip
 
@@ -457,7 +457,8 @@ def stop_by_gold(store: SqlStore, job: int, who: str, scored: int) -> int:
     scores = score_gold(answers[answers["person"] == who], row.task, gold)
     if not scores["stopped"].any():
         return number
-    reason = f"only {scores['right'][0]:,} of {scores['answers'][0]:,} known answers are right"
+    known = f"{counted(scores['answers'][0], 'answer')} to images with known answers"
+    reason = f"only {scores['right'][0]:,} of {known} are right"
 
     c = schema.job_members.c
     only = (c.state == "active", c.role == "labeler", c.reason != TRUSTED)

@@ -109,8 +109,8 @@ class LabelerSession(DrawingSession):
         if self._elsewhere:
             text += f" · you had answered {self._elsewhere} in another window, and your last answer counts"
         if self._late:
-            verb = "are" if len(self._late) > 1 else "is"
-            text += f" · {len(self._late):,} of yours came after the others and {verb} kept in reserve"
+            verb = "count" if len(self._late) > 1 else "counts"
+            text += f" · {len(self._late):,} of yours came late and {verb} only if another answer is rejected"
         total = len(self.view)
         return {"name": self._job_name, "person": self.user, "text": text, "end": self.end, "total": total}
 

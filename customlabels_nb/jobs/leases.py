@@ -568,7 +568,7 @@ def reject(connection: Connection, answer: int, reason: str = REJECTED) -> None:
     connection.execute(_SLOTS, {"of_task": number})
     slot = connection.scalar(select(_ANSWER.slot).where(_ANSWER.id == answer, _ANSWER.counted == 1))
     if slot is None:
-        raise NotAllowedError(f"Answer {answer} does not count already, so it cannot be rejected.")
+        raise NotAllowedError(f"Answer {answer} cannot be rejected, because it already does not count.")
     uncount(connection, reason, _ANSWER.id == answer)
     again = delete(job_slots) if task.gold else _REOPEN
     connection.execute(again.where(_SLOT.task == task.id, _SLOT.slot == slot))

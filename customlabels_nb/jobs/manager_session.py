@@ -179,7 +179,8 @@ class ManagerSession:
         hints = []
         for row in people:
             if row["state"] == "stopped":
-                kept = f" gets no more tasks: {row['reason']}. The {counted(row['done'], 'answer')} still count."
+                kept = counted(row["done"], "answer still counts", "answers still count")
+                kept = f" gets no more tasks: {row['reason']}. {kept}."
                 link = {"person": row["person"]}
                 hints.append(_hint([link, kept], link, f"Show {row['done']:,}", ("trust", "Let them go on")))
         for first, *others in self.job.similar_names:
@@ -231,10 +232,10 @@ class ManagerSession:
     def images(self, link: Mapping[str, Any]) -> list[str]:
         """Return the images that a number of the dashboard counts.
 
-        ``link`` has one of the keys :data:`LINKS`: ``state``, one of :data:`STATES`. ``person``, whose answers count.
-        ``skipped_by``, a person. ``verdict``, that of a rule. ``label`` that somebody gave. ``image``.
-        ``mixed``, two labels (None for nothing) that different people gave, and these people (None for anybody).
-        InputError is raised for another key, or several.
+        ``link`` has one key: ``state``, which is "done", "review", "working", "waiting" or "skipped". ``person``, whose
+        answers count. ``skipped_by``, a person. ``verdict``, as in ``job.progress.waiting``. ``label`` that somebody
+        gave. ``image``. ``mixed``, two labels (None for nothing) that different people gave, and these people (None for
+        anybody). InputError is raised for another key, or several.
         """
         kind = next(iter(link), "")
         value: Any = link.get(kind)

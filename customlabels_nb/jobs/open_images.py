@@ -101,15 +101,16 @@ class ImageGroup:
     Attributes
     ----------
     verdict : str
-        Why they have no result, or "done", "accepted".
+        Why they have no result: "review", "skipped", "closed", "working", "paused", "people", "alone" or "few".
+        Otherwise "done", or "accepted" for images that a manager left without a result.
     state : str
-        State in the dashboard.
+        State in the dashboard: "done", "review", "working", "waiting" or "skipped".
     images, left, held : int
         Images, answers that they need, and those of them that people have leased a task for.
     sentence : str
         Why they have no result. Empty if they are done.
     actions : tuple of str
-        What can be done about them, keys of :data:`ACTIONS`. The sentence names it.
+        What can be done about them, as the sentence says: "review", "decide", "invite", "resume", "return" or "accept".
     """
 
     verdict: str

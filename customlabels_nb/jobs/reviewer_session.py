@@ -252,9 +252,7 @@ class ReviewerSession(ReviewSession):
         for name in images:
             answers = self._facts[name]["answers"]
             if number > len(answers):
-                raise InputError(
-                    f"number={number}: {name!r} has {counted(len(answers), 'answer')}. Choose one from 1 on."
-                )
+                raise InputError(f"number={number} is too large: {name!r} has {counted(len(answers), 'answer')}.")
             shapes = answers[number - 1]["shapes"]
             chosen[name] = [{key: shape[key] for key in _SHAPE} for shape in shapes] or [
                 {"label": marks_of_image} for marks_of_image in answers[number - 1]["labels"]
@@ -278,7 +276,9 @@ class ReviewerSession(ReviewSession):
 
         def ask(names: Sequence[str], *, seen: Seen) -> None:
             if not self.job.ask_one_more(names, max_annotators=MOST_ANNOTATORS, seen=seen):
-                raise NotAllowedError(f"{MOST_ANNOTATORS} people are asked about these images already. Decide them.")
+                raise NotAllowedError(
+                    f"{MOST_ANNOTATORS} people are already asked about these images, which is the maximum. Decide them."
+                )
 
         with self._lock:
             self._check_here(images)
@@ -335,7 +335,9 @@ class ReviewerSession(ReviewSession):
         names = list(images)
         gone = next((name for name in names if name not in self._facts), None)
         if gone is not None:
-            raise InputError(f"Image {gone!r} is not in the review any more: it has its answers, or waits for some.")
+            raise InputError(
+                f"Image {gone!r} is no longer in the review: it needs no decision, or waits for more answers."
+            )
         super()._check_here(names)  # such as one of another dataset
 
     def _edit(

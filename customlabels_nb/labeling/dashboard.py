@@ -205,10 +205,11 @@ class DashboardSession(ProjectScreen):
     def query(self, split: str, link: Mapping[str, Any]) -> Query:
         """Return the gallery query that shows exactly the images counted by a number on the dashboard.
 
-        ``link`` has one of :data:`LINKS`: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``,
-        one of :data:`.progress.QUEUE` or :data:`.results.QUEUES`, where "suspect" gives a query of the review;
-        ``work``, a start (microseconds since 1970) and a unit; ``since``, a time; ``finding``, the number of a finding
-        of the latest check; ``action``, an id in the history. An empty mapping selects all images.
+        ``link`` has one key: ``show``, ``label`` or ``annotator`` with the gallery's values; ``queue``, which is
+        "unlabelled", "predicted" or "needs_review", or a queue of assist ("assist", "manual", "clustered",
+        "prelabelled" or "suspect", which gives a query of the review); ``work``, a start (microseconds since 1970) and
+        a unit; ``since``, a time; ``finding``, the number of a finding of the latest check; ``action``, an id in the
+        history. An empty mapping selects all images.
         """
         t.check_split(split)
         if not link:

@@ -57,7 +57,7 @@ def export(
 
     If the format stores the split, both datasets are written together. Otherwise, each dataset is written to its own
     subfolder, ``train`` or ``test``. ``folder`` is inside ``base``, by default the working folder, or absolute.
-    ``include`` has the other statuses to export, from :data:`MORE`.
+    ``include`` has the other statuses to export: "unlabelled", "skipped" or "needs_review".
     """
     if format not in FORMATS:
         raise InputError(f"format={format!r} must be one of {list(FORMATS)!r}.")

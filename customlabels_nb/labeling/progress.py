@@ -88,9 +88,9 @@ def work(outline: ProjectCounts, unit: str = "hour", *, offset: timedelta = time
 
 
 def queue(outline: ProjectCounts) -> pd.DataFrame:
-    """Count the images that wait for a person: kind (one of :data:`QUEUE`), train, test.
+    """Count the images that wait for a person: kind, train, test.
 
-    They are "unlabelled", "predicted" (with a prediction), or "needs_review" (marked for review).
+    The kinds are "unlabelled", "predicted" (with a prediction), or "needs_review" (marked for review).
     """
     rows = [[kind, *(len(numbers_of(outline, split, queue=kind)) for split in t.SPLITS)] for kind in QUEUE]
     return pd.DataFrame(rows, columns=["kind", *t.SPLITS]).astype(dict.fromkeys(t.SPLITS, "int64"))

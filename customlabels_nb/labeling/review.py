@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.suspects import is_still_there
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import is_reviewed, with_review, without_review
@@ -271,8 +272,8 @@ class ReviewSession(LabellingSession):
         mixed = [name for name, labels in shapes.items() if len(labels) > 1 and instead_of not in labels]
         if mixed:
             raise InputError(
-                f"{len(mixed)} of these images have shapes with several labels, for example {mixed[0]!r}. "
-                "Show only the wrong label first, so that only its shapes are corrected."
+                f"{counted(len(mixed), 'image has', 'images have')} shapes with several labels, for example "
+                f"{mixed[0]!r}. Show only the wrong label first, so that only its shapes are corrected."
             )
 
     def _in_table(self, images: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, tag_corrected, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
@@ -328,11 +329,11 @@ class LabellingSession(ProjectScreen):
         return {"text": text, "checks": checks, "next": step and asdict(step)}
 
     def check_queue(self, query: Query, split: str) -> None:
-        """Raise NotAllowedError if the query has a queue and the dataset must be labelled without help."""
+        """Raise NotAllowedError if the query has a queue and the dataset must be labelled without predictions."""
         assist = self.queues.assist
         if query.queue is not None and split == t.TEST and not (assist is not None and assist.test):
             raise NotAllowedError(
-                "The test set is labelled without the model's help, so that it does not flatter the model. "
+                "The test set is labelled without predictions, because they would make metrics too optimistic. "
                 "project.assist.start(test=True) allows it, and reports say so."
             )
 
@@ -953,7 +954,9 @@ class LabellingSession(ProjectScreen):
                 self.reread(step.images)
                 gone = len(step.images) - len(self.rows(step.images))
                 if gone:
-                    raise NotAllowedError(f"{gone} of these images are no longer in the dataset.") from error
+                    raise NotAllowedError(
+                        f"{counted(gone, 'image is', 'images are')} no longer in the dataset."
+                    ) from error
                 return EditResult((), tuple(_conflicts(set(error.images), error.theirs, error.yours)), what)
             steps.pop()
             self.reread(step.images)

@@ -281,7 +281,7 @@ def draw_sample(
         unlabelled = store.images(t.TRAIN)["image"]
         if unlabelled.empty:
             reasons = report.issues["message"].tolist() or ["The project already has them."]
-            raise NotEnoughDataError(f"None of the {len(uris):,} images can be verified: {reasons[0]}")
+            raise NotEnoughDataError(f"None of the images can be verified: {reasons[0]}")
         store.replace_predictions(model, predictions[predictions["image"].isin(unlabelled)].assign(model=model), action)
         store.set_project(action, tags={"model": model, "known": str(left_out)})
         store.close()

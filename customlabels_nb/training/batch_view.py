@@ -138,8 +138,8 @@ def _show_whole_images(dataset: Dataset, n: int, augmented: bool, random_state: 
     side = backbone.input_size
     return ContactSheet(
         tiles,
-        f"Training batch of a classifier, from {counted(len(images), 'image')}: resized to "
-        f"{side} × {side} pixels, {how}.",
+        f"Training batch of a classifier, from {counted(len(images), 'image')}: resized to {side} × {side} pixels, "
+        f"{how}.",
     )
 
 

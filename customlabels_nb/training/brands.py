@@ -225,7 +225,10 @@ class BrandScenes:
         counts = Counter(labels[seen.label] for seen in cut_outs)
         gone = [label for label in dict.fromkeys(wanted) if not counts[label]]
         if gone:
-            notes.append(f"No usable image shows {', '.join(map(repr, gone))}, so the model will not recognise it.")
+            notes.append(
+                f"No usable image shows {' or '.join(map(repr, gone))}. The model will not recognise "
+                f"{'this label' if len(gone) == 1 else 'these labels'}."
+            )
         few = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < _PICTURES_TO_TELL]
         if few:
             notes.append(

@@ -75,7 +75,7 @@ class Clock:
         ask(few)
         each = (self._now() - started) / len(few)
         count = len(self.asked_about)
-        return each * held_out, self.reserve(f"Predicting {count:,} images", each * count)
+        return each * held_out, self.reserve(f"Predicting {counted(count, 'image')}", each * count)
 
     @contextmanager
     def watching(self, phase: str) -> Iterator[None]:

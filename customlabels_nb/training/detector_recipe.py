@@ -239,8 +239,8 @@ def train_detector(
     budget = options.budget.seconds
     if budget is not None and clock.spent() >= budget:
         notes.append(
-            f"Preparing the training took {clock.spent():.0f} s, so that the budget of {options.budget} is spent. The "
-            "least that is trained is one step, which may take seconds."
+            f"Preparing the training took {clock.spent():.0f} s, which is all of the budget of {options.budget}. One "
+            "step is trained nevertheless, which may take seconds."
         )
     for note in notes[len(prepared.notes) :]:
         events.message(note)

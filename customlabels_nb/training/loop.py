@@ -183,7 +183,7 @@ class _Loop:
             try:
                 self._restore(loaded)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:  # of another release or other packages
-                raise ArtifactError(f"Cannot resume: the checkpoint does not fit. {ADVICE}") from error
+                raise ArtifactError(f"Cannot resume: the checkpoint does not fit the model. {ADVICE}") from error
         elif self.options.budget.seconds is None and self.state.total is None:
             self.state.total = self.options.best_steps
         try:

@@ -77,7 +77,9 @@ def fit_multi_label_head(
             weight = weight @ basis.T
     always = np.flatnonzero(y.all(axis=0))
     if len(always):
-        notes.append(f"{len(always)} of {y.shape[1]} labels are on every training image, so they are always predicted.")
+        notes.append(
+            f"Every training image has {len(always)} of the {y.shape[1]} labels, so the model always predicts them."
+        )
     head = FittedHead(
         weight.astype(np.float32), bias.astype(np.float32), float(chosen.C), None, None, None, chosen.balance
     )

@@ -110,7 +110,7 @@ class Pace:
         if fitting >= _LATE * planned:
             return None
         state.total = fitting
-        return f"Steps take longer than before: {fitting:,} instead of {planned:,} fit."
+        return f"Steps take longer than before: {fitting:,} instead of {planned:,} fit into the budget."
 
     def _affordable(self) -> int:
         """Return the total number of steps that fit into the budget at the current pace."""

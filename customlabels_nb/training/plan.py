@@ -144,8 +144,9 @@ def describe_plan(task: str | None, train: Dataset, test: Dataset) -> list[str]:
     except CustomLabelsError as error:
         return [str(error)]
     used = f"{counted(len(plan.labels), 'label')} from {counted(len(plan.train.images), 'image')}"
-    tested = f"tested on {len(plan.test.images):,} {'images split off first' if aside else 'others'}"
-    return [f"project.train() would learn {used}, {tested}.", *plan.notes]
+    others = ("image split off first", "images split off first") if aside else ("other",)
+    tested = counted(len(plan.test.images), *others)
+    return [f"project.train() would learn {used}, tested on {tested}.", *plan.notes]
 
 
 def why_refused(task: str | None, train: Dataset, test: Dataset) -> str:
@@ -193,9 +194,9 @@ def _no_polygons(plan: TrainingPlan) -> str:
 
 def _too_few_labels(plan: TrainingPlan) -> str:
     names, least = plan.names, plan.least
-    there_are, advice = counted(plan.labelled, "labelled image"), "Label more images: project.label('train')."
+    annotated, advice = counted(plan.labelled, "labelled image"), "Label more images: project.label('train')."
     if plan.learns_boxes:
-        there_are = counted(len(plan.train.marks), "box", "boxes")
+        annotated = counted(len(plan.train.marks), "box", "boxes")
         advice = "Draw boxes with project.annotate('train'), or pass a different task."
     elif names:
         advice = (
@@ -203,13 +204,14 @@ def _too_few_labels(plan: TrainingPlan) -> str:
             "project.label('train').session.set_status(images, 'labelled'), and train with task='multi-label'."
         )
     return (
-        f"A {plan.model} needs images of at least {least} label{'s' * (least > 1)} in the training set. It has "
-        f"{there_are} and {counted(len(names), 'label')} ({f'only {names[0]!r}' if names else 'none'}). {advice}"
+        f"A {plan.model} needs images of at least {least} label{'s' * (least > 1)} in the training set, which "
+        f"has {annotated} and {f'only the label {names[0]!r}' if names else 'no label'}. {advice}"
     )
 
 
 def _too_few_images(plan: TrainingPlan) -> str:
-    return f"Training needs at least {LOCAL.min_training_images} labelled images, but there are {plan.labelled}."
+    least = LOCAL.min_training_images
+    return f"Training needs at least {least} labelled images, but the training set has {plan.labelled}."
 
 
 def _no_test_images(plan: TrainingPlan) -> str:
@@ -280,14 +282,16 @@ def _images_with_each_label(part: UsableImages) -> pd.Series:
 
 
 def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, recipe: str | None = None) -> list[str]:
-    """Describe which images (each a ``what``) and annotations of a dataset are not in its part that a task can use."""
-    notes, learns_boxes = unlabelled_notes(dataset.images, f"{what}s"), task in DRAWN_TASKS and recipe != BRANDS
+    """Describe which images (``what``) and annotations of a dataset are not in its part that a task can use."""
+    notes, learns_boxes = unlabelled_notes(dataset.images, what), task in DRAWN_TASKS and recipe != BRANDS
+    one = what.replace("images", "image")
     ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
     unused = set(ready) - set(part.images["image"])
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     if (both := (of_images & in_boxes) - unused) and recipe != BRANDS:
         used = "boxes" if learns_boxes else "image-level labels"
-        notes.append(f"{_having(len(both), what)} image-level labels and boxes. Only the {used} are used.")
+        both_text = counted(len(both), f"{one} has", f"{what} have")
+        notes.append(f"{both_text} image-level labels and boxes. Only the {used} are used.")
     reasons = (
         ("boxes only", in_boxes - of_images if not learns_boxes else set()),
         ("image-level labels only", of_images - in_boxes if learns_boxes else set()),
@@ -295,10 +299,10 @@ def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, reci
     )
     for having, which in reasons:
         if unused & which:
-            notes.append(f"{_having(len(unused & which), what)} {having}, and {_are(len(unused & which))} excluded.")
+            notes.append(f"Excluded: {counted(len(unused & which), one, what)} with {having}.")
             unused -= which
     if unused:
-        notes.append(f"{_having(len(unused), what)} no labels, and {_are(len(unused))} excluded.")
+        notes.append(f"Excluded: {counted(len(unused), one, what)} without labels.")
     return notes
 
 

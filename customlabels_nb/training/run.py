@@ -356,7 +356,7 @@ def _with_current_hashes(store: SqlStore, stored: Mapping[str, Any], dataset: Da
     if changed:
         events.message(
             f"{counted(len(changed), f'{dataset.name} image has', f'{dataset.name} images have')} changed since the "
-            f"import, for example {changed[0]!r}. The labels have not been changed."
+            f"import, for example {changed[0]!r}. Their labels have not been changed."
         )
         note_issues(store, dataset.name, [Issue("IMAGE_CHANGED", where=image) for image in changed])
     current = images.assign(sha256=hashes)

@@ -79,7 +79,7 @@ def run_trials(
     errors = [failed[number] for number in sorted(failed)]
     if not results:
         raise HelperError(
-            f"No trial could be trained. The first with {trials[min(failed)]}: {errors[0]['message']}",
+            f"No trial could be trained. The error of the first one, {trials[min(failed)]}: {errors[0]['message']}",
             errors[0]["kind"],
         )
     scores = pd.DataFrame([results[number] for number in sorted(results)])

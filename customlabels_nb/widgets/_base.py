@@ -167,8 +167,8 @@ class ChangeListener:
 
         Examples
         --------
-        >>> gallery = project.label("train")
-        >>> gallery.close()
+        >>> screen = project.label("train")  # or project.annotate(), project.review()
+        >>> screen.close()
         """
         if self._stop_listening is not None:
             self._stop_listening()

@@ -137,9 +137,9 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
         Examples
         --------
-        >>> gallery = project.label("train")
-        >>> gallery.select(project.train_set.images["image"].head(2).tolist())
-        >>> len(gallery.selected)
+        >>> screen = project.label("train")  # or project.annotate(), project.review()
+        >>> screen.select(project.train_set.images["image"].head(2).tolist())
+        >>> len(screen.selected)
         2
         """
         self.selection = tuple(images)
@@ -165,10 +165,10 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
         Examples
         --------
-        >>> gallery = project.label("train")
-        >>> gallery.set_filter(label="garden", sort="name")
-        >>> gallery.set_filter("width > 100")
-        >>> gallery.set_filter()
+        >>> screen = project.label("train")  # or project.annotate(), project.review()
+        >>> screen.set_filter(label="garden", sort="name")
+        >>> screen.set_filter("width > 100")
+        >>> screen.set_filter()
         """
         images = (
             None if where is None else frozenset(self._files.dataset(self.session.split).filter(where).images["image"])
@@ -178,7 +178,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
             base = type(base)(sort=base.sort, text=base.text)
         filters = {each.name for each in fields(base) if where is None or each.name != "images"}
         if unknown := [name for name in change if name not in filters]:
-            raise InputError(f"{unknown[0]!r} is not a filter. See help(set_filter).")
+            raise InputError(f"{unknown[0]!r} is not a filter. The filters are {', '.join(sorted(filters))}.")
         query = replace(base, **change) if where is None else replace(base, **change, images=images)
         self._place = 0
         self.session.show(query)
@@ -208,8 +208,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
         Examples
         --------
-        >>> gallery = project.label("train")
-        >>> gallery.display(project.train_set.images["image"].iloc[-1])
+        >>> screen = project.label("train")  # or project.annotate(), project.review()
+        >>> screen.display(project.train_set.images["image"].iloc[-1])
         """
         position = self._place_of(image)
         self._focus, self._place = position, position // self._size * self._size

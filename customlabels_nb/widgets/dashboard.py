@@ -131,10 +131,11 @@ class Dashboard(MessageHandler, anywidget.AnyWidget):
         Parameters
         ----------
         split : {"train", "test"}
+            Dataset of the images.
         **link
-            One of ``show``, ``label``, ``annotator``, ``queue``, ``work``, ``since``, ``finding``, ``action``. See
-            :meth:`customlabels_nb.labeling.dashboard.DashboardSession.query`. All images without any. ``boxes``, the
-            number of a finding, shows its boxes as crops.
+            One of ``show``, ``label``, ``annotator``, ``queue``, ``work``, ``since``, ``finding`` and ``action``, see
+            :meth:`customlabels_nb.labeling.dashboard.DashboardSession.query`. Without any, all images are shown.
+            ``boxes``, the number of a finding, shows its boxes as crops.
 
         Examples
         --------

@@ -9,6 +9,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.labeling.action_list import PAGE, ActionList
 from customlabels_nb.widgets._base import STATIC, ChangeListener, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, still_html
@@ -77,7 +78,7 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         return self.actions.table()
 
     def undo(self, action_id: int) -> int:
-        """Undo the action with this ``action_id`` of the history and return the number of images that changed.
+        """Undo an action of the history and return the number of images that changed.
 
         Parameters
         ----------
@@ -99,6 +100,16 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
         """
         return self.actions.undo(action_id)
 
+    def close(self) -> None:
+        """Close the panel.
+
+        Examples
+        --------
+        >>> panel = project.history_panel()
+        >>> panel.close()
+        """
+        super().close()
+
     def _opened(self, details: Handler) -> Handler:
         def handler(id: int) -> Any:
             self.action = id
@@ -112,4 +123,6 @@ class HistoryPanel(MessageHandler, ChangeListener, anywidget.AnyWidget):
     def _fallback(self) -> str:
         table = self.actions.table(limit=_IN_STILL)
         lines = [f"{row.created:%Y-%m-%d %H:%M} · {row.who} · {row.what} · {row.count:,}" for row in table.itertuples()]
-        return still_html(*lines, f"{self.actions.project}: the latest {len(table)} actions. Run this cell to see all.")
+        return still_html(
+            *lines, f"{self.actions.project}: the latest {counted(len(table), 'action')}. Run this cell to see all."
+        )

@@ -178,6 +178,16 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
         """
         self.editing.redo()
 
+    def close(self) -> None:
+        """Close the label manager.
+
+        Examples
+        --------
+        >>> manager = project.labels.edit()
+        >>> manager.close()
+        """
+        super().close()
+
     def _focus(self, label: str | None) -> Any:
         self.label = label or ""
         return {}
@@ -187,5 +197,6 @@ class LabelManager(MessageHandler, ChangeListener, anywidget.AnyWidget):
 
     def _fallback(self) -> str:
         labels = list(self.editing.labels().itertuples(index=False, name=None))
-        count = counted(len(labels), "label")
-        return still_html(labels, f"{self.editing.project}: {count}. Run this cell to edit them.")
+        return still_html(
+            labels, f"{self.editing.project}: {counted(len(labels), 'label')}. Run this cell to edit them."
+        )

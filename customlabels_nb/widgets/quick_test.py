@@ -127,13 +127,14 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         Parameters
         ----------
         split : {"train", "test"}
+            Dataset to add the photo to.
         labels : sequence of str, optional
             Labels of the photo. Default: the labels that reach the threshold. An empty list means "nothing in this
             image".
 
         Returns
         -------
-        Added
+        AddedImageReport
             Name, split and labels of the image that was added.
 
         Raises
@@ -150,7 +151,9 @@ class QuickTest(MessageHandler, anywidget.AnyWidget):
         """
         trial, answer = self.session.current, self.session.answer
         if trial is None or answer is None:
-            raise InputError("There is no photo yet. Call w.ask(image), or drop an image onto the widget.")
+            raise InputError(
+                "No photo was tested yet. Call the method ask(image) of the widget, or drop an image onto it."
+            )
         if isinstance(labels, str):
             raise InputError(f"labels={labels!r} is a string. Give a list of labels.")
         counts = answer.table["confidence"].to_numpy() >= answer.limits(self.threshold)
@@ -333,7 +336,9 @@ def _checked_url(url: str) -> str:
     """Return a URL that the kernel may fetch, not a path on its own disk."""
     text = url.strip()
     if text.partition("://")[0].lower() not in _PROTOCOLS:
-        raise InputError(f"{text[:200]!r} is not a URL such as https://…. Call w.ask(path) to open a local file.")
+        raise InputError(
+            f"{text[:200]!r} is not a URL such as https://…. Use ask(path) of the widget for a local file."
+        )
     return text
 
 

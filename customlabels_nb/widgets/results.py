@@ -24,6 +24,7 @@ from markupsafe import Markup
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.files import expand_home, write_errors, write_whole
 from customlabels_nb._utils.rendering import data_url, render
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
 from customlabels_nb.core.tables import TEST
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
@@ -175,7 +176,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
     @property
     def selected(self) -> pd.DataFrame:
-        """Table of the selected images, or of all shown images: columns, true and predicted labels, counts."""
+        """Table of the selected images, or of all shown images.
+
+        It has the columns of the test images, and ``true``, ``predicted``, ``hits``, ``false_positives`` and
+        ``misses``.
+        """
         return self.exploration.table(self._selected())
 
     @property
@@ -270,8 +275,9 @@ class Results(MessageHandler, anywidget.AnyWidget):
         6
         """
         with self._lock:
-            if unknown := [name for name in change if name not in {each.name for each in fields(Filter)}]:
-                raise InputError(f"{unknown[0]!r} is not a filter. See help(set_filter).")
+            filters = [each.name for each in fields(Filter)]
+            if unknown := [name for name in change if name not in filters]:
+                raise InputError(f"{unknown[0]!r} is not a filter. The filters are {', '.join(filters)}.")
             chosen = replace(self.exploration.filter, **change) if change else Filter()
             self.exploration.filter = self.exploration.check(chosen)
             groups = {name: mask.nonzero()[0].tolist() for name, mask in self.exploration.groups.items()}
@@ -369,7 +375,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         metrics, images = self.exploration.metrics, len(self.exploration.counted.outcomes.images)
         return (
             f"{self._about.name}: F1 {metrics['f1']:.3f}, precision {metrics['precision']:.3f}, recall "
-            f"{metrics['recall']:.3f} on {images:,} test images, most confident mistakes first. "
+            f"{metrics['recall']:.3f} on {counted(images, 'test image')}, most confident mistakes first. "
             "Run this cell to explore the results."
         )
 
@@ -410,7 +416,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
         """Return the numbers of test images if there are images with these numbers."""
         for number in images:
             if not 0 <= number < len(self.exploration.names):
-                raise InputError(f"There is no test image {number}. The page is outdated: reload it.")
+                raise InputError(f"Test image {number} does not exist. The page is outdated: reload it.")
         return images
 
     def _intervals(self, position: _PagePosition, slice: tuple[str, str] | None = None) -> Any:

@@ -135,8 +135,8 @@ class BackgroundRunner:
         if record is not None and record.token not in (None, self._token) and is_alive(record):
             seen = datetime.fromtimestamp(record.heartbeat / 1e6, tz=UTC).strftime("%H:%M:%S UTC")
             raise NotAllowedError(
-                f"Another kernel is the {self.kind} of this project (process {record.pid} on {one_line(record.host)}, "
-                f"last active {seen}). This kernel takes over when that one has ended."
+                f"Another kernel runs the {self.kind} of this project (process {record.pid} on "
+                f"{one_line(record.host)}, last active {seen}). This kernel takes over when that one has ended."
             )
         return RunnerRecord(self._token, socket.gethostname(), os.getpid(), now_us(), started=now_us())
 

@@ -90,7 +90,7 @@ def _check_readable(name: str, digest: str) -> None:
     except ImageError as error:
         raise ModelError(f"The worker on {own_name()} cannot read {name!r}: {error.reason}") from error
     if actual != digest:
-        raise ModelError(f"The worker on {own_name()} reads another file as {name!r} than the driver.")
+        raise ModelError(f"The worker on {own_name()} and the driver have different files at {name!r}.")
 
 
 def readable_everywhere(

@@ -1,7 +1,8 @@
 """Run tasks in actors on a Ray cluster.
 
-Who can reach a Ray cluster without a token can run any program on it. The address comes only from Ray's own variable
-``RAY_ADDRESS`` or from a connection that the user has made, and nothing is started here that listens for connections.
+Anyone who can reach a Ray cluster without a token can run any program on it. The address comes only from Ray's own
+variable ``RAY_ADDRESS`` or from a connection that the user has made, and nothing is started here that listens for
+connections.
 """
 
 from __future__ import annotations
@@ -262,7 +263,7 @@ def _check_token(host: str) -> None:
         local = local or ipaddress.ip_address(host).is_loopback
     if not local and os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
         raise InputError(
-            f"The Ray cluster uses {host!r}, which other machines can reach, without a token: who can connect can run "
+            f"The Ray cluster uses {host!r}, which other machines can reach, without a token: anyone can run "
             "programs on it. Start it with RAY_AUTH_MODE=token and a token of `ray get-auth-token --generate`, and set "
             "both here. Use a private network or TLS, because Ray sends the token unencrypted."
         )

@@ -376,7 +376,7 @@ def test_another_kernel_trains_until_it_has_ended(project: Project, monkeypatch:
     record = RunnerRecord("x", socket.gethostname(), other.pid, now_us())
     change_record(open_project_store(project.root), "trainer", lambda _: record)
     assist = project.assist
-    with pytest.raises(NotAllowedError, match="Another kernel is the trainer"):
+    with pytest.raises(NotAllowedError, match="Another kernel runs the trainer"):
         train(project)
     said = assist.summary()
     assert said["elsewhere"]

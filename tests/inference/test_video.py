@@ -348,7 +348,7 @@ def test_damage_in_the_middle_is_counted_and_the_rest_goes_on(
     path.write_bytes(data)
     found = detect_video(predictor, path, every=1)
     assert 5 < len(found.frames) <= 60
-    assert any("damaged packets" in note for note in found.notes) == (len(found.frames) < 60)
+    assert any("damaged packet" in note for note in found.notes) == (len(found.frames) < 60)
 
 
 def test_metadata_that_is_not_utf_8_is_accepted(predictor: Predictor, clip: Path, tmp_path: Path) -> None:

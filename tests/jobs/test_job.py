@@ -72,7 +72,7 @@ def test_invalid_argument_is_named(place: Place, create: Create, options: dict[s
 
 def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None:
     jobs = LabellingJobs(place)
-    assert repr(jobs) == "No labelling jobs: project.jobs.create(…)"
+    assert repr(jobs) == "No labelling jobs. Create one with project.jobs.create(…)."
     create(annotators=2, instructions="Only ripe ones.")
     create("leaves-2", ["00.jpg"], labels=["lime", "quince"], task="multi-label", lease=90)
     assert (list(jobs), len(jobs), "leaves-2" in jobs, "x" in jobs) == (["leaves-1", "leaves-2"], 2, True, False)

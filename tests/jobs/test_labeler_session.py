@@ -288,7 +288,7 @@ def test_lost_leases_leave_the_view_and_late_answers_are_kept(place: Place, crea
         ben.submit(task, "lime")
     session.assign([late], "lemon")
     session.assign([late], "lime")
-    assert session.progress["text"].endswith("1 of yours came after the others and is kept in reserve")
+    assert session.progress["text"].endswith("1 of yours came late and counts only if another answer is rejected")
     session.assign([late], "lemon")
     assert later(session)
     assert session.waiting == []

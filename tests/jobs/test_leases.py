@@ -168,7 +168,7 @@ def test_rejected_answer_reopens_the_task_for_others(place: Place, create: Creat
     ann, ben = job.worker("ann"), job.worker("ben")
     task = ann.lease(1)[0]
     job.reject(ann.submit(task, "lemon").answer)
-    with pytest.raises(NotAllowedError, match="does not count already"):
+    with pytest.raises(NotAllowedError, match="already does not count"):
         job.reject(int(job.answers["answer"].iloc[0]))
     assert task.image not in {each.image for each in ann.lease(12)}
     assert [each.image for each in ben.lease(12)] == [task.image]

@@ -146,20 +146,20 @@ test("each state without a promise says what is missing", () => {
   };
   const few = { items: 17, right: 16, wanted: 59 };
   const errors =
-    "not yet | too many errors to promise 95 % | 88 % | of 80 check images predicted right";
+    "not yet | too many errors to guarantee 95 % | 88 % | of 80 check images predicted right";
   const said = {
     "not yet | measured by the first training": { ended: null, evidence: null, needed: null },
-    "0 of 59 | check images | are the least to promise 95 % | about 118 more labels in the queue assist":
+    "0 of 59 | check images | are needed at least to guarantee 95 % | about 118 more labels in the queue assist":
       { evidence: { items: 0, right: null, wanted: 59 }, needed: 118 },
-    "17 of 59 | check images | are the least to promise 95 % | about 84 more labels in the queue assist":
+    "17 of 59 | check images | are needed at least to guarantee 95 % | about 84 more labels in the queue assist":
       { evidence: few, needed: 84 },
-    "17 of 59 | check images | are the least to promise 95 % | 16 predicted right so far": {
+    "17 of 59 | check images | are needed at least to guarantee 95 % | 16 predicted right so far": {
       evidence: few,
       needed: null,
     },
     [`${errors}; about 41 more labels in the queue assist`]: {},
     [errors]: { needed: null },
-    "not yet | too few images left to promise 95 % | about 41 more labels would be needed": {
+    "not yet | too few images left to guarantee 95 % | about 41 more labels would be needed": {
       left: 40,
     },
     "none left | no image is left to predict": { left: 0 },

@@ -152,9 +152,9 @@ def test_folder_without_weights_is_a_model(owlv2: tuple[Path, Any], tmp_path: Pa
     with model.started("cpu"):
         assert repr(model.engine) == "torch"
         assert set(model.detect(tmp_path / "a.png", threshold=0.05).table["label"]) == {"screw", "nut"}
-    with pytest.raises(CustomLabelsError, match="reads descriptions"):
+    with pytest.raises(CustomLabelsError, match="predicts from descriptions"):
         model.start("cpu", engine="onnx")
-    with pytest.raises(ModelError, match="reads descriptions, so it cannot be exported"):
+    with pytest.raises(ModelError, match="predicts from descriptions, so it cannot be exported"):
         model.export("onnx", tmp_path / "export")
 
 

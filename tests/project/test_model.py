@@ -559,10 +559,10 @@ def test_evaluate_counts_unusable_images_in_its_notes(project: Project, model: M
     report = model.evaluate(Dataset(images, marks), progress=False)
     assert len(report.images) == len(names) - 3
     assert report.notes[:5] == [
-        f"1 of {len(names) + 1} images is unlabelled, skipped or still to be reviewed, and is excluded.",
+        f"1 of {len(names) + 1} images are unlabelled, skipped or still to be reviewed, and are excluded.",
         "1 image has image-level labels and boxes. Only the image-level labels are used.",
-        "1 image has boxes only, and is excluded.",
-        "1 image has no labels, and is excluded.",
+        "Excluded: 1 image with boxes only.",
+        "Excluded: 1 image without labels.",
         f"Excluded because they could not be read: 1 image, such as {broken!r}.",
     ]
     truth = cl.evaluate(Dataset(images.head(3), marks[marks["image"].isin(names[:3])]), marks.assign(confidence=1.0))

@@ -833,7 +833,7 @@ def test_a_checkpoint_of_another_release_is_refused(kept: Path, damage: str) -> 
     else:
         tensors = {f"new.{name}": value for name, value in tensors.items()}
     Checkpoints(kept).save(facts, tensors)
-    with pytest.raises(ArtifactError, match="the checkpoint does not fit"):
+    with pytest.raises(ArtifactError, match="the checkpoint does not fit the model"):
         train(Toy(), options(), Events(), kept)
 
 

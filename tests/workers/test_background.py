@@ -175,7 +175,7 @@ def test_two_kernels_have_one_trainer_and_the_other_takes_over(
     kernel: subprocess.Popen[str], runner: BackgroundRunner
 ) -> None:
     assert runner.is_elsewhere
-    with pytest.raises(NotAllowedError, match=r"Another kernel is the trainer of this project \(process \d+ on "):
+    with pytest.raises(NotAllowedError, match=r"Another kernel runs the trainer of this project \(process \d+ on "):
         runner.run(f"{TASKS}:stored", {})
     record = runner.record
     assert record is not None

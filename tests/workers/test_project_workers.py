@@ -81,7 +81,8 @@ def test_impossible_cross_validation_names_the_reason(project: cl.Project) -> No
     with pytest.raises(NotEnoughDataError, match="test"):
         project.cross_validate(None, repeats=2, progress=False)
     with pytest.raises(
-        HelperError, match=r"^No trial could be trained\. The first with \{'fold': 0, 'random_state': 0\}: "
+        HelperError,
+        match=r"^No trial could be trained\. The error of the first one, \{'fold': 0, 'random_state': 0\}: ",
     ) as caught:
         project.cross_validate(2, task="boxes", progress=False)
     assert caught.value.kind == "NotEnoughDataError"

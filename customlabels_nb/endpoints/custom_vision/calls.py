@@ -39,14 +39,14 @@ class RequestFields:
         if value is None:
             return default
         if not isinstance(value, str) or not t.storable(value) or len(value) > 4000:
-            raise invalid(f"{name}={str(value)[:100]!a} is not a text of up to 4,000 characters.")
+            raise invalid(f"{name}={str(value)[:100]!a} must be a string of up to 4,000 characters.")
         return value
 
     def need(self, name: str) -> str:
         """Return a text that must not be missing or blank, without white space around it."""
         value = (self.text(name) or "").strip()
         if not value:
-            raise ServiceError("BadRequestRequiredParamIsNull", f"{name} is missing. Pass a text.")
+            raise ServiceError("BadRequestRequiredParamIsNull", f"{name} is missing. Pass a string.")
         return value
 
     def number(self, name: str, default: float, least: float = 0.0, most: float = 1.0) -> float:
@@ -120,7 +120,7 @@ class RequestFields:
         value = self._values.get(name.lower())
         items = [] if value is None else value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list) or not all(isinstance(each, str) for each in items):
-            raise invalid(f"{name} must be a list of texts.")
+            raise invalid(f"{name} must be a list of strings.")
         return [each for each in items if each]
 
     def chosen(self, *names: str) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class Call:
         """Return the project of a file, or raise ServiceError unless the address is one that ``address`` returned."""
         signature = self.path.text("signature") or ""
         if not hmac.compare_digest(_signature(self.secret, *parts).encode(), signature.encode("utf-8", "replace")):
-            raise ServiceError("NotFoundImage", "There is no such file.")
+            raise ServiceError("NotFoundImage", "The file does not exist.")
         return self.project()
 
 

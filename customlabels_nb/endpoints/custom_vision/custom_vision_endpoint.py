@@ -97,7 +97,7 @@ class CustomVisionEndpoint:
         return length
 
     def answer(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer a request that was admitted, as its key is not checked again."""
+        """Answer a request that :meth:`admit` accepted. Its key is not checked again."""
         try:
             return self._result(method, uri, headers, body)
         except Exception as error:
@@ -128,7 +128,9 @@ class CustomVisionEndpoint:
         kind = match[1].lower()
         sent, key = headers.get(_HEADERS[kind], ""), self.keys.get(kind)
         if not key or not hmac.compare_digest(sent.encode("utf-8", "replace"), key.encode("utf-8", "replace")):
-            message = f"The header {_HEADERS[kind]} has no valid key for this endpoint. The server printed it."
+            message = (
+                f"The header {_HEADERS[kind]} has no valid key for this endpoint. Use the key that the server printed."
+            )
             raise ServiceError("Unauthorized", message)
         return True
 

@@ -56,4 +56,4 @@ def find_domain(id_: str, code: str = "BadRequestProjectUnknownDomain") -> dict[
     for domain in domains():
         if domain["id"] == id_.lower():
             return domain
-    raise ServiceError(code, f"There is no domain {id_[:100]!a}. Call get_domains for their ids.")
+    raise ServiceError(code, f"The domain {id_[:100]!a} does not exist. Call get_domains for the ids of all domains.")

@@ -1,4 +1,4 @@
-"""Compute the ids of projects, images and others from what the project knows: they are stable without a write."""
+"""Compute stable ids of projects, images and others from facts of the project, without storing them."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ _TAGGED, _UNTAGGED, _ALL = "Tagged", "Untagged", "All"
 class Upload:
     """Image to add: its bytes or the URL that they come from, and its tags and regions.
 
-    ``status`` is that of an image that is known already not to be added.
+    ``status`` says why the image will not be added, if that is known already.
     """
 
     source: str
@@ -272,7 +272,7 @@ def box(region: RequestFields) -> tuple[float, float, float, float]:
     left, top, width, height = (region.number(name, -1.0, -_ROUNDING, 1 + _ROUNDING) for name in t.BOX_COLUMNS)
     right, bottom = left + width, top + height
     if min(width, height) <= 0 or min(left, top) < -_ROUNDING or max(right, bottom) > 1 + _ROUNDING:
-        message = "A region must lie within the image: left, top, width and height are shares from 0 to 1."
+        message = "A region must be within the image: left, top, width and height are fractions from 0 to 1."
         raise ServiceError("BadRequestImageRegions", message)
     left, top = max(left, 0.0), max(top, 0.0)
     return left, top, min(right, 1.0) - left, min(bottom, 1.0) - top
@@ -339,7 +339,7 @@ def create_image_tags(call: Call) -> dict[str, Any]:
             verdict = _verdict(tag, labels[name], name in images.negatives or name in negatives, most)
             if verdict == "conflict":
                 code = "BadRequestNegativeAndRegularTagOnSameImage"
-                raise ServiceError(code, f"The image {item['imageId']} would have a negative and another tag.")
+                raise ServiceError(code, f"The image {item['imageId']} cannot have a negative tag and another tag.")
             answer[verdict].append(item)
             if verdict == "created" and tag.is_negative:
                 negatives.append(name)

@@ -150,7 +150,7 @@ def _found(by_id: Mapping[str, T], ids: Sequence[str], kind: str, code: str) -> 
     """Return the images or tags with the ids, or raise ServiceError for the first id that none has."""
     for id_ in ids:
         if id_ not in by_id:
-            raise ServiceError(code, f"There is no {kind} {id_} in the project.")
+            raise ServiceError(code, f"The {kind} {id_} does not exist in the project.")
     return [by_id[id_] for id_ in ids]
 
 

@@ -79,7 +79,7 @@ def update_iteration(call: Call) -> dict[str, Any]:
     with call.project().version_lock:
         version = _iteration(call)
         if any(name_of(each) == name and each.local != version.local for each in versions_of(version.served)):
-            raise ServiceError("BadRequestIterationNameNotUnique", f"There is an iteration {name[:100]!a} already.")
+            raise ServiceError("BadRequestIterationNameNotUnique", f"An iteration named {name[:100]!a} already exists.")
         change_iteration(version, name=name, modified=time.time())
     return describe_iteration(_iteration(call))
 
@@ -90,7 +90,9 @@ def delete_iteration(call: Call) -> None:
         version = _iteration(call)
         _refuse_published(version)
         if status_of(version) == "Training":
-            raise ServiceError("BadRequestTrainingAlreadyInProgress", "The iteration is being trained. Try later.")
+            raise ServiceError(
+                "BadRequestTrainingAlreadyInProgress", "The iteration is being trained. Try again later."
+            )
         try:
             version.model.delete(confirm=True)
         except NotAllowedError as error:
@@ -147,7 +149,7 @@ def train_project(call: Call) -> dict[str, Any]:
             raise ServiceError("BadRequestTrainingAlreadyInProgress", "An iteration is being trained already.")
         if call.folder.options.service_limits and len(versions) >= _MOST_ITERATIONS:
             code = "BadRequestExceedIterationPerProjectLimit"
-            raise ServiceError(code, f"A project may have {_MOST_ITERATIONS} iterations. Delete one.")
+            raise ServiceError(code, f"A project may have at most {_MOST_ITERATIONS} iterations. Delete one.")
         check_quota(call.folder, "trainings", TRAINING, code="BadRequestExceededQuota")
         images, task = ImageList(served), task_of(served)
         chosen = read_settings(served)

@@ -37,7 +37,7 @@ def find_iteration(served: ServedProject, id_: str | None) -> Iteration:
     for version in versions_of(served):
         if iteration_id(version) == (id_ or "").lower():
             return version
-    raise ServiceError("NotFoundIteration", f"There is no iteration {str(id_)[:100]!a} in the project.")
+    raise ServiceError("NotFoundIteration", f"The iteration {str(id_)[:100]!a} does not exist in the project.")
 
 
 def publish_names(version: Iteration) -> list[str]:

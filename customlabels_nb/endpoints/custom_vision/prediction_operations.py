@@ -44,7 +44,7 @@ _TOKEN = ("session", "maxCount", "orderBy", "tags", "iterationId", "startTime", 
 
 
 def prediction_operation(name: str) -> Callable[[Call], Any]:
-    """Return one of the eight operations that ask a published iteration, whose name says what it does."""
+    """Return the operation with this name: one of eight that predict an image with a published iteration."""
     detects, from_url, stores = name.startswith("detect"), "_url" in name, "no_store" not in name
 
     def predict(call: Call) -> dict[str, Any]:
@@ -61,12 +61,12 @@ def prediction_operation(name: str) -> Callable[[Call], Any]:
 
 
 def quick_test_image(call: Call) -> dict[str, Any]:
-    """Ask an iteration, or the newest one that is trained, about the image in the body."""
+    """Predict the image in the body with an iteration, by default the newest trained one."""
     return _quick_test(call, from_url=False)
 
 
 def quick_test_image_url(call: Call) -> dict[str, Any]:
-    """Ask an iteration, or the newest one that is trained, about the image at a URL."""
+    """Predict the image at a URL with an iteration, by default the newest trained one."""
     return _quick_test(call, from_url=True)
 
 

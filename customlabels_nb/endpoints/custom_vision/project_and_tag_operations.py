@@ -65,7 +65,9 @@ def create_project(call: Call) -> dict[str, Any]:
     platforms, description = _platforms(call.query), call.query.text("description") or ""
     with call.folder.lock:
         if call.folder.options.service_limits and len(call.folder.projects()) >= _MOST_PROJECTS:
-            raise ServiceError("BadRequestExceedProjectLimit", f"There may be {_MOST_PROJECTS} projects.")
+            raise ServiceError(
+                "BadRequestExceedProjectLimit", f"At most {_MOST_PROJECTS} projects are allowed. Delete one."
+            )
         with call.folder.creating(name) as project:
             project.task = _task(domain, kind)
             chosen = ProjectSettings(name, project.name, description, domain["id"], platforms, time.time())
@@ -82,7 +84,9 @@ def update_project(call: Call) -> dict[str, Any]:
         before = find_domain(chosen.domain)
         if domain["type"] != before["type"]:
             code = "BadRequestProjectUnsupportedDomainTypeChange"
-            raise ServiceError(code, f"A domain of type {before['type']} cannot be replaced by {domain['type']}.")
+            raise ServiceError(
+                code, f"A domain of type {before['type']} cannot be replaced by one of type {domain['type']}."
+            )
         chosen = replace(
             chosen,
             name=_name(body) if "name" in body else chosen.name,
@@ -103,7 +107,9 @@ def delete_project(call: Call) -> None:
         served = call.project()
         for version in versions_of(served):
             if version.status == TRAINING:
-                raise ServiceError("BadRequestTrainingAlreadyInProgress", "An iteration is being trained. Try later.")
+                raise ServiceError(
+                    "BadRequestTrainingAlreadyInProgress", "An iteration is being trained. Try again later."
+                )
             if publish_name(version):
                 message = "An iteration of the project is published. Unpublish it first."
                 raise ServiceError("BadRequestIterationIsPublished", message)
@@ -180,9 +186,9 @@ def create_tag(call: Call) -> dict[str, Any]:
         _change_label(lambda: t.check_label(name))
         if kind != REGULAR and any(tag.type == kind for tag in tags):
             code = "BadRequestMultipleNegativeTag" if kind == NEGATIVE else "BadRequestMultipleGeneralProductTag"
-            raise ServiceError(code, f"The project has a tag of type {kind} already.")
+            raise ServiceError(code, f"The project already has a tag of type {kind}.")
         if call.folder.options.service_limits and len(tags) >= _MOST_TAGS:
-            raise ServiceError("BadRequestExceedTagPerProjectLimit", f"A project may have {_MOST_TAGS} tags.")
+            raise ServiceError("BadRequestExceedTagPerProjectLimit", f"A project may have at most {_MOST_TAGS} tags.")
         if kind != NEGATIVE:
             _change_label(lambda: served.store.add_labels([(name, None)], action("add label")))
         note_tag(served, tag)
@@ -236,7 +242,7 @@ def _described_tag(tag: ProjectTag, counts: dict[str, int]) -> dict[str, Any]:
 
 def _check_name(tags: list[ProjectTag], name: str, but: ProjectTag | None = None) -> None:
     if any(tag.name.casefold() == name.casefold() and tag != but for tag in tags):
-        raise ServiceError("BadRequestTagNameNotUnique", f"The project has a tag {name[:100]!a} already.")
+        raise ServiceError("BadRequestTagNameNotUnique", f"The project already has a tag {name[:100]!a}.")
 
 
 def _change_label(change: Any) -> None:

@@ -1,4 +1,4 @@
-"""Combine what a project says of itself with what programs have noted: its settings and its tags."""
+"""Combine the settings and labels of a project with those that programs have stored for it."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ def find_tag(served: ServedProject, id_: str | None) -> ProjectTag:
     for tag in read_tags(served):
         if tag.id == (id_ or "").lower():
             return tag
-    raise ServiceError("NotFoundTag", f"There is no tag {str(id_)[:100]!a} in the project.")
+    raise ServiceError("NotFoundTag", f"The tag {str(id_)[:100]!a} does not exist in the project.")
 
 
 def note_tag(served: ServedProject, tag: ProjectTag) -> None:
-    """Note what labels of a project do not have."""
+    """Store the facts about a tag that a label does not have: its id, description and type."""
     facts = {"id": tag.id, "description": tag.description, "type": tag.type}
     served.note(TAGS, lambda noted: {**(noted or {}), tag.name: facts})
 

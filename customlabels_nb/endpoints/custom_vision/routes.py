@@ -111,7 +111,7 @@ def find_route(method: str, path: str) -> tuple[Callable[[Call], Any], dict[str,
         if route.method == method and (match := route.pattern.fullmatch(path)):
             operation = route.operation
             return _refusal(operation) if isinstance(operation, str) else operation, match.groupdict()
-    raise ServiceError("NotFound", f"There is no operation {method[:20]!a} {path[:200]!a}.")
+    raise ServiceError("NotFound", f"The operation {method[:20]!a} {path[:200]!a} does not exist.")
 
 
 def _refusal(name: str) -> Callable[[Call], Any]:

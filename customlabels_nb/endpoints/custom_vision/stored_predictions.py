@@ -68,8 +68,8 @@ def _file(served: ServedProject, *, make: bool = False) -> sa.Engine | None:
 def add_prediction(served: ServedProject, answer: Mapping[str, Any], application: str | None, image: bytes) -> None:
     """Store an image with the answer to its request, and delete those that are older than 30 days.
 
-    A clock may be wrong for some hours, so that a prediction from more than a day ago, and not this one, says that 30
-    days have passed.
+    The 30 days are counted back from the newest prediction that is more than a day old, because the clock may be wrong
+    by some hours now.
     """
     file, now = _file(served, make=True), time.time()
     assert file is not None
@@ -155,4 +155,6 @@ def _place(continuation: str) -> tuple[float, int]:
         rank, number = json.loads(continuation)
         return float(rank), int(number)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise invalid("continuation is not one of a former answer. Leave it out.", _INVALID) from error
+        raise invalid(
+            "continuation must be that of an earlier answer. Leave it out for the first page.", _INVALID
+        ) from error

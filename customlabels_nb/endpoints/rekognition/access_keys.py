@@ -36,9 +36,9 @@ class AccessKey:
 
     def __post_init__(self) -> None:
         if not all(isinstance(each, str) for each in (*self.allow, *self.deny)):
-            raise TypeError("permissions must be texts")
+            raise TypeError("permissions must be strings")
         if wrong := [each for each in (*self.allow, *self.deny) if re.search(r"/0\d*$", each)]:
-            raise ValueError(f"no ARN has leading zeros, as in the permission {wrong[0]!r}")
+            raise ValueError(f"the permission {wrong[0]!r} has leading zeros, which no ARN has")
 
     def may(self, operation: str, arns: Sequence[str]) -> bool:
 

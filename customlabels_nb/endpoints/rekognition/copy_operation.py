@@ -32,7 +32,9 @@ def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict
     facts, tags = output_facts(request)
     if source.status not in READY:
         code = "ResourceInUseException" if source.status in TRANSITIONAL else INVALID
-        raise ServiceError(code, f"The version to copy is {source.status}.")
+        raise ServiceError(
+            code, f"The version to copy is {source.status}. Wait until it is trained, or choose another one."
+        )
     with call.workspace.counting, target.version_lock:
         if any(version_name(version) == request["VersionName"] for version in versions_of(target)):
             raise ServiceError("ResourceInUseException", f"The version {request['VersionName']!a} already exists.")

@@ -106,7 +106,7 @@ def _check_image(data: bytes, limits: Limits) -> None:
         raise ServiceError(INVALID, f"{start}, but each side needs at least {limits.min_side_pixels}.")
     ratio = limits.max_aspect_ratio
     if ratio is not None and max(width, height) > ratio * min(width, height):
-        raise ServiceError(INVALID, f"{start}, more than {ratio:g} to 1.")
+        raise ServiceError(INVALID, f"{start}, an aspect ratio of more than {ratio:g} to 1.")
 
 
 def _too_large(message: str) -> ServiceError:

@@ -94,7 +94,9 @@ def delete_project_policy(call: RekognitionCall, request: dict[str, Any]) -> dic
 def find_version_to_copy(call: RekognitionCall, project: ResourceName, version: ResourceName) -> ServedVersion:
     """Return a version of any account, or raise ServiceError unless it exists and the caller may copy it."""
     if (project.region, project.account, project.project) != (version.region, version.account, version.project):
-        raise ServiceError(INVALID, "SourceProjectVersionArn is not of the project SourceProjectArn.")
+        raise ServiceError(
+            INVALID, "SourceProjectVersionArn must be the ARN of a version of the project SourceProjectArn."
+        )
     is_own = version.account == call.workspace.account
     try:
         home = call.accounts[version.account]

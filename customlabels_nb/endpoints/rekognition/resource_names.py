@@ -59,4 +59,4 @@ def parse_arn(text: str) -> ResourceName:
 
 
 def not_found(arn: object) -> ServiceError:
-    return ServiceError("ResourceNotFoundException", f"There is no resource {str(arn)[:400]!a}.")
+    return ServiceError("ResourceNotFoundException", f"The resource {str(arn)[:400]!a} does not exist.")

@@ -90,7 +90,9 @@ def _check_scope(time: str, date: str, service: str, now: datetime) -> None:
     if time[:8] != date:
         raise _wrong(f"The credential is scoped to {date!a}, but X-Amz-Date is {time}.")
     if abs(now - signed) > SKEW:
-        raise _wrong(f"The signature is of {time}, but the time is {now.strftime(_TIME)}: more than 5 minutes apart.")
+        raise _wrong(
+            f"The request was signed at {time}, more than 5 minutes from the server's time {now.strftime(_TIME)}."
+        )
 
 
 def _incomplete(message: str) -> ServiceError:

@@ -39,7 +39,9 @@ class AdviceItem:
     Attributes
     ----------
     kind : str
-        Key of :data:`KINDS`.
+        "threshold", "trade_off", "label_error", "suspects", "confusion", "box_limit", "missed", "false_alarm",
+        "misplaced", "box_size", "never_found", "several_appearances", "slice", "rare", "over_confident" or
+        "few_test_images".
     text : str
         Observation and suggestion, in one or two sentences.
     labels : tuple of str
@@ -71,7 +73,7 @@ class AdviceItem:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"Unknown kind {self.kind!r}.")
+            raise ValueError(f"kind={self.kind!r} is unknown. Choose one of: {', '.join(KINDS)}.")
 
     @property
     def heading(self) -> str:

@@ -145,8 +145,10 @@ class Comparison:
     def __repr__(self) -> str:
         summary = self._shown_summary()
         labels = self.per_label.dropna(subset="delta").sort_values("delta", ascending=False, kind="stable")
-        images = counted(self.test_images, "test image")
-        parts = [f"{self.names[0]} → {self.names[1]}, {images}", "\n".join(self.sentences)]
+        parts = [
+            f"{self.names[0]} → {self.names[1]}, {counted(self.test_images, 'test image')}",
+            "\n".join(self.sentences),
+        ]
         for table in (summary, labels):
             if len(table):
                 shown = table.to_string(

@@ -60,7 +60,8 @@ class Filter:
         Names of the images to select.
     sort : str
         "confident" (the most confident mistakes first, then the most confident correct predictions), "unsure"
-        (confidences closest to the threshold first or, without thresholds, the lowest), "name" or "given".
+        (confidences closest to the threshold first or, without thresholds, the lowest), "name" (by file name) or
+        "given" (in the order of the test images).
 
     Examples
     --------

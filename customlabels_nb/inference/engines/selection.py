@@ -108,7 +108,7 @@ def _build(name: str, network: ImageClassifier | ImageDetector, config: ModelCon
     if name == BFLOAT16:
         return Bfloat16Engine(network, config, device)
     if config.zero_shot is not None:
-        raise UnsuitableError("it reads descriptions")
+        raise UnsuitableError("it predicts from descriptions")
     if isinstance(network, ImageDetector):
         return OnnxDetector(network, config, device)
     return OnnxClassifier(network, config, device)

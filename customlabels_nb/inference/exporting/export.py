@@ -126,7 +126,9 @@ def export(
     folder = _folder(path, name, ending)
     network, config = load_artifact(model)
     if config.zero_shot is not None:
-        raise ModelError(f"{name!r} reads descriptions, so it cannot be exported. Train a model on its labels instead.")
+        raise ModelError(
+            f"{name!r} predicts from descriptions, so it cannot be exported. Train a model on its labels instead."
+        )
     facts = facts_of(network, config, name)
     with write_errors(f"path={str(folder)!r}"):
         folder.parent.mkdir(parents=True, exist_ok=True)

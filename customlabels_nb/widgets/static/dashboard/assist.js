@@ -275,7 +275,7 @@ export class AssistCard {
       ),
       element("p", {
         class: "faint",
-        text: "A test set labelled with the model's help flatters the model. Every report then says so.",
+        text: "Metrics on test images that were labelled with the model's help are too optimistic. Reports then say so.",
       }),
       element(
         "div",
@@ -455,7 +455,7 @@ export class AssistCard {
         ? `${numeral(accepted)} accepted as shown, ${numeral(corrected)} corrected.`
         : "Nothing accepted or corrected yet.";
     const shown = promise
-      ? ` Surer than ${sureText(promise.threshold)} is shown${missing.length ? ";" : "."}`
+      ? ` Predictions surer than ${sureText(promise.threshold)} are shown${missing.length ? ";" : "."}`
       : "";
     this.answers.replaceChildren(
       answered,
@@ -480,8 +480,8 @@ export class AssistCard {
       svgElement("line", { class: kind, x1: offset(from), x2: offset(to), y1: y[0], y2: y[1] });
     const words = promise
       ? `measured ${percentText(promise.right / promise.shown)}, lower bound ` +
-        `${percentText(promise.bound)}; promised ${percentText(target)}`
-      : `nothing measured yet; to be promised: ${percentText(target)}`;
+        `${percentText(promise.bound)}; guaranteed ${percentText(target)}`
+      : `nothing measured yet; to be guaranteed: ${percentText(target)}`;
     this.chart.setAttribute("aria-label", words);
     const tick = (share, anchor) =>
       svgText(offset(share), 40, percentText(share), { "text-anchor": anchor });

@@ -81,7 +81,7 @@ export function stepRows({ running, steps }) {
   });
 }
 
-// Describe what is promised, or what is missing until something can be.
+// Describe what is guaranteed, or what is missing until something can be.
 export function promiseParts({ promise, needed, evidence, target, left, ended }) {
   if (promise) {
     const { right, shown, bound } = promise;
@@ -89,7 +89,7 @@ export function promiseParts({ promise, needed, evidence, target, left, ended })
     return {
       large: `≥ ${percentText(target)}`,
       after: "right",
-      faint: "promised for what is shown",
+      faint: "guaranteed for what is shown",
       measured: shareText(right, shown),
       of: `of ${counted(shown, "check image")}, lower bound ${percentText(least)}`,
     };
@@ -101,7 +101,7 @@ export function promiseParts({ promise, needed, evidence, target, left, ended })
   if (needed > (left ?? Infinity))
     return {
       ...none,
-      faint: `too few images left to promise ${aim}`,
+      faint: `too few images left to guarantee ${aim}`,
       of: `about ${counted(needed, "more label")} would be needed`,
     };
   const more = needed ? `about ${counted(needed, "more label")} in the queue assist` : "";
@@ -113,12 +113,12 @@ export function promiseParts({ promise, needed, evidence, target, left, ended })
       ...none,
       large: `${numeral(items)} of ${numeral(wanted)}`,
       after: "check images",
-      faint: `are the least to promise ${aim}`,
+      faint: `are needed at least to guarantee ${aim}`,
       of: more || `${numeral(right ?? 0)} predicted right so far`,
     };
   return {
     ...none,
-    faint: `too many errors to promise ${aim}`,
+    faint: `too many errors to guarantee ${aim}`,
     measured: shareText(right, items),
     of: `of ${counted(items, "check image")} predicted right${more && `; ${more}`}`,
   };

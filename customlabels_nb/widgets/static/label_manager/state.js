@@ -161,7 +161,7 @@ export function savingText({ info, lost, waiting }) {
 export function foundText({ total, labels }) {
   if (!total) return "No labels found.";
   const all = counted(total, "label");
-  if (!labels.length) return `${all}, all of them already exist.`;
+  if (!labels.length) return `${all} found, no new ones.`;
   const names = labels.map(([name]) => name);
   return `${all}, ${numeral(names.length)} of them new: ${someOf(names, NAMES_SHOWN)}`;
 }
