@@ -111,7 +111,7 @@ def _stored(store: SqlStore, names: list[Any], argument: str) -> list[str]:
     if missing:
         raise InputError(
             f"{argument}: {counted(len(missing), 'image is', 'images are')} not in the project, for example "
-            f"{str(missing[0])!r}. Add them with project.add_images."
+            f"{str(missing[0])!r}. Add images with project.add_images."
         )
     return stored
 

@@ -270,9 +270,10 @@ def _composition_notes(plan: TrainingPlan, train: Dataset) -> list[str]:
     if plan.task == SINGLE_LABEL and counts.max() > _UNEVEN * counts.sum():
         notes.append(f"{counts.idxmax()!r} makes up {counts.max() / counts.sum():.0%} of the training images.")
     if plan.is_brands and len(shapes := boxed(train)):
+        with_boxes = counted(shapes["image"].nunique(), "training image has", "training images have")
         notes.append(
-            f"{_having(shapes['image'].nunique(), 'training image')} boxes, and the others show only a logo. Images "
-            "with boxes are used as they are, in addition to scenes created from the logos."
+            f"{with_boxes} boxes, and the others show only a logo. Images with boxes are used as they are, in addition to "
+            "scenes created from the logos."
         )
     return notes
 

@@ -113,14 +113,15 @@ def _by_labels(train: Dataset, boxes: pd.DataFrame, test_boxes: pd.DataFrame, wh
         return TaskChoice(BOXES, "the test images have boxes")
     in_boxes, in_whole = boxes["image"].nunique(), whole["image"].nunique()
     if in_boxes and in_boxes >= in_whole:
-        have = counted(in_boxes, "training image has", "training images have")
-        return TaskChoice(BOXES, f"{have} boxes, {in_whole:,} image-level labels")
+        with_boxes = counted(in_boxes, "training image has", "training images have")
+        return TaskChoice(BOXES, f"{with_boxes} boxes, {in_whole:,} image-level labels")
     most = int(whole.groupby("image").size().max()) if len(whole) else 0
     if most > 1:
         return TaskChoice(MULTI_LABEL, f"training images have up to {most} labels")
     if whole["label"].nunique() == 1 and (bare := len(without_labels(train))):
-        nothing = counted(bare, "training image shows nothing", "training images show nothing")
-        return TaskChoice(MULTI_LABEL, f"{nothing} of the only label, {whole['label'].iloc[0]!r}")
+        reason = counted(bare, "training image shows", "training images show")
+        reason += f" nothing of the only label, {whole['label'].iloc[0]!r}"
+        return TaskChoice(MULTI_LABEL, reason)
     return TaskChoice(SINGLE_LABEL, "each labelled training image has exactly one label")
 
 

@@ -527,9 +527,9 @@ BOX = {"left": 1, "top": 1, "width": 5, "height": 5}
     ("change", "reason"),
     [
         (lambda rows: rows.assign(image=rows["image"] + ".gone"), "none of its 6 images can be read.*No such file"),
-        (lambda rows: rows.assign(label=None), "single-label model on. 6 images have no labels"),
-        (lambda rows: rows.assign(**BOX), "single-label model on. 6 images have boxes only"),
-        (lambda rows: pd.concat([rows, rows.assign(label="disk")]), "6 images have more than one label"),
+        (lambda rows: rows.assign(label=None), "single-label model on. Excluded: 6 images without labels"),
+        (lambda rows: rows.assign(**BOX), "single-label model on. Excluded: 6 images with boxes only"),
+        (lambda rows: pd.concat([rows, rows.assign(label="disk")]), "Excluded: 6 images with more than one label"),
         (lambda rows: rows.head(0), "It contains no images"),
     ],
 )

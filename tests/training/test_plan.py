@@ -91,9 +91,9 @@ def test_annotations_of_another_task_are_left_out_with_a_note() -> None:
     assert plan.train.images["image"].tolist() == ["a", "b", "c"]
     assert plan.test.images["image"].tolist() == ["g", "h"]
     said = " ".join(plan.notes)
-    for words in ("train image has boxes only", "train image has more than one label",
-                  "train image has no labels", "test image has more than one label"):  # fmt: skip
-        assert f"1 {words}" in said
+    for words in ("train image with boxes only", "train image with more than one label",
+                  "train image without labels", "test image with more than one label"):  # fmt: skip
+        assert f"Excluded: 1 {words}." in said
     several = make_plan(train, test, task="multi-label")
     assert several.train.images["image"].tolist() == ["a", "b", "c", "e", "f"]  # f has none of these labels
     assert several.test.images["image"].tolist() == ["g", "h", "i"]

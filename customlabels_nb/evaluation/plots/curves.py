@@ -22,6 +22,7 @@ from customlabels_nb._utils.plotting.style import (
     plot,
     unit_square,
 )
+from customlabels_nb._utils.text import counted
 from customlabels_nb.evaluation.arrays import FloatArray
 from customlabels_nb.evaluation.result import Evaluation
 
@@ -155,7 +156,7 @@ def _crowd(ax: Axes, curves: list[tuple[Any, Any]], *, steps: bool = True) -> No
     if len(curves) <= MOST_GREY_LINES:
         for x, y in curves:
             ax.plot(x, y, drawstyle="steps-pre" if steps else None, color=CROWD, linewidth=0.8, zorder=1.8)
-        ax.plot([], [], color=CROWD, linewidth=1.2, label=f"{len(curves)} stronger labels")
+        ax.plot([], [], color=CROWD, linewidth=1.2, label=counted(len(curves), "stronger label"))
         return
     grid = np.linspace(0, 1, 401)
     # a value holds from one x down to the next lower one. Beyond its end, a curve counts as 0: no prediction is

@@ -143,6 +143,7 @@ export class Export {
     const written = Object.entries(images)
       .map(([split, count]) => counted(count, `${split} image`))
       .join(", ");
+    const total = Object.values(images).reduce((sum, count) => sum + count, 0);
     const held = issues.length
       ? [
           element("p", { text: "Not supported by this format:" }),
@@ -154,6 +155,6 @@ export class Export {
           ),
         ]
       : [element("p", { text: "All annotations were exported." })];
-    this._say(`Exported: ${written}, ${counted(files, "file")} in ${folder}`, ...held);
+    this._say(`Exported: ${written} ${total === 1 ? "image" : "images"}, ${counted(files, "file")} in ${folder}`, ...held);
   }
 }
