@@ -83,7 +83,7 @@ def write_photos(
     Parameters
     ----------
     name : str
-        One of :data:`NAMES`: "rooms" (one label per photo), "flowers" (several labels per photo), "logos" (logo images
+        "rooms" (one label per photo), "flowers" (several labels per photo), "logos" (logo images
         for training, scenes with boxes for testing) or "circuit_boards" (boxes).
     folder : path
         Folder to write to. It is created if needed, and must be empty if it exists.

@@ -49,7 +49,7 @@ _REVIEWABLE = ("labelled", "needs_review")
 
 @dataclass(frozen=True)
 class ReviewQuery(Query):
-    """Filter and sort order of a review. :data:`NO_LABEL` selects images without any label.
+    """Filter and sort order of a review. ``label=""`` selects images without any label.
 
     The order "doubt" starts with predictions that differ from the label, the most confident first, followed by
     predictions that agree, the least confident first. Training images are predicted by models that were not trained on

@@ -200,7 +200,7 @@ class LabellingSession(ProjectScreen):
         return self._record or self._store.project()
 
     def set_task(self, task: str) -> None:
-        """Set the task of the project. See :data:`customlabels_nb.core.tables.TASKS`."""
+        """Set the task of the project: "single-label", "multi-label", "boxes" or "polygons"."""
         if task not in t.TASKS:
             raise InputError(f"task={task!r} must be one of {t.TASKS!r}.")
         self._store.set_project(self._action("set task"), task=task)

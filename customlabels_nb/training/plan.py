@@ -272,8 +272,8 @@ def _composition_notes(plan: TrainingPlan, train: Dataset) -> list[str]:
     if plan.is_brands and len(shapes := boxed(train)):
         with_boxes = counted(shapes["image"].nunique(), "training image has", "training images have")
         notes.append(
-            f"{with_boxes} boxes, and the others show only a logo. Images with boxes are used as they are, in addition to "
-            "scenes created from the logos."
+            f"{with_boxes} boxes, and the others show only a logo. Images with boxes are used as they are, in addition "
+            "to scenes created from the logos."
         )
     return notes
 
