@@ -49,9 +49,9 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class NextTraining:
-    """Number of labels until the next training, of ``every`` so many. ``new`` are those since the last one.
+    """Number of labels, or of boxes, until the next training.
 
-    For boxes, it is the number of boxes.
+    ``every`` is the number between two trainings, and ``new`` the number since the last one.
     """
 
     remaining: int

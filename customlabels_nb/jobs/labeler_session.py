@@ -35,7 +35,7 @@ from customlabels_nb.store import SqlStore, create_store, schema
 from customlabels_nb.store.columns import among
 
 _BACK = 20  # last answers that are shown for changes
-_FEW = 3  # more tasks are leased when so many are left
+_FEW = 3  # more tasks are leased when this many are left
 _IDLE_SECONDS = 600.0  # without use, leases are not renewed any more
 _RENEW_SECONDS = 30.0
 _RETRY_SECONDS = 10.0  # between attempts to lease when there was nothing

@@ -83,7 +83,7 @@ class ImageMap:
         self._tried: set[MapLayouts] = set()
         self._layouts: dict[tuple[str, str], MapLayouts] = {}
         self._work: tuple[MapLayouts, Events, threading.Thread] | None = None
-        # positions of a dataset with so many whose files were gone when the map was opened
+        # by dataset and its number of images: positions of those whose files were missing at first
         self._missing: dict[tuple[str, int], list[int]] = {}
         self._shown: tuple[_Key | None, list[str | None], MapLayout] | None = None
 

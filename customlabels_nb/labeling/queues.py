@@ -93,7 +93,7 @@ class Queues:
         return bool(is_short and needed <= left)
 
     def why_empty(self, queue: str, images: int, left: int) -> str:
-        """Say why a queue shows nothing. There are so many ``images`` that it may have, and ``left`` to label."""
+        """Say why a queue shows nothing. It may have ``images`` in all, and ``left`` of them have no label."""
         evidence, assist = self.guarantee.get("evidence"), self.assist
         few = few_images_text(images, evidence) if queue == "prelabelled" else ""
         if not left and queue != "suspect":
@@ -147,7 +147,7 @@ class Queues:
         return [name for name in names if name in offered] if queue == "prelabelled" else names
 
     def cluster_page(self, waiting: Collection[str], most: int, near: str | None) -> list[str]:
-        """Return the images of the next cluster page, or of the page with the image ``near``, at ``most`` so many.
+        """Return the images of the next cluster page, or of the page with the image ``near``, at most ``most``.
 
         Labels given to clusters are no evidence for a guarantee. Each page is therefore followed by a page of check
         images, :data:`CHECK_SHARE` of the labels that it got.

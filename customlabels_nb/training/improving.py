@@ -40,7 +40,7 @@ GOOD_ENOUGH = 0.02
 
 #: Share of the training images on which candidates are compared.
 HELD_OUT = 0.2
-#: Smallest and largest number of held-out images. With fewer, one lucky guess decides. More only cost time.
+#: Smallest and largest number of held-out images. With fewer, the result depends on chance. More only cost time.
 LEAST_HELD_OUT, MOST_HELD_OUT = 8, 2000
 
 #: Note on why fine-tuning is not tried without a budget.

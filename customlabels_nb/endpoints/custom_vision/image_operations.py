@@ -190,7 +190,7 @@ def add_batch(call: Call, read: Callable[[RequestFields], Upload]) -> Answer:
 
 
 def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> Answer:
-    """Add images as one action, and answer with what became of each. Known images stay as they are."""
+    """Add images as one action, and answer with the status of each. Known images stay as they are."""
     if any(upload.regions for upload in uploads) and not is_detection(served):
         raise ServiceError("BadRequestImageRegions", "Only projects that detect objects have regions.")
     limited, most = call.folder.options.service_limits, _most_tags(call, served)
@@ -351,7 +351,7 @@ def create_image_tags(call: Call) -> dict[str, Any]:
 
 
 def _verdict(tag: ProjectTag, labels: set[str], is_negative: bool, most: int | None) -> str:
-    """Decide what becomes of a tag for an image with ``labels``, or with a negative tag, and at most ``most`` tags."""
+    """Decide the outcome of adding a tag to an image with ``labels``, or a negative tag, and at most ``most`` tags."""
     rules = (
         ("duplicated", tag.name in labels or (tag.is_negative and is_negative)),
         ("conflict", is_negative or (tag.is_negative and bool(labels))),

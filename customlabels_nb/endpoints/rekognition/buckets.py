@@ -20,7 +20,7 @@ from customlabels_nb.user_settings import settings
 class Buckets:
     """Buckets of an account: folders (``settings.buckets``), and all others on the S3 server of the environment.
 
-    ``console`` is the name of the bucket that stands for the account's folder. ``owners`` has the accounts that may use
+    ``console`` is the name of the bucket for the account's folder. ``owners`` has the accounts that may use
     a bucket. Buckets that are not in it are open to all.
     """
 
@@ -80,7 +80,7 @@ class Buckets:
         return self.external(_key(path).lstrip("/"))
 
     def external(self, name: str) -> str:
-        """Return the URI that stands for an image outside all buckets."""
+        """Return the URI for an image outside all buckets."""
         return f"s3://{self.console}/external/{quote(name)}"
 
     def may_use(self, bucket: str) -> bool:

@@ -100,7 +100,7 @@ class _Training:
 
     # -- data ---------------------------------------------------------------------------------------
     def _data(self) -> list[ManifestLike | None]:
-        """Return the training and the test manifest: lines of the datasets, or URLs. None stands for a split."""
+        """Return the training and the test manifest: lines of the datasets, or URLs. None: split one off."""
         if "training" in self.facts:
             manifests: list[ManifestLike | None] = [object_url(self.facts["training"])[0]]
             testing = self.facts.get("testing")
