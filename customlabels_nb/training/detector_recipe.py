@@ -239,7 +239,7 @@ def train_detector(
     budget = options.budget.seconds
     if budget is not None and clock.spent() >= budget:
         notes.append(
-            f"Preparing the training took {clock.spent():.0f} s, which is all of the budget of {options.budget}. One "
+            f"Preparing the training took {clock.spent():.0f} s, which uses up the budget of {options.budget}. One "
             "step is trained nevertheless, which may take seconds."
         )
     for note in notes[len(prepared.notes) :]:

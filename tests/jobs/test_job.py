@@ -93,7 +93,7 @@ def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None
     with pytest.raises(NotAllowedError, match="'leaves-1' already"):
         create("Leaves-1")
     jobs["leaves-1"].close()
-    with pytest.raises(NotAllowedError, match="names are never used again"):
+    with pytest.raises(NotAllowedError, match="name of a closed job cannot be used again"):
         create("leaves-1")
 
 
