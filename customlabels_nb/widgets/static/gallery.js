@@ -53,7 +53,8 @@ import { problemText, Upload } from "./gallery/upload.js";
 
 const CHIP = 110; // pixels of a chip in a caption
 const READING = 300; // milliseconds within which nobody has read a page of check images
-const WITHDRAWN = "Since the latest training, the predictions of this page can no longer be trusted.";
+const WITHDRAWN =
+  "Since the latest training, the predictions of this page can no longer be trusted.";
 
 export class Gallery extends PicturePages {
   keys = GALLERY_KEYS;

@@ -155,6 +155,9 @@ export class Export {
           ),
         ]
       : [element("p", { text: "All annotations were exported." })];
-    this._say(`Exported: ${written} ${total === 1 ? "image" : "images"}, ${counted(files, "file")} in ${folder}`, ...held);
+    this._say(
+      `Exported: ${written} ${total === 1 ? "image" : "images"}, ${counted(files, "file")} in ${folder}`,
+      ...held,
+    );
   }
 }

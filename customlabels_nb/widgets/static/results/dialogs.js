@@ -267,7 +267,10 @@ export function comparisonBar(comparison, { onEnd }) {
 export function askPath(panel, writes) {
   const kinds = {
     page: ["HTML page", "Interactive, with the worst images. Works offline."],
-    files: ["Files in a folder", "Summary and snapshots in the format of Rekognition, tables as CSV."],
+    files: [
+      "Files in a folder",
+      "Summary and snapshots in the format of Rekognition, tables as CSV.",
+    ],
   };
   return new Promise((resolve) => {
     let answer = null;
