@@ -58,7 +58,7 @@ BOX = {"label": "lemon", "left": 1, "top": 2.5, "width": 30, "height": 40}
         ({"images": ["gone.jpg"]}, r"1 image is not in the project, for example 'gone\.jpg'"),
         ({"images": "image == 'x'"}, "is empty"),
         ({"images": 3}, "images=3"),
-        ({"gold": {"gone.jpg": "lemon"}}, "gold: 1 image is"),
+        ({"gold": {"gone.jpg": "lemon"}}, "gold: 1 image"),
         ({"gold": ["00.jpg"]}, "gold="),
         ({"gold": {"00.jpg": "pear"}}, "'pear' is not one of the job's labels"),
     ],
@@ -88,7 +88,7 @@ def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None
     }  # fmt: skip
     assert second.summary["people"] == ["meg"]
     assert place.store.labels()["label"].tolist() == ["lemon", "lime", "quince"]
-    with pytest.raises(InputError, match=r"no labelling job 'x'. Jobs: \['leaves-1', 'leaves-2'\]"):
+    with pytest.raises(InputError, match=r"labelling job 'x' does not exist. Jobs: \['leaves-1', 'leaves-2'\]"):
         jobs["x"]
     with pytest.raises(NotAllowedError, match="'leaves-1' already"):
         create("Leaves-1")

@@ -359,7 +359,7 @@ def test_ask_one_more_reopens_the_task(place: Place, create: Create, open_review
         session.ask_one_more(["01.jpg"])
         answer(job, {"01.jpg": ["lemon"]}, (name,))
         later(session)
-    with pytest.raises(NotAllowedError, match="9 people are asked"):
+    with pytest.raises(NotAllowedError, match="9 people are already asked"):
         session.ask_one_more(["01.jpg"])
 
 
