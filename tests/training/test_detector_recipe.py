@@ -343,6 +343,8 @@ def test_final_stages_beyond_the_budget_are_announced(squares: list[Example]) ->
     assert found.state.seconds > 30.0
     said = [event.text for event in told if isinstance(event, Message)]
     assert any("beyond the budget of 1 s" in text and f"{len(names):,} images" in text for text in said)
-    spent, few = (next(text for text in said if part in text) for part in ("is spent", "only enough for 1 step"))
+    spent, few = (
+        next(text for text in said if part in text) for part in ("uses up the budget", "only enough for 1 step")
+    )
     assert {spent, few} <= {*found.facts["notes"]}
-    assert "least that is trained is one step" in spent
+    assert "One step is trained nevertheless" in spent

@@ -101,7 +101,7 @@ def test_label_on_every_image_is_noted() -> None:
     head = fit_multi_label_head(features, truth)
     found = sigmoid(head, 10 * features)[:, 1]
     assert found == pytest.approx(31 / 32)  # Laplace: nearly certain, never completely
-    assert any("on every training image" in note for note in head.notes)
+    assert any("Every training image has 1 of" in note for note in head.notes)
 
 
 def test_rare_labels_count_for_more_where_that_helps() -> None:
