@@ -372,7 +372,7 @@ def test_proposed_labels_take_turns(tmp_path: Path) -> None:
         (PROMPTS, {"workers": "2"}, "workers='2' must be"),
         (PROMPTS, {"task": "polygons"}, "'polygons'. Pass masks=True"),
         (PROMPTS, {"task": "multi-label", "masks": True}, "masks=True needs boxes, but .* 'multi-label'"),
-        ({"disc": "a disc"}, {"task": "single-label"}, "only the label 'disc'. Each image gets one label, so pass at least two"),
+        ({"disc": "a disc"}, {"task": "single-label"}, "only the label 'disc'. Each image gets one"),
         (PROMPTS, {"model": "owlv2"}, "The weights of 'owlv2' are not available.* customlabels-nb fetch owlv2"),
     ],
 )  # fmt: skip
