@@ -133,8 +133,8 @@ class LabellingJobs:
             there = connection.scalar(select(_JOB.name).where(func.lower(_JOB.name) == name.lower()))
             if there is not None:
                 raise NotAllowedError(
-                    f"The job {there!r} already exists. Open it with project.jobs[{there!r}], or choose another name. The "
-                    "name of a closed job cannot be used again."
+                    f"The job {there!r} already exists. Open it with project.jobs[{there!r}], or choose another name. "
+                    "The name of a closed job cannot be used again."
                 )
             id_ = take_ids(connection, schema.jobs, 1)[0]
             now = now_us()

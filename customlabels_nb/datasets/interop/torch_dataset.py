@@ -71,9 +71,9 @@ class TorchDataset(_TorchDataset):  # type: ignore[type-arg,unused-ignore]
                 empty[outlined] |= [emptiness(polygon) is not None for polygon in annotations["polygon"][outlined]]
             names = annotations.loc[empty, "image"].drop_duplicates().tolist()
             if names:
-                what = ("mask", "masks") if self.task == t.POLYGONS else ("box", "boxes")
-                number, were = counted(int(empty.sum()), *what), "was" if empty.sum() == 1 else "were"
-                message = f"{number} without an area {were} dropped, for example in {names[0]!r}."
+                one, many = ("mask", "masks") if self.task == t.POLYGONS else ("box", "boxes")
+                dropped = counted(int(empty.sum()), f"{one} without an area was", f"{many} without an area were")
+                message = f"{dropped} dropped, for example in {names[0]!r}."
                 self._found.append(Issue("NOT_HELD", message, where=names[0]))
             annotations, boxes = annotations[~empty], boxes[~empty]
         position = {image: number for number, image in enumerate(self.images)}
