@@ -150,11 +150,11 @@ def test_test_images_of_a_fold_may_have_a_single_label() -> None:
 @pytest.mark.parametrize(
     ("train", "test", "given", "words", "code"),
     [
-        ({"a": ["x"], "b": ["x"]}, {"c": ["x"]}, {}, "2 labels .*only 'x'.*show nothing of 'x', .*task='multi-label'",
+        ({"a": ["x"], "b": ["x"]}, {"c": ["x"]}, {}, "2 labels .*only the label 'x'.*show nothing of 'x', .*task='multi-label'",
          "ERROR_MANIFEST_TOO_FEW_LABELS"),
         ({"a": ["x"], "b": ["x"], "c": []}, {"d": ["x"]}, {"task": "single-label"}, "task='multi-label'",
          "ERROR_MANIFEST_TOO_FEW_LABELS"),
-        ({"a": ["x"], "b": ["x"]}, {"c": ["x"], "d": []}, {"task": "multi-label"}, "2 labels .*only 'x'",
+        ({"a": ["x"], "b": ["x"]}, {"c": ["x"], "d": []}, {"task": "multi-label"}, "2 labels .*only the label 'x'",
          "ERROR_MANIFEST_TOO_FEW_LABELS"),
         (TWO, {}, {"task": "boxes"}, "at least 1 label .* 0 boxes", "ERROR_MANIFEST_TOO_FEW_LABELS"),
         (TWO, {"d": []}, {}, "no labelled image", "ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"),

@@ -219,7 +219,7 @@ def test_the_screen_is_refused_to_people_who_are_not_members(project: Project) -
     with pytest.raises(InputError, match="mode='list'"):
         job.label(mode="list")
     assert job.progress.held == 0
-    with pytest.raises(NotAllowedError, match="no screens"):
+    with pytest.raises(NotAllowedError, match="cannot open screens"):
         LabellingJobs(open_project(project.root))["closed-1"].label()
     settings.user = "dora"
     screen = job.label()

@@ -89,7 +89,7 @@ def test_a_page_sends_images_back(project: Project, screens: list[JobReview], mo
     page.edit_row("reject", second)
     assert page.rows() == []
     assert job.progress.left == 4  # one person more, and three again
-    with pytest.raises(RuntimeError, match="not in the review any more"):
+    with pytest.raises(RuntimeError, match="no longer in the review"):
         page.edit_row("take", first, number=1)
     assert page.ask("follow", images=[first["name"]]).get("rows", []) == []
 

@@ -275,7 +275,7 @@ export class AssistCard {
       ),
       element("p", {
         class: "faint",
-        text: "Metrics on test images that were labelled with the model's help are too optimistic. Reports then say so.",
+        text: "Metrics on images that were labelled with the model's help are too optimistic. Reports say so.",
       }),
       element(
         "div",
