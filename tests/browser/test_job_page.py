@@ -104,7 +104,7 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
 ) -> None:
     assert server.stdout is not None
     link, *words = server.stdout.readline().split()
-    assert words == ["labels", "'leaves-1'.", "Stop", "with", "Ctrl+C."]
+    assert " ".join(words) == "shows the labelling screen of 'leaves-1'. Stop with Ctrl+C."
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     one = JobPage(context.new_page())
     asked: set[str | None] = set()
