@@ -65,7 +65,7 @@ def test_a_page_cannot_take_a_queue_to_the_test_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page = GalleryPage(project.label(queue="assist"), monkeypatch)
-    with pytest.raises(RuntimeError, match="labelled without the model's help"):
+    with pytest.raises(RuntimeError, match="labelled without predictions"):
         page.show(query={"queue": "assist"}, split="test")
     assert page.widget.session.split == "train"
 

@@ -166,7 +166,7 @@ def test_quick_test_runs_adds_and_undoes_from_python(
 ) -> None:
     asked: list[int] = []
     widget.observe(lambda change: asked.append(change["new"]), "asked")
-    with pytest.raises(InputError, match="no photo"):
+    with pytest.raises(InputError, match="No photo"):
         widget.add()
     found = widget.ask(Image.new("RGB", (40, 30), "green"))
     assert found.table["label"].tolist() == ["apple"]
