@@ -204,7 +204,7 @@ class EndpointServer:
         self.stop()
 
     def _endpoint_of(self, path: str) -> HttpEndpoint:
-        is_custom_vision = path.lower().startswith("/customvision/")
+        is_custom_vision = path.lower().lstrip("/").startswith("customvision/")  # an ENDPOINT may end with a slash
         first, second = self.rekognition, self.custom_vision
         endpoint = (second or first) if is_custom_vision else (first or second)
         assert endpoint is not None

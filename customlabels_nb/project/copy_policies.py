@@ -74,9 +74,12 @@ def _statement(value: Any, project: str | None) -> Statement:
 
 
 def _check_keys(value: Any, required: set[str], optional: set[str]) -> None:
-    if not isinstance(value, dict) or not required <= value.keys() <= required | optional:
-        names = ", ".join(sorted(required | optional))
-        raise InputError(f"{str(value)[:100]!r} must be an object with the keys {names}, and no others.")
+    names = ", ".join(sorted(required | optional))
+    if not isinstance(value, dict):
+        raise InputError(f"{str(value)[:100]!r} must be an object with the keys {names}.")
+    for key in (*sorted(required - value.keys()), *sorted(value.keys() - required - optional)):
+        problem = "is missing" if key in required else "is not supported"
+        raise InputError(f"{key[:100]!a} {problem}. The keys must be {names}.")
 
 
 def _texts(value: dict[str, Any], key: str) -> list[str]:

@@ -21,6 +21,7 @@ from customlabels_nb.endpoints.project_folders import ProjectFolder, ServedProje
 from customlabels_nb.errors import ServiceError
 
 _MOST_IDS = 256
+_FILE_NAME = re.compile(rb'\r\ncontent-disposition:[^\r\n]*;\s*filename=("[^"\r\n]*"|[^\s;]+)', re.IGNORECASE)
 _BOUNDARY = re.compile(rb"--([^\r\n]{1,200})\r\n(?:[\w-]+:[^\r\n]*\r\n)*?content-disposition:", re.IGNORECASE)
 
 
@@ -167,16 +168,19 @@ class Call:
             raise invalid("The body must be a JSON object.")
         return RequestFields(content)
 
-    def files(self) -> list[bytes]:
-        """Return the files in the body: the parts of a multipart body, whatever its type, else all of the body."""
+    def files(self) -> list[tuple[str, bytes]]:
+        """Return the names and contents of the files in the body, which are the parts of a multipart body.
+
+        A part is recognised whatever the type of the body. A name is quoted as in its part, and "" if there is none.
+        """
         header = re.search(r'boundary="?([^";]{1,200})', self.content_type, re.IGNORECASE)
         found = _BOUNDARY.match(self.body)
         boundary = header[1].strip().encode("latin-1", "replace") if header else found[1].rstrip() if found else None
         if boundary is None or b"--" + boundary not in self.body:
-            return [self.body] if self.body else []
+            return [("", self.body)] if self.body else []
         parts = (b"\r\n" + self.body).split(b"\r\n--" + boundary)[1:]
-        contents = [part.partition(b"\r\n\r\n")[2] for part in parts if not part.startswith(b"--")]
-        return [content for content in contents if content]
+        split = [part.partition(b"\r\n\r\n") for part in parts if not part.startswith(b"--")]
+        return [(_file_name(start), content) for start, _, content in split if content]
 
     def address(self, *parts: str) -> str:
         """Return the address of a file: the id of its project, its own id and its kind, and a signature."""
@@ -193,6 +197,11 @@ class Call:
 def json_answer(content: Any, status: int = 200, reason: str | None = None) -> Answer:
     body = json.dumps(content, allow_nan=False).encode()
     return Answer(status, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body, reason)
+
+
+def _file_name(headers: bytes) -> str:
+    found = _FILE_NAME.search(headers)
+    return found[1].decode("utf-8", "replace") if found else ""
 
 
 def _signature(secret: bytes, *parts: str) -> str:

@@ -154,7 +154,7 @@ def create_images_from_data(call: Call) -> Answer:
         message = f"The request has {len(files)} images, but at most {_BATCH} are allowed."
         raise ServiceError("BadRequestExceededBatchSize", message)
     tags = ImageList(served, []).find_tags(call.query.ids("tagIds"), "BadRequestImageTags")
-    return add_images(call, served, [Upload("", tags, data=data) for data in files])
+    return add_images(call, served, [Upload(name, tags, data=data) for name, data in files])
 
 
 def create_images_from_files(call: Call) -> Answer:

@@ -14,7 +14,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.reviewed import forget_where_changed
 from customlabels_nb.endpoints.custom_vision.calls import Call, moment
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
-from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, read_tags
+from customlabels_nb.endpoints.custom_vision.project_records import ProjectTag, action, is_detection, read_tags
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.errors import OutdatedError, ServiceError, StaleEditError, TableError
 from customlabels_nb.images.locations import is_remote, to_path
@@ -109,7 +109,7 @@ class ImageList:
             regions[mark.image].append({"regionId": mark.id, **tag, **shares})
         negative = [tag for tag in self.tags if tag.is_negative]
         project, made = project_id(self.served), self.served.store.project().created.timestamp()
-        described = []
+        has_regions, described = is_detection(self.served), []  # a program may take "regions" for those of a detector
         for name in names:
             id_, created = id_in_project(project, "image", name), _added(self.served, name) or made
             if name in self.negatives:
@@ -124,9 +124,9 @@ class ImageList:
                     "resizedImageUri": call.address(project, id_, "resized"),
                     "thumbnailUri": call.address(project, id_, "thumbnail"),
                     "tags": listed[name],
-                    "regions": regions[name],
                     "metadata": {},
                 }
+                | ({"regions": regions[name]} if has_regions else {})
             )
         return described
 

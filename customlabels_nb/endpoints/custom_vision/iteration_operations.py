@@ -54,6 +54,7 @@ from customlabels_nb.training.plan import make_plan
 
 LEAST_IMAGES, LEAST_BOXES = 5, 15  # of each tag
 _MOST_ITERATIONS = 20
+_KEPT = {"id", "created", "width", "height", "thumbnailUri", "tags", "regions"}  # of an image with its predictions
 _PUBLISH_NAME = re.compile(r"[^/\\?#\x00-\x1f]{1,256}")
 _CODES = {
     t.SINGLE_LABEL: "BadRequestMultiClassClassificationTrainingValidationFailed",
@@ -280,7 +281,7 @@ def get_image_performances(call: Call) -> list[dict[str, Any]]:
         name = images.by_id[image["id"]]
         predictions = _predictions(outcomes, positions[name], sizes.loc[name].tolist(), ids)
         predictions.sort(key=lambda prediction: -float(prediction["probability"]))
-        kept = {key: image[key] for key in ("id", "created", "width", "height", "thumbnailUri", "tags", "regions")}
+        kept = {key: value for key, value in image.items() if key in _KEPT}
         described.append({**kept, "imageUri": image["originalImageUri"], "predictions": predictions})
     return described
 

@@ -89,11 +89,12 @@ def _image(call: Call, from_url: bool, quota: int) -> Iterator[bytes]:
             if from_url:
                 data = read_url(call.json().need("url"), most, hold, time.monotonic() + DOWNLOAD_SECONDS)
             else:
-                data = next(iter(call.files()), b"")
+                data = next((content for _, content in call.files()), b"")
         except ImageTooLargeError as error:
             raise invalid(f"The image has more than {most:,} bytes.", "BadRequestImageSizeBytes") from error
         except ImageError as error:
-            raise invalid(f"The URL cannot be read: {error.reason or error}", "BadRequestImageUrl") from error
+            reason = (error.reason or str(error)).removeprefix("The URL ")
+            raise invalid(f"The URL {reason}", "BadRequestImageUrl") from error
         if not data:
             kind = "Url" if from_url else "Stream"
             raise invalid(f"The {'URL' if from_url else 'body'} has no image.", f"BadRequestImage{kind}")

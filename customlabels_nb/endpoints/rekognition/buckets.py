@@ -62,7 +62,7 @@ class Buckets:
             encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
             system.pipe_file(path, data, **encryption)
         except Exception as error:
-            raise InputError(f"{url[:200]!a} cannot be written: {why(url, error)}") from error
+            raise InputError(f"{url[:200]!a} cannot be written: {_why(url, error)}") from error
 
     def source_of(self, image: str, root: Path) -> str:
         """Return the ``s3://`` URI of an image of the project in ``root``, which is listed as its source-ref."""
@@ -121,7 +121,11 @@ def _key(path: Path) -> str:
 
 
 def _unreadable(url: str, error: Exception) -> ServiceError:
+    return ServiceError("InvalidS3ObjectException", f"{url[:200]!a} cannot be read: {_why(url, error)}")
+
+
+def _why(url: str, error: Exception) -> str:
     bucket, reason = url.split("/")[2], why(url, error)
-    if bucket not in settings.buckets and not isinstance(error, FileNotFoundError):
-        reason += f" To read this bucket from a folder, start the server with --bucket {bucket[:100]!a}=DIR."
-    return ServiceError("InvalidS3ObjectException", f"{url[:200]!a} cannot be read: {reason}")
+    if bucket in settings.buckets or isinstance(error, FileNotFoundError):
+        return reason
+    return f"{reason} To use a folder as this bucket, start the server with --bucket {bucket[:100]}=DIR."

@@ -96,7 +96,8 @@ def _check_image(data: bytes, limits: Limits) -> None:
     except ImageTooLargeError as error:
         raise _too_large("The image has too many pixels.") from error
     except ImageError as error:
-        raise ServiceError("InvalidImageFormatException", error.reason or "The image cannot be read.") from error
+        message = f"The {len(data):,} bytes are not a PNG or JPEG image."
+        raise ServiceError("InvalidImageFormatException", message) from error
     if kind not in _FORMATS:
         raise ServiceError("InvalidImageFormatException", f"The image is of type {kind}, not PNG or JPEG.")
     start = f"The image has {width:,} × {height:,} pixels"

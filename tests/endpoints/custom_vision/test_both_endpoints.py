@@ -40,6 +40,12 @@ def labelled(tmp_path: Path) -> Path:
     return root
 
 
+def test_slashes_before_the_path_do_not_matter(tmp_path: Path) -> None:
+    """Programs put a slash between the path and an ENDPOINT that ends with one."""
+    with VisionService(tmp_path, only=None) as service:
+        assert service.call("GET", f"{service.server.url}//customvision/v3.3/training/domains")[0]["name"] == "General"
+
+
 def test_a_project_of_a_notebook_is_served_with_stable_ids(labelled: Path) -> None:
     with VisionService(labelled) as service:
 

@@ -98,6 +98,26 @@ def test_batches_that_cannot_be_are_refused_without_effect(vision: VisionService
     assert vision.call("GET", f"{project}/images/count") == 0
 
 
+def test_files_of_a_form_are_named_as_in_the_form(vision: VisionService) -> None:
+    """The service keeps the quotes, and programs remove them."""
+    project = vision.project()
+    files = {"0": picture("red", 0), "1": ("b é.jpg", picture("red", 1))}
+    images = vision.call("POST", f"{project}/images", files=files)["images"]
+    assert [image["sourceUrl"] for image in images] == ['"0"', '"b é.jpg"']
+    assert vision.call("POST", f"{project}/images", data=picture("red", 2))["images"][0]["sourceUrl"] == ""
+
+
+def test_only_images_of_a_detector_have_regions(vision: VisionService) -> None:
+    """Programs read the regions of an image if it has that member, else its tags."""
+    for project, has_regions in (
+        (vision.project(), False),
+        (vision.detector(), True),
+    ):
+        vision.upload(project, [{"contents": picture()}])
+        (image,) = vision.call("GET", f"{project}/images")
+        assert ("regions" in image) == has_regions
+
+
 def test_images_come_from_urls(vision: VisionService, photo_url: str) -> None:
     project = vision.project()
     red = vision.tag(project, "red")

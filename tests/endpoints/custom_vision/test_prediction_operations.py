@@ -22,6 +22,7 @@ from azure.cognitiveservices.vision.customvision.training.models import (
     PredictionQueryToken,
     Region,
 )
+from msrest.exceptions import HttpOperationError
 from PIL import Image
 
 import customlabels_nb as cl
@@ -112,6 +113,8 @@ def test_only_requests_that_want_it_are_stored(
             assert file.read() == PHOTO
     assert server.refused(f"{kind}_image_url", project, "live", f"{web.url}/none.jpg") == "BadRequestImageUrl"
     assert server.refused(f"{kind}_image_url", project, "live", "file:///etc/hostname") == "BadRequestImageUrl"
+    with pytest.raises(HttpOperationError, match=r"^The URL cannot be read: (?!cannot)"):
+        getattr(server.predictor, f"{kind}_image_url")(project, "live", f"{web.url}/none.jpg")
 
 
 @pytest.mark.usefixtures("classifier")

@@ -165,6 +165,11 @@ def test_images_that_name_no_picture_are_refused(service: Service, arn: str, ima
     assert service.refused("detect_custom_labels", ProjectVersionArn=arn, Image=image) == code
 
 
+def test_what_is_no_image_is_refused_with_the_types_that_are_read(service: Service, arn: str) -> None:
+    with pytest.raises(ClientError, match=r"InvalidImageFormatException.*The 5 bytes are not a PNG or JPEG image\."):
+        service.call("detect_custom_labels", ProjectVersionArn=arn, Image={"Bytes": b"hello"})
+
+
 def test_a_bucket_that_cannot_be_read_names_the_option_for_a_folder(
     service: Service, arn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +178,7 @@ def test_a_bucket_that_cannot_be_read_names_the_option_for_a_folder(
 
     monkeypatch.setattr(buckets, "open_system", denied)
     image = {"S3Object": {"Bucket": "my-photos", "Name": "a.jpg"}}
-    with pytest.raises(ClientError, match=r"InvalidS3ObjectException.*start the server with --bucket 'my-photos'=DIR"):
+    with pytest.raises(ClientError, match=r"InvalidS3ObjectException.*start the server with --bucket my-photos=DIR"):
         service.call("detect_custom_labels", ProjectVersionArn=arn, Image=image)
 
 

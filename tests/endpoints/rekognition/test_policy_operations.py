@@ -137,6 +137,10 @@ def test_malformed_policies_are_refused(service: Service) -> None:
     for text in texts:
         request = {"ProjectArn": project, "PolicyName": "p", "PolicyDocument": text}
         assert service.refused("put_project_policy", **request) == "MalformedPolicyDocumentException", text
+    for change, why in (({"Condition": {}}, "'Condition' is not supported"), ({"Principal": {}}, "'AWS' is missing")):
+        request = {"ProjectArn": project, "PolicyName": "p", "PolicyDocument": document({**good, **change})}
+        with pytest.raises(Exception, match=why):
+            service.call("put_project_policy", **request)
     for text in ("", "x" * 2001, '{"a": "Ā"}'):
         request = {"ProjectArn": project, "PolicyName": "p", "PolicyDocument": text}
         with pytest.raises(Exception, match=r"Invalid (type|length)|InvalidParameter"):
