@@ -163,10 +163,11 @@ class Endpoint:
         variables |= {name: os.environ[name] for name in ("AWS_ENDPOINT_URL_S3",) if name in os.environ}
         lines = ["For programs that use Rekognition, run these lines in another terminal:"]
         lines += [f"export {name}={value}" for name, value in variables.items()]
-        if not self.keys.new:
-            source = self.key_file if self.key is None else f"{self.key.access_key}, as given"
-            return [*lines, "", f"Access keys: {source}"]
+        if self.key is not None:
+            return [*lines, "", f"Access keys: {self.key.access_key}, as given"]
         lines += ["export AWS_PROFILE=custom-labels-access", ""]
+        if not self.keys.new:
+            return [*lines, f"Access keys: {self.key_file}"]
         lines += [f"New access keys, stored in {self.key_file}. For ~/.aws/credentials:"]
         for key in self.keys.new:
             name = "custom-labels-access" if key.account == ACCOUNT else f"account-{key.account}"

@@ -221,6 +221,7 @@ def test_each_account_gets_a_key_and_a_folder(tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "other" / ".endpoints" / "account").read_text() == "111122223333"
     again = EndpointServer(tmp_path / "root", port=0, accounts=accounts)
     assert "aws_secret_access_key" not in again.instructions()
+    assert "export AWS_PROFILE=custom-labels-access\n" in again.instructions(), "new terminals need it after a restart"
     again.stop()
 
 
