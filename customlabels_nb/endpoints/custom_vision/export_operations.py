@@ -82,6 +82,7 @@ def write_export(task: Mapping[str, Any]) -> None:
             labels = "".join(f"{one_line(label)}\n" for label in load_config(model.folder).labels)
             with zipfile.ZipFile(folder / _FILE, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.write(exported.file, "model.onnx")
+                archive.write(folder / "onnx" / "detect.py", "detect.py")
                 archive.writestr("labels.txt", labels)
             os.replace(folder / _FILE, model.folder / _FILE)
 

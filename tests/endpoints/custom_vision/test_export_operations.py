@@ -91,7 +91,7 @@ def test_exported_classifier_equals_the_endpoint(server: SdkServer) -> None:
     wait_until(lambda: export().status != "Exporting", 120)
     assert export().status == "Done"
     with urlopen(export().download_uri) as file, zipfile.ZipFile(io.BytesIO(file.read())) as archive:
-        assert archive.namelist() == ["model.onnx", "labels.txt"]
+        assert archive.namelist() == ["model.onnx", "detect.py", "labels.txt"]
         assert archive.read("labels.txt").decode() == "apple\nbanana\norange\n"
         session = onnxruntime.InferenceSession(archive.read("model.onnx"))
     photo = picture(3, (size, size)).convert("RGB")
