@@ -47,8 +47,10 @@ SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), TRAIN),
     **dict.fromkeys(("test", "testing", "val", "valid", "validation"), TEST),
 }
-#: Other names of the column ``label``.
+#: Other names of the columns ``image``, ``label`` and ``confidence`` in tables of other programs.
+IMAGE_NAMES = ("filename", "file_name", "file", "path", "image_path", "image_name")
 LABEL_NAMES = ("class", "class_name", "category", "category_name", "tag", "name")
+CONFIDENCE_NAMES = ("score", "conf", "prob", "probability", "confidence_score")
 _LISTS = (list, tuple, set, frozenset, np.ndarray)
 _BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True), **dict.fromkeys(("false", "no", "0", "0.0"), False)}
 Status: TypeAlias = Literal["unlabelled", "labelled", "skipped", "needs_review"]
@@ -300,6 +302,20 @@ def with_boxes(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     rest = frame.drop(columns=used).rename(columns={old: new for old, new in sizes.items() if new not in columns})
     return rest.assign(**{side: boxes[:, number] for number, side in enumerate(BOX_COLUMNS)})
+
+
+def with_known_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns ``image``, ``label`` and ``confidence`` may have other names, with these names.
+
+    Labels are taken from the first column of text, as other programs also have a column of class numbers.
+    """
+    other_names = {}
+    for name, others in (("image", IMAGE_NAMES), ("label", LABEL_NAMES), ("confidence", CONFIDENCE_NAMES)):
+        found = [other for other in others if name not in frame.columns and other in frame.columns]
+        if name == "label":
+            found.sort(key=lambda other: pd.api.types.is_numeric_dtype(frame[other].dtype))
+        other_names |= dict.fromkeys(found[:1], name)
+    return frame.rename(columns=other_names)
 
 
 def _boxes_of_column(frame: pd.DataFrame, name: str) -> np.ndarray | None:

@@ -105,6 +105,10 @@ class Boxes(Outcomes):
         return np.asarray(self._by_label(self.label) > 0)
 
     @property
+    def all_certain(self) -> bool:
+        return bool((self.confidence == 1).all())
+
+    @property
     def answered(self) -> BoolArray:
         return np.asarray(np.bincount(self.image, minlength=len(self.images)) > 0)
 

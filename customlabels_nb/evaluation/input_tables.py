@@ -6,20 +6,31 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import infer_dtype
+from pandas.api.types import infer_dtype, is_numeric_dtype
 
 from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.text import counted, quoted
+from customlabels_nb.core.box_columns import look_like_boxes
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
-from customlabels_nb.core.tables import BOX_COLUMNS, TEXT, as_text, check_label, labels_in_order, normalise_labels
+from customlabels_nb.core.tables import (
+    BOX_COLUMNS,
+    TEXT,
+    as_text,
+    check_label,
+    labels_in_order,
+    normalise_labels,
+    with_boxes,
+    with_known_names,
+)
 from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
@@ -30,16 +41,44 @@ CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 FARTHEST = 1e9
 
 
+def with_usual_columns(truth: Any, predictions: Any) -> tuple[Any, Any]:
+    """Return both input tables with the usual columns, if other programs give their columns other names or forms.
+
+    Read are the names and boxes that :func:`customlabels_nb.read_dataset` reads in CSV files, and predictions with a
+    column of confidences for each label of the model. What cannot be read is returned unchanged, and
+    :func:`clean_table` refuses it.
+    """
+    truth, predictions = map(_renamed, (truth, predictions))
+    if all(isinstance(table, pd.DataFrame) for table in (truth, predictions)):
+        values = predictions.drop(columns="image", errors="ignore")
+        only_numbers = len(values.columns) < len(predictions.columns) and all(map(is_numeric_dtype, values.dtypes))
+        named = only_numbers and "label" in truth.columns and {*values.columns} & {*map(str, pd.unique(truth["label"]))}
+        if named and not {"label", "confidence"} & {*values.columns}:
+            predictions = predictions.melt("image", var_name="label", value_name="confidence")
+    return truth, predictions
+
+
+def _renamed(table: Any) -> Any:
+    if not isinstance(table, pd.DataFrame) or table.columns.nlevels > 1 or not table.columns.is_unique:
+        return table
+    table = with_known_names(table)
+    by_corners = {*CORNER_COLUMNS} <= {*table.columns}
+    return table if by_corners or "image" not in table.columns else with_boxes(table)
+
+
 def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
     """Validate an input table and return the given columns, ``image`` and ``label`` as categoricals."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
-            f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}. To read a "
-            "file, use pd.read_csv or cl.read_dataset."
+            f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}. "
+            f"{_how_to_convert(frame, name)}"
         )
     for column in columns:
         if column not in frame.columns:
-            raise TableError(f"{name} must have a column {column!r}. Its columns are {list(frame.columns)}.")
+            raise TableError(
+                f"{name} must have a column {column!r}. Its columns are {list(frame.columns)}."
+                f"{_how_to_convert_columns(frame, name, column)}"
+            )
         if isinstance(frame[column], pd.DataFrame):
             raise TableError(f"{name} has two columns {column!r}. Drop or rename one of them.")
     images = as_categories(frame["image"], f"The column 'image' of {name}", str)
@@ -48,6 +87,29 @@ def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.
     labels = as_categories(frame["label"], f"The column 'label' of {name}", check_label)
     rest = {column: frame[column].array for column in columns if column not in ("image", "label")}
     return pd.DataFrame({"image": images, "label": labels, **rest}, copy=False)[list(columns)]
+
+
+def _how_to_convert(value: object, name: str) -> str:
+    if isinstance(value, str | PathLike):
+        return f"Read the file with cl.read_dataset({str(value)!r})."
+    if isinstance(value, np.ndarray):
+        of_truth = "{'image': files, 'label': labels}"
+        content = of_truth if name == "truth" else "probabilities, columns=classes).assign(image=files"
+        return f"Convert the array with pd.DataFrame({content})."
+    return "To read a file, use cl.read_dataset."
+
+
+def _how_to_convert_columns(frame: pd.DataFrame, name: str, missing: str) -> str:
+    if missing in ("image", "label") and {"image_id", "category_id"} <= {*frame.columns}:
+        ids = ", truth='coco.json'" if name == "predictions" else ""
+        return f" Read files of COCO with cl.read_dataset('{name}.json'{ids}), which replaces ids by names."
+    boxes = look_like_boxes(frame.columns)
+    if boxes and missing in BOX_COLUMNS:
+        return (
+            f" If the columns {', '.join(map(repr, boxes))} are boxes in pixels, rename them to left, top, width and "
+            "height, or to xmin, ymin, xmax and ymax."
+        )
+    return ""
 
 
 def check_confidences(predictions: pd.DataFrame) -> FloatArray:

@@ -90,6 +90,11 @@ class Outcomes(ABC):
 
     @property
     @abstractmethod
+    def all_certain(self) -> bool:
+        """True if all predictions have a confidence of 1."""
+
+    @property
+    @abstractmethod
     def bare(self) -> BoolArray:
         """Mask of the images without any ground-truth label, shape (n,)."""
 

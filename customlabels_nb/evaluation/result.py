@@ -552,7 +552,7 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, decision: float | Mapping[str, float] | str
 ) -> list[str]:
-    notes = [*_about_thresholds(outcomes, decision, per_label["threshold"].to_numpy())]
+    notes = [*_about_thresholds(outcomes, decision, per_label["threshold"].to_numpy()), *_about_confidences(outcomes)]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)
     never = "no image has {} as its most confident label." if decision == MOST_CONFIDENT else _NEVER_REACHED
@@ -595,6 +595,15 @@ def _about_thresholds(
             yield f"Only one test image has {names}. The threshold for that image comes from the other labels."
 
 
+def _about_confidences(outcomes: Outcomes) -> Iterator[str]:
+    """Say that all confidences are 1, as those of a dataset whose file has none, or has them under another name."""
+    if outcomes.known.any() and outcomes.all_certain:
+        yield (
+            "All predictions have a confidence of 1, so average precision, curves and calibration say little. If the "
+            "predictions have confidences, name their column 'confidence'."
+        )
+
+
 def _about_names(outcomes: Outcomes, named: Sequence[str]) -> Iterator[str]:
     """Say which names of thresholds no table has, with the nearest label, as they may be misspelt."""
     occurring = {*np.array(outcomes.labels, dtype=object)[outcomes.in_test_set | outcomes.known]}
@@ -611,11 +620,11 @@ _NEVER_REACHED = "no prediction of {} reaches the threshold."
 def _about_labels(outcomes: Outcomes, per_label: pd.DataFrame, never: str) -> Iterator[str]:
     names, tested, predicted = np.array(outcomes.labels, dtype=object), outcomes.in_test_set, outcomes.known
     tp, fp = per_label["tp"].to_numpy(), per_label["fp"].to_numpy()
-    unknown = "the model does not predict {}. All test images with it count as missed."
+    unknown = "the model does not predict {}. All test images with such a label count as missed."
     if isinstance(outcomes, Boxes):
-        unknown = "there are no predictions of {}. All true boxes with it count as missed."
+        unknown = "there are no predictions of {}. All true boxes with such a label count as missed."
     for which, text in (
-        (~tested, "no test image has {}, so it does not count towards the averages."),
+        (~tested, "no test image has {}. Labels without test images do not count towards the averages."),
         (tested & ~predicted, unknown),
         (tested & predicted & (tp + fp == 0), f"{never} Precision and F1 are 0/0, shown as 0."),
         (tested & predicted & (tp == 0) & (fp > 0), "no prediction of {} is correct. F1 is 0/0, shown as 0."),
@@ -663,6 +672,14 @@ def _about_images(outcomes: Outcomes) -> Iterator[str]:
     yield from outcomes.left_out
 
 
+#: Fewer boxes than this may be wider than they are far from the left by chance.
+_ENOUGH_BOXES = 10
+
+
+def _like_corners(boxes: FloatArray) -> bool:
+    return bool((boxes[:, 2:] > boxes[:, :2]).all())
+
+
 def _about_matching(boxes: Boxes) -> Iterator[str]:
     if boxes.iou_threshold != IOU_THRESHOLD:
         what = "Masks" if boxes.masks else "Boxes"
@@ -674,6 +691,11 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
         yield (
             "The coordinates of all predicted boxes are between 0 and 1. Boxes must be in pixels: multiply left "
             "and width by the width of the image, and top and height by its height."
+        )
+    if len(boxes.box) >= _ENOUGH_BOXES and _like_corners(boxes.box) and not _like_corners(boxes.truth_box):
+        yield (
+            "In all predicted boxes, width is greater than left, and height than top. If they are the right and bottom "
+            "edges, name the columns xmin, ymin, xmax and ymax."
         )
     yield from _about_limits(boxes)
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]

@@ -29,6 +29,7 @@ from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, 
 from customlabels_nb.user_settings import settings
 
 _WORTH_THREADS = 1_000_000  # minimum number of confidences for which threads pay off
+_WORTH_A_LOOK = 100  # images
 _LABELS_AT_ONCE = 8  # adjacent columns copied from the matrix together
 
 
@@ -55,6 +56,11 @@ class Scores(Outcomes):
     @property
     def answered(self) -> BoolArray:
         return np.asarray(self.given.any(axis=1))
+
+    @property
+    def all_certain(self) -> bool:
+        parts = (slice(_WORTH_A_LOOK), slice(None))  # the first images decide almost always
+        return all(np.array_equal(self.confidence[part] == 1, self.given[part]) for part in parts)
 
     @property
     def bare(self) -> BoolArray:

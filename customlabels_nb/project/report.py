@@ -23,6 +23,7 @@ from customlabels_nb.core.tables import DRAWN_TASKS, TEST, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.evaluation.calibration import CALIBRATION_BINS
 from customlabels_nb.evaluation.exploring.position import Position, position_of
+from customlabels_nb.evaluation.input_tables import with_usual_columns
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.result import Evaluation
 from customlabels_nb.evaluation.result import evaluate as evaluate_tables
@@ -848,6 +849,7 @@ def evaluate(
         truth = truth.annotations
     if isinstance(predictions, Dataset):
         predictions = predictions.annotations.fillna({"confidence": 1.0})
+    truth, predictions = with_usual_columns(truth, predictions)
     evaluation = evaluate_tables(
         truth,
         predictions,

@@ -379,3 +379,67 @@ def test_evaluation_keeps_no_reference_to_the_table() -> None:
     before = found.outcomes.confidence.copy()  # type: ignore[attr-defined]
     predictions.loc[:, "confidence"] = 0.5
     assert np.array_equal(found.outcomes.confidence, before)  # type: ignore[attr-defined]
+
+
+def test_a_table_with_a_column_for_each_label_is_read_as_of_scikit_learn() -> None:
+    wide = PREDICTIONS.pivot(index="image", columns="label", values="confidence").reset_index()
+    wide.columns.name = None
+    expected = cl.evaluate(TRUTH, PREDICTIONS)
+    pd.testing.assert_frame_equal(cl.evaluate(TRUTH, wide).summary, expected.summary)
+    with pytest.raises(TableError, match="predictions must have a column 'label'"):
+        cl.evaluate(TRUTH, wide.assign(fold="a"))
+    with pytest.raises(TableError, match="predictions must have a column 'label'"):
+        cl.evaluate(TRUTH, wide.rename(columns={"apple": "Apple", "pear": "Pear"}))
+    for array, words in (
+        ({"truth": TRUTH["label"].to_numpy()}, r"'label': labels"),
+        ({"predictions": np.eye(2)}, "image="),
+    ):
+        with pytest.raises(InputError, match=rf"not ndarray\. Convert the array with pd.DataFrame\(.*{words}"):
+            cl.evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **array})
+    with pytest.raises(InputError, match=r"cl\.read_dataset\('found\.csv'\)"):
+        cl.evaluate(TRUTH, "found.csv")
+
+
+BOXED = pd.DataFrame(
+    {"image": ["a"], "label": ["cat"], "left": [10.0], "top": [5.0], "width": [40.0], "height": [30.0]}
+)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pd.DataFrame({"path": ["a"], "class": [0], "name": ["cat"], "conf": [0.7], "bbox": [[10, 5, 40, 30]]}),
+        pd.DataFrame({"file": ["a"], "class": ["cat"], "score": [0.7], "bbox_xyxy": ["10 5 50 35"]}),
+        pd.DataFrame(
+            {"filename": ["a"], "category": ["cat"], "prob": [0.7], "xmin": 10, "ymin": 5, "xmax": 50, "ymax": 35}
+        ),
+    ],
+)
+def test_columns_of_other_programs_are_those_that_a_csv_file_may_have(found: pd.DataFrame) -> None:
+    report = cl.evaluate(BOXED, found)
+    assert report.per_image[["label", "confidence", "iou"]].to_numpy().tolist() == [["cat", 0.7, 1.0]]
+
+
+def test_columns_that_can_not_be_read_are_named_with_what_to_do() -> None:
+    corners = pd.DataFrame({"image": ["a"], "label": ["cat"], "score": [0.7], "x1": 10, "y1": 5, "x2": 50, "y2": 35})
+    with pytest.raises(TableError, match=r"'x1', 'y1', 'x2', 'y2'.*rename them to left.*xmin"):
+        cl.evaluate(BOXED, corners)
+    results = pd.DataFrame({"image_id": [1], "category_id": [2], "bbox": [[10, 5, 40, 30]], "score": [0.7]})
+    with pytest.raises(TableError, match=r"read_dataset\('predictions\.json', truth='coco\.json'\)"):
+        cl.evaluate(BOXED, results)
+
+
+def test_confidences_that_are_all_1_are_noted() -> None:
+    for truth, predictions in ((TRUTH, PREDICTIONS), (BOXED, BOXED.assign(confidence=0.9))):
+        assert not any("confidence of 1" in note for note in cl.evaluate(truth, predictions).notes)
+        notes = cl.evaluate(truth, predictions.assign(confidence=1)).notes
+        assert any("All predictions have a confidence of 1" in note and "'confidence'" in note for note in notes)
+
+
+def test_corners_in_the_columns_of_a_size_are_noted() -> None:
+    at = np.arange(12.0)
+    truth = pd.DataFrame({"image": "a", "label": "cat", "left": 50 * at, "top": 50.0, "width": 40.0, "height": 30.0})
+    right = truth.assign(confidence=0.5)
+    wrong = right.assign(width=right["left"] + right["width"], height=right["top"] + right["height"])
+    assert not any("width is greater than left" in note for note in cl.evaluate(truth, right).notes)
+    assert any("width is greater than left" in note and "xmax" in note for note in cl.evaluate(truth, wrong).notes)

@@ -20,7 +20,7 @@ from customlabels_nb._utils.text import counted, plain_url
 from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.core.tables import TEXT
-from customlabels_nb.datasets.formats import image_folder
+from customlabels_nb.datasets.formats import coco, image_folder
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported, first_of, losses, not_held
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
@@ -86,7 +86,7 @@ def _read_local(
     options: Mapping[str, Any],
 ) -> tuple[Format, Contents]:
     _check_place(source)
-    named = _named(format, labels_from)
+    named = _named(format, labels_from) or (coco.FORMAT if "truth" in options else None)
     chosen, files = (named, {source: None}) if named else detect(source)
     for name, value in options.items():
         if name not in chosen.options:

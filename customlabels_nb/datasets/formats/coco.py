@@ -6,6 +6,7 @@ Learning's labelling tool. COCO cannot distinguish an image without objects from
 without annotations is unlabelled. Licences are stored in columns of the images table, ``info`` and supercategories in
 its ``attrs``. The writer computes ``area`` from the polygon or box. The reader reports annotations whose area differs,
 and boxes without area or that contradict their polygon. Other keys, such as keypoints, are counted and not imported.
+COCO results, an array of predictions with scores, are read with the images and categories of the COCO file ``truth``.
 
 Masks (run-length encodings, compressed or not) are read as polygons along the edges of their pixels. The writer stores
 polygons with holes as masks, with their points in an additional key ``rings``, from which they are read again.
@@ -22,7 +23,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
+from os import PathLike
+from pathlib import Path, PurePath
 from types import NoneType
 from typing import Any, TypeAlias
 
@@ -76,7 +78,7 @@ from customlabels_nb.datasets.formats.json_file import (
     write_array,
 )
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.locations import to_uri
+from customlabels_nb.images.locations import local_path, to_uri
 
 #: Key and value in ``info`` that mark boxes as pixels, so that small boxes are not mistaken for ratios.
 _UNIT, _PIXELS = "bbox_unit", "pixel"
@@ -136,21 +138,24 @@ def _recognise(path: Path) -> bool:
 # -- reading ----------------------------------------------------------------------------------------
 
 
-def _read(path: Path, finder: ImageFinder) -> Contents:
-    path = file_in(path, _FILE)
+def _read(path: Path, finder: ImageFinder, *, truth: str | PathLike[str] | None = None) -> Contents:
+    """Read a COCO file, or COCO results, whose images and categories are those of the COCO file ``truth``."""
+    results, path = path, file_in(path if truth is None else local_path(truth, "truth"), _FILE)
     data = load(path, dict)
     if not isinstance(data.get("images"), list):
         raise unusable(path, "it has no array 'images'")
     if any("segments_info" in entry for entry in as_list(data.get("annotations"))[:1] if isinstance(entry, dict)):
         raise unusable(path, "it is of COCO's panoptic task, whose shapes are in PNG files. Read instances_*.json")
-    findings, others = Findings(to_uri(path)), NotImported()
+    if truth is not None:
+        data = {**data, "annotations": _of_images(load(results, list), data["images"])}
+    findings, others = Findings(to_uri(path if truth is None else results)), NotImported()
     label_of = _read_categories(_array(data, "categories", findings), findings)
     names = (
         entry["file_name"]
         for entry in data["images"]
         if isinstance(entry, dict) and isinstance(entry.get("file_name"), str)
     )
-    finder.look_in(names, _image_folders(path))
+    finder.look_in(names, _image_folders(path) if truth is None else [path.parent, *_image_folders(path)])
     images = _read_images(data["images"], finder, _licences(data), findings)
     info = _info(data, others)
     known_pixels = info.pop(_UNIT, None) == _PIXELS
@@ -162,6 +167,19 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     frame.attrs |= {key: Notes(notes) for key, notes in ((_INFO, info), (_SUPERCATEGORIES, above)) if notes}
     issues = findings.issues + others.issues(to_uri(path))
     return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), issues)
+
+
+def _of_images(results: list[Any], images: list[Any]) -> list[Any]:
+    """Return results with the ids of the images, for which Ultralytics writes their names without the extension."""
+    entries = [entry for entry in images if isinstance(entry, dict) and isinstance(entry.get("id"), _AN_ID)]
+    ids = {entry["id"] for entry in entries}
+    id_of = {PurePath(name).stem: entry["id"] for entry in entries if isinstance(name := entry.get("file_name"), str)}
+    return [
+        {**result, "image_id": id_of[name]}
+        if isinstance(result, dict) and isinstance(name := result.get("image_id"), str) and name in id_of.keys() - ids
+        else result
+        for result in results
+    ]
 
 
 def _count_others(data: dict[str, Any], others: NotImported) -> None:
@@ -738,6 +756,7 @@ FORMAT = Format(
     }),
     columns=frozenset(_LICENCE),
     notes=frozenset({_INFO, _SUPERCATEGORIES}),
+    options=frozenset({"truth"}),
     folder=lambda path: file_in(path, _FILE).parent,
     in_image=True,
     need_copies="supervision",

@@ -10,12 +10,12 @@ With a header, a row is an annotation, or an image without annotations. Known co
 ymin, xmax, ymax`` or in one column (``bbox``: left, top, width, height as in COCO, ``bbox_xywh``, ``bbox_xyxy`` or
 ``bbox_cxcywh``), the image size as ``image_width, image_height`` (``width, height`` too where the box does not need
 them), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings), ``crowd`` (yes, no, true, false, 1 or 0),
-``confidence`` (``score``), ``annotator``, ``job``, ``created``, ``note`` (in a row without a label, of the image),
-``split`` (``subset``) and ``status``. A label may be
-a list of labels, such as ``['cat', 'dog']``, as pandas writes it. Boxes that are all between 0
-and 1 are ratios of the image size, unless there is a column ``created``, as in files of this package. Another column
-becomes a column of the images table if each image has one value, and is reported otherwise. Cells may also be separated
-by ``;`` or tabs. The text is UTF-8, unless ``encoding`` names another encoding.
+``confidence`` (``score``, ``conf``, ``prob``, ``probability``, ``confidence_score``), ``annotator``, ``job``,
+``created``, ``note`` (in a row without a label, of the image), ``split`` (``subset``) and ``status``. A label may be a
+list of labels, such as ``['cat', 'dog']``, as pandas writes it. Boxes that are all between 0 and 1 are ratios of the
+image size, unless there is a column ``created``, as in files of this package. Another column becomes a column of the
+images table if each image has one value, and is reported otherwise. Cells may also be separated by ``;`` or tabs. The
+text is UTF-8, unless ``encoding`` names another encoding.
 
 Files are written with a header and only the columns that contain data.
 """
@@ -75,10 +75,10 @@ _LONGEST_CELL = 2**24  # characters
 _LOOKED_AT = 1000  # rows that are searched for images before a file without a header is rejected
 _DELIMITERS = ",;\t"
 _OTHER_NAMES = {
-    **dict.fromkeys(("filename", "file_name", "file", "path", "image_path", "image_name"), "image"),
+    **dict.fromkeys(t.IMAGE_NAMES, "image"),
     **dict.fromkeys(t.LABEL_NAMES, "label"),
     **dict.fromkeys(("iscrowd", "is_crowd"), "crowd"),
-    "score": "confidence",
+    **dict.fromkeys(t.CONFIDENCE_NAMES, "confidence"),
     "subset": "split",
 }
 _KNOWN = {

@@ -73,6 +73,9 @@ class Findings:
         self.issues.append(Issue(code, message, where=where, source=self._source))
 
 
+_KINDS: dict[type, str] = {dict: "an object", list: "an array"}
+
+
 def load(path: Path, kind: type[Loaded]) -> Loaded:
     """Load the JSON object (dict) or array (list) in the file, or raise ManifestError."""
     try:
@@ -87,7 +90,8 @@ def load(path: Path, kind: type[Loaded]) -> Loaded:
             raise empty(path) from error
         raise unusable(path, str(error) or type(error).__name__) from error
     if not isinstance(value, kind):
-        raise unusable(path, f"it contains {shown(value)}, not an {'object' if kind is dict else 'array'}")
+        found = _KINDS.get(type(value)) or shown(value)
+        raise unusable(path, f"it contains {found}, not {_KINDS[kind]}")
     return value
 
 

@@ -58,7 +58,7 @@ TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
         lambda start: {"assets", "tags"} <= start.keys.keys() or {"asset", "regions"} <= start.keys.keys(),
     OtherTool("COCO captions", "Captions are not labels."):
         lambda start: "annotations" in start.keys and start.has("caption"),
-    OtherTool("COCO results", "Add it as predictions: project.add_predictions."):
+    OtherTool("COCO results", "With truth='coco.json', the COCO file with its images and categories, it is read."):
         lambda start: {"image_id", "category_id", "score"} <= start.first.keys(),
     OtherTool("Hugging Face ImageFolder", "Load it with the package 'datasets' and pass it to cl.from_huggingface."):
         lambda start: start.name.startswith("metadata.") and start.line(r'\s*(\{.*"file_name"|file_name\b)'),

@@ -430,6 +430,27 @@ def test_the_area_of_enormous_shapes_is_written_as_a_number(file: Path) -> None:
     assert_equal(read(FORMAT, file), found)
 
 
+def test_results_are_read_with_the_images_and_categories_of_the_ground_truth(file: Path, tmp_path: Path) -> None:
+    file.write_text(json.dumps(coco()))
+    results, elsewhere = [{**box(score=0.25), "id": None}, box(image_id="b", score=0.75)], tmp_path / "runs"
+    elsewhere.mkdir()
+    found = elsewhere / "predictions.json"
+    found.write_text(json.dumps(results))
+    (tmp_path / "a.jpg").touch()
+    dataset = cl.read_dataset(found, truth=file)
+    assert dataset.images["image"].tolist() == cl.read_dataset(file).images["image"].tolist()
+    assert dataset.annotations["image"].tolist() == dataset.images["image"].tolist()
+    assert dataset.annotations[["label", "left", "confidence"]].to_numpy().tolist() == [
+        ["pear", 1.0, 0.25],
+        ["pear", 1.0, 0.75],
+    ]
+    for path, words in ((found, "not read. With truth='coco.json'"), (elsewhere, "images")):
+        with pytest.raises((ManifestError, InputError), match=words):
+            cl.read_dataset(path)
+    with pytest.raises(ManifestError, match="it contains an object, not an array"):
+        cl.read_dataset(file, truth=file)
+
+
 def test_files_without_annotations_or_images_are_read(file: Path) -> None:
     bare = contents(file.parent, [{"image": "a.jpg"}], [{"image": "a.jpg", "label": None}], ["x"])
     FORMAT.write(bare, file)

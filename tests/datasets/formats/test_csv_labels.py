@@ -472,3 +472,10 @@ def test_a_note_is_of_the_label_in_its_row_or_else_of_the_image(tmp_path: Path) 
     found = read(FORMAT, path)
     assert found.annotations["note"].fillna("").tolist() == ["or a dog?", ""]
     assert found.images["note"].fillna("").tolist() == ["", "unclear", ""]
+
+
+@pytest.mark.parametrize("name", ["confidence", "Score", "conf", "prob", "probability", "confidence_score"])
+def test_confidences_of_other_programs_are_read(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "found.csv"
+    file.write_text(f"filename,class,{name}\na.jpg,cat,0.25\n")
+    assert cl.read_dataset(file).annotations["confidence"].tolist() == [0.25]
