@@ -309,7 +309,7 @@ def with_known_names(frame: pd.DataFrame) -> pd.DataFrame:
 
     Labels are taken from the first column of text, as other programs also have a column of class numbers.
     """
-    other_names = {}
+    other_names: dict[str, str] = {}
     for name, others in (("image", IMAGE_NAMES), ("label", LABEL_NAMES), ("confidence", CONFIDENCE_NAMES)):
         found = [other for other in others if name not in frame.columns and other in frame.columns]
         if name == "label":

@@ -58,6 +58,9 @@ def read_dataset(
     **options
         Format options. CSV has ``on_duplicate`` ("error", "first" or "merge"), which handles rows that repeat an image,
         ``prefix``, a folder or URL to put before bare file names, and ``encoding`` for files that are not UTF-8.
+        COCO has ``truth``, the COCO file with the images and categories of a file of COCO results, which are
+        predictions with a ``score``. Pass the dataset to ``cl.evaluate``, or its annotations to
+        ``project.add_predictions``.
 
     Returns
     -------

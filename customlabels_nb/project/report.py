@@ -776,12 +776,14 @@ def evaluate(
     ----------
     truth : DataFrame or Dataset
         Ground truth with columns ``image`` and ``label``, one row per label (missing for an image without labels).
-        Boxes also have ``left``, ``top``, ``width``, ``height`` in pixels, and optionally ``crowd``. In a dataset, only
-        images whose labelling is complete are used.
+        Boxes also have ``left``, ``top``, ``width``, ``height`` in pixels, and optionally ``crowd``. The columns may
+        have the other names that :func:`read_dataset` reads in CSV files, such as ``filename``, ``class`` and
+        ``bbox``. In a dataset, only images whose labelling is complete are used.
     predictions : DataFrame or Dataset
-        Predictions with columns ``image``, ``label`` and ``confidence`` (between 0 and 1). For a classifier, one row
-        for each pair of an image and a label of the model. A missing pair counts as not predicted at any threshold. For
-        a detector, one row per box, with the box columns. ``model.detect_many(…, threshold=0)`` returns such a table.
+        Predictions with columns ``image``, ``label`` and ``confidence`` (between 0 and 1), or ``score``. For a
+        classifier, one row for each pair of an image and a label of the model, or one row for each image with ``image``
+        and a column of confidences for each label. A missing pair counts as not predicted at any threshold. For a
+        detector, one row per box, with the box columns. ``model.detect_many(…, threshold=0)`` returns such a table.
         In a dataset, annotations without a confidence have a confidence of 1.
     images : list, Series or DataFrame with a column ``image``, optional
         Test images, including those without labels. By default, the images of the dataset passed as ``truth``, or all

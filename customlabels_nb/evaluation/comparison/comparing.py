@@ -135,7 +135,7 @@ class Comparison:
         """
         from customlabels_nb.evaluation.plots.comparison import plot_comparison
 
-        return plot_comparison(self.per_label, ax, theme=theme)
+        return plot_comparison(self.per_label, ax, names=self.names, theme=theme)
 
     def _shown_summary(self) -> pd.DataFrame:
         """Return the summary with names of metrics as shown, without the threshold if none applies."""

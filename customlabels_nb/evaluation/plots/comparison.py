@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from customlabels_nb._utils.plotting.style import (
     inches,
     legend,
     name_plot,
+    plain,
     plot,
     quiet,
 )
@@ -29,17 +31,19 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 #: Metric columns to the right of the intervals: heading, format.
 BESIDE = {"before": ("before", "{:.3f}"), "after": ("after", "{:.3f}"), "delta": ("change", "{:+.3f}")}
+#: Most characters of a name in the title.
+LONGEST_NAME = 30
 #: Width of one column, as a fraction of half the x axis of the intervals.
 COLUMN = 0.32
 
 
 @plot
-def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None, *, names: Sequence[str] = ()) -> Axes:
     """Draw the change in F1 of each label with its 95% confidence interval, largest gain first.
 
     F1 before, F1 after and the change are shown on the right. Axes narrower than five inches show only the change.
     Labels that are missing from either evaluation are omitted. ``per_label`` is the table of the same name in a
-    :class:`~customlabels_nb.evaluation.comparison.comparing.Comparison`.
+    :class:`~customlabels_nb.evaluation.comparison.comparing.Comparison`. The title has the ``names`` of both.
     """
     table = per_label.dropna(subset="delta")
     table = table.sort_values("delta", ascending=False, kind="stable", ignore_index=True)
@@ -58,7 +62,8 @@ def plot_comparison(per_label: pd.DataFrame, ax: Axes | None = None) -> Axes:
     rows.name(table["label"].to_list())
     reach = 1.06 * max([0.05, *table["delta"].abs(), *low.abs(), *high.abs()])
     _metrics_beside(rows, table, reach)
-    name_plot(ax, "Change in F1 per label", up="label", high=True)
+    both = " → ".join(plain(name, LONGEST_NAME) for name in names)
+    name_plot(ax, "Change in F1 per label" + (f", {both}" if both else ""), up="label", high=True)
     quiet(ax, grid="x")
     legend(ax, "", beside=beside)
     return ax
