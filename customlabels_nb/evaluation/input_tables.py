@@ -49,13 +49,20 @@ def with_usual_columns(truth: Any, predictions: Any) -> tuple[Any, Any]:
     :func:`clean_table` refuses it.
     """
     truth, predictions = map(_renamed, (truth, predictions))
-    if all(isinstance(table, pd.DataFrame) for table in (truth, predictions)):
-        values = predictions.drop(columns="image", errors="ignore")
-        only_numbers = len(values.columns) < len(predictions.columns) and all(map(is_numeric_dtype, values.dtypes))
-        named = only_numbers and "label" in truth.columns and {*values.columns} & {*map(str, pd.unique(truth["label"]))}
-        if named and not {"label", "confidence"} & {*values.columns}:
-            predictions = predictions.melt("image", var_name="label", value_name="confidence")
+    if _has_column_for_each_label(truth, predictions):
+        predictions = predictions.melt("image", var_name="label", value_name="confidence")
     return truth, predictions
+
+
+def _has_column_for_each_label(truth: Any, predictions: Any) -> bool:
+    """Check for predictions of images and numbers, whose other columns have the names of some true labels."""
+    if not isinstance(truth, pd.DataFrame) or not isinstance(predictions, pd.DataFrame):
+        return False
+    names = {*predictions.columns}
+    if "label" not in truth.columns or "image" not in names or names & {"label", "confidence"}:
+        return False
+    numbers = all(is_numeric_dtype(predictions[name].dtype) for name in names - {"image"})
+    return numbers and bool(truth["label"].isin(list(names)).to_numpy().any())
 
 
 def _renamed(table: Any) -> Any:

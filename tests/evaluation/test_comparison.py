@@ -355,5 +355,7 @@ def test_an_image_without_an_answer_is_broken() -> None:
 
 
 def test_comparison_can_be_plotted() -> None:
-    assert compare(*two()).plot().has_data()
+    ax = compare(*two(), names=("a $model", "x" * 40)).plot()
+    assert ax.has_data()
+    assert ax.get_title() == rf"Change in F1 per label, a \$model → {'x' * 29}…"
     plt.close("all")

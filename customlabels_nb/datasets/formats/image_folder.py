@@ -23,7 +23,10 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     files, top = read_folder(path, labels_from="folders"), to_uri(os.path.abspath(path))
     contents, others = contents_of(files), NotImported()
     if contents.images.empty:
-        raise InputError(f"There are no images in {str(path)!r}.")
+        hint = ""
+        if any(file.endswith(".txt") for file in files.others):
+            hint = " Label files of YOLO need a data.yaml or classes.txt with the names of the labels beside them."
+        raise InputError(f"There are no images in {str(path)!r}.{hint}")
     for file in files.others:
         others.add("file that is not an image", file)
     contents.issues += folders_as_splits(files, top, "Images in them keep their split.")

@@ -144,8 +144,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             pending[listed.uri] = shapes, file
     _place_shapes(pending, collected)
     if not index.images:
+        read = set(map(os.path.abspath, used))  # images of images= have absolute paths
         for path in files_below(layout.base, ".txt"):
-            if path not in used and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
+            if os.path.abspath(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
                 collected.not_imported.add("label file without an image", path.relative_to(layout.base).as_posix())
     return collected.contents(layout.labels, order=[order[name] for name in index.images if name in order])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.formats import voc
 from customlabels_nb.datasets.formats.yolo import FORMAT
@@ -201,6 +202,18 @@ def test_label_files_without_image_are_counted(tmp_path: Path) -> None:
     put(base / "notes.txt", "not a label file")
     (issue,) = read(FORMAT, base).issues
     assert issue.message == "1 × label file without an image was not imported: 'labels/train/absent.txt'."
+
+
+def test_predictions_whose_images_are_elsewhere_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "photos" / "a.jpg", jpeg(1, SIZE))
+    put(tmp_path / "predict" / "labels" / "a.txt", LINE.strip() + " 0.25\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"no images in 'predict'\. .* YOLO need a data\.yaml or classes\.txt"):
+        cl.read_dataset("predict", images="photos")
+    put(tmp_path / "predict" / "classes.txt", "cat\ndog\n")
+    found = cl.read_dataset("predict", images="photos")
+    assert found.annotations["confidence"].tolist() == [0.25]
+    assert found.issues.empty
 
 
 def test_images_with_one_label_file_are_reported(tmp_path: Path) -> None:
