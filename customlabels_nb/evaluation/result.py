@@ -680,13 +680,8 @@ def _like_corners(boxes: FloatArray) -> bool:
     return bool((boxes[:, 2:] > boxes[:, :2]).all())
 
 
-def _about_matching(boxes: Boxes) -> Iterator[str]:
-    if boxes.iou_threshold != IOU_THRESHOLD:
-        what = "Masks" if boxes.masks else "Boxes"
-        yield (
-            f"{what} match at an IoU of {boxes.iou_threshold:g} or more for all metrics except COCO mAP. The usual "
-            "threshold is 0.5."
-        )
+def _about_coordinates(boxes: Boxes) -> Iterator[str]:
+    """Say where predicted boxes look as if they had another unit or notation than the true ones."""
     if len(boxes.box) and boxes.box.max() <= 1 < boxes.truth_box.max(initial=0):
         yield (
             "The coordinates of all predicted boxes are between 0 and 1. Boxes must be in pixels: multiply left "
@@ -697,6 +692,16 @@ def _about_matching(boxes: Boxes) -> Iterator[str]:
             "In all predicted boxes, width is greater than left, and height than top. If they are the right and bottom "
             "edges, name the columns xmin, ymin, xmax and ymax."
         )
+
+
+def _about_matching(boxes: Boxes) -> Iterator[str]:
+    if boxes.iou_threshold != IOU_THRESHOLD:
+        what = "Masks" if boxes.masks else "Boxes"
+        yield (
+            f"{what} match at an IoU of {boxes.iou_threshold:g} or more for all metrics except COCO mAP. The usual "
+            "threshold is 0.5."
+        )
+    yield from _about_coordinates(boxes)
     yield from _about_limits(boxes)
     unboxed = [f"{number} of the rows in {name}" for name, number in boxes.left_out_rows.items() if number]
     if unboxed:
