@@ -25,7 +25,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     if contents.images.empty:
         hint = ""
         if any(file.endswith(".txt") for file in files.others):
-            hint = " Label files of YOLO need a data.yaml or classes.txt with the names of the labels beside them."
+            hint = " Label files of YOLO need a classes.txt in this folder, with a label on each line."
         raise InputError(f"There are no images in {str(path)!r}.{hint}")
     for file in files.others:
         others.add("file that is not an image", file)
