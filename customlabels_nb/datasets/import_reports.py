@@ -36,6 +36,9 @@ class ImportReport(ShownWithTable):
         kept (see ``on_known`` of :meth:`.Project.add_images`). The annotations of other known images are unchanged.
     added_images, labelled_images : sequence of str
         Names of the new images, and of the ``labelled`` ones.
+    action : int or None
+        Id of the import in ``project.history``, None if nothing changed. An import into the training and the test set
+        is an action for each, which :meth:`.Project.undo` reverts together if it gets this id or none.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class ImportReport(ShownWithTable):
     labelled_images: Sequence[str] = field(default=(), kw_only=True)
     replaced: int = field(default=0, kw_only=True)
     kept: int = field(default=0, kw_only=True)
+    action: int | None = field(default=None, kw_only=True)
 
     def __add__(self, other: ImportReport) -> ImportReport:
         return ImportReport(
@@ -69,6 +73,7 @@ class ImportReport(ShownWithTable):
             labelled_images=[*self.labelled_images, *other.labelled_images],
             replaced=self.replaced + other.replaced,
             kept=self.kept + other.kept,
+            action=self.action if other.action is None else other.action,
         )
 
     def __repr__(self) -> str:

@@ -49,10 +49,12 @@ def import_images(
     options: ImportOptions,
     *,
     action: Action | None = None,
+    after: int | None = None,
     events: Events | None = None,
 ) -> ImportReport:
     """Add the images of ``source`` to a dataset of the project at ``root``, in one transaction.
 
+    Undoing the import also undoes the action ``after``, the part of the same import for the other dataset.
     Rows are made and stored in parts, of which only one is in memory. Files are read and copied before the transaction,
     for which other writers have to wait, except those that an iterator of tables names.
     """
@@ -71,14 +73,15 @@ def import_images(
         while True:
             work = _Import(store, root, options, tables, reader, via)
             try:
-                work.store(action or Action("import", settings.user, work.name))
+                work.store(action or Action("import", settings.user, work.name), after)
                 break
             except OutdatedError:  # someone else has imported since then: decide again, without reading files
                 continue
     if options.follow and work.elsewhere is not None:
         other = t.TEST if options.split == t.TRAIN else t.TRAIN
         there = replace(options, split=other, follow=False)
-        return work.report() + import_images(store, root, work.elsewhere, there, events=events)
+        report = work.report()
+        return report + import_images(store, root, work.elsewhere, there, after=report.action, events=events)
     return work.report()
 
 
@@ -152,9 +155,10 @@ class _Import:
         self._labels: dict[str, tuple[str, ...]] | None = None
         self.elsewhere: SourceContents | None = None
         self._totals = _Totals()
+        self._action: int | None = None
         self._merge = Merge(options.on_known, source.rounding, self.name, self._totals.issues, options.exact)
 
-    def store(self, action: Action) -> None:
+    def store(self, action: Action, after: int | None = None) -> None:
         """Store the new images and the annotations of known ones as one action, then the data of changed files."""
         options, source, totals = self._options, self._source, self._totals
         parts: Iterable[ImportPart] = (part for listing in source.listings for part in self._parts(listing))
@@ -168,7 +172,7 @@ class _Import:
             if options.copy or len(listing.images) <= MOST_IN_PART:
                 parts = list(parts)
         try:
-            self._store.add_parts(
+            stored = self._store.add_parts(
                 options.split,
                 parts,
                 action,
@@ -178,7 +182,9 @@ class _Import:
                 vocabulary=source.labels,
                 source=described if options.records else None,
                 as_of=self._as_of,
+                after=after,
             )
+            self._action = stored.action
         except StoreError:
             if source.failure is not None:
                 raise source.failure from None
@@ -203,6 +209,7 @@ class _Import:
             labelled_images=merge.filled,
             replaced=len(merge.replaced),
             kept=len(merge.kept),
+            action=self._action,
         )
 
     def _parts(self, contents: SourceContents, decided: Decision | None = None) -> Iterator[ImportPart]:

@@ -224,9 +224,9 @@ class Verification(DrawingSession):
             part_marks = annotations[annotations["image"].isin(part["image"])]
             if len(part):
                 contents = contents_of_tables(plain, part_marks, f"feedback of {self.model}", root=None)
-                reports[split] = import_images(
-                    self._project, self._folder, contents, ImportOptions(split, on_known="skip")
-                )
+                after = reports[t.TRAIN].action if reports else None
+                options = ImportOptions(split, on_known="skip")
+                reports[split] = import_images(self._project, self._folder, contents, options, after=after)
         change_signal.notify(self._folder)
         names = [name for report in reports.values() for name in report.added_images]
         train, test = (reports[split].added if split in reports else 0 for split in t.SPLITS)

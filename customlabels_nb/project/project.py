@@ -393,7 +393,8 @@ class Project(NameHints):
                     rounding=dataset.rounding,
                 )
                 to = replace(options, split=name)
-                reports.append(import_images(self._store, self.root, contents, to, events=stream))
+                after = reports[0].action if reports else None
+                reports.append(import_images(self._store, self.root, contents, to, after=after, events=stream))
         return reports[0] if len(reports) == 1 else reports[0] + reports[1]
 
     def refresh(

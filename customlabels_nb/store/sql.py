@@ -618,8 +618,11 @@ class SqlStore:
         vocabulary: Sequence[tuple[str, str | None]] = (),
         source: Mapping[str, Any] | None = None,
         as_of: int | None = None,
+        after: int | None = None,
     ) -> WriteResult:
         """Add images as in :meth:`add_images` and edit known ones, part by part as one action.
+
+        Undoing it also undoes the action ``after``, in which the same import changed the other dataset.
 
         Parts may be made as they are added, and an exception then leaves everything as it was. ``issues`` and ``lines``
         are read after them. ``labels`` may occur, so that new labels are sorted by name, whatever part they are in. The
@@ -637,8 +640,9 @@ class SqlStore:
                 if existed:
                     connection.rollback()
                 return WriteResult()
-            after, payload = done.names.packed(done.after), trace.payload()
-            return record(connection, action, split=split, count=count, before=done.before, after=after, undo=payload)
+            names, payload = done.names.packed(done.after), trace.payload()
+            payload |= {} if after is None else {"with": after}
+            return record(connection, action, split=split, count=count, before=done.before, after=names, undo=payload)
 
     def update_images(
         self,

@@ -33,23 +33,33 @@ _NO_LABEL = (None, None)
 _LOOKED_THROUGH = 200  # later actions that are searched for the one that changed an image
 
 
-def undo_action(connection: Connection, action_id: int | None, action: Action) -> WriteResult:
-    """Undo an action. See :meth:`customlabels_nb.store.sql.SqlStore.undo`."""
+def undo_action(
+    connection: Connection, action_id: int | None, action: Action, *, back: int | None = None
+) -> WriteResult:
+    """Undo an action, and the one that it was done with. See :meth:`customlabels_nb.store.sql.SqlStore.undo`.
+
+    Redoing it also redoes ``back``.
+    """
     done, expected = _checked(connection, action_id, action.who)
+    other = done.payload.get("with")
     trace = Trace(connection)
     images = _put_back(connection, done.payload, trace, expected)
     if not done.what.startswith("undo "):  # a redone merge or removal of a label is noted already
         forget_gone(connection, made_ids(done.payload, schema.labels))
     verb = "redo" if done.what.startswith("undo ") else "undo"
-    return record(
+    result = record(
         connection,
         Action(f"{verb} {done.what.removeprefix('undo ').removeprefix('redo ')}", action.who, action.note),
         split=done.split,
         count=len(images),
         after={"undoes": done.id, "images": images},
-        undo=trace.payload(),
+        undo=trace.payload() | ({"with": back} if back else {}),
         undoes=done.id,
     )
+    if other is None or other in undone_by(connection):
+        return result
+    also = undo_action(connection, other, action, back=result.action)
+    return WriteResult(also.action, result.count + also.count)
 
 
 def undo_refusal(connection: Connection, action_id: int) -> str | None:

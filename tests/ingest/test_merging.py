@@ -186,6 +186,24 @@ def test_one_action_adds_images_and_labels_known_ones(
     assert list(project.labels) == ["apple"]
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["splits named", "splits unknown to the file"])
+def test_one_undo_takes_back_both_datasets(project: cl.Project, tmp_path: Path, named: bool) -> None:
+    images = [str(path) for path in write_folder(tmp_path / "photos", {"": 2})]
+    stated = pd.DataFrame({"image": images, "status": "labelled", "split": ["train", "test"]})
+    project.import_dataset(cl.Dataset(stated, pd.concat([boxed(image, 10) for image in images])), progress=False)
+    before = [edges(project), project.test_set.annotations["left"].tolist()]
+
+    source = stated if named else stated.assign(split="train")
+    corrected = cl.Dataset(source, pd.concat([boxed(image, 30) for image in images]))
+    report = project.import_dataset(corrected, on_known="replace", progress=False)
+    assert report.replaced == 2
+    after = [edges(project), project.test_set.annotations["left"].tolist()]
+    assert project.undo() == 2
+    assert [edges(project), project.test_set.annotations["left"].tolist()] == before
+    assert project.undo(int(project.history["id"].iloc[0])) == 2  # redo
+    assert [edges(project), project.test_set.annotations["left"].tolist()] == after
+
+
 def test_entries_may_be_filled_or_skipped(project: cl.Project, image: str) -> None:
     line = {
         "source-ref": image,
