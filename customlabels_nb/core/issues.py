@@ -108,6 +108,8 @@ IMPORT_FINDINGS = {
     "FOLDERS_ARE_SPLITS": "The folders are named after splits, so they are not labels.",
     "FOLDER_LOOP": "The link leads back to a folder that is being read.",
     "LABEL_KEPT": "The image is already labelled, so the new label was not applied.",
+    "KIND_KEPT": "The source has no annotations of this kind, so those of the project were kept.",
+    "NO_ANSWER": "The source has no labels for the image, so those of the project were kept.",
     "LABEL_UNUSABLE": "The name of the folder is not a valid label.",
     "ARCHIVE_MEMBER_REFUSED": "The archive member is a link, or would be unpacked outside the folder.",
     "DUPLICATE_CONTENT": "Duplicate: the dataset already has the same image under another name.",

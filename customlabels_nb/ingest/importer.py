@@ -156,7 +156,9 @@ class _Import:
         self.elsewhere: SourceContents | None = None
         self._totals = _Totals()
         self._action: int | None = None
-        self._merge = Merge(options.on_known, source.rounding, self.name, self._totals.issues, options.exact)
+        self._merge = Merge(
+            options.on_known, source.rounding, self.name, self._totals.issues, options.exact, options.lacks
+        )
 
     def store(self, action: Action, after: int | None = None) -> None:
         """Store the new images and the annotations of known ones as one action, then the data of changed files."""
@@ -318,7 +320,8 @@ class _Import:
         labels, images = _labels_by_image(contents.annotations), contents.images
         rows = zip(images["image"].tolist(), images["status"].tolist(), strict=True) if "status" in images else ()
         stated = {image: status for image, status in rows if status != "unlabelled"}
-        names = {image: name for image, name in names.items() if image in labels or image in stated}
+        if self._options.on_known != "replace" or not labels:  # else the report counts those without an answer
+            names = {image: name for image, name in names.items() if image in labels or image in stated}
         if not names or contents.annotations["left"].notna().any():
             return names
         if self._labels is None:

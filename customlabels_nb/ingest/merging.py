@@ -16,13 +16,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.text import quoted
+from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.datasets.reviewed import forget_where_changed
+from customlabels_nb.ingest.sources import Lacking
 
 Array: TypeAlias = np.ndarray[Any, Any]
+_PIXEL = 1 + 1e-9  # by which the box of a mask can differ from that of its polygon
 #: Compare annotations at positions of two tables, and return a mask.
 Test: TypeAlias = Callable[[Any, Any], Array]
 
@@ -32,7 +34,7 @@ class Merge:
     """Merge of one import. The counts and issues grow with each :meth:`edit`.
 
     ``rounding`` is the difference in pixels up to which two boxes are the same. With ``exact``, all images get exactly
-    the annotations of the source, even none.
+    the annotations of the source, even none. Annotations of the kind that the source ``lacks`` stay as they are.
     """
 
     on_known: str
@@ -40,6 +42,7 @@ class Merge:
     source: str
     issues: list[Issue]
     exact: bool = False
+    lacks: Lacking | None = None
     filled: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -59,31 +62,56 @@ class Merge:
         """
         stated = dict(zip(images["image"].tolist(), images["status"].tolist(), strict=True))
         annotations = _with_notes(annotations, stored_annotations, self.rounding)
-        pairs = _Pairing(stored_annotations, annotations, self.rounding, by_note=self.on_known == "replace")
-        same = _identical_images(stored_annotations, annotations) if self.exact else pairs.same_images()
-        mine, theirs = _by_whom(stored_annotations), _by_whom(annotations)
+        beyond = _of_kind(stored_annotations, self.lacks)
+        comparable = stored_annotations[~beyond].reset_index(drop=True)
+        pairs = _Pairing(comparable, annotations, self.rounding, by_note=self.on_known == "replace")
+        same = _identical_images(comparable, annotations) if self.exact else pairs.same_images()
+        answered, mine, theirs = set(comparable["image"]), _by_whom(stored_annotations), _by_whom(annotations)
         mode = "exact" if self.exact else self.on_known
         rules = [(verdict, holds) for verdict, modes, holds in _RULES if mode in modes]
-        verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": []}
+        verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": [], "silence": []}
         compared: dict[str, _Known] = {}
         for image, status in zip(stored["image"].tolist(), stored["status"].tolist(), strict=True):
             by, given_by = mine.get(image), theirs.get(image)
-            is_same = image in same or by is given_by is None
+            is_same = image in same or (image not in answered and given_by is None)
             compared[image] = known = _Known(status, by, stated[image], given_by, is_same, image in leased)
             verdicts[next(verdict for verdict, holds in rules if holds(known))].append(image)
         self.issues += self._reasons(verdicts["keep"], stored, pairs, leased)
+        self.issues += self._silence([image for image in verdicts["silence"] if image in answered])
         self.filled += verdicts["fill"]
         self.replaced += verdicts["replace"]
         self.kept += verdicts["keep"]
         kept, new = ([], []) if self.exact else pairs.replaced(verdicts["replace"])
         whole = [*verdicts["fill"], *(verdicts["replace"] if self.exact else ())]
+        skipped = {image for image in verdicts["replace"] if compared[image].new_status == "skipped"}
+        untouched = stored_annotations[beyond & stored_annotations["image"].isin({*verdicts["replace"]} - skipped)]
+        self.issues += self._beyond(untouched)
         parts = [
-            stored_annotations.iloc[kept], annotations.iloc[new], annotations[annotations["image"].isin(whole)]
+            untouched, comparable.iloc[kept], annotations.iloc[new], annotations[annotations["image"].isin(whole)]
         ]  # fmt: skip
         result = pd.concat([part for part in parts if len(part)] or [annotations.head(0)], ignore_index=True)
         edited = stored[stored["image"].isin({*verdicts["fill"], *verdicts["replace"]})].reset_index(drop=True)
         edited = edited.assign(status=[compared[image].new_status for image in edited["image"]])
         return forget_where_changed(edited, result, stored, stored_annotations), result
+
+    def _beyond(self, untouched: pd.DataFrame) -> Iterator[Issue]:
+        """Yield an issue for the images that keep annotations because the source has none of this kind."""
+        if images := untouched["image"].unique().tolist():
+            what = f"{counted(len(images), 'image')} with other boxes in the source"
+            if self.lacks == "boxes and polygons":
+                what = f"{counted(len(images), 'image')} with other labels in the source"
+            message = f"{what} kept {'its' if len(images) == 1 else 'their'} {self.lacks}: the source has none."
+            yield Issue("KIND_KEPT", message, images[0], self.source)
+
+    def _silence(self, images: Sequence[str]) -> Iterator[Issue]:
+        """Yield an issue for the images that have annotations in the project, and no answer in the source."""
+        if images:
+            has, keeps = ("has", "Its labels were") if len(images) == 1 else ("have", "Their labels were")
+            message = (
+                f"{counted(len(images), 'image')} {has} labels in the project, but neither labels nor the answer that "
+                f"there are none in the source. {keeps} kept. If they are wrong, remove them here."
+            )
+            yield Issue("NO_ANSWER", message, images[0], self.source)
 
     def _reasons(
         self, kept: Collection[str], stored: pd.DataFrame, pairs: _Pairing, leased: Mapping[str, str]
@@ -131,14 +159,15 @@ class _Known:
 
 
 #: What happens to the annotations of an image: the verdict of the first rule that holds in this mode, which is "exact"
-#: or the value of ``on_known``. An image with the verdict "keep" is reported. Only with "exact" does the
-#: importer pass images for which the source has neither annotations nor a status.
+#: or the value of ``on_known``. An image with the verdict "keep" is reported. The importer passes
+#: images for which the source has neither annotations nor a status only with "exact" or "replace".
 _RULES: Sequence[tuple[str, Collection[str], Callable[[_Known], bool]]] = (
     # the source has what is stored. The status counts with "exact", or if there are no annotations to compare
     ("nothing", ("exact",), lambda it: it.same and it.status == it.new_status),
     ("nothing", ("fill", "replace"), lambda it: it.same and it.stated == it.status),
     ("nothing", ("fill",), lambda it: it.same and it.by is not None),
     ("nothing", ("replace",), lambda it: it.same and it.by is not None and it.stated == "labelled"),
+    ("silence", ("replace",), lambda it: it.given_by is None and it.stated == "unlabelled"),
     # somebody is labelling the image
     ("keep", ("exact", "replace"), lambda it: it.leased),
     # the image has no answer yet. A source that only has another status for it changes only an unlabelled image
@@ -237,14 +266,15 @@ class _Pairing:
         """Compare by label, box, outline and crowd flag. What a source does not state, the last two, is equal."""
         mine, theirs = self._mine, self._theirs
         first, second = mine.edges[at], theirs.edges[other]
-        close = (np.abs(first - second) <= self._rounding) | (np.isnan(first) & np.isnan(second))
-        equal: Array = close.all(axis=-1) & (mine.crowd[at] | ~theirs.crowd[other])
+        apart, outlined = np.abs(first - second), theirs.has_outline[other]
+        close = (apart <= self._rounding) | (np.isnan(first) & np.isnan(second))
+        equal: Array = close.all(axis=-1) | (outlined & (apart <= _PIXEL).all(axis=-1))  # the outlines decide
+        equal &= mine.crowd[at] | ~theirs.crowd[other]
         if by_label:
             equal &= np.equal(mine.labels[at], theirs.labels[other]).astype(bool)
         if self._by_note:
             equal &= np.equal(mine.notes[at], theirs.notes[other]).astype(bool)
-        outlined = np.flatnonzero(equal & theirs.has_outline[other])
-        for index in outlined:
+        for index in np.flatnonzero(equal & outlined):
             stored = mine.outlines[at if np.ndim(at) == 0 else at[index]]
             equal[index] = _same_outline(stored, theirs.outlines[other[index]], self._rounding)
         return equal
@@ -291,9 +321,33 @@ def _same_outline(stored: object, source: object, rounding: float) -> bool:
     if stored is None:
         return False
     first, second = rings_of(stored), rings_of(source)
-    return [len(ring) for ring in first] == [len(ring) for ring in second] and all(
+    if [len(ring) for ring in first] == [len(ring) for ring in second] and all(
         bool((np.abs(a - b) <= rounding).all()) for a, b in zip(first, second, strict=True)
-    )
+    ):
+        return True
+    return all(map(_along_pixels, second)) and _same_pixels(first, second)
+
+
+def _along_pixels(ring: Array) -> bool:
+    """Check whether a ring is the outline of a mask: each of its edges is one of pixels."""
+    edges = ring - np.roll(ring, 1, axis=0)
+    return bool((ring == np.round(ring)).all() and (edges == 0).any(axis=1).all())
+
+
+def _same_pixels(first: Sequence[Array], second: Sequence[Array]) -> bool:
+    """Check whether polygons are the same mask. Programs write a polygon with a hole as a mask, without its points."""
+    from customlabels_nb.core.masks import polygon_to_rle
+
+    points = np.concatenate([*first, *second])
+    low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
+    width, height = (high - low).astype(int).tolist()
+    one, other = (polygon_to_rle([ring - low for ring in rings], (width, height)) for rings in (first, second))
+    return bool(one["counts"] == other["counts"])
+
+
+def _of_kind(annotations: pd.DataFrame, kind: Lacking | None) -> Array:
+    drawn: Array = annotations["left"].notna().to_numpy()
+    return ~drawn if kind == "image-level labels" else drawn if kind else np.zeros(len(drawn), dtype=bool)
 
 
 def _by_whom(annotations: pd.DataFrame) -> dict[str, str]:

@@ -36,6 +36,7 @@ from customlabels_nb.remote.remote_files import RemoteFile, download, is_chain, 
 OnLeak: TypeAlias = Literal["report", "keep"]
 OnDuplicate: TypeAlias = Literal["skip", "keep"]
 OnKnown: TypeAlias = Literal["fill", "replace", "skip"]
+Lacking: TypeAlias = Literal["image-level labels", "boxes and polygons"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class ImportOptions:
 
     With ``follow``, images of the other split are known there instead of reported as leaks. With ``exact``, known
     images get exactly the annotations of the source, even none. With ``only_known``, new images are an error.
+    ``lacks`` is the kind of annotations that the source does not have at all, see :func:`lacking`.
     ``copies`` maps images to their earlier copies in the project, which are replaced if the images have changed.
     Without ``records``, the source is not stored for later refreshes, because an earlier one has the images.
     """
@@ -59,6 +61,7 @@ class ImportOptions:
     follow: bool = False
     exact: bool = False
     only_known: bool = False
+    lacks: Lacking | None = None
     copies: Mapping[str, str] = field(default_factory=dict)
     records: bool = True
 
@@ -154,6 +157,17 @@ def contents_of_tables(
         plain, renamed, description, stats, list(issues), lines=list(lines), contents=contents, labels=_chosen(labels),
         rounding=rounding,
     )  # fmt: skip
+
+
+def lacking(annotations: pd.DataFrame) -> Lacking | None:
+    """Return the kind of annotations that a source with the other kind lacks.
+
+    Its program may not know them, as most that write COCO do not know labels of images. So it cannot remove them.
+    """
+    drawn = annotations["left"].notna()
+    if drawn.empty or drawn.nunique() == 2:
+        return None
+    return "image-level labels" if drawn.iloc[0] else "boxes and polygons"
 
 
 def _chosen(labels: Iterable[tuple[str, str]]) -> list[tuple[str, str | None]]:

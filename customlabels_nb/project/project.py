@@ -49,7 +49,15 @@ from customlabels_nb.ingest.missing_images import (
     refuse_missing_sources,
     remove_missing_images,
 )
-from customlabels_nb.ingest.sources import ImportOptions, OnDuplicate, OnKnown, OnLeak, Source, contents_of_tables
+from customlabels_nb.ingest.sources import (
+    ImportOptions,
+    OnDuplicate,
+    OnKnown,
+    OnLeak,
+    Source,
+    contents_of_tables,
+    lacking,
+)
 from customlabels_nb.labeling.crops import CropQuery
 from customlabels_nb.labeling.next_step import find_next_step
 from customlabels_nb.labeling.review import ReviewQuery
@@ -375,8 +383,9 @@ class Project(NameHints):
         images, annotations, reports = dataset.images, dataset.annotations, list[ImportReport]()
         own = [name for name in t.SPLITS if (images["split"] == name).any()] or [t.TRAIN]
         options = ImportOptions(
-            copy=copy, on_leak=on_leak, on_duplicate=on_duplicate, check_images=check_images, on_known=on_known
-        )
+            copy=copy, on_leak=on_leak, on_duplicate=on_duplicate, check_images=check_images, on_known=on_known,
+            lacks=lacking(annotations),
+        )  # fmt: skip
         if split is None and own == [t.TRAIN]:
             options = replace(options, follow=True)
         with progress_bars(events, show=progress) as stream:
@@ -531,7 +540,7 @@ class Project(NameHints):
         contents = contents_of_tables(
             dataset.images, dataset.annotations, dataset.name, root=dataset.root, rounding=dataset.rounding
         )
-        options = ImportOptions(split, on_known="replace", only_known=True)
+        options = ImportOptions(split, on_known="replace", only_known=True, lacks=lacking(dataset.annotations))
         report = import_images(self._store, self.root, contents, options, action=action)
         return report.labelled + report.replaced
 

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 import customlabels_nb as cl
+from customlabels_nb.core import masks
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.ingest.importer import ImportReport
@@ -121,6 +122,18 @@ def test_silence_changes_nothing_and_an_empty_answer_removes(project: cl.Project
     assert (skipped.known, codes(skipped), edges(project)) == (1, [], [])
 
 
+def test_labels_without_an_answer_in_the_source_are_counted(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    images = [str(path) for path in write_folder(tmp_path / "photos", {"": 3})]
+    add(images)
+    project.update("train", pd.concat([boxed(image, 10) for image in images[:2]]))
+    status = ["labelled", "unlabelled", "unlabelled"]  # as in CVAT, where somebody deleted the box of the second image
+    corrected = cl.Dataset(pd.DataFrame({"image": images, "status": status}), boxed(images[0], 30))
+    report = project.import_dataset(corrected, on_known="replace", progress=False)
+    assert (report.replaced, codes(report)) == (1, [("NO_ANSWER", "001.jpg")])
+    assert report.issues["message"].iloc[0].startswith("1 image has labels in the project")
+    assert [left for _, left, _ in edges(project)] == [30, 10]
+
+
 def test_labels_of_a_model_give_way_to_those_of_a_person(project: cl.Project, image: str) -> None:
     project.update("train", boxed(image, 10, annotator="model:v1"))
     by_model = project.import_dataset(given([image], boxed(image, 20, annotator="model:v2")), progress=False)
@@ -184,6 +197,52 @@ def test_one_action_adds_images_and_labels_known_ones(
     pd.testing.assert_frame_equal(now, then)
     pd.testing.assert_frame_equal(project.train_set.annotations, before.annotations)
     assert list(project.labels) == ["apple"]
+
+
+def test_a_source_with_one_kind_of_annotations_keeps_the_other(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    images = [str(path) for path in write_folder(tmp_path / "photos", {"": 2})]
+    add(images)
+    night = pd.DataFrame({"image": images, "label": "night"})
+    project.update("train", pd.concat([boxed(images[0], 10), night]))
+
+    def marks() -> list[tuple[str, float | None]]:
+        rows = project.train_set.annotations.sort_values(["image", "left"], ignore_index=True)
+        return [(row.label, None if pd.isna(row.left) else row.left) for row in rows.itertuples()]
+
+    same = given(images, boxed(images[0], 10))  # as COCO and YOLO: an image with a label and no box is empty there
+    report = project.import_dataset(same, on_known="replace", progress=False)
+    assert (report.replaced, codes(report), len(marks())) == (0, [], 3)
+
+    report = project.import_dataset(given(images, boxed(images[0], 30)), on_known="replace", progress=False)
+    assert (report.replaced, codes(report)) == (1, [("KIND_KEPT", "000.jpg")])
+    assert marks() == [("apple", 30), ("night", None), ("night", None)]
+    assert "1 image with other boxes in the source kept its image-level labels" in report.issues["message"].iloc[0]
+
+    day = given(images, pd.DataFrame({"image": images, "label": "day"}))
+    report = project.import_dataset(day, on_known="replace", progress=False)
+    assert (report.replaced, codes(report)) == (2, [("KIND_KEPT", "000.jpg")])
+    assert marks() == [("apple", 30), ("day", None), ("day", None)]
+
+    project.import_dataset(given(images, boxed(images[0]).assign(label=[])), on_known="replace", progress=False)
+    assert marks() == []  # a source that says only that there is nothing to label
+
+
+def test_a_mask_of_the_stored_polygon_is_equal(project: cl.Project, image: str) -> None:
+    ring = [[10.25, 8.5], [22.0, 8.0], [20.0, 22.0]]
+    hole = [[15.0, 11.0], [18.0, 11.0], [18.0, 13.0]]
+    project.update("train", boxed(image, 10, label="pear").assign(polygon=[[ring, hole]]))
+    traced = masks.mask_to_polygon(masks.polygon_to_mask([ring, hole], (40, 30)))
+    assert traced is not None
+    outlines = [traced, [*traced[:-1], [[a + 1, b] for a, b in traced[-1]]]]  # the second one has its hole elsewhere
+    for outline, replaced in zip(outlines, [0, 1], strict=True):
+        back = cl.Dataset(
+            pd.DataFrame({"image": [image], "status": "labelled"}),
+            pd.DataFrame({"image": [image], "label": "pear", "polygon": [outline]}),
+        )
+        report = project.import_dataset(back, on_known="replace", progress=False)
+        assert report.replaced == replaced
+        stored = project.train_set.annotations["polygon"].iloc[0]
+        assert stored == (outline if replaced else [ring, hole])
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["splits named", "splits unknown to the file"])

@@ -569,7 +569,8 @@ def _likely_unit(ends: list[tuple[Size, Any]]) -> str | None:
     sizes, percents = np.moveaxis(np.array(ends), 1, 0) if ends else (np.zeros(2), np.full(2, 50.0))
     if (percents <= 1).all():
         return "ratios"
-    return "pixels" if (percents > _BEYOND).any() and (percents <= sizes + 1).all() else None
+    beyond = (percents > _BEYOND).any(axis=-1).mean() > 0.5  # one that is turned may reach beyond the image
+    return "pixels" if beyond and (percents <= sizes + 1).all() else None
 
 
 def _outline(drawn: _Drawn, size: Size) -> tuple[Box, Polygon | None]:
