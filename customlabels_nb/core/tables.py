@@ -228,6 +228,8 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
     for name, dtype in IMAGE_COLUMNS.items():
         if name not in result.columns:
             result[name] = [[] for _ in range(len(result))] if name == "tags" else defaults.get(name)
+        elif name in defaults and result[name].isna().any():  # as in a table of rows that do not all have it
+            result[name] = result[name].astype("object").where(result[name].notna(), defaults[name])
         result[name] = _cast(result[name], name, dtype)
     if not result["split"].isin(SPLITS).all():
         result["split"] = result["split"].map(lambda name: split_named(name) or name).astype(TEXT)

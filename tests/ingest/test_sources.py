@@ -147,6 +147,12 @@ def test_notes_of_a_table_are_about_its_labels_or_else_about_images(
     assert project.train_set.annotations["note"].tolist() == ["or a pear?"]
 
 
+def test_a_missing_status_follows_from_the_label(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    names = list(map(str, write_folder(tmp_path / "photos", {"": 3})))
+    add(pd.DataFrame({"image": names, "label": [None, "apple", None], "status": [None, float("nan"), "skipped"]}))
+    assert project.train_set.images["status"].tolist() == ["unlabelled", "labelled", "skipped"]
+
+
 def test_a_table_brings_boxes_in_one_column(project: cl.Project, add: Add, tmp_path: Path) -> None:
     path = write_folder(tmp_path / "photos", {"": 1})[0]
     ratios = [[0.25, 0.5, 0.25, 0.125], [0, 0, 1, 1]]

@@ -27,14 +27,14 @@ from customlabels_nb.images.locations import is_remote, local_path, to_path, to_
 CAPABILITIES = frozenset(
     {
         "image_labels", "boxes", "polygons", "crowd", "confidence", "annotator", "job", "created", "empty",
-        "unlabelled", "status", "split", "size", "tags", "labels", "label_order", "columns", "notes", "predictions",
-        "label_notes", "box_notes",
+        "unlabelled", "skipped", "status", "split", "size", "tags", "labels", "label_order", "columns", "notes",
+        "predictions", "label_notes", "box_notes",
     }
 )  # fmt: skip
 _WORDS = {
     "image_labels": "image-level label", "boxes": "box", "polygons": "polygon", "crowd": "crowd",
     "annotator": "annotator", "created": "creation date", "empty": "labelled image without objects",
-    "unlabelled": "unlabelled image", "status": "image that is skipped or needs review",
+    "unlabelled": "unlabelled image", "skipped": "skipped image", "status": "image that needs review",
     "split": "test image", "size": "image size", "tags": "image with tags",
     "labels": "label without images", "label_order": "position in the label order",
     "columns": "custom column", "notes": "note on the dataset", "predictions": "prediction",
@@ -349,7 +349,8 @@ def _held(contents: Contents, format_: Format) -> dict[str, list[str]]:
     of_images = {
         "empty": (images["status"] == "labelled") & ~annotated,
         "unlabelled": (images["status"] != "labelled") & ~annotated,
-        "status": images["status"].isin(["skipped", "needs_review"]),
+        "skipped": images["status"] == "skipped",
+        "status": images["status"] == "needs_review",
         "split": images["split"] != t.TRAIN,
         "size": images["width"].notna(),
         "tags": images["tags"].map(bool).astype(bool),

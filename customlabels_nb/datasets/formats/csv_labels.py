@@ -684,8 +684,10 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
             size = known_size(image) or ("", "")
             facts = {"image": listed_name(image.image, path.parent), "split": image.split, "status": image.status}
             facts |= {"image_width": str(size[0]), "image_height": str(size[1])}
-            for row in rows or [None]:
-                cells = {**facts, **_annotation_cells(row)}
+            note = getattr(image, "note", None)
+            of_image = {"note": note} if isinstance(note, str) else {}
+            for row in [*rows, None] if of_image or not rows else rows:
+                cells = {**facts, **(of_image if row is None else _annotation_cells(row))}
                 row_cells = [cells.get(name, "") for name in columns]
                 writer.writerow(map(_escaped, row_cells) if escape_formulas else row_cells)
         text.detach()
@@ -710,7 +712,7 @@ def _used_columns(contents: Contents) -> list[str]:
         "annotator": annotations["annotator"].notna().any(),
         "job": annotations["job"].notna().any(),
         "created": len(annotations) > 0,
-        "note": annotations["note"].notna().any(),
+        "note": annotations["note"].notna().any() or ("note" in images and images["note"].notna().any()),
         "split": (images["split"] != t.TRAIN).any(),
         "status": (images["status"].to_numpy() != derived).any(),
         **dict.fromkeys(("image_width", "image_height"), images["width"].notna().any()),
@@ -719,8 +721,6 @@ def _used_columns(contents: Contents) -> list[str]:
 
 
 def _annotation_cells(row: Any) -> dict[str, str]:
-    if row is None:
-        return {}
     cells = {
         "label": row.label,
         "crowd": "true" if row.crowd else "",
@@ -770,6 +770,7 @@ FORMAT = Format(
     read=read_csv,
     write=write_csv,
     holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes", "predictions"},
+    columns=frozenset({"note"}),
     options=frozenset({"on_duplicate", "prefix", "encoding"}),
     empty="`status` is `labelled`, without a label",
     holes="lists of points",

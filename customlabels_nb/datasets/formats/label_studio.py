@@ -763,8 +763,8 @@ FORMAT = Format(
     read=_read,
     write=_write,
     holds=frozenset({
-        "image_labels", "boxes", "polygons", "empty", "unlabelled", "split", "size", "predictions", "label_notes",
-        "box_notes",
+        "image_labels", "boxes", "polygons", "empty", "unlabelled", "skipped", "split", "size", "predictions",
+        "label_notes", "box_notes",
     }),
     columns=frozenset({"note"}),
     folder=lambda path: file_in(path, _FILE).parent,
@@ -777,5 +777,5 @@ RECORDS = replace(
     name="label_studio_min",
     recognise=_recognise_records,
     write=partial(_write, records=True),
-    holds=FORMAT.holds - {"predictions", "label_notes"},
+    holds=FORMAT.holds - {"predictions", "label_notes", "skipped"},
 )

@@ -336,6 +336,14 @@ def test_outlines_in_another_unit_are_reported(tmp_path: Path, scale: tuple[floa
     assert str(unit) in "".join(issue.message for issue in found.issues) or not unit
 
 
+def test_one_box_that_was_turned_beyond_the_image_does_not_make_all_look_like_pixels(tmp_path: Path) -> None:
+    size = {"original_width": 400, "original_height": 200}
+    sides = [dict(zip(SIDES, box, strict=True)) for box in ((50, 50, 40, 40), (10, 20, 50, 25), (5, 5, 60, 60))]
+    turned, *others = (result("rectanglelabels", "cat", **value) | size for value in sides)
+    turned["value"]["rotation"] = 15
+    assert codes(read(FORMAT, written(tmp_path, task(turned, *others)))) == []
+
+
 def test_json_min_has_a_record_for_each_image_with_its_results(tmp_path: Path) -> None:
     names = ["a.png", "b.png", "skipped.png", "nothing.png", "open.png"]
     statuses_ = ["labelled", "labelled", "skipped", "labelled", "unlabelled"]
@@ -349,7 +357,8 @@ def test_json_min_has_a_record_for_each_image_with_its_results(tmp_path: Path) -
     predictions = pd.DataFrame([{"image": "a.png", "label": "cat", "confidence": 0.5, "model": "v1"}])
     made = Dataset(images, rows, predictions=predictions, root=tmp_path)
     written_ = made.to("label_studio_min", tmp_path / "min.json")
-    assert {issue.where for issue in written_.issues} >= {"predictions", "status"}
+    assert {issue.where for issue in written_.issues} >= {"predictions", "skipped"}
+    assert not {"skipped", "status"} & {issue.where for issue in made.to("label_studio", tmp_path / "a.json").issues}
     first, second, *others = json.loads((tmp_path / "min.json").read_text("utf-8"))
     assert list(first) == [
         "image", "width", "height", "id", "rectangle", "choice", "annotation_id", "created_at",
