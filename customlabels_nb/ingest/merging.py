@@ -64,7 +64,7 @@ class Merge:
         annotations = _with_notes(annotations, stored_annotations, self.rounding)
         beyond = _of_kind(stored_annotations, self.lacks)
         comparable = stored_annotations[~beyond].reset_index(drop=True)
-        pairs = _Pairing(comparable, annotations, self.rounding, by_note=self.on_known == "replace")
+        pairs = _Pairing(comparable, annotations, self.rounding, by_note=True)
         same = _identical_images(comparable, annotations) if self.exact else pairs.same_images()
         answered, mine, theirs = set(comparable["image"]), _by_whom(stored_annotations), _by_whom(annotations)
         mode = "exact" if self.exact else self.on_known
@@ -76,7 +76,7 @@ class Merge:
             is_same = image in same or (image not in answered and given_by is None)
             compared[image] = known = _Known(status, by, stated[image], given_by, is_same, image in leased)
             verdicts[next(verdict for verdict, holds in rules if holds(known))].append(image)
-        self.issues += self._reasons(verdicts["keep"], stored, pairs, leased)
+        self.issues += self._reasons(verdicts["keep"], stored, stated, pairs, leased)
         self.issues += self._silence([image for image in verdicts["silence"] if image in answered])
         self.filled += verdicts["fill"]
         self.replaced += verdicts["replace"]
@@ -114,16 +114,21 @@ class Merge:
             yield Issue("NO_ANSWER", message, images[0], self.source)
 
     def _reasons(
-        self, kept: Collection[str], stored: pd.DataFrame, pairs: _Pairing, leased: Mapping[str, str]
+        self,
+        kept: Collection[str],
+        stored: pd.DataFrame,
+        stated: Mapping[str, str],
+        pairs: _Pairing,
+        leased: Mapping[str, str],
     ) -> Iterator[Issue]:
         """Yield an issue for each image whose annotations were kept."""
         statuses = dict(zip(stored["image"], stored["status"], strict=True)) if kept else {}
         for image in kept:
-            reason = (
-                f"{leased[image]} is labelling the image now, so its labels were kept. Import it again later."
-                if self.on_known == "replace"
-                else f"{pairs.difference(image, statuses[image])} Pass on_known='replace' to take them from the source."
-            )
+            if self.on_known == "replace":
+                reason = f"{leased[image]} is labelling the image now, so its labels were kept. Import it again later."
+            else:
+                how = pairs.difference(image, statuses[image], stated[image])
+                reason = f"{how} Pass on_known='replace' to take them from the source."
             yield Issue("LABEL_KEPT", reason, image, self.source)
 
 
@@ -176,8 +181,8 @@ _RULES: Sequence[tuple[str, Collection[str], Callable[[_Known], bool]]] = (
     # the labels of a person are better than those of a model
     ("fill", ("fill", "replace"), lambda it: (it.by, it.given_by) == ("model", "person")),
     ("replace", ("exact", "replace"), lambda it: True),
-    # the source only has another status of an image with labels
-    ("nothing", ("fill",), lambda it: not it.answered),
+    # the source only has another status of an image with labels. That somebody skipped it there is an answer
+    ("nothing", ("fill",), lambda it: not it.answered and (it.stated != "skipped" or it.by is None)),
     ("keep", ("fill",), lambda it: True),
 )
 
@@ -227,14 +232,18 @@ class _Pairing:
             new += [at for at in self._theirs.at(image) if at not in taken]
         return kept, new
 
-    def difference(self, image: str, status: str) -> str:
+    def difference(self, image: str, status: str, stated: str) -> str:
         """Describe how the annotations of an image in the source differ from the stored ones, which are kept."""
         mine, theirs = self._mine.at(image), self._theirs.at(image)
+        if stated == "skipped" and not theirs:
+            return "The image is labelled, but skipped in the source. Its labels were kept."
         if np.isnan(self._mine.edges[mine]).all() and np.isnan(self._theirs.edges[theirs]).all():
             here, there = (
                 quoted(side.labels[at], len(at)) if at else "as empty"
                 for side, at in ((self._mine, mine), (self._theirs, theirs))
             )
+            if here == there:
+                return "Notes differ in the source. Those of the project were kept."
             is_now = "needs to be reviewed and is labelled" if status == "needs_review" and mine else "is labelled"
             return f"The image {is_now} {here}, but {there} in the source. Its labels were kept."
         words = [f"{count:,} {way}" for way, count in self._ways(mine, theirs).items() if count]
@@ -246,7 +255,8 @@ class _Pairing:
         ways = Counter[str]()
         tests: dict[str, Test] = {
             "": self._equal,
-            "relabelled": partial(self._equal, by_label=False),
+            "with another note": partial(self._equal, by_note=False),
+            "relabelled": partial(self._equal, by_label=False, by_note=False),
             "moved": self._overlaps,
         }
         for way, test in tests.items():
@@ -254,7 +264,10 @@ class _Pairing:
             ways[way] = len(pairs)
             taken = set(pairs.values())
             mine, theirs = [at for at in mine if at not in pairs], [at for at in theirs if at not in taken]
-        return {way: ways[way] for way in ("moved", "relabelled")} | {"more": len(theirs), "fewer": len(mine)}
+        return {way: ways[way] for way in ("moved", "relabelled", "with another note")} | {
+            "more": len(theirs),
+            "fewer": len(mine),
+        }
 
     def pairs(self, image: str) -> dict[int, int]:
         """Map the positions of the stored annotations of an image to those of the equal ones of the source."""
@@ -262,7 +275,7 @@ class _Pairing:
             self._paired[image] = _each_once(self._mine.at(image), self._theirs.at(image), self._equal)
         return self._paired[image]
 
-    def _equal(self, at: Any, other: Any, *, by_label: bool = True) -> Array:
+    def _equal(self, at: Any, other: Any, *, by_label: bool = True, by_note: bool = True) -> Array:
         """Compare by label, box, outline and crowd flag. What a source does not state, the last two, is equal."""
         mine, theirs = self._mine, self._theirs
         first, second = mine.edges[at], theirs.edges[other]
@@ -272,7 +285,7 @@ class _Pairing:
         equal &= mine.crowd[at] | ~theirs.crowd[other]
         if by_label:
             equal &= np.equal(mine.labels[at], theirs.labels[other]).astype(bool)
-        if self._by_note:
+        if self._by_note and by_note:
             equal &= np.equal(mine.notes[at], theirs.notes[other]).astype(bool)
         for index in np.flatnonzero(equal & outlined):
             stored = mine.outlines[at if np.ndim(at) == 0 else at[index]]

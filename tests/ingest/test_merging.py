@@ -77,6 +77,8 @@ def test_a_source_without_notes_keeps_them_and_one_with_notes_replaces_them(proj
     assert notes([10, 30]) == ["loose", "cut"]
     assert notes([10, 50]) == ["loose", ""]
     assert notes([10, 50], "fill", note="other") == ["loose", ""]
+    report = project.import_dataset(given([image], boxed(image, 10, 50, note="other")), progress=False)
+    assert "2 boxes with another note." in report.issues["message"].iloc[0]
     assert notes([10, 50], note="other") == ["other", "other"]
     entry = {
         "source-ref": image, "box": {"image_size": [{"width": 48, "height": 36, "depth": 3}], "annotations": [
@@ -120,6 +122,15 @@ def test_silence_changes_nothing_and_an_empty_answer_removes(project: cl.Project
     assert project.train_set.images["status"].tolist() == ["labelled"]
     skipped = project.import_dataset(given([image], boxed(image, 10)), on_known="skip", progress=False)
     assert (skipped.known, codes(skipped), edges(project)) == (1, [], [])
+
+
+def test_fill_reports_a_labelled_image_that_was_skipped_elsewhere(project: cl.Project, image: str) -> None:
+    skipped = given([image], boxed(image), "skipped")
+    report = project.import_dataset(skipped, progress=False)
+    assert (report.kept, codes(report)) == (1, [("LABEL_KEPT", "000.jpg")])
+    assert report.issues["message"].iloc[0].startswith("The image is labelled, but skipped in the source.")
+    project.import_dataset(skipped, on_known="replace", progress=False)
+    assert (edges(project), project.train_set.images["status"].tolist()) == ([], ["skipped"])
 
 
 def test_labels_without_an_answer_in_the_source_are_counted(project: cl.Project, add: Add, tmp_path: Path) -> None:
@@ -330,7 +341,7 @@ def test_every_image_has_the_stored_answer_or_that_of_the_source(pairs: list[Any
             taken = {"skip": False, "fill": filled, "replace": offer != ("unlabelled", [])}[on_known]
             assert boxes == (offer if taken and image not in kept else was)[1]
             assert status in (was[0], offer[0])
-            is_answer = bool(offer[1]) or offer[0] == "labelled"
+            is_answer = bool(offer[1]) or offer[0] in ("labelled", "skipped")
             assert (image in kept) == (on_known == "fill" and is_answer and boxes != offer[1])
         again = project.import_dataset(source, on_known=on_known, progress=False)
         assert (again.labelled, again.replaced, again.kept, len(project.history)) == (0, 0, len(kept), steps)
