@@ -67,24 +67,18 @@ class Merge:
         pairs = _Pairing(comparable, annotations, self.rounding, by_note=True)
         same = _identical_images(comparable, annotations) if self.exact else pairs.same_images()
         answered, mine, theirs = set(comparable["image"]), _by_whom(stored_annotations), _by_whom(annotations)
-        mode = "exact" if self.exact else self.on_known
-        rules = [(verdict, holds) for verdict, modes, holds in _RULES if mode in modes]
-        verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": [], "silence": []}
         compared: dict[str, _Known] = {}
         for image, status in zip(stored["image"].tolist(), stored["status"].tolist(), strict=True):
             by, given_by = mine.get(image), theirs.get(image)
             is_same = image in same or (image not in answered and given_by is None)
-            compared[image] = known = _Known(status, by, stated[image], given_by, is_same, image in leased)
-            verdicts[next(verdict for verdict, holds in rules if holds(known))].append(image)
+            compared[image] = _Known(status, by, stated[image], given_by, is_same, image in leased)
+        verdicts = self._decide(compared)
         self.issues += self._reasons(verdicts["keep"], stored, stated, pairs, leased)
         self.issues += self._silence([image for image in verdicts["silence"] if image in answered])
-        self.filled += verdicts["fill"]
-        self.replaced += verdicts["replace"]
-        self.kept += verdicts["keep"]
         kept, new = ([], []) if self.exact else pairs.replaced(verdicts["replace"])
         whole = [*verdicts["fill"], *(verdicts["replace"] if self.exact else ())]
-        skipped = {image for image in verdicts["replace"] if compared[image].new_status == "skipped"}
-        untouched = stored_annotations[beyond & stored_annotations["image"].isin({*verdicts["replace"]} - skipped)]
+        labelled = [image for image in verdicts["replace"] if compared[image].new_status != "skipped"]
+        untouched = stored_annotations[beyond & stored_annotations["image"].isin(labelled)]
         self.issues += self._beyond(untouched)
         parts = [
             untouched, comparable.iloc[kept], annotations.iloc[new], annotations[annotations["image"].isin(whole)]
@@ -93,6 +87,18 @@ class Merge:
         edited = stored[stored["image"].isin({*verdicts["fill"], *verdicts["replace"]})].reset_index(drop=True)
         edited = edited.assign(status=[compared[image].new_status for image in edited["image"]])
         return forget_where_changed(edited, result, stored, stored_annotations), result
+
+    def _decide(self, compared: Mapping[str, _Known]) -> dict[str, list[str]]:
+        """Return the images by verdict, and count them."""
+        mode = "exact" if self.exact else self.on_known
+        rules = [(verdict, holds) for verdict, modes, holds in _RULES if mode in modes]
+        verdicts: dict[str, list[str]] = {"fill": [], "replace": [], "keep": [], "nothing": [], "silence": []}
+        for image, known in compared.items():
+            verdicts[next(verdict for verdict, holds in rules if holds(known))].append(image)
+        self.filled += verdicts["fill"]
+        self.replaced += verdicts["replace"]
+        self.kept += verdicts["keep"]
+        return verdicts
 
     def _beyond(self, untouched: pd.DataFrame) -> Iterator[Issue]:
         """Yield an issue for the images that keep annotations because the source has none of this kind."""
