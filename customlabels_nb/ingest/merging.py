@@ -114,8 +114,8 @@ class Merge:
         if images:
             has, keeps = ("has", "Its labels were") if len(images) == 1 else ("have", "Their labels were")
             message = (
-                f"{counted(len(images), 'image')} {has} labels in the project, but none in the source, which does not say "
-                f"whether there is something to label. {keeps} kept. If they are wrong, remove them here."
+                f"{counted(len(images), 'image')} {has} labels in the project, but none in the source, which does not "
+                f"say whether there is something to label. {keeps} kept. If they are wrong, remove them here."
             )
             yield Issue("NO_ANSWER", message, images[0], self.source)
 
