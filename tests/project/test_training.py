@@ -202,7 +202,7 @@ def test_errors_are_raised_before_training(tmp_path: Path, shapes: Path) -> None
     with pytest.raises(NotEnoughDataError, match="at least 2 labels"):
         project.train(progress=False)
     project.add_images(shapes / "disc", label="disc", progress=False)
-    with pytest.raises(NotEnoughDataError, match="only 'disc'") as caught:
+    with pytest.raises(NotEnoughDataError, match="only the label 'disc'") as caught:
         project.train(progress=False)
     assert caught.value.code == "ERROR_MANIFEST_TOO_FEW_LABELS"
     assert len(project.test_set) == 0

@@ -73,7 +73,7 @@ def test_a_worker_that_differs_is_named(tmp_path: Path) -> None:
     other = hashlib.sha256(b"ours").hexdigest()
     for job, facts in (
         (WorkerJob(ENTRY, versions={**own, "torch": "1.0"}), (own["torch"], "1.0", "Install")),
-        (WorkerJob(ENTRY, probes=[[str(probe), other]]), (str(probe), "another file")),
+        (WorkerJob(ENTRY, probes=[[str(probe), other]]), (str(probe), "have different files at")),
         (WorkerJob(ENTRY, probes=[[str(probe) + "s", other]]), (str(probe) + "s", "cannot read")),
         (
             WorkerJob(ENTRY, probes=[["s3://no-such-bucket/a.jpg", ""]], options={"network": False}),
