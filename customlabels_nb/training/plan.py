@@ -283,16 +283,15 @@ def _images_with_each_label(part: UsableImages) -> pd.Series:
 
 
 def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, recipe: str | None = None) -> list[str]:
-    """Describe which images (``what``) and annotations of a dataset are not in its part that a task can use."""
-    notes, learns_boxes = unlabelled_notes(dataset.images, what), task in DRAWN_TASKS and recipe != BRANDS
-    one = what.replace("images", "image")
+    """Describe which images (each a ``what``) and annotations of a dataset are not in its part that a task can use."""
+    notes, learns_boxes = unlabelled_notes(dataset.images, f"{what}s"), task in DRAWN_TASKS and recipe != BRANDS
     ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
     unused = set(ready) - set(part.images["image"])
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     if (both := (of_images & in_boxes) - unused) and recipe != BRANDS:
         used = "boxes" if learns_boxes else "image-level labels"
-        both_text = counted(len(both), f"{one} has", f"{what} have")
-        notes.append(f"{both_text} image-level labels and boxes. Only the {used} are used.")
+        have = counted(len(both), f"{what} has", f"{what}s have")
+        notes.append(f"{have} image-level labels and boxes. Only the {used} are used.")
     reasons = (
         ("boxes only", in_boxes - of_images if not learns_boxes else set()),
         ("image-level labels only", of_images - in_boxes if learns_boxes else set()),
@@ -300,15 +299,11 @@ def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, reci
     )
     for having, which in reasons:
         if unused & which:
-            notes.append(f"Excluded: {counted(len(unused & which), one, what)} with {having}.")
+            notes.append(f"Excluded: {counted(len(unused & which), what)} with {having}.")
             unused -= which
     if unused:
-        notes.append(f"Excluded: {counted(len(unused), one, what)} without labels.")
+        notes.append(f"Excluded: {counted(len(unused), what)} without labels.")
     return notes
-
-
-def _having(number: int, what: str) -> str:
-    return counted(number, f"{what} has", f"{what}s have")
 
 
 def _are(number: int) -> str:

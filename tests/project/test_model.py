@@ -559,7 +559,7 @@ def test_evaluate_counts_unusable_images_in_its_notes(project: Project, model: M
     report = model.evaluate(Dataset(images, marks), progress=False)
     assert len(report.images) == len(names) - 3
     assert report.notes[:5] == [
-        f"1 of {len(names) + 1} images are unlabelled, skipped or still to be reviewed, and are excluded.",
+        f"1 of {len(names) + 1} images is unlabelled, skipped or still to be reviewed, and is excluded.",
         "1 image has image-level labels and boxes. Only the image-level labels are used.",
         "Excluded: 1 image with boxes only.",
         "Excluded: 1 image without labels.",
