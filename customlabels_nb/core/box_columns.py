@@ -30,7 +30,7 @@ _RATIO_AT_MOST = 1 + 1e-6
 def notation_of(column: object) -> str | None:
     """Return the notation of the boxes in a column, such as "xywh", from its name.
 
-    It is "" if the name states none, and None if it is no name of a column of boxes. ``bbox`` is COCO's left, top,
+    It is "" if the name states none, and None if the column does not contain boxes. ``bbox`` is COCO's left, top,
     width and height.
     """
     match = _ONE_COLUMN.fullmatch(column) if isinstance(column, str) else None

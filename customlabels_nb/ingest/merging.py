@@ -355,10 +355,12 @@ def _along_pixels(ring: Array) -> bool:
 
 def _same_pixels(first: Sequence[Array], second: Sequence[Array]) -> bool:
     """Check whether polygons are the same mask. Programs write a polygon with a hole as a mask, without its points."""
-    from customlabels_nb.core.masks import polygon_to_rle
+    from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 
     points = np.concatenate([*first, *second])
     low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
+    if not (high - low).prod() <= MOST_PIXELS:
+        return False
     width, height = (high - low).astype(int).tolist()
     one, other = (polygon_to_rle([ring - low for ring in rings], (width, height)) for rings in (first, second))
     return bool(one["counts"] == other["counts"])

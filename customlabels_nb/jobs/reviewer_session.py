@@ -336,7 +336,7 @@ class ReviewerSession(ReviewSession):
         gone = next((name for name in names if name not in self._facts), None)
         if gone is not None:
             raise InputError(
-                f"Image {gone!r} is no longer in the review: it needs no decision, or waits for more answers."
+                f"Image {gone!r} is no longer in the review, because it has been decided or waits for more answers."
             )
         super()._check_here(names)  # such as one of another dataset
 

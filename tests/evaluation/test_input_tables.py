@@ -420,7 +420,7 @@ def test_columns_of_other_programs_are_those_that_a_csv_file_may_have(found: pd.
     assert report.per_image[["label", "confidence", "iou"]].to_numpy().tolist() == [["cat", 0.7, 1.0]]
 
 
-def test_columns_that_can_not_be_read_are_named_with_what_to_do() -> None:
+def test_errors_about_unknown_columns_say_how_to_convert_them() -> None:
     corners = pd.DataFrame({"image": ["a"], "label": ["cat"], "score": [0.7], "x1": 10, "y1": 5, "x2": 50, "y2": 35})
     with pytest.raises(TableError, match=r"'x1', 'y1', 'x2', 'y2'.*rename them to left.*xmin"):
         cl.evaluate(BOXED, corners)

@@ -256,6 +256,18 @@ def test_a_mask_of_the_stored_polygon_is_equal(project: cl.Project, image: str) 
         assert stored == (outline if replaced else [ring, hole])
 
 
+@pytest.mark.parametrize(("side", "replaced"), [(30, 0), (20_000, 1)])
+def test_outlines_with_more_pixels_than_a_mask_may_have_are_compared_by_points(
+    project: cl.Project, image: str, side: int, replaced: int
+) -> None:
+    square = [[0, 0], [side, 0], [side, side], [0, side]]
+    label = {"image": [image], "label": "pear"}
+    project.update("train", pd.DataFrame(label | {"polygon": [square]}))
+    more_points = pd.DataFrame(label | {"polygon": [[square[0], [side // 2, 0], *square[1:]]]})
+    report = project.import_dataset(given([image], more_points), on_known="replace", progress=False)
+    assert report.replaced == replaced
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["splits named", "splits unknown to the file"])
 def test_one_undo_takes_back_both_datasets(project: cl.Project, tmp_path: Path, named: bool) -> None:
     images = [str(path) for path in write_folder(tmp_path / "photos", {"": 2})]

@@ -165,7 +165,7 @@ def test_images_that_name_no_picture_are_refused(service: Service, arn: str, ima
     assert service.refused("detect_custom_labels", ProjectVersionArn=arn, Image=image) == code
 
 
-def test_what_is_no_image_is_refused_with_the_types_that_are_read(service: Service, arn: str) -> None:
+def test_bytes_of_another_type_are_refused_with_the_types_that_are_read(service: Service, arn: str) -> None:
     with pytest.raises(ClientError, match=r"InvalidImageFormatException.*The 5 bytes are not a PNG or JPEG image\."):
         service.call("detect_custom_labels", ProjectVersionArn=arn, Image={"Bytes": b"hello"})
 
