@@ -1,7 +1,8 @@
 """Film the way from photos to a judged model in JupyterLab: ``python -m tests.browser.animation``.
 
-Drives a real JupyterLab: photos are labelled in the gallery, a classifier is trained on these labels, and its results
-are shown. Writes ``docs/images/first_model.webp``. Waiting is shortened, everything else is as a user sees it.
+Drives a real JupyterLab: photos are labelled in the gallery, a classifier is trained on these labels, its results are
+shown, and wrong labels of boxes are corrected where the boxes are pictures. Writes ``docs/images/first_model.webp``.
+Waiting is shortened, everything else is as a user sees it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import io
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import FloatRect, Locator, sync_playwright
+from playwright.sync_api import ElementHandle, FloatRect, Locator, sync_playwright
 
 from tests import provision
 from tests.browser.jupyter import BROWSER_FLAGS, ROOT, Lab, LabPage, notebook, serve
@@ -32,6 +34,11 @@ for label in {ROOMS}:
     'project.label("train", sort="name", page_size=24)',
     "model = project.train()",
     "model.evaluate().show()",
+    """boards = cl.examples.create("circuit_boards", train=12, test=4)
+boxes = boards.train_set.annotations
+boxes.loc[boxes.index[boxes["label"] == "pot_resistor"][[2, 7]], "label"] = "comparator"  # wrong
+boards.update("train", boxes)""",
+    'boards.crops("train", page_size=24)',
 )
 #: A pointer that follows the mouse, which screenshots leave out.
 POINTER = """
@@ -64,7 +71,7 @@ class Film:
         self.frames.append(Image.open(io.BytesIO(png)).convert("RGB"))
         self.times.append(ms)
 
-    def click(self, target: Locator, *, shift: bool = False) -> None:
+    def click(self, target: Locator | ElementHandle, *, add: Literal["Shift", "Control"] | None = None) -> None:
         """Move the mouse to an element in steps that can be seen, and click."""
         target.scroll_into_view_if_needed()
         box = target.bounding_box()
@@ -72,12 +79,13 @@ class Film:
         for steps in range(3):
             self.page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + 40 - 20 * steps)
             self.show(90)
-        target.click(modifiers=["Shift"] if shift else [])
+        target.click(modifiers=[add] if add else [])
         self.show(450)
 
     def turn_to(self, cell: int) -> None:
         """Scroll to the top of a cell."""
         self.page.cell(cell).evaluate("node => node.scrollIntoView({ block: 'start' })")
+        self.page.page.wait_for_timeout(500)  # for what JupyterLab draws when it becomes visible
         self.show(700)
 
     def save(self, path: Path) -> None:
@@ -105,7 +113,7 @@ def film(page: LabPage) -> Film:
     tiles = gallery.locator(".tile")
     for number in range(len(ROOMS)):
         film.click(tiles.nth(8 * number))
-        film.click(tiles.nth(8 * number + 7), shift=True)
+        film.click(tiles.nth(8 * number + 7), add="Shift")
         page.page.keyboard.press(str(number + 1))
         page.page.wait_for_timeout(1500)
         film.show(900)
@@ -125,14 +133,35 @@ def film(page: LabPage) -> Film:
     wait_for_images(results, results.locator(".tile img[src^='data:']").first)
     film.turn_to(3)
     film.show(1500)
+    film.click(results.get_by_text("one for all"))
     slider = results.locator("input[type=range].slider").first
     slider.focus()
     for key in ("PageUp",) * 5 + ("PageDown",) * 5:
         page.page.keyboard.press(key)
         page.page.wait_for_timeout(300)
         film.show(220)
-    film.show(2500)
+    film.show(1800)
+    _correct_crops(page, film)
     return film
+
+
+def _correct_crops(page: LabPage, film: Film) -> None:
+    """Give two boxes, which are first because their labels are wrong, the right label."""
+    page.run_cell(4, seconds=300)
+    film.turn_to(4)
+    page.run_cell(5)
+    crops = page.output(5).locator(".clnb-gallery")
+    wrong = crops.locator(".tile", has_text="comparator").filter(has_text="pot_resistor")
+    wrong.nth(1).wait_for(timeout=180_000)  # suggestions are there when the boxes are sorted by doubt
+    wait_for_images(crops, crops.locator(".tile img[src^='data:']").last)
+    film.turn_to(5)
+    film.show(1200)
+    first, second = wrong.element_handles()
+    film.click(first)
+    film.click(second, add="Control")
+    page.page.keyboard.press("2")
+    page.page.wait_for_timeout(1500)
+    film.show(3000)
 
 
 def main() -> None:
