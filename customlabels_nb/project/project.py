@@ -1296,7 +1296,7 @@ class Project(NameHints):
         recipe: Recipe | None = None,
         budget: str | float | None = None,
         steps: int | None = None,
-        base: str | None = None,
+        base: str | Model | None = None,
         backbone: str | None = None,
         detector: str | None = None,
         input_size: int | None = None,
@@ -1335,7 +1335,7 @@ class Project(NameHints):
         steps : int, optional
             Number of steps, instead of a budget. The same steps and seed as in an earlier training run reproduce that
             run on CPU.
-        base : str, optional
+        base : str or Model, optional
             Version to start from, or "latest" for the newest. A classifier uses it only if this gives better results on
             held-out images. A detector uses it if the version has one of the labels, unless its results on held-out
             images are poor. Detectors hold out images only if there are at least 300 training images.
@@ -1404,7 +1404,7 @@ class Project(NameHints):
             from customlabels_nb.training.plan import make_plan, set_aside, without_machine_labels
 
             if base is not None:
-                base = self._version_named(base)
+                base = self._version_named(base.name if isinstance(base, Model) else base)
                 self.model(base)._require_ready()
             options = options_from(
                 task=task, recipe=recipe, budget=budget, steps=steps, backbone=backbone, detector=detector,
