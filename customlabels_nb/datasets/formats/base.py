@@ -94,12 +94,12 @@ class Format:
 
     ``holds`` are the :data:`CAPABILITIES` that survive writing and reading, "confidence" only if it does for image
     labels and for boxes, ``columns`` and ``notes`` the additional columns of the images table and keys of its ``attrs``
-    that also do. ``machine_labels`` is True if the annotators of labels that a model assigned survive, although those
-    of people may not. ``copies`` is True if writing copies the images, because labels are stored as folder names.
-    ``rounding`` is the difference in pixels up to which two boxes are the same, because programs write the format
-    rounded. ``empty`` and ``unlabelled`` describe what an image without anything to label looks like, and one that
-    nobody has labelled. Without ``empty``, both look the same. ``holes`` describes how holes and further parts of
-    polygons are stored.
+    that also do, and ``holds_column`` checks whether one of the user's does. ``machine_labels`` is True if the
+    annotators of labels that a model assigned survive, although those of people may not. ``copies`` is True if writing
+    copies the images, because labels are stored as folder names. ``rounding`` is the difference in pixels up to which
+    two boxes are the same, because programs write the format rounded. ``empty`` and ``unlabelled`` describe what an
+    image without anything to label looks like, and one that nobody has labelled. Without ``empty``, both look the same.
+    ``holes`` describes how holes and further parts of polygons are stored.
 
     With ``in_image``, boxes and polygons are clipped to the image, because other programs refuse those beyond it. With
     ``on_lines``, names cannot have control characters or line breaks. ``need_copies`` are programs that do not find
@@ -112,6 +112,7 @@ class Format:
     write: Callable[[Contents, Path], list[Path]]
     holds: frozenset[str]
     columns: frozenset[str] = frozenset()
+    holds_column: Callable[[pd.DataFrame, str], bool] | None = None
     notes: frozenset[str] = frozenset()
     options: frozenset[str] = frozenset()
     folder: Callable[[Path], Path] = attrgetter("parent")
@@ -360,7 +361,12 @@ def _held(contents: Contents, format_: Format) -> dict[str, list[str]]:
         **{what: images.loc[there, "image"].tolist() for what, there in of_images.items()},
         "labels": [label for label in contents.labels if label not in used],
         "label_order": [label for label, number in zip(in_order, sorted(used), strict=True) if label != number],
-        "columns": [name for name in images.columns if name not in t.IMAGE_COLUMNS and name not in format_.columns],
+        "columns": [
+            name
+            for name in images.columns
+            if name not in t.IMAGE_COLUMNS and name not in format_.columns
+            if format_.holds_column is None or not format_.holds_column(images, name)
+        ],
         "predictions": contents.predictions["image"].tolist(),
         "notes": [name for name in images.attrs if name not in format_.notes],
     }

@@ -14,10 +14,11 @@ them), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings), ``crowd`` 
 ``created``, ``note`` (in a row without a label, of the image), ``split`` (``subset``) and ``status``. A label may be a
 list of labels, such as ``['cat', 'dog']``, as pandas writes it. Boxes that are all between 0 and 1 are ratios of the
 image size, unless there is a column ``created``, as in files of this package. Another column becomes a column of the
-images table if each image has one value, and is reported otherwise. Cells may also be separated by ``;`` or tabs. The
+images table if each image has one value, and is reported otherwise. It has numbers if all of its cells are numbers
+without leading zeros, and booleans if all are ``True`` or ``False``. Cells may also be separated by ``;`` or tabs. The
 text is UTF-8, unless ``encoding`` names another encoding.
 
-Files are written with a header and only the columns that contain data.
+Files are written with a header, only the columns that contain data, and columns of the user's own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -60,8 +61,10 @@ from customlabels_nb.datasets.formats.entries import (
     Places,
     UnreadableError,
     finite,
+    is_readable,
     known_size,
     listed_name,
+    own_values,
     plain,
     with_annotations,
 )
@@ -94,6 +97,8 @@ _PLACES = 9
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,14})")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 _A_LIST = re.compile(rf"""\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]|\(\s*(?:(?:{_QUOTED.pattern})[\s,]*)+\)""")
 
 OnDuplicate = Literal["error", "first", "merge"]
@@ -327,7 +332,7 @@ class _OwnColumns:
             single = name not in kept and all(values.setdefault(uri, value) == value for uri, value in cells)
             if single:
                 kept.add(name)
-                for uri, value in values.items():
+                for uri, value in zip(values, _typed(list(values.values())), strict=True):
                     collected.images[uri] |= collected.columns({name: value}, self._places[key])
             else:
                 collected.not_imported.add(f"value of the column {shown(name)}", self._places[key], len(cells))
@@ -335,6 +340,15 @@ class _OwnColumns:
             have = counted(len(self._long), "row has", "rows have")
             message = f"{have} more cells than the first row. These cells were not read."
             collected.adjusted(message, line=self._long[0])
+
+
+def _typed(cells: list[str]) -> Sequence[str | float]:
+    """Return the numbers or booleans of cells that are all one, else the cells. ``007`` is no number, but a name."""
+    if {"True", "False"}.issuperset(cells):
+        return [cell == "True" for cell in cells]
+    if all(map(_WHOLE.fullmatch, cells)):
+        return [int(cell) for cell in cells]
+    return [float(cell) for cell in cells] if all(map(_DECIMAL.fullmatch, cells)) else cells
 
 
 class _Cells:
@@ -675,11 +689,11 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
     if path.is_dir():
         raise InputError(f"path={str(path)!r} is a folder. Pass the path of the CSV file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = _used_columns(contents)
+    columns, own = _used_columns(contents), _own_values(contents.images)
     with replacing(path) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow(columns)
+        writer.writerow([*columns, *own])
         for image, rows, _ in with_annotations(contents):
             size = known_size(image) or ("", "")
             facts = {"image": listed_name(image.image, path.parent), "split": image.split, "status": image.status}
@@ -689,6 +703,7 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
             for row in [*rows, None] if of_image or not rows else rows:
                 cells = {**facts, **(of_image if row is None else _annotation_cells(row))}
                 row_cells = [cells.get(name, "") for name in columns]
+                row_cells += [_own_cell(values.get(image.image, "")) for values in own.values()]
                 writer.writerow(map(_escaped, row_cells) if escape_formulas else row_cells)
         text.detach()
     return [path]
@@ -696,6 +711,25 @@ def write_csv(contents: Contents, path: Path, *, escape_formulas: bool = False) 
 
 def _escaped(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) and finite(cell) is None else cell
+
+
+def _own_values(images: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    unread = {name.lower() for name in look_like_boxes([name for name in images if name not in t.IMAGE_COLUMNS])}
+    boxes = {name.lower() for name in images if notation_of(name.lower()) is not None}
+    return own_values(images, _KNOWN | _OTHER_NAMES.keys() | unread | boxes)
+
+
+def _holds_column(images: pd.DataFrame, name: str) -> bool:
+    """Check whether reading finds the same values of a column. Texts of digits, for example, become numbers."""
+    own = _own_values(images)
+    given = list(own.get(name, {}).values())
+    found = _typed([_own_cell(value).strip() for value in given])
+    same = list(map(type, given)) == list(map(type, found)) and given == found
+    return name in own and same and all(is_readable(name, value) for value in given)
+
+
+def _own_cell(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _used_columns(contents: Contents) -> list[str]:
@@ -771,6 +805,7 @@ FORMAT = Format(
     write=write_csv,
     holds=CAPABILITIES - {"labels", "label_order", "tags", "columns", "notes", "predictions"},
     columns=frozenset({"note"}),
+    holds_column=_holds_column,
     options=frozenset({"on_duplicate", "prefix", "encoding"}),
     empty="`status` is `labelled`, without a label",
     holes="lists of points",

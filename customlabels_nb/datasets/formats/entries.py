@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -433,6 +433,26 @@ def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tup
     for image in contents.images.itertuples(index=False):
         image_rows = rows.get(image.image, [])
         yield image, image_rows, bool(image_rows) or (image.status == "labelled" and image.image not in annotated)
+
+
+def own_values(images: pd.DataFrame, taken: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the user's columns as values by name and image, except those that reading takes for others.
+
+    ``taken`` are names in lower case that the reader takes for something else.
+    """
+    others = {*t.IMAGE_COLUMNS, *t.PREDICTION_COLUMNS, *taken}
+    names = [name for name in images.columns if name and name == name.strip() and name.lower() not in others]
+    found: dict[str, dict[str, Any]] = {}
+    for name in names[:_MOST_COLUMNS]:
+        values = zip(images["image"], images[name].tolist(), strict=True)
+        found[name] = {image: value for image, value in values if not pd.isna(value)}
+    return found
+
+
+def is_readable(name: str, value: object) -> bool:
+    """Check whether a value of a user's column is one that readers keep."""
+    usable = isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return usable and value != "" and len(f"{name}{value}") <= _LONGEST_VALUE
 
 
 def make_folder(path: Path, format_name: str) -> None:

@@ -57,8 +57,10 @@ from customlabels_nb.datasets.formats.entries import (
     box_around,
     checked_box,
     is_here,
+    is_readable,
     listed_name,
     moment_or_none,
+    own_values,
     sizes_of_drawn,
     split_of,
     with_annotations,
@@ -96,6 +98,7 @@ _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _YEARS = range(1900, 2200)
 _SIGNS = ("rectanglelabels", "polygonlabels", "brushlabels", "rle")
 _OUTLINE = frozenset({"x", "points", "rle"})
+_NOT_OWN = {"image", "width", "height", "split", "note"}  # keys of the data that reading takes for these
 # fields that are read, or that only the server needs
 _ABOUT = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 _TASK_FIELDS = frozenset({
@@ -675,13 +678,16 @@ def _write(contents: Contents, path: Path, *, records: bool = False) -> list[Pat
     sizes = sizes_of_drawn(contents, why)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        tasks = _written(contents, sizes, path.parent)
+        own = {} if records else own_values(contents.images, _NOT_OWN)  # a record has other fields beside its data
+        tasks = _written(contents, sizes, path.parent, own)
         write_array(file, map(_flat, tasks) if records else tasks)
         file.write(b"\n")
     return [path]
 
 
-def _written(contents: Contents, sizes: dict[str, Size], folder: Path) -> Iterator[dict[str, Any]]:
+def _written(
+    contents: Contents, sizes: dict[str, Size], folder: Path, own: dict[str, dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     predicted: dict[str, dict[str, list[Any]]] = {}
     for row in contents.predictions.itertuples(index=False):
         predicted.setdefault(row.image, {}).setdefault(row.model, []).append(row)
@@ -694,6 +700,7 @@ def _written(contents: Contents, sizes: dict[str, Size], folder: Path) -> Iterat
             data["split"] = image.split
         if not pd.isna(note := getattr(image, "note", None)):
             data["note"] = str(note)
+        data |= {key: its[image.image] for key, its in own.items() if is_readable(key, its.get(image.image))}
         write = partial(_results, size=size, task=number)
         annotations = [{"result": write(rows), "was_cancelled": False}] if looked_at else []
         if rows:
@@ -757,6 +764,11 @@ def _shape(row: Any, size: Size | None) -> tuple[str, dict[str, Any], dict[str, 
     return "polygonlabels", {"points": points.tolist(), "closed": True}, {}
 
 
+def _holds_column(images: pd.DataFrame, name: str) -> bool:
+    own = own_values(images, _NOT_OWN)
+    return name in own and all(is_readable(name, value) for value in own[name].values())
+
+
 FORMAT = Format(
     name="label_studio",
     recognise=_recognise,
@@ -767,6 +779,7 @@ FORMAT = Format(
         "label_notes", "box_notes",
     }),
     columns=frozenset({"note"}),
+    holds_column=_holds_column,
     folder=lambda path: file_in(path, _FILE).parent,
     empty="a task with an annotation without results",
     holes="a brush mask",
@@ -777,5 +790,6 @@ RECORDS = replace(
     name="label_studio_min",
     recognise=_recognise_records,
     write=partial(_write, records=True),
+    holds_column=None,
     holds=FORMAT.holds - {"predictions", "label_notes", "skipped"},
 )

@@ -593,7 +593,7 @@ def test_extra_fields_survive_a_round_trip(tmp_path: Path) -> None:
     assert [image.get("license") for image in data["images"]] == [1, None]
     assert [entry["area"] for entry in data["annotations"]] == [12, 100]
     with_csv = first.to("csv", tmp_path / "x.csv").issues
-    assert {issue.where for issue in with_csv} >= {"notes", "columns"}
+    assert "notes" in {issue.where for issue in with_csv}
 
 
 def test_project_keeps_extra_fields(tmp_path: Path) -> None:

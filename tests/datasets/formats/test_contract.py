@@ -123,6 +123,9 @@ def test_round_trip_keeps_what_the_format_can_hold(tmp_path: Path, name: str, ki
         assert after.labels["label"].tolist() == LABELS
 
 
+OWN = {"csv", "label_studio"}  # formats that hold columns of the user's own
+
+
 def everything(folder: Path) -> Dataset:
     """Return a dataset with one of everything that some format cannot hold."""
     names = photos(folder / "photos", 9)
@@ -157,6 +160,32 @@ def everything(folder: Path) -> Dataset:
     found = [{**box, "image": name, "label": "cat", "confidence": 0.25, "model": "v1"} for name in names[3:5]]
     predictions = pd.DataFrame(found)
     return Dataset(images, pd.DataFrame(rows), ["zebra", "unused", "ape", "cat"], predictions=predictions)
+
+
+@pytest.mark.parametrize(("name", "lost"), [("csv", 5), ("label_studio", 1)])
+def test_own_columns_come_back_or_are_reported(tmp_path: Path, name: str, lost: int) -> None:
+    images = pd.DataFrame({
+        "image": photos(tmp_path / "photos", 3),
+        "camera, left": ["a b", None, 'd"e'],
+        "metres": [1.0, None, -2.5e-7],
+        "count": [1, -2, 3],
+        "night": [True, False, True],
+        "batch": ["007", "12", "9"],
+        "digits": ["1", "2", "3"],  # numbers in CSV
+        "padded": [" x", None, None],
+        "Category": ["x", "y", "z"],  # the labels in CSV
+        "bbox_xyxy": ["1", "2", "3"],
+        "long": ["a" * 2000, None, None],
+    })  # fmt: skip
+    before = Dataset(images, pd.DataFrame({"image": images["image"][:1], "label": "cat"}))
+    path = target(name, tmp_path / "out")
+    (issue,) = (issue for issue in before.to(name, path).issues if issue.where == "columns")
+    assert issue.message.startswith(f"{lost} × custom column")
+    after = cl.read_dataset(path)
+    assert after.labels["label"].tolist() == ["cat"]
+    own = [column for column in images.columns if column not in t.IMAGE_COLUMNS]
+    same = [column for column in own if column in after.images and after.images[column].equals(before.images[column])]
+    assert len(own) - len(same) == lost
 
 
 def comparable(dataset: Dataset, holds: frozenset[str]) -> dict[str, object]:
@@ -209,11 +238,12 @@ def test_each_value_survives_a_round_trip_or_its_loss_is_reported(tmp_path: Path
     path = target(name, tmp_path / "out")
     written = before.to(name, path)
     said = {issue.where: issue.message for issue in written.issues}
-    lost = {"columns", "notes", *formats.base.CAPABILITIES - format_.holds}
+    lost = {"columns", "notes", *formats.base.CAPABILITIES - format_.holds} - ({"columns"} if name in OWN else set())
     assert said.keys() - {"copy_images"} == lost - ({"crowd", "job"} if format_.copies else set())
     assert "'about'" in said["notes"]
     assert said.get("box_notes", "1 × note on a box or polygon").startswith("1 × note on a box or polygon")
-    assert said["columns"].startswith(f"{1 if name == 'coco' else 2} × custom column")
+    if name not in OWN:
+        assert said["columns"].startswith(f"{1 if name == 'coco' else 2} × custom column")
     if "confidence" in lost:
         assert said["confidence"].startswith("2 × confidence cannot be stored as")
         assert "photo 0.png" in said["confidence"]
