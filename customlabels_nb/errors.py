@@ -17,6 +17,7 @@ Class tree (all errors derive from :class:`CustomLabelsError`)::
     │   ├── ManifestError                a manifest file cannot be read at all (has a code)
     │   └── TableError                   a DataFrame lacks columns or contains invalid values
     ├── UnknownNameError (AttributeError) an object has no such attribute: names what to use instead
+    ├── ArgumentError (TypeError)        a function has no such argument, or a call lacks one: names the arguments
     ├── ProjectError
     │   ├── ProjectNameError (ValueError)
     │   ├── ProjectExistsError
@@ -200,6 +201,10 @@ class TableError(InputError):
 
 class UnknownNameError(CustomLabelsError, AttributeError):
     """An object has no attribute of that name. The message names what to use instead, if there is such a thing."""
+
+
+class ArgumentError(CustomLabelsError, TypeError):
+    """A call does not fit the arguments of a function. The message names the nearest argument, or all of them."""
 
 
 class ProjectError(CustomLabelsError):

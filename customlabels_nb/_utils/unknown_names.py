@@ -1,12 +1,19 @@
-"""Tell what to use instead of a name that does not exist: the nearest one, or ours for that of another library."""
+"""Tell what to use instead of a name that does not exist: the nearest one, or ours for that of another library.
+
+The same for the arguments of a call.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from customlabels_nb.errors import UnknownNameError
+from customlabels_nb.errors import ArgumentError, UnknownNameError
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: What people type first who know fastai, FiftyOne, Ultralytics, supervision, scikit-learn or pandas: for each class,
 #: our expression, and the names of the other libraries that it replaces. "cl" is the package, "Runnable" all models.
@@ -30,7 +37,8 @@ SYNONYMS = {
         "project.distribute()": "random_split split train_test_split",
         "project.embedding_model": "features",
         "project.label()": "launch_app show view",
-        "project.remove(split, images)": "delete_images delete_samples",
+        "project.remove(split, images)": "delete_images delete_samples drop remove_image remove_images",
+        "project.train_set.images": "df files image images photos",
         "project.labels": "categories classes classes_ names",
         "project.model().detect(image)": "detect predict",
         "project.model().evaluate()": "evaluate score val",
@@ -91,6 +99,13 @@ SYNONYMS = {
     },
 }  # fmt: skip
 
+#: Arguments of other libraries, and ours for them.
+_ARGUMENTS = {
+    "batch": "batch_size", "conf": "threshold", "epoch": "steps", "epochs": "steps", "imgsz": "input_size",
+    "iou": "iou_threshold", "model": "backbone", "path": "source", "seed": "random_state",
+    "test_size": "test_fraction", "time": "budget",
+}  # fmt: skip
+
 
 def unknown_name(
     subject: str,
@@ -106,6 +121,8 @@ def unknown_name(
     It names our expression for that of another library, from the first of the ``synonyms`` (keys of :data:`SYNONYMS`)
     that has it, or the nearest ``known`` name, or says ``other``.
     """
+    if subject == "Project" and name in ("commit", "save"):
+        other = "Every change is saved at once. project.pack('project.zip') makes a copy."
     pairs = (pair for key in synonyms for pair in SYNONYMS.get(key, {}).items())
     hint = next((f"Use {ours}." for ours, theirs in pairs if name in theirs.split()), None)
     if hint is None:
@@ -114,8 +131,46 @@ def unknown_name(
     return UnknownNameError(f"{subject} has no {kind} {name!r}. {hint}".rstrip())
 
 
+def names_arguments(function: _Function) -> _Function:
+    """Let a call that does not fit the function's arguments raise an error that names them."""
+
+    @wraps(function)
+    def call(*values: Any, **options: Any) -> Any:
+        try:
+            return function(*values, **options)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside of the function
+                raise
+            raise _wrong_call(function, options, str(error)) from None
+
+    return cast(_Function, call)
+
+
+def _wrong_call(function: Callable[..., Any], options: Iterable[str], reason: str) -> ArgumentError:
+    parameters = [
+        each
+        for each in inspect.signature(function).parameters.values()
+        if each.name != "self" and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    names = [each.name for each in parameters]
+    unknown = next((name for name in options if name not in names), None)
+    if unknown is None:
+        shown = ", ".join(each.name if each.default is each.empty else f"{each.name}=…" for each in parameters)
+        return ArgumentError(f"{reason}. Call it as {function.__name__}({shown}).")
+    near = [_ARGUMENTS[unknown]] if _ARGUMENTS.get(unknown) in names else difflib.get_close_matches(unknown, names, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(names) or 'none'}."
+    return ArgumentError(f"{function.__qualname__}() has no argument {unknown!r}. {hint}")
+
+
 class NameHints:
-    """Base class of objects whose unknown attributes raise an error that names what to use instead."""
+    """Base class of objects whose unknown attributes and arguments raise an error that names what to use instead."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__.startswith("customlabels_nb."):
+            for name, value in list(vars(cls).items()):
+                if inspect.isfunction(value) and not name.startswith("_"):
+                    setattr(cls, name, names_arguments(value))
 
     if not TYPE_CHECKING:  # for editors, an unknown attribute is an error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from customlabels_nb._utils.progress_bars import progress_bars
+from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.text import counted
 from customlabels_nb.assist.auto_labels import AutoLabels
 from customlabels_nb.assist.background_training import PHASES, BackgroundTraining, Place
@@ -253,7 +253,8 @@ class Assist:
         """Return probably wrong labels and boxes: image, annotation, kind, given, suggested, score, model and box.
 
         Images that were reviewed since, or whose label was changed, are left out. Nothing is changed by itself.
-        ``annotation`` is the index of the row in ``project.train_set.annotations``.
+        ``annotation`` is the index of the row in ``project.train_set.annotations``. The labels are compared in each
+        training of assist. Before the first one, the table is empty, and a line says so.
 
         Examples
         --------
@@ -263,7 +264,10 @@ class Assist:
         from customlabels_nb.assist.suspects import COLUMNS
 
         results = self.results
-        return pd.DataFrame(columns=list(COLUMNS)) if results is None else results.suspects_left(self._place.store)
+        if results is None:
+            say("No label was checked yet. project.assist.train() does it now.")
+            return pd.DataFrame(columns=list(COLUMNS))
+        return results.suspects_left(self._place.store)
 
     @property
     def advice(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 
 import pandas as pd
 
@@ -17,6 +18,8 @@ from customlabels_nb.datasets.dataset import Dataset
 _FEW_IMAGES = 10  # in total, or per label
 _FEW_TEST_IMAGES = 3
 _UNEVEN_SHARE, _UNEVEN_RATIO = 0.8, 10
+#: A label of this few images is compared with labels of this many times more, and is mistyped from this likeness on.
+_FEW_MISTYPED, _OFTEN, _NEARLY = 3, 5, 0.88
 _SPACES = re.compile(r"[\s_.\-]+")
 #: Letters of other scripts that look like Latin letters, mapped to these Latin letters.
 _LOOKS_LIKE = str.maketrans("аеорсухіјѕһԁԛԝαοριυνκτ", "aeopcyxijshdqwaopiuvkt")
@@ -32,7 +35,7 @@ def check_labels(train: Dataset, test: Dataset, task: str | None) -> list[Findin
         *_uneven(counts),
         *_one_sided(names, counts, test_counts, len(test)),
         *_tested(test, counts, test_counts),
-        *_alike(names),
+        *_alike(names, counts),
     ]
     for dataset in (train, test):
         findings += [*_kinds(dataset, task), *_statuses(dataset)]
@@ -65,6 +68,8 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> Iterator[Fin
             "Label some images with a different label, such as 'other', or record images that show nothing of the "
             "label with project.label('train').session.set_status(images, 'labelled'): a model needs examples of both."
         )
+        if counts.empty:
+            advice = "Label some images of each kind: project.label('train')."
         yield Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train))
     images = train.images
     labelled = int(images["image"].isin(train.annotations["image"])[images["status"] == "labelled"].sum())
@@ -143,15 +148,30 @@ def _tested(test: Dataset, counts: pd.Series, test_counts: pd.Series) -> list[Fi
     return [Finding("LABEL_HAS_FEW_TEST_IMAGES", "warning", message, advice, names[0], count=int(few.sum()))]
 
 
-def _alike(names: list[str]) -> Iterator[Finding]:
+def _alike(names: list[str], counts: pd.Series) -> Iterator[Finding]:
     groups: dict[str, list[str]] = {}
-    for name in names:
+    for name in sorted(names, key=lambda name: -counts.get(name, 0)):  # the most frequent is probably the right one
         groups.setdefault(look_alike_key(name), []).append(name)
     for group in groups.values():
         if len(group) > 1:
             message = f"The labels {quoted(group)} look alike and are probably variants of the same label."
             advice = f"If they mean the same, merge them: project.labels.merge({group[1]!r}, into={group[0]!r})."
             yield Finding("LABELS_LOOK_ALIKE", "warning", message, advice, group[0])
+    for name, count in counts[counts <= _FEW_MISTYPED].items():
+        often = counts.index[counts >= _OFTEN * count]
+        right = next((other for other in often if _is_mistyped(str(name), other)), None)
+        if right is not None:
+            message = f"The label {name!r} ({counted(count, 'image')}) is perhaps {right!r}, mistyped."
+            advice = f"If they mean the same, merge them: project.labels.merge({name!r}, into={right!r})."
+            yield Finding("LABELS_LOOK_ALIKE", "warning", message, advice, str(name), count=int(count))
+
+
+def _is_mistyped(name: str, other: str) -> bool:
+    """Check whether a label is nearly another one. "damaged" and "undamaged", or "screw 1" and "screw 2", are not."""
+    if look_alike_key(name) == look_alike_key(other) or name.endswith(other) or other.endswith(name):
+        return False
+    same_numbers = re.findall(r"\d+", name) == re.findall(r"\d+", other)
+    return same_numbers and SequenceMatcher(None, name.casefold(), other.casefold()).ratio() >= _NEARLY
 
 
 def _kinds(dataset: Dataset, task: str | None) -> Iterator[Finding]:

@@ -139,7 +139,7 @@ CHECK_FINDINGS = {
     "LABEL_NOT_IN_TEST": "The label has no test image.",
     "LABEL_UNUSED": "The label has no labelled image.",
     "LABELS_UNEVEN": "Some labels have many more images than others.",
-    "LABELS_LOOK_ALIKE": "The labels differ only in case, spaces, accents or similar-looking letters.",
+    "LABELS_LOOK_ALIKE": "The labels differ only in case, spaces, accents or letters that look alike or are missing.",
     "LABELS_OF_TWO_KINDS": "The dataset has both image-level labels and boxes.",
     "IMAGE_HAS_SEVERAL_LABELS": "The image has more than one label, but the task allows one.",
     "TEST_SET_MISSING": "There is no test set.",

@@ -181,9 +181,10 @@ def check_label(name: object, *, max_length: int = 256) -> str:
     Outer white space is removed, and characters that can be written in several ways are composed (Unicode NFC).
     """
     if not isinstance(name, str):
-        raise LabelError(
-            f"A label must be a string, not {name!r}. Convert class numbers to names, as in .map({{{name!r}: 'cat'}})."
-        )
+        advice = f"Convert class numbers to names, as in .map({{{name!r}: 'cat'}})."
+        if isinstance(name, list | tuple | set):
+            advice = "Pass each label in a call of its own."
+        raise LabelError(f"A label must be a string, not {name!r}. {advice}")
     text = name.strip()
     if not 1 <= len(text) <= max_length:
         raise LabelError(f"A label must have 1 to {max_length} characters, but {text[:40]!r} has {len(text)}.")

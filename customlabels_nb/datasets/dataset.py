@@ -22,6 +22,7 @@ from customlabels_nb._utils.arguments import check_fraction, check_integer, chec
 from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb._utils.unknown_names import NameHints
+from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
@@ -528,7 +529,7 @@ class Dataset(NameHints):
         report = self._write(format, path, copy_images=copy_images, escape_formulas=escape_formulas)
         for issue in report.issues:
             if issue.code == "IMAGES_ELSEWHERE":
-                warnings.warn(issue.message, stacklevel=2)
+                warnings.warn(issue.message, stacklevel=users_level())
         return report
 
     def _write(self, format: str, path: str | os.PathLike[str], **options: Any) -> ExportReport:
@@ -735,7 +736,7 @@ class Dataset(NameHints):
 
         data, issues = to_ipyannotations(self._contents(), root=self.root, task=task)
         if issues:
-            warnings.warn(" ".join(issue.message for issue in issues), stacklevel=2)
+            warnings.warn(" ".join(issue.message for issue in issues), stacklevel=users_level())
         return data
 
     # -- project ------------------------------------------------------------------------------------

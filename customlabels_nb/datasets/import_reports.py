@@ -88,6 +88,8 @@ class ImportReport(ShownWithTable):
             parts.append(f"{self.kept:,} with other annotations than the source, which were kept")
         if self.ignored:
             parts.append(f"{counted(self.ignored, 'file')} ignored (not an image)")
+        if len(self.issues) == 1 and not self.added:  # such as the only file that was passed
+            return f"{', '.join(parts)}: {self.issues['where'].iat[0]}: {self.issues['message'].iat[0]}"
         if len(self.issues):
             parts.append(f"{counted(len(self.issues), 'issue')}, see .issues")
         return ", ".join(parts) + "."

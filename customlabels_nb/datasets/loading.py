@@ -10,6 +10,7 @@ import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import plain_url
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats import read
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from customlabels_nb.images.listing import LabelsFrom
 
 
+@names_arguments
 def read_dataset(
     path: str | os.PathLike[str],
     format: FormatName | None = None,

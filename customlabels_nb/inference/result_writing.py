@@ -361,7 +361,8 @@ def open_writing(
     if suffix not in _SUFFIXES:
         raise InputError(
             f"to={os.fspath(to)!r} has an unsupported suffix. Use .jsonl (API responses) or .manifest (dataset), or "
-            "pass a folder (table in Parquet files)."
+            "pass a folder (table in Parquet files). For CSV or Excel, leave out 'to' and write the table: "
+            "detect_many(images).to_csv('found.csv', index=False)."
         )
     if spread:
         raise InputError(f"to={os.fspath(to)!r} is one file, but several workers write to a folder. Pass a folder.")

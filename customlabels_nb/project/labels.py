@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from customlabels_nb._utils.rendering import render
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import change_signal
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import LabelError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _IN_TEXT = 20  # labels shown in the repr
 
 
-class Labels:
+class Labels(NameHints):
     """Ordered labels of a project.
 
     Every change is one action that also updates annotations and predictions, in the same transaction. Iterating over

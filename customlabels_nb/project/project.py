@@ -656,10 +656,10 @@ class Project(NameHints):
         action = self._action("add predictions", note)
         return self._store.replace_predictions(model.strip(), annotations, action, images=replaced).count
 
-    def remove(self, split: t.Split, images: Dataset | pd.DataFrame | list[str], *, note: str = "") -> int:
+    def remove(self, split: t.Split, images: Dataset | pd.DataFrame | list[str] | str, *, note: str = "") -> int:
         """Remove images and their annotations from a dataset and return the number of images removed.
 
-        Image files are never deleted.
+        Image files are never deleted. ``images`` may be one image.
 
         Raises
         ------
@@ -677,8 +677,8 @@ class Project(NameHints):
         10
         """
         t.check_split(split)
-        value = images.images if isinstance(images, Dataset) else images
-        if isinstance(value, str) or not isinstance(value, pd.DataFrame | Sequence | pd.Series):
+        value = images.images if isinstance(images, Dataset) else [images] if isinstance(images, str) else images
+        if not isinstance(value, pd.DataFrame | Sequence | pd.Series):
             raise InputError(f"images must be a Dataset, a DataFrame or a list of images, not {value!r}.")
         rows = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)})
         rows = rows[["image", *(["revision"] if "revision" in rows else [])]].drop_duplicates("image")

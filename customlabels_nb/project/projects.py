@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from customlabels_nb._utils.files import remove_abandoned
+from customlabels_nb._utils.unknown_names import names_arguments
+from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.errors import InputError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.project.archive import unpack
 from customlabels_nb.project.lifecycle import open_project
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from customlabels_nb.core.tables import Task
 
 
+@names_arguments
 def create_project(
     name: str,
     folder: str | os.PathLike[str] = ".",
@@ -121,6 +124,7 @@ def _reopen(root: Path, task: str | None, store: str | None) -> Project:
     return project
 
 
+@names_arguments
 def load_project(
     path: str | os.PathLike[str], folder: str | os.PathLike[str] = ".", *, store: str | None = None
 ) -> Project:
@@ -168,7 +172,7 @@ def _warn_of_network_disk(root: Path, store: SqlStore) -> None:
     location, schema = store.location
     warning = warning_for(root) if schema is None and "://" not in location else None
     if warning is not None:
-        warnings.warn(warning, stacklevel=3)
+        warnings.warn(warning, stacklevel=users_level())
 
 
 def unpack_project(

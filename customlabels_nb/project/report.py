@@ -17,7 +17,7 @@ from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
-from customlabels_nb._utils.unknown_names import NameHints
+from customlabels_nb._utils.unknown_names import NameHints, names_arguments
 from customlabels_nb.core import change_signal
 from customlabels_nb.core.tables import DRAWN_TASKS, TEST, settle_statuses
 from customlabels_nb.errors import InputError, NotAllowedError
@@ -756,6 +756,7 @@ def images_by_label(training: Training) -> dict[str, int]:
     return {str(label): int(count) for label, count in labelled["label"].value_counts().items()}
 
 
+@names_arguments
 def evaluate(
     truth: pd.DataFrame | Dataset,
     predictions: pd.DataFrame | Dataset,

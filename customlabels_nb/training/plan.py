@@ -194,7 +194,8 @@ def _no_polygons(plan: TrainingPlan) -> str:
 
 def _too_few_labels(plan: TrainingPlan) -> str:
     names, least = plan.names, plan.least
-    annotated, advice = counted(plan.labelled, "labelled image"), "Label more images: project.label('train')."
+    annotated = counted(plan.labelled, "labelled image")
+    advice = "Add images with project.add_images('photos/'), and label them with project.label('train')."
     if plan.learns_boxes:
         annotated = counted(len(plan.train.marks), "box", "boxes")
         advice = "Draw boxes with project.annotate('train'), or pass a different task."

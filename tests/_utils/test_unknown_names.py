@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from IPython.core.formatters import DisplayFormatter
 
 import customlabels_nb as cl
 from customlabels_nb._utils.unknown_names import SYNONYMS, NameHints
-from customlabels_nb.errors import UnknownNameError
+from customlabels_nb.errors import ArgumentError, UnknownNameError
 
 
 class Report(NameHints):
@@ -74,3 +76,32 @@ def test_no_name_is_listed_twice_for_a_class() -> None:
     for name, synonyms in SYNONYMS.items():
         foreign = " ".join(synonyms.values()).split()
         assert len(foreign) == len(set(foreign)), name
+
+
+def test_calls_with_wrong_arguments_name_the_right_ones(tmp_path: Path) -> None:
+    project = cl.create_project("rooms", tmp_path)
+    calls = {
+        "Project.train() has no argument 'budjet'. Did you mean 'budget'?": lambda: project.train(budjet="1s"),
+        "Project.train() has no argument 'epochs'. Did you mean 'steps'?": lambda: project.train(epochs=3),
+        "Labels.recolor() has no argument 'x'. It takes label, color.": lambda: project.labels.recolor(x=1),
+        "Labels.rename() missing 1 required positional argument: 'new'. Call it as rename(label, new).": (
+            lambda: project.labels.rename("a")
+        ),
+        "create_project() has no argument 'nme'. Did you mean 'name'?": lambda: cl.create_project(nme="a"),
+    }
+    for message, call in calls.items():
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert isinstance(caught.value, ArgumentError)
+        assert str(caught.value) == message
+    with pytest.raises(TypeError) as caught:  # an error of the code that a function calls stays what it is
+        project.train_set.filter(lambda images: len(3))  # type: ignore[arg-type]
+    assert not isinstance(caught.value, ArgumentError)
+
+
+def test_names_that_need_no_call_say_so(tmp_path: Path) -> None:
+    project = cl.create_project("rooms", tmp_path)
+    with pytest.raises(UnknownNameError, match="Every change is saved at once"):
+        project.save()
+    with pytest.raises(UnknownNameError, match=re.escape("Use project.train_set.images.")):
+        project.images  # noqa: B018

@@ -577,6 +577,10 @@ def test_projects_without_labels_and_finished_ones_show_the_next_step(lab: Lab) 
     bare.press("Enter")
     expect(bare.chips(3)).to_have_text("first")
     bare.expect_saved()
+    bare.press("Control+a", "2")  # the key after that of the last label
+    expect(finder).to_be_focused()
+    expect(finder).to_have_attribute("placeholder", "4 selected: type the label")
+    bare.press("Escape")
     bare.root.locator(".rule .tab", has_text="several").click()
     expect(bare.root.locator(".rule")).to_have_text("several labels per image")
     assert page.value("bare.task") == "multi-label"

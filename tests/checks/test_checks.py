@@ -131,6 +131,30 @@ def test_similar_label_names_are_reported(pair: tuple[str, str]) -> None:
     assert all(repr(name) in message(report, "LABELS_LOOK_ALIKE") for name in pair)
 
 
+def test_similar_labels_are_merged_into_the_more_frequent_one() -> None:
+    assert "project.labels.merge('Apple', into='apple')" in repr(checked({"Apple": 1, "apple": 20, "other": 20}))
+
+
+@pytest.mark.parametrize(
+    ("rare", "frequent", "count", "is_reported"),
+    [
+        ("aple", "apple", 2, True), ("racoon", "raccoon", 1, True), ("aple", "apple", 12, False),
+        ("undamaged", "damaged", 1, False), ("screw 12", "screw 1", 1, False), ("pear", "apple", 1, False),
+    ],
+)  # fmt: skip
+def test_a_rare_label_that_is_nearly_a_frequent_one_is_reported(
+    rare: str, frequent: str, count: int, is_reported: bool
+) -> None:
+    report = checked({rare: count, frequent: 20, "other": 20})
+    assert ("LABELS_LOOK_ALIKE" in codes(report)) == is_reported
+    assert (f"project.labels.merge({rare!r}, into={frequent!r})" in repr(report)) == is_reported
+
+
+def test_a_training_set_without_labels_asks_for_labels() -> None:
+    report = check_datasets(dataset({}), dataset({}, "test"))
+    assert "Label some images of each kind: project.label('train')." in repr(report)
+
+
 @pytest.mark.parametrize("pair", [("apple", "apples"), ("+", "-"), ("1", "l"), ("-", "_"), ("class 1", "class 2")])
 def test_different_label_names_are_not_reported(pair: tuple[str, str]) -> None:
     assert look_alike_key(pair[0]) != look_alike_key(pair[1])

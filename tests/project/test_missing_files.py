@@ -52,6 +52,16 @@ def test_deleted_files_are_left_out_although_their_features_are_stored(project: 
     assert tells(next(line for line in model.card.text.splitlines() if line.startswith("| train |")), 10, 12)
 
 
+def test_one_image_is_removed_by_its_name_and_an_import_of_one_bad_file_says_why(
+    project: cl.Project, tmp_path: Path
+) -> None:
+    image = project.train_set.images["image"].iat[0]
+    assert project.remove("train", image) == 1
+    (tmp_path / "empty.jpg").touch()
+    report = project.add_images(tmp_path / "empty.jpg", progress=False)
+    assert repr(report).endswith("empty.jpg: the file is empty (0 bytes).")
+
+
 def test_missing_images_are_removed_and_come_back_as_one_action(project: cl.Project) -> None:
     project.embed(progress=False)
     images = images_of(project)

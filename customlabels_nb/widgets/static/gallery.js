@@ -604,7 +604,9 @@ export class Gallery extends PicturePages {
     const { alone, job, labels, query, read_only: readOnly } = this.info;
     if (label === undefined) {
       if (readOnly) return undefined;
-      return labels.length || !this.listing.total
+      // the key after the last label's adds the next one, as 1 adds the first
+      const isNext = number === labels.length + 1 && this.selection.size && !job;
+      return (labels.length && !isNext) || !this.listing.total
         ? this.toast.say(noLabelText(number), { canUndo: false })
         : this.labelbar.begin("", firstLabelText(this.selection.size));
     }

@@ -48,7 +48,7 @@ function commandOfPress(presses, event) {
   return presses.letter && isSingle && /\p{L}/u.test(key) ? { ...presses.letter, text: key } : null;
 }
 
-export const noLabelText = (number) => `There is no label ${number}.`;
+export const noLabelText = (number) => `There is no label ${number}. Press / to type one.`;
 
 // Return the presses of the arrow keys. `command` gets the name of the direction and whether Shift is pressed.
 export function arrowKeys(command) {
