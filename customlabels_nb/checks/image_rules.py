@@ -143,7 +143,9 @@ def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
         changed = code in ("IMAGE_CHANGED", "IMAGE_SIZE_CHANGED")
         lost = "" if changed else " Training ignores such images."
         message = f"{counted(len(rows), 'image')} of the {dataset.name} set: {text[0].lower()}{text[1:]}{lost}"
-        replace = "Restore the files" if code == "IMAGE_NOT_FOUND" else "Replace the files with intact ones"
+        replace = "Replace the files with intact ones"
+        if code == "IMAGE_NOT_FOUND":
+            replace = "Restore the files, find them in another folder with project.relocate(folder)"
         chosen = f"report.images_with({str(code)!r}, {dataset.name!r})"
         removal = f"project.remove({dataset.name!r}, {chosen})"
         removal = "project.remove_missing()" if code == "IMAGE_NOT_FOUND" else removal

@@ -98,6 +98,7 @@ IMPORT_FINDINGS = {
     "IMAGE_TYPE_UNSUPPORTED": "Images of this type are not supported. Convert the image to JPEG or PNG.",
     "IMAGE_TOO_LARGE": "The image has more pixels than the limit allows.",
     "IMAGE_UNUSABLE": "The image cannot be used.",
+    "IMAGE_MOVED": "The image is known, but its file is missing, and this file has the same content.",
     "IMAGE_CHANGED": "The content of the file has changed since the import. The labels of the image are kept.",
     "IMAGE_HAS_FRAMES": "The file has several pages or frames. The first one is used.",
     "IMAGE_SIZE_DIFFERS": "The annotations give another size of the image. Its boxes may not fit.",

@@ -46,20 +46,20 @@ class StoredNames:
             return image
         if not self._names or is_remote(image):
             return None
-        path = self._path(image)
+        path = self.path(image)
         places = [path, os.path.realpath(path)] if os.path.islink(path) else [path]
         alike = (name for place in places for name in self._by_place.get(self._place(place).casefold(), ()))
-        return next((name for name in alike if self._is_same(path, self._path(name))), None)
+        return next((name for name in alike if self._is_same(path, self.path(name))), None)
 
     @cached_property
     def _by_place(self) -> dict[str, list[str]]:
         by_place: dict[str, list[str]] = {}
         for name in self._names:
             if not is_remote(name):
-                by_place.setdefault(self._place(self._path(name)).casefold(), []).append(name)
+                by_place.setdefault(self._place(self.path(name)).casefold(), []).append(name)
         return by_place
 
-    def _path(self, image: str) -> str:
+    def path(self, image: str) -> str:
         return os.path.normpath(os.path.join(self._root, without_scheme(image)))
 
     def _place(self, path: str) -> str:
@@ -188,7 +188,7 @@ class Identification:
         own_copy = self._names.find(name_of_copy(image, content)) if self._options.copy else None
         same = self._contents.find(image, content, size)
         if own_copy or (same and same not in self._named and not keeps_content):
-            return own_copy or same, "known", False, None
+            return own_copy or same, "known", False, None if own_copy else self._moved(image, str(same))
         if not same and (other := self._contents_there.find(image, content, size)):
             kept = self._options.on_leak == "keep"
             self._arrived.setdefault(content, image)
@@ -207,6 +207,12 @@ class Identification:
         """Return an issue if the new content of a stored image is in the other split."""
         other = self._contents_there.find(image, content, None)
         return None if other is None else self._leak(image, other, kept=True)
+
+    def _moved(self, image: str, known_as: str) -> Issue | None:
+        if is_remote(image) or is_remote(known_as) or os.path.exists(self._names.path(known_as)):
+            return None
+        message = f"It is {known_as!r}, whose file is missing. To use this file instead: project.relocate(folder)."
+        return self._issue("IMAGE_MOVED", message, image)
 
     def _leak(self, image: str, other: str, *, kept: bool) -> Issue | None:
         if self._options.follow and not kept:

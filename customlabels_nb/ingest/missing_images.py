@@ -23,9 +23,8 @@ from customlabels_nb.store import Action, SqlStore, WriteResult
 
 _Mask = npt.NDArray[np.bool_]
 _ADVICE = (
-    "If it is on a disk, mount the disk. If the photos are somewhere else now, create a new project from the exported "
-    "labels, with cl.read_dataset(file, relocate={{{folder!r}: 'the new folder'}}). If they were deleted, remove them "
-    "with project.remove()."
+    "If it is on a disk, mount it. If the photos are somewhere else now, call project.relocate('the new folder'). "
+    "If they were deleted, remove them with project.remove()."
 )
 _OF_ZIP = "project.refresh() unpacks the zip file again, and keeps the labels."
 
@@ -78,7 +77,7 @@ def _missing_sources(store: SqlStore, root: Path, images: pd.DataFrame, missing:
         within, kind = (stored == name) & (paths != ""), kinds.get(name, "")
         folder = _folder_of(name, kind, paths[within].tolist())
         if folder and not _has_entries(folder):
-            advice = _OF_ZIP if kind == "zip" else _ADVICE.format(folder=folder)
+            advice = _OF_ZIP if kind == "zip" else _ADVICE
             yield MissingSource(folder, advice, within & missing)
 
 

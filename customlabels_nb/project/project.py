@@ -49,6 +49,7 @@ from customlabels_nb.ingest.missing_images import (
     refuse_missing_sources,
     remove_missing_images,
 )
+from customlabels_nb.ingest.moved_images import relocate_images
 from customlabels_nb.ingest.sources import (
     ImportOptions,
     OnDuplicate,
@@ -815,6 +816,29 @@ class Project(NameHints):
         chosen = [self._location.dataset(name) for name in (t.SPLITS if split is None else [t.check_split(split)])]
         with progress_bars(events, show=progress) as stream:
             return find_near_duplicates(chosen, files=self._store.files()[0], threshold=threshold, events=stream)
+
+    def relocate(self, folder: str | os.PathLike[str], *, note: str = "") -> int:
+        """Find the images whose files were moved or renamed in ``folder``, and return their number.
+
+        Files are recognised by their content, also in subfolders and under other names. The images keep their labels,
+        history and predictions, also in versions, and a folder that was moved as a whole is refreshed at its new place.
+
+        Raises
+        ------
+        InputError
+            If ``folder`` has none of the missing images.
+        NotAllowedError
+            If a version is being trained.
+
+        Examples
+        --------
+        >>> project.relocate(photos)  # no file is missing
+        0
+        """
+        place = local_path(folder, "folder")
+        if not place.is_dir():
+            raise InputError(f"folder={os.fspath(folder)!r} is not a folder.")
+        return relocate_images(self._store, self.root, place, self._action("relocate images", note))
 
     def remove_missing(self, *, confirm: bool = False, note: str = "") -> int:
         """Remove the images whose files were deleted, with their labels, and return their number.

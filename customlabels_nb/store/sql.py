@@ -211,14 +211,27 @@ class SqlStore:
                 connection.execute(delete(schema.job_slots).where(slot.state == "held", slot.slot < 0))
                 connection.execute(update(schema.job_slots).where(slot.state == "held").values(schema.REOPENED))
 
-    def rename_images(self, names: Mapping[str, str]) -> None:
+    def rename_images(
+        self,
+        names: Mapping[str, str],
+        *,
+        sources: Mapping[str, str] | None = None,
+        action: Action | None = None,
+        count: int = 0,
+    ) -> None:
         """Rename images everywhere in the store, including history, snapshots, findings and settings.
 
-        Used for copies of a project. No action is recorded, and revisions are kept.
+        Revisions are kept. ``sources`` has the new names of folders that were added. In copies of a project, no action
+        is recorded.
         """
         payloads = ("before", "after", "undo")
-        m, h, s = schema.meta.c, schema.history.c, schema.snapshots.c
+        m, h, s, i, d = (schema.meta.c, schema.history.c, schema.snapshots.c, schema.images.c, schema.datasets.c)
         with self._database.write() as connection:
+            for old, new in (sources or {}).items():
+                connection.execute(update(schema.images).where(i.source == old).values(source=new))
+            for split, kept in fetch(connection, select(d.split, d.sources)) if sources else ():
+                renamed = dump_json(_renamed(load_json(kept, []), sources or {}))
+                connection.execute(update(schema.datasets).where(d.split == split).values(sources=renamed))
             for table, column in ((schema.images, "image"), (schema.job_tasks, "image"), (schema.issues, "where")):
                 rows = fetch(connection, select(table.c[column], table.c.id))
                 update_rows(connection, table, (column,), [(names[name], id_) for name, id_ in rows if name in names])
@@ -231,8 +244,12 @@ class SqlStore:
                 update_rows(connection, schema.history, payloads, [(*renamed, id_)])
             for (id_,) in connection.execute(select(s.id)).all():
                 content = unpack(connection.scalar(select(s.content).where(s.id == id_)))
-                content["images"]["image"] = _renamed(content["images"]["image"], names)
+                for column, renames in (("image", names), ("source", sources or {})):
+                    content["images"][column] = _renamed(content["images"][column], renames)
                 update_rows(connection, schema.snapshots, ("content",), [(pack(content), id_)])
+            if action is not None:
+                note_image_change(connection)
+                record(connection, action, count=count, after={"images": list(names.values())})
 
     @property
     def location(self) -> tuple[str, str | None]:

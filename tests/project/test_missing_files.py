@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -140,3 +141,59 @@ def test_the_unpacked_images_of_a_zip_file_come_back_with_refresh(tmp_path: Path
     assert project.remove_missing(confirm=True) == 0
     project.refresh(progress=False)
     assert project.embed(progress=False).empty
+
+
+def test_moved_photos_are_found_by_content_with_all_that_is_known_of_them(
+    project: cl.Project, folder: Path, tmp_path: Path
+) -> None:
+    removed = Path(project.train_set.images["image"].iat[-1])
+    project.remove("train", str(removed))
+    model = project.train(progress=False)
+    labels = {Path(image).name + label for image, label in project.train_set.annotations[["image", "label"]].values}
+    before = model.evaluate().per_image
+    project.snapshots.take("before")
+    folder.rename(tmp_path / "new place")
+    new = tmp_path / "new place"
+    next(new.glob("apple/*")).rename(new / "renamed.jpg")
+    with pytest.raises(InputError, match=re.escape("call project.relocate('the new folder')")):
+        project.train(progress=False)
+    assert "project.relocate(folder)" in repr(project.check())
+    codes = project.add_images(new, progress=False).issues["code"].tolist()
+    assert set(codes) == {"IMAGE_MOVED", "LEAK_BETWEEN_SPLITS"}
+    project.undo()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="has none of the 15 images whose files are missing"):
+        project.relocate(tmp_path / "empty")
+    assert project.relocate(new) == 15
+    assert project.relocate(new) == 0
+    images = images_of(project)["image"]
+    assert all(Path(image).is_file() for image in images)
+    assert str(new / "renamed.jpg") in images.tolist()
+    renamed = {Path(i).name + label for i, label in project.train_set.annotations[["image", "label"]].values}
+    assert len(renamed & labels) >= len(labels) - 1
+    after = model.evaluate().per_image
+    assert sorted(after["predicted"]) == sorted(before["predicted"])
+    assert set(after["image"]) <= set(images)
+    assert project.snapshots.diff("before").empty
+    report = project.refresh()  # the folder is read at its new place, and the removed image does not come back
+    assert (report.images.empty, report.removed, len(report.issues)) == (
+        True,
+        [str(new / removed.relative_to(folder))],
+        0,
+    )
+    assert project.history["what"].iat[0] == "relocate images"
+    project.train(progress=False)
+
+
+def test_copies_and_other_photos_do_not_take_the_place_of_a_missing_one(
+    project: cl.Project, folder: Path, tmp_path: Path
+) -> None:
+    image = Path(project.train_set.images["image"].iat[0])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / image.name).write_bytes(image.read_bytes() + b"edited")
+    image.unlink()
+    with pytest.raises(InputError, match="edited files are not found"):
+        project.relocate(elsewhere)
+    with pytest.raises(InputError, match="is not a folder"):
+        project.relocate(tmp_path / "nothing")
