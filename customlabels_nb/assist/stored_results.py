@@ -165,6 +165,11 @@ def read_results(root: Path) -> AssistResults | None:
         return None
 
 
+def forget_results(root: Path) -> None:
+    """Delete the stored results, which name images that have other names now. The next training computes them."""
+    (root / _FILE).unlink(missing_ok=True)
+
+
 def _packed(table: pd.DataFrame) -> dict[str, Any]:
     """Convert a table to lists by column, with the dtypes, because labels such as "1" would become numbers."""
     values = {name: column.astype(object).where(column.notna(), None).tolist() for name, column in table.items()}

@@ -20,6 +20,7 @@ from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.assist.assistant import Assist
+from customlabels_nb.assist.stored_results import forget_results
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
@@ -49,7 +50,6 @@ from customlabels_nb.ingest.missing_images import (
     refuse_missing_sources,
     remove_missing_images,
 )
-from customlabels_nb.ingest.moved_images import relocate_images
 from customlabels_nb.ingest.sources import (
     ImportOptions,
     OnDuplicate,
@@ -71,6 +71,7 @@ from customlabels_nb.project.labels import Labels
 from customlabels_nb.project.lifecycle import delete_project, refuse_if_busy, rename_project
 from customlabels_nb.project.location import ProjectLocation, check_task, new_version_name
 from customlabels_nb.project.model import Model, require_confirmation
+from customlabels_nb.project.moved_images import relocate_images
 from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.snapshots import Snapshots
 from customlabels_nb.project.tags import Tags
@@ -822,6 +823,7 @@ class Project(NameHints):
 
         Files are recognised by their content, also in subfolders and under other names. The images keep their labels,
         history and predictions, also in versions, and a folder that was moved as a whole is refreshed at its new place.
+        The results of :attr:`assist` are computed by its next training. This cannot be undone with :meth:`undo`.
 
         Raises
         ------
@@ -838,7 +840,10 @@ class Project(NameHints):
         place = local_path(folder, "folder")
         if not place.is_dir():
             raise InputError(f"folder={os.fspath(folder)!r} is not a folder.")
-        return relocate_images(self._store, self.root, place, self._action("relocate images", note))
+        found = relocate_images(self._store, self.root, place, self._action("relocate images", note))
+        if found:
+            forget_results(self.root)
+        return found
 
     def remove_missing(self, *, confirm: bool = False, note: str = "") -> int:
         """Remove the images whose files were deleted, with their labels, and return their number.

@@ -229,9 +229,9 @@ class SqlStore:
         with self._database.write() as connection:
             for old, new in (sources or {}).items():
                 connection.execute(update(schema.images).where(i.source == old).values(source=new))
-            for split, kept in fetch(connection, select(d.split, d.sources)) if sources else ():
-                renamed = dump_json(_renamed(load_json(kept, []), sources or {}))
-                connection.execute(update(schema.datasets).where(d.split == split).values(sources=renamed))
+            for split, listed in fetch(connection, select(d.split, d.sources)) if sources else ():
+                places = dump_json(_renamed(load_json(listed, []), sources or {}))
+                connection.execute(update(schema.datasets).where(d.split == split).values(sources=places))
             for table, column in ((schema.images, "image"), (schema.job_tasks, "image"), (schema.issues, "where")):
                 rows = fetch(connection, select(table.c[column], table.c.id))
                 update_rows(connection, table, (column,), [(names[name], id_) for name, id_ in rows if name in names])

@@ -7,6 +7,7 @@ import pickle
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -79,7 +80,7 @@ def test_no_name_is_listed_twice_for_a_class() -> None:
 
 
 def test_calls_with_wrong_arguments_name_the_right_ones(tmp_path: Path) -> None:
-    project = cl.create_project("rooms", tmp_path)
+    project: Any = cl.create_project("rooms", tmp_path)
     calls = {
         "Project.train() has no argument 'budjet'. Did you mean 'budget'?": lambda: project.train(budjet="1s"),
         "Project.train() has no argument 'epochs'. Did you mean 'steps'?": lambda: project.train(epochs=3),
@@ -87,7 +88,7 @@ def test_calls_with_wrong_arguments_name_the_right_ones(tmp_path: Path) -> None:
         "Labels.rename() missing 1 required positional argument: 'new'. Call it as rename(label, new).": (
             lambda: project.labels.rename("a")
         ),
-        "create_project() has no argument 'nme'. Did you mean 'name'?": lambda: cl.create_project(nme="a"),
+        "create_project() has no argument 'nme'. Did you mean 'name'?": lambda: cl.create_project(nme="a"),  # type: ignore[call-arg],
     }
     for message, call in calls.items():
         with pytest.raises(TypeError) as caught:
@@ -95,12 +96,12 @@ def test_calls_with_wrong_arguments_name_the_right_ones(tmp_path: Path) -> None:
         assert isinstance(caught.value, ArgumentError)
         assert str(caught.value) == message
     with pytest.raises(TypeError) as caught:  # an error of the code that a function calls stays what it is
-        project.train_set.filter(lambda images: len(3))  # type: ignore[arg-type]
+        project.train_set.filter(lambda images: len(3))
     assert not isinstance(caught.value, ArgumentError)
 
 
 def test_names_that_need_no_call_say_so(tmp_path: Path) -> None:
-    project = cl.create_project("rooms", tmp_path)
+    project: Any = cl.create_project("rooms", tmp_path)
     with pytest.raises(UnknownNameError, match="Every change is saved at once"):
         project.save()
     with pytest.raises(UnknownNameError, match=re.escape("Use project.train_set.images.")):

@@ -164,7 +164,11 @@ def test_moved_photos_are_found_by_content_with_all_that_is_known_of_them(
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="has none of the 15 images whose files are missing"):
         project.relocate(tmp_path / "empty")
+    results = project.root / "cache" / "assist" / "results.npz"
+    results.parent.mkdir(parents=True)
+    results.touch()
     assert project.relocate(new) == 15
+    assert not results.exists()
     assert project.relocate(new) == 0
     images = images_of(project)["image"]
     assert all(Path(image).is_file() for image in images)
