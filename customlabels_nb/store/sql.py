@@ -225,13 +225,9 @@ class SqlStore:
         is recorded.
         """
         payloads = ("before", "after", "undo")
-        m, h, s, i, d = (schema.meta.c, schema.history.c, schema.snapshots.c, schema.images.c, schema.datasets.c)
+        m, h, s = schema.meta.c, schema.history.c, schema.snapshots.c
         with self._database.write() as connection:
-            for old, new in (sources or {}).items():
-                connection.execute(update(schema.images).where(i.source == old).values(source=new))
-            for split, listed in fetch(connection, select(d.split, d.sources)) if sources else ():
-                places = dump_json(_renamed(load_json(listed, []), sources or {}))
-                connection.execute(update(schema.datasets).where(d.split == split).values(sources=places))
+            _rename_sources(connection, sources or {})
             for table, column in ((schema.images, "image"), (schema.job_tasks, "image"), (schema.issues, "where")):
                 rows = fetch(connection, select(table.c[column], table.c.id))
                 update_rows(connection, table, (column,), [(names[name], id_) for name, id_ in rows if name in names])
@@ -1116,6 +1112,15 @@ def _copy_rows(database: Database, copy: Database) -> None:
             for part in result.partitions(_COPIED_AT_ONCE):
                 rows = [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in part]
                 insert_rows(connection, table, columns, rows)
+
+
+def _rename_sources(connection: Connection, sources: Mapping[str, str]) -> None:
+    i, d = schema.images.c, schema.datasets.c
+    for old, new in sources.items():
+        connection.execute(update(schema.images).where(i.source == old).values(source=new))
+    for split, listed in fetch(connection, select(d.split, d.sources)) if sources else ():
+        places = dump_json(_renamed(load_json(listed, []), sources))
+        connection.execute(update(schema.datasets).where(d.split == split).values(sources=places))
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
