@@ -92,7 +92,10 @@ class ImportReport(ShownWithTable):
             return f"{', '.join(parts)}: {self.issues['where'].iat[0]}: {self.issues['message'].iat[0]}"
         if len(self.issues):
             parts.append(f"{counted(len(self.issues), 'issue')}, see .issues")
-        return ", ".join(parts) + "."
+        moved = int((self.issues["code"] == "IMAGE_MOVED").sum())
+        were = counted(moved, "file was", "files were")
+        advice = f" {were} moved: project.relocate(folder) takes the new place." if moved else ""
+        return ", ".join(parts) + "." + advice
 
 
 class RefreshReport(ShownWithTable):

@@ -191,7 +191,10 @@ test("a digit without a label says so, and Accept never goes to the next image",
   assert.equal(commands.accept(), false);
   Object.assign(screen.changes, { prediction: 3, picked: { label: "pear" } });
   assert.equal(commands.accept(), true);
-  assert.deepEqual([screen.done, screen.isTurning], [["There is no label 2. Press / to type one.", "pear"], false]);
+  assert.deepEqual(
+    [screen.done, screen.isTurning],
+    [["There is no label 2. Press / to type one.", "pear"], false],
+  );
 });
 
 test("an image is opened after all if the list that was to replace it does not arrive", async () => {

@@ -422,7 +422,11 @@ test("a key without a label is explained", () => {
     const { page, said, of } = opened({ Kind });
     Object.assign(page.info, { labels: [{ label: "fig" }], review: { left: 0, done: 0 } });
     Kind.prototype.actions.call(page, { do: "label", number: 9 }).label();
-    assert.deepEqual([said, of("edit")], [["There is no label 9. Press / to type one."], []], Kind.name);
+    assert.deepEqual(
+      [said, of("edit")],
+      [["There is no label 9. Press / to type one."], []],
+      Kind.name,
+    );
     page.info.read_only = true;
     Kind.prototype.actions.call(page, { do: "label", number: 9 }).label();
     assert.equal(said.length, 1);

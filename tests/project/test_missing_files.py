@@ -158,8 +158,9 @@ def test_moved_photos_are_found_by_content_with_all_that_is_known_of_them(
     with pytest.raises(InputError, match=re.escape("call project.relocate('the new folder')")):
         project.train(progress=False)
     assert "project.relocate(folder)" in repr(project.check())
-    codes = project.add_images(new, progress=False).issues["code"].tolist()
-    assert set(codes) == {"IMAGE_MOVED", "LEAK_BETWEEN_SPLITS"}
+    added = project.add_images(new, progress=False)
+    assert set(added.issues["code"]) == {"IMAGE_MOVED", "LEAK_BETWEEN_SPLITS"}
+    assert "11 files were moved: project.relocate(folder) takes the new place." in repr(added)
     project.undo()
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="has none of the 15 images whose files are missing"):
