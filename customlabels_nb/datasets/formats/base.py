@@ -126,6 +126,12 @@ class Format:
     on_lines: bool = False
     need_copies: str = ""
 
+    def holds_own(self, images: pd.DataFrame, name: str) -> bool:
+        """Check whether a column of the images table survives as far as it is one of the user's."""
+        if name in t.IMAGE_COLUMNS or name in self.columns:
+            return True
+        return self.holds_column is not None and self.holds_column(images, name)
+
 
 @dataclass
 class NotImported:
@@ -361,12 +367,7 @@ def _held(contents: Contents, format_: Format) -> dict[str, list[str]]:
         **{what: images.loc[there, "image"].tolist() for what, there in of_images.items()},
         "labels": [label for label in contents.labels if label not in used],
         "label_order": [label for label, number in zip(in_order, sorted(used), strict=True) if label != number],
-        "columns": [
-            name
-            for name in images.columns
-            if name not in t.IMAGE_COLUMNS and name not in format_.columns
-            if format_.holds_column is None or not format_.holds_column(images, name)
-        ],
+        "columns": [name for name in images.columns if not format_.holds_own(images, name)],
         "predictions": contents.predictions["image"].tolist(),
         "notes": [name for name in images.attrs if name not in format_.notes],
     }
