@@ -116,6 +116,8 @@ def _how_to_convert_columns(frame: pd.DataFrame, name: str, missing: str) -> str
             f" If the columns {', '.join(map(repr, boxes))} are boxes in pixels, rename them to left, top, width and "
             "height, or to xmin, ymin, xmax and ymax."
         )
+    if missing == "confidence":
+        return " For answers without confidences, such as those of a person, use .assign(confidence=1.0)."
     return ""
 
 

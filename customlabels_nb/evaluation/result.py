@@ -552,7 +552,10 @@ def task_of(truth: pd.DataFrame, predictions: pd.DataFrame) -> str:
 def evaluation_notes(
     outcomes: Outcomes, per_label: pd.DataFrame, decision: float | Mapping[str, float] | str
 ) -> list[str]:
-    notes = [*_about_thresholds(outcomes, decision, per_label["threshold"].to_numpy()), *_about_confidences(outcomes)]
+    notes = [
+        *_about_thresholds(outcomes, decision, per_label["threshold"].to_numpy()),
+        *_about_confidences(outcomes, decision),
+    ]
     if isinstance(outcomes, Boxes):
         notes += _about_matching(outcomes)
     never = "no image has {} as its most confident label." if decision == MOST_CONFIDENT else _NEVER_REACHED
@@ -595,9 +598,16 @@ def _about_thresholds(
             yield f"Only one test image has {names}. The threshold for that image comes from the other labels."
 
 
-def _about_confidences(outcomes: Outcomes) -> Iterator[str]:
+def _about_confidences(outcomes: Outcomes, decision: float | Mapping[str, float] | str) -> Iterator[str]:
     """Say that all confidences are 1, as those of a dataset whose file has none, or has them under another name."""
     if outcomes.known.any() and outcomes.all_certain:
+        if isinstance(outcomes, Scores) and decision == MOST_CONFIDENT:
+            several = outcomes.given.sum(axis=1) > 1
+            if several.any():
+                yield (
+                    f"{int(several.sum())} of {len(outcomes.images)} test images have several answers with the same "
+                    f"confidence. Only the first in the order of the labels counts: {quoted(outcomes.images[several], 3)}."
+                )
         yield (
             "All predictions have a confidence of 1, so average precision, curves and calibration say little. If the "
             "predictions have confidences, name their column 'confidence'."

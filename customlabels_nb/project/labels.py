@@ -80,11 +80,11 @@ class Labels(NameHints):
     def __contains__(self, label: object) -> bool:
         return label in set(self)
 
-    def add(self, label: str, *, color: str | None = None, review: bool = False) -> None:
+    def add(self, label: str, *, color: str | None = None, review: bool = False, exist_ok: bool = False) -> None:
         """Add a label at the end, with the given color, such as ``"#c8553d"``, or the next palette color.
 
         With ``review=True``, images that are already labelled get the status "needs_review", as the new label may apply
-        to them.
+        to them. With ``exist_ok=True``, nothing happens if the label exists, so that a cell can be run again.
 
         Examples
         --------
@@ -92,7 +92,11 @@ class Labels(NameHints):
         >>> list(project.labels)
         ['bathroom', 'bedroom', 'garden', 'kitchen']
         """
-        self._store.add_labels([(label, color)], Action("add label", settings.user), review=review)
+        try:
+            self._store.add_labels([(label, color)], Action("add label", settings.user), review=review)
+        except LabelError:
+            if not exist_ok or label not in self:
+                raise
         change_signal.notify(self._location.root)
 
     def add_from(self, source: str | os.PathLike[str] | Dataset | Labels, *, review: bool = False) -> list[str]:

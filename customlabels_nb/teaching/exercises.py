@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from numbers import Real
 from traceback import walk_tb
 from typing import Any
 
@@ -125,8 +126,8 @@ class Exercises:
         if _same(answer, right):
             self._right[number] = True
             return ExerciseResult("✅ **Right.**", "1")
-        hint = next((f"Hint: {text}" for wrong, text in hints if _recognised(answer, wrong)), None)
-        advice = hint or "Read the text above the exercise again."
+        hint = next((text for wrong, text in hints if _recognised(answer, wrong)), _about_notation(answer, right))
+        advice = f"Hint: {hint}" if hint else "Read the text above the exercise again."
         return ExerciseResult(f"🤔 **Not quite.** You have {_code(repr(answer))}. Expected: {expected}. {advice}", "0")
 
     def _what_is_missing(self, name: str, expected: str) -> str:
@@ -175,6 +176,22 @@ def _same(answer: Any, right: Any) -> bool:
             return len(answer) == len(right) and all(map(_same, answer, right))
         return not isinstance(answer, str) and abs(float(answer) - float(right)) < TOLERANCE
     return False
+
+
+def _about_notation(answer: Any, right: Any) -> str:
+    """Return what is wrong with how a number is written, or an empty string. It may be wrong in other ways, too."""
+    if isinstance(right, str | set | frozenset):
+        return ""
+    wanted = list(right) if isinstance(right, Collection) else [right]
+    if isinstance(answer, tuple) and len(answer) == 2 * len(wanted) and all(isinstance(part, int) for part in answer):
+        return "Write decimal numbers with a point: 0.5 instead of 0,5."
+    given = list(answer) if isinstance(answer, list | tuple) else [answer]
+    if any(isinstance(part, str) for part in given):
+        return "Write numbers without quotes."
+    fractions = all(isinstance(value, Real) and 0 <= value <= 1 for value in wanted) and any(wanted)
+    if fractions and _same([part / 100 for part in given if isinstance(part, Real)], wanted):
+        return "Divide percentages by 100."
+    return ""
 
 
 def _recognised(answer: Any, wrong: Any) -> bool:

@@ -41,6 +41,7 @@ c = get_config()
 c.CourseDirectory.source_directory = "{SOLUTION}"
 c.CourseDirectory.release_directory = "{STUDENT}"
 c.ClearSolutions.code_stub = {{"python": ""}}
+c.Execute.timeout = 180  # seconds for a cell: with nbgrader's 30, a busy computer takes points from right answers
 '''
 
 

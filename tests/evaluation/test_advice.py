@@ -79,6 +79,25 @@ def test_a_label_that_is_always_confused_is_named_once() -> None:
     assert kinds(single(truth, says).advice)[:2] == ["confusion", "never_found"]
 
 
+def test_answers_without_confidences_are_neither_overconfident_nor_doubts() -> None:
+    truth = np.repeat(FRUIT, 30)
+    answers = truth.copy()
+    answers[:2], answers[40:48] = "pear", "fig"
+    tables = [pd.DataFrame({"image": [f"{i}.jpg" for i in range(90)], "label": labels}) for labels in (truth, answers)]
+    for confidence, more in ((0.999, {"label_error", "over_confident"}), (1.0, set())):
+        found = evaluate(tables[0], tables[1].assign(confidence=confidence), task="single-label").advice
+        assert {"confusion", *more} <= {*kinds(found)}
+        assert more or not {"label_error", "over_confident"} & {*kinds(found)}
+
+
+def test_labels_that_differ_in_capitals_are_to_be_merged() -> None:
+    truth, says = right()
+    says[:10] = [(3, 0.9)] * 10
+    (item,) = single(truth, says, [*FRUIT, "Apple"]).advice.about("confusion")
+    assert tells(item.text, "apple", "Apple", 10, 30, "merge")
+    assert "Add training images" not in item.text
+
+
 # -- single errors --------------------------------------------------------------------------------------
 def test_confident_contradictions_are_suspected_label_errors() -> None:
     truth, says = right(sure=0.8)

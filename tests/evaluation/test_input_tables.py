@@ -154,7 +154,11 @@ def test_images_without_common_names_are_reported() -> None:
     ("change", "error", "words"),
     [
         ({"truth": TRUTH.drop(columns="label")}, TableError, "truth must have a column 'label'"),
-        ({"predictions": PREDICTIONS.drop(columns="confidence")}, TableError, "must have a column 'confidence'"),
+        (
+            {"predictions": PREDICTIONS.drop(columns="confidence")},
+            TableError,
+            "column 'confidence'.*assign\\(confidence=1.0",
+        ),
         ({"truth": [("a.jpg", "apple")]}, InputError, "truth must be a DataFrame"),
         ({"truth": pd.concat([TRUTH, TRUTH["label"]], axis=1)}, TableError, "truth has two columns 'label'"),
         ({"truth": TRUTH.assign(image=None)}, TableError, "'image' of truth has missing values"),
@@ -434,6 +438,19 @@ def test_confidences_that_are_all_1_are_noted() -> None:
         assert not any("confidence of 1" in note for note in cl.evaluate(truth, predictions).notes)
         notes = cl.evaluate(truth, predictions.assign(confidence=1)).notes
         assert any("All predictions have a confidence of 1" in note and "'confidence'" in note for note in notes)
+
+
+def test_several_answers_for_an_image_without_confidences_are_noted() -> None:
+    truth = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "label": ["pear", "apple"]})
+    answers = pd.DataFrame({"image": ["1.jpg", "1.jpg", "2.jpg"], "label": ["pear", "apple", "apple"]})
+    report = cl.evaluate(truth, answers.assign(confidence=1))
+    assert report.metric("accuracy") == 0.5
+    assert "1 of 2 test images have several answers" in report.notes[0]
+    assert "'1.jpg'" in report.notes[0]
+    others = [(answers.iloc[1:], {}), (answers, {"thresholds": 0.5})]
+    for given, options in others:
+        notes = cl.evaluate(truth, given.assign(confidence=1), **options).notes
+        assert not any("several answers" in note for note in notes)
 
 
 def test_corners_in_the_columns_of_a_size_are_noted() -> None:

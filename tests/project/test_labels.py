@@ -101,6 +101,18 @@ def test_repr_shortens_many_labels(project: cl.Project) -> None:
     assert "\x1b" not in shown
 
 
+def test_adding_a_label_again_is_refused_or_does_nothing(project: cl.Project) -> None:
+    project.labels.add("fig", color="#010203", exist_ok=True)
+    before, actions = project.labels.to_frame(), len(project.history)
+    with pytest.raises(LabelError, match="'fig' already exists"):
+        project.labels.add("fig")
+    project.labels.add("fig", color="#040506", exist_ok=True)
+    assert project.labels.to_frame().equals(before)
+    assert len(project.history) == actions
+    with pytest.raises(LabelError):
+        project.labels.add("", exist_ok=True)
+
+
 def test_labels_are_added_from_another_project_as_one_action(project: cl.Project, tmp_path: Path) -> None:
     other = cl.create_project("other", tmp_path)
     for name in ("pear", HOSTILE):

@@ -39,6 +39,31 @@ def test_wrong_answer_message_names_answer_and_expectation(answer: object, right
     assert ask(answer, right).startswith(f"🤔 **Not quite.** You have `{answer!r}`. Expected: it.")
 
 
+@pytest.mark.parametrize(
+    ("answer", "right", "hint"),
+    [
+        ((0, 63), 5 / 8, "with a point: 0.5 instead of 0,5"),
+        ((0, 97, 0, 49), (0.97, 0.49), "with a point"),
+        ("5/8", 5 / 8, "without quotes"),
+        (("5", 0), (5, 0), "without quotes"),
+        (62.5, np.float64(5 / 8), "Divide percentages by 100"),
+        (62, 5 / 8, "Divide percentages by 100"),
+        ((97, 49), (0.97, 0.49), "Divide percentages by 100"),
+        (0.5, 5 / 8, ""),
+        (500, 5, ""),
+        ((1, 2), 3 / 8, "with a point"),
+        ((5, 3), (5, 0), ""),
+        (2, "table", ""),
+        (0, 0.0, ""),
+    ],
+)
+def test_numbers_in_another_notation_get_a_hint(answer: object, right: object, hint: str) -> None:
+    said = ask(answer, right)
+    assert hint in said
+    assert ("Hint: " in said) == bool(hint)
+    assert "Hint: mine" in ask(answer, right, hints=[(lambda _: True, "mine")]) or said == "✅ **Right.**"
+
+
 def test_code_that_fails_and_missing_answers_are_explained() -> None:
     assert "**Your code stopped** with `ZeroDivisionError: division by zero`" in ask(0, 1, apply=lambda x: 1 / x)
     assert "Not answered yet" in ask(lambda: ..., [1], apply=lambda function: [function()])

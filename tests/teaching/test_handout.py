@@ -15,6 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from traitlets.config.loader import PyFileConfigLoader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
@@ -233,6 +234,13 @@ def test_the_command_writes_labs_of_ones_own(tmp_path: Path, capsys: pytest.Capt
     for name in ("bad.ipynb", "none.ipynb"):
         assert main(["handout", str(tmp_path / "other"), str(tmp_path / name)]) == 2
         assert name in capsys.readouterr().err
+
+
+def test_a_busy_computer_has_time_for_each_cell(tmp_path: Path) -> None:
+    write_handout(tmp_path / "course", [notebooks_folder() / "13_lab_boxes.ipynb"])
+    execute = pytest.importorskip("nbgrader.preprocessors").Execute
+    config = PyFileConfigLoader("nbgrader_config.py", str(tmp_path / "course")).load_config()
+    assert execute(config=config).timeout >= 120 > execute().timeout
 
 
 @pytest.mark.thorough

@@ -281,9 +281,16 @@ def confusion_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
                 "and check whether their labels are right."
             )
         images = images.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
+        call = case.look(images)
+        if truth.casefold() == predicted.casefold():
+            text = (
+                f"{truth} is predicted as {predicted} in {share}. The two names differ only in capitals: if they mean "
+                "the same, merge the labels and train again."
+            )
+            call = case.code(f"{case.project}.labels.merge({predicted!r}, into={truth!r})") if case.project else call
         there, here = case.each([truth] * number), case.each([predicted] * back)
         gain = case.gain(tp=there + here, fn=-there - here, fp=-case.each([predicted] * number + [truth] * back))
-        yield AdviceItem("confusion", text, (truth, predicted), images, case.look(images), gain)
+        yield AdviceItem("confusion", text, (truth, predicted), images, call, gain)
 
 
 def _targets(case: Case) -> dict[str, int]:
@@ -432,6 +439,8 @@ def _iou_with_own(case: Case) -> FloatArray:
 
 def _doubted(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
     """Select the predictions whose confidence is so high that the ground truth is doubtful, see :func:`_least_sure`."""
+    if case.outcomes.all_certain:
+        return rows.head(0)  # answers without confidences, such as those of a person
     least = dict(zip(case.labels, _least_sure(case).tolist(), strict=True))
     return rows[rows["confidence"] >= rows["predicted"].map(least).astype("float64")]
 
@@ -911,7 +920,7 @@ def interval_advice(case: Case) -> Iterator[AdviceItem]:
 def confidence_advice(case: Case) -> Iterator[AdviceItem]:
     """Warn if confidences are higher than the share of correct predictions."""
     confidence, right = _answers(case)
-    if len(confidence) < LEAST_PREDICTIONS:
+    if len(confidence) < LEAST_PREDICTIONS or case.outcomes.all_certain:  # certain: answers without confidences
         return
     gap = float(confidence.mean() - right.mean())
     error = float(np.sqrt((confidence * (1 - confidence)).sum())) / len(confidence)
