@@ -604,9 +604,10 @@ def _about_confidences(outcomes: Outcomes, decision: float | Mapping[str, float]
         if isinstance(outcomes, Scores) and decision == MOST_CONFIDENT:
             several = outcomes.given.sum(axis=1) > 1
             if several.any():
+                number, names = int(several.sum()), quoted(outcomes.images[several], 3)
                 yield (
-                    f"{int(several.sum())} of {len(outcomes.images)} test images have several answers with the same "
-                    f"confidence. Only the first in the order of the labels counts: {quoted(outcomes.images[several], 3)}."
+                    f"{number} of {len(outcomes.images)} test images have several answers with the same confidence. Only "
+                    f"the first in the order of the labels counts: {names}."
                 )
         yield (
             "All predictions have a confidence of 1, so average precision, curves and calibration say little. If the "

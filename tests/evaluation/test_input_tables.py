@@ -447,9 +447,8 @@ def test_several_answers_for_an_image_without_confidences_are_noted() -> None:
     assert report.metric("accuracy") == 0.5
     assert "1 of 2 test images have several answers" in report.notes[0]
     assert "'1.jpg'" in report.notes[0]
-    others = [(answers.iloc[1:], {}), (answers, {"thresholds": 0.5})]
-    for given, options in others:
-        notes = cl.evaluate(truth, given.assign(confidence=1), **options).notes
+    for first, thresholds in ((1, None), (0, 0.5)):
+        notes = cl.evaluate(truth, answers[first:].assign(confidence=1), thresholds=thresholds).notes
         assert not any("several answers" in note for note in notes)
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from traitlets.config.loader import PyFileConfigLoader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
+from traitlets.config.loader import PyFileConfigLoader
 
 from customlabels_nb.cli import main
 from customlabels_nb.datasets.formats.staging import Staged
