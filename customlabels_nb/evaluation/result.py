@@ -606,8 +606,8 @@ def _about_confidences(outcomes: Outcomes, decision: float | Mapping[str, float]
             if several.any():
                 number, names = int(several.sum()), quoted(outcomes.images[several], 3)
                 yield (
-                    f"{number} of {len(outcomes.images)} test images have several answers with the same confidence. Only "
-                    f"the first in the order of the labels counts: {names}."
+                    f"{number} of {len(outcomes.images)} test images have several answers with the same confidence. "
+                    f"Only the first in the order of the labels counts: {names}."
                 )
         yield (
             "All predictions have a confidence of 1, so average precision, curves and calibration say little. If the "
