@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
+import customlabels_nb as cl
 from customlabels_nb.user_settings import settings
 from tests.conftest import ROOT
 from tests.inference.videos import write_video
@@ -22,6 +24,7 @@ from tests.project.conftest import draw
 README = (ROOT / "README.md").read_text("utf-8")
 GET_STARTED = (ROOT / "docs" / "get_started.md").read_text("utf-8")
 JOBS = (ROOT / "docs" / "jobs.md").read_text("utf-8")
+TEACHING = (ROOT / "docs" / "teaching.md").read_text("utf-8")
 TOUR = (ROOT / "docs" / "tour.md").read_text("utf-8")
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 PACKAGE = ROOT / "customlabels_nb"
@@ -81,6 +84,34 @@ def test_the_python_of_the_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len((tmp_path / "found.jsonl").read_text().splitlines()) == 3
     assert (tmp_path / "out" / "clip.mp4.json").is_file()
     assert len(variables["boards"]) == 1
+
+
+def test_the_python_of_the_page_about_teaching_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("photos", "hidden"):
+        for number in range(8):
+            draw(tmp_path / folder / f"p{number}.png", number % 2, number + 50 * (folder == "hidden"))
+    key = pd.DataFrame({"image": [f"p{number}.png" for number in range(8)], "label": ["apple", "orange"] * 4})
+    key.to_csv(tmp_path / "key.csv", index=False)
+    key.to_csv(tmp_path / "hidden.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    project = cl.create_project("fruit", task="single-label")
+    project.add_images("photos", progress=False)
+    labels = key.assign(image="photos/" + key["image"])
+    (tmp_path / "handed_in").mkdir()
+    monkeypatch.setattr(settings, "user", "anna")
+    project.update("train", labels.assign(label=["apple", "apple", *labels["label"][2:]]))
+    model = project.train(budget="5s", progress=False)  # moves images to the test set
+    exec(next(block for block in code_blocks("py", TEACHING) if '"anna.csv"' in block), {"project": project})  # noqa: S102
+    shutil.move("anna.csv", "handed_in")
+    (tmp_path / "models").mkdir()
+    shutil.make_archive("models/anna", "zip", model.folder)
+    (tmp_path / "handed_in" / "ben.csv").write_text("")
+
+    variables = run_python(TEACHING, tmp_path, monkeypatch)
+    assert variables["rows"] == [{"file": "anna", "labelled by": "anna", "right": 7 / 8}]
+    mixed_up = variables["reports"]["anna"].confusion_matrix.confusions()
+    assert mixed_up[["truth", "predicted"]].to_numpy().tolist() == [["orange", "apple"]]
+    assert list(variables["scores"]) == ["anna"]
 
 
 def test_the_python_of_the_page_about_jobs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
