@@ -24,6 +24,11 @@ def after_precision_recall_table(ns):
     assert area == pytest.approx(ns["row"]["average_precision"]), "'The area under the curve'"
 
 
+def after_known(ns):
+    known, new = _metrics(ns["known"]), _metrics(ns["report"])
+    assert known["f1"] > new["f1"], "'A model is better on the photos that it was trained on'"
+
+
 def after_honest(ns):
     assert ns["compared"].loc["f1", "cross-validated"] < ns["compared"].loc["f1", "assumed"], "'look better'"
 
