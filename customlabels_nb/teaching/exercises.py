@@ -188,7 +188,7 @@ def _about_notation(answer: Any, right: Any) -> str:
     given = list(answer) if isinstance(answer, list | tuple) else [answer]
     if any(isinstance(part, str) for part in given):
         return "Write numbers without quotes."
-    fractions = all(isinstance(value, Real) and 0 <= value <= 1 for value in wanted) and any(wanted)
+    fractions = all(isinstance(value, Real) and 0 <= float(value) <= 1 for value in wanted) and any(wanted)
     if fractions and _same([part / 100 for part in given if isinstance(part, Real)], wanted):
         return "Divide percentages by 100."
     return ""
