@@ -136,6 +136,7 @@ def names_arguments(function: _Function) -> _Function:
 
     @wraps(function)
     def call(*values: Any, **options: Any) -> Any:
+        __tracebackhide__ = True  # IPython leaves this frame out
         try:
             return function(*values, **options)
         except TypeError as error:

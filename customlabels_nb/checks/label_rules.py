@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ _FEW_TEST_IMAGES = 3
 _UNEVEN_SHARE, _UNEVEN_RATIO = 0.8, 10
 #: A label of this few images is compared with labels of this many times more, and is mistyped from this likeness on.
 _FEW_MISTYPED, _OFTEN, _NEARLY = 3, 5, 0.88
+_MOST_TYPED = 300  # more labels come from a file
 _SPACES = re.compile(r"[\s_.\-]+")
 #: Letters of other scripts that look like Latin letters, mapped to these Latin letters.
 _LOOKS_LIKE = str.maketrans("аеорсухіјѕһԁԛԝαοριυνκτ", "aeopcyxijshdqwaopiuvkt")
@@ -157,21 +158,23 @@ def _alike(names: list[str], counts: pd.Series) -> Iterator[Finding]:
             message = f"The labels {quoted(group)} look alike and are probably variants of the same label."
             advice = f"If they mean the same, merge them: project.labels.merge({group[1]!r}, into={group[0]!r})."
             yield Finding("LABELS_LOOK_ALIKE", "warning", message, advice, group[0])
-    for name, count in counts[counts <= _FEW_MISTYPED].items():
-        often = counts.index[counts >= _OFTEN * count]
-        right = next((other for other in often if _is_mistyped(str(name), other)), None)
+    for name, count in counts[counts <= _FEW_MISTYPED].items() if len(counts) <= _MOST_TYPED else ():
+        right = _meant(str(name), counts.index[counts >= _OFTEN * count].tolist())
         if right is not None:
             message = f"The label {name!r} ({counted(count, 'image')}) is perhaps {right!r}, mistyped."
             advice = f"If they mean the same, merge them: project.labels.merge({name!r}, into={right!r})."
             yield Finding("LABELS_LOOK_ALIKE", "warning", message, advice, str(name), count=int(count))
 
 
-def _is_mistyped(name: str, other: str) -> bool:
-    """Check whether a label is nearly another one. "damaged" and "undamaged", or "screw 1" and "screw 2", are not."""
-    if look_alike_key(name) == look_alike_key(other) or name.endswith(other) or other.endswith(name):
-        return False
-    same_numbers = re.findall(r"\d+", name) == re.findall(r"\d+", other)
-    return same_numbers and SequenceMatcher(None, name.casefold(), other.casefold()).ratio() >= _NEARLY
+def _meant(name: str, others: list[str]) -> str | None:
+    """Return the label that is nearly this one. "damaged" and "undamaged", or "screw 1" and "screw 2", are two."""
+    folded = {
+        other.casefold(): other
+        for other in others
+        if not (look_alike_key(name) == look_alike_key(other) or name.endswith(other) or other.endswith(name))
+        and re.findall(r"\d+", name) == re.findall(r"\d+", other)
+    }
+    return next((folded[close] for close in get_close_matches(name.casefold(), folded, 1, _NEARLY)), None)
 
 
 def _kinds(dataset: Dataset, task: str | None) -> Iterator[Finding]:
