@@ -125,17 +125,9 @@ class CropTable:
         """Set the places of boxes that were moved or resized, and return which of ``rows`` these are."""
         new = np.flatnonzero((places < 0) & rows["truth"].to_numpy(bool))
         lost = np.setdiff1d(here[self["truth"][here].astype(bool) & ~self["gone"][here].astype(bool)], places)
-        overlap, index = best_overlaps(
-            rows[[*t.BOX_COLUMNS]].to_numpy(np.float64)[new],
-            rows["image"].to_numpy()[new],
-            self.boxes(lost),
-            self["image"][lost],
-        )
-        best = np.argsort(-overlap, kind="stable")
-        best = best[overlap[best] >= IOU_THRESHOLD]
-        best = best[np.unique(index[best], return_index=True)[1]]  # each box goes to one place
-        places[new[best]] = lost[index[best]]
-        return np.isin(np.arange(len(rows)), new[best])
+        found = moved_boxes(self.rows(lost), rows.iloc[new])
+        places[new[found >= 0]] = lost[found[found >= 0]]
+        return np.isin(np.arange(len(rows)), new[found >= 0])
 
     def _count(self, rows: pd.DataFrame, by: int) -> None:
         rows = rows[~rows["gone"].to_numpy(bool)]
@@ -200,6 +192,27 @@ def best_overlaps(
     best, index = np.zeros(len(boxes)), np.full(len(boxes), -1, dtype=np.int64)
     best[first[found]], index[first[found]] = pairs.iou[at], second[pairs.truth[at]]
     return best, index
+
+
+def moved_boxes(lost: pd.DataFrame, new: pd.DataFrame) -> Positions:
+    """Return which of the boxes that images have ``lost`` each ``new`` one is, at another place or resized, or -1."""
+    overlap, index = best_overlaps(
+        *(rows[columns].to_numpy() for rows in (new, lost) for columns in ([*t.BOX_COLUMNS], "image"))
+    )
+    best = np.argsort(-overlap, kind="stable")
+    best = best[overlap[best] >= IOU_THRESHOLD]
+    best = best[np.unique(index[best], return_index=True)[1]]  # each box goes to one place
+    result = np.full(len(new), -1, dtype=np.int64)
+    result[best] = index[best]
+    # a box far from its place, such as a badly drawn one that was corrected, if no other was moved with it
+    rest = (np.flatnonzero(result < 0), np.setdiff1d(np.arange(len(lost)), result))
+    single = [
+        rows[["image", "label"]].iloc[at].assign(at=at).drop_duplicates("image", keep=False)
+        for rows, at in zip((new, lost), rest, strict=True)
+    ]
+    pairs = single[0].merge(single[1], on=["image", "label"])
+    result[pairs["at_x"]] = pairs["at_y"]
+    return result
 
 
 def crops_of(

@@ -27,6 +27,7 @@ from customlabels_nb.labeling.crop_table import (
     crops_of,
     fragments,
     image_of,
+    moved_boxes,
     statuses_of,
     with_boxes,
 )
@@ -74,7 +75,9 @@ class CropSession(LabellingSession):
     def __init__(
         self, *args: Any, orders: CropOrders | None = None, given: pd.DataFrame | None = None, **options: Any
     ) -> None:
-        self._orders, self._given = orders, None if given is None else given[~is_whole(given)]
+        self._orders = orders
+        self._given = None if given is None else given[~is_whole(given)].reset_index(drop=True)
+        self._drawn: dict[str, set[str]] = {}  # names of all shapes of images of given boxes, as they were read last
         self._spared: pd.Series | None = None  # equal boxes beside each given box that the dataset had, not shown
         self._crops: dict[str, CropTable] = {}
         self._changed: list[str] = []
@@ -110,12 +113,10 @@ class CropSession(LabellingSession):
         given = self._given if self.split == self._given_split else None
         if given is None:
             return crops_of(self.table, images, annotations, self._offers(images["image"].tolist()))
-        given = with_boxes(given[given["image"].isin(images["image"])])
         shapes = with_boxes(annotations[~is_whole(annotations)].reset_index(drop=True))
-        wanted, stored = (
-            rows["image"] + pd.Series(fragments(rows.assign(number=0)), index=rows.index, dtype=t.TEXT)
-            for rows in (given, shapes)
-        )
+        self._follow_moves(given, images["image"].tolist(), shapes)
+        given = with_boxes(given[given["image"].isin(images["image"])])
+        wanted, stored = map(_places, (given, shapes))
         shapes = shapes[stored.isin(wanted)]
         boxes, marks = given["label"] + wanted, (shapes["label"] + stored)[shapes.index]
         if self._spared is None:  # boxes that are removed later do not become predictions
@@ -124,6 +125,23 @@ class CropSession(LabellingSession):
         spared = self._spared.reindex(marks).fillna(0).to_numpy(np.float64)
         hidden = marks.groupby(marks).cumcount().to_numpy() < spared
         return rows[~np.append(hidden, np.zeros(len(rows) - len(shapes), dtype=bool))]
+
+    def _follow_moves(self, given: pd.DataFrame, images: Sequence[str], shapes: pd.DataFrame) -> None:
+        """Change the places of given boxes that were moved or resized since the images were read."""
+        names = (shapes["image"] + pd.Series(fragments(shapes), dtype=t.TEXT)).tolist()
+        crops, spared, now = self._crops.get(self.split), self._spared, set(names)
+        if crops is not None and spared is not None:
+            here = crops.of_images(images)
+            here = here[crops["truth"][here].astype(bool) & ~crops["gone"][here].astype(bool)]
+            lost = crops.rows(here[[name not in now for name in crops.names_at(here)]])
+            new = shapes[[name not in self._drawn.get(image_of(name), now) for name in names]]
+            found = moved_boxes(lost, new.assign(image=new["image"].map(crops.images.position).fillna(-1)))
+            for at in np.flatnonzero(found >= 0).tolist():
+                box = new.iloc[[at]]
+                _move(given, lost.iloc[[found[at]]].assign(image=box["image"].iloc[0]), box, spared)
+        self._drawn |= {image: set() for image in images}
+        for name in names:
+            self._drawn[image_of(name)].add(name)
 
     def _offers(self, names: Sequence[str]) -> pd.DataFrame:
         """Return the predictions to show: of models, none on the test set, whose truth they must not change."""
@@ -489,6 +507,22 @@ class CropSession(LabellingSession):
             outcome = super()._undo_or_redo(steps, others, verb)
             changed = self._changed if shows and outcome.images else ()
             return replace(outcome, images=tuple(changed) or outcome.images)
+
+
+def _places(boxes: pd.DataFrame) -> pd.Series:
+    """Return the names of crops. Equal boxes have the same name."""
+    return boxes["image"] + pd.Series(fragments(boxes.assign(number=0)), index=boxes.index, dtype=t.TEXT)
+
+
+def _move(given: pd.DataFrame, old: pd.DataFrame, new: pd.DataFrame, spared: pd.Series) -> None:
+    """Move a given box from the place of the only row of ``old`` to that of ``new``."""
+    of_image = with_boxes(given[given["image"] == new["image"].iloc[0]])
+    was, place = (_places(rows).iloc[0] for rows in (old, new))
+    for index in of_image.index[(_places(of_image) == was).to_numpy(bool)][:1]:
+        given.loc[index, [*t.BOX_COLUMNS]] = new.iloc[0][[*t.BOX_COLUMNS]].to_numpy(np.float64)
+        given.at[index, "polygon"] = new["polygon"].iloc[0]
+        if given.at[index, "label"] + was in spared.index:
+            spared.loc[given.at[index, "label"] + place] = 0
 
 
 def _parts_of(table: ImageTable, images: Sequence[int], boxes: npt.NDArray[np.float64]) -> list[Part]:

@@ -451,13 +451,40 @@ def test_boxes_that_are_moved_in_the_annotator_keep_their_places(project: Projec
     assert session.row(crop(photos, "0.png", moved)) == {**row, "name": crop(photos, "0.png", moved)}
     session.label_boxes([before], "dog", revisions={before: row["revision"]})
     assert shown(session)[crop(photos, "0.png", moved)] == ("dog", "confirmed")
-    # another box is not the same one
+    # a badly drawn box that was corrected, and another one in place of it
     elsewhere = (60, 40, 10, 10)
-    drawing.follow()
-    drawing.set_shapes(str(photos / "0.png"), [Shape("dog", *elsewhere), Shape("dog", *SECOND), Shape("cat", *THIRD)])
+    for label, status in (("dog", "unconfirmed"), ("cat", "removed")):
+        drawing.follow()
+        others = [Shape("dog", *SECOND), Shape("cat", *THIRD)]
+        drawing.set_shapes(str(photos / "0.png"), [Shape(label, *elsewhere), *others])
+        session.follow()
+        assert session.row(before)["status"] == status
+        assert shown(session)[crop(photos, "0.png", elsewhere)] == (label, "unconfirmed")
+        elsewhere = (20, 40, 8, 8)
+
+
+@pytest.mark.parametrize("place", [(6, 5, 25, 35), (60, 40, 10, 10)])
+def test_boxes_of_a_given_table_keep_their_places_when_they_are_moved(
+    project: Project, photos: Path, place: tuple[int, int, int, int]
+) -> None:
+    session = opened(project, given=boxes_of(project).head(1))
+    before, moved, image = crop(photos, "0.png", FIRST), crop(photos, "0.png", place), str(photos / "0.png")
+    drawing = DrawingSession(open_project_store(project.root), project.root, user="ben")
+    others = [Shape("dog", *SECOND), Shape("cat", *THIRD)]
+    drawing.set_shapes(image, [Shape("cat", *place), *others])
     session.follow()
+    assert session.row(before)["status"] == "unconfirmed"
+    assert shown(session) == {moved: ("cat", "unconfirmed")}
+    session.label_boxes([before], "dog")
+    session.undo()
+    drawing.follow()
+    drawing.set_shapes(image, [Shape("cat", *FIRST), *others])  # taken back
+    session.follow()
+    assert shown(session) == {before: ("cat", "unconfirmed")}
+    drawing.set_shapes(image, others)
+    session.follow()
+    assert shown(session) == {}
     assert session.row(before)["status"] == "removed"
-    assert shown(session)[crop(photos, "0.png", elsewhere)] == ("dog", "unconfirmed")
 
 
 def test_a_removed_box_of_a_given_table_stays_removed(project: Project, photos: Path) -> None:
