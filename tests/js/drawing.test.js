@@ -336,9 +336,36 @@ test("a drag of a pixel gives a message, a click gives none", () => {
   assert.deepEqual(short([10, 10], [11, 11]), [HINT_SMALL]);
   assert.match(short([10, 10], [13, 13])[0], /Drag further/);
   assert.deepEqual(short([10, 10], [10, 10]), []);
+  assert.deepEqual(short([-30, 10], [-30, 10]), []); // beside the image
   assert.deepEqual(short([190, 10], [191, 11]), []); // selects something else
   assert.deepEqual([short([130, 50], [131, 51]), imageShapes.selected], [[], 0]);
   assert.equal(imageShapes.shapes.length, 1);
+});
+
+test("a drag resizes what is taken at its start, and otherwise draws", () => {
+  const starts = [];
+  const predicted = box(20, 20, 60, 40, "pear");
+  const { drawing, imageShapes } = begun({
+    take: (point) => {
+      starts.push(point);
+      if (point[0] !== 80) return false;
+      imageShapes.change({ shapes: [...imageShapes.shapes, predicted], selected: null });
+      imageShapes.select(imageShapes.shapes.length - 1);
+      return true;
+    },
+  });
+  click(drawing, [80, 60]);
+  assert.deepEqual([starts, imageShapes.shapes], [[], []]); // a click changes nothing
+  assert.equal(drag(drawing, [80, 60], [100, 70]), true);
+  assert.deepEqual(imageShapes.shapes, [box(20, 20, 80, 50, "pear")]);
+  imageShapes.select(null);
+  drag(drawing, [80, 30], [95, 45], { fresh: true });
+  drag(drawing, [120, 30], [140, 50]);
+  assert.deepEqual(starts, [
+    [80, 60],
+    [120, 30],
+  ]); // once a drag
+  assert.deepEqual(imageShapes.shapes.slice(1), [box(80, 30, 15, 15), box(120, 30, 20, 20)]);
 });
 
 test("what may not be touched is passed through", () => {

@@ -47,7 +47,7 @@ const HINT_ONE_RING =
 /**
  * @typedef {{ kind: string, hit?: Hit | null, index: number | null, start: Point, tolerance: number,
  *   shape?: Shape | null, moves?: Map<number, Shape>, outlines?: boolean, removes?: boolean, added?: boolean,
- *   moved?: boolean }} Gesture
+ *   moved?: boolean, fresh?: boolean }} Gesture
  */
 /**
  * Interface that a Drawing needs from its screen.
@@ -61,6 +61,8 @@ const HINT_ONE_RING =
  * @property {() => void} [nameless] called when a shape waits for its label
  * @property {(point: Point, tolerance: number) => boolean} [missed] called on a click outside all shapes; returns true
  *   if the click selects something else
+ * @property {(point: Point, tolerance: number) => boolean} [take] called when a drag starts on no handle; returns true if
+ *   it has made what has a handle there a selected shape
  * @property {(prompt: { box?: Shape, point?: Point, inside?: boolean }) => void} [outlined] asks for an outline
  * @property {() => boolean} [isOutlined] whether further clicks correct the outline
  */
@@ -75,6 +77,7 @@ export class Drawing {
     drawn = () => {},
     nameless = () => {},
     missed = () => false,
+    take = () => false,
     outlined = () => {},
     isOutlined = () => false,
   }) {
@@ -85,6 +88,7 @@ export class Drawing {
     this.drawn = drawn;
     this.nameless = nameless;
     this.missed = missed;
+    this.take = take;
     this.outlined = outlined;
     this.isOutlined = isOutlined;
     this.tool = "box"; // or "polygon", "outline", "select", or "part" and "hole" of the selected polygon
@@ -212,7 +216,8 @@ export class Drawing {
         kind: this.tool,
         hit,
         index: null,
-        start: clipPoint(point, imageShapes.image),
+        fresh,
+        start: point, // also beside the image: shapes are clipped, and a click there is no drag
         tolerance,
         shape: null,
         outlines,
@@ -233,16 +238,31 @@ export class Drawing {
     return false;
   }
 
+  // Let a drag that would draw a box or do nothing resize what is taken at its start. Returns false if nothing is.
+  _takes(gesture) {
+    const { kind, index, fresh, start, tolerance } = gesture;
+    if (index !== null || fresh || !["box", "select"].includes(kind)) return false;
+    this.gesture = null;
+    const isTaken = this.take(start, tolerance);
+    if (isTaken) this.press(start, { tolerance });
+    else this.gesture = gesture;
+    return isTaken;
+  }
+
   move(point) {
     const { gesture, imageShapes } = this;
     if (this.corners) this.cursor = clipPoint(point, imageShapes.image);
     if (!gesture) return;
     const [dx, dy] = [point[0] - gesture.start[0], point[1] - gesture.start[1]];
-    if (gesture.kind === "select" || (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2))
+    if (!gesture.moved && Math.hypot(dx, dy) < gesture.tolerance / 2) return;
+    if (!gesture.moved && this._takes(gesture)) {
+      this.move(point);
       return;
+    }
+    if (gesture.kind === "select") return;
     if (gesture.kind === "polygon") {
       this.gesture = null;
-      this._polygonPress(gesture.start, gesture.tolerance);
+      this._polygonPress(clipPoint(gesture.start, imageShapes.image), gesture.tolerance);
       this.move(point);
       return;
     }

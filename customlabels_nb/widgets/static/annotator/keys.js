@@ -16,7 +16,10 @@ export const ANNOTATOR_KEYS = keyTable(
       run: { "1-9": { do: "label" } },
     },
     { keys: "/", help: "find or add a label", run: { "/": { do: "find" } } },
-    { keys: "drag", help: "draw a box (hold Ctrl inside a selected box)" },
+    {
+      keys: "drag",
+      help: "draw a box (hold Ctrl inside a selected box), or resize the selected one or prediction by a handle",
+    },
     {
       keys: "V, B, P",
       help: "select and move, draw boxes, draw polygons (click corners, then Enter, double click or the first corner)",

@@ -169,7 +169,8 @@ export class Painter {
     pen.strokeStyle = color;
     pen.stroke();
     pen.setLineDash([]);
-    if (strong && !dashed && !scene.also.length) this._handles(pen, shape, points, color, scene);
+    const hasHandles = !dashed || !(shape.polygon || scene.asks.has(shape));
+    if (strong && hasHandles && !scene.also.length) this._handles(pen, shape, points, color, scene);
     if (shape.open || drawn || scene.isNameless) return null;
     const short = `${number}${scene.asks.has(shape) ? "?" : ""}${shape.note ? "✎" : ""}`;
     const confidence = dashed && !scene.isSuggested ? ` ${shape.confidence.toFixed(2)}` : "";

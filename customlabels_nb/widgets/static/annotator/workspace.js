@@ -64,6 +64,7 @@ export class Workspace {
   /** @type {boolean} */ isTurning;
   isNameless = false;
   pointed = null; // shape or prediction under the pointer
+  held = null; // prediction that was selected when a pointer was pressed
   /** @type {Saving | undefined} */ saving;
   info;
 
@@ -185,6 +186,7 @@ export class Workspace {
       drawn: (label) => this.hidden.delete(label),
       nameless: () => this.left.find(),
       missed: (point, tolerance) => this._selectPrediction(point, tolerance),
+      take: (point, tolerance) => this._takePrediction(point, tolerance),
       outlined: (prompt) => this.outlining.add(prompt),
       isOutlined: () => Boolean(this.outlining.current),
     });
@@ -197,6 +199,19 @@ export class Workspace {
     });
     this.changes.prediction = hit?.index ?? null;
     return Boolean(hit);
+  }
+
+  // Accept the predicted box that was selected before the press if a handle of it is at the point, and select it.
+  _takePrediction(point, tolerance) {
+    const { held, changes, imageShapes } = this;
+    if (!imageShapes.predictions.includes(held) || held.polygon || imageShapes.asks.has(held))
+      return false;
+    if (hitTest(point, [held], { selected: 0, tolerance })?.part !== "handle") return false;
+    const before = imageShapes.shapes.length;
+    changes.accept([held]);
+    const isTaken = imageShapes.shapes.length > before;
+    if (isTaken) changes.select(before);
+    return isTaken;
   }
 
   _buildSides(leave) {
@@ -305,6 +320,7 @@ export class Workspace {
           leave();
           this.commands.cancelBox();
           this.notices.drop("hint");
+          this.held = this.changes.picked;
           this.changes.prediction = null;
         },
         changed: () => this.changed(),
