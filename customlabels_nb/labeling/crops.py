@@ -133,9 +133,11 @@ class CropSession(LabellingSession):
         if crops is not None and spared is not None:
             here = crops.of_images(images)
             here = here[crops["truth"][here].astype(bool) & ~crops["gone"][here].astype(bool)]
-            lost = crops.rows(here[[name not in now for name in crops.names_at(here)]])
-            new = shapes[[name not in self._drawn.get(image_of(name), now) for name in names]]
-            found = moved_boxes(lost, new.assign(image=new["image"].map(crops.images.position).fillna(-1)))
+            lost = crops.rows(here[np.array([name not in now for name in crops.names_at(here)], dtype=bool)])
+            is_new = [name not in self._drawn.get(image_of(name), now) for name in names]
+            new = shapes[np.array(is_new, dtype=bool)]
+            places = np.array([crops.images.position.get(image, -1) for image in new["image"]], dtype=np.int64)
+            found = moved_boxes(lost, new.assign(image=places))
             for at in np.flatnonzero(found >= 0).tolist():
                 box = new.iloc[[at]]
                 _move(given, lost.iloc[[found[at]]].assign(image=box["image"].iloc[0]), box, spared)
