@@ -214,6 +214,10 @@ def test_polygons_and_predictions(lab: Lab) -> None:
     annotator.press("b")
     annotator.click(330, 230)
     expect(root.locator(".row.dashed.current .count")).to_have_text("0.35 · accept ⏎")
+    annotator.drag((360, 270), (380, 260))  # a handle of the prediction
+    assert annotator.stored(1) == [("apple", 20, 20, 80, 70), ("pear", 300, 200, 80, 60)]
+    annotator.press("Control+z", "Control+z")
+    annotator.click(330, 230)
     annotator.press("Delete", "a")
     assert annotator.stored(1) == [("apple", 20, 20, 80, 70), ("pear", 120, 30, 90, 70)]
     # predictions for the whole image are dashed as well

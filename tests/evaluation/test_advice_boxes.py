@@ -40,6 +40,16 @@ def kinds(advice: Advice) -> set[str]:
     return {item.kind for item in advice}
 
 
+def test_a_model_that_finds_nothing_at_all_was_trained_too_briefly() -> None:
+    truth = [(f"{number}.jpg", label, (10, 10, 40, 40)) for number in range(6) for label in ("cat", "dog")]
+    elsewhere = [("0.jpg", label, (200.0, 200.0, 9.0, 9.0), 0.9) for label in ("cat", "dog")]
+    (item,) = boxes(truth, elsewhere).advice.about("never_found")
+    assert item.text.startswith("cat and dog are never found. The model was probably trained too briefly: train it")
+    one_found = [*elsewhere, ("1.jpg", "cat", (10.0, 10.0, 40.0, 40.0), 0.9)]
+    (item,) = boxes(truth, one_found).advice.about("never_found")
+    assert item.text.startswith("dog is never found. Check")
+
+
 def test_perfect_detector_gets_no_advice() -> None:
     assert not boxes(*found(70)).advice
 

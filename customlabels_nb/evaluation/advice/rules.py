@@ -840,7 +840,13 @@ def never_found_advice(case: Case, mistakes: Mistakes) -> Iterator[AdviceItem]:
         labels = tuple(case.labels[position] for position in unfound)
         images = _images_with(case, labels)
         several = len(labels) > 1
-        if known:
+        if known and several and not tp.any():
+            text = (
+                f"{listed(labels)} are never found. The model was probably trained too briefly: train it with a longer "
+                "budget. If it was not, check whether its labels mean the same as those of the test images."
+            )
+            call = case.look(images)
+        elif known:
             text = (
                 f"{listed(labels)} {'are' if several else 'is'} never found. Check whether these images are labelled "
                 "correctly, and add training images that look like them."
