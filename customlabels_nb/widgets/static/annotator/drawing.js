@@ -61,8 +61,8 @@ const HINT_ONE_RING =
  * @property {() => void} [nameless] called when a shape waits for its label
  * @property {(point: Point, tolerance: number) => boolean} [missed] called on a click outside all shapes; returns true
  *   if the click selects something else
- * @property {(point: Point, tolerance: number) => boolean} [take] called when a drag starts on no handle; returns true if
- *   it has made what has a handle there a selected shape
+ * @property {(point: Point, tolerance: number) => boolean} [take] called when a drag starts on no handle; returns true
+ *   if it has made what has a handle there a selected shape
  * @property {(prompt: { box?: Shape, point?: Point, inside?: boolean }) => void} [outlined] asks for an outline
  * @property {() => boolean} [isOutlined] whether further clicks correct the outline
  */
