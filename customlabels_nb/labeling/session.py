@@ -87,6 +87,9 @@ class EditResult:
     gone: tuple[str, ...] = ()
 
 
+_LOOKED_THROUGH = 50  # actions that are searched for a later edit of the same images
+
+
 @dataclass(frozen=True)
 class _Step:
     """Edit that can be undone: its id in the history, and the images that it changed."""
@@ -936,6 +939,17 @@ class LabellingSession(ProjectScreen):
         self._undo = [step for step in self._undo if not gone.intersection(step.images)]
         self._redo = [step for step in self._redo if not gone.intersection(step.images)]
 
+    def _later_step(self, step: _Step) -> _Step | None:
+        """Return the latest edit of only these images that the same person has made after a step in another screen."""
+        actions = self._store.actions(who=self.user, limit=_LOOKED_THROUGH)
+        actions = actions[actions["undoable"] & actions["undoes"].isna() & (actions["id"] > (step.action or np.inf))]
+        for id_ in actions["id"].tolist():
+            (later,) = self._store.actions_since(id_ - 1, limit=1).itertuples()
+            if not set(step.images).isdisjoint(later.images):
+                own = set(later.images) <= set(step.images) and later.split == step.split
+                return _Step(id_, later.what, step.split, tuple(later.images)) if own else None
+        return None
+
     def _undo_or_redo(self, steps: list[_Step], others: list[_Step], verb: str) -> EditResult:
         with self._lock:
             if not steps:
@@ -950,6 +964,10 @@ class LabellingSession(ProjectScreen):
                 steps.pop()
                 raise
             except StaleEditError as error:
+                later = self._later_step(step) if verb == "undo" else None
+                if later is not None:
+                    steps.append(later)
+                    return LabellingSession._undo_or_redo(self, steps, others, verb)
                 steps.pop()
                 self.reread(step.images)
                 gone = len(step.images) - len(self.rows(step.images))

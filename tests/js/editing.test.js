@@ -238,3 +238,10 @@ test("edits of an earlier page are announced until they are saved", async () => 
   await turn();
   assert.deepEqual([again.state, [...notices.keys()]], ["saved", []]);
 });
+
+test("an undo of images that were changed since says which they are", async () => {
+  const conflicts = [{ short: "a.jpg" }, { short: "b.jpg" }];
+  const { editing, said } = opened(async () => [{ ...answer, images: [], conflicts }]);
+  await editing.takeBack("undo");
+  assert.match(said.at(-1), /^Cannot undo: a\.jpg and 1 more have been changed since\./);
+});

@@ -179,6 +179,29 @@ def test_undo_is_refused_after_changes_by_others(project: Project, session: Labe
     assert stored(project) == {images[0]: ["pear"], images[1]: ["apple"]}
 
 
+def test_undo_starts_with_later_edits_of_the_same_person_in_other_screens(
+    project: Project, session: LabellingSession
+) -> None:
+    images = named(session, 1, 2)
+    session.assign(images, "apple")
+    other = another(project, session.user)
+    other.assign(images[:1], "pear")
+    assert session.undo().images == (images[0],)
+    assert stored(project) == each(images, "apple")
+    session.undo()
+    assert stored(project) == {}
+    session.redo()
+    assert stored(project) == each(images, "apple")
+    session.redo()
+    assert stored(project) == {images[0]: ["pear"], images[1]: ["apple"]}
+    # an edit of other images with these is none of this screen
+    other.follow()
+    other.assign(named(session, 1, 2, 3), "plum")
+    outcome = session.undo()
+    assert (outcome.images, len(outcome.conflicts)) == ((), 1)
+    assert stored(project) == each(named(session, 1, 2, 3), "plum")
+
+
 def test_undo_is_marked_in_the_history(project: Project, session: LabellingSession) -> None:
     session.assign(named(session, 1), "apple")
     edit = project.history["id"].iloc[0]

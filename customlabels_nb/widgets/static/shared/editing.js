@@ -7,6 +7,14 @@ const LARGEST_KNOWN = 2_000; // images that an edit lists by name; the kernel lo
 const isThere = ({ status }) => status !== "removed"; // a removed box is shown, but only undo brings it back
 const BULK_TAKES = 600_000; // milliseconds; the kernel answers after a larger edit is stored
 
+// Return why an undo or redo changed nothing: other screens have changed the images of `conflicts`.
+export function notUndoneText(kind, conflicts) {
+  if (!conflicts.length) return `Nothing to ${kind}.`;
+  const [{ short }, ...others] = conflicts;
+  const images = others.length ? `${short} and ${others.length} more have` : `${short} has`;
+  return `Cannot ${kind}: ${images} been changed since. project.history_panel() shows by whom.`;
+}
+
 export class Editing extends Sending {
   // `screen` has info, notices, target(), repaint(names), announce(edit, count), showToolbars(), showState(state,
   // waiting), show(change), turnTo(change), bring(name), returnTo(names), foresee(row, edit), count(row, by) and
@@ -220,12 +228,12 @@ export class Editing extends Sending {
       return false;
     }
     try {
-      const [answer] = await this.request(kind, {});
+      const [{ conflicts, ...answer }] = await this.request(kind, {});
       this.answered(answer);
       if (answer.split !== this.screen.info.split)
         await this.screen.turnTo({ split: answer.split, place: 0 });
       if (answer.images.length) this.screen.bring(answer.images[0]);
-      else if (!answer.conflicts?.length) this.screen.notices.say("undo", `Nothing to ${kind}.`);
+      else this.screen.notices.say("undo", notUndoneText(kind, conflicts ?? []));
       return true;
     } catch (error) {
       this.screen.notices.say("undo", error.message, { kind: "error" });
