@@ -409,7 +409,7 @@ _LOCK_TASK = (
     .with_for_update(of=job_tasks, key_share=True)
 )
 _CURRENT = and_(_ANSWER.task == _OF_TASK, _ANSWER.who == _BY, _ANSWER.reason.in_(constants("", LATE)))
-_EARLIER = select(_ANSWER.id, _ANSWER.key, _ANSWER.slot, _ANSWER.edit, _ANSWER.counted, _ANSWER.reason)
+_EARLIER = select(_ANSWER.id, _ANSWER.key, _ANSWER.slot, _ANSWER.edit, _ANSWER.counted, _ANSWER.reason, _ANSWER.seconds)
 _EARLIER = _EARLIER.where((_ANSWER.key == bindparam("its_key")) | _CURRENT)
 _SLOTS = select(_SLOT.slot, _SLOT.holder, (_SLOT.until < _NOW).label("free"), _SLOT.state)
 _SLOTS = _SLOTS.where(_SLOT.task == _OF_TASK).order_by(_SLOT.slot).with_for_update()
@@ -445,8 +445,9 @@ def submit(
     An answer counts if its slot, or another one of the task, is free. Otherwise it is stored, and takes the place of a
     counted answer that is rejected. ``key`` is its unique id: what is submitted twice is stored once. ``edit`` is 1 for
     a first answer, and more for each change, so that a delayed earlier answer does not replace a later one. A change
-    does not count after the job was closed or the person removed. ``seconds`` is the time that the person took. Without
-    a connection, it is tried again for ``patience`` seconds.
+    does not count after the job was closed or the person removed. ``seconds`` is the time that the person took. What is
+    stored also has that of the answers which this one replaces, because each box that is drawn stores a new answer.
+    Without a connection, it is tried again for ``patience`` seconds.
     """
 
     def work(connection: Connection, who: str) -> Acknowledgement:
@@ -465,10 +466,12 @@ def submit(
         else:
             slot = _free_slot(connection, task, lease, who) if before is None else before.slot
             reason = LATE if slot is None else ""
-        if replaced := [answer.id for answer in answers if not reason or answer.reason == reason]:
-            uncount(connection, CHANGED, among(connection, _ANSWER.id, replaced))
+        replaced = [answer for answer in answers if not reason or answer.reason == reason]
+        if replaced:
+            uncount(connection, CHANGED, among(connection, _ANSWER.id, [answer.id for answer in replaced]))
+        taken = seconds + max((answer.seconds for answer in replaced), default=0.0)
         values = {"key": key, "task": lease.task, "slot": slot, "who": who, "edit": edit, "accepted": lease.since}
-        values |= {"seconds": seconds, "payload": payload, "counted": int(not reason), "reason": reason}
+        values |= {"seconds": taken, "payload": payload, "counted": int(not reason), "reason": reason}
         number = connection.execute(_STORE, values).scalar_one()
         if not reason:
             connection.execute(_NOTE_STATE, {"of_task": lease.task})

@@ -208,7 +208,8 @@ class Worker:
             Label, list of labels, or list of boxes (dicts with label, left, top, width, height in pixels, and
             polygon), as the job requires. None or an empty list if there is nothing to label.
         seconds : float, optional
-            Time that it took. By default the time since this worker's previous answer or lease.
+            Time that it took. By default the time since this worker's previous answer or lease. If this changes an
+            answer, the time of that is added.
         key : str, optional
             Unique id of this answer. Submitting it again with the same id stores nothing more.
         patience : float

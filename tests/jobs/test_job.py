@@ -153,6 +153,19 @@ def test_answers_of_each_task_come_back(
     assert ann.submit(ann.answered()[0], ann.answered()[0].answer).counted
 
 
+def test_a_changed_answer_has_the_time_of_all_its_versions(create: Create) -> None:
+    job = create(task="boxes")
+    ann = job.worker("ann")
+    box = {"label": "lime", "left": 0, "top": 0, "width": 9, "height": 9}
+    task, other = ann.lease(2)
+    ann.submit(task, [box], seconds=8)
+    ann.submit(task, [box, {**box, "left": 20}], seconds=0.5)  # the second box of the image
+    ann.submit(other, [box], seconds=3)
+    counted = job.answers.query("counted")
+    assert counted["seconds"].tolist() == [8.5, 3]
+    assert job.people.set_index("person").loc["ann", "seconds"] == 5.75
+
+
 @sqlite_only
 @pytest.mark.parametrize(
     ("task", "given", "error"),
