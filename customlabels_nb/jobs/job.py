@@ -190,9 +190,9 @@ class LabellingJob:
     def answers(self) -> pd.DataFrame:
         """Table of answers, one row for each: answer, task, image, person, label, labels, boxes, submitted, accepted.
 
-        ``seconds`` is the time that it took, ``counted`` is False for late, changed and rejected answers and for
-        decisions of reviewers, and ``gold`` marks images with known answers. Labelers see only their own answers,
-        without ``gold``.
+        ``seconds`` is the time that the person took for the image so far, also for earlier versions of the answer.
+        ``counted`` is False for late, changed and rejected answers and for decisions of reviewers, and ``gold`` marks
+        images with known answers. Labelers see only their own answers, without ``gold``.
         """
         person = self._me()
         with self._store.reading() as connection:
@@ -936,6 +936,7 @@ class LabellingJob:
         reason = case((_MEMBER.state == "stopped", leases.TRUSTED), else_=_MEMBER.reason)
         change = update(schema.job_members).values(role=role, state="active", reason=reason)
         connection.execute(change.where(_MEMBER.job == self._id, among(connection, _MEMBER.who, names)))
+        job_results.decide_again(connection, self._id, [NEEDS_REVIEW])  # perhaps only because nobody was left to ask
         return names
 
     def _check_managers(self, connection: Connection) -> None:

@@ -216,9 +216,9 @@ def read_decided(store: SqlStore, job: int, read: Callable[[Connection, Row[Any]
         return read(connection, read_job(connection, job))
 
 
-def decide_again(connection: Connection, job: int) -> None:
+def decide_again(connection: Connection, job: int, states: Collection[str] = (RESOLVED, NEEDS_REVIEW)) -> None:
     """Let the tasks that were decided by combining their answers be decided again."""
-    combined = update(schema.job_tasks).where(_TASK.job == job, _TASK.state.in_((RESOLVED, NEEDS_REVIEW)))
+    combined = update(schema.job_tasks).where(_TASK.job == job, _TASK.state.in_(states))
     connection.execute(combined.values(state=ANSWERED))
 
 

@@ -146,6 +146,20 @@ def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: 
 
 
 @sqlite_only
+def test_people_who_are_invited_later_are_asked_about_disputed_images(place: Place, create: Create) -> None:
+    images = ["00.jpg", "01.jpg"]
+    job = create(images=images, annotators=2, max_annotators=3, agreement=0.6, members=["ann", "ben"])
+    for name, label in (("ann", "lime"), ("ben", "lemon")):
+        answer(job.worker(name), "00.jpg", label)
+    assert (job.progress.review, job.progress.left) == (1, 2)  # nobody is left to ask about the first one
+    job.invite("cleo")
+    assert (job.progress.review, job.progress.left) == (0, 3)
+    answer(job.worker("cleo"), "00.jpg", "lime")
+    assert job.results.loc[0, ["label", "state"]].tolist() == ["lime", "resolved"]
+    job.invite("dora")
+    assert job.results.loc[0, ["label", "state"]].tolist() == ["lime", "resolved"]
+
+
 def test_a_resolved_image_stays_resolved_when_a_reviewer_decides_others(place: Place, create: Create) -> None:
     job = create(annotators=5, agreement=0.9)
     for number in range(5):
