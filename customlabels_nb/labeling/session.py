@@ -218,15 +218,15 @@ class LabellingSession(ProjectScreen):
             raise InputError(f"Instructions must be text of at most {_LONGEST_INSTRUCTIONS:,} characters.")
         self._store.set_project(self._action("set instructions"), instructions=text)
 
-    def picture_in(self, instructions: str, line: int) -> str:
-        """Return the picture in a line (from 0) of the instructions. OutdatedError if they have changed."""
+    def picture_in(self, instructions: str, line: int, nth: int) -> str:
+        """Return a picture in a line of the instructions, both from 0. OutdatedError if they have changed."""
         if instructions != self.instructions:
             raise OutdatedError("The instructions have changed. Open them again.")
         lines = instructions.split("\n")
-        match = _PICTURE.fullmatch(lines[line].strip()) if 0 <= line < len(lines) else None
-        if match is None:
-            raise InputError(f"line={line} of the instructions has no picture.")
-        return match[1]
+        pictures = _PICTURE.findall(lines[line]) if 0 <= line < len(lines) else []
+        if not 0 <= nth < len(pictures):
+            raise InputError(f"line={line} of the instructions has no picture with nth={nth}.")
+        return str(pictures[nth])
 
     def labels(self) -> pd.DataFrame:
         return self._store.labels()

@@ -399,8 +399,8 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         view = self._files.full(self.session.part_of(self._checked(image)))
         return {"mime": view.mime, "width": view.width, "height": view.height}, [view.data]
 
-    def _picture(self, instructions: str, line: int) -> Any:
-        path = self.session.picture_in(instructions, line)
+    def _picture(self, instructions: str, line: int, nth: int) -> Any:
+        path = self.session.picture_in(instructions, line, nth)
         return {"mime": "image/jpeg"}, [self._files.instruction_picture(path)]
 
     def _checked(self, image: str) -> str:

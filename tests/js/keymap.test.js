@@ -90,6 +90,16 @@ test("moves repeat while their key is held; all else is done once, and is not le
   assert.equal(press("F5", { repeat }), null);
 });
 
+test("the help of a labelling job leaves out what has no effect there", () => {
+  const keys = ({ help, jobHelp }) => [help, jobHelp].map((rows) => rows.map(([key]) => key));
+  const [all, ofJobs] = keys(GALLERY_KEYS);
+  assert.deepEqual(
+    all.filter((key) => !ofJobs.includes(key)),
+    ["+", "Shift M", "in a queue"],
+  );
+  assert.ok(ofJobs.includes("Delete"));
+});
+
 test("a key hides boxes, and letters do not, because they find labels", () => {
   assert.deepEqual(press("."), { do: "shapes" });
   assert.deepEqual(press("h"), { do: "find", text: "h" });

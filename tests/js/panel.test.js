@@ -121,10 +121,40 @@ test("a picture of the instructions is asked for by its line", async () => {
     setTimeout(resolve);
   });
   assert.deepEqual(asked, [
-    ["picture", { instructions: text, line: 1 }],
-    ["picture", { instructions: text, line: 2 }],
+    ["picture", { instructions: text, line: 1, nth: 0 }],
+    ["picture", { instructions: text, line: 2, nth: 0 }],
   ]);
   assert.equal(page.querySelector("img").src, "data:image/jpeg;base64,AQI=");
   assert.equal(page.querySelector("em").textContent, "cannot be shown");
   assert.equal(instructionNodes(text)[1].textContent, "../ripe.jpg");
+});
+
+test("instructions have links, bold words, lists and pictures as in Markdown", () => {
+  const page = openPage();
+  const text =
+    "Label the **main** thing, see [the wiki](https://example.org/a) or https://example.org/b.\n- ripe: ![](r.jpg) ![](s.jpg)\n2 * 3 **";
+  const asked = [];
+  const request = (_, { line, nth }) => {
+    asked.push([line, nth]);
+    return new Promise(() => {});
+  };
+  page.append(...instructionNodes(text, request));
+  const [first, second, third] = page.querySelectorAll("p");
+  assert.equal(first.querySelector("strong").textContent, "main");
+  assert.deepEqual(
+    [...first.querySelectorAll("a")].map((link) => [link.textContent, link.href]),
+    [
+      ["the wiki", "https://example.org/a"],
+      ["https://example.org/b", "https://example.org/b"],
+    ],
+  );
+  assert.equal(first.textContent, "Label the main thing, see the wiki or https://example.org/b.");
+  assert.equal(second.textContent, "• ripe:  ");
+  assert.deepEqual(asked, [
+    [1, 0],
+    [1, 1],
+  ]);
+  assert.equal(third.textContent, "2 * 3 **");
+  const script = instructionNodes("[click](javascript:alert(1))")[0];
+  assert.equal(script.querySelector("a"), null);
 });

@@ -48,7 +48,8 @@ INSTRUCTIONS = "Look twice.\n![ripe](ripe.png)"
 VALUES: dict[str, Any] = {
     "split": "train", "label": "apple", "labels": ["apple"], "status": "labelled", "task": "single-label",
     "show": "all", "sort": "name", "queue": None, "like": None, "confidence": 0.0, "shapes": [BOX], "size": 24,
-    "text": "Look.", "instructions": INSTRUCTIONS, "line": 1, "name": "plum", "into": "pear", "before": "pear",
+    "text": "Look.", "instructions": INSTRUCTIONS, "line": 1, "nth": 0, "name": "plum", "into": "pear",
+    "before": "pear",
     "color": "#112233", "seen": 0, "id": 10**6, "unit": "day", "format": "coco", "folder": "out", "path": "out.html",
     "splits": ["train"], "include": [], "job": "check", "do": "stop", "action": "pause", "about": "", "source": "none",
     "model": "fruit.1", "mode": "one", "one": 0.5, "own": {"apple": 0.5}, "iou_threshold": None, "what": "page",

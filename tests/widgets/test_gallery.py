@@ -181,7 +181,7 @@ def test_kernel_resolves_positions_that_were_not_shown(page: GalleryPage) -> Non
         ("edit", {"op": "drop", "split": "train", "images": []}, "op='drop'"),
         ("edit", {"op": "label", "split": "train", "images": []}, "label is missing"),
         ("full", {"image": "/etc/passwd"}, "not in the train set"),
-        ("picture", {"instructions": "", "line": 0}, "has no picture"),
+        ("picture", {"instructions": "", "line": 0, "nth": 0}, "has no picture"),
         ("page", {"view": 999, "place": 0, "pixels": 160}, "outdated"),
         ("task", {"task": "everything"}, "task='everything'"),
         ("instructions", {"text": "x" * 20_001}, "Instructions must be text"),

@@ -133,11 +133,15 @@ def test_a_page_gets_the_pictures_of_its_instructions_only(name: str, opened: Ca
     screen = opened(name)
     instructions = screen.widget.session.instructions
     line = instructions.split("\n").index("![ripe](ripe.png)")
-    assert ask(screen, "picture", {"instructions": instructions, "line": line})["content"] == {"mime": "image/jpeg"}
+    assert ask(screen, "picture", {"instructions": instructions, "line": line, "nth": 0})["content"] == {
+        "mime": "image/jpeg"
+    }
     for wrong in (line - 1, line + 1, -1, 10**6):
-        assert "has no picture" in ask(screen, "picture", {"instructions": instructions, "line": wrong})["error"]
+        assert (
+            "has no picture" in ask(screen, "picture", {"instructions": instructions, "line": wrong, "nth": 0})["error"]
+        )
     changed = instructions.replace("ripe.png", "../photos/train/0.png")
-    answer = ask(screen, "picture", {"instructions": changed, "line": line})
+    answer = ask(screen, "picture", {"instructions": changed, "line": line, "nth": 0})
     assert "The instructions have changed" in answer["error"]
 
 

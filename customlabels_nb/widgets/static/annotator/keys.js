@@ -110,6 +110,7 @@ export const ANNOTATOR_KEYS = keyTable(
     {
       keys: "A",
       help: "accept all predictions (dashed) where nothing is drawn, and the predicted label of the image",
+      notInJobs: true,
       run: { a: { do: "accept all" } },
     },
     {
@@ -124,6 +125,7 @@ export const ANNOTATOR_KEYS = keyTable(
     {
       keys: "M",
       help: "write a note on the selected shape, or else on the image (Enter: keep it, Esc: discard it)",
+      notInJobs: true,
       run: { m: { do: "note" } },
     },
     {

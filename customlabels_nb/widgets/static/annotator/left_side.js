@@ -1,6 +1,7 @@
 // Left panel: labels and view settings.
 
 import { bringInto, element, keyHint, setText, show } from "../shared/dom.js";
+import { instructionNodes } from "../shared/panels.js";
 import { findLabels } from "../shared/rows.js";
 import { inkOn } from "../shared/colors.js";
 
@@ -55,7 +56,7 @@ export class LeftSide {
       hidden: true,
       on: { click: () => this._leaveTo(() => this._resetFilter()) },
     });
-    this.words = element("p", { class: "faint" });
+    this.words = element("div", { class: "faint" });
     const more = element("button", {
       type: "button",
       class: "plain",
@@ -133,10 +134,12 @@ export class LeftSide {
     this._fill();
     this.guides.classList.toggle("current", guides);
     this.guides.setAttribute("aria-pressed", String(guides));
-    setText(
-      this.words,
-      instructions.split("\n").slice(0, 6).join("\n") || "There are no labelling instructions yet.",
-    );
+    const start = instructions.split("\n").slice(0, 6).join("\n");
+    if (start !== this.start)
+      this.words.replaceChildren(
+        ...instructionNodes(start || "There are no labelling instructions yet."),
+      );
+    this.start = start;
     show(this.field, !readOnly);
     show(this.opener, !readOnly);
   }

@@ -134,7 +134,17 @@ export class RightSide {
     this.on.leave();
   }
 
-  update({ imageShapes, prediction, offered, colorOf, labels, task, readOnly, tolerance }) {
+  update({
+    imageShapes,
+    prediction,
+    offered,
+    colorOf,
+    labels,
+    task,
+    readOnly,
+    tolerance,
+    hasNotes = true,
+  }) {
     const count = imageShapes ? imageShapes.shapes.length : 0;
     setText(this.title, `Shapes · ${count}`);
     this._fillList(imageShapes, prediction, colorOf);
@@ -160,7 +170,8 @@ export class RightSide {
     fill(this.notes.shape, shape?.note);
     fill(this.notes.image, imageShapes?.note);
     this.subject = subject;
-    show(this.notes.shape, !several);
+    show(this.notes.shape, hasNotes && !several);
+    show(this.notes.image, hasNotes); // those of a labelling job would be lost
     const drawn = task === "boxes" || task === "polygons";
     const unfolded = !drawn || imageShapes?.labels.length || this.isOpen;
     const showWhole = Boolean(imageShapes && labels.length && (unfolded || offered));

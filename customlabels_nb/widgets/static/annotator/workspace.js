@@ -466,6 +466,7 @@ export class Workspace {
       task: info.task,
       readOnly: info.read_only,
       tolerance: changes.tolerance,
+      hasNotes: !info.job,
     });
     const { corners, tool, keyed } = this.drawing;
     const isOpen = Boolean(imageShapes && (corners || changes.prediction !== null));
@@ -622,6 +623,10 @@ export class Workspace {
   }
 
   writeNote() {
+    if (this.info?.job) {
+      this.changes.hint("A labelling job keeps no notes. The manager sees the reason of Skip….");
+      return;
+    }
     if (this.root.matches(".narrow:not(.unfolded)")) this.unfold.click();
     this._cover("right");
     const { shape, image } = this.right.notes;
@@ -656,7 +661,7 @@ export class Workspace {
   }
 
   help() {
-    openKeys(this.panel, ANNOTATOR_KEYS.help);
+    openKeys(this.panel, this.info?.job ? ANNOTATOR_KEYS.jobHelp : ANNOTATOR_KEYS.help);
   }
 
   _editLabels() {

@@ -1,11 +1,12 @@
 // Keys of the screens. Each screen has one table of entries { keys, help, run }, from which its shortcuts and its help
 // (?) are made: `keys` is what the help shows, and `run` has the command of each press. Presses are written like "a",
 // "Ctrl+z" or "Shift+Tab". "1-9" is any of these digits and adds its `number`, "letter" is any letter and adds its
-// `text`. Entries without `run` describe the mouse, and entries without `keys` are not shown.
+// `text`. Entries without `run` describe the mouse, and entries without `keys` are not shown. `notInJobs` are those that
+// do nothing for the labeler of a job, whose images have no predictions and whose answers have no notes.
 
 const HELD = { do: "held" }; // nothing is done, here and by the browser
 
-/** @typedef {{ help: string[][], presses: Record<string, object>, repeating: string[] }} KeyTable */
+/** @typedef {{ help: string[][], jobHelp: string[][], presses: Record<string, object>, repeating: string[] }} KeyTable */
 
 /**
  * Return a table. Commands that are named in `repeating` run again while their key is held.
@@ -16,6 +17,7 @@ export function keyTable(entries, { repeating = [] } = {}) {
   const shown = entries.filter(({ keys }) => keys);
   return {
     help: shown.map(({ keys, help }) => [keys, help]),
+    jobHelp: shown.filter((entry) => !entry.notInJobs).map(({ keys, help }) => [keys, help]),
     presses: Object.assign({}, ...entries.map(({ run }) => run)),
     repeating,
   };
@@ -122,6 +124,7 @@ export const CLEAR_ENTRY = {
 export const ACCEPT_ENTRY = {
   keys: "+",
   help: "accept the predicted (dashed) labels of the selected images",
+  notInJobs: true,
   run: { "+": { do: "accept" } },
 };
 export const SUBMIT_ENTRY = {
@@ -132,6 +135,7 @@ export const SUBMIT_ENTRY = {
 export const NOTE_ENTRY = {
   keys: "Shift M",
   help: "write a note on the selected images",
+  notInJobs: true,
   run: { "Shift+m": { do: "note" } },
 };
 export const SHAPES_ENTRY = {
@@ -177,6 +181,7 @@ const GALLERY_ENTRIES = [
   LIKE_ENTRY,
   {
     keys: "in a queue",
+    notInJobs: true,
     help: "of clusters, click or Space takes an image out; of predictions, Enter accepts the page and Delete rejects",
   },
   DRAG_ENTRY,

@@ -67,42 +67,51 @@ export async function askToLeave(panel, count, { areChecks }) {
   return answer === "leave";
 }
 
-const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
-const PICTURE = /^!\[([^\]]*)\]\(([^)]+)\)$/;
+// A picture, a link with a text, bold words, or a URL.
+const MARK =
+  /!\[([^\]]*)\]\(([^)]+)\)|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)|\*\*([^*]+)\*\*|https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 
-// Convert instructions to nodes, with links, and an image for each line such as `![caption](picture.jpg)`. The kernel
-// reads the image in a line of its instructions, never one by a name from the page. Without `request`, the name is
-// shown.
+// Convert instructions to nodes: a paragraph for each line, with pictures, links, bold words and items of a list as
+// Markdown writes them. The kernel reads a picture by its line and place there, never by a name from the page. Without
+// `request`, the name is shown.
 export function instructionNodes(text, request = null) {
   return text.split("\n").map((line, number) => {
-    const picture = PICTURE.exec(line.trim());
-    if (picture) {
-      if (!request) return element("p", {}, element("em", { text: picture[2] }));
-      const image = element("img", { alt: picture[1] || picture[2], title: picture[1] });
-      request("picture", { instructions: text, line: number }).then(
-        ([{ mime }, [bytes]]) => {
-          image.src = dataUri(bytes, mime);
-        },
-        (error) => image.replaceWith(element("em", { text: error.message })),
-      );
-      return element("p", {}, image);
-    }
+    const words = line.replace(/^\s*[-*] /, "• ");
     const parts = [];
     let position = 0;
-    for (const link of line.matchAll(LINK)) {
-      parts.push(
-        line.slice(position, link.index),
-        element("a", {
-          text: link[0],
-          href: link[0],
-          target: "_blank",
-          rel: "noopener noreferrer",
-        }),
-      );
-      position = link.index + link[0].length;
+    let pictures = 0;
+    for (const mark of words.matchAll(MARK)) {
+      const [all, caption, path, shown, url, bold] = mark;
+      parts.push(words.slice(position, mark.index));
+      position = mark.index + all.length;
+      if (path) {
+        const place = { instructions: text, line: number, nth: pictures++ };
+        parts.push(request ? pictureNode(caption, path, request("picture", place)) : fallen(path));
+      } else if (bold) parts.push(element("strong", { text: bold }));
+      else parts.push(linkNode(shown ?? all, url ?? all));
     }
-    return element("p", {}, ...parts, line.slice(position));
+    return element("p", {}, ...parts, words.slice(position));
   });
+}
+
+function linkNode(text, href) {
+  return element("a", { text, href, target: "_blank", rel: "noopener noreferrer" });
+}
+
+function pictureNode(caption, path, answer) {
+  const image = element("img", { alt: caption || path, title: caption });
+  answer.then(
+    ([{ mime }, [bytes]]) => {
+      image.src = dataUri(bytes, mime);
+    },
+    (error) => image.replaceWith(fallen(error.message)),
+  );
+  return image;
+}
+
+// What is shown instead of a picture.
+function fallen(text) {
+  return element("em", { text });
 }
 
 // `save(text)` → Promise. With `readOnly` the text cannot be edited. With `isNew` it has a button to start labelling.
@@ -124,7 +133,7 @@ export function openInstructions(panel, text, { save, request, readOnly, isNew =
   const faint = element("p", {
     class: "faint",
     hidden: true,
-    text: "URLs become links. A line such as ![a ripe one](examples/ripe.jpg) shows an image.",
+    text: "As in Markdown: **bold**, [link](https://…), lists with -, and pictures: ![ripe](examples/ripe.jpg).",
   });
   const edit = element("button", { type: "button", text: "Edit", data: { first: "" } });
   const keep = element("button", { type: "button", class: "primary", text: "Save", hidden: true });

@@ -156,7 +156,7 @@ export class PicturePages extends PageView {
   }
 
   showKeys() {
-    openKeys(this.panel, this.keys.help);
+    openKeys(this.panel, this.info?.job ? this.keys.jobHelp : this.keys.help);
   }
 
   _move(direction, select) {
