@@ -253,7 +253,8 @@ class LabellingJob:
     def people(self) -> pd.DataFrame:
         """Table of the people: done, skipped, seconds, agreement with the others, gold, confusion and last_seen.
 
-        ``agreement`` and ``gold`` are shares from 0 to 1, ``seconds`` is the median. Only for reviewers and managers.
+        ``agreement`` is the share of answers that are the most frequent answer of the others, without images on which
+        the others are tied. ``gold`` is a share, too, and ``seconds`` the median. Only for reviewers and managers.
         """
         skips = select(_SKIP.who, func.count()).join(schema.job_tasks).where(_TASK.job == self._id)
         self._allow("see the people of")
@@ -606,6 +607,8 @@ class LabellingJob:
     # -- people -------------------------------------------------------------------------------------
     def invite(self, people: str | Iterable[str], *, role: Role = "labeler") -> pd.DataFrame:
         """Let people take part, or give members another role. Removed and stopped people may label again.
+
+        They are also asked about disputed images that had no more people to ask.
 
         Each person gets a link to the page that ``customlabels-nb label`` serves. Whoever opens it labels with that
         name, and nobody can enter the name on the page any more. The link is shown only now. Another invitation

@@ -241,7 +241,10 @@ def _open_store(root: Path, url: str | None) -> SqlStore:
         hint = f" It contains the projects {inside!r}." if inside else ""
         if not inside and (near := _similar_projects(root)):
             hint = f" Did you mean {' or '.join(map(repr, near))}?"
-        raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} create_project(name) creates one.")
+        advice = "create_project(name) creates one."
+        if url is not None:
+            advice = "Copy the folder that create_project(…, store=…) has made to this computer."
+        raise ProjectNotFoundError(f"There is no project in {str(root)!r}.{hint} {advice}")
     return open_store(str(root / DATABASE))
 
 

@@ -57,8 +57,8 @@ def create_project(
         Annotation task. If it is not given, widgets assume one label per image until it is chosen there.
     store : str, optional
         URL of a PostgreSQL database, for a team. The password in the URL is not stored: when the project is loaded
-        again, it is read from the environment or ``.pgpass``. By default, the database is an SQLite file in the project
-        folder.
+        again, it is read from the environment or ``.pgpass``. Others open a copy of the project's folder with
+        :func:`load_project`. By default, the database is an SQLite file in the project folder.
     tags : dict, optional
         Tags of a new project, a dict of str to str.
     exist_ok : bool
@@ -138,6 +138,7 @@ def load_project(
         Folder that a relative ``path`` starts from. By default the current folder.
     store : str, optional
         URL of the database, if it differs from the URL that is stored in the project (a different host, or a password).
+        On another computer, first copy the project's folder there.
 
     Raises
     ------

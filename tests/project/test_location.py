@@ -128,6 +128,8 @@ def test_missing_project_error_suggests_projects(tmp_path: Path) -> None:
     cl.create_project("fruit", tmp_path).close()
     with pytest.raises(ProjectNotFoundError, match=r"\['fruit'\]"):
         cl.load_project(tmp_path)
+    with pytest.raises(ProjectNotFoundError, match=r"Copy the folder that create_project\(…, store=…\) has made"):
+        cl.load_project("nowhere", store="postgresql://localhost/fruit")
     with pytest.raises(ProjectNotFoundError, match=r"no project in .*nowhere"):
         cl.load_project(tmp_path / "nowhere")
     assert cl.load_project(tmp_path / "fruit" / "project.db").name == "fruit"
