@@ -624,7 +624,9 @@ export class Workspace {
 
   writeNote() {
     if (this.info?.job) {
-      this.changes.hint("A labelling job keeps no notes. The manager sees the reason of Skip….");
+      this.changes.hint(
+        "A labelling job keeps no notes. To tell the manager something, skip the image and say why.",
+      );
       return;
     }
     if (this.root.matches(".narrow:not(.unfolded)")) this.unfold.click();
