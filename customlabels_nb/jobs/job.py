@@ -84,7 +84,7 @@ class JobProgress:
     def __repr__(self) -> str:
         numbers = (
             f"{self.done - self.review:,} of {counted(self.images, 'image')} decided, {self.skipped:,} skipped, "
-            f"{counted(self.left, 'answer')} left, {self.held:,} of them being given"
+            f"{counted(self.left, 'answer')} left{f', {self.held:,} in progress' if self.held else ''}"
         )
         return "\n".join([numbers, *map(repr, self.waiting)])
 
@@ -102,7 +102,7 @@ class LabellingJob:
     >>> for task in anna.lease(12):
     ...     receipt = anna.submit(task, "garden")
     >>> job.progress
-    0 of 12 images decided, 0 skipped, 12 answers left, 0 of them being given
+    0 of 12 images decided, 0 skipped, 12 answers left
     12 images wait for a second person: invite one (job.invite(…))
     """
 

@@ -148,7 +148,7 @@ def test_images_that_wait_for_a_third_person_are_decided_or_given_to_somebody_in
     for who, label in (("anna", "lemon"), ("ben", "lime")):
         act(place, job, "submit", who, [label, label])
     assert repr(job.progress) == (
-        "0 of 2 images decided, 0 skipped, 2 answers left, 0 of them being given\n2 images wait for a third person: "
+        "0 of 2 images decided, 0 skipped, 2 answers left\n2 images wait for a third person: "
         "invite one, or decide yourself (job.invite(…), job.review())"
     )
     assert sorted(job.disputed().tasks["image"]) == [*IMAGES]
