@@ -99,7 +99,7 @@ def consolidate(
     *,
     annotators: int = 1,
     most: int | None = None,
-    agreement: float = 0.7,
+    agreement: float = 0.65,
     labels: Sequence[str] = (),
     job: str = "",
     accuracy: Mapping[str, float] | None = None,

@@ -60,7 +60,7 @@ class LabellingJobs:
         *,
         annotators: int = 1,
         max_annotators: int | None = None,
-        agreement: float = 0.7,
+        agreement: float = 0.65,
         labels: Sequence[str] | None = None,
         task: t.Task | None = None,
         instructions: str | None = None,

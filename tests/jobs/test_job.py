@@ -84,7 +84,7 @@ def test_jobs_are_listed_and_found_by_name(place: Place, create: Create) -> None
     second = jobs["leaves-2"]
     assert (second.name, second.task, second.labels) == ("leaves-2", "multi-label", ["lime", "quince"])
     assert second.settings == {
-        "annotators": 1, "max_annotators": 1, "agreement": 0.7, "instructions": "", "lease": 90.0, "members": "open",
+        "annotators": 1, "max_annotators": 1, "agreement": 0.65, "instructions": "", "lease": 90.0, "members": "open",
     }  # fmt: skip
     assert second.summary["people"] == ["meg"]
     assert place.store.labels()["label"].tolist() == ["lemon", "lime", "quince"]
@@ -553,7 +553,7 @@ def test_actions_of_managers_are_in_the_history(place: Place, create: Create) ->
     job.pause()
     newest = place.store.history().iloc[:3]
     assert newest["what"].tolist() == ["pause labelling job", "update labelling job", "create labelling job"]
-    assert newest["before"].iloc[1] == {"job": "leaves-1", "annotators": 1, "most": 1, "agreement": 0.7}
+    assert newest["before"].iloc[1] == {"job": "leaves-1", "annotators": 1, "most": 1, "agreement": 0.65}
     assert newest["after"].iloc[1]["agreement"] == 0.9
     assert not newest["undoable"].any()
 

@@ -121,7 +121,7 @@ def test_a_class_draws_boxes(place: Place, create: Create) -> None:
 
 # -- states -----------------------------------------------------------------------------------------
 def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: Create) -> None:
-    job = create(images=["00.jpg"], annotators=2, max_annotators=3)
+    job = create(images=["00.jpg"], annotators=2, max_annotators=3, agreement=0.7)
     for who, label in [("ann", "lemon"), ("ben", "lime")]:
         answer(job.worker(who), "00.jpg", label)
     assert (states_of(place), job.progress.left, job.state) == ({"00.jpg": "open"}, 1, "running")
@@ -148,7 +148,7 @@ def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: 
 @sqlite_only
 def test_people_who_are_invited_later_are_asked_about_disputed_images(place: Place, create: Create) -> None:
     images = ["00.jpg", "01.jpg"]
-    job = create(images=images, annotators=2, max_annotators=3, agreement=0.6, members=["ann", "ben"])
+    job = create(images=images, annotators=2, max_annotators=3, members=["ann", "ben"])
     for name, label in (("ann", "lime"), ("ben", "lemon")):
         answer(job.worker(name), "00.jpg", label)
     assert (job.progress.review, job.progress.left) == (1, 2)  # nobody is left to ask about the first one
