@@ -101,7 +101,7 @@ SYNONYMS = {
 
 #: Arguments of other libraries, and ours for them.
 _ARGUMENTS = {
-    "batch": "batch_size", "conf": "threshold", "epoch": "steps", "epochs": "steps", "imgsz": "input_size",
+    "batch": "batch_size", "conf": "threshold", "epoch": "budget", "epochs": "budget", "imgsz": "input_size",
     "iou": "iou_threshold", "model": "backbone", "path": "source", "seed": "random_state",
     "test_size": "test_fraction", "time": "budget",
 }  # fmt: skip

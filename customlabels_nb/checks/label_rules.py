@@ -20,6 +20,7 @@ _FEW_TEST_IMAGES = 3
 _UNEVEN_SHARE, _UNEVEN_RATIO = 0.8, 10
 #: A label of this few images is compared with labels of this many times more, and is mistyped from this likeness on.
 _FEW_MISTYPED, _OFTEN, _NEARLY = 3, 5, 0.88
+_SHORT = re.compile(r"\d+|\b\w{1,3}\b")  # numbers and words such as "A" and "II" are not typos
 _MOST_TYPED = 300  # more labels come from a file
 _SPACES = re.compile(r"[\s_.\-]+")
 #: Letters of other scripts that look like Latin letters, mapped to these Latin letters.
@@ -167,12 +168,12 @@ def _alike(names: list[str], counts: pd.Series) -> Iterator[Finding]:
 
 
 def _meant(name: str, others: list[str]) -> str | None:
-    """Return the label that is nearly this one. "damaged" and "undamaged", or "screw 1" and "screw 2", are two."""
+    """Return the label that is nearly this one. "damaged" and "undamaged" differ, and so do "screw 1" and "screw 2"."""
     folded = {
         other.casefold(): other
         for other in others
         if not (look_alike_key(name) == look_alike_key(other) or name.endswith(other) or other.endswith(name))
-        and re.findall(r"\d+", name) == re.findall(r"\d+", other)
+        and _SHORT.findall(name) == _SHORT.findall(other)
     }
     return next((folded[close] for close in get_close_matches(name.casefold(), folded, 1, _NEARLY)), None)
 

@@ -466,10 +466,7 @@ def submit(
         else:
             slot = _free_slot(connection, task, lease, who) if before is None else before.slot
             reason = LATE if slot is None else ""
-        replaced = [answer for answer in answers if not reason or answer.reason == reason]
-        if replaced:
-            uncount(connection, CHANGED, among(connection, _ANSWER.id, [answer.id for answer in replaced]))
-        taken = seconds + max((answer.seconds for answer in replaced), default=0.0)
+        taken = seconds + _replace(connection, [answer for answer in answers if reason in ("", answer.reason)])
         values = {"key": key, "task": lease.task, "slot": slot, "who": who, "edit": edit, "accepted": lease.since}
         values |= {"seconds": taken, "payload": payload, "counted": int(not reason), "reason": reason}
         number = connection.execute(_STORE, values).scalar_one()
@@ -478,6 +475,13 @@ def submit(
         return Acknowledgement(number, not reason, reason)
 
     return _transact_as(store, lease.job, who, work, patience=patience)
+
+
+def _replace(connection: Connection, answers: Sequence[Any]) -> float:
+    """Let answers not count any more, and return the time that they took. Each has that of those it replaced."""
+    if answers:
+        uncount(connection, CHANGED, among(connection, _ANSWER.id, [answer.id for answer in answers]))
+    return max((answer.seconds for answer in answers), default=0.0)
 
 
 def lock_task(connection: Connection, task: int, who: str = "") -> Row[Any]:

@@ -967,7 +967,10 @@ class LabellingSession(ProjectScreen):
                 later = self._later_step(step) if verb == "undo" else None
                 if later is not None:
                     steps.append(later)
-                    return LabellingSession._undo_or_redo(self, steps, others, verb)
+                    result = LabellingSession._undo_or_redo(self, steps, others, verb)
+                    if not result.images:  # somebody else has changed the images since
+                        steps.remove(step)
+                    return result
                 steps.pop()
                 self.reread(step.images)
                 gone = len(step.images) - len(self.rows(step.images))

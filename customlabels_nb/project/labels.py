@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,7 @@ class Labels(NameHints):
         try:
             self._store.add_labels([(label, color)], Action("add label", settings.user), review=review)
         except LabelError:
-            if not exist_ok or label not in self:
+            if not exist_ok or not isinstance(label, str) or unicodedata.normalize("NFC", label.strip()) not in self:
                 raise
         change_signal.notify(self._location.root)
 

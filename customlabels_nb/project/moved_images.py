@@ -30,8 +30,6 @@ def relocate_images(store: SqlStore, root: Path, folder: Path, action: Action) -
     missing = images[missing_files(images["image"].tolist(), root)]
     if missing.empty:
         return 0
-    if training := [version.name for version in store.versions() if version.status == "TRAINING_IN_PROGRESS"]:
-        raise NotAllowedError(f"{training[0]!r} is being trained. Wait until its training has ended.")
     found = read_folder(folder)
     moved = _moved(missing, found, set(images["image"]))
     if not moved:
@@ -39,6 +37,8 @@ def relocate_images(store: SqlStore, root: Path, folder: Path, action: Action) -
             f"{str(folder)!r} has none of the {counted(len(missing), 'image')} whose files are missing, such as "
             f"{missing['image'].iat[0]!r}. Images are recognised by their content, so edited files are not found."
         )
+    if training := [version.name for version in store.versions() if version.status == "TRAINING_IN_PROGRESS"]:
+        raise NotAllowedError(f"{training[0]!r} is being trained. Wait until its training has ended.")
     for version in store.versions():
         for name, content in relocated_files(root / version.folder, moved).items():
             write_file(root / version.folder / name, content)

@@ -823,7 +823,8 @@ class Project(NameHints):
 
         Files are recognised by their content, also in subfolders and under other names. The images keep their labels,
         history and predictions, also in versions, and a folder that was moved as a whole is refreshed at its new place.
-        The results of :attr:`assist` are computed by its next training. This cannot be undone with :meth:`undo`.
+        The results of :attr:`assist` are computed by its next training. This cannot be undone with :meth:`undo`. With
+        PostgreSQL, the new names hold for everybody: the photos need the same path on all computers.
 
         Raises
         ------

@@ -227,7 +227,6 @@ class SqlStore:
         payloads = ("before", "after", "undo")
         m, h, s = schema.meta.c, schema.history.c, schema.snapshots.c
         with self._database.write() as connection:
-            _rename_sources(connection, sources or {})
             for table, column in ((schema.images, "image"), (schema.job_tasks, "image"), (schema.issues, "where")):
                 rows = fetch(connection, select(table.c[column], table.c.id))
                 update_rows(connection, table, (column,), [(names[name], id_) for name, id_ in rows if name in names])
@@ -243,9 +242,11 @@ class SqlStore:
                 for column, renames in (("image", names), ("source", sources or {})):
                     content["images"][column] = _renamed(content["images"][column], renames)
                 update_rows(connection, schema.snapshots, ("content",), [(pack(content), id_)])
+            _rename_sources(connection, sources or {})
             if action is not None:
                 note_image_change(connection)
-                record(connection, action, count=count, after={"images": list(names.values())})
+                before, after = ({"images": list(its)} for its in (names, names.values()))
+                record(connection, action, count=count, before=before, after=after)
 
     @property
     def location(self) -> tuple[str, str | None]:
@@ -1117,9 +1118,12 @@ def _copy_rows(database: Database, copy: Database) -> None:
 def _rename_sources(connection: Connection, sources: Mapping[str, str]) -> None:
     i, d = schema.images.c, schema.datasets.c
     for old, new in sources.items():
-        connection.execute(update(schema.images).where(i.source == old).values(source=new))
+        inside = i.image.startswith(new.rstrip("/") + "/", autoescape=True)  # others are still missing
+        connection.execute(update(schema.images).where(i.source == old, inside).values(source=new))
+    still = set(connection.scalars(select(i.source).distinct())) & sources.keys()  # have images that are still missing
     for split, listed in fetch(connection, select(d.split, d.sources)) if sources else ():
-        places = dump_json(_renamed(load_json(listed, []), sources))
+        places = load_json(listed, [])
+        places = dump_json([place for place in places if place.get("name") in still] + _renamed(places, sources))
         connection.execute(update(schema.datasets).where(d.split == split).values(sources=places))
 
 

@@ -180,18 +180,26 @@ def _same(answer: Any, right: Any) -> bool:
 
 def _about_notation(answer: Any, right: Any) -> str:
     """Return what is wrong with how a number is written, or an empty string. It may be wrong in other ways, too."""
-    if isinstance(right, str | set | frozenset):
+    wanted = list(right) if isinstance(right, Collection) and not isinstance(right, str) else [right]
+    if not all(map(_is_number, wanted)):
         return ""
-    wanted = list(right) if isinstance(right, Collection) else [right]
-    if isinstance(answer, tuple) and len(answer) == 2 * len(wanted) and all(isinstance(part, int) for part in answer):
-        return "Write decimal numbers with a point: 0.5 instead of 0,5."
     given = list(answer) if isinstance(answer, list | tuple) else [answer]
     if any(isinstance(part, str) for part in given):
         return "Write numbers without quotes."
-    fractions = all(isinstance(value, Real) and 0 <= float(value) <= 1 for value in wanted) and any(wanted)
-    if fractions and _same([part / 100 for part in given if isinstance(part, Real)], wanted):
+    if (
+        isinstance(answer, tuple)
+        and len(given) == 2 * len(wanted)
+        and not all(float(one).is_integer() for one in wanted)
+    ):
+        return "Write decimal numbers with a point: 0.5 instead of 0,5."
+    percentages = [part / 100 for part in given if _is_number(part)]
+    if _same(percentages, wanted) and all(0 <= float(one) <= 1 for one in wanted) and any(wanted):
         return "Divide percentages by 100."
     return ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _recognised(answer: Any, wrong: Any) -> bool:

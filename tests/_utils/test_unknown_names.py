@@ -83,7 +83,7 @@ def test_calls_with_wrong_arguments_name_the_right_ones(tmp_path: Path) -> None:
     project: Any = cl.create_project("rooms", tmp_path)
     calls = {
         "Project.train() has no argument 'budjet'. Did you mean 'budget'?": lambda: project.train(budjet="1s"),
-        "Project.train() has no argument 'epochs'. Did you mean 'steps'?": lambda: project.train(epochs=3),
+        "Project.train() has no argument 'epochs'. Did you mean 'budget'?": lambda: project.train(epochs=3),
         "Labels.recolor() has no argument 'x'. It takes label, color.": lambda: project.labels.recolor(x=1),
         "Labels.rename() missing 1 required positional argument: 'new'. Call it as rename(label, new).": (
             lambda: project.labels.rename("a")

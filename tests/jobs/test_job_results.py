@@ -128,8 +128,7 @@ def test_disagreement_adds_one_person_and_then_a_reviewer(place: Place, create: 
     number = answer(job.worker("carl"), "00.jpg", None)
     assert (states_of(place), job.state) == ({"00.jpg": "needs_review"}, "completed")
     assert repr(job.progress) == (
-        "0 of 1 image decided, 0 skipped, 0 answers left\n"
-        "1 image waits for the decision of a reviewer (job.review())"
+        "0 of 1 image decided, 0 skipped, 0 answers left\n1 image waits for the decision of a reviewer (job.review())"
     )
     assert labels_of(place) == {}
     assert sorted(job.results["label"]) == ["lemon", "lime"]

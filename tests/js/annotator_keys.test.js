@@ -193,7 +193,7 @@ test("a digit without a label says so, and Accept never goes to the next image",
   assert.equal(commands.accept(), true);
   assert.deepEqual(
     [screen.done, screen.isTurning],
-    [["There is no label 2. Press / to type one.", "pear"], false],
+    [["Label 2 does not exist. Press / to type one.", "pear"], false],
   );
 });
 

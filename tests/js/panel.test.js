@@ -132,7 +132,8 @@ test("a picture of the instructions is asked for by its line", async () => {
 test("instructions have links, bold words, lists and pictures as in Markdown", () => {
   const page = openPage();
   const text =
-    "Label the **main** thing, see [the wiki](https://example.org/a) or https://example.org/b.\n- ripe: ![](r.jpg) ![](s.jpg)\n2 * 3 **";
+    "Label the **main** thing, see [the wiki](https://example.org/a) or https://example.org/b.\n" +
+    "- ripe: ![](r.jpg) ![](s.jpg)\n2 * 3 **";
   const asked = [];
   const request = (_, { line, nth }) => {
     asked.push([line, nth]);
@@ -155,6 +156,9 @@ test("instructions have links, bold words, lists and pictures as in Markdown", (
     [1, 1],
   ]);
   assert.equal(third.textContent, "2 * 3 **");
+  asked.length = 0;
+  instructionNodes("**see ![](a.jpg)** ![](b.jpg)", request); // the kernel counts the bold one, too
+  assert.deepEqual(asked, [[0, 1]]);
   const script = instructionNodes("[click](javascript:alert(1))")[0];
   assert.equal(script.querySelector("a"), null);
 });

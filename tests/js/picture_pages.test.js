@@ -424,7 +424,7 @@ test("a key without a label is explained", () => {
     Kind.prototype.actions.call(page, { do: "label", number: 9 }).label();
     assert.deepEqual(
       [said, of("edit")],
-      [["There is no label 9. Press / to type one."], []],
+      [["Label 9 does not exist. Press / to type one."], []],
       Kind.name,
     );
     page.info.read_only = true;

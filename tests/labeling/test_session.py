@@ -202,6 +202,19 @@ def test_undo_starts_with_later_edits_of_the_same_person_in_other_screens(
     assert stored(project) == each(named(session, 1, 2, 3), "plum")
 
 
+def test_undo_goes_on_before_an_edit_that_somebody_else_has_changed(
+    project: Project, session: LabellingSession
+) -> None:
+    first, second = named(session, 5, 0)
+    session.assign([first], "apple")
+    session.assign([second], "apple")
+    another(project, session.user).assign([second], "pear")
+    another(project, "bob").assign([second], "plum")
+    assert session.undo().conflicts
+    assert session.undo().images == (first,)
+    assert stored(project) == {second: ["plum"]}
+
+
 def test_undo_is_marked_in_the_history(project: Project, session: LabellingSession) -> None:
     session.assign(named(session, 1), "apple")
     edit = project.history["id"].iloc[0]

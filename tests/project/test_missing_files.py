@@ -190,6 +190,23 @@ def test_moved_photos_are_found_by_content_with_all_that_is_known_of_them(
     project.train(progress=False)
 
 
+def test_photos_that_were_moved_to_several_folders_are_found_one_by_one(
+    project: cl.Project, folder: Path, tmp_path: Path
+) -> None:
+    labels = project.train_set.annotations["label"].tolist()
+    places = [tmp_path / f"moved {part.name}" for part in sorted(folder.iterdir())]
+    for part, place in zip(sorted(folder.iterdir()), places, strict=True):
+        (place / folder.name).mkdir(parents=True)
+        part.rename(place / folder.name / part.name)
+    folder.rmdir()
+    for place in places:
+        assert project.relocate(place / folder.name) > 0
+        # those that are still missing are not taken for deleted ones
+        project.refresh()
+        assert project.remove_missing(confirm=True) == 0
+    assert project.train_set.annotations["label"].tolist() == labels
+
+
 def test_copies_and_other_photos_do_not_take_the_place_of_a_missing_one(
     project: cl.Project, folder: Path, tmp_path: Path
 ) -> None:

@@ -238,9 +238,8 @@ def test_the_command_writes_labs_of_ones_own(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_busy_computer_has_time_for_each_cell(tmp_path: Path) -> None:
     write_handout(tmp_path / "course", [notebooks_folder() / "13_lab_boxes.ipynb"])
-    execute = pytest.importorskip("nbgrader.preprocessors").Execute
     config = PyFileConfigLoader("nbgrader_config.py", str(tmp_path / "course")).load_config()
-    assert execute(config=config).timeout >= 120 > execute().timeout
+    assert config.Execute.timeout >= 120  # nbgrader's own limit is 30 seconds
 
 
 @pytest.mark.thorough

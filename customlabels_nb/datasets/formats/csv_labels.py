@@ -98,7 +98,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,14})")
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 _A_LIST = re.compile(rf"""\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]|\(\s*(?:(?:{_QUOTED.pattern})[\s,]*)+\)""")
 
 OnDuplicate = Literal["error", "first", "merge"]
@@ -332,7 +332,8 @@ class _OwnColumns:
             single = name not in kept and all(values.setdefault(uri, value) == value for uri, value in cells)
             if single:
                 kept.add(name)
-                for uri, value in zip(values, _typed(list(values.values())), strict=True):
+                typed = _typed(list(values.values()), complete=len(values) == len(collected.images))
+                for uri, value in zip(values, typed, strict=True):
                     collected.images[uri] |= collected.columns({name: value}, self._places[key])
             else:
                 collected.not_imported.add(f"value of the column {shown(name)}", self._places[key], len(cells))
@@ -342,12 +343,15 @@ class _OwnColumns:
             collected.adjusted(message, line=self._long[0])
 
 
-def _typed(cells: list[str]) -> Sequence[str | float]:
-    """Return the numbers or booleans of cells that are all one, else the cells. ``007`` is no number, but a name."""
+def _typed(cells: list[str], *, complete: bool) -> Sequence[str | float]:
+    """Return the numbers or booleans of cells that are all one, else the cells. ``007`` is no number, but a name.
+
+    Unless they are ``complete``, whole numbers and booleans stay text: beside missing values, 101 would become 101.0.
+    """
     if {"True", "False"}.issuperset(cells):
-        return [cell == "True" for cell in cells]
+        return [cell == "True" for cell in cells] if complete else cells
     if all(map(_WHOLE.fullmatch, cells)):
-        return [int(cell) for cell in cells]
+        return [int(cell) for cell in cells] if complete else cells
     return [float(cell) for cell in cells] if all(map(_DECIMAL.fullmatch, cells)) else cells
 
 
@@ -713,17 +717,17 @@ def _escaped(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) and finite(cell) is None else cell
 
 
-def _own_values(images: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _own_values(images: pd.DataFrame, only: str | None = None) -> dict[str, dict[str, Any]]:
     unread = {name.lower() for name in look_like_boxes([name for name in images if name not in t.IMAGE_COLUMNS])}
     boxes = {name.lower() for name in images if notation_of(name.lower()) is not None}
-    return own_values(images, _KNOWN | _OTHER_NAMES.keys() | unread | boxes)
+    return own_values(images, _KNOWN | _OTHER_NAMES.keys() | unread | boxes, only)
 
 
 def _holds_column(images: pd.DataFrame, name: str) -> bool:
     """Check whether reading finds the same values of a column. Texts of digits, for example, become numbers."""
-    own = _own_values(images)
+    own = _own_values(images, name)
     given = list(own.get(name, {}).values())
-    found = _typed([_own_cell(value).strip() for value in given])
+    found = _typed([_own_cell(value).strip() for value in given], complete=len(given) == len(images))
     same = list(map(type, given)) == list(map(type, found)) and given == found
     return name in own and same and all(is_readable(name, value) for value in given)
 

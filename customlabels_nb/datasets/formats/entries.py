@@ -435,17 +435,19 @@ def with_annotations(contents: Contents, *, drawn: bool = False) -> Iterator[tup
         yield image, image_rows, bool(image_rows) or (image.status == "labelled" and image.image not in annotated)
 
 
-def own_values(images: pd.DataFrame, taken: Collection[str]) -> dict[str, dict[str, Any]]:
+def own_values(images: pd.DataFrame, taken: Collection[str], only: str | None = None) -> dict[str, dict[str, Any]]:
     """Return the user's columns as values by name and image, except those that reading takes for others.
 
-    ``taken`` are names in lower case that the reader takes for something else.
+    ``taken`` are names in lower case that the reader takes for something else. With ``only``, one column is returned.
     """
     others = {*t.IMAGE_COLUMNS, *t.PREDICTION_COLUMNS, *taken}
     names = [name for name in images.columns if name and name == name.strip() and name.lower() not in others]
     found: dict[str, dict[str, Any]] = {}
     for name in names[:_MOST_COLUMNS]:
-        values = zip(images["image"], images[name].tolist(), strict=True)
-        found[name] = {image: value for image, value in values if not pd.isna(value)}
+        if only not in (None, name):
+            continue
+        there = images[name].notna()
+        found[name] = dict(zip(images["image"][there], images[name][there].tolist(), strict=True))
     return found
 
 

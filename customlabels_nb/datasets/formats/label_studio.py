@@ -765,8 +765,12 @@ def _shape(row: Any, size: Size | None) -> tuple[str, dict[str, Any], dict[str, 
 
 
 def _holds_column(images: pd.DataFrame, name: str) -> bool:
-    own = own_values(images, _NOT_OWN)
-    return name in own and all(is_readable(name, value) for value in own[name].values())
+    """Check whether reading finds the same values. Beside missing ones, whole numbers and booleans become others."""
+    own = own_values(images, _NOT_OWN, name).get(name)
+    complete = own is not None and len(own) == len(images)
+    return own is not None and all(
+        is_readable(name, value) and (complete or not isinstance(value, int)) for value in own.values()
+    )
 
 
 FORMAT = Format(

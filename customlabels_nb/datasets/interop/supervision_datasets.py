@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
@@ -59,7 +60,7 @@ def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -
         if chosen == t.POLYGONS:
             annotations[path].mask = masks_of(rows["polygon"].tolist(), boxes_of(rows), header_size(path)).astype(bool)
     if issues:
-        warnings.warn(" ".join(issue.message for issue in issues), stacklevel=3)
+        warnings.warn(" ".join(issue.message for issue in issues), stacklevel=users_level())
     kind = sv.DetectionDataset if drawn else sv.ClassificationDataset
     return kind(classes=list(contents.labels), images=list(annotations), annotations=annotations)
 

@@ -162,7 +162,7 @@ def everything(folder: Path) -> Dataset:
     return Dataset(images, pd.DataFrame(rows), ["zebra", "unused", "ape", "cat"], predictions=predictions)
 
 
-@pytest.mark.parametrize(("name", "lost"), [("csv", 5), ("label_studio", 1)])
+@pytest.mark.parametrize(("name", "lost"), [("csv", 7), ("label_studio", 3)])
 def test_own_columns_come_back_or_are_reported(tmp_path: Path, name: str, lost: int) -> None:
     images = pd.DataFrame({
         "image": photos(tmp_path / "photos", 3),
@@ -176,6 +176,10 @@ def test_own_columns_come_back_or_are_reported(tmp_path: Path, name: str, lost: 
         "Category": ["x", "y", "z"],  # the labels in CSV
         "bbox_xyxy": ["1", "2", "3"],
         "long": ["a" * 2000, None, None],
+        "lists": [["a"], ["b"], None],
+        "id": ["12345678901234567", "12345678901234568", "1"],
+        "few": [101, None, 103.5],
+        "some": pd.array([101, None, 103], dtype="Int64"),  # text in CSV
     })  # fmt: skip
     before = Dataset(images, pd.DataFrame({"image": images["image"][:1], "label": "cat"}))
     path = target(name, tmp_path / "out")

@@ -1,12 +1,14 @@
 // Keys of the screens. Each screen has one table of entries { keys, help, run }, from which its shortcuts and its help
 // (?) are made: `keys` is what the help shows, and `run` has the command of each press. Presses are written like "a",
 // "Ctrl+z" or "Shift+Tab". "1-9" is any of these digits and adds its `number`, "letter" is any letter and adds its
-// `text`. Entries without `run` describe the mouse, and entries without `keys` are not shown. `notInJobs` are those that
-// do nothing for the labeler of a job, whose images have no predictions and whose answers have no notes.
+// `text`. Entries without `run` describe the mouse, and entries without `keys` are not shown. `notInJobs` are those
+// that do nothing for the labeler of a job, whose images have no predictions and whose answers have no notes.
 
 const HELD = { do: "held" }; // nothing is done, here and by the browser
 
-/** @typedef {{ help: string[][], jobHelp: string[][], presses: Record<string, object>, repeating: string[] }} KeyTable */
+/**
+ * @typedef {{ help: string[][], jobHelp: string[][], presses: Record<string, object>, repeating: string[] }} KeyTable
+ */
 
 /**
  * Return a table. Commands that are named in `repeating` run again while their key is held.
@@ -50,7 +52,7 @@ function commandOfPress(presses, event) {
   return presses.letter && isSingle && /\p{L}/u.test(key) ? { ...presses.letter, text: key } : null;
 }
 
-export const noLabelText = (number) => `There is no label ${number}. Press / to type one.`;
+export const noLabelText = (number) => `Label ${number} does not exist. Press / to type one.`;
 
 // Return the presses of the arrow keys. `command` gets the name of the direction and whether Shift is pressed.
 export function arrowKeys(command) {

@@ -68,8 +68,13 @@ export async function askToLeave(panel, count, { areChecks }) {
 }
 
 // A picture, a link with a text, bold words, or a URL.
-const MARK =
-  /!\[([^\]]*)\]\(([^)]+)\)|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)|\*\*([^*]+)\*\*|https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
+const PICTURE = /!\[([^\]]*)\]\(([^)]+)\)/g;
+const LINK = /\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/;
+const ADDRESS = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/;
+const MARK = new RegExp(
+  [PICTURE, LINK, /\*\*([^*]+)\*\*/, ADDRESS].map(({ source }) => source).join("|"),
+  "g",
+);
 
 // Convert instructions to nodes: a paragraph for each line, with pictures, links, bold words and items of a list as
 // Markdown writes them. The kernel reads a picture by its line and place there, never by a name from the page. Without
@@ -79,13 +84,13 @@ export function instructionNodes(text, request = null) {
     const words = line.replace(/^\s*[-*] /, "• ");
     const parts = [];
     let position = 0;
-    let pictures = 0;
     for (const mark of words.matchAll(MARK)) {
       const [all, caption, path, shown, url, bold] = mark;
       parts.push(words.slice(position, mark.index));
       position = mark.index + all.length;
       if (path) {
-        const place = { instructions: text, line: number, nth: pictures++ };
+        const nth = [...words.slice(0, mark.index).matchAll(PICTURE)].length; // as the kernel counts them
+        const place = { instructions: text, line: number, nth };
         parts.push(request ? pictureNode(caption, path, request("picture", place)) : fallen(path));
       } else if (bold) parts.push(element("strong", { text: bold }));
       else parts.push(linkNode(shown ?? all, url ?? all));
@@ -133,7 +138,7 @@ export function openInstructions(panel, text, { save, request, readOnly, isNew =
   const faint = element("p", {
     class: "faint",
     hidden: true,
-    text: "As in Markdown: **bold**, [link](https://…), lists with -, and pictures: ![ripe](examples/ripe.jpg).",
+    text: "As in Markdown: **bold**, [text](URL), lists with -, and pictures: ![ripe](examples/ripe.jpg).",
   });
   const edit = element("button", { type: "button", text: "Edit", data: { first: "" } });
   const keep = element("button", { type: "button", class: "primary", text: "Save", hidden: true });
