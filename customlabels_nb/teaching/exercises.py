@@ -186,16 +186,14 @@ def _about_notation(answer: Any, right: Any) -> str:
     given = list(answer) if isinstance(answer, list | tuple) else [answer]
     if any(isinstance(part, str) for part in given):
         return "Write numbers without quotes."
-    if (
-        isinstance(answer, tuple)
-        and len(given) == 2 * len(wanted)
-        and not all(float(one).is_integer() for one in wanted)
-    ):
+    if isinstance(answer, tuple) and len(given) == 2 * len(wanted) and any(float(one) % 1 for one in wanted):
         return "Write decimal numbers with a point: 0.5 instead of 0,5."
-    percentages = [part / 100 for part in given if _is_number(part)]
-    if _same(percentages, wanted) and all(0 <= float(one) <= 1 for one in wanted) and any(wanted):
-        return "Divide percentages by 100."
-    return ""
+    return "Divide percentages by 100." if _are_percentages(given, wanted) else ""
+
+
+def _are_percentages(given: list[Any], shares: list[Any]) -> bool:
+    are_shares = any(shares) and all(0 <= float(share) <= 1 for share in shares)
+    return are_shares and _same([part / 100 for part in given if _is_number(part)], shares)
 
 
 def _is_number(value: object) -> bool:
