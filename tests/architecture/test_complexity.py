@@ -14,7 +14,6 @@ _MORE_TOGETHER = {
     "datasets/validation/subjects.py:ManifestOnDisk.repaired": "has the function that measures images",
     "endpoints/rekognition/version_operations.py:describe_project_versions": "has the filter of versions",
     "images/outlining.py:find_mask_outline": "has the rule for parts and holes that are kept",
-    "jobs/leases.py:submit": "is one transaction that may be repeated",
     "labeling/ipyannotations_adapter.py:plug_into": "has a handler for each event of the widget",
     "store/undo.py:_with_labels": "has the rule for labels of shapes",
     "training/detector_recipe.py:train_detector": "has the function that predicts the time of validation",
