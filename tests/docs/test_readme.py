@@ -100,7 +100,7 @@ def test_the_python_of_the_page_about_teaching_runs(tmp_path: Path, monkeypatch:
     (tmp_path / "handed_in").mkdir()
     monkeypatch.setattr(settings, "user", "anna")
     project.update("train", labels.assign(label=["apple", "apple", *labels["label"][2:]]))
-    model = project.train(budget="5s", progress=False)  # moves images to the test set
+    model = project.train(progress=False)  # moves images to the test set
     exec(next(block for block in code_blocks("py", TEACHING) if '"anna.csv"' in block), {"project": project})  # noqa: S102
     shutil.move("anna.csv", "handed_in")
     (tmp_path / "models").mkdir()
