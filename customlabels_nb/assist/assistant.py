@@ -259,6 +259,7 @@ class Assist:
         Examples
         --------
         >>> project.assist.suspects().columns[:5].tolist()
+        No label was checked yet. project.assist.train() does it now.
         ['image', 'annotation', 'kind', 'given', 'suggested']
         """
         from customlabels_nb.assist.suspects import COLUMNS
