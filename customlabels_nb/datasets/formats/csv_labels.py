@@ -344,7 +344,7 @@ class _OwnColumns:
 
 
 def _typed(cells: list[str], *, complete: bool) -> Sequence[str | float]:
-    """Return the numbers or booleans of cells that are all one, else the cells. ``007`` is no number, but a name.
+    """Return the numbers or booleans of cells that are all one, else the cells. ``007`` stays text.
 
     Unless they are ``complete``, whole numbers and booleans stay text: beside missing values, 101 would become 101.0.
     """

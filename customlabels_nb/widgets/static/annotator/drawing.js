@@ -217,7 +217,7 @@ export class Drawing {
         hit,
         index: null,
         fresh,
-        start: point, // also beside the image: shapes are clipped, and a click there is no drag
+        start: point, // may be outside the image, where shapes are clipped and a click does not drag
         tolerance,
         shape: null,
         outlines,
