@@ -78,6 +78,11 @@ class DrawingSession(LabellingSession):
 
     settles = False  # the page undoes edits by saving the shapes before them
 
+    def first_unlabelled(self) -> int:
+        """Return the position of the first unlabelled image in the view, or 0 if there is none."""
+        statuses = self.table.statuses
+        return next((at for at, index in enumerate(self.view.order) if statuses[index] == "unlabelled"), 0)
+
     def shapes(self, image: str) -> dict[str, Any]:
         """Return an image with its note, shapes, image-level labels and predictions (see :meth:`row`) for the page."""
         if image not in self.table.position:

@@ -1100,7 +1100,9 @@ class Project(NameHints):
         queue: Queue | None = None,
         search: str | None = None,
     ) -> Annotator:
-        """Open the annotator to draw boxes and polygons. Each annotation is stored immediately.
+        """Open the annotator to draw boxes and polygons, at the first unlabelled image.
+
+        Each annotation is stored immediately.
 
         Parameters
         ----------

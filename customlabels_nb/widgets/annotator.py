@@ -70,6 +70,7 @@ class Annotator(ImagePages):
         label_handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         super().__init__(session, files, project=project, key=key, query=query, label_handlers=label_handlers)
+        self._focus = session.first_unlabelled()
         self.handlers |= {
             "image": self._image,
             "save": self._save,

@@ -49,6 +49,13 @@ def test_image_response_contains_all_shapes(page: AnnotatorPage, names: list[str
     assert buffers[0] == Path(names[3]).read_bytes()
 
 
+def test_the_first_unlabelled_image_is_shown_first(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
+    for name in (names[0], names[1], names[3]):
+        page.save(name, BOX)
+    annotator = project.annotate("train", sort="name")
+    assert annotator.session.images_at([(annotator._hello()["place"],) * 2]) == [names[2]]
+
+
 def test_saving_returns_the_stored_annotations(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
     seen = page.ask("image", image=names[0], pixels=800)["revision"]
     answer = page.save(names[0], BOX, POLYGON, revision=seen)
