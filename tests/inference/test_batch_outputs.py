@@ -189,7 +189,7 @@ def test_existing_files_are_never_overwritten(predictor: Predictor, images: list
 @pytest.mark.parametrize(
     ("to", "words"),
     [
-        ("found.csv", r"to='.*found\.csv'.*\.jsonl.*\.manifest"),
+        ("found.csv", r"to='.*found\.csv'.*\.jsonl.*\.manifest.*to_csv"),
         ("s3://bucket/found.jsonl", "is a URL"),
         ("", "is not a valid path"),
         (7, "is not a path"),
