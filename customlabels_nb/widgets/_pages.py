@@ -180,7 +180,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
         if unknown := [name for name in change if name not in filters]:
             raise InputError(f"{unknown[0]!r} is not a filter. The filters are {', '.join(sorted(filters))}.")
         query = replace(base, **change) if where is None else replace(base, **change, images=images)
-        self._place = 0
+        self._place = self._focus = 0
         self.session.show(query)
         self.send({"push": "show", "change": {"place": 0, "query": shown(query)}})
 

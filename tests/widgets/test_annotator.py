@@ -54,6 +54,8 @@ def test_the_first_unlabelled_image_is_shown_first(page: AnnotatorPage, names: l
         page.save(name, BOX)
     annotator = project.annotate("train", sort="name")
     assert annotator.session.images_at([(annotator._hello()["place"],) * 2]) == [names[2]]
+    annotator.set_filter(show="unlabelled")  # before the screen is displayed
+    assert annotator._hello()["place"] == 0
 
 
 def test_saving_returns_the_stored_annotations(page: AnnotatorPage, names: list[str], project: Project) -> None:  # noqa: F811
