@@ -52,7 +52,7 @@ def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]
     report = cl.evaluate(truth, predictions)
     rows = len(report.per_image)
     took = watch.read()
-    columns = ("threshold", "average_precision", "precision", "recall", "f1")
+    columns = ("roc_auc", "average_precision", "precision", "recall", "f1")
     return {
         **took,
         "peak": _peak() - memory,
@@ -62,27 +62,24 @@ def run_ours(sizes: dict[str, int], *, shuffled: bool = False) -> dict[str, Any]
     } | {name: report.per_label[name].tolist() for name in columns}
 
 
-def run_peer(sizes: dict[str, int], thresholds: list[float]) -> dict[str, Any]:
-    """Compute scikit-learn's metrics of the same confidences from existing matrices and given thresholds."""
+def run_peer(sizes: dict[str, int]) -> dict[str, Any]:
+    """Compute scikit-learn's metrics of the same confidences from existing matrices."""
     import sklearn
     from sklearn import metrics
 
     true, confidence = draw(**sizes)
     has = true[:, None] == np.arange(confidence.shape[1])
     memory, watch, started = _peak(anew=True), Stopwatch(), time.perf_counter()
-    best, average_precision, parts = [], [], []
+    roc_auc, average_precision, parts = [], [], []
     for label in range(confidence.shape[1]):
-        precision, recall, _ = metrics.precision_recall_curve(has[:, label], confidence[:, label])
-        both = precision + recall
-        best.append(float(np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0).max()))
+        roc_auc.append(float(metrics.roc_auc_score(has[:, label], confidence[:, label])))
     parts.append(time.perf_counter())
     for label in range(confidence.shape[1]):
         average_precision.append(float(metrics.average_precision_score(has[:, label], confidence[:, label])))
     parts.append(time.perf_counter())
-    accepted = confidence >= np.array(thresholds)
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(has, accepted, zero_division=0.0)
-    parts.append(time.perf_counter())
     predicted = confidence.argmax(axis=1)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(true, predicted, zero_division=0.0)
+    parts.append(time.perf_counter())
     confusion = metrics.confusion_matrix(true, predicted, labels=range(confidence.shape[1]))
     accuracy = metrics.accuracy_score(true, predicted)
     parts.append(time.perf_counter())
@@ -92,12 +89,12 @@ def run_peer(sizes: dict[str, int], thresholds: list[float]) -> dict[str, Any]:
         "what": f"scikit-learn {sklearn.__version__}",
         "parts": np.diff([started, *parts]).tolist(),
         "peak": _peak() - memory,
-        "best": best,
+        "roc_auc": roc_auc,
         "average_precision": average_precision,
         "precision": precision.tolist(),
         "recall": recall.tolist(),
         "f1": f1.tolist(),
-        "confusion": confusion.T.tolist(),
+        "confusion": confusion.tolist(),
         "accuracy": float(accuracy),
     }
 
@@ -110,21 +107,19 @@ def compare_classification(*, quick: bool = False) -> float:
     results: dict[str, list[dict[str, Any]]] = {"ours": [], "shuffled": [], "peer": []}
 
     def side(name: str) -> float:
-        own = results["ours"][0]["threshold"] if name == "peer" else []
-        results[name].append(last_json([sys.executable, str(Path(__file__)), name, json.dumps(sizes), json.dumps(own)]))
+        results[name].append(last_json([sys.executable, str(Path(__file__)), name, json.dumps(sizes)]))
         return float(results[name][-1]["seconds"])
 
     ours, shuffled, peer = alternate(rounds, *(lambda name=name: side(name) for name in results))
     mine, theirs = results["ours"][0], results["peer"][0]
-    for name in ("average_precision", "precision", "recall", "f1", "confusion", "accuracy"):
+    for name in ("roc_auc", "average_precision", "precision", "recall", "f1", "confusion", "accuracy"):
         np.testing.assert_allclose(mine[name], theirs[name], rtol=0, atol=1e-9)
         np.testing.assert_allclose(mine[name], results["shuffled"][0][name], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(mine["f1"], theirs["best"], rtol=0, atol=1e-9)
-    figure("precision, recall, F1 (the highest), average precision, confusion", "equal")
+    figure("precision, recall, F1, average precision, area under the ROC curve, confusion", "equal")
     figure("cl.evaluate: all metrics, tables, matrix, intervals, from long tables", spread(ours, " s"))
     figure("  with shuffled rows of predictions", spread(shuffled, " s"))
     figure("scikit-learn: the same metrics, from matrices", spread(peer, " s"))
-    names = ("precision_recall_curve", "average_precision_score", "precision_recall_fscore_support", "confusion_matrix")
+    names = ("roc_auc_score", "average_precision_score", "precision_recall_fscore_support", "confusion_matrix")
     for number, part in enumerate(names):
         figure(f"  of which {part}", spread([result["parts"][number] for result in results["peer"]], " s"))
     for name, what in (("ours", "cl.evaluate"), ("shuffled", "  in any order"), ("peer", "scikit-learn")):
@@ -147,8 +142,8 @@ def _peak(*, anew: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    size, given = json.loads(sys.argv[2]), json.loads(sys.argv[3])
+    size = json.loads(sys.argv[2])
     if sys.argv[1] == "peer":
-        print(json.dumps(run_peer(size, given)))
+        print(json.dumps(run_peer(size)))
     else:
         print(json.dumps(run_ours(size, shuffled=sys.argv[1] == "shuffled")))

@@ -275,12 +275,11 @@ def evaluation(setting: Setting) -> Iterator[Work]:
     part = 10 if setting.quick else 1
     sizes = json.dumps({"images": 100_000 // part, "labels": 80})
     script = "_evaluation_classification.py"
-    thresholds = json.dumps([0.5] * 80)
     yield Work(
         f"Evaluation of a classifier, {100_000 // part:,} images, 80 labels",
         lambda _: sizes,
-        Contender("ours", (script, "ours", "{task}", "[]")),
-        [Contender("scikit-learn", (script, "peer", "{task}", thresholds), ("scikit-learn", "pandas"))],
+        Contender("ours", (script, "ours", "{task}")),
+        [Contender("scikit-learn", (script, "peer", "{task}"), ("scikit-learn", "pandas"))],
         lambda _, answer: {"mAP": float(np.mean(answer["average_precision"])), "accuracy": answer["accuracy"]},
     )
     boxes = {"images": 5_000 // part, "boxes": 37_500 // part, "labels": 80}
