@@ -574,6 +574,10 @@ def test_killed_kernel_loses_no_edit(lab: Lab) -> None:
     client.execute(SETUP + "\nproject = cl.load_project('things')", reply=True, timeout=60)
     page.run_cell(1)
     again = AnnotatorPage(page, 1).ready()
+    again.expect_image("1.png")  # nothing of it was stored
+    again.expect_shapes(1)
+    again.press("PageUp")
+    again.expect_image("0.png")
     again.expect_shapes(3)
     expect(again.root.locator(".notice")).to_have_count(0)
     assert again.stored(0) == [("apple", 50, 40, 100, 100), ("pear", 200, 40, 100, 100), ("pear", 200, 160, 100, 100)]

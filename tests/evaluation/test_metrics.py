@@ -120,7 +120,7 @@ def test_no_answer_column_is_renamed_beside_a_label_of_that_name() -> None:
 AVERAGES = {"": "macro", "micro_": "micro", "weighted_": "weighted"}
 
 
-@settings(max_examples=many(1000))
+@settings(max_examples=many(400))
 @given(single_label_cases(), st.randoms(use_true_random=False))
 def test_metrics_by_the_most_confident_label_are_scikit_learns(case: SingleLabel, random: Random) -> None:
     truth, confidence = np.array(case[0]), case[1]
@@ -157,7 +157,7 @@ def test_metrics_by_the_most_confident_label_are_scikit_learns(case: SingleLabel
     assert found.metric("accuracy") == pytest.approx((true == answer)[~bare].mean() if here else 0)
 
 
-@settings(max_examples=many(1000))
+@settings(max_examples=many(400))
 @given(multi_label_cases(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.3, 0.5, 0.9]))
 def test_metrics_at_a_threshold_and_areas_are_scikit_learns(case: MultiLabel, random: Random, at: float) -> None:
     has, confidence = case

@@ -98,7 +98,7 @@ def decided(place: Place, number: int) -> Decisions:
     return {image: (state == "reviewed", latest[image] if state == "reviewed" else []) for image, state in states}
 
 
-@examples(derandomize=True, max_examples=many(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(derandomize=True, max_examples=many(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(
     steps=[
         (("correct", ["01.jpg"], "fig"), "after", 1),
