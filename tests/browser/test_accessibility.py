@@ -60,6 +60,7 @@ def test_screens_say_edits_and_axe_finds_nothing_serious(lab: Lab) -> None:
     expect(gallery.root.locator(".spoken")).to_have_text("6 selected")
     gallery.press("Escape", "?")
     annotator = AnnotatorPage(page, at["annotator"]).ready()
+    annotator.press("PageUp")
     expect(annotator.root.get_by_role("img", name="000.png, 2 shapes")).to_be_visible()
     annotator.press("Tab")
     expect(annotator.root.locator(".spoken")).to_have_text("apple, 40 by 30 at 10, 15, 1 of 2")

@@ -201,6 +201,7 @@ def test_every_screen_is_readable_with_hostile_names_in_both_themes_and_narrow(l
     manager.press("Delete")
     expect(manager.root.locator(".question p").nth(1)).to_contain_text("3 annotations on 3 images")
     annotator = AnnotatorPage(page, at["annotator"]).ready()
+    annotator.press("PageUp")
     annotator.expect_shapes(6)
     annotator.press("Tab", "N")
     expect(roots["job dashboard"].locator(".people-table tbody tr")).to_have_count(30)
