@@ -2,14 +2,7 @@
 
 import { counted } from "./shared/numbers.js";
 import { ELSEWHERE } from "./shared/chips.js";
-import {
-  element,
-  followFullScreen,
-  takeKeys,
-  NO_FULL_SCREEN,
-  show,
-  turnFullScreen,
-} from "./shared/dom.js";
+import { element, followFullScreen, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
 import {
   areNewInstructions,
   askReason,
@@ -21,15 +14,12 @@ import {
   takeFocus,
 } from "./shared/job_bar.js";
 import { BOX_GALLERY_KEYS, GALLERY_KEYS, noLabelText } from "./shared/keymap.js";
-import { Notices } from "./shared/notices.js";
-import { columnsFor, pageStart, positionText } from "./shared/pages.js";
-import { Panel } from "./shared/panel.js";
+import { columnsFor, positionText } from "./shared/pages.js";
 import { PicturePages } from "./shared/picture_pages.js";
 import { Footer } from "./shared/footer.js";
 import { firstLabelText, LabelBar } from "./shared/labelbar.js";
 import { offerReview, openLabelManager } from "./label_manager/opening.js";
 import { askToLeave, askToSkip, askToSkipPage, openInstructions } from "./shared/panels.js";
-import { Preview } from "./shared/preview.js";
 import { isAnnotated, labelOp, offeredLabels } from "./shared/rows.js";
 import { nextStepNodes } from "./shared/next_step.js";
 import { RubberBand } from "./shared/rubber_band.js";
@@ -60,16 +50,8 @@ export class Gallery extends PicturePages {
   keys = GALLERY_KEYS;
 
   _build(el) {
-    this.root = takeKeys(
-      element("div", {
-        class: "clnb clnb-gallery loading",
-        tabIndex: 0,
-        attributes: { role: "application", "aria-label": "Gallery of images to label" },
-      }),
-    );
-    const leave = () => this.root.focus({ preventScroll: true });
-    this.panel = new Panel({ onClose: leave });
-    this.notices = new Notices();
+    this._buildParts("gallery", "Gallery of images to label");
+    const { leave } = this;
     this.toolbar = new Toolbar({
       leave,
       split: (split) =>
@@ -125,42 +107,26 @@ export class Gallery extends PicturePages {
       add: (label) => this._addLabel(label),
       task: (task) => this._chooseTask(task),
     });
+    const actions = this._footerActions();
     this.footer = new Footer({
-      leave,
-      page: (by) => this._do({ do: "page", by }),
-      jump: (number) => this._do({ do: "jump", number }),
+      ...actions,
       size: (size) => {
         this.tileWidth = null;
-        this.show({
-          size,
-          place: pageStart(this.focus, size, this.listing.total),
-          keep: this.focus,
-        });
+        actions.size(size);
       },
-      help: () => this.showKeys(),
-    });
-    this.grid = element("div", {
-      class: "grid",
-      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" },
     });
     this.clusterHints = new ClusterHints();
     this.grid.append(this.clusterHints.node);
-    this.empty = element("div", { class: "empty", hidden: true });
     this.singleImage = new SingleImage(
       (row) => this.listing.full(row),
       (row) => this._accept(row),
     );
-    this.preview = new Preview((row) => this.listing.full(row), {
-      within: () => this.body,
-      labels: () => this.info.labels,
-    });
     this.toast = new Toast(() => {
       leave();
       this._do({ do: "undo" });
     });
     this.footer.hints.after(this.toast.node); // beside the hints, not over the names of the last images
     this.toolbar.showPreview(this.preview.onHover);
-    this.tiles = [];
     this.body = element("div", { class: "body" }, this.singleImage.node, this.grid, this.empty);
     this.band = new RubberBand(this.body, {
       tiles: () =>
@@ -460,10 +426,6 @@ export class Gallery extends PicturePages {
   }
 
   _explainEmptiness() {
-    const isEmpty = this.listing.count === 0;
-    this.empty.hidden = !isEmpty;
-    this.grid.hidden = isEmpty;
-    if (!isEmpty) return;
     const { statuses, query, empty } = this.info;
     const all = Object.values(statuses).reduce((sum, value) => sum + value, 0);
     const showAll = { label: "Show all", run: () => this._showStatus("all") };
@@ -512,9 +474,6 @@ export class Gallery extends PicturePages {
         inherited.undo();
       },
       label: this._label,
-      find: () => {
-        if (!this.info.read_only) this.labelbar.begin(command.text);
-      },
       clear: () => this._report(this.editing.edit({ op: "clear" })),
       accept: () => this._acceptAll(),
       skip: () => (this.info.job ? this._skipTask() : this._skip()),
@@ -523,7 +482,6 @@ export class Gallery extends PicturePages {
       },
       submit: () => this._submit(),
       like: () => this._like(),
-      fix: () => this._fix(this.focus),
     };
   }
 

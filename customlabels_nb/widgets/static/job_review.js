@@ -64,7 +64,7 @@ class JobReview extends ReviewPages {
     super._build(el);
     this.root.classList.add("clnb-job-review");
     this.root.setAttribute("aria-label", "Disputed images of a labelling job");
-    const leave = () => this.root.focus({ preventScroll: true });
+    const { leave } = this;
     this.reasons = new ReasonList({
       leave,
       choose: (reason) => this.show({ query: { ...this.query, reason }, place: 0 }),
@@ -254,8 +254,6 @@ class JobReview extends ReviewPages {
 
   _explainEmptiness() {
     const { done, left } = this.info.review;
-    this.empty.hidden = this.listing.count > 0;
-    if (this.listing.count) return;
     const showing = (label, show) => ({
       label,
       run: () =>
@@ -306,7 +304,6 @@ class JobReview extends ReviewPages {
       take: () => this._takeAnswer(command.number),
       ask: () => this._decide({ op: "ask" }),
       reject: () => this._decide({ op: "reject" }),
-      fix: () => this._fix(this.focus),
       hide: () => {
         this.isHidden = !this.isHidden;
         this._showImage();

@@ -6,7 +6,6 @@ import {
   element,
   followFullScreen,
   hint,
-  takeKeys,
   NO_FULL_SCREEN,
   setText,
   show,
@@ -16,6 +15,7 @@ import { Footer } from "./shared/footer.js";
 import {
   HELP_ENTRY,
   keyTable,
+  LABEL_ENTRY,
   LOOK_ENTRY,
   MOVE_ENTRY,
   noLabelText,
@@ -24,12 +24,9 @@ import {
   UNDO_ENTRY,
 } from "./shared/keymap.js";
 import { firstLabelText, LabelBar } from "./shared/labelbar.js";
-import { Notices } from "./shared/notices.js";
 import { counted } from "./shared/numbers.js";
 import { columnsFor, thumbnailSize } from "./shared/pages.js";
-import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
-import { Preview } from "./shared/preview.js";
 import { Tile } from "./shared/tile.js";
 import { editText, Toast } from "./shared/toast.js";
 import { colorCodes, legendNumber, paletteOf } from "./map/colors.js";
@@ -72,11 +69,7 @@ const ENTRIES = [
   HELP_ENTRY,
 ];
 const LABEL_ENTRIES = [
-  {
-    keys: "1 – 9",
-    help: "set this label on the selected images (with several labels per image: add or remove it)",
-    run: { "1-9": { do: "label" } },
-  },
+  LABEL_ENTRY,
   { keys: "/", help: "find or add a label", run: { "/": { do: "find", text: "" } } },
   {
     keys: "Delete",
@@ -96,13 +89,11 @@ export class ImageMap extends PicturePages {
   keys = MAP_KEYS;
 
   _build(el) {
-    this.root = takeKeys(
-      element("div", {
-        class: "clnb clnb-map loading",
-        tabIndex: 0,
-        attributes: { role: "application", "aria-label": "Map of images to label" },
-      }),
-    );
+    this._buildParts("map", "Map of images to label", {
+      list: "Selection",
+      within: () => this.main,
+    });
+    const { leave } = this;
     this.xy = new Float32Array();
     this.labelCodes = new Int16Array();
     this.values = null; // of another coloring: { legend, values }
@@ -110,9 +101,6 @@ export class ImageMap extends PicturePages {
     this.hits = [];
     this.coloring = null; // the first one
     this.cards = new Map();
-    const leave = () => this.root.focus({ preventScroll: true });
-    this.panel = new Panel({ onClose: leave });
-    this.notices = new Notices();
     this.toolbar = new MapToolbar({
       leave,
       split: (split) => this.show({ split, place: 0 }),
@@ -135,23 +123,14 @@ export class ImageMap extends PicturePages {
     this.labelbar.list.after(this.unlabelled);
     this.legend = element("div", { class: "band legend", hidden: true });
     this.footer = new Footer({
-      leave,
-      page: (by) => this._do({ do: "page", by }),
-      jump: (number) => this._do({ do: "jump", number }),
+      ...this._footerActions(),
       size: (size) => this.show({ size, place: 0 }),
-      help: () => this.showKeys(),
     });
     this.words = element("span", { class: "layout" });
     this.footer.node.prepend(this.words);
     const { position, back, number, pages, next, size } = this.footer;
     this.pager = element("div", { class: "band foot pager" }, position, back, number, pages, next);
     this.pager.append(element("span", { class: "spring" }), size.parentElement);
-    this.grid = element("div", {
-      class: "grid",
-      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Selection" },
-    });
-    this.empty = element("div", { class: "empty", hidden: true });
-    this.tiles = [];
     this.counts = element("div", { class: "counts", attributes: { "aria-live": "polite" } });
     this.opener = element("button", {
       type: "button",
@@ -197,10 +176,6 @@ export class ImageMap extends PicturePages {
     });
     stage.append(this.message, this.card, zooms);
     this.main = element("div", { class: "main" }, stage, this.side);
-    this.preview = new Preview((row) => this.listing.full(row), {
-      within: () => this.main,
-      labels: () => this.info.labels,
-    });
     this.toast = new Toast(() => {
       leave();
       this._do({ do: "undo" });
@@ -603,9 +578,6 @@ export class ImageMap extends PicturePages {
         else if (!this.info.read_only)
           this.toast.say(noLabelText(command.number), { canUndo: false });
       },
-      find: () => {
-        if (!this.info.read_only) this.labelbar.begin(command.text);
-      },
       clear: () => this._edit({ op: "clear" }),
       lasso: () => this._tool("lasso"),
       drag: () => this._tool("move"),
@@ -713,14 +685,15 @@ export class ImageMap extends PicturePages {
     this.labelbar.fit();
   }
 
-  _explainEmptiness() {
-    const isEmpty = this.listing.count === 0;
-    show(this.empty, isEmpty);
-    show(this.grid, !isEmpty);
+  _paint() {
+    super._paint();
     show(this.pager, this.listing.total > this.listing.size);
-    show(this.actionBar, !isEmpty);
+    show(this.actionBar, this.listing.count > 0);
+  }
+
+  _explainEmptiness() {
     const labelling = this.info.read_only ? "" : " A key from 1 to 9 labels them.";
-    if (isEmpty) this._say(`Draw around points to select ${this.info.map.noun}s.${labelling}`);
+    this._say(`Draw around points to select ${this.info.map.noun}s.${labelling}`);
   }
 }
 

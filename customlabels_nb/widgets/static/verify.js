@@ -1,13 +1,9 @@
 // Verify widget: judge predictions as right or wrong, or correct them. The kernel side is in verify.py.
 
-import { element, hint, takeKeys, setText, show } from "./shared/dom.js";
+import { element, hint, setText, show } from "./shared/dom.js";
 import { Footer } from "./shared/footer.js";
 import { LabelBar } from "./shared/labelbar.js";
-import { Notices } from "./shared/notices.js";
-import { pageStart } from "./shared/pages.js";
-import { Panel } from "./shared/panel.js";
 import { PicturePages } from "./shared/picture_pages.js";
-import { Preview } from "./shared/preview.js";
 import { undoButtons } from "./shared/undo_buttons.js";
 import { VerifyTile } from "./verify/tile.js";
 import { isWaiting, judged, statedLabels, VERIFY_KEYS } from "./verify/verdicts.js";
@@ -47,14 +43,8 @@ export class Verify extends PicturePages {
   keys = VERIFY_KEYS;
 
   _build(el) {
-    this.root = takeKeys(
-      element("div", {
-        class: "clnb clnb-verify loading",
-        tabIndex: 0,
-        attributes: { role: "application", "aria-label": "Predictions to verify" },
-      }),
-    );
-    const leave = () => this.root.focus({ preventScroll: true });
+    this._buildParts("verify", "Predictions to verify");
+    const { leave } = this;
     const button = (text, name, title, run) =>
       element("button", {
         type: "button",
@@ -68,8 +58,6 @@ export class Verify extends PicturePages {
           },
         },
       });
-    this.panel = new Panel({ onClose: leave });
-    this.notices = new Notices();
     this.title = element("strong", { class: "project" });
     this.shown = element(
       "select",
@@ -125,28 +113,7 @@ export class Verify extends PicturePages {
       add: (label) => this._addLabel(label),
       task: () => {},
     });
-    this.footer = new VerifyFooter({
-      leave,
-      page: (by) => this._do({ do: "page", by }),
-      jump: (number) => this._do({ do: "jump", number }),
-      size: (size) =>
-        this.show({
-          size,
-          place: pageStart(this.focus, size, this.listing.total),
-          keep: this.focus,
-        }),
-      help: () => this.showKeys(),
-    });
-    this.grid = element("div", {
-      class: "grid",
-      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" },
-    });
-    this.empty = element("div", { class: "empty", hidden: true });
-    this.preview = new Preview((row) => this.listing.full(row), {
-      within: () => this.body,
-      labels: () => this.info.labels,
-    });
-    this.tiles = [];
+    this.footer = new VerifyFooter(this._footerActions());
     this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
     this.root.append(
       this.toolbar,
@@ -159,17 +126,8 @@ export class Verify extends PicturePages {
     el.append(this.root);
   }
 
-  greeted() {}
-
   makeTile(id) {
     return new VerifyTile({ id });
-  }
-
-  columnsIn(width, size = this.listing.size) {
-    return Math.max(
-      1,
-      Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)),
-    );
   }
 
   get draws() {
@@ -194,14 +152,10 @@ export class Verify extends PicturePages {
   }
 
   _explainEmptiness() {
-    const isEmpty = this.listing.count === 0;
-    this.empty.hidden = !isEmpty;
-    this.grid.hidden = isEmpty;
-    if (isEmpty)
-      this._say("No images match the filter.", {
-        label: "Show all",
-        run: () => this.show({ query: { ...this.info.query, show: "all" }, place: 0 }),
-      });
+    this._say("No images match the filter.", {
+      label: "Show all",
+      run: () => this.show({ query: { ...this.info.query, show: "all" }, place: 0 }),
+    });
   }
 
   // -- verdicts -----------------------------------------------------------------------------------------
@@ -216,13 +170,9 @@ export class Verify extends PicturePages {
         const label = this.labelNumbered(command.number);
         if (label !== undefined) this._correct(label);
       },
-      find: () => {
-        if (!this.info.read_only) this.labelbar.begin("");
-      },
       right: () => this._judge({ op: "right" }),
       wrong: () => this._judge({ op: "wrong" }),
       "page right": () => this._finishPage(),
-      fix: () => this._fix(this.focus),
     };
   }
 

@@ -1,15 +1,11 @@
 // Pages of the review: approve, correct or reject labels, label by label. The kernel side is in review.py.
 
 import { ELSEWHERE } from "../shared/chips.js";
-import { element, takeKeys } from "../shared/dom.js";
+import { element } from "../shared/dom.js";
 import { askReason } from "../shared/job_bar.js";
 import { numeral } from "../shared/numbers.js";
-import { Notices } from "../shared/notices.js";
-import { pageStart } from "../shared/pages.js";
-import { Panel } from "../shared/panel.js";
 import { PicturePages } from "../shared/picture_pages.js";
 import { nextStepNodes } from "../shared/next_step.js";
-import { Preview } from "../shared/preview.js";
 import { ReviewBar } from "./bar.js";
 import { correctable, countIn, decided, rejectQuestion } from "./decisions.js";
 import { ReviewFooter } from "./footer.js";
@@ -41,17 +37,9 @@ export class ReviewPages extends PicturePages {
   keys = REVIEW_KEYS;
 
   _build(el) {
-    this.root = takeKeys(
-      element("div", {
-        class: "clnb clnb-review loading",
-        tabIndex: 0,
-        attributes: { role: "application", "aria-label": "Labelled images to review" },
-      }),
-    );
-    const leave = () => this.root.focus({ preventScroll: true });
+    this._buildParts("review", "Labelled images to review");
+    const { leave } = this;
     const query = (change) => this.show({ query: { ...this.query, ...change }, place: 0 });
-    this.panel = new Panel({ onClose: leave });
-    this.notices = new Notices();
     this.toolbar = this.makeToolbar({
       leave,
       query,
@@ -77,28 +65,7 @@ export class ReviewPages extends PicturePages {
       add: (label) => this._addLabel(label),
       task: (task) => this._chooseTask(task),
     });
-    this.footer = this.makeFooter({
-      leave,
-      page: (by) => this._do({ do: "page", by }),
-      jump: (number) => this._do({ do: "jump", number }),
-      size: (size) =>
-        this.show({
-          size,
-          place: pageStart(this.focus, size, this.listing.total),
-          keep: this.focus,
-        }),
-      help: () => this.showKeys(),
-    });
-    this.grid = element("div", {
-      class: "grid",
-      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": "Images" },
-    });
-    this.empty = element("div", { class: "empty", hidden: true });
-    this.preview = new Preview((row) => this.listing.full(row), {
-      within: () => this.body,
-      labels: () => this.info.labels,
-    });
-    this.tiles = [];
+    this.footer = this.makeFooter(this._footerActions());
     this.body = element("div", { class: "body" }, this.grid, this.empty, this.preview.node);
     this.root.append(
       this.toolbar.node,
@@ -110,8 +77,6 @@ export class ReviewPages extends PicturePages {
     );
     el.append(this.root);
   }
-
-  greeted() {}
 
   /** @returns {PageToolbar} */
   makeToolbar(on) {
@@ -133,14 +98,6 @@ export class ReviewPages extends PicturePages {
   }
 
   // -- painting ---------------------------------------------------------------------------------------
-  // Use fewer columns than the gallery, because the tiles contain more text.
-  columnsIn(width, size = this.listing.size) {
-    return Math.max(
-      1,
-      Math.min(Math.ceil(0.75 * super.columnsIn(width, size)), Math.floor(width / 156)),
-    );
-  }
-
   showToolbars() {
     this.root.classList.toggle("with-model", this.info.has_predictions);
     this.footer.ofSuspects = this.info.query.queue === "suspect";
@@ -169,10 +126,6 @@ export class ReviewPages extends PicturePages {
   }
 
   _explainEmptiness() {
-    const isEmpty = this.listing.count === 0;
-    this.empty.hidden = !isEmpty;
-    this.grid.hidden = isEmpty;
-    if (!isEmpty) return;
     const { splits, split, query, review, has_predictions: hasModel, empty } = this.info;
     const next = nextStepNodes(empty?.next, () => null);
     const labelled = review.left + review.done;
@@ -227,15 +180,11 @@ export class ReviewPages extends PicturePages {
         const label = this.labelNumbered(command.number);
         if (label !== undefined) this._correct(label);
       },
-      find: () => {
-        if (!this.info.read_only) this.labelbar.begin("");
-      },
       approve: () => this._decide({ op: "approve" }),
       reject: () => {
         this._reject();
       },
       remove: () => this._decide({ op: "remove" }),
-      fix: () => this._fix(this.focus),
       accept: () => this._acceptTarget(),
     };
   }

@@ -1,6 +1,9 @@
 // View of a page of images: filtering, polling for changes, and painting.
 
-import { element } from "./dom.js";
+import { element, show, takeKeys } from "./dom.js";
+import { Notices } from "./notices.js";
+import { Panel } from "./panel.js";
+import { Preview } from "./preview.js";
 import { columnsFor, countChangeText, thumbnailSize } from "./pages.js";
 import { recall, remember } from "./remembered.js";
 import { greet, KernelGone, makeRequester, wayBack } from "./requests.js";
@@ -26,15 +29,11 @@ const orderWords = ([done, total], { sort, crops }) => {
   );
 };
 
-/**
- * @import { Notices } from "./notices.js"
- * @import { Panel } from "./panel.js"
- * @import { Preview } from "./preview.js"
- * @import { Toast } from "./toast.js"
- */
+/** @import { Toast } from "./toast.js" */
 /** @typedef {{ node: HTMLElement, show: Function, hide: Function, mark: Function }} PageTile */
 
-// Base class of PicturePages, with the read-only part. _build(el) of a widget creates the fields declared here.
+// Base class of PicturePages, with the read-only part. _build(el) of a widget creates the fields declared here, most of
+// them with _buildParts().
 export class PageView {
   /** @type {HTMLElement} */ root;
   /** @type {HTMLElement} */ grid;
@@ -45,7 +44,10 @@ export class PageView {
   /** @type {Preview} */ preview;
   /** @type {Editing | undefined} */ editing;
   footer; // a Footer, or a subclass
+  labelbar; // a LabelBar, or the bar of the review
   /** @type {Toast | undefined} */ toast;
+  /** @type {HTMLElement} */ body; // has the grid
+  leave = () => this.root.focus({ preventScroll: true });
 
   constructor(model, el) {
     this.model = model;
@@ -82,6 +84,30 @@ export class PageView {
     };
     model.on("msg:custom", this.onPush);
     this._hello();
+  }
+
+  // Create what all pages have. `name` is that of the CSS class, and `words` are for screen readers. The preview stays
+  // `within()`.
+  _buildParts(name, words, { list = "Images", within = () => this.body } = {}) {
+    this.root = takeKeys(
+      element("div", {
+        class: `clnb clnb-${name} loading`,
+        tabIndex: 0,
+        attributes: { role: "application", "aria-label": words },
+      }),
+    );
+    this.panel = new Panel({ onClose: this.leave });
+    this.notices = new Notices();
+    this.grid = element("div", {
+      class: "grid",
+      attributes: { role: "listbox", "aria-multiselectable": "true", "aria-label": list },
+    });
+    this.empty = element("div", { class: "empty", hidden: true });
+    this.tiles = [];
+    this.preview = new Preview((row) => this.listing.full(row), {
+      within,
+      labels: () => this.info.labels,
+    });
   }
 
   // What PicturePages and the widgets replace.
@@ -430,8 +456,12 @@ export class PageView {
     this.grid.dataset.size = String(this.listing.size);
   }
 
+  // Use fewer columns than the gallery, because the tiles contain more text.
   columnsIn(width, size = this.listing.size) {
-    return columnsFor(size, width);
+    return Math.max(
+      1,
+      Math.min(Math.ceil(0.75 * columnsFor(size, width)), Math.floor(width / 156)),
+    );
   }
 
   showState(state, waiting) {
@@ -446,7 +476,9 @@ export class PageView {
       this.grid.append(tile.node);
     }
     this.tiles.forEach((tile, index) => this._paintTile(tile, listing.start + index));
-    this._explainEmptiness();
+    show(this.empty, !listing.count);
+    show(this.grid, listing.count > 0);
+    if (!listing.count) this._explainEmptiness();
     this._showShapes();
     this.footer.showPlace(listing.start, listing.size, listing.total);
     this._mark();

@@ -3,7 +3,7 @@
 
 import { commandFor, noLabelText } from "./keymap.js";
 import { PageView } from "./page_view.js";
-import { neighbour } from "./pages.js";
+import { neighbour, pageStart } from "./pages.js";
 import { askNote, openKeys } from "./panels.js";
 import { edited } from "./rows.js";
 import { editText } from "./toast.js";
@@ -13,11 +13,25 @@ import { editText } from "./toast.js";
 // Commands that concern no image in particular.
 const OF_ANY_PAGE = ["move", "edge", "page", "jump", "undo", "redo", "find", "shapes", "help"];
 
-// Widgets extend this class. _build(el) creates root, grid, tiles, empty, notices, footer and preview, and shows them
-// in `el`. Subclasses have a table of `keys`, and implement greeted(), makeTile(id), showToolbars(), showCounts(),
-// _explainEmptiness() and, if `single`, _showSingleImage().
+// Widgets extend this class. _build(el) creates the parts and shows them in `el`. Subclasses have a table of `keys`, and
+// implement makeTile(id), showToolbars(), showCounts(), _explainEmptiness() and, if `single`, _showSingleImage().
 export class PicturePages extends PageView {
   /** @type {KeyTable} */ keys;
+
+  _footerActions() {
+    return {
+      leave: this.leave,
+      page: (by) => this._do({ do: "page", by }),
+      jump: (number) => this._do({ do: "jump", number }),
+      size: (size) =>
+        this.show({
+          size,
+          place: pageStart(this.focus, size, this.listing.total),
+          keep: this.focus,
+        }),
+      help: () => this.showKeys(),
+    };
+  }
 
   // True on a page whose images a click takes out or puts back.
   get clustered() {
@@ -136,6 +150,10 @@ export class PicturePages extends PageView {
       shapes: () => this._toggleShapes(),
       help: () => this.showKeys(),
       note: () => this._note(),
+      find: () => {
+        if (!this.info.read_only) this.labelbar.begin(command.text);
+      },
+      fix: () => this._fix(this.focus),
     };
   }
 
