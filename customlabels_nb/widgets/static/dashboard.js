@@ -61,7 +61,6 @@ class DashboardScreen extends FollowingScreen {
     });
     this.tabs = ["overview", "history"].map((name) =>
       element("button", {
-        type: "button",
         class: "tab",
         text: name,
         data: { tab: name },
@@ -70,7 +69,6 @@ class DashboardScreen extends FollowingScreen {
       }),
     );
     this.exportButton = element("button", {
-      type: "button",
       class: "export",
       text: "Export…",
       title: "Export labelled images to files",

@@ -61,7 +61,7 @@ class JobDashboardScreen extends FollowingScreen {
     this.figures = null;
     this.drawn = new Map();
     const button = (text, click, properties = {}) =>
-      element("button", { type: "button", text, on: { click }, ...properties });
+      element("button", { text, on: { click }, ...properties });
     this.status = element("span", { class: "job-state", attributes: { role: "status" } });
     this.turn = button("", () => this._act(this.figures.state === "running" ? "pause" : "resume"));
     this.ending = button("Close…", () => this._askToClose(), { class: "ending" });
@@ -256,7 +256,6 @@ class JobDashboardScreen extends FollowingScreen {
 
   _number(text, link, words, figure) {
     return element("button", {
-      type: "button",
       class: "plain number link",
       text,
       title: `Show images: ${words}`,
@@ -312,7 +311,6 @@ class JobDashboardScreen extends FollowingScreen {
         { class: "head" },
         element("i", { class: `swatch of-${state}`, attributes: { "aria-hidden": "true" } }),
         element("button", {
-          type: "button",
           class: "plain number link",
           text: numeral(states[state]),
           disabled: !states[state],
@@ -348,7 +346,6 @@ class JobDashboardScreen extends FollowingScreen {
     };
     const buttons = acts.map(([action, label]) =>
       element("button", {
-        type: "button",
         text: label,
         data: { figure: `${action} ${about}` },
         on: { click: steps[action] ?? (() => this._act(action, about)) },

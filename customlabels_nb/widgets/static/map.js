@@ -133,14 +133,12 @@ export class ImageMap extends PicturePages {
     this.pager.append(element("span", { class: "spring" }), size.parentElement);
     this.counts = element("div", { class: "counts", attributes: { "aria-live": "polite" } });
     this.opener = element("button", {
-      type: "button",
       class: "primary",
       text: "Open in the gallery",
       on: { click: () => this._open("gallery") },
     });
     this.body = element("div", { class: "body" }, this.grid, this.empty);
     this.reviewer = element("button", {
-      type: "button",
       on: { click: () => this._open("review") },
     });
     this.actionBar = element("div", { class: "band" }, this.opener, this.reviewer);
@@ -158,8 +156,7 @@ export class ImageMap extends PicturePages {
       hidden: true,
       attributes: { "aria-hidden": "true" },
     });
-    const button = (text, title, run) =>
-      element("button", { type: "button", text, title, on: { click: run } });
+    const button = (text, title, run) => element("button", { text, title, on: { click: run } });
     const zooms = element(
       "div",
       { class: "zooms" },
@@ -256,7 +253,6 @@ export class ImageMap extends PicturePages {
       this.words.append(
         " · ",
         element("button", {
-          type: "button",
           class: "plain",
           text: "lay out again",
           title: "Lay out all images together. Points move",

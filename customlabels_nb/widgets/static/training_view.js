@@ -64,7 +64,6 @@ class TrainingScreen {
     this.title = element("strong", { class: "project" });
     this.best = element("span", { class: "faint best-so-far" });
     this.stop = element("button", {
-      type: "button",
       class: "stop",
       text: "Stop",
       title: "Stop the run at its next step. Results so far are saved.",

@@ -47,7 +47,6 @@ export class Verify extends PicturePages {
     const { leave } = this;
     const button = (text, name, title, run) =>
       element("button", {
-        type: "button",
         class: name,
         text,
         title,

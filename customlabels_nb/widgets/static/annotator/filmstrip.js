@@ -48,7 +48,6 @@ export class Filmstrip {
     frame.node = element(
       "button",
       {
-        type: "button",
         class: "film",
         tabIndex: -1,
         attributes: { role: "option" },

@@ -16,7 +16,7 @@ export function section(title, ...children) {
 
 // A folded panel shows only its key.
 export function rowButton(text, key, { onClick, title = text }) {
-  const node = element("button", { type: "button", class: "row", title, on: { click: onClick } });
+  const node = element("button", { class: "row", title, on: { click: onClick } });
   node.append(element("span", { class: "grow", text }), ...(key ? [keyHint(key)] : []));
   return node;
 }
@@ -50,7 +50,6 @@ export class LeftSide {
       ["brightness", "contrast"].map((name) => [name, this._slider(name)]),
     );
     this.reset = element("button", {
-      type: "button",
       class: "plain",
       text: "Reset",
       hidden: true,
@@ -58,7 +57,6 @@ export class LeftSide {
     });
     this.words = element("div", { class: "faint" });
     const more = element("button", {
-      type: "button",
       class: "plain",
       text: "…",
       title: "Show and edit instructions",
@@ -192,7 +190,6 @@ export class LeftSide {
     return element(
       "button",
       {
-        type: "button",
         class: `row addition${this.at === ADDED ? " next" : ""}`,
         on: { click: () => this._take(ADDED) },
       },
@@ -206,7 +203,6 @@ export class LeftSide {
     const choose = element(
       "button",
       {
-        type: "button",
         class: `row label${current ? " current" : ""}`,
         title: label,
         data: { label },
@@ -220,7 +216,6 @@ export class LeftSide {
     );
     const toggle = (set, text, pressed, title) =>
       element("button", {
-        type: "button",
         class: `toggle ${set}`,
         text,
         title,

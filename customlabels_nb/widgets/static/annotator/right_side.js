@@ -271,7 +271,6 @@ export class RightSide {
     return element(
       "button",
       {
-        type: "button",
         class: "row",
         style: { "--label-color": color },
         on: {
@@ -327,7 +326,6 @@ export class RightSide {
         return element(
           "button",
           {
-            type: "button",
             class: `row${has ? " current" : ""}${confidence ? " dashed" : ""}`,
             title,
             disabled: readOnly,

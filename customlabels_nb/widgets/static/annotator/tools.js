@@ -54,7 +54,6 @@ export class Tools {
         element(
           "button",
           {
-            type: "button",
             class: "plain tool",
             title: `${title} (${key})`,
             data: { tool: name },
@@ -72,7 +71,7 @@ export class Tools {
       ]),
     );
     const touchButton = (text, title, action) =>
-      element("button", { type: "button", text, title, on: { click: action } });
+      element("button", { text, title, on: { click: action } });
     this.remove = touchButton("Delete", "Delete the selected shape or prediction", on.remove);
     this.accept = touchButton("Accept", "Accept the prediction, polygon or outline", on.accept);
     this.touch = element("span", { class: "touch-buttons" }, this.remove, this.accept);

@@ -252,7 +252,6 @@ export class Workspace {
     this.folds = {};
     for (const side of Object.keys(SIDES)) {
       const fold = element("button", {
-        type: "button",
         class: "plain fold",
         on: {
           click: () => {
@@ -336,7 +335,6 @@ export class Workspace {
   _header(leave) {
     const button = (text, title, action, more = {}) =>
       element("button", {
-        type: "button",
         text,
         title,
         on: {
@@ -422,7 +420,6 @@ export class Workspace {
     this.toolHints = element("span", { class: "hints tool-hints", hidden: true });
     this.state = element("span", { class: "state" });
     const help = element("button", {
-      type: "button",
       class: "turn",
       text: "?",
       title: "Keyboard shortcuts (?)",
@@ -567,7 +564,6 @@ export class Workspace {
     this.canvas.node.hidden = true;
     const buttons = steps.map(({ label, run }) =>
       element("button", {
-        type: "button",
         text: label,
         on: {
           click: () => {

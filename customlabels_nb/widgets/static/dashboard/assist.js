@@ -38,7 +38,7 @@ const BULB =
   "M6 15h4M6.5 13h3M8 1.5a4.3 4.3 0 0 0-2.4 7.9c.5.4.9 1 .9 1.6h3c0-.6.4-1.2.9-1.6A4.3 4.3 0 0 0 8 1.5z";
 
 function button(text, click, properties = {}) {
-  return element("button", { type: "button", text, on: { click }, ...properties });
+  return element("button", { text, on: { click }, ...properties });
 }
 
 function meter(kind = "") {

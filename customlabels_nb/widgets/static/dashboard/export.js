@@ -62,9 +62,8 @@ export class Export {
       data: { choice: "folder" },
       attributes: { "aria-label": "Folder" },
     });
-    this.begin = element("button", { type: "button", class: "primary", text: "Export" });
+    this.begin = element("button", { class: "primary", text: "Export" });
     this.halt = element("button", {
-      type: "button",
       text: "Stop",
       hidden: true,
       on: { click: () => this.on.stop() },

@@ -28,7 +28,6 @@ export class FollowingScreen {
     this.empty = element("div", { class: "empty", hidden: true });
     this.below = element("span", { class: "below" });
     this.closer = element("button", {
-      type: "button",
       class: "plain",
       text: "Close gallery",
       hidden: true,
@@ -180,9 +179,7 @@ export class FollowingScreen {
     show(this.empty, true);
     this.empty.replaceChildren(
       element("p", { text }),
-      ...(step
-        ? [element("button", { type: "button", text: step.label, on: { click: step.run } })]
-        : []),
+      ...(step ? [element("button", { text: step.label, on: { click: step.run } })] : []),
     );
   }
 

@@ -16,7 +16,6 @@ export class LabelChart {
     this.all = false;
     this.rows = element("div", { class: "label-rows" });
     this.more = element("button", {
-      type: "button",
       class: "plain",
       hidden: true,
       on: {

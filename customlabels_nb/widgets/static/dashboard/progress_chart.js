@@ -79,7 +79,6 @@ export class ProgressChart {
     });
     const numbers = names.map((status) =>
       element("button", {
-        type: "button",
         class: "plain number",
         text: numeral(counts[status]),
         disabled: !counts[status],

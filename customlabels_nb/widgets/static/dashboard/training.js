@@ -18,14 +18,12 @@ export class Training {
     this.words = element("div", { class: "training-words" });
     this.checkWords = element("p", { class: "faint" });
     this.checkButton = element("button", {
-      type: "button",
       class: "check",
       text: "Check",
       title: "Check labels, files, boxes and duplicates before training",
       on: { click: on.check },
     });
     this.stopButton = element("button", {
-      type: "button",
       text: "Stop",
       hidden: true,
       on: { click: on.stop },
@@ -64,7 +62,6 @@ export class Training {
     return some.flatMap((split, index) => [
       index ? element("span", { class: "faint", text: " · " }) : null,
       element("button", {
-        type: "button",
         class: "plain number link",
         text: `${numeral(counts[split])} ${split}`,
         title: `Show ${counted(counts[split], ...unit)} ${what}, ${split}`,

@@ -26,7 +26,6 @@ export class WorkChart {
     this.open = open;
     this.units = ["hour", "day"].map((name) =>
       element("button", {
-        type: "button",
         class: "tab",
         text: `by ${name}`,
         data: { unit: name },

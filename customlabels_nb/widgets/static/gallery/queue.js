@@ -64,7 +64,6 @@ export class QueueMenu {
       this.bar,
     );
     this.later = element("button", {
-      type: "button",
       class: "later",
       text: "Not now",
       title: "Go on without labels. The page comes back after the others.",

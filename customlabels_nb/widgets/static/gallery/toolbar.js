@@ -72,7 +72,6 @@ export class Toolbar {
       on.query({ sort: this.sort.value, like: null }),
     );
     this.shuffle = element("button", {
-      type: "button",
       class: "plain shuffle",
       text: "⟳",
       title: "Shuffle",
@@ -96,7 +95,7 @@ export class Toolbar {
     });
     this.searching = new SearchSetup(this.described, on.leave);
     const button = (text, action, title) =>
-      element("button", { type: "button", text, title, on: { click: action } });
+      element("button", { text, title, on: { click: action } });
     this.upload = button(
       "Upload",
       on.upload,
@@ -113,7 +112,6 @@ export class Toolbar {
     this.submit = element(
       "button",
       {
-        type: "button",
         class: "primary",
         on: { click: on.submit },
         title: "Submit this page and go to the next one (Enter)",
@@ -316,7 +314,6 @@ export class Toolbar {
   _fillTabs(splits, split, crops) {
     const tab = (text, isCurrent, data, run) =>
       element("button", {
-        type: "button",
         class: isCurrent ? "tab current" : "tab",
         text,
         attributes: { role: "tab", "aria-selected": String(isCurrent) },

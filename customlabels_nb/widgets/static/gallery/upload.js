@@ -57,7 +57,7 @@ export class Upload {
     const count = files.length === 1 ? files[0].name : `${files.length.toLocaleString("en")} files`;
     const bar = element("progress", { max: files.length, value: 0, hidden: true });
     const words = element("p", { class: "faint" });
-    const begin = element("button", { type: "button", class: "primary", text: "Add" });
+    const begin = element("button", { class: "primary", text: "Add" });
     const run = async () => {
       if (begin.disabled) return;
       begin.disabled = field.disabled = known.disabled = true;

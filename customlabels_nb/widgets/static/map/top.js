@@ -45,7 +45,6 @@ export class MapToolbar {
     });
     this.tools = TOOLS.map(([name, title]) =>
       element("button", {
-        type: "button",
         text: name,
         title,
         data: { tool: name },
@@ -53,7 +52,6 @@ export class MapToolbar {
       }),
     );
     this.whole = element("button", {
-      type: "button",
       text: "Full screen",
       on: { click: () => this._left(() => on.whole()) },
     });
@@ -122,7 +120,6 @@ export class MapToolbar {
     this.splits.replaceChildren(
       ...Object.keys(splits).map((name) =>
         element("button", {
-          type: "button",
           class: name === split ? "tab current" : "tab",
           text: name,
           attributes: { role: "tab", "aria-selected": String(name === split) },

@@ -22,14 +22,12 @@ export class Adding {
       ...["train", "test"].map((name) => element("option", { value: name, text: name })),
     );
     this.button = element("button", {
-      type: "button",
       class: "primary add",
       title: "Add the photo with these labels to the dataset (Ctrl Enter)",
       on: { click: () => on.add(this.split.value) },
     });
     this.words = element("bdi", { class: "as" });
     this.undo = element("button", {
-      type: "button",
       class: "undo",
       text: "Undo",
       title: "Remove the photo from the dataset (Ctrl Z)",

@@ -121,7 +121,6 @@ export class AnswerList {
       element("bdi", { text: label }),
       element("span", { class: "faint", text: "added by you" }),
       element("button", {
-        type: "button",
         class: "plain",
         text: "×",
         attributes: { "aria-label": `Remove ${label}` },

@@ -23,7 +23,6 @@ export class Filmstrip {
           element(
             "button",
             {
-              type: "button",
               class: `film${added ? " added" : ""}`,
               title: added ? `${name}: in ${added.split}` : name,
               data: { number: String(number) },

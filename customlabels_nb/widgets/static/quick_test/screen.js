@@ -113,7 +113,7 @@ export class TryingScreen {
     });
     this.shutter = element(
       "button",
-      { type: "button", class: "primary", on: { click: () => this._shoot() } },
+      { class: "primary", on: { click: () => this._shoot() } },
       element("span", { text: "Take photo " }),
       element("span", { text: "␣", attributes: { "aria-hidden": "true" } }),
     );
@@ -122,14 +122,12 @@ export class TryingScreen {
       { class: "camera-bar", hidden: true },
       this.shutter,
       element("button", {
-        type: "button",
         text: "Close",
         title: "Esc",
         on: { click: () => this._stopFilming() },
       }),
     );
     this.first = element("button", {
-      type: "button",
       class: "primary",
       text: "Choose photos…",
       on: { click: () => this.chooser.click() },
@@ -172,7 +170,6 @@ export class TryingScreen {
     this.hints = element("span", { class: "hints" });
     this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
     this.help = element("button", {
-      type: "button",
       class: "turn",
       text: "?",
       title: "Keyboard shortcuts (?)",

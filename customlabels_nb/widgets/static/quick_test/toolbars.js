@@ -11,9 +11,9 @@ export class Sources {
       on: { change: () => on.model(this.picker.value) },
     });
     this.state = element("span", { class: "state", attributes: { role: "status" } });
-    this.power = element("button", { type: "button", class: "power", on: { click: on.power } });
+    this.power = element("button", { class: "power", on: { click: on.power } });
     const button = (text, action, title) =>
-      element("button", { type: "button", text, title, on: { click: action } });
+      element("button", { text, title, on: { click: action } });
     this.open = button("Photos…", on.open, "Choose photos (O), or drop or paste them");
     this.url = element("input", {
       type: "url",
@@ -89,7 +89,6 @@ export class Thresholds {
   constructor(on) {
     const tab = (text, value, title) =>
       element("button", {
-        type: "button",
         class: "tab",
         text,
         title,

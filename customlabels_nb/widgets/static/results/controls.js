@@ -34,7 +34,6 @@ export class Controls {
     this.onMove = onMove;
     this.tabs = MODES.map(([mode, text, title]) =>
       element("button", {
-        type: "button",
         class: "tab",
         text,
         title,
@@ -71,7 +70,6 @@ export class Controls {
       this.iouValue,
     );
     this.keep = element("button", {
-      type: "button",
       class: "primary keep",
       on: { click: onKeep },
     });

@@ -60,7 +60,7 @@ function adviceImages(images, thumbs, look) {
             ? [
                 element(
                   "button",
-                  { type: "button", class: "plain", on: { click: () => look(images[index]) } },
+                  { class: "plain", on: { click: () => look(images[index]) } },
                   element("img", { src: uri, alt: "View image", draggable: false }),
                 ),
               ]
@@ -95,7 +95,6 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
         { class: "choices" },
         item.images.length
           ? element("button", {
-              type: "button",
               text: `Show ${imagesText(item.images.length)}`,
               on: {
                 click: () => {
@@ -107,7 +106,6 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
           : null,
         fix && item.images.some(isDoubtful)
           ? element("button", {
-              type: "button",
               text: "Fix ground truth…",
               on: {
                 click: () => {
@@ -146,7 +144,7 @@ export function openSlices(panel, slices, choose) {
       panel.close();
       choose([column, name]);
     };
-    const button = { type: "button", class: "plain", title: "Show only this slice", on: { click } };
+    const button = { class: "plain", title: "Show only this slice", on: { click } };
     return element(
       "tr",
       { class: differs },
@@ -176,7 +174,6 @@ export function openSlices(panel, slices, choose) {
 export function openVersions(panel, names, { compare, current }) {
   const list = names.map((name) =>
     element("button", {
-      type: "button",
       class: "version",
       text: name,
       on: {
@@ -193,7 +190,6 @@ export function openVersions(panel, names, { compare, current }) {
   const end = current
     ? [
         element("button", {
-          type: "button",
           text: "End comparison",
           on: {
             click: () => {
@@ -253,7 +249,6 @@ export function comparisonBar(comparison, { onEnd }) {
     element("span", { class: "spring" }),
     onEnd
       ? element("button", {
-          type: "button",
           class: "plain",
           text: "× End",
           attributes: { "aria-label": "End comparison" },
@@ -299,7 +294,6 @@ export function askPath(panel, writes) {
           { class: "choices" },
           field,
           element("button", {
-            type: "button",
             class: index ? "" : "primary",
             text: "Export",
             on: { click: write },
@@ -336,7 +330,6 @@ export function askLabel(panel, count, labels, isDetection) {
         : labels.map((label) => element("option", { value: label, text: label }))),
     );
     const add = element("button", {
-      type: "button",
       class: "primary",
       text: "Move to training",
       on: {

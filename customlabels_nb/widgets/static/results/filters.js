@@ -41,7 +41,6 @@ export class Filters {
       element(
         "button",
         {
-          type: "button",
           class: "tab",
           title,
           data: { show: show_ },
@@ -74,7 +73,7 @@ export class Filters {
     });
     this.sliceMenu = menu("slice", "slice", this.slice);
     this.note = element("span", { class: "narrowed" });
-    this.clear = element("button", { type: "button", class: "plain", on: { click: onBack } });
+    this.clear = element("button", { class: "plain", on: { click: onBack } });
     this.narrowing = element("span", { class: "narrowing", hidden: true }, this.note, this.clear);
     this.node = element(
       "div",

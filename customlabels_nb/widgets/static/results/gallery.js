@@ -49,7 +49,6 @@ export class ImageGallery {
     this.empty = element("div", { class: "empty", hidden: true }, element("p"));
     const turn = (text, label, by) =>
       element("button", {
-        type: "button",
         class: "turn",
         text,
         attributes: { "aria-label": label },

@@ -124,7 +124,6 @@ export class MatrixView {
           const { label, color } = labels[index];
           const cells = Object.keys(OUTCOMES).map((kind) =>
             element("button", {
-              type: "button",
               class: `one ${kind}`,
               disabled: kind === "tn",
               data: { label, kind },
@@ -189,7 +188,6 @@ export class MatrixView {
       nodes.push(name(truth, row, "row"));
       columns.forEach((predicted, column) => {
         const cell = element("button", {
-          type: "button",
           class: `cell${row === column ? " right" : ""}`,
           data: { truth, predicted },
           on: { click: () => this._toggle(row, column) },
@@ -383,7 +381,7 @@ export class MatrixView {
     const number = element("span", { class: "number" });
     const node = element(
       "button",
-      { type: "button", class: "confusion" },
+      { class: "confusion" },
       truth,
       element("span", { class: "faint", text: " → " }),
       predicted,

@@ -77,7 +77,7 @@ const TASK_FIGURES = {
 };
 
 const button = (text, title, run, name = "") =>
-  element("button", { type: "button", class: name, text, title, on: { click: run } });
+  element("button", { class: name, text, title, on: { click: run } });
 
 export class ResultsScreen {
   constructor(source, el) {

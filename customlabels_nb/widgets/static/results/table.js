@@ -100,7 +100,6 @@ export class LabelTable {
           "th",
           { scope: "col", class: key === "label" ? "" : `number ${key}`, title },
           element("button", {
-            type: "button",
             class: "plain",
             text: name,
             data: { column: key },
@@ -123,7 +122,6 @@ export class LabelTable {
     const name = element(
       "button",
       {
-        type: "button",
         class: "plain name",
         title: label,
         attributes: { "aria-pressed": "false" },

@@ -42,7 +42,6 @@ export class ResultTile {
     this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
     this.excuse = element("span", { class: "excuse", hidden: true });
     this.tick = element("button", {
-      type: "button",
       class: "tick",
       text: "✓",
       tabIndex: -1,

@@ -82,7 +82,6 @@ export class Viewer {
     this.buttons = element("div", { class: "choices" });
     const button = (text, label, run, name = "plain") =>
       element("button", {
-        type: "button",
         class: name,
         text,
         title: label,

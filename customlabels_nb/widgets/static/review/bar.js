@@ -116,7 +116,6 @@ export class ReviewBar extends LabelBar {
     return element(
       "button",
       {
-        type: "button",
         class: `label${current ? " current" : ""}`,
         title: key ? `Show ${text} (press ${key} to ${this.keyWords})` : text,
         style: color ? { "--label-color": color, "--label-ink": inkOn(color) } : {},

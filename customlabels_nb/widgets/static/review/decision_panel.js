@@ -32,7 +32,6 @@ export class DecisionPanel {
       element(
         "button",
         {
-          type: "button",
           class: "plain action",
           title,
           on: {
@@ -208,7 +207,6 @@ export class DecisionPanel {
     return element(
       "button",
       {
-        type: "button",
         class: `card ${kind}`,
         title,
         disabled: isOff,

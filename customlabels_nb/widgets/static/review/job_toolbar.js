@@ -27,7 +27,6 @@ export class JobToolbar {
       JOB_SHOWS.map(([name]) => [
         name,
         element("button", {
-          type: "button",
           class: "tab",
           data: { show: name },
           attributes: { role: "tab" },
@@ -51,7 +50,6 @@ export class JobToolbar {
     this.previous = element(
       "button",
       {
-        type: "button",
         class: "previous",
         title: "Previous image (←)",
         attributes: { "aria-label": "Previous" },
@@ -63,7 +61,7 @@ export class JobToolbar {
     this.words = element("span");
     this.approve = element(
       "button",
-      { type: "button", class: "primary", on: { click: act(on.approve) } },
+      { class: "primary", on: { click: act(on.approve) } },
       this.words,
       element("span", { text: " ⏎", attributes: { "aria-hidden": "true" } }),
     );

@@ -49,7 +49,6 @@ export class ReasonList {
       element(
         "button",
         {
-          type: "button",
           class: "plain reason",
           title: text,
           attributes: { "aria-pressed": String(JSON.stringify(reason) === chosen) },

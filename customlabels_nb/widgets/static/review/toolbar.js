@@ -66,7 +66,7 @@ export class ReviewToolbar {
     };
     this.undoing = undoButtons(on);
     const button = (name, text, title) =>
-      element("button", { type: "button", class: name, text, title, on: { click: act(on[name]) } });
+      element("button", { class: name, text, title, on: { click: act(on[name]) } });
     this.fix = button("fix", "Edit boxes", "Edit the boxes below (E, double click)");
     this.remove = button(
       "remove",
@@ -81,7 +81,6 @@ export class ReviewToolbar {
     this.approve = element(
       "button",
       {
-        type: "button",
         class: "primary",
         title: "Approve the labels of the selected images, or of the one in focus (Enter or A)",
         on: { click: act(on.approve) },
@@ -129,7 +128,6 @@ export class ReviewToolbar {
     this.tabs.replaceChildren(
       ...Object.entries(splits).map(([name, count]) =>
         element("button", {
-          type: "button",
           class: name === split ? "tab current" : "tab",
           text: `${name} ${count.toLocaleString("en")}`,
           attributes: { role: "tab", "aria-selected": String(name === split) },

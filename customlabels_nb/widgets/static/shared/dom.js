@@ -1,9 +1,10 @@
 // DOM helpers without HTML strings: text from data is always inserted as text.
 
 // Create an element. Properties: `class`, `text`, `data` (object), `style` (object), `on` (event → listener) and
-// `attributes`. All others are set on the element.
+// `attributes`. All others are set on the element. Buttons submit no form, unless they get another `type`.
 export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
+  if (tag === "button") node.type = "button";
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null) continue;
     if (name === "class") node.className = value;

@@ -14,7 +14,6 @@ export class Footer {
   constructor(on) {
     const button = (text, label, action) =>
       element("button", {
-        type: "button",
         class: "turn",
         text,
         title: label,
@@ -57,7 +56,6 @@ export class Footer {
     this.progress = element("span", { class: "done" });
     this.state = element("span", { class: "state" });
     this.help = element("button", {
-      type: "button",
       class: "turn",
       text: "?",
       title: "Keyboard shortcuts (?)",

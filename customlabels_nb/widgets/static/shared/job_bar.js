@@ -21,7 +21,6 @@ export class JobBar {
       element(
         "button",
         {
-          type: "button",
           text: `${text} `,
           title,
           on: {
@@ -125,7 +124,6 @@ export function askReason(panel, { title, text, reasons, enter, optional = false
       element(
         "button",
         {
-          type: "button",
           data: index || optional ? {} : { first: "" },
           on: { click: () => done(reason) },
         },

@@ -51,7 +51,6 @@ export class LabelBar {
     this.rule = element("span", { class: "rule" });
     this.unfolded = false;
     this.more = element("button", {
-      type: "button",
       class: "plain unfold",
       hidden: true,
       on: {
@@ -113,7 +112,6 @@ export class LabelBar {
         element(
           "button",
           {
-            type: "button",
             class: "label",
             disabled: readOnly,
             style: { "--label-color": color, "--label-ink": inkOn(color) },
@@ -172,7 +170,6 @@ export class LabelBar {
     if (this.rule.firstChild?.dataset?.alone === state) return undefined; // a button keeps its focus
     const choice = (name, text, current) =>
       element("button", {
-        type: "button",
         class: current ? "tab current" : "tab",
         text,
         attributes: { "aria-pressed": String(current) },

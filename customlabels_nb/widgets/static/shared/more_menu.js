@@ -18,7 +18,6 @@ export class MoreMenu {
       { capture: true },
     );
     this.button = element("button", {
-      type: "button",
       class: "dots",
       text: "⋯",
       title: "More actions",

@@ -13,7 +13,6 @@ async function copyText(text, button) {
 
 export function codeBlock(code) {
   const button = element("button", {
-    type: "button",
     text: "Copy",
     on: { click: () => copyText(code, button) },
   });
@@ -24,7 +23,7 @@ export function codeBlock(code) {
 export function nextStepNodes(next, runOf) {
   if (!next) return [];
   const run = runOf(next);
-  const button = { type: "button", class: "primary", text: next.button, on: { click: run } };
+  const button = { class: "primary", text: next.button, on: { click: run } };
   return [
     element("span", {}, element("strong", { text: "Next: " }), next.text),
     run ? element("button", button) : codeBlock(next.code),

@@ -17,7 +17,6 @@ export class Notices {
       element("span", { text }),
       step &&
         element("button", {
-          type: "button",
           text: step.label,
           on: {
             click: () => {
@@ -27,7 +26,6 @@ export class Notices {
           },
         }),
       element("button", {
-        type: "button",
         class: "plain",
         text: "×",
         attributes: { "aria-label": "Dismiss" },

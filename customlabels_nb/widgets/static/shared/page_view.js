@@ -551,9 +551,7 @@ export class PageView {
     this.empty.hidden = false;
     this.empty.replaceChildren(
       element("p", { text }),
-      ...(step
-        ? [element("button", { type: "button", text: step.label, on: { click: step.run } })]
-        : []),
+      ...(step ? [element("button", { text: step.label, on: { click: step.run } })] : []),
       ...more,
     );
   }

@@ -37,7 +37,6 @@ export class Panel {
 
   open(title, ...children) {
     const closer = element("button", {
-      type: "button",
       class: "plain closer",
       text: "×",
       title: "Close (Esc)",
@@ -80,7 +79,6 @@ export class Panel {
       this.onceClosed(() => resolve(answer));
       const buttons = choices.map(({ value, label, primary, danger }) =>
         element("button", {
-          type: "button",
           class: primary ? "primary" : danger ? "danger" : "",
           text: label,
           data: primary ? { first: "" } : {},

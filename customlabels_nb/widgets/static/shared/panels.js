@@ -140,8 +140,8 @@ export function openInstructions(panel, text, { save, request, readOnly, isNew =
     hidden: true,
     text: "As in Markdown: **bold**, [text](URL), lists with -, and pictures: ![ripe](examples/ripe.jpg).",
   });
-  const edit = element("button", { type: "button", text: "Edit", data: { first: "" } });
-  const keep = element("button", { type: "button", class: "primary", text: "Save", hidden: true });
+  const edit = element("button", { text: "Edit", data: { first: "" } });
+  const keep = element("button", { class: "primary", text: "Save", hidden: true });
   const toggle = (editing) => {
     for (const node of [field, faint, keep]) show(node, editing);
     for (const node of [shown, edit]) show(node, !editing);
@@ -158,7 +158,6 @@ export function openInstructions(panel, text, { save, request, readOnly, isNew =
     }
   });
   const start = element("button", {
-    type: "button",
     class: "primary",
     text: "Start",
     data: { first: "" },

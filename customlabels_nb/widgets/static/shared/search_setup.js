@@ -12,7 +12,7 @@ export class SearchSetup {
     this.isOffered = false; // on screens and pages that have the search
     this.state = { text: "", button: "", question: "", error: "", running: false };
     this.words = element("span", { class: "faint", attributes: { role: "status" } });
-    this.button = element("button", { type: "button", on: { click: () => this._start() } });
+    this.button = element("button", { on: { click: () => this._start() } });
     this.node = element("span", { hidden: true }, this.words, this.button);
   }
 

@@ -19,7 +19,6 @@ export class Toast {
     this.undo = element(
       "button",
       {
-        type: "button",
         text: "Undo ",
         on: {
           click: () => {

@@ -6,7 +6,6 @@ import { element } from "./dom.js";
 export function undoButtons(on) {
   const button = (text, kind, keys) =>
     element("button", {
-      type: "button",
       class: kind,
       text,
       title: `${kind} (${keys})`,
