@@ -1,6 +1,6 @@
 // Verify widget: judge predictions as right or wrong, or correct them. The kernel side is in verify.py.
 
-import { element, hint, setText, show } from "./shared/dom.js";
+import { element, hint, leaving, setText, show } from "./shared/dom.js";
 import { Footer } from "./shared/footer.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { PicturePages } from "./shared/picture_pages.js";
@@ -50,12 +50,7 @@ export class Verify extends PicturePages {
         class: name,
         text,
         title,
-        on: {
-          click: () => {
-            leave();
-            run();
-          },
-        },
+        on: { click: leaving(this, run) },
       });
     this.title = element("strong", { class: "project" });
     this.shown = element(

@@ -1,6 +1,6 @@
 // Right panel: shapes on the image, numbers of the selected shape, labels and status of the image.
 
-import { bringInto, element, setText, setValue, show } from "../shared/dom.js";
+import { bringInto, element, leaving, setText, setValue, show } from "../shared/dom.js";
 import { rowButton, section } from "./left_side.js";
 import { nextTolerance, pointsText, TOLERANCES } from "./rings.js";
 
@@ -53,10 +53,7 @@ export class RightSide {
     const status = (text, key, name, title) =>
       rowButton(text, key, {
         title,
-        onClick: () => {
-          on.leave();
-          on.status(name);
-        },
+        onClick: leaving(on, () => on.status(name)),
       });
     this.nothing = status("Nothing here", "N", "labelled", "This image has no objects to draw (N)");
     this.review = status("Needs review", "R", "needs_review", "Mark for review (R)");
@@ -332,12 +329,7 @@ export class RightSide {
             style: { "--label-color": color },
             data: { whole: label },
             attributes: { "aria-pressed": String(has) },
-            on: {
-              click: () => {
-                this.on.leave();
-                this.on.whole(label);
-              },
-            },
+            on: { click: leaving(this.on, () => this.on.whole(label)) },
           },
           element("i", { class: "dot" }),
           element("bdi", { class: "grow", text: label }),

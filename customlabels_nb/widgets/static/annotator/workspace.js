@@ -3,10 +3,11 @@
 import {
   element,
   hint,
-  takeKeys,
+  leaving,
   NO_FULL_SCREEN,
   setText,
   show,
+  takeKeys,
   turnFullScreen,
 } from "../shared/dom.js";
 import { colorOf, rejectionText } from "../shared/chips.js";
@@ -337,12 +338,7 @@ export class Workspace {
       element("button", {
         text,
         title,
-        on: {
-          click: () => {
-            leave();
-            action();
-          },
-        },
+        on: { click: leaving({ leave }, action) },
         ...more,
       });
     this.title = element("strong", {}, element("bdi", {}));

@@ -1,7 +1,7 @@
 // Queues of assist in the gallery: their menu, and the page of one cluster.
 
 import { counted, percentText } from "../shared/numbers.js";
-import { element, hint, setText, show } from "../shared/dom.js";
+import { element, hint, leaving, setText, show } from "../shared/dom.js";
 
 const QUEUES = [
   ["", "off"],
@@ -67,12 +67,7 @@ export class QueueMenu {
       class: "later",
       text: "Not now",
       title: "Go on without labels. The page comes back after the others.",
-      on: {
-        click: () => {
-          on.leave();
-          on.later();
-        },
-      },
+      on: { click: leaving(on, () => on.later()) },
     });
   }
 

@@ -1,6 +1,6 @@
 // Main toolbar: dataset, filter, sort order, and actions on the page.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, leaving, setText, show } from "../shared/dom.js";
 import { changeToCrops, CROP_SORTS, CROPS_SHOWN } from "./crops.js";
 import { QueueMenu } from "./queue.js";
 import { MoreMenu } from "../shared/more_menu.js";
@@ -158,10 +158,7 @@ export class Toolbar {
       attributes: { "aria-label": "Least confidence of the prediction" },
       on: {
         input: () => setText(output, Number(this.sure.value).toFixed(2)),
-        change: () => {
-          on.leave();
-          on.query({ confidence: Number(this.sure.value) });
-        },
+        change: leaving(on, () => on.query({ confidence: Number(this.sure.value) })),
         keydown: (event) => event.stopPropagation(),
       },
     });
@@ -318,12 +315,7 @@ export class Toolbar {
         text,
         attributes: { role: "tab", "aria-selected": String(isCurrent) },
         data,
-        on: {
-          click: () => {
-            this.on.leave();
-            run();
-          },
-        },
+        on: { click: leaving(this.on, run) },
       });
     this.tabs.replaceChildren(
       ...Object.entries(splits).map(([name, count]) =>

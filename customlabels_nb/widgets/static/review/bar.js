@@ -1,7 +1,7 @@
 // Label toolbar of the review: tabs by label with key and number of images left, and a field to correct labels.
 
 import { inkOn } from "../shared/colors.js";
-import { element, setText } from "../shared/dom.js";
+import { element, leaving, setText } from "../shared/dom.js";
 import { KEYS, LabelBar } from "../shared/labelbar.js";
 
 const TABS = 40;
@@ -121,12 +121,7 @@ export class ReviewBar extends LabelBar {
         style: color ? { "--label-color": color, "--label-ink": inkOn(color) } : {},
         data: { label: label ?? "*" },
         attributes: { role: "tab", "aria-selected": String(current) },
-        on: {
-          click: () => {
-            this.on.leave();
-            this.on.show(label);
-          },
-        },
+        on: { click: leaving(this.on, () => this.on.show(label)) },
       },
       key === null ? null : element("span", { class: "key", text: key }),
       element("bdi", { text }),

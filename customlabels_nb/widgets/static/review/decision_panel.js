@@ -2,7 +2,7 @@
 
 import { chip, colorOf } from "../shared/chips.js";
 import { svgElement } from "../shared/charts.js";
-import { element, keyHint, setText, show } from "../shared/dom.js";
+import { element, keyHint, leaving, setText, show } from "../shared/dom.js";
 import {
   countedLabels,
   differencesOf,
@@ -34,12 +34,7 @@ export class DecisionPanel {
         {
           class: "plain action",
           title,
-          on: {
-            click: () => {
-              on.leave();
-              run();
-            },
-          },
+          on: { click: leaving(on, run) },
         },
         element("span", { text }),
         keyHint(key),
@@ -212,10 +207,7 @@ export class DecisionPanel {
         disabled: isOff,
         data: { which: which ?? "" },
         on: {
-          click: () => {
-            this.on.leave();
-            run();
-          },
+          click: leaving(this.on, run),
           pointermove: move,
           pointerleave: look(null),
           focus: look(which),

@@ -1,6 +1,6 @@
 // Toolbar of the review of a labelling job: what is shown, the place in the list, and the main decision.
 
-import { element, setText } from "../shared/dom.js";
+import { element, leaving, setText } from "../shared/dom.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const JOB_SHOWS = [
@@ -18,10 +18,6 @@ const OFFER_WORDS = { consensus: "Take consensus", accept: "No result", next: "N
 export class JobToolbar {
   // `on` has leave(), query(change), takeBack(kind), previous() and approve().
   constructor(on) {
-    const act = (action) => () => {
-      on.leave();
-      action();
-    };
     this.title = element("strong", { class: "project" });
     this.tabs = new Map(
       JOB_SHOWS.map(([name]) => [
@@ -30,7 +26,7 @@ export class JobToolbar {
           class: "tab",
           data: { show: name },
           attributes: { role: "tab" },
-          on: { click: act(() => on.query({ show: name, reason: null })) },
+          on: { click: leaving(on, () => on.query({ show: name, reason: null })) },
         }),
       ]),
     );
@@ -53,7 +49,7 @@ export class JobToolbar {
         class: "previous",
         title: "Previous image (←)",
         attributes: { "aria-label": "Previous" },
-        on: { click: act(on.previous) },
+        on: { click: leaving(on, on.previous) },
       },
       "‹",
       element("span", { text: " Previous" }),
@@ -61,7 +57,7 @@ export class JobToolbar {
     this.words = element("span");
     this.approve = element(
       "button",
-      { class: "primary", on: { click: act(on.approve) } },
+      { class: "primary", on: { click: leaving(on, on.approve) } },
       this.words,
       element("span", { text: " ⏎", attributes: { "aria-hidden": "true" } }),
     );

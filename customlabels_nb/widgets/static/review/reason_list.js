@@ -1,7 +1,7 @@
 // Left column of the review of a job: what people disagree about, with the number of images, and the instructions.
 
 import { colorOf } from "../shared/chips.js";
-import { element, show } from "../shared/dom.js";
+import { element, leaving, show } from "../shared/dom.js";
 import { instructionNodes } from "../shared/panels.js";
 import { reasonText, shapeWords } from "./job_decisions.js";
 
@@ -52,12 +52,7 @@ export class ReasonList {
           class: "plain reason",
           title: text,
           attributes: { "aria-pressed": String(JSON.stringify(reason) === chosen) },
-          on: {
-            click: () => {
-              this.on.leave();
-              this.on.choose(reason);
-            },
-          },
+          on: { click: leaving(this.on, () => this.on.choose(reason)) },
         },
         ...(reason?.[0] === "mixed"
           ? reason

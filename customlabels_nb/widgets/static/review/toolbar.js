@@ -1,6 +1,6 @@
 // Main toolbar of the review: dataset, filter, sort order, and decisions.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, leaving, setText, show } from "../shared/dom.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN_IN_REVIEW = [
@@ -60,13 +60,9 @@ export class ReviewToolbar {
       attributes: { "aria-label": "Search by file name" },
       on: { input: () => this._searchSoon(), keydown: (event) => this._searchKey(event) },
     });
-    const act = (action) => () => {
-      on.leave();
-      action();
-    };
     this.undoing = undoButtons(on);
     const button = (name, text, title) =>
-      element("button", { class: name, text, title, on: { click: act(on[name]) } });
+      element("button", { class: name, text, title, on: { click: leaving(on, on[name]) } });
     this.fix = button("fix", "Edit boxes", "Edit the boxes below (E, double click)");
     this.remove = button(
       "remove",
@@ -83,7 +79,7 @@ export class ReviewToolbar {
       {
         class: "primary",
         title: "Approve the labels of the selected images, or of the one in focus (Enter or A)",
-        on: { click: act(on.approve) },
+        on: { click: leaving(on, on.approve) },
       },
       element("span", { text: "Approve " }),
       element("span", { text: "⏎", attributes: { "aria-hidden": "true" } }),
@@ -132,12 +128,7 @@ export class ReviewToolbar {
           text: `${name} ${count.toLocaleString("en")}`,
           attributes: { role: "tab", "aria-selected": String(name === split) },
           data: { split: name },
-          on: {
-            click: () => {
-              this.on.leave();
-              this.on.split(name);
-            },
-          },
+          on: { click: leaving(this.on, () => this.on.split(name)) },
         }),
       ),
     );

@@ -62,6 +62,14 @@ export function hint(key, words) {
   return element("span", { class: "hint" }, ...[key].flat().map(keyHint), ` ${words}`);
 }
 
+// Return a listener that gives the focus back to the screen first. `on` has leave().
+export function leaving(on, act) {
+  return () => {
+    on.leave();
+    act();
+  };
+}
+
 export function show(node, visible) {
   node.hidden = !visible;
   return node;

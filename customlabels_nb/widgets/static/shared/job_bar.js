@@ -1,7 +1,7 @@
 // Band of a labelling job, shared by the gallery and the annotator: progress, instructions, and answers without a
 // label.
 
-import { element, hint, setText, show } from "./dom.js";
+import { element, hint, leaving, setText, show } from "./dom.js";
 import { recall, remember } from "./remembered.js";
 
 const REASONS = [
@@ -23,12 +23,7 @@ export class JobBar {
         {
           text: `${text} `,
           title,
-          on: {
-            click: () => {
-              on.leave();
-              action();
-            },
-          },
+          on: { click: leaving(on, action) },
         },
         key ? element("kbd", { text: key }) : null,
       );

@@ -2,7 +2,7 @@
 
 import { chip, colorOf } from "./chips.js";
 import { inkOn } from "./colors.js";
-import { element, keyHint, setText, show } from "./dom.js";
+import { element, keyHint, leaving, setText, show } from "./dom.js";
 import { findLabels } from "./rows.js";
 
 export const KEYS = 9; // labels with a shortcut key
@@ -117,12 +117,7 @@ export class LabelBar {
             style: { "--label-color": color, "--label-ink": inkOn(color) },
             data: { label },
             title: index < KEYS ? `${label} (key ${index + 1})` : label,
-            on: {
-              click: () => {
-                this.on.leave();
-                this.on.choose(label);
-              },
-            },
+            on: { click: leaving(this.on, () => this.on.choose(label)) },
           },
           element("span", { class: "key", text: index < KEYS ? String(index + 1) : "" }),
           element("bdi", { text: label }),
@@ -176,12 +171,7 @@ export class LabelBar {
         title: current
           ? "Assumed until you choose. Click to keep it."
           : `Change to ${text} per image`,
-        on: {
-          click: () => {
-            this.on.leave();
-            this.on.task(name);
-          },
-        },
+        on: { click: leaving(this.on, () => this.on.task(name)) },
       });
     return this.rule.replaceChildren(
       element(

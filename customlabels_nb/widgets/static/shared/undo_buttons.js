@@ -1,6 +1,6 @@
 // Undo and redo buttons.
 
-import { element } from "./dom.js";
+import { element, leaving } from "./dom.js";
 
 // `on` has leave() and takeBack(kind), called with "undo" or "redo".
 export function undoButtons(on) {
@@ -10,12 +10,7 @@ export function undoButtons(on) {
       text,
       title: `${kind} (${keys})`,
       attributes: { "aria-label": kind },
-      on: {
-        click: () => {
-          on.leave();
-          on.takeBack(kind);
-        },
-      },
+      on: { click: leaving(on, () => on.takeBack(kind)) },
     });
   return [button("↶", "undo", "Ctrl Z"), button("↷", "redo", "Ctrl Shift Z")];
 }
