@@ -1,6 +1,6 @@
 // Left panel: labels and view settings.
 
-import { bringInto, element, keyHint, setText, show } from "../shared/dom.js";
+import { bringInto, element, keyHint, leaving, setText, show } from "../shared/dom.js";
 import { instructionNodes } from "../shared/panels.js";
 import { findLabels } from "../shared/rows.js";
 import { inkOn } from "../shared/colors.js";
@@ -45,7 +45,7 @@ export class LeftSide {
       { class: "rail-only" },
       rowButton(FIND_OR_ADD, "/", { onClick: () => this.find() }),
     );
-    this.guides = rowButton("Guides", "G", { onClick: () => this._leaveTo(on.guides) });
+    this.guides = rowButton("Guides", "G", { onClick: leaving(on, on.guides) });
     this.sliders = Object.fromEntries(
       ["brightness", "contrast"].map((name) => [name, this._slider(name)]),
     );
@@ -53,7 +53,7 @@ export class LeftSide {
       class: "plain",
       text: "Reset",
       hidden: true,
-      on: { click: () => this._leaveTo(() => this._resetFilter()) },
+      on: { click: leaving(on, () => this._resetFilter()) },
     });
     this.words = element("div", { class: "faint" });
     const more = element("button", {
@@ -71,7 +71,7 @@ export class LeftSide {
         "section",
         {},
         element("h4", {}, "View ", this.reset),
-        rowButton("Fit", "F", { onClick: () => this._leaveTo(on.fit) }),
+        rowButton("Fit", "F", { onClick: leaving(on, on.fit) }),
         this.guides,
         ...Object.values(this.sliders).map(({ row }) => row),
       ),
@@ -97,11 +97,6 @@ export class LeftSide {
         input,
       ),
     };
-  }
-
-  _leaveTo(action) {
-    this.on.leave();
-    action();
   }
 
   _filter() {
@@ -208,7 +203,7 @@ export class LeftSide {
         data: { label },
         style,
         attributes: { "aria-pressed": String(current) },
-        on: { click: () => this._leaveTo(() => this.on.label(label)) },
+        on: { click: leaving(this.on, () => this.on.label(label)) },
       },
       element("span", { class: "key", text: key ? String(key) : "" }),
       element("bdi", { class: "grow", text: label }),
@@ -221,7 +216,7 @@ export class LeftSide {
         title,
         data: { label },
         attributes: { "aria-pressed": String(pressed), "aria-label": `${title}: ${label}` },
-        on: { click: () => this._leaveTo(() => this.on.toggle(set, label)) },
+        on: { click: leaving(this.on, () => this.on.toggle(set, label)) },
       });
     return element(
       "div",

@@ -5,6 +5,7 @@ import { changeToCrops, CROP_SORTS, CROPS_SHOWN } from "./crops.js";
 import { QueueMenu } from "./queue.js";
 import { MoreMenu } from "../shared/more_menu.js";
 import { SearchSetup } from "../shared/search_setup.js";
+import { captionedMenu, nameField, splitTabs, tab } from "../shared/toolbar.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN = [
@@ -31,28 +32,11 @@ const QUEUE = 280; // pixels that the menu of queues takes, with large numbers o
 
 const NO_MODEL = "There are no predictions for these images yet";
 
-/** @returns {[HTMLElement, HTMLSelectElement]} */
-function menu(caption, name, onChange) {
-  const select = element("select", {
-    on: { change: onChange },
-    attributes: { "aria-label": caption },
-    data: { menu: name },
-  });
-  return [element("label", { class: "menu" }, element("span", { text: caption }), select), select];
-}
-
 function option(value, text, { disabled = false, selected = false, title = undefined } = {}) {
   return element("option", { value, text, disabled, selected, title });
 }
 
 export class Toolbar {
-  /** @type {HTMLSelectElement} */ shown;
-  /** @type {HTMLSelectElement} */ whose;
-  /** @type {HTMLSelectElement} */ sort;
-  showMenu; // with their captions
-  whoseMenu;
-  sortMenu;
-
   // `on` has leave(), split(name), query(change), describe(text) (null to go back), upload(), labels(), instructions(),
   // takeBack(kind), skip(), submit(), zoom(pixels), preview(), like(), whole(), later().
   constructor(on) {
@@ -65,12 +49,10 @@ export class Toolbar {
       class: "tabs",
       attributes: { role: "tablist", "aria-label": "Pictures" },
     });
-    [this.showMenu, this.shown] = menu("show", "show", () => on.query({ show: this.shown.value }));
-    [this.whoseMenu, this.whose] = menu("with", "with", () => on.query(this._whose()));
+    this.shown = captionedMenu("show", (show) => on.query({ show }));
+    this.whose = captionedMenu("with", () => on.query(this._whose()));
     this.queue = new QueueMenu({ ...on, queue: (queue) => on.query({ queue, like: null }) });
-    [this.sortMenu, this.sort] = menu("sort", "sort", () =>
-      on.query({ sort: this.sort.value, like: null }),
-    );
+    this.sort = captionedMenu("sort", (sort) => on.query({ sort, like: null }));
     this.shuffle = element("button", {
       class: "plain shuffle",
       text: "⟳",
@@ -78,13 +60,7 @@ export class Toolbar {
       attributes: { "aria-label": "Shuffle" },
       on: { click: () => on.query({ random_state: Math.floor(Math.random() * 2 ** 32) }) },
     });
-    this.search = element("input", {
-      type: "search",
-      class: "search",
-      placeholder: "⌕ file name…",
-      attributes: { "aria-label": "Search by file name" },
-      on: { input: () => this._searchSoon(on), keydown: (event) => this._searchKey(event, on) },
-    });
+    this.search = nameField(on);
     this.described = element("input", {
       type: "search",
       class: "described",
@@ -180,8 +156,8 @@ export class Toolbar {
       this.kinds,
       this.queue.menu,
       this.queue.head,
-      this.showMenu,
-      this.sortMenu,
+      this.shown.parentElement,
+      this.sort.parentElement,
       this.filters,
       this.search,
       element(
@@ -214,7 +190,7 @@ export class Toolbar {
     this.level = level;
     this.isDescribed = isDescribed;
     this.more.close();
-    (level > 0 ? this.filters : this.more.menu).prepend(this.whoseMenu, this.shuffle);
+    (level > 0 ? this.filters : this.more.menu).prepend(this.whose.parentElement, this.shuffle);
     if (level > 1) this.filters.append(this.zoomMenu);
     else this.more.menu.prepend(this.zoomMenu);
     const after = isDescribed ? this.search : this.more.menu.firstChild;
@@ -274,7 +250,7 @@ export class Toolbar {
     );
     this._fillSorts(query, hasPredictions, similarity);
     this._fillWhose(query, labels, annotators, hasPredictions);
-    for (const menu of [this.showMenu, this.sortMenu, this.whoseMenu]) show(menu, !query.queue);
+    for (const menu of [this.shown, this.sort, this.whose]) show(menu.parentElement, !query.queue);
     show(this.shuffle, query.sort === "random" && !query.queue);
     show(this.search, !clustered);
     for (const button of [this.submit, ...this.undoing]) show(button, !readOnly);
@@ -309,27 +285,14 @@ export class Toolbar {
   }
 
   _fillTabs(splits, split, crops) {
-    const tab = (text, isCurrent, data, run) =>
-      element("button", {
-        class: isCurrent ? "tab current" : "tab",
-        text,
-        attributes: { role: "tab", "aria-selected": String(isCurrent) },
-        data,
-        on: { click: leaving(this.on, run) },
-      });
-    this.tabs.replaceChildren(
-      ...Object.entries(splits).map(([name, count]) =>
-        tab(`${name} ${count.toLocaleString("en")}`, name === split, { split: name }, () =>
-          this.on.split(name),
-        ),
-      ),
-    );
+    this.tabs.replaceChildren(...splitTabs(splits, split, this.on));
     this.kinds.replaceChildren(
       ...["images", "crops"].map((kind) => {
         const isCurrent = Boolean(crops) === (kind === "crops");
-        return tab(kind, isCurrent, { kind }, () => {
+        const choose = leaving(this.on, () => {
           if (!isCurrent) this.on.query(changeToCrops(kind === "crops"));
         });
+        return tab(kind, isCurrent, { kind }, choose);
       }),
     );
   }
@@ -381,11 +344,6 @@ export class Toolbar {
     return change;
   }
 
-  _searchSoon(on) {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => on.query({ search: this.search.value }), 250);
-  }
-
   _describedKey(event) {
     event.stopPropagation();
     const text = this.described.value.trim();
@@ -396,16 +354,6 @@ export class Toolbar {
       event.preventDefault(); // the field is emptied by the answer
       this.on.leave();
       this.on.describe(null);
-    }
-  }
-
-  _searchKey(event, on) {
-    event.stopPropagation();
-    if (event.key === "Enter") {
-      clearTimeout(this.timer);
-      on.query({ search: this.search.value });
-    } else if (event.key === "Escape") {
-      on.leave();
     }
   }
 }

@@ -1,8 +1,9 @@
 // Toolbar of the map: dataset, search, colors, what to select, and the tool.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, leaving, setText, show } from "../shared/dom.js";
 import { counted } from "../shared/numbers.js";
 import { SearchSetup } from "../shared/search_setup.js";
+import { tab } from "../shared/toolbar.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const TOOLS = [
@@ -48,12 +49,12 @@ export class MapToolbar {
         text: name,
         title,
         data: { tool: name },
-        on: { click: () => this._left(() => on.tool(name)) },
+        on: { click: leaving(on, () => on.tool(name)) },
       }),
     );
     this.whole = element("button", {
       text: "Full screen",
-      on: { click: () => this._left(() => on.whole()) },
+      on: { click: leaving(on, () => on.whole()) },
     });
     this.undoing = undoButtons(on);
     this.node = element(
@@ -81,11 +82,6 @@ export class MapToolbar {
     );
   }
 
-  _left(run) {
-    this.on.leave();
-    run();
-  }
-
   /** @returns {HTMLSelectElement} */
   _menu(name, run) {
     const menu = element("select", {
@@ -94,7 +90,8 @@ export class MapToolbar {
       on: {
         change: () => {
           const { value } = menu;
-          this._left(() => run(value));
+          this.on.leave();
+          run(value);
         },
       },
     });
@@ -106,7 +103,8 @@ export class MapToolbar {
     if (event.key !== "Enter" && event.key !== "Escape") return;
     event.preventDefault();
     if (event.key === "Escape") this.search.value = "";
-    this._left(() => this.on.search(this.search.value.trim()));
+    this.on.leave();
+    this.on.search(this.search.value.trim());
   }
 
   update({ project, split, splits, labels, read_only: readOnly, judged, map }, coloring, hits) {
@@ -119,13 +117,12 @@ export class MapToolbar {
     show(this.splits, splits.test > 0 && splits.train > 0);
     this.splits.replaceChildren(
       ...Object.keys(splits).map((name) =>
-        element("button", {
-          class: name === split ? "tab current" : "tab",
-          text: name,
-          attributes: { role: "tab", "aria-selected": String(name === split) },
-          data: { split: name },
-          on: { click: () => this._left(() => this.on.split(name)) },
-        }),
+        tab(
+          name,
+          name === split,
+          { split: name },
+          leaving(this.on, () => this.on.split(name)),
+        ),
       ),
     );
     this.color.replaceChildren(

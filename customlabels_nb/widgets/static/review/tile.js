@@ -1,6 +1,6 @@
 // Tile of one image under review: labels, annotator and prediction.
 
-import { chip, chipsOf, colorOf, described } from "../shared/chips.js";
+import { chip, chipsOf, colorOf, described, findingChips } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
 import { rejectedBadge, Tile } from "../shared/tile.js";
 import { correctable, whenSaid } from "./decisions.js";
@@ -24,21 +24,7 @@ export class ReviewTile extends Tile {
     if (row.suspects?.length) lines.push(suspectLine(row.suspects[0]));
     else if (row.rejected) lines.push(element("div", { class: "line" }, rejectedBadge(row)));
     else if (row.predicted) lines.push(this._model(row, labels));
-    if (row.findings.length) {
-      lines.push(
-        element(
-          "div",
-          { class: "line" },
-          ...row.findings.map(([code, message]) =>
-            element("span", {
-              class: "finding",
-              text: code.replace(/^(ERROR|WARNING)_/, ""),
-              title: `${code}: ${message}`,
-            }),
-          ),
-        ),
-      );
-    }
+    if (row.findings.length) lines.push(element("div", { class: "line" }, ...findingChips(row)));
     this.caption.replaceChildren(...lines);
     this.node.title = row.name;
     this.node.classList.toggle("reviewed", row.reviewed);

@@ -1,6 +1,7 @@
 // Main toolbar of the review: dataset, filter, sort order, and decisions.
 
 import { element, leaving, setText, show } from "../shared/dom.js";
+import { captionedMenu, nameField, splitTabs } from "../shared/toolbar.js";
 import { undoButtons } from "../shared/undo_buttons.js";
 
 const SHOWN_IN_REVIEW = [
@@ -28,38 +29,12 @@ export class ReviewToolbar {
       class: "tabs",
       attributes: { role: "tablist", "aria-label": "Dataset" },
     });
-    const menu = (caption, name, action) => {
-      const select = element("select", {
-        on: { change: () => action(select.value) },
-        attributes: { "aria-label": caption },
-        data: { menu: name },
-      });
-      return [
-        element("label", { class: "menu" }, element("span", { text: caption }), select),
-        select,
-      ];
-    };
-    const [showMenu, shown] = menu("show", "show", (value) => on.query({ show: value }));
-    const [byMenu, by] = menu("by", "by", (value) => on.query({ annotator: JSON.parse(value) }));
-    const [queueMenu, queue] = menu("queue", "queue", (value) =>
-      on.query({ queue: value || null }),
-    );
-    const [sortMenu, sort] = menu("sort", "sort", (value) => on.query({ sort: value }));
-    this.shown = shown;
-    this.by = by;
-    this.sort = sort;
-    this.queue = queue;
-    this.queueMenu = queueMenu;
-    this.showMenu = showMenu;
-    this.sortMenu = sortMenu;
-    sortMenu.title = "Doubt: most confident disagreements of the model first";
-    this.search = element("input", {
-      type: "search",
-      class: "search",
-      placeholder: "⌕ file name…",
-      attributes: { "aria-label": "Search by file name" },
-      on: { input: () => this._searchSoon(), keydown: (event) => this._searchKey(event) },
-    });
+    this.shown = captionedMenu("show", (show) => on.query({ show }));
+    this.by = captionedMenu("by", (value) => on.query({ annotator: JSON.parse(value) }));
+    this.queue = captionedMenu("queue", (value) => on.query({ queue: value || null }));
+    this.sort = captionedMenu("sort", (sort) => on.query({ sort }));
+    this.sort.parentElement.title = "Doubt: most confident disagreements of the model first";
+    this.search = nameField(on);
     this.undoing = undoButtons(on);
     const button = (name, text, title) =>
       element("button", { class: name, text, title, on: { click: leaving(on, on[name]) } });
@@ -90,10 +65,10 @@ export class ReviewToolbar {
       { class: "band toolbar" },
       this.title,
       this.tabs,
-      queueMenu,
-      showMenu,
-      byMenu,
-      sortMenu,
+      this.queue.parentElement,
+      this.shown.parentElement,
+      this.by.parentElement,
+      this.sort.parentElement,
       this.search,
       element("span", { class: "actions" }, ...this.undoing, ...this._decisions),
     );
@@ -121,17 +96,7 @@ export class ReviewToolbar {
     const state = JSON.stringify([splits, split, query, annotators, hasModel, readOnly, assist]);
     if (state === this.state) return;
     this.state = state;
-    this.tabs.replaceChildren(
-      ...Object.entries(splits).map(([name, count]) =>
-        element("button", {
-          class: name === split ? "tab current" : "tab",
-          text: `${name} ${count.toLocaleString("en")}`,
-          attributes: { role: "tab", "aria-selected": String(name === split) },
-          data: { split: name },
-          on: { click: leaving(this.on, () => this.on.split(name)) },
-        }),
-      ),
-    );
+    this.tabs.replaceChildren(...splitTabs(splits, split, this.on));
     const entry = (value, text, selected, disabled = false) =>
       element("option", {
         value,
@@ -156,8 +121,11 @@ export class ReviewToolbar {
       entry("", "off", !query.queue),
       entry("suspect", "suspects", query.queue === "suspect"),
     );
-    show(this.queueMenu, Boolean(query.queue || (assist && (split !== "test" || assist.test))));
-    for (const item of [this.showMenu, this.sortMenu]) show(item, !query.queue);
+    show(
+      this.queue.parentElement,
+      Boolean(query.queue || (assist && (split !== "test" || assist.test))),
+    );
+    for (const menu of [this.shown, this.sort]) show(menu.parentElement, !query.queue);
     for (const node of this.undoing) show(node, !readOnly);
   }
 
@@ -167,20 +135,5 @@ export class ReviewToolbar {
       count > 1 ? `Approve ${count.toLocaleString("en")} ` : "Approve ",
     );
     setText(this.reject, count > 1 ? `Reject ${count.toLocaleString("en")}` : "Reject");
-  }
-
-  _searchSoon() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.on.query({ search: this.search.value }), 250);
-  }
-
-  _searchKey(event) {
-    event.stopPropagation();
-    if (event.key === "Enter") {
-      clearTimeout(this.timer);
-      this.on.query({ search: this.search.value });
-    } else if (event.key === "Escape") {
-      this.on.leave();
-    }
   }
 }

@@ -68,6 +68,16 @@ export function chipsOf(row, labels, onAccept = null) {
   return chips;
 }
 
+export function findingChips({ findings }) {
+  return findings.map(([code, message]) =>
+    element("span", {
+      class: "finding",
+      text: code.replace(/^(ERROR|WARNING)_/, ""),
+      title: `${code}: ${message}`,
+    }),
+  );
+}
+
 export const STATUS_WORDS = {
   unlabelled: "no label",
   skipped: "skipped",

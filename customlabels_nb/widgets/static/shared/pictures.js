@@ -55,10 +55,4 @@ export class Pictures {
         return picture;
       });
   }
-
-  forget() {
-    this.ahead = [];
-    this.uris.clear();
-    this.failures.clear();
-  }
 }

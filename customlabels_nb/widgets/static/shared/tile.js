@@ -1,6 +1,6 @@
 // Tile of one image. The node is created once and reused for other rows.
 
-import { STATUS_WORDS, chipsOf, described, rejectionText } from "./chips.js";
+import { STATUS_WORDS, chipsOf, described, findingChips, rejectionText } from "./chips.js";
 import { element, setText, show } from "./dom.js";
 import { ShapeOverlay, shapesOfRow } from "./overlay.js";
 
@@ -95,16 +95,8 @@ export class Tile {
       ...chips,
       ...(row.rejected ? [rejectedBadge(row)] : []),
       ...(word ? [element("span", { class: `status ${row.status}`, text: word })] : []),
+      ...findingChips(row),
     ];
-    for (const [code, message] of row.findings) {
-      line.push(
-        element("span", {
-          class: "finding",
-          text: code.replace(/^(ERROR|WARNING)_/, ""),
-          title: `${code}: ${message}`,
-        }),
-      );
-    }
     if (rest.length)
       line.push(
         element("span", {

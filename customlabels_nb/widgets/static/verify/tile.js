@@ -1,6 +1,6 @@
 // Tile of one image with the predicted labels and boxes (dashed), or with those of the verdict (solid).
 
-import { chip, colorOf } from "../shared/chips.js";
+import { chip, colorOf, findingChips } from "../shared/chips.js";
 import { element } from "../shared/dom.js";
 import { shapesOfRow } from "../shared/overlay.js";
 import { Tile } from "../shared/tile.js";
@@ -40,16 +40,9 @@ export class VerifyTile extends Tile {
       ? [element("span", { class: `status verdict ${verdict}`, text: WORDS[verdict] })]
       : [];
     const bare = chips.length ? [] : [element("span", { class: "status", text: "nothing found" })];
-    const notes = row.findings.map(([code, message]) =>
-      element("span", {
-        class: "finding",
-        text: code.replace(/^(ERROR|WARNING)_/, ""),
-        title: `${code}: ${message}`,
-      }),
-    );
     this.caption.replaceChildren(
       element("span", { class: "name" }, element("bdi", { text: row.short })),
-      element("div", { class: "line" }, ...words, ...chips, ...bare, ...notes),
+      element("div", { class: "line" }, ...words, ...chips, ...bare, ...findingChips(row)),
     );
     this.node.title = row.name;
     this.node.dataset.verdict = verdict;
