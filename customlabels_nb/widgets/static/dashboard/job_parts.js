@@ -1,7 +1,7 @@
 // Parts of a labelling job's dashboard: the bar of states, the chart of agreement over time, and intervals.
 
 import { numeral } from "../shared/numbers.js";
-import { Marks, bar, stackedSpans, svgElement, svgText } from "../shared/charts.js";
+import { Marks, stackedBar, svgElement, svgText } from "../shared/charts.js";
 import { element } from "../shared/dom.js";
 import { curvePath, niceRange } from "../training_view/curves.js";
 import { agoText } from "./assist_text.js";
@@ -80,40 +80,16 @@ export class StateBar {
   draw(states, width) {
     const names = Object.keys(STATE_NAMES);
     const total = names.reduce((sum, state) => sum + states[state], 0);
-    const spans = stackedSpans(
-      names.map((state) => states[state]),
-      width,
-    );
-    const chart = svgElement("svg", {
-      class: "chart",
-      width,
-      height: BAR_HEIGHT,
-      role: "group",
-      "aria-label": "States of the images",
-    });
-    chart.append(
-      svgElement("rect", { class: "track", x: 0, y: 0, width, height: BAR_HEIGHT, rx: 3 }),
-    );
-    names.forEach((state, index) => {
-      const [x, length] = spans[index];
-      const text =
+    const parts = names.map((state) => ({
+      count: states[state],
+      key: state,
+      kind: `of-${state}`,
+      said:
         `${numeral(states[state])} of ${numeral(total)} ${STATE_NAMES[state]} ` +
-        `(${shareText(states[state], total)})`;
-      if (length)
-        chart.append(
-          bar({
-            x,
-            y: 0,
-            width: length,
-            height: BAR_HEIGHT,
-            key: state,
-            kind: `of-${state}`,
-            said: text,
-            onOpen: () => this.open(state),
-          }),
-        );
-    });
-    this.marks.replace(this.node, chart);
+        `(${shareText(states[state], total)})`,
+      onOpen: () => this.open(state),
+    }));
+    this.marks.replace(this.node, stackedBar(parts, width, BAR_HEIGHT, "States of the images"));
   }
 }
 

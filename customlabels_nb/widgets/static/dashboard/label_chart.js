@@ -1,7 +1,15 @@
 // Chart of images by label: train and test side by side with separate scales, labels in order.
 
 import { counted, numeral } from "../shared/numbers.js";
-import { Marks, bar, barLength, niceTicks, svgElement, svgText } from "../shared/charts.js";
+import {
+  Marks,
+  bar,
+  barChart,
+  barLength,
+  niceTicks,
+  svgElement,
+  svgText,
+} from "../shared/charts.js";
 import { element, show } from "../shared/dom.js";
 import { SIDES, isolated } from "./text.js";
 
@@ -80,13 +88,7 @@ export class LabelChart {
     const ticks = niceTicks(most, width < 140 ? 2 : 3);
     const room = width - 14 - 7 * numeral(most).length;
     const height = AXIS + shown.length * ROW;
-    const chart = svgElement("svg", {
-      class: "chart",
-      width,
-      height,
-      role: "group",
-      "aria-label": `Images by label, ${split}`,
-    });
+    const chart = barChart(width, height, `Images by label, ${split}`);
     chart.append(svgText(0, 11, split, { class: "side-name" }));
     for (const tick of ticks.slice(1)) {
       const x = (tick / ticks.at(-1)) * room;

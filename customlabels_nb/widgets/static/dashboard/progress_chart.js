@@ -1,7 +1,7 @@
 // Labelling progress: one stacked bar per dataset, with clickable numbers.
 
 import { numeral } from "../shared/numbers.js";
-import { Marks, bar, stackedSpans, svgElement } from "../shared/charts.js";
+import { Marks, stackedBar } from "../shared/charts.js";
 import { element } from "../shared/dom.js";
 import { SIDES, STATUS_NAMES, shareText } from "./text.js";
 
@@ -44,39 +44,17 @@ export class ProgressChart {
   _row(split, counts, space) {
     const names = Object.keys(STATUS_NAMES);
     const total = names.reduce((sum, status) => sum + counts[status], 0);
-    const spans = stackedSpans(
-      names.map((status) => counts[status]),
-      space,
-    );
     const words = (status) =>
       `${split}: ${numeral(counts[status])} ${STATUS_NAMES[status]} of ${numeral(total)} ` +
       `(${shareText(counts[status], total)})`;
-    const chart = svgElement("svg", {
-      class: "chart",
-      width: space,
-      height: BAR_HEIGHT,
-      role: "group",
-      "aria-label": `Progress of ${split}`,
-    });
-    chart.append(
-      svgElement("rect", { class: "track", x: 0, y: 0, width: space, height: BAR_HEIGHT, rx: 3 }),
-    );
-    names.forEach((status, index) => {
-      const [x, length] = spans[index];
-      if (length)
-        chart.append(
-          bar({
-            x,
-            y: 0,
-            width: length,
-            height: BAR_HEIGHT,
-            key: `${split} ${status}`,
-            kind: status,
-            said: words(status),
-            onOpen: () => this.open(split, { show: status }, words(status)),
-          }),
-        );
-    });
+    const parts = names.map((status) => ({
+      count: counts[status],
+      key: `${split} ${status}`,
+      kind: status,
+      said: words(status),
+      onOpen: () => this.open(split, { show: status }, words(status)),
+    }));
+    const chart = stackedBar(parts, space, BAR_HEIGHT, `Progress of ${split}`);
     const numbers = names.map((status) =>
       element("button", {
         class: "plain number",

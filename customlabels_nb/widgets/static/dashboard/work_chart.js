@@ -4,6 +4,7 @@ import { counted, numeral } from "../shared/numbers.js";
 import {
   Marks,
   bar,
+  barChart,
   barLength,
   captionedSlots,
   niceTicks,
@@ -88,13 +89,7 @@ export class WorkChart {
     const room = width - LEFT;
     const tall = HEIGHT - BOTTOM - TOP;
     const step = Math.min(40, room / work.length);
-    const chart = svgElement("svg", {
-      class: "chart",
-      width,
-      height: HEIGHT,
-      role: "group",
-      "aria-label": `Images labelled by ${unit}`,
-    });
+    const chart = barChart(width, HEIGHT, `Images labelled by ${unit}`);
     for (const tick of ticks) {
       const y = TOP + tall - (tick / ticks.at(-1)) * tall;
       chart.append(
@@ -148,13 +143,7 @@ export class WorkChart {
       const counts = [train, test];
       const length = barLength(train + test, most, space);
       const spans = stackedSpans(counts, length);
-      const chart = svgElement("svg", {
-        class: "chart",
-        width: space,
-        height: PERSON,
-        role: "group",
-        "aria-label": `Images labelled by ${name}`,
-      });
+      const chart = barChart(space, PERSON, `Images labelled by ${name}`);
       SIDES.forEach((split, side) => {
         const [x, size] = spans[side];
         const text = `${isolated(name)}, ${split}: ${counted(counts[side], "image")}`;

@@ -81,6 +81,26 @@ export function svgText(x, y, text, attributes = {}) {
   return svgElement("text", { x, y, text, ...attributes });
 }
 
+// Create an empty chart of bars. `words` are its accessible name.
+export function barChart(width, height, words) {
+  return svgElement("svg", { class: "chart", width, height, role: "group", "aria-label": words });
+}
+
+// Create a chart of one bar, stacked of `parts`: { count, key, kind, said, onOpen } as in bar().
+export function stackedBar(parts, width, height, words) {
+  const chart = barChart(width, height, words);
+  chart.append(svgElement("rect", { class: "track", x: 0, y: 0, width, height, rx: 3 }));
+  const spans = stackedSpans(
+    parts.map(({ count }) => count),
+    width,
+  );
+  parts.forEach((part, index) => {
+    const [x, length] = spans[index];
+    if (length) chart.append(bar({ ...part, x, y: 0, width: length, height }));
+  });
+  return chart;
+}
+
 // Create a bar that can be hovered, focused and clicked. `said` is its tooltip and accessible name. `key` identifies it
 // in its chart, so that it keeps the focus when the chart is redrawn.
 export function bar({
