@@ -2,7 +2,7 @@
 
 import { counted } from "./shared/numbers.js";
 import { ELSEWHERE } from "./shared/chips.js";
-import { element, followFullScreen, NO_FULL_SCREEN, show, turnFullScreen } from "./shared/dom.js";
+import { element, followFullScreen, show, turnFullScreen } from "./shared/dom.js";
 import {
   areNewInstructions,
   askReason,
@@ -78,9 +78,7 @@ export class Gallery extends PicturePages {
       later: () => this._leaveCluster(),
       zoom: (pixels) => this._zoom(pixels),
       like: () => this._like(),
-      whole: async () => {
-        if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN);
-      },
+      whole: () => turnFullScreen(this.root, (text) => this.notices.say("whole", text)),
       preview: () => {
         this.preview.onHover = !this.preview.onHover;
         this.toolbar.showPreview(this.preview.onHover);

@@ -3,14 +3,7 @@
 
 import { counted, numeral } from "./shared/numbers.js";
 import { chip, colorOf } from "./shared/chips.js";
-import {
-  NO_FULL_SCREEN,
-  element,
-  followFullScreen,
-  setText,
-  show,
-  turnFullScreen,
-} from "./shared/dom.js";
+import { element, followFullScreen, setText, show, turnFullScreen } from "./shared/dom.js";
 import { invitePerson } from "./shared/inviting.js";
 import { instructionNodes } from "./shared/panels.js";
 import { FollowingScreen } from "./dashboard/following.js";
@@ -65,9 +58,9 @@ class JobDashboardScreen extends FollowingScreen {
     this.status = element("span", { class: "job-state", attributes: { role: "status" } });
     this.turn = button("", () => this._act(this.figures.state === "running" ? "pause" : "resume"));
     this.ending = button("Close…", () => this._askToClose(), { class: "ending" });
-    this.whole = button("Full screen", async () => {
-      if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN);
-    });
+    this.whole = button("Full screen", () =>
+      turnFullScreen(this.root, (text) => this.notices.say("whole", text)),
+    );
     followFullScreen(this.root, this.whole);
     this.primary = button("", () => this._open({ review: true }, "review"), {
       class: "primary",
@@ -119,10 +112,6 @@ class JobDashboardScreen extends FollowingScreen {
   }
 
   // -- requests to the kernel -------------------------------------------------------------------------
-  greeting() {
-    return {};
-  }
-
   known() {
     return { changes: this.figures?.changes };
   }

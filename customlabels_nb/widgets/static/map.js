@@ -6,7 +6,6 @@ import {
   element,
   followFullScreen,
   hint,
-  NO_FULL_SCREEN,
   setText,
   show,
   turnFullScreen,
@@ -109,9 +108,7 @@ export class ImageMap extends PicturePages {
       choose: (what) => this._choose(what),
       tool: (name) => this._tool(name),
       takeBack: (kind) => this._do({ do: kind }),
-      whole: async () => {
-        if (!(await turnFullScreen(this.root))) this.notices.say("whole", NO_FULL_SCREEN);
-      },
+      whole: () => turnFullScreen(this.root, (text) => this.notices.say("whole", text)),
     });
     this.labelbar = new LabelBar({
       leave,

@@ -1,15 +1,6 @@
 // Layout of the annotator and its display. The actions are in the subclass (annotator.js).
 
-import {
-  element,
-  hint,
-  leaving,
-  NO_FULL_SCREEN,
-  setText,
-  show,
-  takeKeys,
-  turnFullScreen,
-} from "../shared/dom.js";
+import { element, hint, leaving, setText, show, takeKeys, turnFullScreen } from "../shared/dom.js";
 import { colorOf, rejectionText } from "../shared/chips.js";
 import { hitTest } from "./hits.js";
 import { openLabelManager } from "../label_manager/opening.js";
@@ -639,8 +630,8 @@ export class Workspace {
     this.shown();
   }
 
-  async toggleFullScreen() {
-    if (!(await turnFullScreen(this.root))) this.changes.hint(NO_FULL_SCREEN);
+  toggleFullScreen() {
+    return turnFullScreen(this.root, (text) => this.changes.hint(text));
   }
 
   // In full screen, Esc cancels a shape as usual. Held, it leaves full screen.

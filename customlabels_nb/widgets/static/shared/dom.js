@@ -111,17 +111,14 @@ export function bringInto(list, node) {
     list.scrollTop = top + node.offsetHeight - list.clientHeight;
 }
 
-export const NO_FULL_SCREEN = "The browser does not allow full screen here.";
-
-// Enter or leave full screen. Resolves with false if the browser refuses.
-export async function turnFullScreen(node) {
+// Enter or leave full screen. `say(text)` is called if the browser refuses.
+export async function turnFullScreen(node, say = (_text) => {}) {
   try {
     await (document.fullscreenElement === node
       ? document.exitFullscreen()
       : node.requestFullscreen());
-    return true;
   } catch {
-    return false;
+    say("The browser does not allow full screen here.");
   }
 }
 
