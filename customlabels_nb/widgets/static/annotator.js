@@ -3,7 +3,7 @@
 
 import { dataUri } from "./shared/dom.js";
 import { areNewInstructions, giveBackAtEnd, growListing, takeFocus } from "./shared/job_bar.js";
-import { greet, KernelGone, makeRequester, wayBack } from "./shared/requests.js";
+import { greet, KernelGone, makeRequester, openingFailure } from "./shared/requests.js";
 import { countChangeText } from "./shared/pages.js";
 import { Listing } from "./shared/listing.js";
 import { AnnotationStore } from "./annotator/store.js";
@@ -105,13 +105,7 @@ class Annotator extends Turning {
       await this.show({ place: info.place });
       this._selectBox(info.box);
     } catch (error) {
-      if (this.closed) return;
-      if (!(error instanceof KernelGone)) return this.say(error.message);
-      const { words, step } = wayBack();
-      this.say(
-        `${error.message} ${words} to continue. Saved labels are not lost.`,
-        step ?? { label: "Try again", run: () => this._hello() },
-      );
+      if (!this.closed) this.say(...openingFailure(error, () => this._hello()));
     } finally {
       this.root.classList.remove("loading");
     }

@@ -2,7 +2,7 @@
 
 import { counted } from "./shared/numbers.js";
 import { ELSEWHERE } from "./shared/chips.js";
-import { element, followFullScreen, show, turnFullScreen } from "./shared/dom.js";
+import { element, followFullScreen, pause, show, turnFullScreen } from "./shared/dom.js";
 import {
   areNewInstructions,
   askReason,
@@ -745,10 +745,7 @@ export class Gallery extends PicturePages {
       const query = { ...this.query, like: null };
       const arrived = await this.turnTo({ ...change, query, place: 0 });
       this._bringFocus();
-      if (this.inClusters && !this.clustered)
-        await new Promise((resolve) => {
-          setTimeout(resolve, READING);
-        });
+      if (this.inClusters && !this.clustered) await pause(READING);
       return arrived;
     };
     return this._hold(turn());

@@ -2,11 +2,11 @@
 // quick_test.py.
 
 import { NO_CHOICE, toggledRow, withLabel } from "./quick_test/answers.js";
-import { pause, whyNoCamera } from "./quick_test/camera.js";
+import { whyNoCamera } from "./quick_test/camera.js";
 import { commandFor } from "./shared/keymap.js";
 import { QUICK_TEST_KEYS } from "./quick_test/keys.js";
 import { TryingScreen } from "./quick_test/screen.js";
-import { dataUri } from "./shared/dom.js";
+import { dataUri, pause } from "./shared/dom.js";
 import { incomingOf, inParts } from "./shared/incoming.js";
 import { openKeys } from "./shared/panels.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";

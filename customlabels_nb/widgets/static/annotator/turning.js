@@ -1,6 +1,6 @@
 // Navigation of the annotator: loading of the current image, prefetching, and empty states.
 
-import { dataUri, show } from "../shared/dom.js";
+import { dataUri, pause, show } from "../shared/dom.js";
 import { endText } from "../shared/job_bar.js";
 import { nextStepNodes } from "../shared/next_step.js";
 import { KernelGone } from "../shared/requests.js";
@@ -37,9 +37,7 @@ export class Turning extends Workspace {
       this.say(
         `Computing similarity of images: ${answer.wait.map((count) => count.toLocaleString("en")).join(" of ")}…`,
       );
-      await new Promise((resolve) => {
-        setTimeout(resolve, 500);
-      });
+      await pause(500);
       if (turn !== this.going || this.closed) return;
       [answer, buffers] = await this.request("arrange", wanted);
     }

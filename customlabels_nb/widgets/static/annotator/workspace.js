@@ -8,7 +8,7 @@ import { askWhoElse, JobBar } from "../shared/job_bar.js";
 import { Notices } from "../shared/notices.js";
 import { counted } from "../shared/numbers.js";
 import { Panel } from "../shared/panel.js";
-import { openInstructions, openKeys } from "../shared/panels.js";
+import { helpButton, openInstructions, openKeys } from "../shared/panels.js";
 import { recall, remember } from "../shared/remembered.js";
 import { showSavedState } from "../shared/sending.js";
 import { Toast } from "../shared/toast.js";
@@ -406,13 +406,7 @@ export class Workspace {
     this.hints.prepend(this.acceptHint);
     this.toolHints = element("span", { class: "hints tool-hints", hidden: true });
     this.state = element("span", { class: "state" });
-    const help = element("button", {
-      class: "turn",
-      text: "?",
-      title: "Keyboard shortcuts (?)",
-      attributes: { "aria-label": "Keyboard shortcuts" },
-      on: { click: () => this.help() },
-    });
+    const help = helpButton(() => this.help());
     return element(
       "div",
       { class: "band foot" },

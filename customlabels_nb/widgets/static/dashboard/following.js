@@ -1,7 +1,7 @@
 // Base of the dashboards: a screen of numbers that follows changes, and opens images in a widget below.
 
 import { Tooltip } from "../shared/charts.js";
-import { element, keepKeys, setText, show } from "../shared/dom.js";
+import { element, keepKeys, setText, show, whenBelow } from "../shared/dom.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
 import { greet, KernelGone, makeRequester } from "../shared/requests.js";
@@ -151,20 +151,11 @@ export class FollowingScreen {
       setText(this.below, `Below: ${words}${more}`);
       this.below.title = `${words}: ${counted(total, ...unit)}${more}`;
       show(this.closer, true);
-      this._scrollToGallery();
+      whenBelow(this, (gallery) => gallery.scrollIntoView({ block: "nearest" }));
     } catch (error) {
       setText(this.below, "");
       this.notices.say("open", error.message, { kind: "error" });
     }
-  }
-
-  // The gallery is a separate widget next to this one in their box. It is rendered a moment later.
-  _scrollToGallery(tries = 20) {
-    const gallery = this.root
-      .closest(".widget-vbox")
-      ?.querySelector(".clnb-gallery, .clnb-annotator, .clnb-review");
-    if (gallery) gallery.scrollIntoView({ block: "nearest" });
-    else if (tries && !this.closed) setTimeout(() => this._scrollToGallery(tries - 1), 100);
   }
 
   async _closeGallery() {

@@ -80,9 +80,3 @@ async function frameOf(video, side, quality) {
 function stop(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
-
-export function pause(milliseconds) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });
-}

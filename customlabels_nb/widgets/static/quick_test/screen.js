@@ -4,7 +4,7 @@ import { element, hint, takeKeys, keyHint, setText, show } from "../shared/dom.j
 import { fileChooser, watchDrops } from "../shared/incoming.js";
 import { Notices } from "../shared/notices.js";
 import { Panel } from "../shared/panel.js";
-import { openKeys } from "../shared/panels.js";
+import { helpButton, openKeys } from "../shared/panels.js";
 import { Adding } from "./adding.js";
 import { AnswerList } from "./answer_list.js";
 import {
@@ -169,13 +169,7 @@ export class TryingScreen {
     this.facts = element("span", { class: "position facts" });
     this.hints = element("span", { class: "hints" });
     this.saved = element("span", { class: "saved-words state", attributes: { role: "status" } });
-    this.help = element("button", {
-      class: "turn",
-      text: "?",
-      title: "Keyboard shortcuts (?)",
-      attributes: { "aria-label": "Keyboard shortcuts" },
-      on: { click: () => openKeys(this.panel, QUICK_TEST_KEYS.help) },
-    });
+    this.help = helpButton(() => openKeys(this.panel, QUICK_TEST_KEYS.help));
     this.footer = element(
       "div",
       { class: "band foot" },

@@ -1,7 +1,7 @@
 // Actions of the results screen: open images for labelling, save thresholds, move images to the training set, compare
 // versions, show advice. All requests go to the screen's source.
 
-import { setText, show } from "../shared/dom.js";
+import { setText, show, whenBelow } from "../shared/dom.js";
 import { askLabel, askPath, comparisonBar, openAdvice, openVersions } from "./dialogs.js";
 import { MOST_CONFIDENT } from "./engine.js";
 import { boxesText, imagesText } from "./text.js";
@@ -47,18 +47,10 @@ export class Actions {
     screen.viewer.close();
     setText(screen.saved, `Below: ${countText(answer.count)} to correct`);
     show(screen.closer, true);
-    this._scrollBelow();
-  }
-
-  // The gallery below is a separate widget next to this one in their box. It is rendered a moment later.
-  _scrollBelow(tries = 20) {
-    const below = this.screen.root
-      .closest(".widget-vbox")
-      ?.querySelector(".clnb-gallery, .clnb-annotator");
-    if (below) {
+    whenBelow(screen, (below) => {
       below.scrollIntoView({ block: "nearest" });
       below.focus({ preventScroll: true });
-    } else if (tries && !this.screen.closed) setTimeout(() => this._scrollBelow(tries - 1), 100);
+    });
   }
 
   async closeBelow() {

@@ -12,6 +12,14 @@ import {
   numberText,
 } from "./text.js";
 
+// Return a listener that closes the panel first.
+function closing(panel, act) {
+  return () => {
+    panel.close();
+    act();
+  };
+}
+
 export function openFacts(panel, facts, training) {
   const rows = [
     [
@@ -96,23 +104,13 @@ export function openAdvice(panel, items, { show, fix, isDoubtful, thumbs, look }
         item.images.length
           ? element("button", {
               text: `Show ${imagesText(item.images.length)}`,
-              on: {
-                click: () => {
-                  panel.close();
-                  show(item);
-                },
-              },
+              on: { click: closing(panel, () => show(item)) },
             })
           : null,
         fix && item.images.some(isDoubtful)
           ? element("button", {
               text: "Fix ground truth…",
-              on: {
-                click: () => {
-                  panel.close();
-                  fix(item.images.filter(isDoubtful));
-                },
-              },
+              on: { click: closing(panel, () => fix(item.images.filter(isDoubtful))) },
             })
           : null,
       ),
@@ -140,10 +138,7 @@ function rangeBar(value, [low, high]) {
 export function openSlices(panel, slices, choose) {
   const cell = (text, name = "") => element("td", { class: name, text });
   const row = ({ column, name, images, f1, intervals, differs }) => {
-    const click = () => {
-      panel.close();
-      choose([column, name]);
-    };
+    const click = closing(panel, () => choose([column, name]));
     const button = { class: "plain", title: "Show only this slice", on: { click } };
     return element(
       "tr",
@@ -176,12 +171,7 @@ export function openVersions(panel, names, { compare, current }) {
     element("button", {
       class: "version",
       text: name,
-      on: {
-        click: () => {
-          panel.close();
-          compare(name);
-        },
-      },
+      on: { click: closing(panel, () => compare(name)) },
     }),
   );
   const none = element("p", {
@@ -191,12 +181,7 @@ export function openVersions(panel, names, { compare, current }) {
     ? [
         element("button", {
           text: "End comparison",
-          on: {
-            click: () => {
-              panel.close();
-              compare(null);
-            },
-          },
+          on: { click: closing(panel, () => compare(null)) },
         }),
       ]
     : [];

@@ -111,6 +111,22 @@ export function bringInto(list, node) {
     list.scrollTop = top + node.offsetHeight - list.clientHeight;
 }
 
+export function pause(milliseconds) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+}
+
+// Call `found(node)` with the screen that was opened below this one: a separate widget next to it in their box, which
+// is rendered a moment later.
+export function whenBelow(screen, found, tries = 20) {
+  const below = screen.root
+    .closest(".widget-vbox")
+    ?.querySelector(".clnb-gallery, .clnb-annotator, .clnb-review");
+  if (below) found(below);
+  else if (tries && !screen.closed) setTimeout(() => whenBelow(screen, found, tries - 1), 100);
+}
+
 // Enter or leave full screen. `say(text)` is called if the browser refuses.
 export async function turnFullScreen(node, say = (_text) => {}) {
   try {

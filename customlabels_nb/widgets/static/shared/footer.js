@@ -2,6 +2,7 @@
 
 import { element, hint, setText } from "./dom.js";
 import { PAGE_SIZES, pageEnd, positionText } from "./pages.js";
+import { helpButton } from "./panels.js";
 import { showSavedState } from "./sending.js";
 
 // Return the keys of the labels, and what they do. Without labels, 1 asks for the first one.
@@ -55,18 +56,10 @@ export class Footer {
     this.bar = element("span", { class: "bar" }, element("span"));
     this.progress = element("span", { class: "done" });
     this.state = element("span", { class: "state" });
-    this.help = element("button", {
-      class: "turn",
-      text: "?",
-      title: "Keyboard shortcuts (?)",
-      attributes: { "aria-label": "Keyboard shortcuts" },
-      on: {
-        click: on.help,
-        // the last element, to which Shift Tab leads from the annotator below
-        focus: ({ relatedTarget }) => {
-          if (relatedTarget?.closest(".clnb-annotator")) on.leave();
-        },
-      },
+    this.help = helpButton(on.help);
+    // the last element, to which Shift Tab leads from the annotator below
+    this.help.addEventListener("focus", ({ relatedTarget }) => {
+      if (relatedTarget?.closest(".clnb-annotator")) on.leave();
     });
     this.node = element(
       "div",

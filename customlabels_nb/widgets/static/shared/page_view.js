@@ -1,12 +1,12 @@
 // View of a page of images: filtering, polling for changes, and painting.
 
-import { element, show, takeKeys } from "./dom.js";
+import { element, pause, show, takeKeys } from "./dom.js";
 import { Notices } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Preview } from "./preview.js";
 import { columnsFor, countChangeText, thumbnailSize } from "./pages.js";
 import { recall, remember } from "./remembered.js";
-import { greet, KernelGone, makeRequester, wayBack } from "./requests.js";
+import { greet, KernelGone, makeRequester, openingFailure } from "./requests.js";
 import { Selection } from "./selection.js";
 import { Editing } from "./editing.js";
 import { Listing } from "./listing.js";
@@ -175,13 +175,7 @@ export class PageView {
       });
       await this.show({ place: this.info.place, keep: this.info.focus });
     } catch (error) {
-      if (this.closed) return;
-      if (!(error instanceof KernelGone)) return this._say(error.message);
-      const { words, step } = wayBack();
-      this._say(
-        `${error.message} ${words} to continue. Saved labels are not lost.`,
-        step ?? { label: "Try again", run: () => this._hello() },
-      );
+      if (!this.closed) this._say(...openingFailure(error, () => this._hello()));
     } finally {
       this.root.classList.remove("loading");
     }
@@ -267,9 +261,7 @@ export class PageView {
   async _arrange(view) {
     const { listing } = this;
     const isOver = () => this.closed || listing.view !== view;
-    await new Promise((resolve) => {
-      setTimeout(resolve, ARRANGE_EVERY);
-    });
+    await pause(ARRANGE_EVERY);
     if (isOver()) return;
     const near = this.focus ? [listing.names[this.focus]] : [];
     const wanted = { place: listing.start, size: listing.size, pixels: this._pixels(), near };

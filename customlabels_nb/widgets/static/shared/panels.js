@@ -11,6 +11,16 @@ export function openKeys(panel, help) {
   panel.open("Keys", element("table", { class: "keys" }, ...rows));
 }
 
+export function helpButton(click) {
+  return element("button", {
+    class: "turn",
+    text: "?",
+    title: "Keyboard shortcuts (?)",
+    attributes: { "aria-label": "Keyboard shortcuts" },
+    on: { click },
+  });
+}
+
 const CANCEL = { value: null, label: "Cancel" };
 
 const LONGEST_NOTE = 1_000;

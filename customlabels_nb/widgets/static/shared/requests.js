@@ -21,6 +21,15 @@ export function wayBack() {
   };
 }
 
+// Return what a screen says if its first request has failed, and the button that helps.
+/** @returns {[text: string, step?: { label: string, run: () => void }]} */
+export function openingFailure(error, again) {
+  if (!(error instanceof KernelGone)) return [error.message];
+  const { words, step } = wayBack();
+  const text = `${error.message} ${words} to continue. Saved labels are not lost.`;
+  return [text, step ?? { label: "Try again", run: again }];
+}
+
 // Return a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model. A request without
 // a response within `patience` milliseconds is rejected with KernelGone. `onNews` runs when the kernel has sent news to
 // another view of the widget.

@@ -1,5 +1,7 @@
 // Format times, amounts and metrics of the training view.
 
+import { numeral } from "../shared/numbers.js";
+
 const CAPTIONS = {
   ap50: "AP50",
   ap: "AP",
@@ -48,7 +50,6 @@ export function figureText(value) {
 }
 
 export function amountText({ done, total, unit }) {
-  const numeral = (number) => number.toLocaleString("en");
   return total === null || total === undefined
     ? `${numeral(done)} ${unit}`
     : `${numeral(done)} of ${numeral(total)} ${unit}`;
