@@ -6,7 +6,6 @@ import {
   chooseImages,
   countedItems,
   countsOf,
-  iouOf,
   itemAt,
   itemsOf,
   mistakesOf,
@@ -27,6 +26,7 @@ import {
   unpackArrays,
 } from "../../customlabels_nb/widgets/static/results/engine.js";
 import { ImageGallery } from "../../customlabels_nb/widgets/static/results/gallery.js";
+import { iou } from "../../customlabels_nb/widgets/static/shared/geometry.js";
 import {
   averagePrecisions,
   bestThreshold,
@@ -452,8 +452,8 @@ test("the color of mistakes is far from each label color", () => {
 
 test("a box has its IoU, and the smallest box under the pointer is found", () => {
   const box = (left, top, width, height) => ({ left, top, width, height });
-  assert.equal(iouOf(box(0, 0, 10, 10), box(5, 0, 10, 10)), 1 / 3);
-  assert.equal(iouOf(box(0, 0, 10, 10), box(20, 20, 1, 1)), 0);
+  assert.equal(iou(box(0, 0, 10, 10), box(5, 0, 10, 10)), 1 / 3);
+  assert.equal(iou(box(0, 0, 10, 10), box(20, 20, 1, 1)), 0);
   const items = [{ box: box(0, 0, 100, 100) }, { truth: box(10, 10, 20, 20) }];
   assert.equal(itemAt(items, 15, 15), items[1]);
   assert.equal(itemAt(items, 50, 50), items[0]);

@@ -49,48 +49,23 @@ const HINT_ONE_RING =
  *   shape?: Shape | null, moves?: Map<number, Shape>, outlines?: boolean, removes?: boolean, added?: boolean,
  *   moved?: boolean, fresh?: boolean }} Gesture
  */
-/**
- * Interface that a Drawing needs from its screen.
- *
- * @typedef {object} Callbacks
- * @property {() => string | null} label label of new shapes
- * @property {(shape: Shape) => boolean} [usable] whether a shape may be changed
- * @property {() => boolean} [mayDraw] whether new shapes are allowed
- * @property {(text: string) => void} [hint] shows a message
- * @property {(label: string) => void} [drawn] called before a shape is added
- * @property {() => void} [nameless] called when a shape waits for its label
- * @property {(point: Point, tolerance: number) => boolean} [missed] called on a click outside all shapes; returns true
- *   if the click selects something else
- * @property {(point: Point, tolerance: number) => boolean} [take] called when a drag starts on no handle; returns true
- *   if it has made what has a handle there a selected shape
- * @property {(prompt: { box?: Shape, point?: Point, inside?: boolean }) => void} [outlined] asks for an outline
- * @property {() => boolean} [isOutlined] whether further clicks correct the outline
- */
 
 export class Drawing {
-  /** @param {Callbacks} callbacks */
-  constructor({
-    label,
-    usable = () => true,
-    mayDraw = () => true,
-    hint = () => {},
-    drawn = () => {},
-    nameless = () => {},
-    missed = () => false,
-    take = () => false,
-    outlined = () => {},
-    isOutlined = () => false,
-  }) {
-    this.label = label;
-    this.usable = usable;
-    this.mayDraw = mayDraw;
-    this.hint = hint;
-    this.drawn = drawn;
-    this.nameless = nameless;
-    this.missed = missed;
-    this.take = take;
-    this.outlined = outlined;
-    this.isOutlined = isOutlined;
+  // What a Drawing needs from its screen, which replaces these methods.
+  /** @type {() => string | null} */ label = () => null; // of new shapes
+  usable = (_shape) => true; // whether a shape may be changed
+  mayDraw = () => true; // whether new shapes are allowed
+  hint = (_text) => {}; // shows a message
+  drawn = (_label) => {}; // called before a shape is added
+  nameless = () => {}; // called when a shape waits for its label
+  missed = (_point, _tolerance) => false; // called on a click outside all shapes: whether it selects something else
+  // called when a drag starts on no handle: whether it has made what has a handle there a selected shape
+  take = (_point, _tolerance) => false;
+  outlined = (_prompt) => {}; // asks for an outline of { box } or { point, inside }
+  isOutlined = () => false; // whether further clicks correct the outline
+
+  constructor(callbacks) {
+    Object.assign(this, callbacks);
     this.tool = "box"; // or "polygon", "outline", "select", or "part" and "hole" of the selected polygon
     this.imageShapes = null;
     /** @type {Gesture | null} */

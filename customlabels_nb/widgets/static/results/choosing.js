@@ -1,6 +1,6 @@
 // Filter and sort test images, consistent with customlabels_nb/evaluation/exploring/filtering.py.
 
-import { areaOf, isInside } from "../shared/geometry.js";
+import { areaOf, iou, isInside } from "../shared/geometry.js";
 import { FN, FP, sliceMask, TP } from "./engine.js";
 
 export const BITS_OF = { mistakes: FP | FN, tp: TP, fp: FP, fn: FN };
@@ -203,19 +203,6 @@ function polygonAt(arrays, kind, index) {
   return Array.from({ length: ends[index] - first }, (_, number) => ring(first + number));
 }
 
-// Return the IoU of two boxes.
-export function iouOf(first, other) {
-  const side = (start, length) =>
-    Math.max(
-      0,
-      Math.min(first[start] + first[length], other[start] + other[length]) -
-        Math.max(first[start], other[start]),
-    );
-  const both = side("left", "width") * side("top", "height");
-  const all = first.width * first.height + other.width * other.height - both;
-  return all > 0 ? both / all : 0;
-}
-
 // Return the smallest box at a point of the image, or null.
 export function itemAt(items, x, y) {
   const boxOf = (item) => item.box ?? item.truth;
@@ -251,10 +238,10 @@ function addMaskIous(items, { arrays }, state, [first, end]) {
 function addIous(items) {
   for (const item of items) {
     const iouWith = (other, key) =>
-      other.label === item.label && other[key] ? iouOf(item.box ?? item.truth, other[key]) : 0;
+      other.label === item.label && other[key] ? iou(item.box ?? item.truth, other[key]) : 0;
     item.iou =
       item.result === "tp"
-        ? iouOf(item.box, item.truth)
+        ? iou(item.box, item.truth)
         : Math.max(
             0,
             ...items.map((other) => iouWith(other, item.result === "fp" ? "truth" : "box")),
