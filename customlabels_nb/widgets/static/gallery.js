@@ -50,7 +50,7 @@ export class Gallery extends PicturePages {
   keys = GALLERY_KEYS;
 
   _build(el) {
-    this._buildParts("gallery", "Gallery of images to label");
+    this._buildParts("clnb-gallery", "Gallery of images to label");
     const { leave } = this;
     this.toolbar = new Toolbar({
       leave,

@@ -88,7 +88,7 @@ export class ImageMap extends PicturePages {
   keys = MAP_KEYS;
 
   _build(el) {
-    this._buildParts("map", "Map of images to label", {
+    this._buildParts("clnb-map", "Map of images to label", {
       list: "Selection",
       within: () => this.main,
     });

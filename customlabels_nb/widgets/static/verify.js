@@ -43,7 +43,7 @@ export class Verify extends PicturePages {
   keys = VERIFY_KEYS;
 
   _build(el) {
-    this._buildParts("verify", "Predictions to verify");
+    this._buildParts("clnb-verify", "Predictions to verify");
     const { leave } = this;
     const button = (text, name, title, run) =>
       element("button", {

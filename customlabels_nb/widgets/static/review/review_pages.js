@@ -37,7 +37,7 @@ export class ReviewPages extends PicturePages {
   keys = REVIEW_KEYS;
 
   _build(el) {
-    this._buildParts("review", "Labelled images to review");
+    this._buildParts("clnb-review", "Labelled images to review");
     const { leave } = this;
     const query = (change) => this.show({ query: { ...this.query, ...change }, place: 0 });
     this.toolbar = this.makeToolbar({

@@ -86,12 +86,12 @@ export class PageView {
     this._hello();
   }
 
-  // Create what all pages have. `name` is that of the CSS class, and `words` are for screen readers. The preview stays
+  // Create what all pages have. `name` is the CSS class, and `words` are for screen readers. The preview stays
   // `within()`.
   _buildParts(name, words, { list = "Images", within = () => this.body } = {}) {
     this.root = takeKeys(
       element("div", {
-        class: `clnb clnb-${name} loading`,
+        class: `clnb ${name} loading`,
         tabIndex: 0,
         attributes: { role: "application", "aria-label": words },
       }),
