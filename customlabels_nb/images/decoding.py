@@ -29,10 +29,7 @@ from customlabels_nb.core.limits import (
 from customlabels_nb.errors import ImageError, ImageTooLargeError, NotAnImageError, TruncatedImageError
 from customlabels_nb.images.dicom import RefusedError, how_to_read, is_dicom, is_readable, open_dicom
 
-try:
-    from PIL.AvifImagePlugin import SUPPORTED as _AVIF
-except ImportError:  # older Pillow versions
-    _AVIF = False
+_AVIF = features.check_module("avif")
 _JPEG_2000 = features.check_codec("jpg_2000")
 _HEIF = find_spec("pillow_heif") is not None
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})

@@ -183,15 +183,14 @@ def open_image(
     root: Path | None = None,
     name: str | None = None,
     at_least: int | None = None,
-    longest: int | None = None,
     keep_alpha: bool = False,
     max_pixels: int = LOCAL.max_pixels,
 ) -> Image.Image:
     """Open an image from a path, URL, bytes or PIL image as upright RGB, the first one of several frames.
 
     Alpha is blended over white (unless ``keep_alpha``), CMYK converted and 16 bits scaled to 8. To save time, a JPEG
-    may be decoded smaller, with its shorter side of no less than ``at_least`` pixels, or its longer one of no less than
-    ``longest``. Larger images than ``max_pixels`` raise ImageTooLargeError before decoding.
+    may be decoded smaller, with its shorter side of no less than ``at_least`` pixels. Larger images than ``max_pixels``
+    raise ImageTooLargeError before decoding.
     """
     upright = upright_rgba if keep_alpha else upright_rgb
     if isinstance(source, Image.Image):
@@ -203,12 +202,8 @@ def open_image(
         called = name or os.fspath(source)
         data = read_bytes(os.fspath(source), root)
     with opened(data, called, max_pixels) as image:
-        if image.format in ("JPEG", "MPO"):
-            if at_least is not None:
-                image.draft("RGB", (at_least, at_least))
-            elif longest is not None:
-                scale = min(1.0, longest / max(image.size))
-                image.draft("RGB", (max(1, int(scale * image.width)), max(1, int(scale * image.height))))
+        if at_least is not None and image.format in ("JPEG", "MPO"):
+            image.draft("RGB", (at_least, at_least))
         decode(image, called)
         return upright(image, called)
 

@@ -51,7 +51,6 @@ if TYPE_CHECKING:  # loads SQLAlchemy, which evaluations without a project do no
     from customlabels_nb.labeling.project_actions import ProjectActions
 
 _STILL_IMAGES = 16
-_MOST_VIEWED = 24
 
 
 @dataclass(frozen=True)
