@@ -160,10 +160,6 @@ export class Verify extends PicturePages {
   actions(command) {
     return {
       ...super.actions(command),
-      label: () => {
-        const label = this.labelNumbered(command.number);
-        if (label !== undefined) this._correct(label);
-      },
       right: () => this._judge({ op: "right" }),
       wrong: () => this._judge({ op: "wrong" }),
       "page right": () => this._finishPage(),
@@ -178,12 +174,6 @@ export class Verify extends PicturePages {
       this.editing.edit({ op: "unlabel", label }, { at: target });
     else if (isToggled) this.editing.edit({ op: "label", label }, { at: target });
     else this._judge({ op: "label", label }, target);
-  }
-
-  async _addLabel(name) {
-    const target = this.editing.aim();
-    const answer = await this._ask("add label", "label", { label: name });
-    if (answer) this._correct(answer.label, target);
   }
 
   _judge(edit, target = this.editing.aim()) {

@@ -1,8 +1,9 @@
 // Tile of one test image: its thumbnail with boxes, ground truth and predictions.
 
-import { element, setText, show } from "../shared/dom.js";
+import { element, show } from "../shared/dom.js";
 import { shortName } from "./choosing.js";
 import { overlayOf } from "../shared/overlay.js";
+import { PictureTile } from "../shared/picture_tile.js";
 import { shapesOfItems } from "./overlay.js";
 import { itemText, summaryText } from "./text.js";
 
@@ -37,10 +38,9 @@ export function resultChip(item, labels, { isShort = false } = {}) {
   return node;
 }
 
-export class ResultTile {
+export class ResultTile extends PictureTile {
   constructor() {
-    this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
-    this.excuse = element("span", { class: "excuse", hidden: true });
+    super();
     this.tick = element("button", {
       class: "tick",
       text: "✓",
@@ -48,7 +48,6 @@ export class ResultTile {
       attributes: { "aria-label": "Select" },
     });
     this.frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
-    this.caption = element("div", { class: "caption" });
     this.node = element(
       "div",
       { class: "tile", attributes: { role: "option", "aria-selected": "false" } },
@@ -74,16 +73,7 @@ export class ResultTile {
       this._caption(shown, labels, isDetection, name);
       this.shapes = null;
     }
-    const failure = picture?.failure && `${shortName(name)}\n${picture.failure}`;
-    if (picture?.uri !== this.uri || failure !== this.failure) {
-      this.uri = picture?.uri;
-      this.failure = failure;
-      if (this.uri) this.picture.src = this.uri;
-      else this.picture.removeAttribute("src");
-      show(this.picture, Boolean(this.uri));
-      show(this.excuse, Boolean(this.failure));
-      setText(this.excuse, this.failure ?? "");
-    }
+    this.showPicture(picture?.uri, picture?.failure && `${shortName(name)}\n${picture.failure}`);
     if (isDetection && picture?.size && (!this.shapes || this.shapesOf !== image)) {
       this.overlay?.remove();
       this.overlay = overlayOf(shapesOfItems(shown, labels), picture.size, {
@@ -129,16 +119,5 @@ export class ResultTile {
       "aria-label",
       `${shortName(name)}: ${text || "no labels, no predictions"}`,
     );
-  }
-
-  mark({ selected, focused }) {
-    this.node.classList.toggle("selected", selected);
-    this.node.classList.toggle("focused", focused);
-    this.node.setAttribute("aria-selected", String(selected));
-  }
-
-  hide() {
-    show(this.node, false);
-    this.node.classList.remove("selected", "focused");
   }
 }

@@ -176,10 +176,6 @@ export class ReviewPages extends PicturePages {
   actions(command) {
     return {
       ...super.actions(command),
-      label: () => {
-        const label = this.labelNumbered(command.number);
-        if (label !== undefined) this._correct(label);
-      },
       approve: () => this._decide({ op: "approve" }),
       reject: () => {
         this._reject();
@@ -199,12 +195,6 @@ export class ReviewPages extends PicturePages {
     if (this._toggles)
       this.editing.edit({ op: "toggle", label }, { at: target }); // other labels may also need correction
     else this._decide({ op: "label", label, instead_of: this.info.query.label || null }, target);
-  }
-
-  async _addLabel(name) {
-    const target = this.editing.aim();
-    const answer = await this._ask("add label", "label", { label: name });
-    if (answer) this._correct(answer.label, target);
   }
 
   async _acceptTarget() {

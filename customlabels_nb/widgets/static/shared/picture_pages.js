@@ -150,12 +150,25 @@ export class PicturePages extends PageView {
       shapes: () => this._toggleShapes(),
       help: () => this.showKeys(),
       note: () => this._note(),
+      label: () => {
+        const label = this.labelNumbered(command.number);
+        if (label !== undefined) this._correct(label);
+      },
       find: () => {
         if (!this.info.read_only) this.labelbar.begin(command.text);
       },
       fix: () => this._fix(this.focus),
     };
   }
+
+  async _addLabel(name) {
+    const target = this.editing.aim();
+    const answer = await this._ask("add label", "label", { label: name });
+    if (answer) this._correct(answer.label, target);
+  }
+
+  // Widgets replace it, or the two that call it.
+  _correct(_label, _target = undefined) {}
 
   _undo(kind) {
     this.undoing = this._hold(this.editing.takeBack(kind));

@@ -1,8 +1,9 @@
 // Tile of one image. The node is created once and reused for other rows.
 
 import { STATUS_WORDS, chipsOf, described, findingChips, rejectionText } from "./chips.js";
-import { element, setText, show } from "./dom.js";
+import { element, show } from "./dom.js";
 import { ShapeOverlay, shapesOfRow } from "./overlay.js";
+import { PictureTile } from "./picture_tile.js";
 
 const FADED = ["skipped", "removed"];
 
@@ -11,18 +12,16 @@ export function rejectedBadge({ rejected }) {
   return element("span", { class: "status rejected", text, title: text });
 }
 
-export class Tile {
+export class Tile extends PictureTile {
   constructor({ id, onAccept = undefined }) {
+    super();
     this.onAccept = onAccept;
-    this.picture = element("img", { alt: "", draggable: false, decoding: "async" });
-    this.excuse = element("span", { class: "excuse", hidden: true });
     this.tick = element("span", {
       class: "tick",
       text: "✓",
       attributes: { "aria-hidden": "true" },
     });
     this.note = element("span", { class: "noted", text: "✎", hidden: true });
-    this.caption = element("div", { class: "caption" });
     this.bare = null; // text of a caption with only a name
     const frame = element("div", { class: "frame" }, this.picture, this.excuse, this.tick);
     frame.append(this.note);
@@ -34,7 +33,6 @@ export class Tile {
       this.caption,
     );
     this.row = null;
-    this.uri = null;
   }
 
   // `uri` is null while the image is loading. `failure` is the reason why there is none.
@@ -50,15 +48,7 @@ export class Tile {
       show(this.note, Boolean(row.note));
       this.overlay.show(this.shapesOf(row, labels), row.size);
     }
-    if (uri !== this.uri || failure !== this.failure) {
-      this.uri = uri;
-      this.failure = failure;
-      if (uri) this.picture.src = uri;
-      else this.picture.removeAttribute("src");
-      show(this.picture, Boolean(uri));
-      show(this.excuse, Boolean(failure));
-      setText(this.excuse, failure ?? "");
-    }
+    this.showPicture(uri, failure);
     show(this.node, true);
   }
 
@@ -120,16 +110,5 @@ export class Tile {
     const badges = row.rejected && status === "predicted" ? [rejectedBadge(row)] : [];
     this.caption.replaceChildren(line(first, state), line(...others, ...badges));
     this.bare = null;
-  }
-
-  mark({ selected, focused }) {
-    this.node.classList.toggle("selected", selected);
-    this.node.classList.toggle("focused", focused);
-    this.node.setAttribute("aria-selected", String(selected));
-  }
-
-  hide() {
-    show(this.node, false);
-    this.node.classList.remove("selected", "focused");
   }
 }
