@@ -1,7 +1,7 @@
 // Annotator widget: draw boxes and polygons on one large image, entirely in the page. The kernel (annotator.py) only
 // saves.
 
-import { dataUri } from "./shared/dom.js";
+import { dataUri, widgetOf } from "./shared/dom.js";
 import { areNewInstructions, giveBackAtEnd, growListing, takeFocus } from "./shared/job_bar.js";
 import { greet, KernelGone, makeRequester, openingFailure } from "./shared/requests.js";
 import { countChangeText } from "./shared/pages.js";
@@ -392,9 +392,4 @@ class Annotator extends Turning {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const annotator = new Annotator(model, el);
-    return () => annotator.close();
-  },
-};
+export default widgetOf(Annotator);

@@ -2,7 +2,7 @@
 // opens a gallery below with exactly the images that it counts.
 
 import { counted, numeral } from "./shared/numbers.js";
-import { element, setText, show } from "./shared/dom.js";
+import { element, setText, show, widgetOf } from "./shared/dom.js";
 import { AssistCard } from "./dashboard/assist.js";
 import { Export } from "./dashboard/export.js";
 import { FollowingScreen } from "./dashboard/following.js";
@@ -220,9 +220,4 @@ class DashboardScreen extends FollowingScreen {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const screen = new DashboardScreen(model, el);
-    return () => screen.close();
-  },
-};
+export default widgetOf(DashboardScreen);

@@ -2,7 +2,7 @@
 
 import { counted } from "./shared/numbers.js";
 import { ELSEWHERE } from "./shared/chips.js";
-import { element, followFullScreen, pause, show, turnFullScreen } from "./shared/dom.js";
+import { element, followFullScreen, pause, show, turnFullScreen, widgetOf } from "./shared/dom.js";
 import {
   areNewInstructions,
   askReason,
@@ -793,9 +793,4 @@ export class Gallery extends PicturePages {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const gallery = new Gallery(model, el);
-    return () => gallery.close();
-  },
-};
+export default widgetOf(Gallery);

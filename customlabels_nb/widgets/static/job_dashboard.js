@@ -3,7 +3,14 @@
 
 import { counted, numeral } from "./shared/numbers.js";
 import { chip, colorOf } from "./shared/chips.js";
-import { element, followFullScreen, setText, show, turnFullScreen } from "./shared/dom.js";
+import {
+  element,
+  followFullScreen,
+  setText,
+  show,
+  turnFullScreen,
+  widgetOf,
+} from "./shared/dom.js";
 import { invitePerson } from "./shared/inviting.js";
 import { instructionNodes } from "./shared/panels.js";
 import { FollowingScreen } from "./dashboard/following.js";
@@ -489,9 +496,4 @@ class JobDashboardScreen extends FollowingScreen {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const screen = new JobDashboardScreen(model, el);
-    return () => screen.close();
-  },
-};
+export default widgetOf(JobDashboardScreen);

@@ -1,6 +1,6 @@
 // Review of a labelling job: decide the images on which people disagree. The kernel side is in job_review.py.
 
-import { element, hint, setText } from "./shared/dom.js";
+import { element, hint, setText, widgetOf } from "./shared/dom.js";
 import { invitePerson } from "./shared/inviting.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { Toast } from "./shared/toast.js";
@@ -374,9 +374,4 @@ class JobReview extends ReviewPages {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const review = new JobReview(model, el);
-    return () => review.close();
-  },
-};
+export default widgetOf(JobReview);

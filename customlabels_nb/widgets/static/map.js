@@ -9,6 +9,7 @@ import {
   setText,
   show,
   turnFullScreen,
+  widgetOf,
 } from "./shared/dom.js";
 import { Footer } from "./shared/footer.js";
 import {
@@ -690,9 +691,4 @@ export class ImageMap extends PicturePages {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const map = new ImageMap(model, el);
-    return () => map.close();
-  },
-};
+export default widgetOf(ImageMap);

@@ -6,7 +6,7 @@ import { whyNoCamera } from "./quick_test/camera.js";
 import { commandFor } from "./shared/keymap.js";
 import { QUICK_TEST_KEYS } from "./quick_test/keys.js";
 import { TryingScreen } from "./quick_test/screen.js";
-import { dataUri, pause } from "./shared/dom.js";
+import { dataUri, pause, widgetOf } from "./shared/dom.js";
 import { incomingOf, inParts } from "./shared/incoming.js";
 import { openKeys } from "./shared/panels.js";
 import { greet, KernelGone, makeRequester } from "./shared/requests.js";
@@ -481,9 +481,4 @@ class QuickTest extends TryingScreen {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const test = new QuickTest(model, el);
-    return () => test.close();
-  },
-};
+export default widgetOf(QuickTest);

@@ -1,10 +1,6 @@
 // Review widget: approve, correct or reject labels, label by label. The kernel side is in review.py.
 
 import { ReviewPages } from "./review/review_pages.js";
+import { widgetOf } from "./shared/dom.js";
 
-export default {
-  render({ model, el }) {
-    const review = new ReviewPages(model, el);
-    return () => review.close();
-  },
-};
+export default widgetOf(ReviewPages);

@@ -1,7 +1,7 @@
 // Training view widget: progress, curves, samples and messages of a run. The kernel sends updates while the cell runs.
 // "Stop" is handled by a separate kernel thread.
 
-import { element, keepKeys, setText, show } from "./shared/dom.js";
+import { element, keepKeys, setText, show, widgetOf } from "./shared/dom.js";
 import { Notices } from "./shared/notices.js";
 import { KernelGone, makeRequester } from "./shared/requests.js";
 import { CurveChart } from "./training_view/chart.js";
@@ -340,9 +340,4 @@ class TrainingScreen {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const screen = new TrainingScreen(model, el);
-    return () => screen.close();
-  },
-};
+export default widgetOf(TrainingScreen);

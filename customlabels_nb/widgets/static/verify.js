@@ -1,6 +1,6 @@
 // Verify widget: judge predictions as right or wrong, or correct them. The kernel side is in verify.py.
 
-import { element, hint, leaving, setText, show } from "./shared/dom.js";
+import { element, hint, leaving, setText, show, widgetOf } from "./shared/dom.js";
 import { Footer } from "./shared/footer.js";
 import { LabelBar } from "./shared/labelbar.js";
 import { PicturePages } from "./shared/picture_pages.js";
@@ -212,9 +212,4 @@ export class Verify extends PicturePages {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const verify = new Verify(model, el);
-    return () => verify.close();
-  },
-};
+export default widgetOf(Verify);

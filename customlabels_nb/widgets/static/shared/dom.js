@@ -111,6 +111,16 @@ export function bringInto(list, node) {
     list.scrollTop = top + node.offsetHeight - list.clientHeight;
 }
 
+// Return what anywidget runs to show a screen.
+export function widgetOf(Screen) {
+  return {
+    render({ model, el }) {
+      const screen = new Screen(model, el);
+      return () => screen.close();
+    },
+  };
+}
+
 export function pause(milliseconds) {
   return new Promise((resolve) => {
     setTimeout(resolve, milliseconds);
