@@ -50,6 +50,18 @@ test("two pages of one widget hear each other's answers and take only their own"
   assert.deepEqual([(await one)[0], (await other)[0]], ["one", "two"]);
 });
 
+test("what the kernel pushes is heard until the page is closed", () => {
+  const comm = fakeComm();
+  const heard = [];
+  const request = makeRequester(comm, { onPush: (...push) => heard.push(push) });
+  comm.answer({ push: "go", place: 3 }, ["bytes"]);
+  comm.answer({ answer: "another page's", content: {} });
+  comm.answer("no object");
+  request.close();
+  comm.answer({ push: "go", place: 4 });
+  assert.deepEqual(heard, [[{ push: "go", place: 3 }, ["bytes"]]]);
+});
+
 test("an error in the answer rejects with its text", async () => {
   const comm = fakeComm();
   const asked = makeRequester(comm)("save", {});

@@ -23,13 +23,13 @@ const ANNOTATOR_FOLLOWS_EVERY = 1_500;
 class Annotator extends Turning {
   constructor(model, el) {
     super();
-    this.model = model;
     this.missed = false; // another view of this widget has the latest news
     this.request = makeRequester(model, {
       onNews: () => {
         this.missed = true;
         this._follow({ again: true });
       },
+      onPush: (message) => this._pushed(message),
     });
     this.listing = new Listing(
       this.request,
@@ -54,10 +54,6 @@ class Annotator extends Turning {
     this.changes = new Changes(this);
     this.commands = new Commands(this);
     this._build(el);
-    this.onPush = (message) => {
-      if (message?.push) this._pushed(message);
-    };
-    model.on("msg:custom", this.onPush);
     this.onLeaving = (event) => {
       if (this.saving && !this.saving.isDone) event.preventDefault();
     };
@@ -78,7 +74,6 @@ class Annotator extends Turning {
     this.canvas.close();
     this.listing.close();
     this.saving?.close();
-    this.model.off("msg:custom", this.onPush);
     this.request.close();
     this.root.remove();
   }

@@ -21,10 +21,7 @@ const ANOTHER_GLANCE = 2_000;
 class QuickTest extends TryingScreen {
   constructor(model, el) {
     super(el);
-    this.model = model;
-    this.request = makeRequester(model);
-    this.onPush = (message) => this._pushed(message);
-    model.on("msg:custom", this.onPush);
+    this.request = makeRequester(model, { onPush: (message) => this._pushed(message) });
     this.looking = setInterval(() => this._lookAgain(), LOOK_AGAIN);
     this._hello();
   }
@@ -86,10 +83,10 @@ class QuickTest extends TryingScreen {
   }
 
   _pushed(message) {
-    if (message?.push === "threshold") {
+    if (message.push === "threshold") {
       this.state.threshold = message.threshold;
       this._draw();
-    } else if (message?.push === "news") {
+    } else if (message.push === "news") {
       this._hello();
     }
   }
@@ -476,7 +473,6 @@ class QuickTest extends TryingScreen {
     super.close();
     clearInterval(this.looking);
     clearTimeout(this.telling);
-    this.model.off("msg:custom", this.onPush);
     this.request.close();
   }
 }

@@ -8,8 +8,11 @@ import { ResultsScreen } from "./results/screen.js";
 const PATIENCE = 60_000; // milliseconds; comparisons and re-evaluations read complete evaluations
 
 function kernelSource(model) {
-  const request = makeRequester(model, { patience: 20_000 });
-  let listener = null;
+  let onPush = null;
+  const request = makeRequester(model, {
+    patience: 20_000,
+    onPush: (message) => onPush(message),
+  });
   const take = ([{ facts, arrays }, buffers]) => ({ facts, arrays, buffers });
   return {
     isLive: true,
@@ -26,15 +29,9 @@ function kernelSource(model) {
       return { uri: dataUri(bytes, mime), size };
     },
     onPush: (callback) => {
-      listener = (message) => {
-        if (message?.push) callback(message);
-      };
-      model.on("msg:custom", listener);
+      onPush = callback;
     },
-    close: () => {
-      model.off("msg:custom", listener);
-      request.close();
-    },
+    close: () => request.close(),
   };
 }
 

@@ -35,15 +35,12 @@ const GAP = 28;
 
 class TrainingScreen {
   constructor(model, el) {
-    this.model = model;
-    this.request = makeRequester(model, { patience: 10_000 });
+    this.request = makeRequester(model, {
+      onPush: ({ news }, buffers) => this._take(news, buffers),
+    });
     this.run = new RunState();
     this.lastMessage = Date.now();
     this._build(el);
-    this.onPush = (message, buffers) => {
-      if (message?.push === "news") this._take(message.news, buffers);
-    };
-    model.on("msg:custom", this.onPush);
     this.resizing = new ResizeObserver(() => this._drawCurves());
     this.resizing.observe(this.root);
     this.request("awake", {}).catch(() => {});
@@ -334,7 +331,6 @@ class TrainingScreen {
     clearTimeout(this.greeting);
     cancelAnimationFrame(this.frame);
     this.resizing.disconnect();
-    this.model.off("msg:custom", this.onPush);
     this.request.close();
     this.root.remove();
   }

@@ -11,8 +11,10 @@ const FOLLOW_EACH = 2_000;
 
 export class FollowingScreen {
   constructor(model, el, { kind, title, hints }) {
-    this.model = model;
-    this.request = makeRequester(model, { patience: 30_000 }); // milliseconds; a large gallery takes time to open
+    this.request = makeRequester(model, {
+      patience: 30_000, // milliseconds; a large gallery takes time to open
+      onPush: ({ push, news }) => (push === "news" ? this.receive(news) : this._follow()),
+    });
     this.root = keepKeys(
       element("div", {
         class: `clnb clnb-dashboard loading ${kind}`,
@@ -45,11 +47,6 @@ export class FollowingScreen {
     );
     this.root.append(...this.build(), this.footer, this.panel.node, this.tooltip.node);
     el.append(this.root);
-    this.onPush = (message) => {
-      if (message?.push === "news") this.receive(message.news);
-      else if (message?.push === "follow") this._follow();
-    };
-    model.on("msg:custom", this.onPush);
     this.resizing = new ResizeObserver(() => this.draw());
     this.resizing.observe(this.root);
     this._hello();
@@ -183,7 +180,6 @@ export class FollowingScreen {
     this.closed = true;
     clearTimeout(this.timer);
     this.resizing.disconnect();
-    this.model.off("msg:custom", this.onPush);
     this.request.close();
     this.root.remove();
   }

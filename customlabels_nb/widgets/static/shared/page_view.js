@@ -50,13 +50,13 @@ export class PageView {
   leave = () => this.root.focus({ preventScroll: true });
 
   constructor(model, el) {
-    this.model = model;
     this.missed = false; // another view of this widget has the latest news
     this.request = makeRequester(model, {
       onNews: () => {
         this.missed = true;
         this._follow({ again: true });
       },
+      onPush: (message) => this._pushed(message),
     });
     this.listing = new Listing(
       this.request,
@@ -79,10 +79,6 @@ export class PageView {
     this.id = `clnb-${Math.random().toString(36).slice(2)}`;
     this._build(el);
     this._listen();
-    this.onPush = (message) => {
-      if (message?.push) this._pushed(message);
-    };
-    model.on("msg:custom", this.onPush);
     this._hello();
   }
 
@@ -155,7 +151,6 @@ export class PageView {
     this.listing.close();
     this.editing?.close();
     this.labelPane?.close();
-    this.model.off("msg:custom", this.onPush);
     this.request.close();
     this.root.remove();
   }

@@ -32,8 +32,11 @@ export function openingFailure(error, again) {
 
 // Return a function (kind, content, buffers) → Promise of [content, buffers] for an anywidget model. A request without
 // a response within `patience` milliseconds is rejected with KernelGone. `onNews` runs when the kernel has sent news to
-// another view of the widget.
-export function makeRequester(model, { patience = 10_000, onNews = () => {} } = {}) {
+// another view of the widget, and `onPush(message, buffers)` when it sends a message that nobody has asked for.
+export function makeRequester(
+  model,
+  { patience = 10_000, onNews = () => {}, onPush = (_message, _buffers) => {} } = {},
+) {
   const open = new Map();
   const page = Math.random().toString(36).slice(2); // every view of a widget receives all responses
   let last = 0;
@@ -46,6 +49,10 @@ export function makeRequester(model, { patience = 10_000, onNews = () => {} } = 
   };
 
   const onMessage = (message, buffers) => {
+    if (message?.push) {
+      onPush(message, buffers);
+      return;
+    }
     const request = settle(message?.answer);
     if (!request && isNews(message) && !message.answer.startsWith(`${page} `)) onNews();
     if (!request) return;
