@@ -13,8 +13,8 @@ import { editText } from "./toast.js";
 // Commands that concern no image in particular.
 const OF_ANY_PAGE = ["move", "edge", "page", "jump", "undo", "redo", "find", "shapes", "help"];
 
-// Widgets extend this class. _build(el) creates the parts and shows them in `el`. Subclasses have a table of `keys`, and
-// implement makeTile(id), showToolbars(), showCounts(), _explainEmptiness() and, if `single`, _showSingleImage().
+// Widgets extend this class. _build(el) creates the parts and shows them in `el`. Subclasses have a table of `keys`,
+// and implement makeTile(id), showToolbars(), showCounts(), _explainEmptiness() and, if `single`, _showSingleImage().
 export class PicturePages extends PageView {
   /** @type {KeyTable} */ keys;
 
