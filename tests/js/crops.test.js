@@ -133,6 +133,8 @@ test("boxes have notes, predictions have none", () => {
 test("a crop is described by its label, its image and its status", () => {
   assert.equal(described(suspect), "pear; predicted apple; a.jpg; unconfirmed");
   assert.equal(described(prediction), "predicted apple; a.jpg; predicted");
+  const rejected = { ...prediction, rejected: { by: "ada", reason: "too large" } };
+  assert.match(described(rejected), /predicted; Rejected by .ada.: .too large.$/);
 });
 
 test("a prediction is drawn dashed until it is accepted", () => {

@@ -92,7 +92,7 @@ export function described(row) {
   const note = row.note ? [`note: ${row.note}`] : [];
   if (row.crop) {
     const said = row.predicted ? [`predicted ${row.predicted[0]}`] : [];
-    const why = row.rejected && row.status === "predicted" ? [rejectionText(row)] : [];
+    const why = row.rejected && row.status === "predicted" ? [rejectionText(row.rejected)] : [];
     return [...row.boxes, ...said, row.short, row.status, ...why, ...note].join("; ");
   }
   const names = [...row.labels, ...new Set(row.boxes)];
