@@ -21,6 +21,7 @@ means that the image was reviewed and shows none.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -197,11 +198,12 @@ class _Splits:
     """Splits of the XML files and images in a folder, as ``ImageSets`` or the names of folders state them."""
 
     def __init__(self, base: Path) -> None:
-        self._base = base
+        self._base = base = Path(os.path.abspath(base))  # the paths of images are absolute
         self._lists: dict[Path, dict[str, str]] = {} if base.is_file() else {base: _splits(base)}
 
     def of(self, file: Path) -> str:
         """Return the split of an XML file or image, which is the training set by default."""
+        file = Path(os.path.abspath(file))
         top, inner = _top(file)
         name = (inner / file.stem).as_posix()
         if not self._lists:

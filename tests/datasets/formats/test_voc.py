@@ -71,6 +71,16 @@ def test_image_sets_say_what_is_for_testing(tmp_path: Path) -> None:
     assert list(read(FORMAT, tmp_path).images["split"]) == ["train", "test", "train"]
 
 
+def test_a_relative_folder_with_an_image_that_no_file_describes_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    voc(Path("v", "train", "a.xml"))
+    for name in ("a.jpg", "b.jpg"):
+        Path("v", "train", name).touch()
+    assert statuses(read(FORMAT, Path("v"))) == {"a.jpg": "labelled", "b.jpg": "unlabelled"}
+
+
 def test_moved_images_are_found(tmp_path: Path) -> None:
     inner = "<path>/home/me/set/a.jpg</path>" + OBJECT
     path = voc(tmp_path / "set" / "a.xml", inner)
