@@ -100,10 +100,17 @@ def from_supervision(dataset: Any) -> Contents:
         if not os.path.isfile(path)
     ]
     frames = []
+    unread = set[str]()  # these images are not empty
     for path, detections in dataset.annotations.items():
-        if detections.class_id is None and len(detections):
-            have = counted(len(detections), "detection has", "detections have")
-            issues.append(Issue("ENTRY_UNREADABLE", f"{have} no class.", where=uris[path]))
+        message, classless = "", detections.class_id is None
+        if classless and len(detections):
+            message = f"{counted(len(detections), 'detection has', 'detections have')} no class."
+        elif not classless and not np.isin(detections.class_id, np.arange(len(classes))).all():
+            known = counted(len(classes), "class", "classes")
+            message = f"It has the class numbers {detections.class_id.tolist()}, but there are {known}, from number 0."
+        if message:
+            unread.add(uris[path])
+            issues.append(Issue("ENTRY_UNREADABLE", message, where=uris[path]))
             continue
         frame = _rows(sv, detections, uris[path], classes)
         frames.append(frame)
@@ -116,7 +123,8 @@ def from_supervision(dataset: Any) -> Contents:
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
     )
-    images = t.normalise_images(pd.DataFrame({"image": list(dict.fromkeys(uris.values())), "status": "labelled"}))
+    status = {uri: "unlabelled" if uri in unread else "labelled" for uri in uris.values()}
+    images = t.normalise_images(pd.DataFrame({"image": list(status), "status": list(status.values())}))
     return Contents(images, annotations, classes, issues)
 
 

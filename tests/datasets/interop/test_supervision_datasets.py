@@ -130,6 +130,12 @@ def test_detections_without_classes_or_files_are_reported(tmp_path: Path) -> Non
     back = cl.from_supervision(made)
     assert back.issues["code"].tolist() == ["IMAGE_NOT_LISTED", "ENTRY_UNREADABLE"]
     assert len(back.annotations) == 0
+    assert back.images["status"].tolist() == ["unlabelled"]
+    for number in (-1, 2):
+        kinds = sv.ClassificationDataset(["x", "y"], [name], {name: sv.Classifications(class_id=np.array([number]))})
+        back = cl.from_supervision(kinds)
+        assert (len(back.annotations), back.images["status"].tolist()) == (0, ["unlabelled"])
+        assert f"class numbers [{number}], but there are 2 classes" in back.issues["message"].iloc[-1]
     with pytest.raises(InputError, match="of type dict"):
         cl.from_supervision({})
 
