@@ -369,6 +369,8 @@ def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
     """Create a labels table from names, or from a DataFrame with ``label`` and optionally ``color``."""
     if isinstance(labels, str | bytes):
         raise LabelError(f"labels={labels!r} is a single name. Pass a list of names.")
+    if not isinstance(labels, Iterable) or (isinstance(labels, pd.DataFrame) and "label" not in labels.columns):
+        raise LabelError(f"labels={labels!r} is neither a list of names nor a table with a column 'label'.")
     frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):
@@ -403,7 +405,9 @@ def settle_statuses(
     return result
 
 
-def _check_columns(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> None:
+def _check_columns(frame: object, what: str, needed: Sequence[str]) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise TableError(f"The {what} table must be a DataFrame, not {type(frame).__name__}.")
     if frame.columns.nlevels > 1:
         check_flat(frame, what)
     for name in needed:

@@ -121,6 +121,19 @@ def test_an_annotation_of_an_image_that_is_not_there_is_refused() -> None:
         Dataset(pd.DataFrame({"image": ["a"]}), pd.DataFrame({"image": ["elsewhere"], "label": ["x"]}))
 
 
+@pytest.mark.parametrize("value", ["photos", None, 3, ["a.jpg"]])
+def test_tables_that_are_none_are_refused_by_type(value: object) -> None:
+    images = pd.DataFrame({"image": ["a"]})
+    with pytest.raises(TableError, match=f"images table must be a DataFrame, not {type(value).__name__}"):
+        Dataset(value)  # type: ignore[arg-type]
+    if value is not None:
+        with pytest.raises(TableError, match="annotations table must be a DataFrame"):
+            Dataset(images, value)  # type: ignore[arg-type]
+    for labels in (3, pd.DataFrame({"name": ["x"]})):
+        with pytest.raises(LabelError, match="neither a list of names nor a table"):
+            Dataset(images, labels=labels)  # type: ignore[arg-type]
+
+
 # -- filter and sample ------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("query", "expected"),
