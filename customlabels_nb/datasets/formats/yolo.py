@@ -22,6 +22,7 @@ label file is ``labels/<stem>.txt``, or ``labels/<stem>-<hash of its path>.txt``
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import posixpath
@@ -161,7 +162,7 @@ def _label_lines(
     try:
         if file.stat().st_size > _LARGEST_FILE:
             raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
-        lines = file.read_bytes().decode("utf-8-sig", "replace").split("\n")
+        lines = _decoded(file.read_bytes(), "replace").split("\n")
     except OSError as error:
         collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
         return None, None
@@ -341,10 +342,11 @@ def _base_of(file: Path) -> Path:
 def _has_boxes(folder: Path) -> bool:
     """Check whether one of the first text files in a folder is a label file."""
     files = (file for file in files_below(folder, ".txt", depth=4) if file.name not in _CLASS_LISTS)
-    return any(map(_is_label_file, islice(files, _LOOKED_AT)))
+    return any(map(is_label_file, islice(files, _LOOKED_AT)))
 
 
-def _is_label_file(file: Path) -> bool:
+def is_label_file(file: Path) -> bool:
+    """Check whether a file has boxes or polygons in its first line, or nothing, which means that it has no objects."""
     head = _head(file)
     return not head.strip() or _A_LINE.match(head) is not None
 
@@ -352,9 +354,15 @@ def _is_label_file(file: Path) -> bool:
 def _head(file: Path) -> bytes:
     try:
         with file.open("rb") as lines:
-            return lines.read(_LONGEST_NAME)
+            return _decoded(lines.read(_LONGEST_NAME), "replace").encode()
     except OSError:
         return b"-"
+
+
+def _decoded(data: bytes, errors: str = "strict") -> str:
+    """Decode UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16", "replace") if wide else data.decode("utf-8-sig", errors)
 
 
 def _is_of_darknet(path: Path) -> bool:
@@ -426,7 +434,7 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
 
 def _layout_of_class_list(file: Path, collected: Collector) -> _Layout:
     base = _base_of(file)
-    return _Layout(base, _names(_class_list(file), file, collected), list(_usual_sources(base)))
+    return _Layout(base, _names(_class_list(file, collected), file, collected), list(_usual_sources(base)))
 
 
 def _layout_of_darknet(file: Path, collected: Collector) -> _Layout:
@@ -436,7 +444,7 @@ def _layout_of_darknet(file: Path, collected: Collector) -> _Layout:
     classes = _below(file.parent, ".", description["names"])
     if classes is None:
         raise unusable(file, f"names = {shown(description['names'])} does not exist")
-    names = _names(_class_list(file.parent / classes), file.parent / classes, collected)
+    names = _names(_class_list(file.parent / classes, collected), file.parent / classes, collected)
     return _Layout(file.parent, names, list(_sources(description, file, collected)))
 
 
@@ -457,14 +465,18 @@ def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
     return _Layout(file.parent, names, list(sources), _keypoints(description))
 
 
-def _class_list(file: Path) -> dict[Any, Any]:
+def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = _decoded(file.read_bytes())
     except UnicodeDecodeError as error:
         raise unusable(file, f"it is not UTF-8 text. Save it as UTF-8: byte {error.start:,} cannot be read") from error
     except OSError as error:
         raise unusable(file, str(error)) from error
-    return dict(enumerate(line.strip() for line in text.split("\n") if line.strip()))
+    lines = text.rstrip().split("\n")
+    if blank := next((number for number, line in enumerate(lines, 1) if not line.strip()), 0):
+        message = "The line is blank and was left out, so the labels below have smaller numbers. Check their boxes."
+        collected.adjusted(message, source=to_uri(file), line=blank)
+    return dict(enumerate(line.strip() for line in lines if line.strip()))
 
 
 def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
@@ -534,6 +546,8 @@ def _root(path: Any, file: Path, collected: Collector) -> str:
     if root is not None and os.path.isdir(file.parent / root):
         return root
     message = f"{shown(path)} is not a folder in the folder of this file. The file's own folder was used instead."
+    if isinstance(path, str) and "\0" not in path and os.path.isdir(file.parent / path):
+        message += " If the images are in the other one, move this file there."
     collected.adjusted(message, where="path", source=to_uri(file))
     return "."
 
@@ -654,7 +668,7 @@ def _with_some_ending(stem: str, split: str, source: str, places: Places) -> _Li
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Read the non-blank lines with their line numbers, preserving bytes that are not UTF-8."""
-    text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    text = _decoded(path.read_bytes(), "surrogateescape")
     return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 

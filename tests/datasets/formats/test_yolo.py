@@ -233,6 +233,30 @@ def test_another_number_of_classes_is_reported(tmp_path: Path) -> None:
     assert (issue.where, issue.code) == ("nc", "ENTRY_ADJUSTED")
 
 
+def test_text_of_powershell_is_read(tmp_path: Path) -> None:
+    base = dataset(tmp_path)
+    (base / "data.yaml").unlink()
+    put(base / "classes.txt", "cat\r\ndog\r\n".encode("utf-16"))
+    put(base / "labels" / "train" / "a.txt", LINE.encode("utf-16"))
+    put(base / "train.txt", "images/train/a.jpg\r\n".encode("utf-16"))
+    assert boxes(cl.read_dataset(base)) == [("a.jpg", *BOX)]
+
+
+def test_a_blank_line_in_a_class_list_is_reported(tmp_path: Path) -> None:
+    base = dataset(tmp_path)
+    (base / "data.yaml").unlink()
+    put(base / "classes.txt", "cat\n\ndog\n\n")
+    found = read(FORMAT, base)
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [(issue.code, issue.line) for issue in found.issues] == [("ENTRY_ADJUSTED", 2)]
+
+
+def test_a_path_outside_says_what_to_do(tmp_path: Path) -> None:
+    put(tmp_path / "other" / "images" / "a.jpg", jpeg(1, SIZE))
+    file = put(tmp_path / "set" / "data.yaml", "names: [cat]\npath: ../other\ntrain: images\n")
+    assert "move this file there" in read(FORMAT, file).issues[0].message
+
+
 def test_class_list_replaces_a_description(tmp_path: Path) -> None:
     base = dataset(tmp_path)
     (base / "data.yaml").unlink()
