@@ -107,6 +107,7 @@ IMPORT_FINDINGS = {
     "FOLDER_IS_PROJECT": "The folder belongs to a project and was skipped.",
     "ONE_LABEL_FOLDER": "All images have the name of one folder as their label.",
     "FOLDERS_ARE_SPLITS": "The folders are named after splits, so they are not labels.",
+    "SPLIT_AS_LABEL": "A label has the name of a split, and its images are in folders below.",
     "FOLDER_LOOP": "The link leads back to a folder that is being read.",
     "LABEL_KEPT": "The image is already labelled, so the new label was not applied.",
     "KIND_KEPT": "The source has no annotations of this kind, so those of the project were kept.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -173,6 +174,10 @@ def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_f
         _, only = labels
         message = f"All labels are {only!r}, the only folder. If the labels are the folders in it, pass that folder."
         files.issues.append(Issue("ONE_LABEL_FOLDER", message, top))
+    for label in sorted(label for label in labels if label is not None and _states_split(label)):
+        if all(names[-1] != label for names, (own, _) in found.items() if own == label):
+            message = f"The label {label!r} is named after a split. If the labels are the folders in it, pass that one."
+            files.issues.append(Issue("SPLIT_AS_LABEL", message, top))
     in_splits = [names for names, (_, split) in sorted(found.items()) if split is not None]
     files.split_folders = list(dict.fromkeys(next(filter(_names_a_split, names)) for names in in_splits))
     placed = [found.get(names, (None, None)) for names in folders]
@@ -182,6 +187,10 @@ def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_f
 
 def _names_a_split(folder: str) -> bool:
     return folder.lower() in t.SPLIT_NAMES
+
+
+def _states_split(folder: str) -> bool:
+    return any(map(_names_a_split, re.split(r"[\W\d_]+", folder)))
 
 
 def is_hidden(name: str) -> bool:

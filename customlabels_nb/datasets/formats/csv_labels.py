@@ -124,7 +124,7 @@ def read_csv(
     finder: ImageFinder,
     *,
     on_duplicate: OnDuplicate = "error",
-    prefix: str | None = None,
+    prefix: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
 ) -> Contents:
     """Read a CSV file, putting ``prefix`` in front of image names without a path.
@@ -135,6 +135,11 @@ def read_csv(
     """
     if on_duplicate not in _POLICIES:
         raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
+    if not isinstance(encoding, str | None):
+        raise InputError(f"encoding={encoding!r} must be text, such as 'cp1252'.")
+    if not isinstance(prefix, str | os.PathLike | None):
+        raise InputError(f"prefix={prefix!r} must be a folder or URL.")
+    prefix = None if prefix is None else str(prefix)
     rows, header = _read_rows(path, encoding)
     collected = Collector(to_uri(path))
     if header is None and _are_corners(path, rows):
@@ -246,6 +251,12 @@ def _own_columns(path: Path, header: _Header, collected: Collector) -> _OwnColum
             "left, top, width and height, or to xmin, ymin, xmax and ymax."
         )
         own.leave_out(alike)
+    sides = CORNERS if "xmin" in drawn and "left" not in drawn else t.BOX_COLUMNS if "left" in drawn else ()
+    if lacking := [side for side in sides if side not in header.columns]:
+        others = f"Rename its columns, among {own.names}, or add them"
+        raise unusable(
+            path, f"its boxes need the columns {', '.join(sides)}, but {', '.join(lacking)} are missing. {others}"
+        )
     if drawn and "label" not in header.columns:
         raise unusable(path, f"it has boxes, but no column 'label'. Rename the one with the labels: {own.names}")
     if header.label_name == "name":
@@ -588,8 +599,10 @@ def _rows(text: str, delimiter: str) -> Iterator[_Row]:
 
 def _find_delimiter(head: str) -> str | None:
     """Detect the delimiter, or return None if there is neither a header nor an image in most of the first rows."""
-    for delimiter in _DELIMITERS:
+    for number, delimiter in enumerate(_DELIMITERS):
         rows = [row.cells for row in islice(_rows(head, delimiter), 5)]
+        if rows and len(rows[0]) == 1 and any(other in rows[0][0] for other in _DELIMITERS[:number]):
+            continue  # a row such as cat,a.jpg, whose first cell is no image
         named = [bool(cells) and _is_image(cells[0]) for cells in rows]
         if rows and rows[0] and (_header(rows[0]) is not None or (named[0] and sum(named) * 2 >= len(named))):
             return delimiter

@@ -105,7 +105,7 @@ class Clue:
 
 def named_format(name: str) -> Format:
     """Return the format called ``name``, or raise InputError."""
-    if name not in FORMATS:
+    if not isinstance(name, str) or name not in FORMATS:
         raise InputError(f"format={name!r} is not a known format. Choose one of {list(FORMATS)!r}.")
     return FORMATS[name]
 
@@ -137,9 +137,9 @@ def _detect_in_folder(folder: Path) -> tuple[Format, dict[Path, str | None]]:
     instances = {file: each for file, each in readable.items() if file.name.startswith("instances_")}
     if formats == [coco.FORMAT] and instances:  # the download of COCO has captions and keypoints of the same images
         readable = instances
-    splits = {file: _split_in(file.relative_to(os.path.abspath(folder))) for file in readable}
-    if len(formats) == 1 and (len(readable) == 1 or len(set(splits.values()) - {None}) == len(splits)):
-        return formats[0], splits
+    stated = {file: _split_in(file.relative_to(os.path.abspath(folder))) for file in readable}
+    if len(formats) == 1 and (len(readable) == 1 or len(set(stated.values()) - {""}) == len(stated)):
+        return formats[0], {file: SPLIT_NAMES.get(name) for file, name in stated.items()}
     if clues:
         raise _refusal(folder, clues)
     return next(format_ for format_ in FOLDERS if format_.recognise(folder)), {folder: None}
@@ -159,10 +159,9 @@ def _refusal(folder: Path, clues: Sequence[Clue]) -> ManifestError:
     return ManifestError("\n".join([first, *lines, *more]), UNUSABLE)
 
 
-def _split_in(path: Path) -> str | None:
-    """Return the split that the name of a file or of its folders states."""
-    stated = _SPLIT.findall(path.as_posix().lower())
-    return SPLIT_NAMES[stated[-1]] if stated else None
+def _split_in(path: Path) -> str:
+    """Return the name of the split, such as "valid", that the name of a file or of its folders states, or ""."""
+    return next(reversed(_SPLIT.findall(path.as_posix().lower())), "")
 
 
 # -- annotations beside images ----------------------------------------------------------------------
@@ -200,7 +199,7 @@ def _to_look_at(others: Sequence[str], top: str) -> Iterator[str]:
 def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     """Decide whether a file holds annotations of images with these names. The first rule counts.
 
-    1. Notes and results of models: no.
+    1. Notes and results of models: no, unless it is a JSON file of a format, such as Label Studio's result.json.
     2. A file that cannot be opened: yes, if it has a usual name of annotations.
     3. A list of the labels that the folders have: no.
     4. A file that a format recognises: yes.
@@ -208,9 +207,10 @@ def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     """
     name = PurePosixPath(file).name.lower()
     path = None if is_remote(file) else to_path(file)
-    if _NOTES.fullmatch(name):
+    is_file = path is not None and path.is_file()
+    if _NOTES.fullmatch(name) and not (is_file and name.endswith(".json")):
         return None
-    if path is None or not path.is_file():
+    if path is None or not is_file:
         where = "a remote folder" if path is None else "a zip file"
         return Clue(file, f"other files of {where} are not read.") if _ANNOTATION_NAME.fullmatch(name) else None
     if _names_folders(path):
@@ -218,6 +218,8 @@ def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     for format_ in FORMATS.values():
         if format_ not in FOLDERS and format_.recognise(path) and not (format_ is csv_labels.FORMAT and _is_list(path)):
             return Clue(file, f"it is a {format_.name!r} file, which is read by itself.", format_)
+    if _NOTES.fullmatch(name):
+        return None
     why = _why_not_read(path, names, stems)
     return Clue(file, why) if why else None
 
@@ -285,7 +287,13 @@ def _paired_files(others: Sequence[str], stems: set[str]) -> Iterator[Clue]:
     for suffix, files in paired.items():
         if len(files) * 2 >= len(stems):
             count = f"{counted(len(files), 'image has', 'images have')} a {suffix} file of the same name"
-            yield Clue(min(files.values()), f"{count}, but their layout is unknown.")
+            first = min(files.values())
+            why = "but their layout is unknown."
+            if suffix == ".txt" and not is_remote(first) and yolo.is_label_file(to_path(first)):
+                why = (
+                    "with boxes of YOLO. Add their labels, one per line in the order of their numbers, as classes.txt."
+                )
+            yield Clue(first, f"{count}, {why}")
 
 
 def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
@@ -329,7 +337,9 @@ def _why_unread(path: Path) -> str:
             return "its layout is unknown"
         data = path.read_bytes()
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "it is UTF-16 text. Save it as UTF-8, or pass encoding='utf-16' for a CSV file"
+            return "it is UTF-16 text. Save it as UTF-8, or pass format='csv' and encoding='utf-16' for a CSV file"
+        if b"\0" in data:
+            return f"it is not text: byte {data.index(0):,} is NUL. Save it as text again"
         text = data.decode("utf-8-sig")
         if ending == ".json":
             json.loads(text)

@@ -24,6 +24,8 @@ READ = {
     "CVAT's train.xml": ("cvat", {"train.xml": CVAT, "images/a.jpg": ""}),
     "COCO": ("coco", {"annotations/instances_train2017.json": COCO, "annotations/instances_val2017.json": COCO, "train2017/a.jpg": ""}),
     "Roboflow's COCO": ("coco", {"train/_annotations.coco.json": COCO, "train/a.jpg": "", "valid/_annotations.coco.json": COCO}),
+    "Roboflow's COCO of three splits": ("coco", {f"{split}/_annotations.coco.json": COCO for split in ("train", "valid", "test")} | {"train/a.jpg": ""}),
+    "Label Studio's COCO": ("coco", {"result.json": COCO, "images/a.jpg": ""}),
     "supervision's COCO": ("coco", {"annotations.json": COCO, "images/a.jpg": ""}),
     "FiftyOne's COCO": ("coco", {"labels.json": COCO, "data/a.jpg": ""}),
     "LabelMe": ("labelme", {"a.json": LABELME, "a.jpg": ""}),
@@ -49,7 +51,7 @@ READ = {
 REFUSED = {
     "YAML with an error": ("data.yaml: it cannot be read: it is not valid YAML in line 2", {**PAIR, "data.yaml": "names: [a\nval: b: c"}),
     "YAML without names": ("data.yaml: it has no names:", {"images/a.jpg": "", "data.yaml": "train: images\nnc: 2"}),
-    "YOLO without labels": ("image has a .txt file", {"images/a.jpg": "", "labels/a.txt": LINE}),
+    "YOLO without labels": ("boxes of YOLO. Add their labels, one per line in the order of their numbers, as classes.txt", {"images/a.jpg": "", "labels/a.txt": LINE}),
     "CSV of another layout": ("labels.csv: it has no columns image and label: 'x;y'", {**PAIR, "labels.csv": "x;y\n1;2\n"}),
     "not UTF-8": ("annotations.csv: it is not UTF-8", {**PAIR, "annotations.csv": "Bild,Größe\n"}),
     "half of a file": ("annotations.json: it is not valid JSON in line 1", {**PAIR, "annotations.json": '{"images": '}),

@@ -62,6 +62,10 @@ def test_a_prefix_comes_before_bare_names(tmp_path: Path) -> None:
         found = read_csv(path, ImageFinder(tmp_path), prefix=prefix)
         assert found.images["image"].iloc[0] == expected
         assert found.annotations["image"].iloc[0] == expected
+    assert read_csv(path, ImageFinder(tmp_path), prefix=Path("/photos")).images["image"].iloc[0] == "/photos/a.jpg"
+    for option in ("prefix", "encoding"):
+        with pytest.raises(InputError, match=f"{option}=3 must be"):
+            cl.read_dataset(path, **{option: 3})
 
 
 def test_names_with_and_without_a_path_are_refused(tmp_path: Path) -> None:
@@ -311,6 +315,7 @@ def test_own_columns_are_kept_or_counted(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("image,left,top,width,height,class_id\na.jpg,1,2,3,4,0\n", "no column 'label'.*'class_id'"),
+        ("image,label,left,top,right,bottom\na.jpg,x,1,2,3,4\n", "width, height are missing.*'right', 'bottom'"),
         ('image,label\na.jpg,"[{""rectanglelabels"": [""cat""]}]"\n', "line 2.*JSON.*Export"),
         ("annotation_id,annotator,choice,image\n1,1,cat,a.jpg\n", "Label Studio.*Export the project as JSON"),
     ],

@@ -66,7 +66,9 @@ def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> Non
         ("data.yaml", "train: x", "it has no names:"),
         ("x.json", "[1,\n2", "it is not valid JSON in line 2"),
         ("x.txt", "Größe", "it is not UTF-8 text: byte 2 is 0xf6"),
-        ("x.csv", "\xff\xfei\0", "it is UTF-16 text. Save it as UTF-8, or pass encoding='utf-16'"),
+        ("x.csv", "\xff\xfei\0", "it is UTF-16 text. Save it as UTF-8, or pass format='csv' and encoding='utf-16'"),
+        ("x.csv", "image,label\na.jpg,c\0\n", "it is not text: byte 19 is NUL"),
+        ("x.csv", "cat,a.jpg\ndog,b.jpg\n", "it has no columns image and label: 'cat,a.jpg'"),
         ("x.csv", "id,breed\n1,cat\n", "it has no columns image and label: 'id,breed'"),
         ("x.xlsx", "PK", "pass pd.read_excel(path) to project.add_images"),
         ("x.json", "[" * 100_000, "nested too deeply"),
@@ -184,6 +186,15 @@ def test_the_only_folder_as_a_label_is_reported(tmp_path: Path) -> None:
     assert found.labels["label"].tolist() == ["animals"]
     assert "pass that folder" in found.issues["message"].item()
     assert cl.read_dataset(tmp_path / "animals").issues.empty
+
+
+def test_a_split_as_a_label_is_reported(tmp_path: Path) -> None:
+    for number, name in enumerate(("train_images/cat/a.jpg", "dev/cat/b.jpg", "test/c.jpg")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(jpeg(number))
+    (issue,) = cl.read_dataset(tmp_path).issues.itertuples()
+    assert issue.code == "SPLIT_AS_LABEL"
+    assert "'train_images'" in issue.message
 
 
 def test_json_escapes_are_not_needed(tmp_path: Path) -> None:
