@@ -7,12 +7,14 @@ the content, and the first of several stored images with the same content counts
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 import pandas as pd
 
@@ -24,8 +26,10 @@ from customlabels_nb.ingest.copies import name_of_copy
 from customlabels_nb.ingest.image_facts import Facts, FactsReader
 from customlabels_nb.ingest.sources import ImportOptions, Incoming
 from customlabels_nb.remote.download_cache import has_content
-from customlabels_nb.remote.remote_files import is_identity, size_in
+from customlabels_nb.remote.remote_files import is_identity, is_web, size_in
 
+_PLAIN_URL = re.compile(r"https?://[a-z0-9.-]+(/[\w~-][\w.~-]*)+", re.ASCII)  # has no other spelling
+_PORTS = {"http": ":80", "https": ":443"}
 _DONE = {True: "It was kept.", False: "It was skipped."}
 
 
@@ -40,16 +44,21 @@ class StoredNames:
         """Return the stored name of an image, or None.
 
         The name may be relative to the project or absolute, contain a link, or differ in its Unicode form or, where
-        the file system ignores it, in case.
+        the file system ignores it, in case. The URL of a web server may be percent-encoded or not.
         """
         if image in self._names:
             return image
         if not self._names or is_remote(image):
-            return None
+            return self._by_url.get(_spelled(image)) if self._names and is_web(image) else None
         path = self.path(image)
         places = [path, os.path.realpath(path)] if os.path.islink(path) else [path]
         alike = (name for place in places for name in self._by_place.get(self._place(place).casefold(), ()))
         return next((name for name in alike if self._is_same(path, self.path(name))), None)
+
+    @cached_property
+    def _by_url(self) -> dict[str, str]:
+        web = [name for name in self._names if is_remote(name) and is_web(name)]
+        return {_spelled(name): name for name in reversed(web)}
 
     @cached_property
     def _by_place(self) -> dict[str, list[str]]:
@@ -74,6 +83,19 @@ class StoredNames:
             return os.path.samefile(path, other)
         except OSError:  # at least one of the files is missing
             return self._place(path) == self._place(other)
+
+
+def _spelled(url: str) -> str:
+    """Return a URL in the spelling that its others share, or unchanged if it is invalid."""
+    if _PLAIN_URL.fullmatch(url):
+        return url
+    try:
+        parts = urlsplit(url)
+        path = "/".join(quote(unquote(part), safe="") for part in parts.path.split("/") if part != ".")
+    except ValueError:
+        return url
+    host = parts.netloc.lower().removesuffix(_PORTS.get(parts.scheme, " "))
+    return parts._replace(netloc=host, path=path, fragment="").geturl()
 
 
 class _Known(NamedTuple):
@@ -173,7 +195,8 @@ class Identification:
             return name, "unreadable", False, self._issue(facts.code, facts.reason, image)
         if name is not None:
             before = self._stored[name].sha256
-            if facts is None or facts.sha256 == before or before is None:
+            respelled = is_remote(image) and image != name  # the URL is part of what a server reports for its file
+            if facts is None or facts.sha256 == before or before is None or (respelled and is_identity(facts.sha256)):
                 return name, "known", False, None
             return name, "changed", False, self._issue("IMAGE_CHANGED", "", name)
         if facts is None or facts.sha256 is None:

@@ -38,6 +38,9 @@ OnDuplicate: TypeAlias = Literal["skip", "keep"]
 OnKnown: TypeAlias = Literal["fill", "replace", "skip"]
 Lacking: TypeAlias = Literal["image-level labels", "boxes and polygons"]
 
+_ANNOTATIONS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".manifest", ".xml", ".yaml", ".yml"})
+_ARCHIVES = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
+
 
 @dataclass(frozen=True)
 class ImportOptions:
@@ -252,6 +255,11 @@ class _Finder:
             raise InputError(
                 f"{name!r} does not exist{where}. Pass a folder, a zip file, an image, a pattern, or a list of them."
             )
+        suffix = "" if path is None else path.suffix.lower()
+        if suffix in _ANNOTATIONS:
+            raise InputError(f"{name!r} is not an image. Pass cl.read_dataset({name!r}) to project.import_dataset.")
+        if suffix in _ARCHIVES:
+            raise InputError(f"{name!r} is an archive that is not read. Unpack it, and pass the folder.")
         contents = self.from_list([location])
         if location.is_pattern:
             contents.description |= {"name": name, "pattern": name if path is None else os.path.abspath(path)}
@@ -467,6 +475,9 @@ def _check_frame(frame: pd.DataFrame, split: str) -> None:
         raise InputError(
             f"The DataFrame needs a column 'image', and columns with different names, but has {list(frame.columns)}."
         )
+    if (empty := frame["image"].isna()).any():
+        row = frame.index[empty][0]
+        raise InputError(f"Column 'image' of the DataFrame is empty in row {row}. Each row needs a path or URL.")
     sides = frame.get("split", pd.Series(dtype=t.TEXT))
     others = sides[sides.notna() & (sides.map(t.split_named) != split)]
     if len(others):

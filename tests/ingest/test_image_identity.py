@@ -47,6 +47,22 @@ def test_every_spelling_finds_the_stored_name(folder: Path, stored: str, spellin
     assert names.find(spelling.replace("b.jpg", "c.jpg").replace("link.jpg", "none.jpg")) is None
 
 
+@pytest.mark.parametrize(
+    ("spelling", "same"),
+    [
+        ("http://h/p/a%20b%27ü.jpg", True), ("HTTP://H:80/p/./a b'%c3%bc.jpg#x", True),
+        ("http://h/p/a%2520b'ü.jpg", False), ("https://h/p/a b'ü.jpg", False),
+        ("http://h/p/a b'ü.jpg?x=1", False), ("http://h/p%2Fa b'ü.jpg", False),
+        ("http://[", False),
+    ],
+)  # fmt: skip
+def test_a_url_is_found_percent_encoded_or_not(spelling: str, same: bool) -> None:
+    stored = "http://h/p/a b'ü.jpg"
+    assert StoredNames(["s3://h/p/x.jpg", "http://h/p/plain.jpg", stored], Path("/")).find(spelling) == (
+        stored if same else None
+    )
+
+
 def test_unicode_forms_are_one_name_unless_both_files_exist(folder: Path) -> None:
     names = StoredNames([COMPOSED], folder)
     assert names.find(DECOMPOSED) == COMPOSED

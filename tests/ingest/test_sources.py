@@ -50,6 +50,21 @@ def test_a_folder_is_imported_with_labels_sizes_and_hashes(project: cl.Project, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "projects"]
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("x.csv", r"pass cl\.read_dataset\('.*x\.csv'\) to project\.import_dataset"), ("x.TAR", "Unpack it")],
+)
+def test_a_file_of_another_kind_says_what_to_do(add: Add, tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / name).write_text("image,label\na.jpg,cat\n")
+    with pytest.raises(InputError, match=f"(?i){name}.*{says}"):
+        add(tmp_path / name)
+
+
+def test_a_table_with_an_empty_image_names_the_row(add: Add) -> None:
+    with pytest.raises(InputError, match="'image' of the DataFrame is empty in row 7"):
+        add(pd.DataFrame({"image": ["a.jpg", None]}, index=[6, 7]))
+
+
 def test_label_option_labels_all_images(project: cl.Project, add: Add, tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", {"x": 1, "y": 1})
     add(tmp_path / "photos", label=" apple ")

@@ -258,6 +258,17 @@ def test_a_folder_of_a_web_server_is_imported_and_rescanned(project: cl.Project,
         add(f"{web.url}/forbidden/")
 
 
+def test_a_listed_image_is_known_by_a_url_with_spaces(project: cl.Project, add: Add, web: Web) -> None:
+    (web.root / "photos").mkdir()
+    (web.root / "photos" / "a b.jpg").write_bytes(jpeg(1))
+    add(f"{web.url}/photos/")
+    report = add(pd.DataFrame({"image": [f"{web.url}/photos/a b.jpg"], "label": ["apple"]}))
+    assert (report.added, len(report.issues)) == (0, 0)
+    report = add([f"{web.url}/photos/a b.jpg"])
+    assert (report.known, len(report.issues)) == (1, 0)
+    assert project.train_set.labels_of_images() == [["apple"]]
+
+
 def test_a_zip_is_fetched_and_unpacked(project: cl.Project, add: Add, web: Web) -> None:
     make_zip(web.root / "photos.zip", {"apple/1.jpg": jpeg(1), "pear/2.jpg": jpeg(2)})
     assert add(f"{web.url}/photos.zip?version=3", labels_from="folders").added == 2

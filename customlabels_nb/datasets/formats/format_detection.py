@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import CODES, Issue
-from customlabels_nb.core.limits import DICOM_SUFFIXES, JPEG_SUFFIXES
+from customlabels_nb.core.limits import DICOM_SUFFIXES, IMAGE_SUFFIXES, JPEG_SUFFIXES
 from customlabels_nb.core.tables import SPLIT_NAMES
 from customlabels_nb.datasets.formats import (
     coco,
@@ -88,6 +88,7 @@ _SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_NAMES)})(?![a-z])")
 _OTHER_FILES = {
     ".zip": "it is a zip file, which has to be unpacked first",
     ".gz": "it is compressed with gzip. Unpack it first",
+    **dict.fromkeys((".7z", ".rar", ".tar", ".tgz"), "it is an archive. Unpack it first"),
     ".xlsx": "it is a spreadsheet. Save it as CSV, or pass pd.read_excel(path) to project.add_images",
     ".parquet": "it is a Parquet file. Pass pd.read_parquet(path) to project.add_images",
 }
@@ -326,6 +327,8 @@ def _has_masks(folder: str) -> bool:
 def _why_unread(path: Path) -> str:
     """Return the reason why no format recognises a file, as a clause without a full stop."""
     ending = path.suffix.lower()
+    if ending in IMAGE_SUFFIXES:
+        return "it is an image. Pass it to project.add_images"
     if ending in _OTHER_FILES:
         return _OTHER_FILES[ending]
     if tool := other_tool(path):
@@ -338,7 +341,7 @@ def _why_unread(path: Path) -> str:
         data = path.read_bytes()
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "it is UTF-16 text. Save it as UTF-8, or pass format='csv' and encoding='utf-16' for a CSV file"
-        if b"\0" in data:
+        if b"\0" in data and ending in _TEXTS:
             return f"it is not text: byte {data.index(0):,} is NUL. Save it as text again"
         text = data.decode("utf-8-sig")
         if ending == ".json":

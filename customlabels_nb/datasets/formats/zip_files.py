@@ -128,7 +128,7 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
     if stat.S_ISLNK(member.external_attr >> 16):
         return "It is a link."
     if member.flag_bits & 0x1:
-        return "It is encrypted."
+        return "It is encrypted. Unpack it with its password, and pass the folder."
     return None
 
 

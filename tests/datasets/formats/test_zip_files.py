@@ -116,7 +116,9 @@ def test_encrypted_members_are_refused(tmp_path: Path, archive: Callable[..., Pa
     path = archive([("secret.jpg", b"1"), ("a.jpg", b"2")])
     path.write_bytes(patched(path.read_bytes(), b"secret.jpg", 8, b"\x01\x00"))
     root, issues = unpack_zip(path, tmp_path / "target")
-    assert [(issue.where, issue.message) for issue in issues] == [("secret.jpg", "It is encrypted.")]
+    assert [(issue.where, issue.message) for issue in issues] == [
+        ("secret.jpg", "It is encrypted. Unpack it with its password, and pass the folder.")
+    ]
     assert list(tree(root)) == ["a.jpg"]
 
 
