@@ -463,7 +463,8 @@ def _cast(column: pd.Series, name: str, dtype: str) -> pd.Series:
             return column.astype("object").where(column.notna(), None)
         return column.astype(dtype)  # type: ignore[call-overload,no-any-return,unused-ignore]
     except (TypeError, ValueError, OverflowError) as error:
-        raise TableError(f"The column {name!r} cannot be converted to {dtype}: {error}") from error
+        why = str(error).partition(". You might want")[0]  # pandas names arguments of its own
+        raise TableError(f"The column {name!r} cannot be converted to {dtype}: {why}") from error
 
 
 def _booleans(column: pd.Series, name: str) -> pd.Series:
@@ -537,7 +538,10 @@ def _check_boxes(frame: pd.DataFrame) -> None:
     partial = present.any(axis=1) & ~present.all(axis=1)
     if partial.any():
         image = frame.loc[partial, "image"].iloc[0]
-        raise TableError(f"A box of image {str(image)!r} lacks a value for left, top, width or height.")
+        lacking = [side for side, known in zip(BOX_COLUMNS, present[partial][0], strict=True) if not known]
+        raise TableError(
+            f"A box of image {str(image)!r} lacks a value in {', '.join(lacking)}. Add it or rename columns."
+        )
     bad = np.isinf(boxes).any(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
     if bad.any():
         raise TableError(

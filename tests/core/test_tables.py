@@ -239,7 +239,8 @@ BOX = {"left": [0], "top": [0], "width": [1], "height": [1]}
     [
         ({"label": None}, ["'label'"]),
         ({"image": [None]}, ["'image'", "empty"]),
-        ({**BOX, "left": [None]}, ["'a.jpg'", "lacks"]),
+        ({**BOX, "left": [None]}, ["'a.jpg'", "lacks a value in left."]),
+        ({"left": [0], "top": [0], "right": [1]}, ["lacks a value in width, height."]),
         ({**BOX, "width": [-1]}, ["'a.jpg'", "negative"]),
         ({**BOX, "top": [float("inf")]}, ["'a.jpg'", "not finite"]),
         ({**BOX, "top": ["high"]}, ["'top'"]),
@@ -248,7 +249,7 @@ BOX = {"left": [0], "top": [0], "width": [1], "height": [1]}
         ({"confidence": [1.01]}, ["1.01", "'a.jpg'"]),
         ({"confidence": [-0.5]}, ["-0.5"]),
         ({"confidence": ["sure"]}, ["'confidence'"]),
-        ({"created": ["yesterday"]}, ["'created'"]),
+        ({"created": ["yesterday"]}, ["'created'", "yesterday is not ISO8601 format"]),
         ({"crowd": ["maybe"]}, ["'crowd'", "'maybe'"]),
         ({"bounding_box": [[1, 2, 3, 4]]}, ["'bounding_box'", "'bbox_xyxy'"]),
         ({"bbox": [[1, 2, 3]]}, ["'bbox'", "'a.jpg'", "[1, 2, 3]"]),
@@ -260,6 +261,7 @@ def test_impossible_annotations_are_refused_by_name(columns: dict[str, list[obje
     frame = pd.DataFrame({name: values for name, values in given.items() if values is not None})
     with pytest.raises(TableError) as caught:
         t.normalise_annotations(frame)
+    assert "You might want" not in str(caught.value), "this is about arguments of pandas"
     assert all(word in str(caught.value) for word in words)
 
 

@@ -125,7 +125,7 @@ def detect(path: Path) -> tuple[Format, dict[Path, str | None]]:
         raise empty(path)
     raise ManifestError(
         f"{str(path)!r}: {CODES[UNUSABLE]} ({_why_unread(path)}) It matches none of {', '.join(FORMATS)}. Specify the "
-        "format with `format`.",
+        "format with `format`, or pass a table with the columns image and label to project.add_images.",
         UNUSABLE,
     )
 

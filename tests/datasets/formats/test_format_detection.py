@@ -68,6 +68,7 @@ def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> Non
         ("x.txt", "Größe", "it is not UTF-8 text: byte 2 is 0xf6"),
         ("x.csv", "\xff\xfei\0", "it is UTF-16 text. Save it as UTF-8, or pass format='csv' and encoding='utf-16'"),
         ("x.jpg", "\xff\xd8\0", "it is an image. Pass it to project.add_images"),
+        ("x.json", '{"a": 1}', "or pass a table with the columns image and label to project.add_images"),
         ("x.7z", "7z", "it is an archive. Unpack it first"),
         ("x.csv", "image,label\na.jpg,c\0\n", "it is not text: byte 19 is NUL"),
         ("x.csv", "cat,a.jpg\ndog,b.jpg\n", "it has no columns image and label: 'cat,a.jpg'"),
