@@ -272,6 +272,8 @@ def _count_listed(path: Path, names: set[str], stems: set[str]) -> int:
     text = head.decode("utf-8", "replace")
     words = set(_WORDS.findall(text))
     found = {PurePosixPath(name).stem for name in words & names} | {stem for stem in words & stems if len(stem) > 3}
+    if path.suffix.lower() in (".csv", ".tsv"):  # numbers of images, which elsewhere may be any numbers
+        found |= stems.intersection(re.findall(r"^[\"']?([^,;\t\"']+)", text, re.MULTILINE))
     lines = sum(1 for line in text.split("\n") if line.strip())
     is_list = path.suffix.lower() in (".json", ".xml", ".yaml", ".yml") or len(found) * 4 >= lines
     return len(found) if is_list and len(found) >= min(2, len(stems)) else 0

@@ -29,6 +29,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, islice
@@ -277,8 +278,8 @@ class _Layout:
     """Layout of a dataset, as given in its description file.
 
     ``names`` maps class numbers to labels. ``sources`` lists pairs of a split and an image folder or list file (a path
-    relative to ``base``). ``keypoints`` is the number of keypoint values that follow each box. ``index`` is that of an
-    export.
+    relative to ``base``). Where the split is "", the folders of the images may state it. ``keypoints`` is the number of
+    keypoint values that follow each box. ``index`` is that of an export.
     """
 
     base: Path
@@ -491,7 +492,7 @@ def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
                 yield split, source
     if not found:
         in_folders = any((base / name).is_dir() for name in (_IMAGES, _LABELS))
-        yield t.TRAIN, _IMAGES if in_folders else "."
+        yield "", _IMAGES if in_folders else "."
 
 
 def _lists_images(file: Path) -> bool:
@@ -595,13 +596,16 @@ def _in_folder(layout: _Layout, split: str, folder: Path, places: Places, collec
     collected.issues += files.issues
     for uri in files.images:
         name = relative_name(to_path(uri), layout.base)
-        try:
-            yield _Listed(name, places.find(name), split, to_uri(folder))
-        except InputError:  # a name with a backslash, for example, although the file exists
-            yield _Listed(name, uri, split, to_uri(folder))
+        with suppress(InputError):  # a name with a backslash, for example, although the file exists
+            uri = places.find(name)
+        yield _Listed(name, uri, split or _split_of(name), to_uri(folder))
     labels = layout.base / _swapped(relative_name(folder, layout.base))
     if not files.images and labels != folder:
         yield from _by_label_files(layout, split, labels, places, collected)
+
+
+def _split_of(name: str) -> str:
+    return t.split_of_folders(name.split("/")[:-1])
 
 
 def _in_list(layout: _Layout, split: str, list_file: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
@@ -626,13 +630,19 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     names = dict.fromkeys((line, line.replace("\\", "/")))  # of Windows, unless a file has the name as it is
     places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((beside, "."))]
     inside = [path for path in places if path is not None]
-    if not inside:
+    if not inside and os.path.isfile(os.path.join(base, line)):
         return line
-    found = next((path for path in inside if os.path.isfile(os.path.join(base, path))), None)
-    if found is None:
-        below = _inside(base, ".", _as_in_darknet(line))
-        found = below if below is not None and os.path.isfile(base / below) else inside[0]
-    return found
+    below = [_inside(base, ".", name) for name in (_as_in_darknet(line), *_tails(line))]
+    there = (path for path in [*inside, *below] if path is not None and os.path.isfile(os.path.join(base, path)))
+    return next(there, inside[0] if inside else line)
+
+
+def _tails(line: str) -> list[str]:
+    """Return the ends of a path of another computer, the longest first. A relative one keeps its last folder."""
+    path = line.replace("\\", "/")
+    parts = path.strip("/").split("/")
+    fewest = 1 if path.startswith("/") or path[1:2] == ":" else 2
+    return ["/".join(parts[start:]) for start in range(1, len(parts) - fewest + 1)]
 
 
 def _as_in_darknet(name: str) -> str:
@@ -652,7 +662,7 @@ def _by_label_files(
                 where = [_IMAGES if part == _LABELS else part for part in labels]
                 stem = posixpath.join(*where, file.removesuffix(".txt"))
                 try:
-                    yield _with_some_ending(stem, split, to_uri(os.path.join(parent, file)), places)
+                    yield _with_some_ending(stem, split or _split_of(stem), to_uri(os.path.join(parent, file)), places)
                 except InputError as error:
                     collected.unreadable(str(error), source=to_uri(os.path.join(parent, file)))
 

@@ -52,6 +52,7 @@ REFUSED = {
     "YAML with an error": ("data.yaml: it cannot be read: it is not valid YAML in line 2", {**PAIR, "data.yaml": "names: [a\nval: b: c"}),
     "YAML without names": ("data.yaml: it has no names:", {"images/a.jpg": "", "data.yaml": "train: images\nnc: 2"}),
     "YOLO without labels": ("boxes of YOLO. Add their labels, one per line in the order of their numbers, as classes.txt", {"images/a.jpg": "", "labels/a.txt": LINE}),
+    "CSV of numbered images": ("train.csv: it names 2 images", {"train/1.jpg": "", "train/2.jpg": "", "train.csv": "image_id,label\n1,cat\n2,dog\n"}),
     "CSV of another layout": ("labels.csv: it has no columns image and label: 'x;y'", {**PAIR, "labels.csv": "x;y\n1;2\n"}),
     "not UTF-8": ("annotations.csv: it is not UTF-8", {**PAIR, "annotations.csv": "Bild,Größe\n"}),
     "half of a file": ("annotations.json: it is not valid JSON in line 1", {**PAIR, "annotations.json": '{"images": '}),

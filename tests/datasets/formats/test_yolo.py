@@ -173,6 +173,35 @@ def test_lists_of_images(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("/content/set/obj/a.jpg", "obj/a"), ("C:\\set\\obj\\a.jpg", "obj/a"), ("../set/obj/a.jpg", "obj/a"),
+        ("/content/images/x/a.jpg", "images/x/a"), ("/content/set/a.jpg", "a"),
+    ],
+)  # fmt: skip
+def test_lists_of_another_computer_keep_their_labels(tmp_path: Path, line: str, place: str) -> None:
+    put(tmp_path / "data.yaml", "names: [cat, dog]\ntrain: train.txt\n")
+    put(tmp_path / "train.txt", f"{line}\n")
+    put(tmp_path / f"{place}.jpg", jpeg(1, SIZE))
+    put(tmp_path / f"{place}.txt".replace("images", "labels"), LINE)
+    found = read(FORMAT, tmp_path)
+    assert (boxes(found), found.issues) == ([("a.jpg", *BOX)], [])
+
+
+def test_folders_state_the_split_beside_a_class_list(tmp_path: Path) -> None:
+    put(tmp_path / "classes.txt", "cat\ndog\n")
+    for number, name in enumerate(("train/a", "Val/b")):
+        put(tmp_path / f"{name}.jpg", jpeg(number, SIZE))
+        put(tmp_path / f"{name}.txt", LINE)
+    found = cl.read_dataset(tmp_path)
+    assert len(found.annotations) == 2
+    assert sorted(zip(map(Path, found.images["image"]), found.images["split"], strict=True)) == [
+        (tmp_path / "Val" / "b.jpg", "test"),
+        (tmp_path / "train" / "a.jpg", "train"),
+    ]
+
+
 def test_lists_from_windows(tmp_path: Path) -> None:
     base = dataset(tmp_path / "set", "names: [cat, dog]\ntrain: train.txt\nval: lists/val.txt\n")
     put(base / "train.txt", "images\\train\\a.jpg\n")
