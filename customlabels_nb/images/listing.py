@@ -175,7 +175,10 @@ def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_f
         message = f"All labels are {only!r}, the only folder. If the labels are the folders in it, pass that folder."
         files.issues.append(Issue("ONE_LABEL_FOLDER", message, top))
     for label in sorted(label for label in labels if label is not None and _states_split(label)):
-        if all(names[-1] != label for names, (own, _) in found.items() if own == label):
+        inner = {
+            "/".join(names[names.index(label) + 1 :][:1]).lower() for names, (own, _) in found.items() if own == label
+        }
+        if "" not in inner and not inner <= _IMAGE_FOLDERS:
             message = f"The label {label!r} is named after a split. If the labels are the folders in it, pass that one."
             files.issues.append(Issue("SPLIT_AS_LABEL", message, top))
     in_splits = [names for names, (_, split) in sorted(found.items()) if split is not None]
