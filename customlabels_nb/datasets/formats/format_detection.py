@@ -349,7 +349,8 @@ def _why_unread(path: Path) -> str:
         if ending == ".json":
             json.loads(text)
         if ending in (".csv", ".tsv"):
-            return f"it has no columns image and label: {shown(text[:200].splitlines()[0] if text.strip() else '')}"
+            first = text[:200].splitlines()[0] if text.strip() else ""
+            return f"it has no columns image and label: {shown(first)}. Rename its columns"
     except UnicodeDecodeError as error:
         return f"it is not UTF-8 text: byte {error.start:,} is {error.object[error.start]:#04x}. Save it as UTF-8"
     except json.JSONDecodeError as error:

@@ -2,7 +2,7 @@
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
 polygon), all relative to the image size, optionally followed by a confidence. The number of a tracked object (2 or
-more) after the confidence of a box, and keypoints, are counted and not imported. Lines with pixels instead of ratios
+more) after a box or its confidence, and keypoints, are counted and not imported. Lines with pixels instead of ratios
 are read and reported. The rings of a polygon with holes or several parts are joined by edges that are followed in both
 directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a missing file that the
 image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is
@@ -218,8 +218,9 @@ def _without_extras(numbers: list[float], keypoints: int) -> tuple[list[float], 
         # a confidence follows the box, or a number of a tracked object the points
         more = ["number after the keypoints of a box"] if len(numbers) > 4 + keypoints else []
         return numbers[:4], ["list of keypoints", *more]
-    if len(numbers) == 6 and numbers[5] > 1 and numbers[5].is_integer() and 0 <= numbers[4] <= 1:
-        return numbers[:5], ["number of a tracked object"]  # the numbers of a polygon are at most 1
+    with_number = len(numbers) == 5 or (len(numbers) == 6 and 0 <= numbers[4] <= 1)
+    if with_number and numbers[-1] > 1 and numbers[-1].is_integer():  # the numbers of polygons are at most 1
+        return numbers[:-1], ["number of a tracked object"]
     return numbers, []
 
 

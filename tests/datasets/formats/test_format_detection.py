@@ -72,7 +72,7 @@ def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> Non
         ("x.7z", "7z", "it is an archive. Unpack it first"),
         ("x.csv", "image,label\na.jpg,c\0\n", "it is not text: byte 19 is NUL"),
         ("x.csv", "cat,a.jpg\ndog,b.jpg\n", "it has no columns image and label: 'cat,a.jpg'"),
-        ("x.csv", "id,breed\n1,cat\n", "it has no columns image and label: 'id,breed'"),
+        ("x.csv", "id,breed\n1,cat\n", "it has no columns image and label: 'id,breed'. Rename its columns"),
         ("x.xlsx", "PK", "pass pd.read_excel(path) to project.add_images"),
         ("x.json", "[" * 100_000, "nested too deeply"),
     ],

@@ -104,6 +104,8 @@ def test_numbers_of_tracked_objects_are_not_taken_for_polygons(tmp_path: Path) -
     assert found.annotations["polygon"].tolist() == [None, [[0, 0], [24, 0], [24, 32]]]
     assert boxes(found)[0] == ("a.jpg", *BOX)
     assert [(issue.code, issue.where) for issue in found.issues] == [("NOT_IMPORTED", "number of a tracked object")]
+    without = read(FORMAT, dataset(tmp_path / "without", line=f"{LINE} 7\n{LINE} 1\n"))
+    assert boxes(without) == [("a.jpg", *BOX)]
 
 
 def test_keypoints_are_not_taken_for_polygons(tmp_path: Path) -> None:
