@@ -6,13 +6,13 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pandas as pd
 
@@ -243,10 +243,16 @@ class ImageFinder:
                     if candidate[:7].lower() == "file://" and new.startswith(("http://", "https://")):
                         rest = quote(rest)
                     moved = new + rest
-                    return moved if is_remote(moved) else to_uri(moved)
+                    if is_remote(moved):
+                        return moved
+                    others = [new + each for each in _spellings(rest) if each != rest and ".." not in each]
+                    if others and not os.path.isfile(moved):
+                        moved = next(filter(os.path.isfile, others), moved)
+                    return to_uri(moved)
         if self._by_name is not None:
-            parts = PurePosixPath(_composed(without_scheme(name)).replace("\\", "/")).parts
-            match = self._most_alike(self._by_name.get(parts[-1], []) if parts else [], parts)
+            spellings = (PurePosixPath(_composed(each).replace("\\", "/")) for each in _spellings(without_scheme(name)))
+            parts = next((path.parts for path in spellings if path.name in self._by_name), ())
+            match = self._most_alike(self._by_name[parts[-1]] if parts else [], parts)
             if match is not None:
                 first = self._named.setdefault(match, parts)
                 shorter = min(len(first), len(parts))
@@ -267,6 +273,17 @@ class ImageFinder:
                     groups.setdefault(_composed(to_path(file).parts[-length - 1]), []).append(file)
             candidates = self._by_parent[ending].get(parts[-length - 1], [])
         return candidates[0] if len(candidates) == 1 else None
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield the names that the file of a path or URL may have: as it is, and without percent-encoding and query."""
+    yield name
+    if "%" in name:
+        yield unquote(name)
+    if "?" in name or "#" in name:
+        path = re.split("[?#]", name, maxsplit=1)[0]
+        yield path
+        yield unquote(path)
 
 
 def _valid_url(name: str) -> str:
@@ -290,11 +307,13 @@ def _composed(name: str) -> str:
 
 
 def _existing(base: Path, name: PurePosixPath) -> PurePosixPath:
-    """Return a relative name in the Unicode form in which there is a file, or unchanged if there is none."""
-    if str(name).isascii() or os.path.exists(base / name):
+    """Return a relative name in the spelling of a file (Unicode form, percent-encoding), or as it is without one."""
+    text = str(name)
+    if (text.isascii() and "%" not in text) or os.path.exists(base / name):
         return name
-    forms = (PurePosixPath(unicodedata.normalize(form, str(name))) for form in ("NFC", "NFD"))
-    return next((form for form in forms if os.path.exists(base / form)), name)
+    forms = [PurePosixPath(unicodedata.normalize(form, each)) for each in _spellings(text) for form in ("NFC", "NFD")]
+    inside = (form for form in forms if not _may_leave_folder(str(form), form))
+    return next((form for form in inside if os.path.exists(base / form)), name)
 
 
 def _without_schemes(old: object, new: object) -> tuple[str, str]:

@@ -592,6 +592,27 @@ def test_two_images_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:
     assert found.issues.loc[found.issues["code"] == "IMAGE_NOT_LISTED", "where"].tolist() == [f"cam2/{name}"]
 
 
+@pytest.mark.parametrize("name", ["a%20%C3%BC.jpg", "a ü.jpg?token=1%2F2", "a%20ü.jpg#x"])
+@pytest.mark.parametrize("start", ["https://host/d/", "file:///d/", ""])
+def test_images_are_found_by_percent_encoded_names_and_urls(tmp_path: Path, name: str, start: str) -> None:
+    photo = tmp_path / "photos" / "a ü.jpg"
+    photo.parent.mkdir()
+    photo.write_bytes(jpeg(1, (48, 32)))
+    (tmp_path / "x.csv").write_text(f"image,label\n{start}{name},cat\n", "utf-8")
+    searched = cl.read_dataset(tmp_path / "x.csv", images=photo.parent)
+    assert (searched.images["image"].tolist(), len(searched.issues)) == ([str(photo)], 0)
+    if start:
+        moved = cl.read_dataset(tmp_path / "x.csv", relocate={start: f"{photo.parent}/"})
+        assert moved.images["image"].tolist() == [str(photo)]
+    if not start and "?" not in name and "#" not in name:
+        assert cl.read_dataset((tmp_path / "x.csv").rename(photo.with_name("x.csv"))).issues.empty
+        photo.with_name("x.csv").rename(tmp_path / "x.csv")
+    literal = photo.with_name(name)
+    if literal.suffix == ".jpg" and not start:
+        literal.write_bytes(jpeg(2, (48, 32)))
+        assert cl.read_dataset(tmp_path / "x.csv", images=photo.parent).images["image"].tolist() == [str(literal)]
+
+
 @pytest.mark.parametrize(("stored", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
 @pytest.mark.parametrize("searched", [False, True])
 def test_images_are_found_in_another_unicode_form(tmp_path: Path, stored: str, named: str, searched: bool) -> None:
