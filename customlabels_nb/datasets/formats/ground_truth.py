@@ -108,7 +108,7 @@ def _recognise(path: Path) -> bool:
             for raw in itertools.islice(file, 100):
                 line = raw.removeprefix(b"\xef\xbb\xbf").strip()
                 if line:
-                    value = json.loads(line)
+                    value = json.loads(line.decode())  # bytes may also be UTF-16, which is not read
                     return isinstance(value, dict) and SOURCE in value
     except (OSError, ValueError, RecursionError):
         return False

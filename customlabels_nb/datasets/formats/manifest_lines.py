@@ -21,6 +21,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     BOXES,
     IMAGE_LEVEL,
     METADATA,
+    MULTI_LABEL,
     PREDICTION,
     SOURCE,
     ImageVerdict,
@@ -226,7 +227,9 @@ def _judge(line: ParsedLine, attributes: list[_Attribute], limits: Limits, image
 def _attribute_errors(evidence: _Evidence) -> Iterator[LineFinding]:
     for a in evidence.attributes:
         if a.kind is None:
-            yield finding("ERROR_UNSUPPORTED_USE_CASE_TYPE", a.key + METADATA, place=(a.key + METADATA,))
+            what = "it must be a list of class numbers, each with a name in class-map"
+            detail = what if a.facts.get("type") == MULTI_LABEL else ""
+            yield finding("ERROR_UNSUPPORTED_USE_CASE_TYPE", a.key + METADATA, place=(a.key + METADATA,), detail=detail)
     for a in evidence.attributes:
         yield from a.check_labels()
     if evidence.attributes and not any(a.kind for a in evidence.attributes):

@@ -70,6 +70,7 @@ def test_photos_beside_annotations_are_added(tmp_path: Path, layout: str) -> Non
         ("x.jpg", "\xff\xd8\0", "it is an image. Pass it to project.add_images"),
         ("x.json", '{"a": 1}', "or pass a table with the columns image and label to project.add_images"),
         ("x.7z", "7z", "it is an archive. Unpack it first"),
+        ("x.manifest", "\xff\xfe" + "".join(f"{letter}\0" for letter in '{"source-ref": "a"}'), "it is UTF-16 text"),
         ("x.csv", "image,label\na.jpg,c\0\n", "it is not text: byte 19 is NUL"),
         ("x.csv", "cat,a.jpg\ndog,b.jpg\n", "it has no columns image and label: 'cat,a.jpg'"),
         ("x.csv", "id,breed\n1,cat\n", "it has no columns image and label: 'id,breed'. Rename its columns"),

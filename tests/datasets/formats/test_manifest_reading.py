@@ -204,6 +204,7 @@ def test_a_multi_label_line_that_is_not_understood_is_reported(change: dict[str,
     parsed = parse_line(json.dumps(changed(MULTI, **change)).encode(), LOCAL)
     assert (parsed.state, parsed.findings[0].place) == ("invalid", ("fruit-metadata",))
     assert parsed.findings[0].code == "ERROR_UNSUPPORTED_USE_CASE_TYPE"
+    assert parsed.findings[0].detail.endswith("each with a name in class-map")
 
 
 def test_predictions_in_a_manifest_are_no_labels(tmp_path: Path) -> None:
