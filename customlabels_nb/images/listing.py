@@ -6,7 +6,7 @@ import glob
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -174,13 +174,7 @@ def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_f
         _, only = labels
         message = f"All labels are {only!r}, the only folder. If the labels are the folders in it, pass that folder."
         files.issues.append(Issue("ONE_LABEL_FOLDER", message, top))
-    for label in sorted(label for label in labels if label is not None and _states_split(label)):
-        inner = {
-            "/".join(names[names.index(label) + 1 :][:1]).lower() for names, (own, _) in found.items() if own == label
-        }
-        if "" not in inner and not inner <= _IMAGE_FOLDERS:
-            message = f"The label {label!r} is named after a split. If the labels are the folders in it, pass that one."
-            files.issues.append(Issue("SPLIT_AS_LABEL", message, top))
+    files.issues += [Issue("SPLIT_AS_LABEL", message, top) for message in _splits_as_labels(found)]
     in_splits = [names for names, (_, split) in sorted(found.items()) if split is not None]
     files.split_folders = list(dict.fromkeys(next(filter(_names_a_split, names)) for names in in_splits))
     placed = [found.get(names, (None, None)) for names in folders]
@@ -188,12 +182,19 @@ def _add_labels(files: FoundFiles, folders: Sequence[_Names], top: str, labels_f
     files.splits = [split for _, split in placed]
 
 
+def _splits_as_labels(found: Mapping[_Names, tuple[str | None, str | None]]) -> Iterator[str]:
+    """Yield a message for each label that is named after a split, if its images are in folders that may be labels."""
+    inner: dict[str, set[str]] = {}
+    for names, (label, _) in sorted(found.items()):
+        if label is not None and any(map(_names_a_split, re.split(r"[\W\d_]+", label))):
+            inner.setdefault(label, set()).add("/".join(names[names.index(label) + 1 :][:1]).lower())
+    for label, below in inner.items():
+        if "" not in below and not below <= _IMAGE_FOLDERS:
+            yield f"The label {label!r} is named after a split. If the labels are the folders in it, pass that one."
+
+
 def _names_a_split(folder: str) -> bool:
     return folder.lower() in t.SPLIT_NAMES
-
-
-def _states_split(folder: str) -> bool:
-    return any(map(_names_a_split, re.split(r"[\W\d_]+", folder)))
 
 
 def is_hidden(name: str) -> bool:

@@ -240,25 +240,19 @@ class ImageFinder:
             for old, new in self._relocate:
                 if path.startswith(old):
                     rest = path[len(old) :].replace("\\", "/") if "\\" in old else path[len(old) :]
-                    if candidate[:7].lower() == "file://" and new.startswith(("http://", "https://")):
-                        rest = quote(rest)
-                    moved = new + rest
-                    if is_remote(moved):
-                        return moved
-                    others = [new + each for each in _spellings(rest) if each != rest and ".." not in each]
-                    if others and not os.path.isfile(moved):
-                        moved = next(filter(os.path.isfile, others), moved)
-                    return to_uri(moved)
-        if self._by_name is not None:
-            spellings = (PurePosixPath(_composed(each).replace("\\", "/")) for each in _spellings(without_scheme(name)))
-            parts = next((path.parts for path in spellings if path.name in self._by_name), ())
-            match = self._most_alike(self._by_name[parts[-1]] if parts else [], parts)
-            if match is not None:
-                first = self._named.setdefault(match, parts)
-                shorter = min(len(first), len(parts))
-                if first[-shorter:] == parts[-shorter:]:  # otherwise another image whose file has the same name
-                    return match
-            self.missing.append(name)
+                    return _moved(candidate, new, rest)
+        return None if self._by_name is None else self._found(name, self._by_name)
+
+    def _found(self, name: str, by_name: Mapping[str, list[str]]) -> str | None:
+        spellings = (PurePosixPath(_composed(each).replace("\\", "/")) for each in _spellings(without_scheme(name)))
+        parts = next((path.parts for path in spellings if path.name in by_name), ())
+        match = self._most_alike(by_name[parts[-1]] if parts else [], parts)
+        if match is not None:
+            first = self._named.setdefault(match, parts)
+            shorter = min(len(first), len(parts))
+            if first[-shorter:] == parts[-shorter:]:  # otherwise another image whose file has the same name
+                return match
+        self.missing.append(name)
         return None
 
     def _most_alike(self, candidates: list[str], parts: tuple[str, ...]) -> str | None:
@@ -273,6 +267,18 @@ class ImageFinder:
                     groups.setdefault(_composed(to_path(file).parts[-length - 1]), []).append(file)
             candidates = self._by_parent[ending].get(parts[-length - 1], [])
         return candidates[0] if len(candidates) == 1 else None
+
+
+def _moved(name: str, new: str, rest: str) -> str:
+    """Return the place of an image after its prefix was replaced with ``new``, in the spelling of a file if local."""
+    if name[:7].lower() == "file://" and new.startswith(("http://", "https://")):
+        rest = quote(rest)
+    if is_remote(new + rest):
+        return new + rest
+    others = [new + each for each in _spellings(rest) if each != rest and ".." not in each]
+    if others and not os.path.isfile(new + rest):
+        return to_uri(next(filter(os.path.isfile, others), new + rest))
+    return to_uri(new + rest)
 
 
 def _spellings(name: str) -> Iterator[str]:

@@ -86,6 +86,7 @@ _HEAD_BYTES, _LARGEST = 2**16, 2**26
 _SHOWN = 3
 _SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_NAMES)})(?![a-z])")
 _OTHER_FILES = {
+    **dict.fromkeys(IMAGE_SUFFIXES, "it is an image. Pass it to project.add_images"),
     ".zip": "it is a zip file, which has to be unpacked first",
     ".gz": "it is compressed with gzip. Unpack it first",
     **dict.fromkeys((".7z", ".rar", ".tar", ".tgz"), "it is an archive. Unpack it first"),
@@ -208,21 +209,22 @@ def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
     """
     name = PurePosixPath(file).name.lower()
     path = None if is_remote(file) else to_path(file)
-    is_file = path is not None and path.is_file()
-    if _NOTES.fullmatch(name) and not (is_file and name.endswith(".json")):
-        return None
-    if path is None or not is_file:
+    notes = _NOTES.fullmatch(name) is not None
+    if path is None or not path.is_file():
         where = "a remote folder" if path is None else "a zip file"
-        return Clue(file, f"other files of {where} are not read.") if _ANNOTATION_NAME.fullmatch(name) else None
-    if _names_folders(path):
+        named = not notes and _ANNOTATION_NAME.fullmatch(name)
+        return Clue(file, f"other files of {where} are not read.") if named else None
+    if (notes and not name.endswith(".json")) or _names_folders(path):
         return None
-    for format_ in FORMATS.values():
-        if format_ not in FOLDERS and format_.recognise(path) and not (format_ is csv_labels.FORMAT and _is_list(path)):
-            return Clue(file, f"it is a {format_.name!r} file, which is read by itself.", format_)
-    if _NOTES.fullmatch(name):
-        return None
-    why = _why_not_read(path, names, stems)
+    if format_ := _format_of(path):
+        return Clue(file, f"it is a {format_.name!r} file, which is read by itself.", format_)
+    why = "" if notes else _why_not_read(path, names, stems)
     return Clue(file, why) if why else None
+
+
+def _format_of(path: Path) -> Format | None:
+    formats = (format_ for format_ in FORMATS.values() if format_ not in FOLDERS and format_.recognise(path))
+    return next((format_ for format_ in formats if format_ is not csv_labels.FORMAT or not _is_list(path)), None)
 
 
 def _why_not_read(path: Path, names: set[str], stems: set[str]) -> str:
@@ -329,8 +331,6 @@ def _has_masks(folder: str) -> bool:
 def _why_unread(path: Path) -> str:
     """Return the reason why no format recognises a file, as a clause without a full stop."""
     ending = path.suffix.lower()
-    if ending in IMAGE_SUFFIXES:
-        return "it is an image. Pass it to project.add_images"
     if ending in _OTHER_FILES:
         return _OTHER_FILES[ending]
     if tool := other_tool(path):
@@ -349,7 +349,7 @@ def _why_unread(path: Path) -> str:
         if ending == ".json":
             json.loads(text)
         if ending in (".csv", ".tsv"):
-            first = text[:200].splitlines()[0] if text.strip() else ""
+            first = text[:200].strip().partition("\n")[0].strip()
             return f"it has no columns image and label: {shown(first)}. Rename its columns"
     except UnicodeDecodeError as error:
         return f"it is not UTF-8 text: byte {error.start:,} is {error.object[error.start]:#04x}. Save it as UTF-8"

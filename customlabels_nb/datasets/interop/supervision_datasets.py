@@ -102,13 +102,7 @@ def from_supervision(dataset: Any) -> Contents:
     frames = []
     unread = set[str]()  # these images are not empty
     for path, detections in dataset.annotations.items():
-        message, classless = "", detections.class_id is None
-        if classless and len(detections):
-            message = f"{counted(len(detections), 'detection has', 'detections have')} no class."
-        elif not classless and not np.isin(detections.class_id, np.arange(len(classes))).all():
-            known = counted(len(classes), "class", "classes")
-            message = f"It has the class numbers {detections.class_id.tolist()}, but there are {known}, from number 0."
-        if message:
+        if message := _why_unread(detections, classes):
             unread.add(uris[path])
             issues.append(Issue("ENTRY_UNREADABLE", message, where=uris[path]))
             continue
@@ -126,6 +120,16 @@ def from_supervision(dataset: Any) -> Contents:
     status = {uri: "unlabelled" if uri in unread else "labelled" for uri in uris.values()}
     images = t.normalise_images(pd.DataFrame({"image": list(status), "status": list(status.values())}))
     return Contents(images, annotations, classes, issues)
+
+
+def _why_unread(detections: Any, classes: list[str]) -> str:
+    """Return why the classes of detections are unknown, or nothing."""
+    if detections.class_id is None:
+        return f"{counted(len(detections), 'detection has', 'detections have')} no class." if len(detections) else ""
+    if np.isin(detections.class_id, np.arange(len(classes))).all():
+        return ""
+    known = counted(len(classes), "class", "classes")
+    return f"It has the class numbers {detections.class_id.tolist()}, but there are {known}, from number 0."
 
 
 def _rows(sv: Any, detections: Any, uri: str, classes: list[str]) -> pd.DataFrame:
