@@ -70,7 +70,8 @@ _DATA = frozenset({
 # files for each image, of one type
 _PAIRED = frozenset({".txt", ".xml", ".csv", ".tsv", ".gt", ".pts", ".ann", ".bbox", ".lab", ".mat", ".npy", ".npz"})
 _ANNOTATION_NAME = re.compile(
-    r"(data|dataset)\.ya?ml|labels?\.(csv|tsv|txt|json|xml)|_?annotations?(\..+)?\.(csv|tsv|txt|json|jsonl|xml)"
+    r"(data|dataset)\.ya?ml|labels?\.(csv|tsv|txt|json|xml|xlsx?|zip)(\.gz)?"
+    r"|_?annotations?(\..+)?\.(csv|tsv|txt|json|jsonl|xml|xlsx?|zip)(\.gz)?"
     r"|instances_.*\.json|.*\.manifest|_classes\.csv|metadata\.(jsonl|csv)|gt(_.*)?\.(txt|csv|json)|.*_gt\.(txt|csv|json)"
 )
 # notes of people, and what this package writes for people
@@ -90,7 +91,9 @@ _OTHER_FILES = {
     ".zip": "it is a zip file, which has to be unpacked first",
     ".gz": "it is compressed with gzip. Unpack it first",
     **dict.fromkeys((".7z", ".rar", ".tar", ".tgz"), "it is an archive. Unpack it first"),
-    ".xlsx": "it is a spreadsheet. Save it as CSV, or pass pd.read_excel(path) to project.add_images",
+    **dict.fromkeys(
+        (".xlsx", ".xls"), "it is a spreadsheet. Save it as CSV, or pass pd.read_excel(path) to project.add_images"
+    ),
     ".parquet": "it is a Parquet file. Pass pd.read_parquet(path) to project.add_images",
 }
 _WORDS = re.compile(r"[^\s,;:|\"'<>(){}\[\]/\\=]+")
@@ -193,7 +196,8 @@ def _to_look_at(others: Sequence[str], top: str) -> Iterator[str]:
         path = PurePosixPath(file[below:])
         kind = str(path.parent), path.suffix.lower()
         alike[kind] += 1
-        if kind[1] in _TEXTS | _DATA and (alike[kind] <= _MOST_ALIKE or _ANNOTATION_NAME.fullmatch(path.name.lower())):
+        few = kind[1] in _TEXTS | _DATA and alike[kind] <= _MOST_ALIKE
+        if few or _ANNOTATION_NAME.fullmatch(path.name.lower()):
             chosen.append(file)
     yield from islice(chosen, _MOST_LOOKED_AT)
 
@@ -232,7 +236,8 @@ def _why_not_read(path: Path, names: set[str], stems: set[str]) -> str:
 
     1. A file of another tool, or of a type that only programs write.
     2. A file with a usual name of annotations, which cannot be read.
-    3. A JSON file that is named after a photo, as phones and Google Takeout write it: no annotations.
+    3. A JSON file that is named after a photo beside it, as phones and Google Takeout write it: no annotations.
+       In another folder: annotations.
     4. A file that lists images, in an unknown layout.
     """
     suffix = path.suffix.lower()
@@ -243,9 +248,15 @@ def _why_not_read(path: Path, names: set[str], stems: set[str]) -> str:
     if _ANNOTATION_NAME.fullmatch(path.name.lower()):
         return f"{_why_unread(path)}."
     if suffix == ".json" and (path.stem in stems or path.stem.partition(".supp")[0] in names):
-        return ""
+        return "" if _has_photo(path) else "it is named after an image, but its layout is unknown."
     listed = _count_listed(path, names, stems)
     return f"it names {counted(listed, 'image')}, but its layout is unknown." if listed else ""
+
+
+def _has_photo(path: Path) -> bool:
+    """Check whether the folder of a JSON file has another file that starts with its name."""
+    photo = path.stem.partition(".supp")[0]
+    return any(name.startswith(photo) and name != path.name for name in os.listdir(path.parent))
 
 
 def _names_folders(path: Path) -> bool:
