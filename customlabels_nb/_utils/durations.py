@@ -26,7 +26,8 @@ def read_seconds(duration: object) -> float | None:
     lower = duration.strip().lower()
     while end < len(lower):
         part = _PART.match(lower, end)
-        if part is None or part[2] not in _UNITS:
+        is_alone = part is not None and part.span() == (0, len(lower))
+        if part is None or part[2] not in _UNITS or not (part[2] or is_alone):  # 1h30 may mean minutes or seconds
             return None
         total += float(part[1]) * _UNITS[part[2]]
         end = part.end()

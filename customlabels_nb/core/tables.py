@@ -50,6 +50,7 @@ SPLIT_NAMES = {
 #: Other names of the columns ``image``, ``label`` and ``confidence`` in tables of other programs.
 IMAGE_NAMES = ("filename", "file_name", "file", "path", "image_path", "image_name")
 LABEL_NAMES = ("class", "class_name", "category", "category_name", "tag", "name")
+CROWD_NAMES = ("iscrowd", "is_crowd")
 CONFIDENCE_NAMES = ("score", "conf", "prob", "probability", "confidence_score")
 _LISTS = (list, tuple, set, frozenset, np.ndarray)
 _BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True), **dict.fromkeys(("false", "no", "0", "0.0"), False)}
@@ -308,12 +309,15 @@ def with_boxes(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_known_names(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose columns ``image``, ``label`` and ``confidence`` may have other names, with these names.
+    """Return a table whose columns ``image``, ``label``, ``confidence`` and ``crowd`` may have other names, with these names.
 
     Labels are taken from the first column of text, as other programs also have a column of class numbers.
     """
     other_names: dict[str, str] = {}
-    for name, others in (("image", IMAGE_NAMES), ("label", LABEL_NAMES), ("confidence", CONFIDENCE_NAMES)):
+    usual = (
+        ("image", IMAGE_NAMES), ("label", LABEL_NAMES), ("confidence", CONFIDENCE_NAMES), ("crowd", CROWD_NAMES),
+    )  # fmt: skip
+    for name, others in usual:
         found = [other for other in others if name not in frame.columns and other in frame.columns]
         if name == "label":
             found.sort(key=lambda other: pd.api.types.is_numeric_dtype(frame[other].dtype))
@@ -369,9 +373,11 @@ def normalise_labels(labels: Iterable[str] | pd.DataFrame) -> pd.DataFrame:
     """Create a labels table from names, or from a DataFrame with ``label`` and optionally ``color``."""
     if isinstance(labels, str | bytes):
         raise LabelError(f"labels={labels!r} is a single name. Pass a list of names.")
-    if not isinstance(labels, Iterable) or (isinstance(labels, pd.DataFrame) and "label" not in labels.columns):
-        raise LabelError(f"labels={labels!r} is neither a list of names nor a table with a column 'label'.")
+    if not isinstance(labels, Iterable):
+        raise LabelError(f"labels={labels!r} is not a list of names.")
     frame = labels if isinstance(labels, pd.DataFrame) else pd.DataFrame({"label": list(labels)})
+    if "label" not in frame.columns:
+        raise TableError(f"The labels table needs a column 'label'. Its columns are {list(frame.columns)}.")
     names = [check_label(name) for name in frame["label"]]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)

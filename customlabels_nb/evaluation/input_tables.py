@@ -24,6 +24,7 @@ from customlabels_nb.core.polygons import box_polygon
 from customlabels_nb.core.tables import (
     BOX_COLUMNS,
     TEXT,
+    as_boolean,
     as_text,
     check_label,
     labels_in_order,
@@ -77,7 +78,7 @@ def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.
     """Validate an input table and return the given columns, ``image`` and ``label`` as categoricals."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
-            f"{name} must be a DataFrame with columns {', '.join(columns)}, not {type(frame).__name__}. "
+            f"{name} must be a DataFrame with columns {', '.join(columns)}, not {_type_name(frame)}. "
             f"{_how_to_convert(frame, name)}"
         )
     for column in columns:
@@ -96,6 +97,11 @@ def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.
     return pd.DataFrame({"image": images, "label": labels, **rest}, copy=False)[list(columns)]
 
 
+def _type_name(value: object) -> str:
+    package = type(value).__module__.partition(".")[0]
+    return type(value).__name__ if package == "builtins" else f"{package}.{type(value).__name__}"
+
+
 def _how_to_convert(value: object, name: str) -> str:
     if isinstance(value, str | PathLike):
         return f"Read the file with cl.read_dataset({str(value)!r})."
@@ -103,6 +109,8 @@ def _how_to_convert(value: object, name: str) -> str:
         of_truth = "{'image': files, 'label': labels}"
         content = of_truth if name == "truth" else "probabilities, columns=classes).assign(image=files"
         return f"Convert the array with pd.DataFrame({content})."
+    if hasattr(value, "to_pandas"):  # Polars, PyArrow and Spark
+        return f"Pass {name}.to_pandas()."
     return "To read a file, use cl.read_dataset."
 
 
@@ -248,8 +256,9 @@ def _file_name(name: str) -> str:
 
 
 def _given_images(images: Iterable[str] | pd.DataFrame) -> pd.Series:
-    if isinstance(images, str | bytes):
-        raise InputError(f"images={images!r} is a single name. Pass a list, Series or DataFrame with a column 'image'.")
+    if isinstance(images, str | bytes) or not isinstance(images, Iterable):
+        what = "a single name" if isinstance(images, str | bytes) else "not a list of names"
+        raise InputError(f"images={images!r} is {what}. Pass a list, Series or DataFrame with a column 'image'.")
     if isinstance(images, pd.DataFrame):
         if "image" not in images.columns:
             raise TableError(f"images must have a column 'image'. Its columns are {list(images.columns)}.")
@@ -406,10 +415,15 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
     rows = table[boxed]
     crowd: BoolArray = np.zeros(len(table), dtype=bool)
     if name == "truth" and "crowd" in frame.columns:
-        try:
-            crowd = frame["crowd"].astype("boolean").to_numpy(dtype=bool, na_value=False)
-        except (TypeError, ValueError) as error:
-            raise TableError(f"The column 'crowd' of truth must contain only True and False: {error}") from error
+        codes, values = pd.factorize(frame["crowd"])
+        flags = [as_boolean(value) for value in values]
+        if None in flags:
+            row = int((codes == flags.index(None)).argmax())
+            raise TableError(
+                f"The column 'crowd' of truth must contain only True and False. Image {table['image'].iat[row]!r} has "
+                f"{plain_repr(frame['crowd'].iat[row])}."
+            )
+        crowd = np.array([*flags, False], dtype=bool)[codes]  # -1, a missing value: the last one
     return BoxedRows(
         all_rows=table[["image", "label"]],
         rows=rows,

@@ -1782,7 +1782,7 @@ class Project(NameHints):
         --------
         >>> comparison = project.compare(project.versions["name"].iloc[0], "latest")
         """
-        models = [self.model(v if isinstance(v, str) else v.name) for v in (before, after, *more)]
+        models = [self.model(v.name if isinstance(v, Model) else v) for v in (before, after, *more)]
         reports = [model.evaluate() for model in models]
         if not more:
             return reports[1].compare(baseline=reports[0], common=common)

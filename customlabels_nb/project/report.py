@@ -134,6 +134,8 @@ class Report(NameHints, Evaluation):
         self.root = root
         self.project = project
         self.name = name or "evaluation"
+        if not isinstance(details, Mapping | None):
+            raise InputError(f"details={details!r} is not a dict of facts.")
         self.details = dict(details or {})
         if not isinstance(self.details.get("evaluated"), datetime | None):
             raise InputError(f"details['evaluated']={self.details['evaluated']!r} must be a datetime.")
@@ -225,6 +227,7 @@ class Report(NameHints, Evaluation):
         """
         from customlabels_nb.evaluation.comparison.comparing import compare
 
+        _require_report(baseline)
         names = (baseline.name, self.name)
         return compare(baseline, self, common=common, names=names, random_state=random_state)
 
@@ -380,6 +383,7 @@ class Report(NameHints, Evaluation):
 
         exploration = Exploration(self, name=self.name)
         if baseline is not None:
+            _require_report(baseline)
             exploration.compare_with(baseline, baseline.name)
         return exploration
 
@@ -748,6 +752,14 @@ class Headline(NamedTuple):
     interval: str
 
 
+def _require_report(baseline: object) -> None:
+    if not isinstance(baseline, Report):
+        raise InputError(
+            f"baseline={baseline!r} is not a report. Pass the result of cl.evaluate or model.evaluate, or compare "
+            "versions by name with project.compare."
+        )
+
+
 def images_by_label(training: Training) -> dict[str, int]:
     """Return the number of images with each label. Labels without images may be missing."""
     if isinstance(training, Evaluation):
@@ -842,13 +854,14 @@ def evaluate(
     from customlabels_nb.datasets.dataset import Dataset
     from customlabels_nb.training.plan import unlabelled_notes
 
-    left_out: list[str] = []
+    given = {"truth": truth, "predictions": predictions}
+    left_out = [note for name, data in given.items() if isinstance(data, Dataset) for note in _unread(name, data)]
     if isinstance(truth, Dataset):
         labels = truth.labels if labels is None else labels
         if images is None:
             settled = settle_statuses(truth.images, truth.annotations)
             images = settled[settled["status"] == "labelled"]
-            left_out = unlabelled_notes(settled, "images in truth")
+            left_out += unlabelled_notes(settled, "images in truth")
         truth = truth.annotations
     if isinstance(predictions, Dataset):
         predictions = predictions.annotations.fillna({"confidence": 1.0})
@@ -865,6 +878,13 @@ def evaluate(
         left_out=left_out,
     )
     return Report(evaluation, name=name, details=details, training=training)
+
+
+def _unread(name: str, data: Dataset) -> Iterator[str]:
+    unread = [issue for issue in data.found if issue.code == "ENTRY_UNREADABLE"]
+    if unread:
+        count, first = counted(len(unread), "entry", "entries"), unread[0]
+        yield f"{count} of {name} could not be read, see its .issues. {first.where}: {first.message}"
 
 
 def _picture(draw: Callable[[], Axes]) -> bytes:

@@ -42,6 +42,7 @@ from customlabels_nb.evaluation.exploring.packing import (
     summary_as_json,
 )
 from customlabels_nb.evaluation.result import Evaluation
+from customlabels_nb.images.locations import local_path
 from customlabels_nb.images.thumbnails import THUMBNAIL_SIZES
 from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_modules, join_styles
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
@@ -563,7 +564,7 @@ def write_results_file(
     """
     for name, value, most in (("max_images", max_images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
         check_integer(name, value, 0, most)
-    target = Path(path)
+    target = local_path(path, "path")
     if target.is_dir():
         raise InputError(f"path={str(path)!r} is a folder. Give a file in it, such as 'results.html'.")
     content, buffers = _packed(exploration, about)

@@ -18,6 +18,8 @@ def test_durations_are_parsed(text: str, seconds: float) -> None:
     assert read_seconds(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "soon", "-1s", "1 week", "1,5s", "s", "1s x", "1e3s", "nan", "²s"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "soon", "-1s", "1 week", "1,5s", "s", "1s x", "1e3s", "nan", "²s", "1h30", "5 5s"]
+)
 def test_other_text_is_no_duration(text: str) -> None:
     assert read_seconds(text) is None

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -160,6 +163,7 @@ def test_images_without_common_names_are_reported() -> None:
             "column 'confidence'.*assign\\(confidence=1.0",
         ),
         ({"truth": [("a.jpg", "apple")]}, InputError, "truth must be a DataFrame"),
+        ({"truth": SimpleNamespace(to_pandas=dict)}, InputError, r"not types\.SimpleNamespace\. Pass truth\.to_pandas"),
         ({"truth": pd.concat([TRUTH, TRUTH["label"]], axis=1)}, TableError, "truth has two columns 'label'"),
         ({"truth": TRUTH.assign(image=None)}, TableError, "'image' of truth has missing values"),
         ({"predictions": PREDICTIONS.assign(label="")}, LabelError, "1 to 256 characters"),
@@ -177,6 +181,9 @@ def test_images_without_common_names_are_reported() -> None:
         ),
         ({"images": ["a", "a"]}, TableError, "contains 'a' twice"),
         ({"images": ["a", None]}, TableError, "missing values"),
+        ({"images": 3}, InputError, "images=3 is not a list of names"),
+        ({"labels": 3}, LabelError, "labels=3 is not a list of names"),
+        ({"labels": pd.DataFrame({"name": ["apple"]})}, TableError, r"needs a column 'label'.*\['name'\]"),
         ({"task": "detection"}, InputError, "task='detection'"),
         ({"random_state": -1}, InputError, "random_state=-1"),
         ({"labels": ["apple", "apple"]}, LabelError, "apple"),
@@ -398,7 +405,7 @@ def test_a_table_with_a_column_for_each_label_is_read_as_of_scikit_learn() -> No
         ({"truth": TRUTH["label"].to_numpy()}, r"'label': labels"),
         ({"predictions": np.eye(2)}, "image="),
     ):
-        with pytest.raises(InputError, match=rf"not ndarray\. Convert the array with pd.DataFrame\(.*{words}"):
+        with pytest.raises(InputError, match=rf"not numpy\.ndarray\. Convert the array with pd.DataFrame\(.*{words}"):
             cl.evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **array})
     with pytest.raises(InputError, match=r"cl\.read_dataset\('found\.csv'\)"):
         cl.evaluate(TRUTH, "found.csv")
@@ -431,6 +438,27 @@ def test_errors_about_unknown_columns_say_how_to_convert_them() -> None:
     results = pd.DataFrame({"image_id": [1], "category_id": [2], "bbox": [[10, 5, 40, 30]], "score": [0.7]})
     with pytest.raises(TableError, match=r"read_dataset\('predictions\.json', truth='coco\.json'\)"):
         cl.evaluate(BOXED, results)
+
+
+def test_crowds_have_the_names_and_words_that_a_csv_file_may_have() -> None:
+    truth = pd.concat([BOXED, BOXED.assign(left=500.0)])
+    for crowds in ({"iscrowd": [0, 1]}, {"is_crowd": [None, "yes"]}, {"crowd": [False, True]}, {"crowd": [0.0, 1.0]}):
+        found = cl.evaluate(truth.assign(**crowds), BOXED.assign(score=0.7))
+        assert found.per_label["support"].tolist() == [1]
+    with pytest.raises(TableError, match="'crowd' of truth.*Image 'a' has 2"):
+        cl.evaluate(truth.assign(iscrowd=[0, 2]), BOXED.assign(score=0.7))
+
+
+def test_entries_that_a_file_of_predictions_could_not_tell_are_noted(tmp_path: Path) -> None:
+    box = {"category_id": 1, "bbox": [10, 5, 40, 30]}
+    coco = {"images": [{"id": 1, "file_name": "a.jpg", "width": 90, "height": 90}], "annotations": [
+        {"id": 1, "image_id": 1, "area": 1200, **box}], "categories": [{"id": 1, "name": "cat"}]}  # fmt: skip
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+    (tmp_path / "found.json").write_text(json.dumps([{"image_id": 1, "score": 95, **box}] * 2))
+    truth = cl.read_dataset(tmp_path / "coco.json")
+    report = cl.evaluate(truth, cl.read_dataset(tmp_path / "found.json", truth=tmp_path / "coco.json"))
+    assert any("2 entries of predictions" in note and ".issues" in note and "95" in note for note in report.notes)
+    assert not any("entries of truth" in note for note in report.notes)
 
 
 def test_confidences_that_are_all_1_are_noted() -> None:

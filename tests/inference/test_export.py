@@ -21,6 +21,7 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.ops.misc import FrozenBatchNorm2d
 
 import customlabels_nb as cl
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.errors import ArtifactError, InputError, MissingDependencyError, ModelError, NotAllowedError
 from customlabels_nb.images.decoding import upright_rgb
 from customlabels_nb.inference.detection import detect
@@ -128,7 +129,7 @@ def run_alone(written: Exported, photos: list[str], blocked: str) -> list[list[d
     """Return the output of the program next to the model, in a process that cannot import this package."""
     command = [sys.executable, "-I", "-c", ALONE, str(written.program), blocked, *photos]
     ran = subprocess.run(command, cwd=written.folder, capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 0, ran.stderr
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
     lines = json_lines(ran.stdout)
     assert [line["image"] for line in lines] == photos
     return [line["found"] for line in lines]
@@ -198,6 +199,10 @@ def test_program_takes_folders_and_patterns_and_reports_photos_that_it_cannot_re
     named = ["gone.jpg", "lost.jpg", "empty", os.path.join("shelf[1]", "cut\n.jpg"), "none-*.png"]
     assert [name for name, _, _ in errors] == [repr(name) for name in named]
     assert [reason for _, _, reason in errors][1:3] == ["No such file or directory", "It has no photos."]
+
+
+def test_program_takes_the_same_files_of_a_folder_as_this_package() -> None:
+    assert {*snippet.PHOTOS} == IMAGE_SUFFIXES
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

@@ -4,6 +4,7 @@ import errno
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -294,6 +295,22 @@ def test_file_as_target_folder_is_refused(tmp_path: Path) -> None:
 def test_details_need_a_date() -> None:
     with pytest.raises(InputError, match="must be a datetime"):
         evaluate(*random_tables(9, ["a", "b"]), details={"evaluated": "yesterday"})
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda report: report.compare(baseline="v1"), "baseline='v1' is not a report.*project.compare"),
+        (lambda report: report.show("v1"), "baseline='v1' is not a report"),
+        (lambda report: report.plot_roc(3), "ax=3 is not Axes"),
+        (lambda report: report.plot_curves(ax=(None, None)), r"ax=\(None, None\) is not Axes.*second result"),
+        (lambda report: report.to_html(3), "path=3 is not a path"),
+        (lambda report: Report(report, details=["a"]), r"details=\['a'\] is not a dict"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(call: Callable[[Report], object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call(fruit())
 
 
 def test_importing_the_report_loads_nothing_heavy() -> None:

@@ -44,6 +44,8 @@ def test_other_test_images_are_refused_by_name(project: Project) -> None:
         project.compare("v1")
     with pytest.raises(ModelNotFoundError):
         project.compare("v0", "v1")
+    with pytest.raises(ModelNotFoundError, match="No version matches 3"):
+        project.compare(3, "v1")
 
 
 def test_advice_on_a_version_has_its_pictures_and_training_images(project: Project) -> None:

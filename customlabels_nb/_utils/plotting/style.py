@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import signature
 from typing import Any, Literal, TypeAlias, get_args
 
 import matplotlib.pyplot as plt
@@ -57,6 +58,9 @@ def plot(function: Callable[..., Axes]) -> Callable[..., Axes]:
     @wraps(function)
     def themed(*args: Any, theme: str | None = None, **kwargs: Any) -> Axes:
         check_theme(theme)
+        given = signature(function).bind(*args, **kwargs).arguments.get("ax")
+        if given is not None and not hasattr(given, "set_title"):
+            raise InputError(f"ax={given!r} is not Axes of Matplotlib. Pass the second result of plt.subplots().")
         ax = function(*args, **kwargs)
         add_further_fonts(ax)
         if theme == "paper":

@@ -80,7 +80,7 @@ _DELIMITERS = ",;\t"
 _OTHER_NAMES = {
     **dict.fromkeys(t.IMAGE_NAMES, "image"),
     **dict.fromkeys(t.LABEL_NAMES, "label"),
-    **dict.fromkeys(("iscrowd", "is_crowd"), "crowd"),
+    **dict.fromkeys(t.CROWD_NAMES, "crowd"),
     **dict.fromkeys(t.CONFIDENCE_NAMES, "confidence"),
     "subset": "split",
 }

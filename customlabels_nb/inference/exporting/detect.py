@@ -26,6 +26,7 @@ import glob
 import json
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 FACTS = "customlabels"
-PHOTOS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".avif", ".heic", ".heif")
+PHOTOS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".jpf", ".avif", ".heic", ".heif", ".hif", ".dcm", ".dicom",
+)  # fmt: skip
 ORIENTATION, LYING, PHOTOMETRIC = 0x0112, (5, 6, 7, 8), 262
 
 
@@ -359,15 +363,14 @@ def load_pt2(path: Path) -> tuple[Any, str]:
     """Load a PyTorch model as :func:`load_onnx` does."""
     import torch
 
-    texts: dict[str, Any] = {FACTS: ""}
     with path.open("rb") as file:
-        try:
-            program = torch.export.load(file, extra_files=texts)
-        except RuntimeError:  # a detector, whose operators are defined by torchvision
-            import torchvision  # noqa: F401
+        with zipfile.ZipFile(file) as archive:
+            text = archive.read(next(name for name in archive.namelist() if name.endswith(f"/{FACTS}"))).decode()
+        if json.loads(text)["boxes"]:
+            import torchvision  # noqa: F401  # defines operators of detectors
 
-            file.seek(0)
-            program = torch.export.load(file, extra_files=texts)
+        file.seek(0)
+        program = torch.export.load(file)
     network = _unguarded(program)
 
     def run(images: Any) -> list[Any]:
@@ -375,7 +378,7 @@ def load_pt2(path: Path) -> tuple[Any, str]:
             outputs = network(torch.from_numpy(np.ascontiguousarray(images)))
         return [output.numpy() for output in (outputs if isinstance(outputs, tuple | list) else (outputs,))]
 
-    return run, texts[FACTS]
+    return run, text
 
 
 FILES = ("model.onnx", "model.pt2")
