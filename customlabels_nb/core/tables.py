@@ -309,7 +309,7 @@ def with_boxes(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_known_names(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose columns ``image``, ``label``, ``confidence`` and ``crowd`` may have other names, with these names.
+    """Return a table with the usual names of ``image``, ``label``, ``confidence`` and ``crowd``, which may have others.
 
     Labels are taken from the first column of text, as other programs also have a column of class numbers.
     """

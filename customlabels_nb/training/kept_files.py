@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +33,8 @@ _DIGESTS = "snapshots.json"
 _POLYGONS = "polygons.json"
 _SHAPE = ("label", *BOX_COLUMNS)
 _SNAPSHOTS = ("train.manifest", "test.manifest", _POLYGONS, _IMAGES)
+#: What reading a damaged or deleted file of a version raises.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile, zlib.error)
 #: File with the names of the training images that were held out, written only if there are any.
 HELD_OUT = "held_out.json"
 #: Predictions for training images by models that were not trained on them.
@@ -76,12 +81,12 @@ def check_snapshots(folder: Path) -> None:
     """Raise ArtifactError if a file of the snapshots was changed or deleted since the training began."""
     if not (folder / _DIGESTS).is_file():  # written by an earlier release
         return
-    digests, now = json.loads((folder / _DIGESTS).read_text("utf-8")), _digests(folder, {})
+    digests, now = _read_json(folder / _DIGESTS), _digests(folder, {})
     for name, digest in digests.items():
         if now.get(name) != digest:
             raise ArtifactError(
-                f"{str(folder / name)!r} has been changed since the training began, so the training cannot be "
-                "continued with the same data. Restore the file, or train a new version."
+                f"{str(folder / name)!r} has been changed or deleted since the training began. Restore the file, or "
+                "train a new version."
             )
 
 
@@ -124,10 +129,29 @@ def write_file(path: Path, data: bytes) -> None:
         write_whole(path, data)
 
 
+@contextmanager
+def _named_if_damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ArtifactError(
+            f"{str(path)!r} is missing or damaged ({error}). Restore the file, or train a new version."
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    with _named_if_damaged(path):
+        return dict(json.loads(path.read_text("utf-8")))
+
+
 def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
-    """Read the snapshot of the dataset that a version was trained or tested on. Of the tags, it has only SEEN."""
+    """Read the snapshot of the dataset that a version was trained or tested on. Of the tags, it has only SEEN.
+
+    ArtifactError is raised if one of its files is damaged, which could leave out images in silence.
+    """
+    check_snapshots(folder)
     manifest = read_manifest(folder / f"{split}.manifest")
-    facts = json.loads((folder / _IMAGES).read_text("utf-8")).get(split, {})
+    facts = _read_json(folder / _IMAGES).get(split, {})
     tags = [facts.get(image, {}).get("tags", []) for image in manifest.images["image"]]
     images = manifest.images.assign(
         split=split,
@@ -140,7 +164,7 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
     )
     annotations = manifest.annotations
     if (folder / _POLYGONS).is_file():
-        annotations = _with_polygons(annotations, json.loads((folder / _POLYGONS).read_text("utf-8")).get(split, {}))
+        annotations = _with_polygons(annotations, _read_json(folder / _POLYGONS).get(split, {}))
     return Dataset(images, annotations, name=split, root=root)
 
 
@@ -161,7 +185,7 @@ def _rename_list(path: Path, names: Mapping[str, str]) -> bytes:
 
 
 def _rename_predictions(path: Path, names: Mapping[str, str]) -> bytes:
-    with np.load(path, allow_pickle=False) as kept:
+    with _named_if_damaged(path), np.load(path, allow_pickle=False) as kept:
         columns = {key: kept[key] for key in kept if key not in ("images", "labels")}
         images = [names.get(image, image) for image in kept["images"].tolist()]
         return _prediction_bytes(images, kept["labels"].tolist(), columns)
@@ -224,7 +248,8 @@ def has_predictions(folder: Path, split: str) -> bool:
 
 def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], pd.DataFrame]:
     """Return the predicted images and the table of predictions that :func:`write_predictions` stored."""
-    with np.load(folder / _PREDICTIONS[split], allow_pickle=False) as kept:
+    path = folder / _PREDICTIONS[split]
+    with _named_if_damaged(path), np.load(path, allow_pickle=False) as kept:
         images, labels = kept["images"].tolist(), kept["labels"].tolist()
         names = {"image": np.asarray(images, dtype=object)[kept["image_of"]],
                  "label": np.asarray(labels, dtype=object)[kept["label_of"]]}  # fmt: skip

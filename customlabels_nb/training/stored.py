@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -12,6 +11,7 @@ from customlabels_nb.core.decisions import MOST_CONFIDENT
 from customlabels_nb.core.tables import IMAGE_COLUMNS, SINGLE_LABEL
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.reviewed import SEEN, has_tag, with_review, without_review
+from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.inference.thresholds import label_thresholds
 from customlabels_nb.models.artifact import ModelConfig
@@ -94,7 +94,7 @@ def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
     newest = trained[-1]
     try:
         _, predictions = read_predictions(root / newest.folder, split=CROSS_FITTED)
-    except (OSError, ValueError, KeyError, BadZipFile):  # damaged, or deleted just now
+    except ArtifactError:  # damaged, or deleted just now
         return nothing
     best = predictions.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
     sure = (newest.task == SINGLE_LABEL) | (best["confidence"] >= 0.5)

@@ -445,7 +445,7 @@ def test_crowds_have_the_names_and_words_that_a_csv_file_may_have() -> None:
     for crowds in ({"iscrowd": [0, 1]}, {"is_crowd": [None, "yes"]}, {"crowd": [False, True]}, {"crowd": [0.0, 1.0]}):
         found = cl.evaluate(truth.assign(**crowds), BOXED.assign(score=0.7))
         assert found.per_label["support"].tolist() == [1]
-    with pytest.raises(TableError, match="'crowd' of truth.*Image 'a' has 2"):
+    with pytest.raises(TableError, match=r"'crowd' of truth.*Image 'a' has 2"):
         cl.evaluate(truth.assign(iscrowd=[0, 2]), BOXED.assign(score=0.7))
 
 
