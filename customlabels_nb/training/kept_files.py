@@ -34,7 +34,7 @@ _POLYGONS = "polygons.json"
 _SHAPE = ("label", *BOX_COLUMNS)
 _SNAPSHOTS = ("train.manifest", "test.manifest", _POLYGONS, _IMAGES)
 #: What reading a damaged or deleted file of a version raises.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile, zlib.error)
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, BadZipFile, zlib.error)
 #: File with the names of the training images that were held out, written only if there are any.
 HELD_OUT = "held_out.json"
 #: Predictions for training images by models that were not trained on them.
@@ -85,8 +85,8 @@ def check_snapshots(folder: Path) -> None:
     for name, digest in digests.items():
         if now.get(name) != digest:
             raise ArtifactError(
-                f"{str(folder / name)!r} has been changed or deleted since the training began. Restore the file, or "
-                "train a new version."
+                f"{str(folder / name)!r} has been changed since the training began. Restore the file, or train "
+                "a new version."
             )
 
 
@@ -185,7 +185,7 @@ def _rename_list(path: Path, names: Mapping[str, str]) -> bytes:
 
 
 def _rename_predictions(path: Path, names: Mapping[str, str]) -> bytes:
-    with _named_if_damaged(path), np.load(path, allow_pickle=False) as kept:
+    with np.load(path, allow_pickle=False) as kept:
         columns = {key: kept[key] for key in kept if key not in ("images", "labels")}
         images = [names.get(image, image) for image in kept["images"].tolist()]
         return _prediction_bytes(images, kept["labels"].tolist(), columns)
@@ -204,7 +204,11 @@ _RENAMES: dict[str, Callable[[Path, Mapping[str, str]], bytes]] = {
 
 def relocated_files(folder: Path, names: Mapping[str, str]) -> dict[str, bytes]:
     """Rewrite the version's files for renamed images, and return the new content by file name."""
-    contents = {name: rename(folder / name, names) for name, rename in _RENAMES.items() if (folder / name).is_file()}
+    contents = {}
+    for name, rename in _RENAMES.items():
+        if (folder / name).is_file():
+            with _named_if_damaged(folder / name):
+                contents[name] = rename(folder / name, names)
     if (folder / _DIGESTS).is_file():
         contents[_DIGESTS] = _json_bytes(_digests(folder, contents))
     return contents

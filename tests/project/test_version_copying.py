@@ -169,11 +169,11 @@ def test_uncopyable_version_is_refused_before_writing(
 
 def test_damaged_snapshot_fails_the_copy_with_a_message(model: Model, other: Project) -> None:
     (model.folder / "predictions.npz").write_bytes(b"no zip")
-    with pytest.raises(ArtifactError, match=r"snapshots .* are damaged"):
+    with pytest.raises(ArtifactError, match=r"predictions\.npz' is missing or damaged"):
         model.copy_to(other, progress=False)
     failed = other.model("v1")
     assert failed.status == "COPYING_FAILED"
-    assert "are damaged" in failed.status_message
+    assert "is missing or damaged" in failed.status_message
     failed.delete(confirm=True)
     assert other.versions.empty
 
