@@ -7,7 +7,7 @@ import io
 import json
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,19 +71,19 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
     write_json(folder / _IMAGES, facts)
 
 
-def _digests(folder: Path, contents: Mapping[str, bytes]) -> dict[str, str]:
+def _digests(folder: Path, contents: Mapping[str, bytes], names: Collection[str] = _SNAPSHOTS) -> dict[str, str]:
     """Return the SHA-256 of each file of the snapshots, which may have new ``contents``."""
-    names = [name for name in _SNAPSHOTS if name in contents or (folder / name).is_file()]
+    names = [name for name in names if name in contents or (folder / name).is_file()]
     return {name: hashlib.sha256(contents.get(name) or (folder / name).read_bytes()).hexdigest() for name in names}
 
 
-def check_snapshots(folder: Path) -> None:
-    """Raise ArtifactError if a file of the snapshots was changed or deleted since the training began."""
+def check_snapshots(folder: Path, names: Collection[str] = _SNAPSHOTS) -> None:
+    """Raise ArtifactError if one of these files of the snapshots was changed or deleted since the training began."""
     if not (folder / _DIGESTS).is_file():  # written by an earlier release
         return
-    digests, now = _read_json(folder / _DIGESTS), _digests(folder, {})
-    for name, digest in digests.items():
-        if now.get(name) != digest:
+    digests, now = _read_json(folder / _DIGESTS), _digests(folder, {}, names)
+    for name in names:
+        if now.get(name) != digests.get(name):
             raise ArtifactError(
                 f"{str(folder / name)!r} has been changed since the training began. Restore the file, or train "
                 "a new version."
@@ -149,7 +149,7 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
 
     ArtifactError is raised if one of its files is damaged, which could leave out images in silence.
     """
-    check_snapshots(folder)
+    check_snapshots(folder, (f"{split}.manifest", _POLYGONS, _IMAGES))
     manifest = read_manifest(folder / f"{split}.manifest")
     facts = _read_json(folder / _IMAGES).get(split, {})
     tags = [facts.get(image, {}).get("tags", []) for image in manifest.images["image"]]
