@@ -36,6 +36,8 @@ from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+#: Name that pandas gives to the index of a table when it reads the table's CSV file.
+_INDEX = "Unnamed: 0"
 CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 
 #: Maximum coordinate in pixels. No image is this large, and the limit keeps areas finite.
@@ -50,6 +52,8 @@ def with_usual_columns(truth: Any, predictions: Any) -> tuple[Any, Any]:
     :func:`clean_table` refuses it.
     """
     truth, predictions = map(_renamed, (truth, predictions))
+    if isinstance(predictions, pd.DataFrame) and _INDEX in predictions.columns:
+        predictions = predictions.drop(columns=_INDEX)  # would be taken for a label
     if _has_column_for_each_label(truth, predictions):
         predictions = predictions.melt("image", var_name="label", value_name="confidence")
     return truth, predictions

@@ -861,7 +861,8 @@ def evaluate(
         if images is None:
             settled = settle_statuses(truth.images, truth.annotations)
             images = settled[settled["status"] == "labelled"]
-            left_out += unlabelled_notes(settled, "images in truth")
+            hint = "Pass images=truth.images if images without labels show none of them."
+            left_out += [f"{note} {hint}" for note in unlabelled_notes(settled, "images in truth")]
         truth = truth.annotations
     if isinstance(predictions, Dataset):
         predictions = predictions.annotations.fillna({"confidence": 1.0})

@@ -396,7 +396,8 @@ def test_a_table_with_a_column_for_each_label_is_read_as_of_scikit_learn() -> No
     wide = PREDICTIONS.pivot(index="image", columns="label", values="confidence").reset_index()
     wide.columns.name = None
     expected = cl.evaluate(TRUTH, PREDICTIONS)
-    pd.testing.assert_frame_equal(cl.evaluate(TRUTH, wide).summary, expected.summary)
+    for table in (wide, wide.assign(**{"Unnamed: 0": range(len(wide))})):  # as read from the file of to_csv
+        pd.testing.assert_frame_equal(cl.evaluate(TRUTH, table).summary, expected.summary)
     with pytest.raises(TableError, match="predictions must have a column 'label'"):
         cl.evaluate(TRUTH, wide.assign(fold="a"))
     with pytest.raises(TableError, match="predictions must have a column 'label'"):
@@ -459,6 +460,15 @@ def test_entries_that_a_file_of_predictions_could_not_tell_are_noted(tmp_path: P
     report = cl.evaluate(truth, cl.read_dataset(tmp_path / "found.json", truth=tmp_path / "coco.json"))
     assert any("2 entries of predictions" in note and ".issues" in note and "95" in note for note in report.notes)
     assert not any("entries of truth" in note for note in report.notes)
+
+
+def test_images_without_annotations_can_be_counted_as_empty() -> None:
+    truth = cl.Dataset(pd.DataFrame({"image": ["a", "b"]}), BOXED)
+    found = pd.concat([BOXED, BOXED.assign(image="b")]).assign(score=0.7)
+    report = cl.evaluate(truth, found, thresholds=0.5)
+    assert any("1 of 2 images" in note and "images=truth.images" in note for note in report.notes)
+    assert report.per_label["fp"].tolist() == [0]
+    assert cl.evaluate(truth, found, images=truth.images, thresholds=0.5).per_label["fp"].tolist() == [1]
 
 
 def test_confidences_that_are_all_1_are_noted() -> None:
