@@ -417,17 +417,8 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
             box[row], boxed[row] = _around(polygon[row], name, table["image"].iat[row]), True
     _refuse(boxed & table["label"].isna().to_numpy(), "has no label (add one or drop the row)", table, box, name)
     rows = table[boxed]
-    crowd: BoolArray = np.zeros(len(table), dtype=bool)
-    if name == "truth" and "crowd" in frame.columns:
-        codes, values = pd.factorize(frame["crowd"])
-        flags = [as_boolean(value) for value in values]
-        if None in flags:
-            row = int((codes == flags.index(None)).argmax())
-            raise TableError(
-                f"The column 'crowd' of truth must contain only True and False. Image {table['image'].iat[row]!r} has "
-                f"{plain_repr(frame['crowd'].iat[row])}."
-            )
-        crowd = np.array([*flags, False], dtype=bool)[codes]  # -1, a missing value: the last one
+    has_crowds = name == "truth" and "crowd" in frame.columns
+    crowd = _crowds(frame["crowd"], table["image"]) if has_crowds else np.zeros(len(table), dtype=bool)
     return BoxedRows(
         all_rows=table[["image", "label"]],
         rows=rows,
@@ -437,6 +428,19 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
         confidence=check_confidences(rows) if name == "predictions" else np.ones(len(rows)),
         without_box=int((table["label"].notna().to_numpy() & ~boxed).sum()),
     )
+
+
+def _crowds(column: pd.Series, images: pd.Series) -> BoolArray:
+    """Return the column ``crowd`` as a mask. A missing value is False."""
+    codes, values = pd.factorize(column)
+    flags = [as_boolean(value) for value in values]
+    if None in flags:
+        row = int((codes == flags.index(None)).argmax())
+        raise TableError(
+            f"The column 'crowd' of truth must contain only True and False. Image {images.iat[row]!r} has "
+            f"{plain_repr(column.iat[row])}."
+        )
+    return np.array([*flags, False], dtype=bool)[codes]  # -1, a missing value: the last one
 
 
 def _positions(column: pd.Series, names: pd.Index) -> IntArray:
