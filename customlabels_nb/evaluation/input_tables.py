@@ -440,7 +440,8 @@ def _crowds(column: pd.Series, images: pd.Series) -> BoolArray:
             f"The column 'crowd' of truth must contain only True and False. Image {images.iat[row]!r} has "
             f"{plain_repr(column.iat[row])}."
         )
-    return np.array([*flags, False], dtype=bool)[codes]  # -1, a missing value: the last one
+    crowd: BoolArray = np.array([*flags, False], dtype=bool)[codes]  # -1, a missing value: the last one
+    return crowd
 
 
 def _positions(column: pd.Series, names: pd.Index) -> IntArray:
