@@ -129,9 +129,10 @@ def test_tables_that_are_none_are_refused_by_type(value: object) -> None:
     if value is not None:
         with pytest.raises(TableError, match="annotations table must be a DataFrame"):
             Dataset(images, value)  # type: ignore[arg-type]
-    for labels in (3, pd.DataFrame({"name": ["x"]})):
-        with pytest.raises(LabelError, match="neither a list of names nor a table"):
-            Dataset(images, labels=labels)  # type: ignore[arg-type]
+    with pytest.raises(LabelError, match="labels=3 is not a list of names"):
+        Dataset(images, labels=3)  # type: ignore[arg-type]
+    with pytest.raises(TableError, match=r"needs a column 'label'.*\['name'\]"):
+        Dataset(images, labels=pd.DataFrame({"name": ["x"]}))
 
 
 # -- filter and sample ------------------------------------------------------------------------------
