@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+import os
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from customlabels_nb.errors import ArgumentError, UnknownNameError
+from customlabels_nb._utils.text import one_line
+from customlabels_nb.errors import ArgumentError, CustomLabelsError, InputError, StoreError, UnknownNameError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_BY_WRONG_TYPES = (AttributeError, IndexError, KeyError, StoreError, TypeError, ValueError)
+_WORDS = {str: "text", int: "an integer", float: "a number", bool: "True or False", NoneType: "None", None: "None"}
 
 #: What people type first who know fastai, FiftyOne, Ultralytics, supervision, scikit-learn or pandas: for each class,
 #: our expression, and the names of the other libraries that it replaces. "cl" is the package, "Runnable" all models.
@@ -132,19 +139,73 @@ def unknown_name(
 
 
 def names_arguments(function: _Function) -> _Function:
-    """Let a call that does not fit the function's arguments raise an error that names them."""
+    """Let a call whose arguments do not fit the function raise an error that names them.
+
+    Their types are compared with the annotations only after the call failed.
+    """
 
     @wraps(function)
     def call(*values: Any, **options: Any) -> Any:
         __tracebackhide__ = True  # IPython leaves this frame out
         try:
             return function(*values, **options)
-        except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside of the function
+        except UnicodeEncodeError as error:
+            raise InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.") from error
+        except _BY_WRONG_TYPES as error:
+            if isinstance(error, CustomLabelsError) and type(error) not in (ArgumentError, StoreError):
                 raise
-            raise _wrong_call(function, options, str(error)) from None
+            if type(error) is TypeError and (error.__traceback__ is None or error.__traceback__.tb_next is None):
+                raise _wrong_call(function, options, str(error)) from None
+            if wrong := _wrong_argument(function, values, options):
+                raise ArgumentError(wrong) from error
+            raise
 
     return cast(_Function, call)
+
+
+def _wrong_argument(function: Callable[..., Any], values: Iterable[Any], options: Mapping[str, Any]) -> str:
+    """Describe the first argument whose type is not its annotation, or return an empty text."""
+    signature = inspect.signature(function)
+    for name, value in signature.bind(*values, **options).arguments.items():
+        try:
+            wanted = eval(signature.parameters[name].annotation, function.__globals__)  # noqa: S307 (our own code)
+            is_right = _fits(value, wanted)
+        except (NameError, TypeError):  # only type checkers know the name, or can check it, or none is stated
+            continue
+        if not is_right:
+            *others, last = dict.fromkeys(map(_words, get_args(wanted) if _is_union(wanted) else [wanted]))
+            kinds = f"{', '.join(others)} or {last}" if others else last
+            return f"{name}={one_line(reprlib.repr(value))} must be {kinds}."
+    return ""
+
+
+def _is_union(wanted: Any) -> bool:
+    return get_origin(wanted) in (Union, UnionType)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin, parts = get_origin(wanted) or wanted, get_args(wanted)
+    if _is_union(wanted):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return isinstance(value, str | int | None) and value in parts
+    if origin is bool:
+        return type(value).__name__ in ("bool", "bool_")
+    if origin in (Iterable, Sequence) and hasattr(value, "__iter__"):  # also arrays
+        return not (parts and isinstance(value, list | tuple)) or all(_fits(item, parts[0]) for item in value)
+    kind = {int: Integral, float: Real, None: NoneType}.get(origin, origin)
+    return not isinstance(kind, type) or isinstance(value, kind)
+
+
+def _words(wanted: Any) -> str:
+    if wanted in _WORDS:
+        return _WORDS[wanted]
+    origin, parts = get_origin(wanted) or wanted, get_args(wanted)
+    if origin is Literal:
+        return " or ".join(map(repr, parts))
+    if origin in (Iterable, Sequence):
+        return f"a list of {'texts' if parts == (str,) else _words(parts[0])}" if len(parts) == 1 else "a list"
+    return "a path" if origin is os.PathLike else str(getattr(origin, "__name__", origin))
 
 
 def _wrong_call(function: Callable[..., Any], options: Iterable[str], reason: str) -> ArgumentError:
@@ -157,7 +218,8 @@ def _wrong_call(function: Callable[..., Any], options: Iterable[str], reason: st
     unknown = next((name for name in options if name not in names), None)
     if unknown is None:
         shown = ", ".join(each.name if each.default is each.empty else f"{each.name}=…" for each in parameters)
-        return ArgumentError(f"{reason}. Call it as {function.__name__}({shown}).")
+        call = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+        return ArgumentError(f"{reason}. Call it as {call}({shown}).")
     near = [_ARGUMENTS[unknown]] if _ARGUMENTS.get(unknown) in names else difflib.get_close_matches(unknown, names, 1)
     hint = f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(names) or 'none'}."
     return ArgumentError(f"{function.__qualname__}() has no argument {unknown!r}. {hint}")
@@ -170,7 +232,7 @@ class NameHints:
         super().__init_subclass__(**options)
         if cls.__module__.startswith("customlabels_nb."):
             for name, value in list(vars(cls).items()):
-                if inspect.isfunction(value) and not name.startswith("_"):
+                if inspect.isfunction(value) and (name == "__init__" or not name.startswith("_")):
                     setattr(cls, name, names_arguments(value))
 
     if not TYPE_CHECKING:  # for editors, an unknown attribute is an error

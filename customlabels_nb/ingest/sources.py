@@ -395,7 +395,7 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     if "label" not in rows.columns:
         about_labels.remove("note")  # notes of rows without a label are about the images
     kept = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
-    images = rows[kept].drop_duplicates("image").reset_index(drop=True)
+    images = _with_statuses(rows[kept].drop_duplicates("image").reset_index(drop=True))
     images = images.rename(columns={f"image_{side}": side for side in ("width", "height") if side not in kept})
     annotations = t.empty(t.ANNOTATION_COLUMNS)
     if "label" in rows.columns:
@@ -410,6 +410,13 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     paths = {location.uri: location.path for location in locations}
     stats = [_stat(paths[uri]) for uri in images["image"]]
     return SourceContents(images, annotations, description, stats, issues)
+
+
+def _with_statuses(images: pd.DataFrame) -> pd.DataFrame:
+    """Return the images with valid statuses, also in empty cells, because known images take them as they are."""
+    if "status" not in images.columns:
+        return images
+    return images.assign(status=t.normalise_images(images[["image", "status"]])["status"])
 
 
 def _with_notes(images: pd.DataFrame, unlabelled: pd.DataFrame) -> pd.DataFrame:

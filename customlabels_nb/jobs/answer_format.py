@@ -84,7 +84,8 @@ def encode_answer(answer: Answer, task: str, labels: Mapping[str, int]) -> str:
         return [labels[name], name]
 
     if isinstance(answer, pd.DataFrame):
-        answer = answer.to_dict("records") if task in ("boxes", "polygons") else answer["label"].tolist()
+        answer = answer.to_dict("records")
+        answer = answer if task in ("boxes", "polygons") else list(map(_label_of, answer))
     values = [] if answer is None else [answer] if isinstance(answer, str | dict) else answer
     if not isinstance(values, Sequence | set | frozenset) or isinstance(values, bytes) or len(values) > _MANY:
         raise InputError(
@@ -98,6 +99,10 @@ def encode_answer(answer: Answer, task: str, labels: Mapping[str, int]) -> str:
             f"answer={plain_repr(answer)} has {len(labels_given)} labels, but each image of this job has at most one."
         )
     return json.dumps(labels_given, ensure_ascii=False)
+
+
+def _label_of(row: Any) -> Any:
+    return _as_dict(row)["label"]
 
 
 def _as_dict(box: Any) -> Mapping[str, Any]:

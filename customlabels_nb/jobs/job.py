@@ -19,8 +19,10 @@ from customlabels_nb._utils.arguments import check_fraction, check_integer, plai
 from customlabels_nb._utils.durations import read_seconds
 from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.images.locations import local_path
 from customlabels_nb.jobs import job_results, job_tasks, leases
 from customlabels_nb.jobs.agreement import Agreement, describe_people, measure_agreement
 from customlabels_nb.jobs.answer_format import COUNTED, Answer, encode_answer, job_labels, read_answers
@@ -89,7 +91,7 @@ class JobProgress:
         return "\n".join([numbers, *map(repr, self.waiting)])
 
 
-class LabellingJob:
+class LabellingJob(NameHints):
     """Labelling of images by several people, each without seeing the answers of the others.
 
     :attr:`Project.jobs` creates and opens jobs. Managers create a job and change it, reviewers see everybody's answers,
@@ -602,7 +604,7 @@ class LabellingJob:
             answers=answers, tasks=final.tasks, annotations=final.annotations[final.annotations["kept"]],
             summary={**self.summary, "output": "manifests/output/output.manifest"}, instructions=row.instructions,
         )  # fmt: skip
-        return write_job_output(output, Path(folder))
+        return write_job_output(output, local_path(folder, "folder"))
 
     # -- people -------------------------------------------------------------------------------------
     def invite(self, people: str | Iterable[str], *, role: Role = "labeler") -> pd.DataFrame:

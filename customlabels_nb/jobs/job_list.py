@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import func, select
 
 from customlabels_nb._utils.progress_bars import say
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError, NotAllowedError
 from customlabels_nb.jobs.identity import check_person, current_person
@@ -38,7 +39,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-class LabellingJobs:
+class LabellingJobs(NameHints):
     """Labelling jobs of a project, in which several people label the same images independently.
 
     Examples

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from customlabels_nb._utils.arguments import check_integer
 from customlabels_nb._utils.text import counted, one_line
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core.tables import storable
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError
 from customlabels_nb.jobs import leases
@@ -75,7 +76,7 @@ class LeasedTask:
         return self._edit > 0
 
 
-class Worker:
+class Worker(NameHints):
     """Labeler of a labelling job, in a widget or a script.
 
     Several workers of one person can be used at the same time, for example in two notebooks. They never get the same

@@ -38,6 +38,7 @@ from customlabels_nb.errors import (
     NotAllowedError,
     NotEnoughDataError,
     StoreError,
+    TableError,
 )
 from customlabels_nb.events import Events, Listener
 from customlabels_nb.images.locations import Location, is_remote, local_path
@@ -184,6 +185,8 @@ class Project(NameHints):
 
     @instructions.setter
     def instructions(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise InputError(f"instructions={text!r} must be text.")
         self._store.set_project(self._action("set instructions"), instructions=text)
 
     @property
@@ -683,6 +686,8 @@ class Project(NameHints):
         if not isinstance(value, pd.DataFrame | Sequence | pd.Series):
             raise InputError(f"images must be a Dataset, a DataFrame or a list of images, not {value!r}.")
         rows = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)})
+        if "image" not in rows:
+            raise InputError(f"images has no column 'image', but {list(rows.columns)}.")
         rows = rows[["image", *(["revision"] if "revision" in rows else [])]].drop_duplicates("image")
         if "revision" not in rows:
             revisions = self._store.tables(split, rows["image"].tolist())[0].set_index("image")["revision"]
@@ -1986,9 +1991,16 @@ def _in_pixels(store: SqlStore, annotations: pd.DataFrame, frame: pd.DataFrame) 
     return result
 
 
+def _checked_names(images: pd.Series) -> list[Any]:
+    """Return each name once, or raise TableError if one is neither text nor a path."""
+    if strange := [name for name in images if not isinstance(name, str | os.PathLike)]:
+        raise TableError(f"The column 'image' has {strange[0]!r}, which is neither a path nor a URL.")
+    return images.unique().tolist()
+
+
 def _stored_names(store: SqlStore, root: Path, splits: Sequence[str], images: pd.Series) -> list[str]:
     """Map images to their names in these datasets, and leave other names as they are."""
-    written = {name: Location.of(name).uri for name in images.unique().tolist()}
+    written = {name: Location.of(name).uri for name in _checked_names(images)}
     names: dict[Any, str] = {}
     for split in splits:
         in_project = set(store.tables(split, [*map(str, written), *written.values()])[0]["image"])

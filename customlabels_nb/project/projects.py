@@ -176,6 +176,7 @@ def _warn_of_network_disk(root: Path, store: SqlStore) -> None:
         warnings.warn(warning, stacklevel=users_level())
 
 
+@names_arguments
 def unpack_project(
     path: str | os.PathLike[str], folder: str | os.PathLike[str] = ".", *, name: str | None = None
 ) -> Project:
@@ -209,6 +210,7 @@ def unpack_project(
     return load_project(unpack(path, Path(folder).expanduser().absolute(), name))
 
 
+@names_arguments
 def list_projects(folder: str | os.PathLike[str] = ".") -> pd.DataFrame:
     """List the projects in a folder as a table: name, path, status, task, created, updated.
 

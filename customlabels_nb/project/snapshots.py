@@ -8,6 +8,7 @@ import pandas as pd
 
 from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core import tables as t
 from customlabels_nb.errors import InputError
 from customlabels_nb.project.location import storable_text
@@ -18,7 +19,7 @@ _LONGEST = 256
 _SHOWN = 20
 
 
-class Snapshots:
+class Snapshots(NameHints):
     """Named snapshots of the datasets, stored in the project's database.
 
     A typical use is to take a snapshot, clean up the labels, then call ``diff`` and perhaps ``restore``. A name can be

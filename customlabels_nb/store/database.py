@@ -20,12 +20,14 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect, select, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError as UrlError
+from sqlalchemy.exc import DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.errors import (
+    ArgumentError,
     CustomLabelsError,
     DamagedError,
     InputError,
@@ -269,24 +271,30 @@ class Database:
         except UnicodeEncodeError as error:
             raise InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.") from error
         except DBAPIError as error:
-            cause, kind = str(error.orig), StoreError
-            if is_disk_full(error):
-                hint = "The disk is full. Free some space and try again."
-            elif "locked" in cause and self.is_sqlite:
-                hint = f"Another program has locked it for more than {_BUSY_SECONDS} s. Close that program and retry."
-            elif "readonly" in cause or "read-only" in cause:
-                hint = "It is not writable. Check the permissions of the file and of its folder."
-            elif "unable to open" in cause:
-                hint = "Check that the folder exists and is writable."
-            elif self.is_sqlite and type(error) in (DatabaseError, OperationalError):
-                kind, hint = DamagedError, self._way_back()
-            else:
-                hint = "See the cause below."
-            raise kind(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
-                       "No part of this action was written.") from error  # fmt: skip
+            raise self._translate(error) from error
         except damage as error:
             text = f"The project's database {self.shown} contains unreadable data ({type(error).__name__}: {error})."
             raise DamagedError(f"{text} {self._way_back()} Nothing was written.") from error
+
+    def _translate(self, error: DBAPIError) -> CustomLabelsError:
+        """Return the error of this package for an error of the driver."""
+        cause, kind = str(error.orig), StoreError
+        if is_disk_full(error):
+            hint = "The disk is full. Free some space and try again."
+        elif "locked" in cause and self.is_sqlite:
+            hint = f"Another program has locked it for more than {_BUSY_SECONDS} s. Close that program and retry."
+        elif "readonly" in cause or "read-only" in cause:
+            hint = "It is not writable. Check the permissions of the file and of its folder."
+        elif "unable to open" in cause:
+            hint = "Check that the folder exists and is writable."
+        elif "binding parameter" in cause or "cannot adapt type" in cause:
+            return ArgumentError(f"A value is neither text nor a number ({cause}). Nothing was written.")
+        elif self.is_sqlite and type(error) in (DatabaseError, OperationalError):
+            kind, hint = DamagedError, self._way_back()
+        else:
+            hint = "See the cause below."
+        return kind(f"The project's database {self.shown} failed ({cause.strip()}). {hint} "
+                    "No part of this action was written.")  # fmt: skip
 
     def _way_back(self) -> str:
         """Return advice for recovering a damaged database, including the newest readable snapshot."""
@@ -308,7 +316,7 @@ def _url(location: str) -> URL:
         return URL.create("sqlite", database=location)
     try:
         url = make_url(location)
-    except ArgumentError as error:
+    except UrlError as error:
         # do not show the URL, which may contain a password
         raise InputError("store= must be a database URL, such as 'postgresql://user@host/name'.") from error
     if url.get_backend_name() == "sqlite":

@@ -15,7 +15,7 @@ from IPython.core.formatters import DisplayFormatter
 
 import customlabels_nb as cl
 from customlabels_nb._utils.unknown_names import SYNONYMS, NameHints
-from customlabels_nb.errors import ArgumentError, UnknownNameError
+from customlabels_nb.errors import ArgumentError, CustomLabelsError, InputError, UnknownNameError
 
 
 class Report(NameHints):
@@ -106,3 +106,36 @@ def test_names_that_need_no_call_say_so(tmp_path: Path) -> None:
         project.save()
     with pytest.raises(UnknownNameError, match=re.escape("Use project.train_set.images.")):
         project.images  # noqa: B018
+
+
+def test_calls_with_values_of_wrong_types_name_the_argument(tmp_path: Path) -> None:
+    project: Any = cl.create_project("rooms", tmp_path, task="single-label")
+    project.add_images(pd.DataFrame({"image": ["https://example.org/a.jpg"], "label": ["a"]}), progress=False)
+    job = project.jobs.create("job", images="train")
+    task = job.worker("anna").lease(1)[0]
+    url = pd.DataFrame({"image": ["https://example.org/a.jpg"], "label": ["a"], "confidence": [1.0]})
+    frame = pd.DataFrame({"image": [["a.jpg"]], "label": ["a"], "confidence": [1.0]})
+    calls: dict[str, Any] = {
+        "label=['a'] must be text.": lambda: project.labels.remove(["a"]),
+        "labels=5 must be a list of texts.": lambda: project.labels.reorder(5),
+        "source=None must be text, a path, Dataset or Labels.": lambda: project.labels.add_from(None),
+        "name=3 must be text.": lambda: project.snapshots.restore(3),
+        "note=None must be text.": lambda: project.update("train", project.train_set.relabel("b"), note=None),
+        "split=['train'] must be 'train' or 'test' or None.": lambda: project.fetch(["train"]),
+        "path=3 must be text or a path.": lambda: cl.unpack_project(3),  # type: ignore[arg-type]
+        "folder=None must be text or a path.": lambda: cl.list_projects(None),  # type: ignore[arg-type]
+        "images='a.jpg' must be DataFrame.": lambda: cl.Dataset("a.jpg"),  # type: ignore[arg-type]
+        "task='a.jpg' must be LeasedTask.": lambda: job.worker("anna").submit("a.jpg", "a"),
+        "tasks=[1] must be a list of LeasedTask or None.": lambda: job.worker("anna").release([1]),
+        "instructions=None must be text.": lambda: setattr(project, "instructions", None),
+        "images has no column 'image', but ['x'].": lambda: project.remove("train", pd.DataFrame({"x": [1]})),
+        "'a\\ud800b' cannot be stored: it": lambda: project.add_predictions(url, model="a\ud800b"),
+        "The column 'image' has ['a.jpg'], which is neither": lambda: project.add_predictions(frame, model="m"),
+        "A value is neither text nor a number (Error binding": lambda: job.decide_many({("a.jpg",): "a"}),
+        "{'x': 1} is not a box.": lambda: job.worker("anna").submit(task, pd.DataFrame({"x": [1]})),
+    }
+    for message, call in calls.items():
+        with pytest.raises(CustomLabelsError, match=f"^{re.escape(message)}"):
+            call()
+    with pytest.raises(InputError, match=r"folder='a\\x00' is not a valid path"):
+        job.to("a\0")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import customlabels_nb as cl
+from customlabels_nb.errors import TableError
 from customlabels_nb.ingest.importer import ImportReport
 from customlabels_nb.store.sql import SqlStore
 from tests.facts import tells
@@ -62,6 +63,19 @@ def test_existing_labels_are_kept(project: cl.Project, add: Add, tmp_path: Path)
     pd.testing.assert_frame_equal(project.train_set.annotations, before.annotations)
     pd.testing.assert_frame_equal(project.train_set.images, before.images)
     assert "pear" not in project.labels
+
+
+def test_a_table_without_the_status_of_some_images_replaces_labels(
+    project: cl.Project, add: Add, tmp_path: Path
+) -> None:
+    paths = write_folder(tmp_path / "photos", {"apple": 2})
+    add(tmp_path / "photos", labels_from="folders")
+    table = pd.DataFrame({"image": paths, "label": ["pear", "ripe"], "status": [None, "needs_review"]})
+    assert add(table, on_known="replace").replaced == 2
+    assert labels(project.train_set) == {"000.jpg": ["pear"], "001.jpg": ["ripe"]}
+    assert project.train_set.images["status"].tolist() == ["labelled", "needs_review"]
+    with pytest.raises(TableError, match="status='done' is unknown"):
+        add(table.assign(status="done"), on_known="replace")
 
 
 @pytest.mark.parametrize("status", ["labelled", "skipped", "needs_review"])
