@@ -58,6 +58,8 @@ def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -
         path, rows = place_of(image, root), groups.get(image, wanted.iloc[:0])
         annotations[path] = make(sv, rows, number)
         if chosen == t.POLYGONS:
+            # also if all are boxes: their masks, of whole pixels, would be read as polygons
+            annotations[path].data["polygon"] = rows["polygon"].to_numpy(dtype=object, na_value=None)
             annotations[path].mask = masks_of(rows["polygon"].tolist(), boxes_of(rows), header_size(path)).astype(bool)
     if issues:
         warnings.warn(" ".join(issue.message for issue in issues), stacklevel=users_level())
@@ -108,7 +110,8 @@ def from_supervision(dataset: Any) -> Contents:
             continue
         frame = _rows(sv, detections, uris[path], classes)
         frames.append(frame)
-        if getattr(detections, "mask", None) is not None and (lost := int(frame["polygon"].isna().sum())):
+        masks = getattr(detections, "mask", None) is not None and "polygon" not in detections.data
+        if masks and (lost := int(frame["polygon"].isna().sum())):
             one, many = (
                 "mask is empty or noise and was read as a box.",
                 "masks are empty or noise and were read as boxes.",

@@ -18,6 +18,7 @@ from customlabels_nb.datasets.interop.common import imported
 from customlabels_nb.errors import InputError, MissingDependencyError
 from tests.conftest import ROOT
 from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label, shapes, turned
+from tests.images.pictures import write_folder
 
 
 def test_boxes_survive_a_round_trip(tmp_path: Path) -> None:
@@ -122,6 +123,18 @@ def test_polygons_become_masks(tmp_path: Path) -> None:
     assert [mask.shape for mask in masks] == [(2, 32, 48), (1, 32, 48), (0, 32, 48)]
     assert masks[0][0].sum() == 200  # a box
     np.testing.assert_array_equal(masks[1][0], polygon_to_mask(TRIANGLE, (48, 32)))
+
+
+def test_boxes_stay_boxes_among_polygons(tmp_path: Path) -> None:
+    image = write_folder(tmp_path, {"a": 1})[0]
+    table = pd.DataFrame(
+        {"image": [str(image)], "label": ["cup"], "left": 1.5, "top": 1.25, "width": 8.5, "height": 6.0}
+    )
+    made = cl.Dataset(table[["image"]].assign(status="labelled"), table).to_supervision(task="polygons")
+    back = cl.from_supervision(made)
+    assert back.annotations[["left", "top", "width", "height"]].values.tolist() == [[1.5, 1.25, 8.5, 6.0]]
+    assert back.annotations["polygon"].isna().all()
+    assert back.issues.empty
 
 
 def test_detections_without_classes_or_files_are_reported(tmp_path: Path) -> None:
