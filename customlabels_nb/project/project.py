@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -682,14 +682,19 @@ class Project(NameHints):
         10
         """
         t.check_split(split)
-        value = images.images if isinstance(images, Dataset) else [images] if isinstance(images, str) else images
-        if not isinstance(value, pd.DataFrame | Sequence | pd.Series):
+        value = images.images if isinstance(images, Dataset) else images
+        if isinstance(value, str | os.PathLike):
+            value = [value]
+        if not isinstance(value, Iterable):
             raise InputError(f"images must be a Dataset, a DataFrame or a list of images, not {value!r}.")
-        rows = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)})
+        rows = value if isinstance(value, pd.DataFrame) else pd.DataFrame({"image": list(value)}, dtype=object)
         if "image" not in rows:
             raise InputError(f"images has no column 'image', but {list(rows.columns)}.")
-        rows = rows[["image", *(["revision"] if "revision" in rows else [])]].drop_duplicates("image")
-        if "revision" not in rows:
+        if "revision" in rows:
+            rows = rows[["image", "revision"]].drop_duplicates("image")
+        else:
+            names = _stored_names(self._store, self.root, [split], rows["image"])
+            rows = pd.DataFrame({"image": list(dict.fromkeys(names))})
             revisions = self._store.tables(split, rows["image"].tolist())[0].set_index("image")["revision"]
             rows = rows.assign(revision=rows["image"].map(revisions))
         action = self._action("remove images", note)

@@ -300,6 +300,16 @@ def test_update_keeps_changes_that_others_made_meanwhile(project: cl.Project) ->
         project.update("train", mine.relabel("mine", mine.images["image"] == last))
 
 
+def test_images_are_removed_by_every_spelling_of_their_names(
+    project: cl.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [Path(image) for image in fill(project, {"apple": 5})]
+    monkeypatch.chdir(images[0].parent)
+    spelled = (images[0], [images[1], images[1].as_uri()], images[2].name, pd.Index([images[3].name]))
+    assert [project.remove("train", each) for each in spelled] == [1] * 4
+    assert project.train_set.images["image"].tolist() == [str(images[4])]
+
+
 def test_removing_is_refused_for_images_that_others_changed(project: cl.Project) -> None:
     fill(project, {"quince": 2, "medlar": 2})
     read = project.train_set
