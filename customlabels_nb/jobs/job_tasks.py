@@ -124,7 +124,9 @@ def gold_of(location: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
         answers = dict(gold)
     elif isinstance(gold, Dataset | pd.DataFrame):
         annotations = gold.annotations if isinstance(gold, Dataset) else t.normalise_annotations(gold)
-        names = gold.images["image"].tolist() if isinstance(gold, Dataset) else list(dict.fromkeys(gold["image"]))
+        names = _labelled_images(gold) if isinstance(gold, Dataset) else list(dict.fromkeys(gold["image"]))
+        if not names:
+            raise InputError("gold has no labelled image. Label some, or pass a dict of image to answer.")
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         for row in annotations.to_dict("records"):
             rows[row["image"]].append(row)
@@ -134,6 +136,13 @@ def gold_of(location: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
         raise InputError(f"gold={gold!r} must be a dataset, an annotations table, or a dict of image to answer.")
     names = _stored(location.store, list(answers), "gold")
     return dict(zip(names, answers.values(), strict=True))
+
+
+def _labelled_images(dataset: Dataset) -> list[str]:
+    """Return the images that somebody has labelled, also as empty. Of the others, no answer is known."""
+    images = dataset.images
+    known = (images["status"] == "labelled") | images["image"].isin(dataset.annotations["image"])
+    return images.loc[known, "image"].tolist()
 
 
 # -- tasks ------------------------------------------------------------------------------------------

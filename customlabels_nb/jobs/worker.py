@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
-from customlabels_nb._utils.arguments import check_integer
+from customlabels_nb._utils.arguments import check_integer, is_number
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core.tables import storable
@@ -224,6 +225,8 @@ class Worker(NameHints):
         >>> worker.submit(task, "bedroom").counted
         True
         """
+        if seconds is not None and not (is_number(seconds) and 0 <= seconds < math.inf):
+            raise InputError(f"seconds={seconds!r} must be a number of at least 0.")
         with self._turn:
             payload = self._encoded(answer)
             taken = max(0.0, self._clock() - self._since) if seconds is None else float(seconds)

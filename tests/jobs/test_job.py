@@ -105,9 +105,11 @@ def test_images_may_be_datasets_tables_or_lists(place: Place, create: Create) ->
     given = [None, "train", train, train.images, ["03.jpg", "03.jpg"], "image < '04.jpg'"]
     found = [create(f"job-{number}", images).progress.images for number, images in enumerate(given)]
     assert found == [11, 12, 12, 12, 1, 4]
-    job = create("job-6", "train", gold=train.filter("label == 'lemon'"))
+    job = create("job-6", "train", gold=train)  # of images that nobody labelled, no answer is known
     assert job.gold[["image", "label"]].to_numpy().tolist() == [["00.jpg", "lemon"]]
     assert (job.progress.images, job.add_images("train"), job.add_images(gold={"01.jpg": "lime"})) == (11, 0, 0)
+    with pytest.raises(InputError, match="gold has no labelled image"):
+        job.add_images(gold=train.filter("status == 'unlabelled'"))
 
 
 # -- answers ----------------------------------------------------------------------------------------
@@ -161,6 +163,9 @@ def test_a_changed_answer_has_the_time_of_all_its_versions(create: Create) -> No
     ann.submit(task, [box], seconds=8)
     ann.submit(task, [box, {**box, "left": 20}], seconds=0.5)  # the second box of the image
     ann.submit(other, [box], seconds=3)
+    for wrong in (-1, float("nan"), float("inf"), "5"):
+        with pytest.raises(InputError, match=f"seconds={wrong!r} must be a number of at least 0"):
+            ann.submit(other, [box], seconds=wrong)  # type: ignore[arg-type]
     counted = job.answers.query("counted")
     assert counted["seconds"].tolist() == [8.5, 3]
     assert job.people.set_index("person").loc["ann", "seconds"] == 5.75
