@@ -77,7 +77,9 @@ def area(polygon: Any) -> float:
         near = ((ring.min(axis=0) <= firsts) & (firsts <= ring.max(axis=0))).all(axis=1)
         near[number] = False
         for other in np.flatnonzero(near).tolist():
-            depths[other] += contains(ring, firsts[other])
+            points = np.vstack([rings[other], (rings[other] + np.roll(rings[other], -1, axis=0)) / 2])
+            point = next((point for point in points if not _touches(ring, point)), firsts[other])
+            depths[other] += contains(ring, point)
     return float(sum(ring_area(ring) * (-1 if depth % 2 else 1) for ring, depth in zip(rings, depths, strict=True)))
 
 
@@ -96,6 +98,14 @@ def contains(ring: FloatArray, point: npt.ArrayLike) -> bool:
     start, end = ring[across], following[across]
     crossings = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
     return bool((crossings > x).sum() % 2)
+
+
+def _touches(ring: FloatArray, point: FloatArray) -> bool:
+    """Check whether a point is on a ring, where :func:`contains` may return either."""
+    along, apart = np.roll(ring, -1, axis=0) - ring, point - ring
+    length = (along**2).sum(axis=1)
+    share = np.clip((apart * along).sum(axis=1) / np.where(length > 0, length, 1), 0, 1)
+    return bool((((apart - share[:, None] * along) ** 2).sum(axis=1) <= _END**2).any())
 
 
 def to_one_ring(polygon: Any) -> Ring:

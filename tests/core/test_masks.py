@@ -63,6 +63,12 @@ def test_masks_of_noise_are_refused_before_their_outline_is_traced() -> None:
         m.rle_to_polygon(m.as_rle({"size": [side, side], "counts": m.encode(stripes)["counts"].decode()}))
 
 
+def test_rings_that_touch_are_holes_and_parts_as_others_are() -> None:
+    hole, part = [[10, 10], [20, 10], [20, 20], [10, 20]], [[30, 10], [40, 10], [40, 30], [30, 30]]
+    square = [[10, 10], [30, 10], [30, 30], [10, 30]]
+    assert m.polygon_to_mask([square, hole, part], (60, 40)).sum() == 500 == p.area([square, hole, part])
+
+
 def test_holes_and_parts_follow_the_even_odd_rule() -> None:
     polygon = [SQUARE, HOLE, PART]
     mask = m.polygon_to_mask(polygon, (60, 40))

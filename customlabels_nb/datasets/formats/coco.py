@@ -558,7 +558,7 @@ def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float
     if outline and len(outline) == parts:
         height, width = rle["size"]
         if polygon_to_rle(outline, (width, height))["counts"] == rle["counts"]:  # the mask has not been edited since
-            return outline, area(outline)
+            return outline, float(areas_of_masks([rle])[0])
     polygon = rle_to_polygon(rle)
     return polygon, np.nan if polygon is None else float(areas_of_masks([rle])[0])
 
@@ -709,7 +709,7 @@ def _annotation_entries(
             rings = rings_of(polygon)
             if box[0] != box[0]:  # NaN: the polygon has no box yet
                 box = polygon_to_ltwh(polygon).tolist()
-            entry |= {"bbox": box, "area": _finite(area(rings)), **_segmentation(rings, sizes[owner])}
+            entry |= {"bbox": box, **_segmentation(rings, sizes[owner])}
         elif box[0] == box[0]:
             entry |= {"bbox": box, "area": _finite(box[2] * box[3]), "segmentation": []}
         if crowd or "bbox" in entry:
@@ -722,17 +722,19 @@ def _annotation_entries(
 
 
 def _segmentation(polygon: list[_Floats], size: _Floats) -> dict[str, Any]:
-    """Return the parts of a polygon, or its mask and rings if they overlap, because polygons in COCO have no holes."""
+    """Return the area and parts of a polygon, or its mask and rings if they overlap: COCO polygons have no holes."""
     rings = [ring.ravel().tolist() for ring in polygon]
+    parts = {"area": _finite(area(polygon)), "segmentation": rings}
     if len(rings) < 2 or not parts_overlap(polygon):
-        return {"segmentation": rings}
+        return parts
     if np.isnan(size).any():
         left, top, width, height = polygon_to_ltwh(polygon)
         size = np.ceil([left + width, top + height])
     if size.prod() > MOST_PIXELS:
-        return {"segmentation": rings}
+        return parts
     mask = polygon_to_rle(polygon, (int(size[0]), int(size[1])))
-    return {"segmentation": {**mask, "counts": mask["counts"].decode()}, _RINGS: rings}
+    square = float(areas_of_masks([mask])[0])  # also of rings that cross each other
+    return {"area": square, "segmentation": {**mask, "counts": mask["counts"].decode()}, _RINGS: rings}
 
 
 def _finite(square: float) -> float:

@@ -190,6 +190,7 @@ def test_polygon_with_a_hole_is_written_as_mask_and_restored(file: Path) -> None
         assert mask.shape == ((60, 100) if "width" in size else (51, 60))
         np.testing.assert_array_equal(mask, polygon_to_mask(polygon, mask.shape[::-1]))
         assert mask[18:20, 46:49].sum() == 0
+        assert entry["area"] == mask.sum()
         assert read(FORMAT, file).annotations["polygon"].tolist() == [polygon]
 
 
