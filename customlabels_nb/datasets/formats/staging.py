@@ -7,13 +7,15 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from customlabels_nb._utils.files import folded, portable_name, replacing, scratch
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.errors import ImageError, InputError
+from customlabels_nb.images.decoding import file_suffix
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.images.reading import read_bytes
 
@@ -59,9 +61,13 @@ class Staged:
         except ImageError as error:
             self.issues.append(Issue(error.code, str(error), where=uri))
             return None
-        path = folder / free_name(uri, taken)
+        suffix = os.path.splitext(_file_name(uri))[1]
+        if suffix.lower() not in IMAGE_SUFFIXES:  # as of many URLs: other programs leave out such files
+            with suppress(ImageError):
+                suffix = file_suffix(data, uri)
+        path = folder / free_name(uri, taken, suffix)
         while os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
-            path = folder / free_name(uri, taken)
+            path = folder / free_name(uri, taken, suffix)
         self.write(path, data)
         return path
 
@@ -112,9 +118,9 @@ def staged(folder: Path) -> Iterator[Staged]:
         files.settle()
 
 
-def free_name(uri: str, taken: dict[str, int]) -> str:
+def free_name(uri: str, taken: dict[str, int], suffix: str | None = None) -> str:
     """Return a file name for the copy of an image that is valid on any system, with a :func:`free_stem`."""
-    return free_stem(uri, taken) + _safe(os.path.splitext(_file_name(uri))[1])
+    return free_stem(uri, taken) + _safe(os.path.splitext(_file_name(uri))[1] if suffix is None else suffix)
 
 
 def free_stem(uri: str, taken: dict[str, int]) -> str:
@@ -136,7 +142,9 @@ def portable_stem(uri: str) -> str:
 
 
 def _file_name(uri: str) -> str:
-    return portable_name(os.path.basename(uri.partition("?")[0] if is_remote(uri) else uri)) or "image"
+    plain = uri.partition("?")[0] if is_remote(uri) else uri
+    plain = plain.partition("#")[0] if uri.lower().startswith(("http://", "https://")) else plain
+    return portable_name(os.path.basename(plain)) or "image"
 
 
 def _safe(part: str) -> str:

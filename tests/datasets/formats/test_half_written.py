@@ -17,6 +17,7 @@ from customlabels_nb.datasets.formats.staging import free_name, staged
 from customlabels_nb.datasets.loading import read_dataset
 from customlabels_nb.errors import InputError
 from tests.datasets.formats.test_contract import photos, target
+from tests.images.pictures import jpeg
 
 NAMES = list(formats.FORMATS)
 LABELS = ("first", "second")
@@ -148,8 +149,17 @@ def test_copies_have_names_that_are_free_and_safe() -> None:
     assert [free_name(f"/b/{longest}", taken), free_name(f"/b/{longest}", dict[str, int]())] == [
         longest.replace(".png", "-2.png"), longest,
     ]  # fmt: skip
+    assert free_name("https://h/b.jpg#top", taken) == "b.jpg"
     assert free_name("https://h/a.jpg?w=640&path=/b/" + "y" * 300, taken) == "a.jpg"
     assert free_name("/a/\n" + "é" * 300 + "." + "y" * 300, taken) == "_" + "é" * 35 + "." + "y" * 71
+
+
+def test_copies_have_extensions_of_images(tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(jpeg(1, (8, 8)))
+    (tmp_path / "scan.v2").write_bytes(jpeg(2, (8, 8)))
+    with staged(tmp_path) as files:
+        copies = [files.copy_image(str(tmp_path / name), tmp_path / "images", {}) for name in ("photo", "scan.v2")]
+    assert [path and path.name for path in copies] == ["photo.jpg", "scan.jpg"]
 
 
 @pytest.mark.parametrize("name", NAMES)
