@@ -328,7 +328,7 @@ def _without_copies(names: dict[str, str], folder: Path, chosen: Format) -> tupl
     elsewhere = [image for image, uri in names.items() if not uri.startswith(inside)] if chosen.need_copies else []
     if elsewhere:
         message = (
-            f"{counted(len(elsewhere), 'image')} outside {str(folder)!r} are named by their paths or URLs, and "
+            f"{counted(len(elsewhere), 'image is', 'images are')} outside {str(folder)!r} and named by path or URL, so "
             f"{chosen.need_copies} cannot find them. Pass copy_images=True for these programs, or to move the files."
         )
         issues.append(Issue("IMAGES_ELSEWHERE", message, "copy_images"))

@@ -411,7 +411,8 @@ class _Reader:
         if len(finished) > 1:
             others = ", ".join(str(_annotator(entry)) for entry in finished if entry is not newest)
             by = _annotator(newest)
-            why = f"It has {len(finished)} annotations. The newest, by {by}, was read, not those by {others}."
+            which = f"The newest, by {by}, was read, not those by {others}." if by else "Only the newest was read."
+            why = f"It has {len(finished)} annotations. {which}"
             self.collected.adjusted(why[:1000], where=where)
         return newest, "labelled"
 

@@ -88,7 +88,9 @@ def test_images_on_network_shares_are_refused(name: str) -> None:
 @pytest.mark.parametrize(("name", "program"), [("yolo", "Ultralytics"), ("cvat", "CVAT"), ("coco", "supervision")])
 def test_images_that_a_program_cannot_find_are_reported_once(tmp_path: Path, name: str, program: str) -> None:
     before = boxes_of([tmp_path / "photos" / f"{number}.jpg" for number in range(5)])
-    with pytest.warns(UserWarning, match=rf"5 images outside .* {program} cannot find them.*copy_images=True") as found:
+    with pytest.warns(
+        UserWarning, match=rf"5 images are outside .* {program} cannot find them.*copy_images=True"
+    ) as found:
         written = before.to(name, target(name, tmp_path / "out"))
     assert [str(warning.message) for warning in found] == [where(written)["copy_images"]]
     assert found[0].filename == __file__

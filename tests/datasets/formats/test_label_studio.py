@@ -155,6 +155,7 @@ def test_the_newest_annotation_counts_and_others_are_listed(tmp_path: Path) -> N
     days = [f"2026-01-0{day}T08:00:00Z" for day in (1, 2, 3)]
     several = [by("ann@x", days[1], "new"), by("bo@x", days[0], "old"), by("cy@x", days[2], "no", was_cancelled=True)]
     edited = [by("ann@x", days[1], "old"), by("bo@x", days[0], "new", updated_at=days[2])]
+    edited = [{**entry, "completed_by": None} for entry in edited]
     path = written(
         tmp_path,
         {"data": {"image": "several.png"}, "annotations": several},
@@ -165,9 +166,10 @@ def test_the_newest_annotation_counts_and_others_are_listed(tmp_path: Path) -> N
     )
     found = read(FORMAT, path)
     assert found.annotations["label"].tolist() == ["new", "new"]
-    assert found.annotations["annotator"].tolist() == ["ann@x", "bo@x"]
+    assert found.annotations["annotator"].dropna().tolist() == ["ann@x"]
     assert [issue.where for issue in found.issues] == ["task 1", "task 2", "result of a cancelled annotation"]
     assert "newest, by ann@x, was read, not those by bo@x." in found.issues[0].message
+    assert found.issues[1].message.endswith("It has 2 annotations. Only the newest was read.")
     assert statuses(found) == {
         "several.png": "labelled", "edited.png": "labelled", "skipped.png": "skipped", "nothing.png": "labelled",
         "open.png": "unlabelled",
