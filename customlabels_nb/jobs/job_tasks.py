@@ -142,7 +142,8 @@ def _labelled_images(dataset: Dataset) -> list[str]:
     """Return the images that somebody has labelled, also as empty. Of the others, no answer is known."""
     images = dataset.images
     known = (images["status"] == "labelled") | images["image"].isin(dataset.annotations["image"])
-    return images.loc[known, "image"].tolist()
+    labelled: list[str] = images.loc[known, "image"].tolist()
+    return labelled
 
 
 # -- tasks ------------------------------------------------------------------------------------------
