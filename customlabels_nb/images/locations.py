@@ -6,6 +6,7 @@ paths below the project folder. Paths in tables have ``/`` between their parts o
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -126,7 +127,13 @@ def local_path(path: str | os.PathLike[str], argument: str) -> Path:
         raise InputError(f"{argument}={text!r} is not a valid path.")
     if is_remote(text):
         raise InputError(f"{argument}={text!r} is a URL. Pass a path on this machine.")
-    return to_path(text) if isinstance(path, str) and text[:7].lower() == "file://" else Path(expand_home(text))
+    place = to_path(text) if isinstance(path, str) and text[:7].lower() == "file://" else Path(expand_home(text))
+    try:
+        os.lstat(place)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{argument}={text[:100]!r}… is too long for a path.") from error
+    return place
 
 
 def absolute_uri(name: str, root: Path | None = None) -> str:

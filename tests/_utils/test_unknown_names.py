@@ -124,7 +124,7 @@ def test_calls_with_values_of_wrong_types_name_the_argument(tmp_path: Path) -> N
         "split=['train'] must be 'train' or 'test' or None.": lambda: project.fetch(["train"]),
         "path=3 must be text or a path.": lambda: cl.unpack_project(3),  # type: ignore[arg-type]
         "folder=None must be text or a path.": lambda: cl.list_projects(None),  # type: ignore[arg-type]
-        "images='a.jpg' must be DataFrame.": lambda: cl.Dataset("a.jpg"),
+        "The images table must be a DataFrame, not str.": lambda: cl.Dataset("a.jpg"),
         "task='a.jpg' must be LeasedTask.": lambda: job.worker("anna").submit("a.jpg", "a"),
         "tasks=[1] must be a list of LeasedTask or None.": lambda: job.worker("anna").release([1]),
         "instructions=None must be text.": lambda: setattr(project, "instructions", None),

@@ -192,6 +192,7 @@ def test_existing_files_are_never_overwritten(predictor: Predictor, images: list
         ("found.csv", r"to='.*found\.csv'.*\.jsonl.*\.manifest.*to_csv"),
         ("s3://bucket/found.jsonl", "is a URL"),
         ("", "is not a valid path"),
+        ("a" * 5000, "is too long for a path"),
         (7, "is not a path"),
     ],
 )
