@@ -861,7 +861,7 @@ def evaluate(
         if images is None:
             settled = settle_statuses(truth.images, truth.annotations)
             images = settled[settled["status"] == "labelled"]
-            hint = "Pass images=truth.images if images without labels show none of them."
+            hint = "If they show none of the labels, pass images=truth.images."
             left_out += [f"{note} {hint}" for note in unlabelled_notes(settled, "images in truth")]
         truth = truth.annotations
     if isinstance(predictions, Dataset):

@@ -566,7 +566,8 @@ def test_evaluate_counts_unusable_images_in_its_notes(project: Project, model: M
         f"Excluded because they could not be read: 1 image, such as {broken!r}.",
     ]
     truth = cl.evaluate(Dataset(images.head(3), marks[marks["image"].isin(names[:3])]), marks.assign(confidence=1.0))
-    assert truth.notes[0] == "1 of 3 images in truth is unlabelled, skipped or still to be reviewed, and is excluded."
+    excluded = "1 of 3 images in truth is unlabelled, skipped or still to be reviewed, and is excluded."
+    assert truth.notes[0] == f"{excluded} If they show none of the labels, pass images=truth.images."
     model.stop()
 
 
