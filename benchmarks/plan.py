@@ -4,7 +4,7 @@ Each line of the table that it prints says where its numbers come from: [measure
 depends little on what else runs; [computed] from that and the number of images; [assumed] prices and sizes, which
 are options. ``docs/plan.md`` has the table and what follows from it.
 
-    python benchmarks/plan.py [--images 20000] [--photos 60] [--classifier 21.3] [--detector 136] [--photo-kb 228]
+    python benchmarks/plan.py [--images 20000] [--photos 60] [--classifier 10.9] [--detector 77] [--photo-kb 228]
         [--core-hour 0.04] [--requests 0.40] [--traffic 0.02]
 """
 
