@@ -150,6 +150,8 @@ def names_arguments(function: _Function) -> _Function:
         try:
             return function(*values, **options)
         except UnicodeEncodeError as error:
+            if error.reason != "surrogates not allowed":  # as when a terminal cannot show a name
+                raise
             raise InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.") from error
         except _BY_WRONG_TYPES as error:
             if isinstance(error, CustomLabelsError) and type(error) not in (ArgumentError, StoreError):
