@@ -330,9 +330,9 @@ def choose_start(names: tuple[str, str], first: FloatArray, other: FloatArray) -
         return True, (
             f"Kept {names[1]}: on {count}, its log-loss is {other.mean():.3f}, that of {names[0]} {first.mean():.3f}."
         )
-    verb = "not clearly better" if gain.mean() > 0 else "no better"
+    verdict = "not clearly better" if gain.mean() > 0 else "no better"
     return False, (
-        f"Kept {names[0]} (log-loss {first.mean():.3f} on {count}): {names[1]} ({other.mean():.3f}) did {verb}."
+        f"Kept {names[0]} (log-loss {first.mean():.3f} on {count}): {names[1]} ({other.mean():.3f}) was {verdict}."
     )
 
 
