@@ -1,4 +1,4 @@
-"""Check numbers that users pass as arguments, with the same rules and messages everywhere."""
+"""Check numbers and text that users pass as arguments, with the same rules and messages everywhere."""
 
 from __future__ import annotations
 
@@ -55,3 +55,8 @@ def check_fraction(
 def check_random_state(value: object) -> int:
     """Return a seed as int, or raise InputError unless it is an integer that all libraries accept as a seed."""
     return check_integer("random_state", value, 0, 2**32 - 1)
+
+
+def surrogate_error(error: UnicodeEncodeError) -> InputError:
+    """Return the error for a text with a lone surrogate, which databases cannot store."""
+    return InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.")

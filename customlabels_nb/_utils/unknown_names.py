@@ -15,8 +15,9 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
+from customlabels_nb._utils.arguments import surrogate_error
 from customlabels_nb._utils.text import one_line
-from customlabels_nb.errors import ArgumentError, CustomLabelsError, InputError, StoreError, UnknownNameError
+from customlabels_nb.errors import ArgumentError, CustomLabelsError, StoreError, UnknownNameError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _BY_WRONG_TYPES = (AttributeError, IndexError, KeyError, StoreError, TypeError, ValueError)
@@ -152,7 +153,7 @@ def names_arguments(function: _Function) -> _Function:
         except UnicodeEncodeError as error:
             if error.reason != "surrogates not allowed":  # as when a terminal cannot show a name
                 raise
-            raise InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.") from error
+            raise surrogate_error(error) from error
         except _BY_WRONG_TYPES as error:
             if isinstance(error, CustomLabelsError) and type(error) not in (ArgumentError, StoreError):
                 raise

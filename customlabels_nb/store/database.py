@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError as UrlError
 from sqlalchemy.exc import DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from customlabels_nb._utils.arguments import surrogate_error
 from customlabels_nb._utils.files import is_disk_full
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb.errors import (
@@ -269,7 +270,7 @@ class Database:
         except CustomLabelsError:
             raise
         except UnicodeEncodeError as error:
-            raise InputError(f"{error.object[:200]!r} cannot be stored: it contains a lone surrogate.") from error
+            raise surrogate_error(error) from error
         except DBAPIError as error:
             raise self._translate(error) from error
         except damage as error:

@@ -122,7 +122,7 @@ def test_an_annotation_of_an_image_that_is_not_there_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["photos", None, 3, ["a.jpg"]])
-def test_tables_that_are_none_are_refused_by_type(value: object) -> None:
+def test_values_that_are_not_tables_are_refused_by_type(value: object) -> None:
     images = pd.DataFrame({"image": ["a"]})
     with pytest.raises(TableError, match=f"images table must be a DataFrame, not {type(value).__name__}"):
         Dataset(value)  # type: ignore[arg-type]

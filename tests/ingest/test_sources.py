@@ -54,7 +54,9 @@ def test_a_folder_is_imported_with_labels_sizes_and_hashes(project: cl.Project, 
     ("name", "says"),
     [("x.csv", r"pass cl\.read_dataset\('.*x\.csv'\) to project\.import_dataset"), ("x.TAR", "Unpack it")],
 )
-def test_a_file_of_another_kind_says_what_to_do(add: Add, tmp_path: Path, name: str, says: str) -> None:
+def test_tables_and_archives_are_refused_with_the_way_to_read_them(
+    add: Add, tmp_path: Path, name: str, says: str
+) -> None:
     (tmp_path / name).write_text("image,label\na.jpg,cat\n")
     with pytest.raises(InputError, match=f"(?i){name}.*{says}"):
         add(tmp_path / name)

@@ -602,7 +602,7 @@ def _find_delimiter(head: str) -> str | None:
     for number, delimiter in enumerate(_DELIMITERS):
         rows = [row.cells for row in islice(_rows(head, delimiter), 5)]
         if rows and len(rows[0]) == 1 and any(other in rows[0][0] for other in _DELIMITERS[:number]):
-            continue  # a row such as cat,a.jpg, whose first cell is no image
+            continue  # a row such as cat,a.jpg, which is not one name of an image
         named = [bool(cells) and _is_image(cells[0]) for cells in rows]
         if rows and rows[0] and (_header(rows[0]) is not None or (named[0] and sum(named) * 2 >= len(named))):
             return delimiter

@@ -282,7 +282,7 @@ def test_a_blank_line_in_a_class_list_is_reported(tmp_path: Path) -> None:
     assert [(issue.code, issue.line) for issue in found.issues] == [("ENTRY_ADJUSTED", 2)]
 
 
-def test_a_path_outside_says_what_to_do(tmp_path: Path) -> None:
+def test_a_path_outside_the_folder_asks_to_move_the_description(tmp_path: Path) -> None:
     put(tmp_path / "other" / "images" / "a.jpg", jpeg(1, SIZE))
     file = put(tmp_path / "set" / "data.yaml", "names: [cat]\npath: ../other\ntrain: images\n")
     assert "move this file there" in read(FORMAT, file).issues[0].message

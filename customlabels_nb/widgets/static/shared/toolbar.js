@@ -16,7 +16,7 @@ export function captionedMenu(caption, onChange) {
   return select;
 }
 
-// `data` tells the tabs of a list apart.
+// Create a tab. `data` identifies it among the tabs of its list.
 export function tab(text, isCurrent, data, onClick) {
   return element("button", {
     class: isCurrent ? "tab current" : "tab",
