@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,23 @@ from customlabels_nb.evaluation.thresholds import assumed_thresholds, precision_
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
 
+
+@dataclass(frozen=True)
+class Basis:
+    """What a version of a project was evaluated on, from which the evaluation is repeated, or compared with today's.
+
+    ``thresholds`` is the argument of ``Model.evaluate``. ``state`` is that of the test set and of the version's
+    decision, None for the test set of its training. ``labels`` has the ids of the labels, by their names then, and
+    ``images`` all test images that could be evaluated then.
+    """
+
+    version: str
+    thresholds: float | Mapping[str, float] | str | None
+    state: str | None
+    labels: Mapping[str, int]
+    images: frozenset[str]
+
+
 #: With more test images and no mistakes, fewer than 1% of new images may be wrong (the rule of three).
 MANY_IMAGES = 300
 
@@ -71,6 +88,8 @@ class Evaluation:
         ``label`` and ``color``, in order.
     notes : sequence of str
         Human-readable notes on how to interpret the metrics.
+    basis : Basis, optional
+        Version and test set that were evaluated, if a project has them.
 
     Examples
     --------
@@ -93,6 +112,7 @@ class Evaluation:
         confusion_matrix: ConfusionMatrix,
         labels: pd.DataFrame,
         notes: Sequence[str],
+        basis: Basis | None = None,
     ) -> None:
         self.applied = applied
         self.images = images
@@ -102,6 +122,7 @@ class Evaluation:
         self._per_image = per_image
         self._confusion_matrix = confusion_matrix
         self._notes = notes
+        self.basis = basis
 
     @property
     def summary(self) -> pd.DataFrame:

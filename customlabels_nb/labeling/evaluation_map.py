@@ -12,7 +12,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import RIGHT, WRONG
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
-from customlabels_nb.evaluation.exploring.exploration import tables_of
+from customlabels_nb.evaluation.outcome_tables import tables_of
 from customlabels_nb.labeling.image_map import ImageMap
 from customlabels_nb.labeling.image_table import ImageTable, Prediction
 from customlabels_nb.labeling.session import LabellingSession

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +13,18 @@ from customlabels_nb.assist.stored_results import read_results
 from customlabels_nb.core import change_signal
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
-from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import InputError, ModelNotFoundError
 from customlabels_nb.labeling.screen import ProjectScreen
 from customlabels_nb.labeling.session import LabellingSession
 from customlabels_nb.models.artifact import ModelConfig, load_config
-from customlabels_nb.store import Action, SqlStore
+from customlabels_nb.store import Action, SqlStore, VersionRecord
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation import Evaluation
     from customlabels_nb.evaluation.exploring import Exploration
+    from customlabels_nb.training.evaluation_now import TestSetChanges
 
-_ACTIONS = ("keep_thresholds", "open_images", "truth_now", "add_to_train", "versions")
+_ACTIONS = ("keep_thresholds", "open_images", "evaluate_again", "add_to_train", "versions")
 _WRITING = ("keep_thresholds", "add_to_train")
 
 
@@ -33,7 +34,8 @@ class ProjectActions(ProjectScreen):
     ``keep_thresholds`` stores thresholds by label, or "most confident", in the version. ``open_images(names,
     predictions, box=None)`` returns the widget for correcting these test images beside predictions, where it selects
     the box, ``open_map(exploration, name, random_state)`` one with their map, and ``open_crops(boxes, split,
-    seen=predictions)`` the gallery of a table of boxes.
+    seen=predictions)`` the gallery of a table of boxes. ``predict(version, images)`` runs a version on images, as
+    :data:`.evaluation_now.Predict` describes.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class ProjectActions(ProjectScreen):
         open_images: Callable[..., Any],
         open_map: Callable[[Exploration, str, int], Any],
         open_crops: Callable[..., Any],
+        predict: Callable[[str, list[str]], tuple[pd.DataFrame, list[str]]],
     ) -> None:
         super().__init__(store, root)
         self._version = version
@@ -55,6 +58,7 @@ class ProjectActions(ProjectScreen):
         self.open_images = open_images
         self.open_map = open_map
         self.open_crops = open_crops
+        self._predict = predict
 
     @property
     def can(self) -> list[str]:
@@ -79,28 +83,56 @@ class ProjectActions(ProjectScreen):
 
     @property
     def model_labels(self) -> list[str]:
-        return list(self._config.labels)
+        """Labels of the model, by their names in the project now."""
+        from customlabels_nb.training.evaluation_now import names_now
+
+        record, config = self._version_named(self._version)
+        return list(dict.fromkeys(names_now(self._store, record, config).values()))
 
     def kept_thresholds(self) -> dict[str, float] | str:
         """Return what the version decides by: the threshold of each label, or "most confident"."""
-        record = next(version for version in self._store.versions() if version.name == self._version)
-        config = load_config(self.root / record.folder)
+        from customlabels_nb.training.evaluation_now import names_now
+        from customlabels_nb.training.stored import thresholds_now
+
+        record, config = self._version_named(self._version)
         if config.decision == MOST_CONFIDENT:
             return MOST_CONFIDENT
-        return {label: config.threshold_of(label) for label in config.labels}
+        thresholds = {label: config.threshold_of(label) for label in config.labels}
+        return thresholds_now(thresholds, names_now(self._store, record, config))
 
-    def truth_now(self) -> tuple[list[str], pd.DataFrame, list[str]]:
-        """Return the test images that models are tested on now, the current annotations, and the other test images."""
-        from customlabels_nb.training.plan import usable_part
+    def changes_since(self, evaluation: Evaluation) -> TestSetChanges:
+        """Return how the test set has changed since an evaluation of the version."""
+        from customlabels_nb.training.evaluation_now import changes_since
 
-        images, annotations, _ = self._store.tables(t.TEST)
-        is_used = images["image"].isin(usable_part(Dataset(images, annotations), self._config.task).images["image"])
-        return images.loc[is_used, "image"].tolist(), annotations, images.loc[~is_used, "image"].tolist()
+        return changes_since(self._store, self.root, evaluation, self._version_named(self._version)[1])
 
-    def tags(self) -> dict[str, list[str]]:
-        """Return the current tags of the test images."""
-        images = self._store.images(t.TEST)
-        return dict(zip(images["image"], images["tags"], strict=True))
+    def evaluate_again(self, evaluation: Evaluation) -> Evaluation:
+        """Evaluate a version of this project again on the test set as it is now, as it was evaluated before.
+
+        An evaluation that is up to date, or has no version, is returned as it is.
+        """
+        from customlabels_nb.training.evaluation_now import evaluation_now, is_current
+
+        if (basis := evaluation.basis) is None:
+            return evaluation
+        record, config = self._version_named(basis.version)
+        if is_current(self._store, evaluation, config):
+            return evaluation
+        predict = partial(self._predict, record.name)
+        return evaluation_now(self._store, self.root, record, thresholds=basis.thresholds, predict=predict)
+
+    def truth_changed(self, *evaluations: Evaluation) -> pd.DataFrame | None:
+        """List the image/label pairs whose truth has changed since the oldest of these versions was trained.
+
+        It is None if one of the evaluations has no version.
+        """
+        from customlabels_nb.training.evaluation_now import truth_changed_since_training
+
+        bases = [evaluation.basis for evaluation in evaluations]
+        records = [self._version_named(basis.version)[0] for basis in bases if basis is not None]
+        if len(records) < len(bases):
+            return None
+        return truth_changed_since_training(self._store, self.root, min(records, key=lambda record: record.created))
 
     def suspects(self) -> pd.DataFrame | None:
         """Return the training images that probably have wrong labels, or None if assist has not looked for them."""
@@ -132,10 +164,14 @@ class ProjectActions(ProjectScreen):
         ]
 
     def evaluation_of(self, name: str) -> Evaluation:
-        from customlabels_nb.training.stored import stored_evaluation
+        """Evaluate another version on the test set as it is now."""
+        from customlabels_nb.training.evaluation_now import evaluation_now
 
+        record, _ = self._version_named(name)
+        return evaluation_now(self._store, self.root, record, predict=partial(self._predict, name))
+
+    def _version_named(self, name: str) -> tuple[VersionRecord, ModelConfig]:
         record = next((version for version in self._store.versions() if version.name == name), None)
         if record is None:
             raise ModelNotFoundError(f"Version {name!r} does not exist.")
-        folder = self.root / record.folder
-        return stored_evaluation(folder, self.root, load_config(folder), columns=self._store.images(t.TEST))
+        return record, load_config(self.root / record.folder)

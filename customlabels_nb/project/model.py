@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,11 @@ from customlabels_nb.errors import (
     ArtifactError,
     Cancelled,
     CustomLabelsError,
+    InputError,
     ModelNotFoundError,
     ModelNotReadyError,
     NotAllowedError,
+    NotEnoughDataError,
     StoreError,
     show_in_one_line,
 )
@@ -299,16 +301,20 @@ class Model(Runnable):
         """
         from customlabels_nb.inference.thresholds import label_thresholds
         from customlabels_nb.models.artifact import load_config, update_config
+        from customlabels_nb.training.stored import former_thresholds
 
         self._require_ready()
         task = load_config(self.folder).task
         decision = default_decision(task) if thresholds is None else ASSUMED
+        names = self._names_now()
         restored = thresholds is None or (isinstance(thresholds, str) and thresholds == ASSUMED)
         if restored:
-            thresholds = self._best_thresholds(self.evaluate(thresholds=ASSUMED))
+            thresholds = self._chosen_thresholds(names)
         elif isinstance(thresholds, str) and thresholds == MOST_CONFIDENT:
             require_single_label("thresholds", task)
             decision, thresholds = MOST_CONFIDENT, {}
+        elif isinstance(thresholds, Mapping):
+            thresholds = former_thresholds(thresholds, names)
         by_label = {} if thresholds is None else thresholds
 
         def merge(_: VersionRecord) -> dict[str, Any]:  # other kernels that set thresholds wait
@@ -323,11 +329,19 @@ class Model(Runnable):
         self._write_card()
         self._choose_view_thresholds()
 
-    def _best_thresholds(self, report: Report) -> dict[str, float]:
-        from customlabels_nb.models.artifact import load_config
+    def _chosen_thresholds(self, names: Mapping[str, str]) -> dict[str, float]:
+        """Choose the threshold of each label on the test set as it is now, or that of the training if it is gone."""
+        try:
+            return _best_thresholds(self.evaluate(thresholds=ASSUMED), names)
+        except NotEnoughDataError:
+            return _best_thresholds(self.evaluate(thresholds=ASSUMED, as_trained=True), {name: name for name in names})
 
-        labels = load_config(self.folder).labels
-        return {row.label: float(row.threshold) for row in report.per_label.itertuples() if row.label in labels}
+    def _names_now(self) -> dict[str, str]:
+        """Map the labels of the version to their names in the project now."""
+        from customlabels_nb.models.artifact import load_config
+        from customlabels_nb.training.evaluation_now import names_now
+
+        return names_now(self._store, self.record, load_config(self.folder))
 
     def _choose_view_thresholds(self) -> None:
         """Choose a detector's thresholds for several views on its test images, unless it has them or the user's."""
@@ -344,11 +358,12 @@ class Model(Runnable):
         data = read_snapshot(self.folder, "test", self._root)
         say(f"Choosing the thresholds for views={views} on {counted(len(data.images), 'test image')}.")
         try:
-            best = self._best_thresholds(super().evaluate(data, thresholds="best"))
+            labels = {label: label for label in config.labels}
+            best = _best_thresholds(super().evaluate(data, thresholds="best"), labels)
         except CustomLabelsError as error:
             say(f"The thresholds of one view are used: {error}")
             return
-        assumed = self._best_thresholds(self.evaluate(thresholds=ASSUMED))
+        assumed = _best_thresholds(self.evaluate(thresholds=ASSUMED, as_trained=True), labels)
 
         def store(_: VersionRecord) -> dict[str, Any]:
             config = load_config(self.folder)
@@ -438,45 +453,132 @@ class Model(Runnable):
         data: Dataset | pd.DataFrame | None = None,
         *,
         thresholds: float | Mapping[str, float] | EvaluationDecision | None = None,
+        as_trained: bool = False,
+        run: bool = True,
         progress: bool = True,
         events: Events | Listener | None = None,
     ) -> Report:
+        """Compare the predictions of the version with the labels of test images, or of other images.
+
+        Without ``data``, the stored predictions are judged by the project's test set as it is now. Only test images
+        that are new, or whose content has changed, are run through the model. Those that the version was trained on are
+        left out. Labels that were renamed or merged since are followed.
+
+        Parameters
+        ----------
+        data : Dataset or DataFrame, optional
+            Labelled images to run the model on, instead of the test set. In a dataset, only images whose labelling is
+            complete are used. A DataFrame has the columns ``image`` and ``label``, one row per label (missing for an
+            image without labels), and for boxes also ``left``, ``top``, ``width``, ``height`` in pixels. Further
+            columns are available in ``report.by``.
+        thresholds : number, dict, "most confident", "assumed", "best" or "cross-validated", optional
+            Rule that decides which predictions are answers, by default that of the model. A number or a dict is the
+            minimum confidence of a prediction (between 0 and 1), for all labels or by label. "most confident" is the
+            label with the highest confidence, for models of one label per image. Labels missing in a dict have the
+            model's own thresholds, and so has "assumed" with ``data``. "best", and "assumed" without ``data``, choose
+            the threshold with the highest F1 on the evaluated images for each label. "cross-validated" chooses the
+            thresholds for each fifth of the images from the other four fifths.
+        as_trained : bool
+            Return the evaluation of the training instead: the test images and labels of that time.
+        run : bool
+            Run the model on test images without a stored prediction. Otherwise, they are left out, and counted in
+            ``.notes``.
+        progress, events
+            Show progress, and receive it, as in :meth:`detect_many`.
+
+        Returns
+        -------
+        Report
+            ``.notes`` has a sentence for each reason why images or labels were left out, with their number.
+
+        Raises
+        ------
+        InputError, TableError, LabelError
+            If an argument is invalid, or a threshold is for a label that the model does not know.
+        NotEnoughDataError
+            If no image is labelled for the model's task, or none can be read.
+        Cancelled
+            If prediction is stopped. Nothing is evaluated.
+
+        Examples
+        --------
+        >>> report = model.evaluate()
+        >>> report.metric("f1") == model.evaluate(as_trained=True).metric("f1")
+        True
+        """
         from customlabels_nb.models.artifact import load_config
         from customlabels_nb.project.report import Report
+        from customlabels_nb.training.evaluation_now import evaluation_now
         from customlabels_nb.training.stored import stored_evaluation
 
         self._require_ready()
         config = load_config(self.folder)
         if data is not None:
+            if as_trained or not run:
+                given = "as_trained=True" if as_trained else "run=False"
+                raise InputError(f"{given} is for the project's test set. Leave it out, or call evaluate without data.")
             report = super().evaluate(data, thresholds=thresholds, progress=progress, events=events)
             return Report(report, root=report.root, details=report.details, **self._report_facts(config))
-        images = self._store.images("test")
-        return self._test_report(
-            stored_evaluation(self.folder, self._root, config, thresholds=thresholds, columns=images), config
-        )
+        if as_trained:
+            images, record = self._store.images("test"), self.record
+            result = stored_evaluation(
+                self.folder, self._root, config, thresholds=thresholds, columns=images, version=record
+            )
+            return self._test_report(result, config)
+        with progress_bars(events, show=progress) as stream:
+            predict = partial(self._predict, events=stream) if run else None
+            result = evaluation_now(self._store, self._root, self.record, thresholds=thresholds, predict=predict)
+        return self._test_report(result, config)
+
+    def _predict(self, images: list[str], *, events: Events | None = None) -> tuple[pd.DataFrame, list[str]]:
+        """Run the version on test images, and return its predictions and the images that could not be read.
+
+        It does not change the running model, which may have another engine or several views.
+        """
+        import pandas as pd
+
+        from customlabels_nb.inference.detect_many import detect_many
+        from customlabels_nb.inference.predictor import Predictor
+
+        are = counted(len(images), "test image is", "test images are")
+        say(f"{are} new or changed since {self.name} was trained, and run through the model.")
+        predictor = Predictor(self.folder)
+        predictor.start(engine="torch")
+        try:
+            table = detect_many(predictor, pd.DataFrame({"image": images}), root=self._root, threshold=0, events=events)
+        finally:
+            predictor.stop()
+        assert isinstance(table, pd.DataFrame)
+        if table.attrs.get("interrupted"):
+            raise Cancelled("Stopped by you. Nothing was evaluated.")
+        return table, [error["image"] for error in table.attrs["errors"]]
 
     def _test_report(self, result: Evaluation, config: ModelConfig) -> Report:
         from customlabels_nb.project.report import Report
 
-        facts = config.training
-        details = {"evaluated": datetime.fromisoformat(facts["ended"]), "training_images": facts["training_images"]}
-        if facts["left_out"]:
-            details["left out, as they could not be read"] = facts["left_out"]
+        facts, names = config.training, None
+        details = {"evaluated": datetime.now(UTC), "training_images": facts["training_images"]}
+        if result.basis is None or result.basis.state is None:  # the evaluation of the training
+            details["evaluated"] = datetime.fromisoformat(facts["ended"])
+            if facts["left_out"]:
+                details["left out, as they could not be read"] = facts["left_out"]
+        else:
+            names = self._names_now()
         actions = partial(self._project_actions, config)
-        return Report(result, details=details, root=self._root, actions=actions, **self._report_facts(config))
+        return Report(result, details=details, root=self._root, actions=actions, **self._report_facts(config, names))
 
-    def _report_facts(self, config: ModelConfig) -> dict[str, Any]:
+    def _report_facts(self, config: ModelConfig, names: Mapping[str, str] | None = None) -> dict[str, Any]:
         from customlabels_nb.training.stored import stored_training
 
         return {
             "name": self.name,
             "project": self._store.project().name,
-            "training": partial(stored_training, self.folder, self._root, config),
+            "training": partial(stored_training, self.folder, self._root, config, names),
             "access": self._access(),
         }
 
     def write_results(self) -> None:
-        """Write the evaluation files and the model card to the version's folder, replacing existing ones.
+        """Write the evaluation of the training and the model card to the version's folder, replacing existing ones.
 
         Examples
         --------
@@ -486,7 +588,7 @@ class Model(Runnable):
         """
         from customlabels_nb.training.kept_files import has_predictions
 
-        self._write_report(self.evaluate() if has_predictions(self.folder, "test") else None)
+        self._write_report(self.evaluate(as_trained=True) if has_predictions(self.folder, "test") else None)
 
     def _write_report(self, report: Report | None) -> None:
         if report is not None:
@@ -745,6 +847,7 @@ class Model(Runnable):
             open_images=open_images,
             open_map=partial(open_evaluation_map, self._location, open_images),
             open_crops=partial(open_crops, self._location),
+            predict=lambda version, images: Model(self._location, version)._predict(images),
         )
 
     def _photos(self) -> list[str]:
@@ -817,6 +920,12 @@ class Model(Runnable):
         process = this_process() if status in _RUNNING_STATUSES else nobody
         action = Action(_DONE[status], settings.user, self.name) if status in _DONE else None
         self._store.update_version(self.name, action, status=status, status_message=message, **process)
+
+
+def _best_thresholds(report: Report, names: Mapping[str, str]) -> dict[str, float]:
+    """Return the thresholds of a report by the labels of a version, whose labels in the report are ``names``."""
+    thresholds = {row.label: float(row.threshold) for row in report.per_label.itertuples()}
+    return {label: thresholds[name] for label, name in names.items() if name in thresholds}
 
 
 def require_confirmation(question: str, confirm: bool, consequence: str = "This cannot be undone.") -> None:

@@ -25,7 +25,6 @@ from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplic
 from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
@@ -109,7 +108,9 @@ _DATASET_COLUMNS = (
     "split", "status", "status_message", "created", "updated", "total_entries", "labelled_entries", "total_labels",
     "sources", "tags",
 )  # fmt: skip
-_VERSION_COLUMNS = ("name", "created", "task", "f1", "decision", "status", "message", "description", "alias", "tags")
+_VERSION_COLUMNS = (
+    "name", "created", "task", "f1", "f1_as_trained", "decision", "status", "message", "description", "alias", "tags",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -268,13 +269,16 @@ class Project(NameHints):
     def versions(self) -> pd.DataFrame:
         """Table of model versions, oldest first.
 
-        The columns are name, created, task, f1, decision, status, message, description, alias and tags. ``decision`` is
-        the rule that F1 was computed by: "most confident" or "assumed" (thresholds).
+        The columns are name, created, task, f1, f1_as_trained, decision, status, message, description, alias and tags.
+        ``f1`` is that of the stored predictions on the test set as it is now, and ``f1_as_trained`` that of the
+        training. ``decision`` is the rule that ``f1`` is computed by: "most confident" or "assumed" (thresholds).
         """
+        from customlabels_nb.training.evaluation_now import f1_now
+
         rows = [
             (
-                v.name, v.created, v.task, v.metrics.get("f1"),
-                v.metrics.get("decision", ASSUMED) if "f1" in v.metrics else None, v.status, v.status_message,
+                v.name, v.created, v.task, *(now := f1_now(self._store, self.root, v))[:1], v.metrics.get("f1"),
+                now[1], v.status, v.status_message,
                 v.description, v.alias, {key: value for key, value in v.tags.items() if key != DESCRIPTION},
             )
             for v in self._store.versions()
@@ -1765,9 +1769,10 @@ class Project(NameHints):
     def compare(
         self, before: str | Model, after: str | Model = "latest", *more: str | Model, common: bool = False
     ) -> Comparison | VersionsComparison:
-        """Compare versions on the same test images, using their stored predictions. No model is run.
+        """Compare versions on the test set as it is now, using their stored predictions.
 
-        Differences are ``after`` minus ``before``. All versions are evaluated by the decision of ``before``.
+        Only test images that are new or changed since are run through the models. Differences are ``after`` minus
+        ``before``. All versions are evaluated by the decision of ``before``.
 
         Parameters
         ----------
@@ -1776,7 +1781,7 @@ class Project(NameHints):
         *more : str or Model
             Further versions. Each is compared with the first one, in one table and one chart.
         common : bool
-            Compare only the test images that the versions share, if their test sets differ.
+            Compare only the test images that the versions share, if one was trained on test images of the other.
 
         Returns
         -------
@@ -1786,7 +1791,7 @@ class Project(NameHints):
         Raises
         ------
         InputError
-            If the versions have different tasks, or (without ``common``) different test images.
+            If the versions have different tasks, or (without ``common``) one was trained on some test images.
 
         Examples
         --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -20,7 +21,14 @@ from customlabels_nb._utils.text import counted, printable
 from customlabels_nb._utils.unknown_names import NameHints, names_arguments
 from customlabels_nb.core import change_signal
 from customlabels_nb.core.tables import DRAWN_TASKS, TEST, settle_statuses
-from customlabels_nb.errors import InputError, NotAllowedError
+from customlabels_nb.errors import (
+    ArtifactError,
+    CustomLabelsError,
+    InputError,
+    ModelNotFoundError,
+    NotAllowedError,
+    StoreError,
+)
 from customlabels_nb.evaluation.calibration import CALIBRATION_BINS
 from customlabels_nb.evaluation.exploring.position import Position, position_of
 from customlabels_nb.evaluation.input_tables import with_usual_columns
@@ -128,6 +136,7 @@ class Report(NameHints, Evaluation):
             evaluation.confusion_matrix,
             evaluation.labels,
             evaluation.notes,
+            evaluation.basis,
         )
         self._actions = actions
         self._access = access
@@ -194,12 +203,13 @@ class Report(NameHints, Evaluation):
         """Return the training images that the project's suspects queue holds now, None without a project."""
         return None if self._actions is None else self._actions().suspects()
 
-    def compare(self, *, baseline: Report, common: bool = False, random_state: int = 0) -> Comparison:
-        """Compare this report with an earlier one on the same test images.
+    def compare(self, baseline: Report, *, common: bool = False, random_state: int = 0) -> Comparison:
+        """Compare this report with an earlier one on the same test images, by the same ground truth.
 
-        Differences are this report's metrics minus the baseline's, so positive ones are better for this report. Both
-        are evaluated by the decision of the baseline (``thresholds`` of :func:`customlabels_nb.evaluate`): by "most
-        confident", or by thresholds, where each report has its own.
+        Versions of a project are judged by its test set as it is now. Otherwise, the ground truth of this report
+        applies where the two differ. Differences are this report's metrics minus the baseline's, so positive ones are
+        better for this report. Both are evaluated by the decision of the baseline (``thresholds`` of
+        :func:`customlabels_nb.evaluate`): by "most confident", or by thresholds, where each report has its own.
 
         Parameters
         ----------
@@ -221,15 +231,41 @@ class Report(NameHints, Evaluation):
         --------
         >>> before = cl.evaluate(truth, predictions, thresholds=0.5, name="before")
         >>> after = cl.evaluate(truth, truth.assign(confidence=1.0), thresholds=0.5, name="after")
-        >>> comparison = after.compare(baseline=before)
+        >>> comparison = after.compare(before)
         >>> float(comparison.metric("accuracy")["delta"])
         0.25
         """
         from customlabels_nb.evaluation.comparison.comparing import compare
 
         _require_report(baseline)
-        names = (baseline.name, self.name)
-        return compare(baseline, self, common=common, names=names, random_state=random_state)
+        before, after = baseline._today(), self._today()
+        return compare(
+            before, after, common=common, names=(baseline.name, self.name), random_state=random_state,
+            truth_changed=self._truth_changed(before, after),
+        )  # fmt: skip
+
+    def _today(self) -> Evaluation:
+        """Return the evaluation of the version on the test set as it is now, or the report if it has no version."""
+        if self._actions is not None:
+            with suppress(ModelNotFoundError, ArtifactError, StoreError):  # it was deleted since
+                return self._actions().evaluate_again(self)
+        return self
+
+    def _truth_changed(self, *evaluations: Evaluation) -> pd.DataFrame | None:
+        """List the pairs whose truth has changed since the older version was trained, None without versions."""
+        if self._actions is not None:
+            with suppress(ModelNotFoundError, ArtifactError, StoreError):
+                return self._actions().truth_changed(*evaluations)
+        return None
+
+    def _outdated(self) -> list[str]:
+        """Return a sentence about changes to the test set since the evaluation, or nothing."""
+        if self._actions is not None and self.basis is not None:
+            with suppress(CustomLabelsError):
+                changes = self._actions().changes_since(self)
+                them = "it" if changes.count == 1 else "them"
+                return [f"{changes}; model.evaluate() uses {them}."] if changes.count else []
+        return []
 
     # -- results screen -----------------------------------------------------------------------------
     def show(self, baseline: Report | None = None) -> Results:
@@ -376,15 +412,18 @@ class Report(NameHints, Evaluation):
         from customlabels_nb.widgets.results import write_results_file
 
         exploration = self._exploration(baseline)
-        return write_results_file(path, exploration, self._about(), max_images=max_images, pixels=pixels)
+        notes = [] if baseline is not None else self._outdated()
+        return write_results_file(path, exploration, self._about(), notes=notes, max_images=max_images, pixels=pixels)
 
     def _exploration(self, baseline: Report | None) -> Exploration:
         from customlabels_nb.evaluation.exploring import Exploration
 
-        exploration = Exploration(self, name=self.name)
-        if baseline is not None:
-            _require_report(baseline)
-            exploration.compare_with(baseline, baseline.name)
+        if baseline is None:
+            return Exploration(self, name=self.name)
+        _require_report(baseline)
+        before, after = baseline._today(), self._today()
+        exploration = Exploration(after, name=self.name)
+        exploration.compare_with(before, baseline.name, truth_changed=self._truth_changed(before, after))
         return exploration
 
     def _about(self) -> About:
@@ -697,7 +736,8 @@ class Report(NameHints, Evaluation):
         columns = [column for column in columns if column in {"label", *self._columns()}]
         table = self.per_label.sort_values("f1", ascending=False, kind="stable")[columns]
         body = table.to_string(index=False, max_rows=40, max_colwidth=40, float_format="{:.3f}".format)
-        return printable("\n".join([head, "", body, *(["", *self.notes] if self.notes else [])]))
+        notes = [*self._outdated(), *self.notes]
+        return printable("\n".join([head, "", body, *(["", *notes] if notes else [])]))
 
     def _repr_html_(self) -> str:
         columns = self._columns()
@@ -719,6 +759,7 @@ class Report(NameHints, Evaluation):
             more=len(table) - len(shown),
             matrix=self.confusion_matrix,
             sentences=[
+                *self._outdated(),
                 *self.notes,
                 *(f"{key.replace('_', ' ')}: {_shown(value)}" for key, value in self.details.items()),
             ],

@@ -326,16 +326,14 @@ class Runnable(NameHints, ABC):
         data : Dataset or DataFrame
             Labelled images. In a dataset, only images whose labelling is complete are used. A DataFrame has the columns
             ``image`` and ``label``, one row per label (missing for an image without labels), and for boxes also
-            ``left``, ``top``, ``width``, ``height`` in pixels. Further columns are available in ``report.by``. Without
-            ``data``, a project's version is evaluated on the test images as they were when it was trained, without
-            running it.
+            ``left``, ``top``, ``width``, ``height`` in pixels. Further columns are available in ``report.by``.
         thresholds : number, dict, "most confident", "assumed", "best" or "cross-validated", optional
             Rule that decides which predictions are answers, by default that of the model. A number or a dict is the
             minimum confidence of a prediction (between 0 and 1), for all labels or by label. "most confident" is the
             label with the highest confidence, for models of one label per image. Labels missing in a dict have the
-            model's own thresholds, and so has "assumed" with ``data``. "best", and "assumed" without ``data``, choose
-            the threshold with the highest F1 on the evaluated images for each label. "cross-validated" chooses the
-            thresholds for each fifth of the images from the other four fifths.
+            model's own thresholds, and so has "assumed". "best" chooses the threshold with the highest F1 on the
+            evaluated images for each label. "cross-validated" chooses the thresholds for each fifth of the images from
+            the other four fifths.
 
         Returns
         -------

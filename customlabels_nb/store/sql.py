@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -50,7 +51,7 @@ from customlabels_nb.store.database import (
     unpack,
     update_rows,
 )
-from customlabels_nb.store.gone_labels import note_gone
+from customlabels_nb.store.gone_labels import current_label, note_gone, read_gone
 from customlabels_nb.store.records import (
     VERSION_STATUSES,
     Action,
@@ -839,6 +840,40 @@ class SqlStore:
         c = schema.labels.c
         with self._database.read(once=True) as connection:
             return [str(label) for (label,) in fetch(connection, select(c.label).order_by(c.position))]
+
+    def label_ids(self) -> dict[str, int]:
+        """Return the id of each label. It stays the same when the label is renamed, and is never used again."""
+        c = schema.labels.c
+        with self._database.read(once=True) as connection:
+            return {str(label): int(id_) for label, id_ in fetch(connection, select(c.label, c.id))}
+
+    def current_labels(self, ids: Mapping[str, int]) -> dict[str, str]:
+        """Map former names of labels to their names now, or to that of the label they were merged into.
+
+        ``ids`` are those that :meth:`label_ids` returned then. Labels that were removed keep their names, and so do
+        merged ones whose name a new label has.
+        """
+        c = schema.labels.c
+        with self._database.read() as connection:
+            there = {int(id_): str(label) for label, id_ in fetch(connection, select(c.label, c.id))}
+            gone = read_gone(connection)
+        names = set(there.values())
+        return {
+            name: there.get(id_ if id_ not in there and name in names else current_label(id_, there, gone), name)
+            for name, id_ in ids.items()
+        }
+
+    def state_of(self, split: str) -> str:
+        """Return a text that differs after every change to the images, annotations or names of labels of a dataset.
+
+        Every change to an image increments its revision, and ids are never used again.
+        """
+        i, c = schema.images.c, schema.labels.c
+        sums = [func.coalesce(func.sum(column), 0) for column in (i.id, i.revision, i.id * i.revision)]
+        with self._database.read() as connection:
+            numbers = fetch(connection, select(func.count(), *sums).where(i.split == split))[0]
+            labels = sorted((int(id_), str(label)) for id_, label in fetch(connection, select(c.id, c.label)))
+        return hashlib.sha256(repr((*map(int, numbers), labels)).encode()).hexdigest()
 
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
         """Count the uses of each label, or only of ``label``: label, train, test (images), annotations (int64)."""

@@ -39,10 +39,13 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError,
 HELD_OUT = "held_out.json"
 #: Predictions for training images by models that were not trained on them.
 CROSS_FITTED = "cross-fitted"
+#: Predictions for test images that were added or changed after the training.
+LATER = "later"
 _PREDICTIONS = {
     "train": "predictions_train.npz",
     "test": "predictions.npz",
     CROSS_FITTED: "predictions_cross_fitted.npz",
+    LATER: "predictions_later.npz",
 }
 
 
@@ -168,6 +171,13 @@ def read_snapshot(folder: Path, split: str, root: Path) -> Dataset:
     return Dataset(images, annotations, name=split, root=root)
 
 
+def snapshot_contents(folder: Path, split: str) -> dict[str, str | None]:
+    """Return the content hash of each image in the snapshot of a dataset, by name, None if it is unknown."""
+    facts = _read_json(folder / _IMAGES) if has_snapshots(folder) else {}
+    with _named_if_damaged(folder / _IMAGES):
+        return {image: fact.get("sha256") for image, fact in facts.get(split, {}).items()}
+
+
 def _rename_manifest(path: Path, names: Mapping[str, str]) -> bytes:
     lines = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     renamed = ({**line, "source-ref": names.get(line["source-ref"], line["source-ref"])} for line in lines)
@@ -226,9 +236,19 @@ def prediction_frame(images: list[str], labels: list[str], confidences: FloatArr
 
 
 def write_predictions(
-    folder: Path, images: list[str], labels: list[str], table: pd.DataFrame, *, split: str = "test"
+    folder: Path,
+    images: list[str],
+    labels: list[str],
+    table: pd.DataFrame,
+    *,
+    split: str = "test",
+    contents: Mapping[str, str | None] | None = None,
+    unread: Collection[str] = (),
 ) -> None:
-    """Store the predictions for a split with the version, so that it can be evaluated without running the model."""
+    """Store the predictions for a split with the version, so that it can be evaluated without running the model.
+
+    ``contents`` has the content hashes of the images, and ``unread`` those that could not be read.
+    """
     numbers = {name: table[name].to_numpy(dtype=np.float64) for name in ("confidence", *BOX_COLUMNS) if name in table}
     rows = {
         "image_of": pd.Index(images).get_indexer(table["image"]).astype(np.int32),
@@ -236,6 +256,9 @@ def write_predictions(
     }
     if "polygon" in table:
         numbers["polygons"] = np.frombuffer(json.dumps(table["polygon"].tolist()).encode(), dtype=np.uint8)
+    if contents is not None:
+        numbers["contents"] = np.array([contents[image] or "" for image in images], dtype=np.str_)
+        numbers["unread"] = np.isin(np.array(images, dtype=object), list(unread))
     write_file(folder / _PREDICTIONS[split], _prediction_bytes(images, labels, {**rows, **numbers}))
 
 
@@ -248,6 +271,20 @@ def _prediction_bytes(images: list[str], labels: list[str], columns: Mapping[str
 def has_predictions(folder: Path, split: str) -> bool:
     """Check whether predictions are stored for a split. Only those for test images are always there."""
     return (folder / _PREDICTIONS[split]).is_file()
+
+
+def predictions_changed(folder: Path, split: str) -> int:
+    """Return when the predictions for a split were stored, in nanoseconds, 0 if there are none."""
+    return (folder / _PREDICTIONS[split]).stat().st_mtime_ns if has_predictions(folder, split) else 0
+
+
+def read_contents(folder: Path, *, split: str) -> tuple[dict[str, str | None], set[str]]:
+    """Return the content hashes of images, and the unread images, as they were passed to :func:`write_predictions`."""
+    path = folder / _PREDICTIONS[split]
+    with _named_if_damaged(path), np.load(path, allow_pickle=False) as kept:
+        images = kept["images"].tolist()
+        contents = [content or None for content in kept["contents"].tolist()]
+        return dict(zip(images, contents, strict=True)), set(np.array(images, dtype=object)[kept["unread"]])
 
 
 def read_predictions(folder: Path, *, split: str = "test") -> tuple[list[str], pd.DataFrame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import time
@@ -25,14 +24,13 @@ from customlabels_nb.core.decisions import ASSUMED, default_decision
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
 from customlabels_nb.datasets.dataset import Dataset
-from customlabels_nb.errors import ImageError, ModelNotFoundError
+from customlabels_nb.errors import ModelNotFoundError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.input_tables import boxed_rows, canvas_sizes
 from customlabels_nb.evaluation.metrics import aggregate, per_label_table
 from customlabels_nb.events import Events, Started
-from customlabels_nb.images.locations import is_remote, to_path
-from customlabels_nb.images.reading import inspect, read_bytes
+from customlabels_nb.images.locations import is_remote
 from customlabels_nb.models.artifact import save_artifact
 from customlabels_nb.models.backbone import PACKAGED
 from customlabels_nb.models.backbones import choose_backbone, fetch_backbone
@@ -42,6 +40,7 @@ from customlabels_nb.models.detectors import choose_detector, fetch_detector
 from customlabels_nb.remote.download_cache import look_up_all, was_looked_up
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.store import Action, SqlStore, VersionRecord
+from customlabels_nb.training.contents import content_now, stored_files
 from customlabels_nb.training.kept_files import (
     CROSS_FITTED,
     HELD_OUT,
@@ -105,7 +104,7 @@ def train_version(
         updated=now,
         task=plan.task,
         config=asdict(options),
-        statistics=_statistics(plan),
+        statistics=_statistics(plan, store.label_ids()),
         **this_process(),
     )
     store.add_version(record, Action("begin training", settings.user, name))
@@ -131,10 +130,13 @@ def resume_version(
             order = dict.fromkeys([*record.statistics["labels"], *labels["label"]])  # also those that were deleted
             labels = labels.set_index("label").reindex(list(order)).reset_index()
             train = Dataset(train.images, train.annotations, labels, name="train", root=root)
+            ids = record.statistics["label_ids"]
         else:  # killed before the snapshots were written
             train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
             test = without_machine_labels(test)
             train = train if options.machine_labels else without_machine_labels(train)
+            ids = store.label_ids()
+        record = replace(record, statistics={**record.statistics, "label_ids": ids})
         train, test = with_current_hashes(store, (train, test), events)
         plan = make_plan(train, test, task=options.task or record.task, recipe=options.recipe)
         if options.task is None and options.recipe is None:  # chosen automatically
@@ -149,7 +151,7 @@ def resume_version(
             Action("resume training", settings.user, record.name),
             status="TRAINING_IN_PROGRESS",
             status_message="The model is being trained.",
-            statistics=_statistics(plan),
+            statistics=_statistics(plan, ids),
             **this_process(),
         )
     run = record.created.isoformat()
@@ -230,20 +232,20 @@ def _train(store: SqlStore, record: VersionRecord, datasets: tuple[Dataset, Data
         for issue in part.issues:
             work.events.message(f"Excluded: {issue.where}: {issue.message}")
         note_issues(store, split, part.issues)
-    metrics, result = _write_version(work, trained, store.images("test"))
+    metrics, result = _write_version(work, record, trained, store.images("test"))
     store.update_version(
         record.name,
         Action("finish training", settings.user, record.name),
         status="TRAINING_COMPLETED",
         status_message=COMPLETED,
         metrics=metrics,
-        statistics=_statistics(work.plan, trained),
+        statistics=_statistics(work.plan, record.statistics["label_ids"], trained),
     )
     return result
 
 
 def _write_version(
-    work: TrainingJob, trained: TrainingResult, columns: pd.DataFrame
+    work: TrainingJob, record: VersionRecord, trained: TrainingResult, columns: pd.DataFrame
 ) -> tuple[dict[str, Any], Evaluation]:
     """Write a version's files, and return metrics and evaluation, with ``columns`` of the test images."""
     facts = {
@@ -265,7 +267,7 @@ def _write_version(
         if part is not None and part.table is not None:
             write_predictions(work.folder, part.images, names, part.table, split=split)
     config = replace(trained.config, decision=default_decision(trained.config.task))
-    result = stored_evaluation(work.folder, work.root, config, columns=columns)
+    result = stored_evaluation(work.folder, work.root, config, columns=columns, version=record)
     assumed = per_label_table(apply_thresholds(ASSUMED, result.outcomes))
     thresholds = {row.label: float(row.threshold) for row in assumed.itertuples() if row.label in names}
     write_json(work.folder / "environment.json", _environment(work.device))
@@ -304,12 +306,18 @@ def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
     return Base(name, folder, frozenset(learnt))
 
 
-def _statistics(plan: TrainingPlan, trained: TrainingResult | None = None) -> dict[str, Any]:
-    """Count the labels and images planned for training, or actually used if the run is complete."""
+def _statistics(
+    plan: TrainingPlan, label_ids: Mapping[str, int], trained: TrainingResult | None = None
+) -> dict[str, Any]:
+    """Count the labels and images planned for training, or actually used if the run is complete.
+
+    ``label_ids`` are those of the project, by which the labels are followed when they are renamed.
+    """
     used = set(plan.train.images["image"] if trained is None else trained.train.images)
     annotations = plan.train.marks[plan.train.marks["image"].isin(used)].drop_duplicates(["image", "label"])
     return {
         "labels": plan.labels["label"].tolist(),
+        "label_ids": dict(label_ids),
         "training_images": len(used),
         "test_images": len(plan.test.images) if trained is None else len(trained.test.images),
         "training_images_per_label": {str(k): int(v) for k, v in annotations["label"].value_counts().items()},
@@ -334,7 +342,7 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
     are only queried for files that were imported without one, and for those that this process has read, which may have
     changed since.
     """
-    stored = {row.image: row for row in store.files()[0].itertuples(index=False)}
+    stored = stored_files(store)
     return [_with_current_hashes(store, stored, dataset, events) for dataset in datasets]
 
 
@@ -343,13 +351,11 @@ def _with_current_hashes(store: SqlStore, stored: Mapping[str, Any], dataset: Da
     unknown = images.loc[images["sha256"].isna() | images["image"].map(was_looked_up).astype(bool), "image"]
     answers = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):
-        row = stored.get(image)
-        now = sha256
         if is_remote(image):
             answer = answers.get(image)
-            now = answer.identity if isinstance(answer, RemoteFile) else now
-        elif row is None or row.sha256 != sha256 or not _is_untouched(image, dataset.root, row.bytes, row.mtime_ns):
-            now = _content(image, dataset.root) or sha256
+            now = answer.identity if isinstance(answer, RemoteFile) else sha256
+        else:
+            now = content_now(image, dataset.root, sha256, stored)
         hashes.append(now)
         if isinstance(sha256, str) and now != sha256:
             changed.append(image)
@@ -367,18 +373,3 @@ def note_issues(store: SqlStore, split: str, issues: list[Issue]) -> None:
     """Add issues found during training to the project's issues, without duplicates."""
     if issues and store.dataset(split) is not None:
         store.add_parts(split, (), Action("check images", settings.user), issues=issues)
-
-
-def _is_untouched(image: str, root: Path | None, size: object, mtime_ns: object) -> bool:
-    try:
-        status = os.stat(to_path(image, root))
-    except (OSError, ValueError):
-        return True  # an unreadable file is reported later
-    return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
-
-
-def _content(image: str, root: Path | None) -> str | None:
-    try:
-        return inspect(read_bytes(image, root), image).sha256
-    except ImageError:
-        return None

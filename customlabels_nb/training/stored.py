@@ -3,21 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from customlabels_nb.core.decisions import MOST_CONFIDENT
-from customlabels_nb.core.tables import IMAGE_COLUMNS, SINGLE_LABEL
+from customlabels_nb.core.tables import IMAGE_COLUMNS, SINGLE_LABEL, TEST, TEXT, TRAIN
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.reviewed import SEEN, has_tag, with_review, without_review
 from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.cross_validation import apply_thresholds
+from customlabels_nb.evaluation.metrics import aggregate, per_label_table
+from customlabels_nb.evaluation.result import Basis, make_outcomes
 from customlabels_nb.inference.thresholds import label_thresholds
 from customlabels_nb.models.artifact import ModelConfig
-from customlabels_nb.store import SqlStore
-from customlabels_nb.training.kept_files import CROSS_FITTED, has_predictions, read_predictions, read_snapshot
+from customlabels_nb.store import SqlStore, VersionRecord
+from customlabels_nb.training.kept_files import (
+    CROSS_FITTED,
+    has_predictions,
+    read_predictions,
+    read_snapshot,
+)
 from customlabels_nb.training.plan import left_out, unread_notes, usable_part
+
+Thresholds: TypeAlias = float | Mapping[str, float] | str | None
+
+
+@dataclass(frozen=True)
+class JudgedPredictions:
+    """Predictions of a version for test images, and the truth that they are compared with.
+
+    ``names`` maps the labels of the version to those of ``truth``, and ``colors`` has colors by name.
+    """
+
+    config: ModelConfig
+    names: Mapping[str, str]
+    colors: Mapping[str, str]
+    images: pd.DataFrame
+    truth: pd.DataFrame
+    predictions: pd.DataFrame
+    notes: list[str]
+
+    def evaluate(self, thresholds: Thresholds, basis: Basis | None) -> Evaluation:
+        result = evaluate(**self._tables(), thresholds=self._decision(thresholds), left_out=self.notes)
+        result.basis = basis
+        return result
+
+    def f1(self) -> float:
+        """Return only the F1 of the version's own decision."""
+        decision = self._decision(None)
+        outcomes = make_outcomes(**self._tables(), named=decision if isinstance(decision, Mapping) else ())
+        return float(aggregate(per_label_table(apply_thresholds(decision, outcomes)))["f1"])
+
+    def _tables(self) -> dict[str, Any]:
+        labels = pd.DataFrame({"label": self.config.labels, "color": self.config.colors})
+        labels["label"] = labels["label"].map(self.names)
+        labels["color"] = labels["label"].map(self.colors).fillna(labels["color"])
+        return {
+            "truth": self.truth,
+            "predictions": self._renamed(),
+            "images": self.images,
+            "labels": labels.drop_duplicates("label"),
+            "task": self.config.task,
+            "max_boxes": self.config.box_limit,
+        }
+
+    def _renamed(self) -> pd.DataFrame:
+        """Return the predictions with the labels of the truth. The confidences of merged labels become one."""
+        table = self.predictions.assign(label=self.predictions["label"].map(self.names))
+        if self.config.is_detector or len(set(self.names.values())) == len(self.names):
+            return table
+        how = "sum" if self.config.task == SINGLE_LABEL else "max"  # these labels exclude each other
+        merged = table.groupby(["image", "label"], sort=False, as_index=False)["confidence"].agg(how)
+        return merged.assign(confidence=merged["confidence"].clip(upper=1))
+
+    def _decision(self, thresholds: Thresholds) -> float | str | dict[str, float]:
+        """Return the decision by the labels of the truth. Merged labels have the lowest threshold."""
+        if thresholds is None:
+            thresholds = own_decision(self.config)
+        elif isinstance(thresholds, Mapping):
+            thresholds = label_thresholds(self.config, former_thresholds(thresholds, self.names), name="thresholds")
+        return thresholds_now(thresholds, self.names) if isinstance(thresholds, Mapping) else thresholds
+
+
+def thresholds_now(thresholds: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """Return thresholds by the ``names`` of labels now. Merged labels have the lowest one."""
+    highest_first = sorted(thresholds.items(), key=lambda pair: -pair[1])
+    return {names.get(label, label): value for label, value in highest_first}
+
+
+def former_thresholds(thresholds: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """Return thresholds by the labels of a version, given by these or by their ``names`` now."""
+    former: dict[str, float] = {}
+    for name, value in thresholds.items():
+        former |= dict.fromkeys([old for old, new in names.items() if new == name] or [name], value)
+    return former
 
 
 def stored_evaluation(
@@ -25,25 +108,24 @@ def stored_evaluation(
     root: Path,
     config: ModelConfig,
     *,
-    split: str = "test",
-    thresholds: float | Mapping[str, float] | str | None = None,
+    split: str = TEST,
+    thresholds: Thresholds = None,
     columns: pd.DataFrame | None = None,
+    names: Mapping[str, str] | None = None,
+    version: VersionRecord | None = None,
 ) -> Evaluation:
     """Evaluate a version on the images and ground truth of a split at the time of training.
 
     By default, it is evaluated by its own decision. Labels missing in ``thresholds`` have its own thresholds.
     ``columns`` is the current table of images. It provides tags and the user's own columns for slices, and image sizes
     and sources that are not stored with the version. Its tag :data:`.reviewed.SEEN` is replaced by the stored one.
+    ``names`` are the names that the labels are given. The result of a ``version`` can be compared with today's truth.
     """
-    if thresholds is None:
-        thresholds = own_decision(config)
-    elif isinstance(thresholds, Mapping):
-        thresholds = label_thresholds(config, thresholds)
     dataset = read_snapshot(folder, split, root)
-    names, predictions = read_predictions(folder, split=split)
-    images = dataset.images[dataset.images["image"].isin(names)]
+    kept, predictions = read_predictions(folder, split=split)
+    images = dataset.images[dataset.images["image"].isin(kept)]
     part = usable_part(dataset, config.task)
-    unread = part.images.loc[~part.images["image"].isin(names), "image"].tolist()
+    unread = part.images.loc[~part.images["image"].isin(kept), "image"].tolist()
     notes = [*left_out(dataset, part, f"{split} image", config.task), *unread_notes(unread)]
     if columns is not None:
         extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
@@ -57,22 +139,29 @@ def stored_evaluation(
         tags = images["tags"].map(lambda tags: tags if isinstance(tags, list) else [])  # none of removed images
         images = with_review(without_review(images.assign(tags=tags), ~corrected, SEEN), corrected, SEEN)
     truth = dataset.annotations[dataset.annotations["image"].isin(images["image"])]
-    labels = pd.DataFrame({"label": config.labels, "color": config.colors})
-    return evaluate(
-        truth, predictions, images,
-        labels=labels, thresholds=thresholds, task=config.task, left_out=notes, max_boxes=config.box_limit,
-    )  # fmt: skip
+    if names:
+        truth = truth.assign(label=truth["label"].map(lambda label: names.get(label, label)).astype(TEXT))
+    names = {label: (names or {}).get(label, label) for label in config.labels}
+    basis = None
+    if version is not None:
+        ids = version.statistics.get("label_ids", {})
+        basis = Basis(version.name, thresholds, None, ids, frozenset(part.images["image"]))
+    return JudgedPredictions(config, names, {}, images, truth, predictions, notes).evaluate(thresholds, basis)
 
 
-def stored_training(folder: Path, root: Path, config: ModelConfig) -> Evaluation | Dataset:
+def stored_training(
+    folder: Path, root: Path, config: ModelConfig, names: Mapping[str, str] | None = None
+) -> Evaluation | Dataset:
     """Evaluate a version on its training images by its own decision.
 
     If the version has no stored predictions for these images, they are returned as a dataset instead. The model has
-    seen the images in training, so the metrics do not show how well it performs on new images.
+    seen the images in training, so the metrics do not show how well it performs on new images. ``names`` are the names
+    that the labels are given.
     """
-    if not has_predictions(folder, "train"):
-        return read_snapshot(folder, "train", root)
-    return stored_evaluation(folder, root, config, split="train")
+    if has_predictions(folder, TRAIN):
+        return stored_evaluation(folder, root, config, split=TRAIN, names=names)
+    data = read_snapshot(folder, TRAIN, root)
+    return data.relabel({label: name for label, name in (names or {}).items() if label in set(data.labels["label"])})
 
 
 def own_decision(config: ModelConfig) -> str | dict[str, float]:
@@ -98,4 +187,6 @@ def cross_fitted_predictions(store: SqlStore, root: Path) -> pd.DataFrame:
         return nothing
     best = predictions.sort_values("confidence", kind="stable").drop_duplicates("image", keep="last")
     sure = (newest.task == SINGLE_LABEL) | (best["confidence"] >= 0.5)
+    names = store.current_labels(newest.statistics.get("label_ids", {}))
+    best = best.assign(label=best["label"].map(lambda label: names.get(label, label)))
     return best[sure & best["label"].isin(store.labels()["label"])].reset_index(drop=True)

@@ -29,7 +29,6 @@ from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
 from customlabels_nb.core.tables import TEST
 from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
-from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by
 from customlabels_nb.evaluation.exploring.filtering import BoxMistake
 from customlabels_nb.evaluation.exploring.packing import (
     TestPictures,
@@ -50,6 +49,7 @@ from customlabels_nb.widgets.static_fallback import display_with_fallback, stati
 if TYPE_CHECKING:  # loads SQLAlchemy, which evaluations without a project do not need
     from customlabels_nb.evaluation.confusion import ConfusionMatrix
     from customlabels_nb.labeling.project_actions import ProjectActions
+    from customlabels_nb.training.evaluation_now import TestSetChanges
 
 _STILL_IMAGES = 16
 
@@ -112,8 +112,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
         self._actions = actions
         self._lock = threading.RLock()
         self._pictures = TestPictures(exploration.evaluation.images, about.root)
-        self._seen: object = None  # the last action when the ground truth was compared
-        self._differ = 0
+        self._seen: object = None  # the last action when the test set was compared
+        self._changes: TestSetChanges | None = None
         self._below: Any = None
         self._box = ipywidgets.VBox([self])
         self.position = exploration.position.to_dict()
@@ -309,7 +309,7 @@ class Results(MessageHandler, anywidget.AnyWidget):
                 actions.keep_thresholds({label: value for label, value in self.thresholds.items() if label in labels})
 
     def judge_again(self) -> list[str]:
-        """Evaluate again with the project's current ground truth and return the test images where it changed.
+        """Evaluate again on the project's test set as it is now, as ``model.evaluate()`` does.
 
         Returns
         -------
@@ -491,32 +491,32 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {}
 
     def _changed(self) -> Any:
-        """Count test images whose ground truth has changed, recomputed only after a new action."""
+        """Describe how the test set has changed, compared again only after a new action."""
         actions = self._actions
-        if actions is None or "truth_now" not in actions.can:
-            return {"count": 0}
+        if actions is None or "evaluate_again" not in actions.can:
+            return {"text": ""}
         moment = actions.last_action()
-        if moment != self._seen:
-            self._seen, self._differ = moment, len(changed_images(self.exploration.evaluation, *actions.truth_now()))
-        return {"count": self._differ}
+        if moment != self._seen or self._changes is None:
+            self._seen, self._changes = moment, actions.changes_since(self.exploration.evaluation)
+        return {"text": str(self._changes)}
 
     def _refresh(self) -> Any:
         self._judge_again()
         return self._hello()
 
     def _judge_again(self) -> list[str]:
-        actions = self._actions_for("truth_now", "This report has no project whose labels could have changed.")
+        actions = self._actions_for("evaluate_again", "This report has no project whose labels could have changed.")
         before = self.exploration
-        now = actions.truth_now()
-        changed = changed_images(before.evaluation, *now)
-        self.exploration = Exploration(judged_by(before.evaluation, *now, tags=actions.tags()), name=before.name)
+        changed = list(actions.changes_since(before.evaluation).corrected)
+        self.exploration = Exploration(actions.evaluate_again(before.evaluation), name=before.name)
         self._pictures = TestPictures(self.exploration.evaluation.images, self._about.root)
         self._seen = None
         with_labels = before.filter.label is None and before.filter.pair is None
         try:
             if before.earlier is not None:
-                self.exploration.compare_with(*before.earlier)
-            self.exploration.move_to(before.position)
+                self._compare_with(actions.evaluate_again(before.earlier[0]), before.earlier[1])
+            if before.position != before.own:
+                self.exploration.move_to(before.position)
             self.exploration.filter = self.exploration.check(before.filter) if with_labels else Filter()
         except CustomLabelsError:  # the label or group no longer exists
             self.exploration.filter = Filter()
@@ -532,14 +532,22 @@ class Results(MessageHandler, anywidget.AnyWidget):
         return {"names": self._actions.versions() if self._actions else []}
 
     def _compare(self, name: str | None = None) -> Any:
-        other = None
-        if name is not None:
+        renewed = False
+        if name is None:
+            self.exploration.compare_with(None)
+        else:
             actions = self._actions_for("versions", "There is no other version to compare with.")
-            other = actions.evaluation_of(name)
-        self.exploration.compare_with(other, str(name))
+            renewed = actions.changes_since(self.exploration.evaluation).count > 0
+            if renewed:
+                self._judge_again()
+            self._compare_with(actions.evaluation_of(name), name)
         self._send_position(self.exploration.position)
         groups = {group: mask.nonzero()[0].tolist() for group, mask in self.exploration.compared.items()}
-        return {"comparison": comparison_as_json(self.exploration), "groups": groups}
+        return {"comparison": comparison_as_json(self.exploration), "groups": groups, "renewed": renewed}
+
+    def _compare_with(self, earlier: Evaluation, name: str) -> None:
+        changed = self._actions.truth_changed(earlier, self.exploration.evaluation) if self._actions else None
+        self.exploration.compare_with(earlier, name, truth_changed=changed)
 
     def _export(self, what: str, path: str) -> Any:
         writer = self._about.writers.get(what)
@@ -554,13 +562,19 @@ class Results(MessageHandler, anywidget.AnyWidget):
 
 
 def write_results_file(
-    path: str | os.PathLike[str], exploration: Exploration, about: About, *, max_images: int = 100, pixels: int = 320
+    path: str | os.PathLike[str],
+    exploration: Exploration,
+    about: About,
+    *,
+    notes: Sequence[str] = (),
+    max_images: int = 100,
+    pixels: int = 320,
 ) -> Path:
     """Write the widget with its data, its code and images of the worst mistakes to one HTML file.
 
     An existing file is replaced atomically. At most ``max_images`` images are written, most confident mistakes first,
     whose longest side is ``pixels``, rounded up to 160, 320 or 640. InputError is raised if one of them is out of
-    range, or ``path`` is a folder.
+    range, or ``path`` is a folder. ``notes`` are shown above those of the evaluation.
     """
     for name, value, most in (("max_images", max_images, 100_000), ("pixels", pixels, THUMBNAIL_SIZES[-1])):
         check_integer(name, value, 0, most)
@@ -568,6 +582,7 @@ def write_results_file(
     if target.is_dir():
         raise InputError(f"path={str(path)!r} is a folder. Give a file in it, such as 'results.html'.")
     content, buffers = _packed(exploration, about)
+    content["facts"]["notes"][:0] = notes
     content |= {
         "buffers": [base64.b64encode(buffer).decode("ascii") for buffer in buffers],
         "training": about.training_counts(),

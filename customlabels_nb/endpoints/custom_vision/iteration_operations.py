@@ -300,7 +300,7 @@ def _tested(call: Call, version: Iteration) -> tuple[ImageList, list[str], Outco
 
 
 def _outcomes(version: Iteration, overlap: float) -> Outcomes:
-    outcomes = trained_model(version).evaluate(progress=False).outcomes
+    outcomes = trained_model(version).evaluate(as_trained=True).outcomes
     return outcomes.at_iou_threshold(max(overlap, 0.01)) if isinstance(outcomes, Boxes) else outcomes
 
 

@@ -63,7 +63,7 @@ class Outputs:
         """Write the summary and the snapshots, with the ARN of the trained version."""
         test, train = (f"{self.folder}/{name}" for name in snapshot_file_names(*self._names))
         keys = {"summary": summary_file_name(*self._names), "snapshot_test": test, "snapshot_train": train}
-        report = model.evaluate()
+        report = model.evaluate(as_trained=True)
         report.details["project_version_arn"] = arn
         with tempfile.TemporaryDirectory() as folder:
             for path in report.to(folder):

@@ -25,7 +25,8 @@ from customlabels_nb.evaluation.metrics import (
     resampled_metrics,
     row_of,
 )
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
+from customlabels_nb.evaluation.outcome_tables import differing_truth, judged_by, predictions_of, tables_of
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, Outcomes
 from customlabels_nb.evaluation.result import Evaluation, decided_as
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.thresholded import Thresholded
@@ -72,7 +73,8 @@ class Comparison:
         label of single-label images, otherwise the label that changed), ``before``, ``after`` (the predicted label, or
         a description of the mistake) and, for classifiers, ``confidence_before``, ``confidence_after``.
     truth_changed : DataFrame
-        ``image`` and ``label`` of the image/label pairs whose ground truth differs between the evaluations.
+        ``image`` and ``label`` of the image/label pairs whose ground truth has changed: since the older version was
+        trained, or between the evaluations. Both are judged by the same ground truth, today's or that of ``after``.
     labels : DataFrame
         Labels of both evaluations: ``label``, ``color``, ``in_before``, ``in_after``.
     test_images : int
@@ -83,6 +85,8 @@ class Comparison:
         Task of both evaluations.
     notes : tuple of str
         Human-readable notes on how to interpret the comparison.
+    same_predictions : bool
+        True if both have the same predictions, with the same confidences, and decide in the same way.
     """
 
     summary: pd.DataFrame
@@ -95,6 +99,8 @@ class Comparison:
     names: tuple[str, str]
     task: str
     notes: tuple[str, ...]
+    same_predictions: bool = False
+    _about_truth: str = ""
 
     def metric(self, name: str) -> pd.Series:
         """Return the summary row of one metric.
@@ -115,12 +121,18 @@ class Comparison:
 
     @property
     def sentences(self) -> list[str]:
-        """Summary in sentences: change in F1, images fixed and broken, and labels that improved or got worse."""
+        """Summary in sentences: change in F1, images fixed and broken, and labels that improved or got worse.
+
+        The last one counts the images whose ground truth has changed, if there are any.
+        """
+        truth = [self._about_truth] if self._about_truth else []
+        if self.same_predictions:
+            return ["The predictions are the same.", _of_f1(self.metric("f1")), *truth]
         labels = _of_labels(self.per_label)
         if not labels and len(self.fixed) + len(self.broken):
             labels = ["No label changed significantly."]
         noun = "image" if self.task == SINGLE_LABEL else "label"
-        return [_of_f1(self.metric("f1")), _of_images(self.fixed, self.broken, noun), *labels]
+        return [_of_f1(self.metric("f1")), _of_images(self.fixed, self.broken, noun), *labels, *truth]
 
     def plot(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """Draw the change in F1 of each label. See :func:`customlabels_nb.evaluation.plots.comparison.plot_comparison`.
@@ -186,9 +198,12 @@ def compare(
     names: tuple[str, str] = ("before", "after"),
     random_state: int = 0,
     resamples: int = RESAMPLES,
+    truth_changed: pd.DataFrame | None = None,
 ) -> Comparison:
-    """Compare two evaluations on the same test images.
+    """Compare two evaluations on the same test images, by the same ground truth.
 
+    Where their ground truth differs, ``before`` is evaluated again by that of ``after``. ``truth_changed`` has the
+    pairs that changed since the older of two versions was trained, both of which are evaluated by today's truth.
     Both are evaluated by the decision of ``before``. With thresholds by label, each keeps its own. Confidence intervals
     come from a paired bootstrap: images are resampled with replacement, the same ones for both evaluations, and the
     difference is computed for each resample. Images are matched by name or, if both images tables have a column
@@ -199,25 +214,43 @@ def compare(
     check_alike(before, after)
     after = decided_as(after, before)
     here, there = same_images(before, after, common=common)
+    before, differing = _by_truth_of(after, before, there, here)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
     before_here, other = before.applied.only(here), after.applied.only(there)
     deltas, label_deltas = _intervals(before_here, other, random_state=random_state, resamples=resamples)
     tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, before_here), (after, other))]
     labels = _labels(before, after)
     sides = [ComparedSide.of(applied, before_here.outcomes.images) for applied in (before_here, other)]
-    (fixed, broken), truth = changed_images(*sides), changed_truth(*sides)
+    fixed, broken = changed_images(*sides)
+    changed = differing if truth_changed is None else truth_changed
     return Comparison(
         summary=_summary(before_here, other, tables, deltas),
         per_label=_per_label(labels, tables, label_deltas),
         fixed=fixed,
         broken=broken,
-        truth_changed=truth,
+        truth_changed=changed,
         labels=labels,
         test_images=len(here),
         names=names,
         task=before.task,
-        notes=tuple(_notes(before, after, labels, len(here), truth, names)),
+        notes=tuple(_notes(before, after, labels, len(here), names)),
+        same_predictions=_predict_the_same(before_here, other),
+        _about_truth=_of_truth(changed, names, of_versions=truth_changed is not None),
     )
+
+
+def _by_truth_of(
+    after: Evaluation, before: Evaluation, there: IntArray, here: IntArray
+) -> tuple[Evaluation, pd.DataFrame]:
+    """Return ``before`` judged by the truth of ``after`` on the images of both, and the pairs that differed."""
+    names = dict(zip(after.outcomes.images[there], before.outcomes.images[here], strict=True))
+    truths = [tables_of(evaluation.outcomes)[0] for evaluation in (before, after)]
+    truths[1] = truths[1].assign(image=truths[1]["image"].map(names)).dropna(subset="image")
+    truths[0] = truths[0][truths[0]["image"].isin(names.values())]
+    differing = differing_truth(before.task, *truths)
+    if differing.empty:
+        return before, differing
+    return judged_by(before, truths[1], set(names.values())), differing
 
 
 def check_alike(before: Evaluation, after: Evaluation) -> None:
@@ -340,7 +373,6 @@ def _notes(
     after: Evaluation,
     labels: pd.DataFrame,
     compared: int,
-    truth: pd.DataFrame,
     names: tuple[str, str],
 ) -> list[str]:
     notes = []
@@ -353,11 +385,6 @@ def _notes(
         alone = labels.loc[~labels[column], "label"].tolist()
         if alone:
             notes.append(f"Only {name} has the label{'' if len(alone) == 1 else 's'} {_some(alone)}.")
-    if len(truth):
-        notes.append(
-            f"The ground truth of {counted(truth['image'].nunique(), 'image')} differs between the evaluations, so "
-            "some changes are not due to the models. See truth_changed."
-        )
     return notes
 
 
@@ -411,12 +438,15 @@ def changed_images(before: ComparedSide, after: ComparedSide) -> tuple[pd.DataFr
     return shown[wrong < 0].reset_index(drop=True), shown[wrong > 0].reset_index(drop=True)
 
 
-def changed_truth(before: ComparedSide, after: ComparedSide) -> pd.DataFrame:
-    """List the ``image`` and ``label`` of pairs whose number of true labels or boxes differs."""
-    numbers = [side.numbers(FALSE_NEGATIVE, TRUE_POSITIVE) for side in (before, after)]
-    both = pd.concat(numbers, axis=1).fillna(0)
-    differ = both[both.iloc[:, 0] != both.iloc[:, 1]]
-    return differ.index.to_frame(index=False).astype(TEXT)
+def _predict_the_same(before: Thresholded, after: Thresholded) -> bool:
+    """Check whether both have the same predictions and answers, in the same order of images, except for rounding."""
+    tables = []
+    for applied in (before, after):
+        table = predictions_of(applied).drop(columns="polygon", errors="ignore")
+        positions = pd.Index(applied.outcomes.images).get_indexer(table["image"])
+        table = table.assign(image=positions, label=table["label"].astype(object)).round(4)
+        tables.append(table.sort_values(list(table.columns), ignore_index=True))
+    return bool(tables[0].equals(tables[1]))
 
 
 def _other_answers(
@@ -530,6 +560,16 @@ def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
         return "No image was fixed or broken."
     text = f"{counted_changes(fixed, 'fixed')}, {counted_changes(broken, 'broken')}."
     return text[0].upper() + text[1:]
+
+
+def _of_truth(changed: pd.DataFrame, names: tuple[str, str], *, of_versions: bool) -> str:
+    if changed.empty:
+        return ""
+    count = changed["image"].nunique()
+    if of_versions:
+        labels = f"The labels of {counted(count, 'test image')} were changed"
+        return f"{labels} since the older version was trained. Both versions are judged by today's labels."
+    return f"The ground truth of {counted(count, 'image')} differs. Both are judged by that of {names[1]!r}."
 
 
 def _of_labels(per_label: pd.DataFrame) -> list[str]:

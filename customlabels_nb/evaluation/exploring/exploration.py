@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,22 +13,18 @@ import pandas as pd
 
 from customlabels_nb._utils.text import last_part
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
-from customlabels_nb.core.polygons import rings_of
-from customlabels_nb.core.tables import BOX_COLUMNS, DRAWN_TASKS, POLYGONS, SINGLE_LABEL
+from customlabels_nb.core.tables import DRAWN_TASKS, SINGLE_LABEL
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError
-from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
-from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.arrays import BoolArray, IntArray
 from customlabels_nb.evaluation.comparison.comparing import Comparison, compare
 from customlabels_nb.evaluation.confusion import NO_ANSWER, ConfusionMatrix, unused_name
-from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal, rule_of, rule_to_follow
+from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED, deal, rule_to_follow
 from customlabels_nb.evaluation.exploring import filtering
 from customlabels_nb.evaluation.exploring.position import Position, position_of
-from customlabels_nb.evaluation.input_tables import boxed_rows
-from customlabels_nb.evaluation.matching import IOU_THRESHOLD
 from customlabels_nb.evaluation.metrics import bootstrap_intervals, overall_metrics, per_label_table
-from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes
-from customlabels_nb.evaluation.result import Evaluation, evaluate, moved_to
-from customlabels_nb.evaluation.scores import Scores
+from customlabels_nb.evaluation.outcome_tables import predictions_of, tables_of
+from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE
+from customlabels_nb.evaluation.result import Evaluation, moved_to
 from customlabels_nb.evaluation.slices import sliced
 from customlabels_nb.evaluation.thresholded import Thresholded
 
@@ -226,10 +222,8 @@ class Exploration:
     @property
     def predictions(self) -> pd.DataFrame:
         """Predictions that count at the current thresholds: image, label, box and polygon of detectors, confidence."""
-        rows, accepted = tables_of(self.applied.outcomes)[1], self.applied.accepted()
-        if isinstance(self.applied.outcomes, Scores):
-            accepted = accepted[np.nonzero(self.applied.outcomes.given)]
-        return rows[accepted]
+        rows = predictions_of(self.applied)
+        return rows[rows["accepted"]].drop(columns="accepted")
 
     def boxes(self, kind: filtering.BoxMistake, true: str | None = None, predicted: str | None = None) -> pd.DataFrame:
         """Return the boxes with a kind of mistake, as in :func:`.filtering.mistaken_boxes`, most confident first.
@@ -252,10 +246,14 @@ class Exploration:
         return table.sort_values("confidence", ascending=False, kind="stable", ignore_index=True)
 
     # -- comparison ---------------------------------------------------------------------------------
-    def compare_with(self, before: Evaluation | None, name: str = "before") -> Comparison | None:
+    def compare_with(
+        self, before: Evaluation | None, name: str = "before", *, truth_changed: pd.DataFrame | None = None
+    ) -> Comparison | None:
         """Compare with an earlier evaluation by its decision, and move to that position. None ends the comparison."""
         if before is not None:
-            self.comparison = compare(before, self.evaluation, common=True, names=(name, self.name))
+            self.comparison = compare(
+                before, self.evaluation, common=True, names=(name, self.name), truth_changed=truth_changed
+            )
             self.earlier = before, name
             self.move_to(self.compared_at)
             return self.comparison
@@ -314,117 +312,3 @@ def _joined(rows: pd.DataFrame, images: pd.Series, results: tuple[str, ...]) -> 
     kept = rows[rows["result"].isin(results)].drop_duplicates(["image", "label"])
     labels = kept.groupby("image", sort=False)["label"].agg(", ".join)
     return [str(labels.get(name, "")) for name in images]
-
-
-# -- evaluation with changed ground truth ------------------------------------------------------------------------
-_TRUTH = ["image", "label", *BOX_COLUMNS, "crowd", "polygon"]
-
-
-def tables_of(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Convert outcomes back to tables of ground truth and predictions."""
-    if isinstance(outcomes, Scores):
-        (row, column), predicted = np.nonzero(outcomes.truth), np.nonzero(outcomes.given)
-        rows = _rows(outcomes, predicted[0], predicted[1]).assign(confidence=outcomes.confidence[predicted])
-        return _rows(outcomes, row, column), rows
-    assert isinstance(outcomes, Boxes)
-    truth = _rows(outcomes, outcomes.truth_image, outcomes.truth_label, outcomes.truth_box)
-    predictions = _rows(outcomes, outcomes.image, outcomes.label, outcomes.box)
-    truth, predictions = truth.assign(crowd=outcomes.truth_crowd), predictions.assign(confidence=outcomes.confidence)
-    if outcomes.masks is not None:
-        truth["polygon"] = pd.Series(outcomes.masks.truth_polygon, dtype=object)
-        predictions["polygon"] = pd.Series(outcomes.masks.polygon, dtype=object)
-    return truth, predictions
-
-
-def judged_by(
-    evaluation: Evaluation,
-    images: Iterable[str],
-    truth: pd.DataFrame,
-    left_out: Iterable[str] = (),
-    *,
-    tags: Mapping[str, list[str]] | None = None,
-) -> Evaluation:
-    """Evaluate again with the ground truth of some images replaced, by the same decision.
-
-    Assumed thresholds are chosen again. The model is not run. Test images that are neither in ``images`` nor
-    ``left_out`` keep theirs. ``tags`` are the current ones by image.
-    """
-    outcomes = evaluation.outcomes
-    before, predictions = tables_of(outcomes)
-    names, here = _usable(evaluation, images, truth)
-    tested = evaluation.images[~evaluation.images["image"].isin(set(left_out))].reset_index(drop=True)
-    if tags is not None:
-        known = tested["tags"] if "tags" in tested else [[]] * len(tested)
-        now = [tags.get(image, was) for image, was in zip(tested["image"], known, strict=True)]
-        tested = tested.assign(tags=pd.Series(now, index=tested.index, dtype=object))
-    before, predictions = (rows[rows["image"].isin(tested["image"])] for rows in (before, predictions))
-    truth = pd.concat([before[~before["image"].isin(names)], here], ignore_index=True)
-    occurring = {*truth["label"], *predictions["label"]}  # a corrected label may be gone
-    rule = rule_of(evaluation.applied)
-    if isinstance(rule, dict):
-        rule = {label: value for label, value in rule.items() if label in occurring}
-    return evaluate(
-        truth,
-        predictions,
-        tested,
-        labels=evaluation.labels,
-        thresholds=rule,
-        task=evaluation.task,
-        iou_threshold=outcomes.iou_threshold if isinstance(outcomes, Boxes) else IOU_THRESHOLD,
-        max_boxes=outcomes.max_boxes if isinstance(outcomes, Boxes) else None,
-    )
-
-
-def changed_images(
-    evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame, left_out: Iterable[str] = ()
-) -> list[str]:
-    """List the test images whose ground truth has changed. Takes the same arguments as :func:`judged_by`."""
-    before, _ = tables_of(evaluation.outcomes)
-    usable, here = _usable(evaluation, images, truth)
-    masks = evaluation.task == POLYGONS
-    sides = [_by_image(before[before["image"].isin(usable)], masks=masks), _by_image(here, masks=masks)]
-    names: list[str] = evaluation.outcomes.images.tolist()
-    without = set(left_out)
-    return [name for name in names if name in without or sides[0].get(name) != sides[1].get(name)]
-
-
-def _usable(evaluation: Evaluation, images: Iterable[str], truth: pd.DataFrame) -> tuple[set[str], pd.DataFrame]:
-    """Select the test images among ``images``, and the rows of ``truth`` for them that the task uses."""
-    names = set(images) & set(evaluation.outcomes.images.tolist())
-    here = truth[truth["image"].isin(names)]
-    if isinstance(evaluation.outcomes, Scores):
-        return names, here[["image", "label"]].dropna().drop_duplicates()
-    here = here[[name for name in _TRUTH if name in here.columns]]
-    here = here.astype({name: "float64" for name in BOX_COLUMNS if name in here.columns})
-    drawn = here["left"].notna()
-    if "polygon" in here.columns:
-        drawn = drawn | here["polygon"].notna()
-    return names, here[drawn & here["label"].notna()]
-
-
-def _by_image(rows: pd.DataFrame, *, masks: bool) -> dict[str, list[tuple[object, ...]]]:
-    """Group the true labels and boxes, with ``masks`` also the polygons, by image in a fixed order."""
-    if "left" not in rows.columns:
-        table = rows[["image", "label"]]
-    else:
-        crowd = rows["crowd"].astype("boolean").fillna(False).astype(bool) if "crowd" in rows.columns else False
-        drawn = boxed_rows(rows.assign(crowd=crowd), "truth")
-        box = drawn.box.round(3)
-        table = pd.DataFrame({"image": rows["image"].to_numpy(), "label": rows["label"].to_numpy()})
-        table = table.assign(
-            crowd=crowd if isinstance(crowd, bool) else crowd.to_numpy(), **dict(zip(BOX_COLUMNS, box.T, strict=True))
-        )
-        if masks:
-            table["polygon"] = [
-                str([ring.round(3).tolist() for ring in rings_of(polygon)]) for polygon in drawn.polygon
-            ]
-    result: dict[str, list[tuple[object, ...]]] = {}
-    for image, *rest in table.astype(object).itertuples(index=False, name=None):
-        result.setdefault(str(image), []).append(tuple(rest))
-    return {image: sorted(rows_, key=repr) for image, rows_ in result.items()}
-
-
-def _rows(outcomes: Outcomes, image: IntArray, label: IntArray, box: FloatArray | None = None) -> pd.DataFrame:
-    names = np.array(outcomes.labels, dtype=object)
-    table = pd.DataFrame({"image": outcomes.images[image], "label": names[label]})
-    return table if box is None else table.assign(**dict(zip(BOX_COLUMNS, box.T, strict=True)))

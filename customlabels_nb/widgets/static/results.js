@@ -5,7 +5,8 @@ import { makeRequester } from "./shared/requests.js";
 import { picturesFrom } from "./results/gallery.js";
 import { ResultsScreen } from "./results/screen.js";
 
-const PATIENCE = 60_000; // milliseconds; comparisons and re-evaluations read complete evaluations
+const PATIENCE = 60_000; // milliseconds
+const RUN_PATIENCE = 600_000; // comparisons and new evaluations may run models on new test images
 
 function kernelSource(model) {
   let onPush = null;
@@ -17,8 +18,8 @@ function kernelSource(model) {
   return {
     isLive: true,
     hello: async () => take(await request("hello", {}, [], { patience: PATIENCE })),
-    refresh: async () => take(await request("refresh", {}, [], { patience: PATIENCE })),
-    ask: (kind, content) => request(kind, content, [], { patience: PATIENCE }),
+    refresh: async () => take(await request("refresh", {}, [], { patience: RUN_PATIENCE })),
+    ask: (kind, content) => request(kind, content, [], { patience: RUN_PATIENCE }),
     training: async () => (await request("training", {}, [], { patience: PATIENCE }))[0].counts,
     advice: async () => (await request("advice", {}, [], { patience: PATIENCE }))[0],
     slices: async () => (await request("slices", {}, [], { patience: PATIENCE }))[0].items,

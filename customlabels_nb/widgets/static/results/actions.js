@@ -128,6 +128,7 @@ export class Actions {
     const { screen } = this;
     const answer = await this.ask("compare", { name }, "comparing…");
     if (!answer) return;
+    if (answer.renewed) await screen.reload();
     for (const group of ["fixed", "broken"]) delete screen.facts.groups[group];
     Object.assign(screen.facts.groups, answer.groups);
     this.take(answer.comparison);

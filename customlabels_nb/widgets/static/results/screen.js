@@ -680,7 +680,7 @@ export class ResultsScreen {
   // -- labels corrected elsewhere -----------------------------------------------------------------------
   _refreshSoon() {
     clearTimeout(this.looking);
-    if (this.closed || !this.can("truth_now")) return;
+    if (this.closed || !this.can("evaluate_again")) return;
     this.looking = setTimeout(() => this.lookForChanges(), LOOK_EACH);
   }
 
@@ -688,14 +688,14 @@ export class ResultsScreen {
     if (this.closed) return;
     try {
       if (!document.hidden) {
-        const [{ count }] = await this.source.ask("changed", {});
+        const [{ text }] = await this.source.ask("changed", {});
         this.notices.drop("kernel");
-        if (count && count !== this.changed)
-          this.notices.say("changed", `The ground truth of ${imagesText(count)} has changed.`, {
+        if (text && text !== this.changed)
+          this.notices.say("changed", `${text}.`, {
             step: { label: "Evaluate again", run: () => this.judgeAgain() },
           });
-        if (!count) this.notices.drop("changed");
-        this.changed = count;
+        if (!text) this.notices.drop("changed");
+        this.changed = text;
       }
     } catch (error) {
       this.failed("kernel", error);
@@ -704,13 +704,23 @@ export class ResultsScreen {
   }
 
   async judgeAgain() {
+    this.notices.say("changed", "Evaluating…");
     try {
-      this._take(await this.source.refresh());
-      this.changed = 0;
-      this._loadRest();
+      this._renew(await this.source.refresh());
     } catch (error) {
       this.failed("changed", error);
     }
+  }
+
+  async reload() {
+    this._renew(await this.source.hello());
+  }
+
+  _renew(content) {
+    this._take(content);
+    this.notices.drop("changed");
+    this.changed = "";
+    this._loadRest();
   }
 
   // -- requests to the kernel ---------------------------------------------------------------------------
