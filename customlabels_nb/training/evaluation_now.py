@@ -57,15 +57,15 @@ def evaluation_now(
     NotEnoughDataError
         If no test image can be evaluated.
     """
-    judged, basis = _judged_now(store, root, record, thresholds, predict, look=True)
+    judged, basis = _judged_now(store, root, record, thresholds, predict)
     return judged.evaluate(thresholds, basis)
 
 
 def f1_now(store: SqlStore, root: Path, record: VersionRecord) -> tuple[float | None, str | None]:
     """Return the F1 of a version's stored predictions on the test set as it is now, and the decision it is computed by.
 
-    Both are None if no test image has a stored prediction. The model is not run, and files are not read. The result is
-    kept in memory until labels, thresholds or predictions change.
+    Both are None if no test image has a stored prediction. The model is not run. The result is kept in memory until
+    labels, thresholds or predictions change.
     """
     folder = root / record.folder
     if "f1" not in record.metrics or not has_predictions(folder, TEST):
@@ -75,7 +75,7 @@ def f1_now(store: SqlStore, root: Path, record: VersionRecord) -> tuple[float | 
         state = _state(store, config), predictions_changed(folder, LATER)
         known, f1 = _F1.get((root, record.name), (None, None))
         if known != state:
-            f1 = _judged_now(store, root, record, None, None, look=False)[0].f1()
+            f1 = _judged_now(store, root, record, None, None)[0].f1()
             _F1[root, record.name] = state, f1
         return f1, config.decision
     except (ArtifactError, InputError, NotEnoughDataError):  # damaged files, or no test image left
@@ -87,16 +87,15 @@ _F1: dict[tuple[Path, str], tuple[object, float]] = {}
 
 
 def _judged_now(
-    store: SqlStore, root: Path, record: VersionRecord, thresholds: Thresholds, predict: Predict | None, *, look: bool
+    store: SqlStore, root: Path, record: VersionRecord, thresholds: Thresholds, predict: Predict | None
 ) -> tuple[JudgedPredictions, Basis]:
-    """Collect today's truth and the predictions for it. With ``look``, changed files are noticed."""
+    """Collect today's truth and the predictions for it, with a description of both."""
     folder = root / record.folder
     config = load_config(folder)
     state, ids = _state(store, config), store.label_ids()  # before what it describes: a change in between is noticed
     test, part = _test_set(store, root, config)
     images = test.images[test.images["image"].isin(part.images["image"])]
-    if look:
-        images = images.assign(sha256=_contents(store, images, root))
+    images = images.assign(sha256=_contents(store, images, root))
     kept, trained = _read_kept(folder), cache(partial(_trained_contents, store, root, record))
     verdicts, stored_as = _verdicts(images, kept, trained)
     new = images[verdicts == NEW]

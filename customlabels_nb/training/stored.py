@@ -59,9 +59,9 @@ class JudgedPredictions:
         return float(aggregate(per_label_table(apply_thresholds(decision, outcomes)))["f1"])
 
     def _tables(self) -> dict[str, Any]:
-        labels = pd.DataFrame({"label": self.config.labels, "color": self.config.colors})
-        labels["label"] = labels["label"].map(self.names)
-        labels["color"] = labels["label"].map(self.colors).fillna(labels["color"])
+        names = [self.names[label] for label in self.config.labels]
+        colors = [self.colors.get(name, color) for name, color in zip(names, self.config.colors, strict=True)]
+        labels = pd.DataFrame({"label": names, "color": colors})
         return {
             "truth": self.truth,
             "predictions": self._renamed(),

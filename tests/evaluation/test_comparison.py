@@ -92,7 +92,7 @@ def test_equal_evaluations_have_no_difference() -> None:
     assert found.per_label[["delta", "low", "high"]].eq(0).all(axis=None)
     assert found.fixed.empty
     assert found.broken.empty
-    assert found.sentences == [f"F1 stays at {before.metric('f1'):.3f}.", "No image was fixed or broken."]
+    assert found.sentences == ["The predictions are the same.", f"F1 stays at {before.metric('f1'):.3f}."]
     assert compare(*two()).summary.equals(compare(*two()).summary)
 
 
@@ -229,17 +229,52 @@ def test_labels_known_to_one_model_only() -> None:
     without = evaluate(truth[truth["label"] != "banana"], fewer, said["image"].unique())
     found = compare(without, evaluate(truth, said))
     labels = found.per_label.set_index("label")
-    assert np.isnan(labels.loc["banana", ["before", "delta", "low", "high"]].to_numpy(dtype=float)).all()
-    assert labels.loc["banana", "test_images"] == 10
-    assert labels["delta"].notna().sum() == 2
+    assert labels.loc["banana", ["before", "test_images"]].tolist() == [0, 10]  # by the truth of the second one
     assert found.labels.set_index("label").loc["banana", ["in_before", "in_after"]].tolist() == [False, True]
     assert found.notes[0] == "Only after has the label 'banana'."
-    assert found.notes[1].startswith("The ground truth of 10 images differs between the evaluations")
+    assert found.sentences[-1] == "The ground truth of 10 images differs. Both are judged by that of 'after'."
     assert set(found.truth_changed["label"]) == {"banana"}
     # a model without a label that both truths have is compared on it
     known = compare(evaluate(truth, fewer), evaluate(truth, said)).per_label.set_index("label").loc["banana"]
     assert known["before"] == 0
     assert known["delta"] == known["after"] > 0
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label", "boxes", "polygons"])
+def test_a_corrected_truth_is_not_counted_as_an_improvement(task: str) -> None:
+    truth, said = drawn_tables() if task in ("boxes", "polygons") else random_tables(30, FRUIT)
+    options: dict[str, Any] = {"task": task, "thresholds": 0.5}
+    corrected = truth.drop(index=truth.index[0])
+    corrected.loc[corrected.index[1], "label"] = next(
+        name for name in said["label"].unique() if name != corrected["label"].iloc[1]
+    )
+    images = sorted({*truth["image"], *said["image"]})
+    before, after = evaluate(truth, said, images, **options), evaluate(corrected, said, images, **options)
+    assert before.metric("f1") != after.metric("f1")
+    found = compare(before, after, names=("before", "after"))
+    assert found.same_predictions
+    assert found.metric("f1")["before"] == found.metric("f1")["after"] == after.metric("f1")
+    assert found.fixed.empty
+    assert found.broken.empty
+    assert found.sentences[0] == "The predictions are the same."
+    assert "differs. Both are judged by that of 'after'." in found.sentences[-1]
+    assert set(found.truth_changed["image"]) == {truth["image"].iloc[0], corrected["image"].iloc[1]}
+    moved = said.assign(confidence=1 - said["confidence"])
+    assert not compare(before, evaluate(corrected, moved, images, **options)).same_predictions
+
+
+def drawn_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return tables of boxes of two labels with outlines, and predictions, most of which match."""
+    rows = [
+        (f"{image}.jpg", "cat" if (image + box) % 3 else "dog", 30.0 * box, 10.0, 20.0, 20.0)
+        for image in range(6)
+        for box in range(2)
+    ]
+    truth = pd.DataFrame(rows, columns=["image", "label", "left", "top", "width", "height"])
+    truth["polygon"] = [[[left, 10], [left + 20, 10], [left + 20, 30], [left, 30]] for left in truth["left"]]
+    said = truth.assign(confidence=np.linspace(0.3, 0.95, len(truth)))
+    said.loc[3, "label"] = "dog"
+    return truth, said
 
 
 def test_sentences_describe_the_change() -> None:
@@ -311,8 +346,7 @@ def test_all_comparisons_are_read_from_the_baseline() -> None:
     assert shown is not None
     assert shown.names == found.names == ("poor", "good")
     pd.testing.assert_frame_equal(shown.summary, found.summary)
-    with pytest.raises(TypeError):
-        poor.compare(good)  # type: ignore[misc]  # before, this gave the reverse
+    pd.testing.assert_frame_equal(good.compare(poor).summary, found.summary)
 
 
 @pytest.mark.parametrize("rules", [(None, 0.4), (0.4, None), (0.4, 0.6), ("cross-validated", None), ("assumed", None)])

@@ -19,10 +19,10 @@ from customlabels_nb.errors import InputError, LabelError, NotEnoughDataError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.boxes import Boxes
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
-from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by, tables_of
 from customlabels_nb.evaluation.exploring.filtering import name_ranks
 from customlabels_nb.evaluation.exploring.packing import as_buffers, pack
 from customlabels_nb.evaluation.metrics import aggregate, overall_metrics, per_label_table
+from customlabels_nb.evaluation.outcome_tables import changed_images, judged_by, tables_of
 from customlabels_nb.evaluation.scores import Scores
 from customlabels_nb.evaluation.slices import slice_table
 from tests import provision
@@ -430,11 +430,11 @@ def test_the_same_truth_gives_the_same_evaluation() -> None:
         one_label(thresholds="cross-validated"),
     ):
         truth, _ = tables_of(evaluation.outcomes)
-        again = judged_by(evaluation, [], truth.head(0))
+        again = judged_by(evaluation, truth.head(0), [])
         pd.testing.assert_frame_equal(again.per_label, evaluation.per_label)
         pd.testing.assert_frame_equal(again.summary, evaluation.summary)
         names = evaluation.outcomes.images.tolist()
-        pd.testing.assert_frame_equal(judged_by(evaluation, names, truth).per_label, evaluation.per_label)
+        pd.testing.assert_frame_equal(judged_by(evaluation, truth, names).per_label, evaluation.per_label)
         assert changed_images(evaluation, names, truth.sample(frac=1, random_state=1)) == []
         assert set(changed_images(evaluation, names, truth.head(0))) == set(truth["image"])
         assert changed_images(evaluation, names[:1], truth.head(0)) == names[:1] * (names[0] in set(truth["image"]))
@@ -445,14 +445,14 @@ def test_corrected_truth_changes_the_metrics() -> None:
     truth, _ = tables_of(evaluation.outcomes)
     put_right = truth[truth["image"] == "1.jpg"].replace({"label": {"pear": "apple"}})
     assert changed_images(evaluation, ["1.jpg", "elsewhere.jpg"], put_right) == ["1.jpg"]
-    after = judged_by(evaluation, ["1.jpg", "elsewhere.jpg"], put_right)
+    after = judged_by(evaluation, put_right, ["1.jpg", "elsewhere.jpg"])
     assert after.per_label.set_index("label").loc["apple", ["tp", "fp", "fn"]].tolist() == [2, 0, 1]
     drawn_anew = pd.DataFrame(
         {"image": ["3.jpg"], "label": ["apple"], "left": [None], "polygon": [[[0, 0], [9, 0], [9, 9]]]}
     )
     for side in ("top", "width", "height"):
         drawn_anew[side] = None
-    assert judged_by(evaluation, ["3.jpg"], drawn_anew).per_label.set_index("label").loc["apple", "fn"] == 2
+    assert judged_by(evaluation, drawn_anew, ["3.jpg"]).per_label.set_index("label").loc["apple", "fn"] == 2
     assert changed_images(evaluation, ["3.jpg"], drawn_anew) == ["3.jpg"]
 
 

@@ -21,7 +21,7 @@ from customlabels_nb.core.tables import BOX_COLUMNS
 from customlabels_nb.errors import InputError, TableError
 from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.comparison.comparing import compare
-from customlabels_nb.evaluation.exploring.exploration import changed_images, judged_by, tables_of
+from customlabels_nb.evaluation.outcome_tables import changed_images, judged_by, tables_of
 from tests.evaluation.box_cases import CORNERS, MASK_SIZE, drawn_masks
 
 WIDTH, HEIGHT = MASK_SIZE
@@ -135,7 +135,7 @@ def test_new_ground_truth_is_judged_by_masks() -> None:
     assert said["polygon"].tolist() == [SQUARE, FRAME, SQUARE]
     new = truth.iloc[[0]].assign(polygon=[SQUARE])
     assert changed_images(found, ["1.jpg", "2.jpg"], pd.concat([new, truth.iloc[[1]]])) == ["1.jpg"]
-    assert "1 frame true positive" in results(judged_by(found, ["1.jpg"], new))
+    assert "1 frame true positive" in results(judged_by(found, new, ["1.jpg"]))
 
 
 def test_polygons_that_cannot_be_masks_are_named() -> None:

@@ -212,14 +212,13 @@ def compare(
     """
     random_state = check_random_state(random_state)
     check_alike(before, after)
-    after = decided_as(after, before)
+    labels, after = _labels(before, after), decided_as(after, before)
     here, there = same_images(before, after, common=common)
     before, differing = _by_truth_of(after, before, there, here)
     whole = len(here) == len(before.outcomes.images) == len(after.outcomes.images)
     before_here, other = before.applied.only(here), after.applied.only(there)
     deltas, label_deltas = _intervals(before_here, other, random_state=random_state, resamples=resamples)
     tables = [e.per_label if whole else per_label_table(a) for e, a in ((before, before_here), (after, other))]
-    labels = _labels(before, after)
     sides = [ComparedSide.of(applied, before_here.outcomes.images) for applied in (before_here, other)]
     fixed, broken = changed_images(*sides)
     changed = differing if truth_changed is None else truth_changed
