@@ -27,6 +27,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.core.version_status import READY, RESUMABLE
 from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.import_reports import RefreshReport
@@ -104,7 +105,6 @@ if TYPE_CHECKING:
     from customlabels_nb.widgets.verify import Verify
     from customlabels_nb.workers.spreading import Backend
 
-_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _DATASET_COLUMNS = (
     "split", "status", "status_message", "created", "updated", "total_entries", "labelled_entries", "total_labels",
     "sources", "tags",
@@ -1805,12 +1805,13 @@ class Project(NameHints):
         versions = self._store.versions()
         matches = [version.name for version in versions if name in (version.name, version.alias)]
         if name == "latest" and not matches:
-            matches = [version.name for version in versions if not version.status.startswith(_UNFINISHED)][-1:]
+            matches = [version.name for version in versions if version.status in READY][-1:]
         if not matches:
             choices = ", ".join(f"{version.name!r} ({version.status})" for version in versions[-5:]) or "none"
+            resumable = [version.name for version in versions if version.status in RESUMABLE][-1:]
+            advice = "".join(f", and project.model({version!r}).resume() continues a training" for version in resumable)
             raise ModelNotFoundError(
-                f"No version matches {name!r}. Versions: {choices}. project.train() creates a version, and "
-                "project.model(name).resume() continues a stopped training run."
+                f"No version matches {name!r}. Versions: {choices}. project.train() creates a version{advice}."
             )
         return matches[0]
 

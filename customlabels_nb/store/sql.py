@@ -22,6 +22,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import check_color
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.version_status import VERSION_STATUSES
 from customlabels_nb.errors import (
     Cancelled,
     InputError,
@@ -52,7 +53,6 @@ from customlabels_nb.store.database import (
 )
 from customlabels_nb.store.gone_labels import note_gone
 from customlabels_nb.store.records import (
-    VERSION_STATUSES,
     Action,
     DatasetRecord,
     ProjectRecord,
