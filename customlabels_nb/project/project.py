@@ -19,6 +19,7 @@ from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb._utils.unknown_names import NameHints
+from customlabels_nb._utils.whole_texts import WholeTexts
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.stored_results import forget_results
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
@@ -279,7 +280,7 @@ class Project(NameHints):
             )
             for v in self._store.versions()
         ]  # fmt: skip
-        return pd.DataFrame(rows, columns=list(_VERSION_COLUMNS))
+        return WholeTexts(rows, columns=list(_VERSION_COLUMNS))
 
     # -- images and labels --------------------------------------------------------------------------
     def add_images(
@@ -1427,6 +1428,8 @@ class Project(NameHints):
         NotEnoughDataError, InputError, WeightsUnavailableError
             If there are too few images or labels, an argument is invalid, or pretrained weights are not available. All
             of these are raised before training starts.
+        Cancelled, KeyboardInterrupt
+            If you stop the training. The message names the call that continues it.
 
         Examples
         --------

@@ -320,7 +320,8 @@ def test_interrupt_is_raised_and_stored(project: Project, store: SqlStore) -> No
     model = project.model("v1")
     assert (model.status, model.status_message, str(caught.value)) == ("TRAINING_STOPPED", STOPPED, STOPPED)
     assert STOPPED in repr(model)
-    assert project.versions["message"].tolist() == [STOPPED]
+    assert STOPPED in project.versions._repr_html_()
+    assert STOPPED in repr(project.versions)
     with pytest.raises(ModelNotFoundError, match=r"'v1' \(TRAINING_STOPPED\).*project\.model\('v1'\)\.resume\(\)"):
         project.model()
 
