@@ -133,11 +133,8 @@ def improve(
     else:
         notes.append(why_not)
     kept = work.best.build() if work.best.name != FROZEN_NAME else None
-    return _report(
-        ImprovementResult(kept, notes, work.facts, held_out if kept is not None else None, pixels.issues),
-        events,
-        work.best.name,
-    )
+    result = ImprovementResult(kept, notes, work.facts, held_out if kept is not None else None, pixels.issues)
+    return _report(result, events, work.best.name)
 
 
 @dataclass(frozen=True)

@@ -153,9 +153,7 @@ def _released(version: VersionRecord) -> dict[str, None] | None:
 
 def check_resumable(version: VersionRecord) -> None:
     if version.status not in version_status.RESUMABLE:
-        raise NotAllowedError(
-            f"Only a training run that was stopped or has failed can be resumed. {version.name!r} is {version.status}."
-        )
+        raise NotAllowedError(f"Only stopped or failed trainings can be resumed. {version.name!r} is {version.status}.")
 
 
 @contextmanager
