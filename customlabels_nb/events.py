@@ -40,6 +40,17 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Kept(Message):
+    """Message event with the ``network`` that a run keeps, after it has tried another one.
+
+    The metrics of the run are those of the network that it has trained. ``is_trained`` is True if that one is kept.
+    """
+
+    network: str = ""
+    is_trained: bool = True
+
+
+@dataclass(frozen=True)
 class Result(Message):
     """Message event with the result of a run that has completed, and its report on the test images."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic
 
+from customlabels_nb.core.version_status import BUSY, COPYING, TRAINING, endpoint_status
 from customlabels_nb.endpoints.project_folders import ProjectFolder, Served, unused_digits
 from customlabels_nb.errors import ModelNotFoundError, ProjectNameError
 from customlabels_nb.project.location import check_name
@@ -17,9 +18,8 @@ from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.training.status import settle_orphans, this_process
 from customlabels_nb.user_settings import settings
 
-TRAINING, COPYING = "TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"
 #: Statuses that change by themselves.
-TRANSITIONAL = (TRAINING, "STARTING", "STOPPING", "DELETING", COPYING)
+TRANSITIONAL = (*(status for status in BUSY if status != "RUNNING"), "DELETING")
 
 #: Message in Python of a version that is to be trained or copied.
 WAITING = "The version waits for its turn at the endpoint."
@@ -64,7 +64,7 @@ class ServedVersion(Generic[Served]):
 
     @property
     def status(self) -> str:
-        return str(self.facts.get("status") or self.record.status)
+        return endpoint_status(self.facts.get("status") or self.record.status)
 
     @property
     def message(self) -> str:

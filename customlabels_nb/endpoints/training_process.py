@@ -11,8 +11,9 @@ from typing import Any
 
 import psutil
 
+from customlabels_nb.core.version_status import FAILED_TRAINING, TRAINING
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE, job_message, log_failure
-from customlabels_nb.endpoints.served_versions import TRAINING, WAITING, ServedVersion, change_facts, end_job, facts_of
+from customlabels_nb.endpoints.served_versions import WAITING, ServedVersion, change_facts, end_job, facts_of
 from customlabels_nb.errors import CustomLabelsError, ModelNotFoundError
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
@@ -20,8 +21,6 @@ from customlabels_nb.project.version_copying import location_of
 from customlabels_nb.store import SqlStore, VersionRecord
 from customlabels_nb.training.status import settle_orphans, this_process
 from customlabels_nb.workers.detached_process import is_alive
-
-FAILED = "TRAINING_FAILED"
 
 _POLL_SECONDS = 0.5
 _CLAIM_SECONDS = 60.0
@@ -46,7 +45,7 @@ def begin_training(version: ServedVersion[Any], start_process: Callable[[ServedV
         except Exception as error:  # such as a project that was deleted
             log_failure(error, f"The training of {version.local} could not be run.")
             with suppress(CustomLabelsError):
-                end_job(store, version.local, FAILED, FAILED_BY_SERVICE)
+                end_job(store, version.local, FAILED_TRAINING, FAILED_BY_SERVICE)
 
     threading.Thread(target=train, name="endpoint-training", daemon=True).start()
 
@@ -61,7 +60,7 @@ def run_training(version: ServedVersion[Any], start_process: Callable[[ServedVer
     store = version.served.store
     if "status" in change_facts(store, version.local, process=None):
         settle_orphans(store)
-        end_job(store, version.local, FAILED, FAILED_BY_SERVICE)
+        end_job(store, version.local, FAILED_TRAINING, FAILED_BY_SERVICE)
 
 
 def _claimed(record: VersionRecord) -> dict[str, Any] | None:
@@ -99,4 +98,4 @@ def train_in_this_process(task: Mapping[str, Any], train: Callable[[Project, Sql
                 train(project, store)
         except Exception as error:
             message = job_message(error, f"The training of {task['name']} failed.")
-            end_job(store, task["name"], FAILED, message)
+            end_job(store, task["name"], FAILED_TRAINING, message)

@@ -9,11 +9,11 @@ from typing import Any
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.version_status import READY, STOPPED_TRAINING, TRAINING
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.store import SqlStore, VersionRecord
 from customlabels_nb.training.plan import why_refused
 
-_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _FEW = 300  # images. With more, the exact check of the training takes too long for a screen
 
 
@@ -63,14 +63,18 @@ def find_next_step(store: SqlStore, root: Path, assist: Any) -> NextStep | None:
 
 
 def finished_versions(store: SqlStore) -> list[VersionRecord]:
-    return [version for version in store.versions() if not version.status.startswith(_UNFINISHED)]
+    return [version for version in store.versions() if version.status in READY]
 
 
 def _step_with_model(store: SqlStore, root: Path, counts: Mapping[Any, int]) -> NextStep:
     """Return the step of a project whose labels are complete: train, or evaluate what was trained on them."""
-    if (versions := store.versions()) and versions[-1].status == "TRAINING_IN_PROGRESS":
-        name = versions[-1].name
-        return NextStep(f"Version {name!r} is being trained.", f"project.model({name!r}).status_message")
+    newest = next(reversed(store.versions()), None)
+    if newest is not None and newest.status == TRAINING:
+        return NextStep(f"Version {newest.name!r} is being trained.", f"project.model({newest.name!r}).status_message")
+    if newest is not None and newest.status == STOPPED_TRAINING and not store.changes_since(newest.created)[0]:
+        return NextStep(
+            f"The training of version {newest.name!r} was stopped.", f"project.model({newest.name!r}).resume()"
+        )
     last = next(reversed(finished_versions(store)), None)
     if last is not None and not store.changes_since(last.created)[0]:
         text = f"Nothing has changed since version {last.name!r} was trained. Look where it is wrong."

@@ -26,6 +26,7 @@ from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.core.version_status import READY, RESUMABLE, RUNNING
 from customlabels_nb.datasets.formats.zip_files import unpack_whole
 from customlabels_nb.errors import ArchiveError, ProjectError, StoreError
 from customlabels_nb.events import Events
@@ -38,8 +39,6 @@ from customlabels_nb.user_settings import settings
 
 _ABOUT = "customlabels.json"
 _FORMAT = "1.0"
-_WORKING = ("TRAINING_IN_PROGRESS", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
-_RUNNING = ("STARTING", "RUNNING", "STOPPING")
 _MOST_ABOUT_BYTES = 10_000
 
 
@@ -103,13 +102,14 @@ def _settle_versions(store: SqlStore, root: Path, wanted: bool, issues: list[Iss
     for version in store.versions():
         action = Action("pack", settings.user, version.name)
         folder = root / version.folder
-        if not wanted or version.status in _WORKING or not _is_version_folder(version) or not folder.is_dir():
+        is_finished = version.status in (*READY, *RESUMABLE)
+        if not wanted or not is_finished or not _is_version_folder(version) or not folder.is_dir():
             if wanted:
                 reason = f"The version is {version.status}. Only finished versions are packed."
                 issues.append(Issue("NOT_HELD", reason, where=version.name))
             store.delete_version(version.name, action)
             continue
-        if version.status in _RUNNING:
+        if version.status in RUNNING:
             store.update_version(version.name, status="STOPPED", status_message="The model is stopped.")
         store.update_version(version.name, host=None, pid=None, heartbeat=None)
         kept.append(version)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from customlabels_nb._utils.files import why_not_written, write_whole
 from customlabels_nb._utils.text import one_line
+from customlabels_nb.core.version_status import BUSY
 from customlabels_nb.errors import NotAllowedError, ProjectError, ProjectExistsError, StoreError
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.project.location import (
@@ -23,14 +24,13 @@ from customlabels_nb.project.location import (
 from customlabels_nb.store import Action, SqlStore
 from customlabels_nb.workers.background import is_alive, runner_record
 
-_BUSY = ("TRAINING_IN_PROGRESS", "STARTING", "RUNNING", "STOPPING", "COPYING_IN_PROGRESS")
 _RENAMING = ".renaming"  # contains the old and the new folder name while a project is being renamed
 _RENAME_SECONDS = 120  # longer than a writer waits for the lock
 
 
 def refuse_if_busy(store: SqlStore, verb: str) -> None:
     """Raise NotAllowedError if a version is running, or is being trained or copied."""
-    busy = [version for version in store.versions() if version.status in _BUSY]
+    busy = [version for version in store.versions() if version.status in BUSY]
     if busy:
         name, status = busy[0].name, busy[0].status
         stop = "Stop it" if status.endswith("IN_PROGRESS") else f"Call project.model({name!r}).stop()"

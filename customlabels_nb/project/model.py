@@ -25,6 +25,7 @@ from customlabels_nb.core.decisions import (
     default_decision,
     require_single_label,
 )
+from customlabels_nb.core.version_status import BUSY, FAILED_TRAINING, READY, RUNNING, STOPPED_TRAINING
 from customlabels_nb.errors import (
     ArtifactError,
     Cancelled,
@@ -64,10 +65,6 @@ if TYPE_CHECKING:
     from customlabels_nb.project.model_card import ModelCard
     from customlabels_nb.project.report import Report
 
-#: Statuses of versions that can run.
-READY = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
-_RUNNING_STATUSES = ("STARTING", "RUNNING", "STOPPING")
-_BUSY = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", *_RUNNING_STATUSES)
 _PHOTOS = 16
 _DONE = {"RUNNING": "start version", "STOPPED": "stop version", "FAILED": "start version (failed)"}
 
@@ -128,7 +125,9 @@ class Model(Runnable):
         """Status of the version, such as "RUNNING" or "STOPPED".
 
         As in Rekognition, it is "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING",
-        "STOPPING", "STOPPED", "FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED" or "COPYING_FAILED".
+        "STOPPING", "STOPPED", "FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED" or "COPYING_FAILED". A
+        training that you stop is "TRAINING_STOPPED", and one that an error or the end of its kernel has stopped is
+        "TRAINING_FAILED". :meth:`resume` continues both.
         """
         return self.record.status
 
@@ -436,7 +435,7 @@ class Model(Runnable):
             life, record = _RUNNING.get(self._key), self.record
             if life is not None:
                 self._set("STOPPING", "The model is stopping.")
-            elif record.status not in _RUNNING_STATUSES:
+            elif record.status not in RUNNING:
                 return
             elif not is_settled(record):
                 where = f"{record.host}, {record.pid}"
@@ -761,7 +760,7 @@ class Model(Runnable):
         """
 
         def deleting(now: VersionRecord) -> dict[str, str]:
-            if now.status in _BUSY:
+            if now.status in BUSY:
                 raise NotAllowedError(f"{self.name!r} cannot be deleted while it is {now.status}. Stop it first.")
             return {"status": "DELETING", "status_message": "The model is being deleted."}
 
@@ -813,16 +812,23 @@ class Model(Runnable):
         try:
             yield
         except (KeyboardInterrupt, Cancelled) as error:
-            call, text = f"project.model({self.name!r})", "Stopped before the training began. Call train again."
-            with suppress(CustomLabelsError):  # for example if the version does not exist yet
-                text = self.status_message.replace("resume()", f"{call}.resume()")
-                if self.status != "TRAINING_FAILED":
-                    text = f"Stopped after {self.name!r} was trained. {call}.write_results() writes its files."
-            if isinstance(error, Cancelled):
-                say(text)
-            else:
+            text = self._explain_stop()
+            error.args = (text,)
+            if isinstance(error, KeyboardInterrupt):
                 show_in_one_line(error, text)
             raise
+
+    def _explain_stop(self) -> str:
+        call = f"project.model({self.name!r})"
+        try:
+            record = self.record
+        except CustomLabelsError:  # for example if the version does not exist yet
+            return "Stopped before the training began. Call train again."
+        if record.status == STOPPED_TRAINING:
+            return record.status_message
+        if record.status == FAILED_TRAINING:
+            return f"Stopped before the training was resumed. Call {call}.resume() to continue."
+        return f"Stopped after {self.name!r} was trained. {call}.write_results() writes its files."
 
     def _test_precision(self) -> float | None:
         """Return the share of the predictions on the test set that are right, None if there is no evaluation."""
@@ -917,7 +923,7 @@ class Model(Runnable):
         if self._store.read_only:  # the model can run, but its status cannot be stored
             return
         nobody: dict[str, Any] = {"host": None, "pid": None, "heartbeat": None}
-        process = this_process() if status in _RUNNING_STATUSES else nobody
+        process = this_process() if status in RUNNING else nobody
         action = Action(_DONE[status], settings.user, self.name) if status in _DONE else None
         self._store.update_version(self.name, action, status=status, status_message=message, **process)
 

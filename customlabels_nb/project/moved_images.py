@@ -10,6 +10,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.version_status import TRAINING
 from customlabels_nb.errors import ImageError, InputError, NotAllowedError
 from customlabels_nb.images.listing import FoundFiles, read_folder
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
@@ -37,7 +38,7 @@ def relocate_images(store: SqlStore, root: Path, folder: Path, action: Action) -
             f"{str(folder)!r} has none of the {counted(len(missing), 'image')} whose files are missing, such as "
             f"{missing['image'].iat[0]!r}. Images are recognised by their content, so edited files are not found."
         )
-    if training := [version.name for version in store.versions() if version.status == "TRAINING_IN_PROGRESS"]:
+    if training := [version.name for version in store.versions() if version.status == TRAINING]:
         raise NotAllowedError(f"{training[0]!r} is being trained. Wait until its training has ended.")
     for version in store.versions():
         for name, content in relocated_files(root / version.folder, moved).items():

@@ -19,6 +19,7 @@ from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb._utils.unknown_names import NameHints
+from customlabels_nb._utils.whole_texts import WholeTexts
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.stored_results import forget_results
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
@@ -26,6 +27,7 @@ from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.core.version_status import READY, RESUMABLE
 from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.import_reports import RefreshReport
@@ -103,7 +105,6 @@ if TYPE_CHECKING:
     from customlabels_nb.widgets.verify import Verify
     from customlabels_nb.workers.spreading import Backend
 
-_UNFINISHED = ("TRAINING_IN_PROGRESS", "TRAINING_FAILED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_FAILED")
 _DATASET_COLUMNS = (
     "split", "status", "status_message", "created", "updated", "total_entries", "labelled_entries", "total_labels",
     "sources", "tags",
@@ -283,7 +284,7 @@ class Project(NameHints):
             )
             for v in self._store.versions()
         ]  # fmt: skip
-        return pd.DataFrame(rows, columns=list(_VERSION_COLUMNS))
+        return WholeTexts(rows, columns=list(_VERSION_COLUMNS))
 
     # -- images and labels --------------------------------------------------------------------------
     def add_images(
@@ -1431,6 +1432,8 @@ class Project(NameHints):
         NotEnoughDataError, InputError, WeightsUnavailableError
             If there are too few images or labels, an argument is invalid, or pretrained weights are not available. All
             of these are raised before training starts.
+        Cancelled, KeyboardInterrupt
+            If you stop the training. The message names the call that continues it.
 
         Examples
         --------
@@ -1810,12 +1813,13 @@ class Project(NameHints):
         versions = self._store.versions()
         matches = [version.name for version in versions if name in (version.name, version.alias)]
         if name == "latest" and not matches:
-            matches = [version.name for version in versions if not version.status.startswith(_UNFINISHED)][-1:]
+            matches = [version.name for version in versions if version.status in READY][-1:]
         if not matches:
             choices = ", ".join(f"{version.name!r} ({version.status})" for version in versions[-5:]) or "none"
+            resumable = [version.name for version in versions if version.status in RESUMABLE][-1:]
+            advice = "".join(f", and project.model({version!r}).resume() continues a training" for version in resumable)
             raise ModelNotFoundError(
-                f"No version matches {name!r}. Versions: {choices}. project.train() creates a version, and "
-                "project.model(name).resume() continues a stopped training run."
+                f"No version matches {name!r}. Versions: {choices}. project.train() creates a version{advice}."
             )
         return matches[0]
 

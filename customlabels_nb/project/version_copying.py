@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from customlabels_nb._utils.files import replacing, why_not_written, write_whole
+from customlabels_nb.core import version_status
 from customlabels_nb.errors import ArtifactError, InputError, NotAllowedError
 from customlabels_nb.events import Events
 from customlabels_nb.images.locations import is_remote, local_path, to_path, to_uri
@@ -60,7 +61,7 @@ def copy_version(
     copy = replace(
         record,
         name=chosen,
-        status="COPYING_IN_PROGRESS",
+        status=version_status.COPYING,
         status_message=f"The model is being copied from {origin!r}.",
         folder=f"versions/{chosen}",
         created=now,
@@ -90,7 +91,7 @@ def copy_version(
 def _name_for_copy(target: ProjectLocation, name: str) -> str:
     """Return ``name`` if it is free, after deleting a failed copy of that name."""
     failed = [version for version in target.store.versions() if version.name == name]
-    if failed and failed[0].status == "COPYING_FAILED":
+    if failed and failed[0].status == version_status.FAILED_COPYING:
         remove_folder(target.root / failed[0].folder, target.root)
         target.store.delete_version(name, Action("delete version", settings.user, name))
     return new_version_name(target, name)

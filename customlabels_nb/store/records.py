@@ -9,13 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from customlabels_nb.core.tables import Task
-
-#: Statuses of versions, named as in Rekognition Custom Labels.
-VERSION_STATUSES = (
-    "TRAINING_IN_PROGRESS", "TRAINING_COMPLETED", "TRAINING_FAILED", "STARTING", "RUNNING", "FAILED",
-    "STOPPING", "STOPPED", "DELETING", "COPYING_IN_PROGRESS", "COPYING_COMPLETED", "COPYING_FAILED",
-    "DEPRECATED", "EXPIRED",
-)  # fmt: skip
+from customlabels_nb.core.version_status import TRAINING
 
 #: Key under which the tags of a version hold its description. Clients of the hosted service cannot use such keys.
 DESCRIPTION = "aws:description"
@@ -118,7 +112,7 @@ class VersionRecord:
     @property
     def is_reserved(self) -> bool:
         """True if this process has reserved the name for a version that it makes next, which no server does."""
-        is_next = "process" in self.endpoint or self.status != "TRAINING_IN_PROGRESS"
+        is_next = "process" in self.endpoint or self.status != TRAINING
         return is_next and self.heartbeat is None and self.is_own
 
     @property

@@ -23,6 +23,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import check_color
 from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.version_status import VERSION_STATUSES
 from customlabels_nb.errors import (
     Cancelled,
     InputError,
@@ -53,7 +54,6 @@ from customlabels_nb.store.database import (
 )
 from customlabels_nb.store.gone_labels import current_label, note_gone, read_gone
 from customlabels_nb.store.records import (
-    VERSION_STATUSES,
     Action,
     DatasetRecord,
     ProjectRecord,

@@ -21,7 +21,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.splitting import stratified_split
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray
-from customlabels_nb.events import Events
+from customlabels_nb.events import Events, Kept, Message
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.backbones import load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
@@ -133,9 +133,8 @@ def improve(
     else:
         notes.append(why_not)
     kept = work.best.build() if work.best.name != FROZEN_NAME else None
-    return _report(
-        ImprovementResult(kept, notes, work.facts, held_out if kept is not None else None, pixels.issues), events
-    )
+    result = ImprovementResult(kept, notes, work.facts, held_out if kept is not None else None, pixels.issues)
+    return _report(result, events, work.best.name)
 
 
 @dataclass(frozen=True)
@@ -246,8 +245,9 @@ class _Work:
     def _compare(self, other: _Option, topic: str) -> None:
         comparable = ~(np.isnan(self.best.losses) | np.isnan(other.losses))
         if not comparable.any():
-            self.notes.append(f"Kept {self.best.name}: none of the held-out images can still be read.")
-            self.facts[topic] = {"kept": False}
+            reason = f"Kept {self.best.name}: none of the held-out images can still be read."
+            self.notes.append(reason)
+            self.facts[topic] = {"kept": False, "reason": reason}
             return
         first, other_losses = self.best.losses[comparable], other.losses[comparable]
         kept, reason = choose_start((self.best.name, other.name), first, other_losses)
@@ -313,9 +313,11 @@ def _names(truth: npt.NDArray[Any]) -> list[list[str]]:
     return [[str(i) for i in np.flatnonzero(row)] or ["none"] for row in truth]
 
 
-def _report(improved: ImprovementResult, events: Events) -> ImprovementResult:
+def _report(improved: ImprovementResult, events: Events, network: str = "") -> ImprovementResult:
+    """Send the notes as messages. The decision on fine-tuning says whether its metrics are those of the model."""
+    tuning = improved.facts.get("fine_tuning", {"reason": None})
     for note in improved.notes:
-        events.message(note)
+        events.emit(Kept(note, network, tuning["kept"]) if note == tuning["reason"] else Message(note))
     return improved
 
 

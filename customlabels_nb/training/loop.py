@@ -452,7 +452,7 @@ class _Loop:
         total, epoch_steps = self.state.total, self.pace.epoch_steps
         epochs = self.state.step // epoch_steps
         of = "" if total is None else f" of {math.ceil(total / epoch_steps)}"
-        text = f"Stopped by you after epoch {epochs}{of}. Call resume() to continue."
+        text = f"Stopped by you after epoch {epochs}{of}."
         raise (Cancelled if isinstance(error, Cancelled) else KeyboardInterrupt)(text) from error
 
     # -- the state on disk --------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core.decisions import ASSUMED, default_decision
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.tables import CLASSIFICATION_TASKS, POLYGONS
+from customlabels_nb.core.version_status import TRAINING
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ModelNotFoundError
 from customlabels_nb.evaluation import Evaluation, evaluate
@@ -97,7 +98,7 @@ def train_version(
     now = datetime.now(UTC)
     record = VersionRecord(
         name=name,
-        status="TRAINING_IN_PROGRESS",
+        status=TRAINING,
         status_message="The model is being trained.",
         folder=f"versions/{name}",
         created=now,
@@ -149,7 +150,7 @@ def resume_version(
         store.update_version(
             record.name,
             Action("resume training", settings.user, record.name),
-            status="TRAINING_IN_PROGRESS",
+            status=TRAINING,
             status_message="The model is being trained.",
             statistics=_statistics(plan, ids),
             **this_process(),

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from customlabels_nb.core import version_status
 from customlabels_nb.errors import Cancelled, CustomLabelsError, ModelNotFoundError, NotAllowedError
 from customlabels_nb.store import Action, SqlStore, VersionRecord
 from customlabels_nb.user_settings import settings
@@ -24,14 +25,14 @@ HEARTBEAT_SECONDS = 15
 SILENT = timedelta(minutes=5)
 #: Status and message of a version whose process is dead, by its last status. Other versions need no process.
 _AFTER_DEATH = {
-    "TRAINING_IN_PROGRESS": (
-        "TRAINING_FAILED",
-        "The kernel that trained the version has ended. Call resume() to continue or delete() to remove it.",
+    version_status.TRAINING: (
+        version_status.FAILED_TRAINING,
+        "The kernel that trained the version has ended. Call {model}.resume() to continue, or {model}.delete().",
     ),
-    **dict.fromkeys(("STARTING", "RUNNING", "STOPPING"), ("STOPPED", "The kernel that ran the version has ended.")),
-    "COPYING_IN_PROGRESS": (
-        "COPYING_FAILED",
-        "The kernel that copied the version has ended. Copy it again, or delete() the partial copy.",
+    **dict.fromkeys(version_status.RUNNING, ("STOPPED", "The kernel that ran the version has ended.")),
+    version_status.COPYING: (
+        version_status.FAILED_COPYING,
+        "The kernel that copied the version has ended. Copy it again, or call {model}.delete().",
     ),
 }
 
@@ -55,7 +56,7 @@ def _settled(version: VersionRecord) -> dict[str, str] | None:
     if version.status not in _AFTER_DEATH or not _is_gone(version):
         return None
     status, message = _AFTER_DEATH[version.status]
-    return {"status": status, "status_message": message}
+    return {"status": status, "status_message": message.format(model=f"project.model({version.name!r})")}
 
 
 def this_process() -> dict[str, Any]:
@@ -81,7 +82,7 @@ def _is_gone(version: VersionRecord) -> bool:
         return True
     # the process is alive, but may have failed to record the end of training, unless it still checks the data
     is_checking = version.heartbeat is None and "process" in version.endpoint
-    return silent and not is_checking and version.status in ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS")
+    return silent and not is_checking and version.status in (version_status.TRAINING, version_status.COPYING)
 
 
 class Heartbeat:
@@ -110,26 +111,34 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class RunState:
-    """Kind of work on a version: status if it fails, action for the history, and advice if it is stopped."""
+    """Kind of work on a version, its status if it fails, its status if it is stopped, and the advice then."""
 
+    work: str
     failed: str
-    action: str
+    stopped: str
     advice: str
 
 
-TRAINING = RunState("TRAINING_FAILED", "training failed", "Call resume() to continue")
-COPYING = RunState("COPYING_FAILED", "copying failed", "Copy it again, or delete() it")
+TRAINING = RunState(
+    "training", version_status.FAILED_TRAINING, version_status.STOPPED_TRAINING, "Call {model}.resume() to continue."
+)
+COPYING = RunState(
+    "copying", version_status.FAILED_COPYING, version_status.FAILED_COPYING, "Copy it again, or call {model}.delete()."
+)
 
 
 @contextmanager
 def honest_status(store: SqlStore, name: str, doing: RunState = TRAINING) -> Iterator[None]:
-    """Send heartbeats during the block, and record the version's failure if the block raises."""
+    """Send heartbeats during the block, and record that the version failed or was stopped if the block raises.
+
+    The message of a stop, which names the call that continues, becomes that of its exception.
+    """
     heartbeat = Heartbeat(store, name)
     try:
         yield
     except BaseException as error:
         heartbeat.stop()
-        _note_failure(store, name, error, doing)
+        _note_end(store, name, error, doing)
         raise
     finally:
         heartbeat.stop()
@@ -143,19 +152,19 @@ def _released(version: VersionRecord) -> dict[str, None] | None:
 
 
 def check_resumable(version: VersionRecord) -> None:
-    if version.status != "TRAINING_FAILED":
-        raise NotAllowedError(f"Only a failed training run can be resumed. {version.name!r} is {version.status}.")
+    if version.status not in version_status.RESUMABLE:
+        raise NotAllowedError(f"Only stopped or failed trainings can be resumed. {version.name!r} is {version.status}.")
 
 
 @contextmanager
 def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
-    """Claim a failed version for this process during the block, and restore its status if the block raises."""
+    """Claim a version for this process during the block, and restore its status if the block raises."""
 
     def claim(now: VersionRecord) -> dict[str, Any]:
         check_resumable(now)
         noted = {key: now.endpoint[key] for key in now.endpoint.keys() - {"status", "process"}}  # no endpoint trains it
-        changes = {"status": "TRAINING_IN_PROGRESS", "status_message": "Training is being resumed.", "endpoint": noted}
-        return {**changes, **this_process()}
+        changes = {"status": version_status.TRAINING, "status_message": "Training is being resumed."}
+        return {**changes, "endpoint": noted, **this_process()}
 
     store.change_version(version.name, claim)
     heartbeat = Heartbeat(store, version.name)
@@ -171,10 +180,13 @@ def resuming(store: SqlStore, version: VersionRecord) -> Iterator[None]:
         heartbeat.stop()
 
 
-def _note_failure(store: SqlStore, name: str, error: BaseException, doing: RunState) -> None:
-    if isinstance(error, KeyboardInterrupt | Cancelled):
+def _note_end(store: SqlStore, name: str, error: BaseException, doing: RunState) -> None:
+    is_stop = isinstance(error, KeyboardInterrupt | Cancelled)
+    if is_stop:
         text = str(error)  # the message from a training loop names the epoch
-        message = text if text.startswith("Stopped by you") else f"Stopped by you. {doing.advice}."
+        reason = text if text.startswith("Stopped by you") else "Stopped by you."
+        message = f"{reason} {doing.advice.format(model=f'project.model({name!r})')}"
+        error.args = (message,)  # for the user, and for listeners to the end of the run
     elif isinstance(error, CustomLabelsError | OSError):
         message = str(error)
     else:
@@ -182,8 +194,8 @@ def _note_failure(store: SqlStore, name: str, error: BaseException, doing: RunSt
     try:
         store.update_version(
             name,
-            Action(doing.action, settings.user, name),
-            status=doing.failed,
+            Action(f"{doing.work} {'stopped' if is_stop else 'failed'}", settings.user, name),
+            status=doing.stopped if is_stop else doing.failed,
             status_message=message,
         )
     except CustomLabelsError as second:  # for example a full disk: the missing heartbeat reveals the failure

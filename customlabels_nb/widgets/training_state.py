@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from customlabels_nb.core.tables import TEXT
-from customlabels_nb.events import DONE, Event, Message, Metrics, Progress, Result, Samples
+from customlabels_nb.events import DONE, Event, Kept, Message, Metrics, Progress, Result, Samples
 
 RUNNING, STOPPING = "running", "stopping"
 
@@ -116,6 +116,7 @@ class TrainingProgress:
     ``status`` is "running", "stopping", "done", "stopped" or "failed". ``words`` describes how the run ended, or is its
     result. ``phases`` are in the order of their latest start, and the last one is in progress. ``messages`` are the
     latest of ``said`` messages, each with the seconds from the start. ``samples`` are the latest sample predictions.
+    ``kept`` says which network was kept, if the run has tried another one than the one that it has trained.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -130,6 +131,7 @@ class TrainingProgress:
         self.messages: list[tuple[float, str]] = []
         self.said = 0
         self.samples: Samples | None = None
+        self.kept = ""
 
     def receive(self, event: Event) -> None:
         with self.lock:
@@ -141,6 +143,8 @@ class TrainingProgress:
                 self.messages.append((self.seconds, event.text))
                 del self.messages[:-MOST_MESSAGES]
                 self.said += 1
+                if isinstance(event, Kept):
+                    self.kept = f"{'' if event.is_trained else 'discarded, '}{event.network} was kept"
             elif isinstance(event, Metrics):
                 self._receive_metrics(event)
             elif isinstance(event, Samples):

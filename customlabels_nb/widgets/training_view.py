@@ -6,6 +6,7 @@ import io
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,12 @@ from customlabels_nb.widgets.training_state import (
 _BETWEEN = 0.1  # seconds between messages to the page
 _BETWEEN_WHOLE = 1.0  # until a page has connected, each message contains the complete state
 _LAST_WORDS = 5.0
+_BETWEEN_PICTURES = 15.0  # of the state that a page shows which was reloaded
+#: A reloaded page has no connection to its widgets until the cell has ended.
+_AFTER_RELOAD = (
+    "If the cell is still running, the progress is shown here again when it has ended. "
+    "To stop it, click ■ (Interrupt the kernel) in the toolbar of the notebook."
+)
 _MOST_SAMPLES, _MOST_MARKS = 6, 60
 # layout of the static image
 _WIDTH, _HEIGHT, _GAP, _TOP, _SIDE = 400, 130, 30, 22, 44
@@ -172,13 +179,16 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
             self._sender.start()
 
     def _send_news(self) -> None:
-        over = False
+        over, drawn = False, time.monotonic()
         while not over:
             self._something.wait()
             self._something.clear()
             over = self._over.is_set()
             try:
                 self._push()
+                if not over and time.monotonic() - drawn >= _BETWEEN_PICTURES:
+                    drawn = time.monotonic()
+                    redraw(self._still, self._fallback)
             except Exception:  # the page was closed, or the kernel is shutting down
                 logging.getLogger("customlabels_nb").debug("Could not update the training view.", exc_info=True)
             self._over.wait(_BETWEEN if self._page_is_open else _BETWEEN_WHOLE)
@@ -198,6 +208,7 @@ class TrainingView(MessageHandler, anywidget.AnyWidget):
             "title": self._title,
             "status": progress.status,
             "words": progress.words,
+            "kept": progress.kept,
             "seconds": round(progress.seconds, 2),
             "left": progress.seconds_left,
             "phase": phase and {"name": phase.name, "done": phase.done, "total": phase.total, "unit": phase.unit},
@@ -291,7 +302,8 @@ def _number(value: float) -> float | None:
 def training_picture(progress: TrainingProgress, title: str, color: Callable[[str], str]) -> str:
     """Return the state of a run as static HTML of less than 100 KB. ``color`` returns the color of a label."""
     with progress.lock:
-        lines = [_first_line(progress, title), *(text for _, text in progress.messages[-_MOST_LINES:])]
+        lines = [_first_line(progress, title), *(() if progress.is_over else (_AFTER_RELOAD,))]
+        lines += [text for _, text in progress.messages[-_MOST_LINES:]]
         charts = _charts(progress)
         samples = () if progress.samples is None else progress.samples.samples[:6]
     parts: list[str | StillPicture] = [*lines]
@@ -309,11 +321,16 @@ def _first_line(progress: TrainingProgress, title: str) -> str:
     words = [f"{_WORDS.get(progress.status, 'Stopping')} {title}".strip()]
     if progress.words:
         words.append(progress.words)
+    if progress.phases and not progress.is_over:
+        phase = progress.phases[-1]
+        words.append(f"{phase.name} {phase.done:,}{f' of {phase.total:,}' if phase.total else ''} {phase.unit}")
     if progress.is_over:
         words.append(f"{progress.seconds:.0f} s")
     if progress.best is not None:
         name, step, value = progress.best
         words.append(f"best {name} {value:.3f} at step {step:,}")
+    if progress.kept:
+        words.append(progress.kept)
     return " · ".join(words)
 
 

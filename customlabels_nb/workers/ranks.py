@@ -195,7 +195,8 @@ class WorkerRanks:
 class TorchrunRanks:
     """Ranks that ``torchrun`` has started. All of them run the same program. See :class:`WorkerRanks`."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str) -> None:
+        self.version = version
         self.size = int(os.environ["WORLD_SIZE"])
         self.threads = max(1, settings.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
@@ -210,7 +211,8 @@ class TorchrunRanks:
         _send(task)
 
     def reason(self) -> str:
-        raise HelperError("Another process of this training run has ended. Start torchrun again, and call resume().")
+        call = f"project.model({self.version!r}).resume()"
+        raise HelperError(f"Another process of this training run has ended. Start torchrun again, and call {call}.")
 
     def stop(self) -> None:
         """Stay connected, for the next run."""
@@ -230,7 +232,7 @@ def ranks(
     if workers is None or workers == 1:
         yield None
     elif launched_rank(workers) is not None:
-        yield TorchrunRanks()
+        yield TorchrunRanks(version)
         _join()
         _send(RankTask(_END, {"version": version}))
     else:

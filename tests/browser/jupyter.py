@@ -353,14 +353,18 @@ class LabPage:
 
     def show(self) -> None:
         """Load the page (again) and wait for the notebook and its kernel."""
-        place = self.path.relative_to(self.lab.server.files).as_posix()
-        where = f"lab/workspaces/{self.path.parent.name}/tree" if self.lab.flavour == "lab" else "notebooks"
         known = len(self.page_errors)
-        self._shown += 1
-        self.page.goto(f"{self.lab.server.url}/{where}/{place}?token={self.lab.server.token}")
+        self.reload()
         self._do("ready")
         if self.lab.flavour == "notebook":  # Notebook 7 throws two errors of its own while loading
             del self.page_errors[known:]
+
+    def reload(self) -> None:
+        """Load the page (again) without waiting for the kernel, which may be busy."""
+        place = self.path.relative_to(self.lab.server.files).as_posix()
+        where = f"lab/workspaces/{self.path.parent.name}/tree" if self.lab.flavour == "lab" else "notebooks"
+        self._shown += 1
+        self.page.goto(f"{self.lab.server.url}/{where}/{place}?token={self.lab.server.token}")
 
     def enter(self) -> None:
         """Show the notebook in a page that has loaded JupyterLab, and wait for it and its kernel."""

@@ -109,6 +109,24 @@ def test_a_run_is_watched_while_its_cell_runs_and_stopped_by_the_page(lab: Lab) 
     assert page.value("len([event for event in heard if type(event).__name__ == 'Samples'])") == 8
 
 
+def test_page_reloaded_during_a_run_names_the_button_that_stops_it_and_shows_the_end(lab: Lab) -> None:
+    page = lab.open(notebook(RUN, "run('things.2', files=('go', 'on'))"), height=1200)
+    page.run_cell(0)
+    page.run_cell(1, wait=False)
+    (page.path.parent / "begin").touch()
+    expect(page.output(1).locator(".clnb-training .amount")).to_have_text("50 of 300 steps")
+    page.save()
+    page.reload()
+    # the page has no connection to its widgets before the cell has ended
+    expect(page.output(1)).to_contain_text("To stop it, click ■ (Interrupt the kernel)")
+    page.page.wait_for_timeout(6_000)  # JupyterLab looks for widgets for 4 s, and then again when the kernel is idle
+    page.page.locator("[data-command='notebook:interrupt-kernel']").click()
+    root = page.output(1).locator(".clnb-training")
+    expect(root.locator(".state")).to_have_text("stopped")
+    expect(root.locator(".foot")).to_contain_text("training 50 steps")
+    expect(page.output(1).locator(".clnb-still")).to_be_hidden()
+
+
 def test_reloaded_page_restores_the_run_and_shows_its_failure(lab: Lab) -> None:
     page = lab.open(notebook(RUN, "run('things.3')", FAILING), height=1200)
     page.run_cell(0)

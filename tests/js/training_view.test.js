@@ -15,6 +15,7 @@ import { labelsOf, verdictOf } from "../../customlabels_nb/widgets/static/traini
 import {
   amountText,
   barOf,
+  bestText,
   captionOf,
   clockText,
   durationText,
@@ -37,6 +38,7 @@ const news = (more = {}) => ({
   title: "t",
   status: "running",
   words: "",
+  kept: "",
   seconds: 1,
   left: null,
   phase: null,
@@ -227,6 +229,16 @@ test("the bar is there before the first phase and has no share while the total i
     share: 0.25,
   });
   assert.equal(barOf({ name: "training", done: 13, total: 12 }).share, 1);
+});
+
+test("the best value names the network that was kept", () => {
+  const best = { name: "held_out_log_loss", best: [1_200, 0.2314] };
+  assert.equal(bestText(best, ""), "best held out log loss 0.231 at step 1,200");
+  assert.equal(
+    bestText(best, "discarded, the head was kept"),
+    "best held out log loss 0.231 at step 1,200 · discarded, the head was kept",
+  );
+  assert.equal(bestText(undefined, ""), "");
 });
 
 test("times and figures read as people say them", () => {

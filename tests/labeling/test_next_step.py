@@ -26,12 +26,13 @@ from tests.labeling.conftest import named
 from tests.labeling.fake_assist import FakeAssist, results
 
 TEST = frozenset(range(25, 30))
+STATUSES = ["TRAINING_COMPLETED", "TRAINING_FAILED", "TRAINING_IN_PROGRESS", "TRAINING_STOPPED"]
 CHANGES = st.one_of(
     st.tuples(
         st.sampled_from(["apple", "pear", "unlabelled", "skipped", "needs_review"]),
         st.one_of(st.sets(st.integers(0, 29)), st.just(range(30))),
     ),
-    st.tuples(st.just("version"), st.sampled_from(["TRAINING_COMPLETED", "TRAINING_FAILED", "TRAINING_IN_PROGRESS"])),
+    st.tuples(st.just("version"), st.sampled_from(STATUSES)),
 )
 
 
@@ -98,6 +99,7 @@ def test_each_state_has_one_step_that_is_possible_and_the_same_everywhere(
         "project.train()",
         "status_message",
         "evaluate()",
+        "resume()",
     }
 
 

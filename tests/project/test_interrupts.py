@@ -77,7 +77,7 @@ def test_interrupt_in_a_notebook_shows_one_line(project: Project, kernel: Kernel
     assert len(lines) == 1
     assert "project.model('v1').resume()" in lines[0]
     assert "Traceback" not in printed
-    assert project.model("v1").status == "TRAINING_FAILED"
+    assert project.model("v1").status == "TRAINING_STOPPED"
     _, lines = kernel.run("project.model('v1').resume(events=events)", interrupt_at="waiting")
     assert len(lines) == 1
     assert "project.model('v1').resume()" in lines[0]
@@ -132,7 +132,7 @@ def test_interrupt_message_names_the_next_step(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt("Stopped by you after epoch 1 of 2. Call resume() to continue.")
+        raise KeyboardInterrupt("Stopped by you after epoch 1 of 2.")
 
     project.distribute()
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)

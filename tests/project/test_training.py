@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import customlabels_nb as cl
+from customlabels_nb.core.version_status import VERSION_STATUSES
 from customlabels_nb.datasets.formats.ground_truth import read_manifest
 from customlabels_nb.errors import (
     ArtifactError,
     Cancelled,
     CustomLabelsError,
+    ModelNotFoundError,
     ModelNotReadyError,
     NotAllowedError,
     NotEnoughDataError,
@@ -45,11 +48,13 @@ from customlabels_nb.training import plan, run
 from customlabels_nb.training.kept_files import CROSS_FITTED, read_predictions
 from customlabels_nb.training.recipe import TrainingJob, TrainingResult
 from customlabels_nb.training.run import TrainingOptions, recipe_for, resume_version, train_version
-from customlabels_nb.training.status import SILENT, settle_orphans, this_process
+from customlabels_nb.training.status import SILENT, check_resumable, settle_orphans, this_process
 from customlabels_nb.user_settings import settings
 from tests.facts import tells
 from tests.models.pictures import save_blots
 from tests.project.conftest import HOSTILE, draw
+
+STOPPED = "Stopped by you. Call project.model('v1').resume() to continue."
 
 
 @pytest.fixture
@@ -283,10 +288,10 @@ def test_events_report_progress_and_cancel_training(
         train_version(*arguments, events)
     (said,) = [event.text for event in seen if isinstance(event, Message) and event.text.startswith("Training a")]
     model = project.model("v1")
-    assert model.status == "TRAINING_FAILED"
-    assert model.status_message == "Stopped by you. Call resume() to continue."
+    assert model.status == "TRAINING_STOPPED"
+    assert model.status_message == STOPPED
     for call in (lambda: model.detect(project.train_set.images["image"].iloc[0]), lambda: model.export("onnx")):
-        with pytest.raises(ModelNotReadyError, match="'v1' is TRAINING_FAILED: Stopped by you"):
+        with pytest.raises(ModelNotReadyError, match=re.escape(f"'v1' is TRAINING_STOPPED: {STOPPED}")):
             call()
     if changed is not None:
         project.task = changed
@@ -297,7 +302,7 @@ def test_events_report_progress_and_cancel_training(
     assert ("you chose it" in reason) == (task is not None)
     assert (reason == said) == (changed is None)
     assert 0 <= model.evaluate().metric("f1") <= 1
-    with pytest.raises(NotAllowedError, match="Only a failed training"):
+    with pytest.raises(NotAllowedError, match="'v1' is TRAINING_COMPLETED"):
         model.resume()
 
 
@@ -310,9 +315,63 @@ def test_interrupt_is_raised_and_stored(project: Project, store: SqlStore) -> No
             raise KeyboardInterrupt
 
     events.subscribe(interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         train_version(store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
-    assert project.model("v1").status_message == "Stopped by you. Call resume() to continue."
+    model = project.model("v1")
+    assert (model.status, model.status_message, str(caught.value)) == ("TRAINING_STOPPED", STOPPED, STOPPED)
+    assert STOPPED in repr(model)
+    assert STOPPED in project.versions._repr_html_()
+    assert STOPPED in repr(project.versions)
+    with pytest.raises(ModelNotFoundError, match=r"'v1' \(TRAINING_STOPPED\).*project\.model\('v1'\)\.resume\(\)"):
+        project.model()
+
+
+@pytest.mark.usefixtures("known_features")
+@pytest.mark.parametrize(("way", "show"), [("interrupt", True), ("cancel", False), ("listener", False)])
+def test_every_stop_raises_and_leaves_no_model(project: Project, way: str, show: bool) -> None:
+    project.distribute()
+    events = Events()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress):
+            if way == "cancel":
+                events.cancel()
+            else:
+                raise KeyboardInterrupt if way == "interrupt" else Cancelled("Enough.")
+
+    events.subscribe(stop)
+    ends: list[Ended] = []
+    events.subscribe(lambda event: ends.append(event) if isinstance(event, Ended) else None)
+    model = None
+    calls = [lambda: project.train("v1", progress=show, events=events)]
+    calls.append(lambda: project.model("v1").resume(progress=show, events=events))
+    for call in calls:
+        events._cancelled.clear()
+        with pytest.raises((KeyboardInterrupt, Cancelled)) as caught:
+            model = call()
+        assert model is None
+        assert str(caught.value) == STOPPED
+        assert ends.pop() == Ended("stopped", STOPPED)
+        assert project.model("v1").status == "TRAINING_STOPPED"
+        with pytest.raises(ModelNotFoundError):
+            project.model()
+
+
+def test_each_status_allows_what_its_table_says(project: Project, store: SqlStore) -> None:
+    now, folder = datetime.now(UTC), project.root / "versions" / "v1"
+    folder.mkdir(parents=True)
+    store.add_version(VersionRecord("v1", "FAILED", "", "versions/v1", now, now), Action("begin training", "ann"))
+    for status, allowed in VERSION_STATUSES.items():
+        store.update_version("v1", status=status, status_message="Why.", **this_process())
+        may_run = nullcontext() if allowed.can_run else pytest.raises(ModelNotFoundError, match=rf"'v1' \({status}\)")
+        with may_run:
+            assert project.model().name == "v1", status
+        with nullcontext() if allowed.can_resume else pytest.raises(NotAllowedError, match=f"'v1' is {status}"):
+            check_resumable(project.model("v1").record)
+        with pytest.raises(ArtifactError if allowed.can_run else ModelNotReadyError):
+            project.model("v1").labels  # noqa: B018
+        packed = project.pack(project.root.parent / "packed.zip", images=False, progress=False)
+        assert packed.versions == (allowed.can_run or allowed.can_resume), status
 
 
 def test_killed_training_is_settled_and_resumes(project: Project) -> None:
@@ -334,7 +393,7 @@ def test_killed_training_is_settled_and_resumes(project: Project) -> None:
     process.stdout.close()
     again = load_project(project.root)
     assert again.model("v1").status == "TRAINING_FAILED"
-    assert "resume()" in again.model("v1").status_message
+    assert "project.model('v1').resume()" in again.model("v1").status_message
     manifest = project.root / "versions" / "v1" / "train.manifest"
     kept = manifest.read_bytes()
     manifest.write_bytes(kept + kept.splitlines(keepends=True)[0].replace(b".png", b"2.png"))
@@ -440,7 +499,7 @@ def test_a_run_killed_before_its_snapshots_begins_anew(project: Project, store: 
         train_version(store, project.root, "v1", project.train_set, project.test_set, TrainingOptions(), events)
     (project.root / "versions" / "v1" / "images.json").unlink()
     (project.root / "versions" / "v1" / "test.manifest").unlink()
-    with pytest.raises(ModelNotReadyError, match=r"'v1' is TRAINING_FAILED.*resume\(\)"):
+    with pytest.raises(ModelNotReadyError, match=r"'v1' is TRAINING_STOPPED.*project\.model\('v1'\)\.resume\(\)"):
         project.train("v2", base="v1", progress=False)
     assert project.versions["name"].tolist() == ["v1"]
     with closing(sqlite3.connect(project.root / "project.db", isolation_level=None)) as connection:  # left out by train
@@ -470,7 +529,8 @@ def test_a_second_kernel_cannot_resume_during_the_checks_of_the_first(
     monkeypatch.setattr(run, "with_current_hashes", hash_slowly)
     with pytest.raises(NotEnoughDataError, match="gone"):
         resume_version(store, project.root, failed, Events())
-    assert answers == ["Only a failed training run can be resumed. 'v1' is TRAINING_IN_PROGRESS."]
+    assert len(answers) == 1
+    assert "'v1' is TRAINING_IN_PROGRESS" in answers[0]
     assert (project.model("v1").status, project.model("v1").status_message) == ("TRAINING_FAILED", "Stopped by you.")
 
 

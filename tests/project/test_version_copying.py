@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from customlabels_nb.core.version_status import VERSION_STATUSES
 from customlabels_nb.errors import (
     ArtifactError,
     Cancelled,
@@ -28,7 +29,6 @@ from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project, load_project
 from customlabels_nb.store import Action
-from customlabels_nb.store.records import VERSION_STATUSES
 from tests.facts import tells
 from tests.project.conftest import train_project
 
@@ -190,12 +190,12 @@ def test_stopped_copy_is_reported_and_repeated(model: Model, other: Project) -> 
         model.copy_to(other, progress=False, events=events)
     stopped = other.model("v1")
     assert stopped.status == "COPYING_FAILED"
-    assert tells(stopped.status_message, "delete()")
+    assert tells(stopped.status_message, "project.model('v1').delete()")
     assert not stopped.folder.exists()
     assert (stopped.record.host, stopped.record.pid) == (None, None)
     with pytest.raises(ModelNotReadyError, match="Stopped by you"):
         stopped.start()
-    with pytest.raises(NotAllowedError, match="Only a failed training"):
+    with pytest.raises(NotAllowedError, match="can be resumed"):
         stopped.resume()
     with pytest.raises(ModelNotFoundError):
         other.model("latest")

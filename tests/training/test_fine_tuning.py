@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, NotEnoughDataError
-from customlabels_nb.events import Event, Events, Message, Progress
+from customlabels_nb.events import Event, Events, Kept, Message, Progress
 from customlabels_nb.models.backbone import PACKAGED, Backbone
 from customlabels_nb.models.backbones import backbone_named, load_backbone
 from customlabels_nb.models.classifier import ImageClassifier
@@ -272,9 +272,11 @@ def test_worse_fine_tuned_network_is_not_kept(polygons: tuple[list[str], np.ndar
     guesses = np.random.default_rng(0).integers(0, LABELS, 60)  # there is nothing to learn
     head = fit_head(features, guesses, LABELS)
     events = Events()
-    heard = said(events)
+    heard, kept = said(events), list[Kept]()
+    events.subscribe(lambda event: kept.append(event) if isinstance(event, Kept) else None)
     found = run_improve((paths, guesses, features), 10, events, head=head)
     assert found.network is None
+    assert kept == [Kept(found.facts["fine_tuning"]["reason"], FROZEN_NAME, is_trained=False)]
     assert found.held_out is None
     assert found.facts["fine_tuning"]["kept"] is False
     assert found.facts["fine_tuning"]["mirror"] is True

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.errors import Cancelled
-from customlabels_nb.events import Events, Mark, Result, Sample
+from customlabels_nb.events import Events, Kept, Mark, Result, Sample
+from customlabels_nb.widgets import training_view
 from customlabels_nb.widgets.training_state import MOST_POINTS
 from customlabels_nb.widgets.training_view import TrainingView
 from tests.waiting import wait_until
@@ -216,6 +217,32 @@ def test_a_completed_run_ends_with_its_result(view: TrainingView, events: Events
     assert known["words"].startswith("Test F1 0.912 [0.85, 0.96]")
     assert "messages" not in known
     assert "Trained fruit.1 · Test F1 0.912 [0.85, 0.96]. &lt;img" in Cell(view).html
+
+
+@pytest.mark.parametrize(("is_trained", "kept"), [(True, "the head was kept"), (False, "discarded, the head was kept")])
+def test_the_network_that_was_kept_is_named_beside_the_best_value(
+    view: TrainingView, events: Events, page: ViewPage, is_trained: bool, kept: str
+) -> None:
+    events.metrics(5, held_out_log_loss=0.25)
+    assert page.ask("hello")["kept"] == ""
+    events.emit(Kept("Kept the head (log-loss 0.2).", "the head", is_trained))
+    known = page.ask("hello")
+    assert (known["kept"], known["messages"]["lines"][0][1]) == (kept, "Kept the head (log-loss 0.2).")
+    assert f"best held_out_log_loss 0.250 at step 5 · {kept}" in Cell(view).html
+
+
+def test_the_picture_of_a_running_training_is_current_and_says_how_to_stop_it(
+    view: TrainingView, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_view, "_BETWEEN_PICTURES", 0.0)
+    monkeypatch.setattr(view, "send", lambda *_: None)
+    cell = Cell(view)
+    assert "Interrupt the kernel" in cell.html
+    events.progress("training", 50, 300, unit="steps")
+    wait_until(lambda: "Training fruit.1 · training 50 of 300 steps" in cell.html)
+    view.end("stopped", "Stopped by you.")
+    assert "Interrupt the kernel" not in cell.html
+    assert "50 of 300" not in cell.html
 
 
 def test_a_failed_run_has_no_result(view: TrainingView, events: Events) -> None:

@@ -234,7 +234,7 @@ def test_a_stopped_run_is_resumed_by_torchrun(project: Project, tmp_path: Path) 
     events.subscribe(lambda event: events.cancel() if event == Progress("training", 3, 6, "steps") else None)
     with pytest.raises(Cancelled):
         project.train("stopped", workers=2, events=events, **TINY)
-    assert project.model("stopped").status == "TRAINING_FAILED"
+    assert project.model("stopped").status == "TRAINING_STOPPED"
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.version_status import TRAINING
 from customlabels_nb.endpoints.custom_vision import iteration_training
 from customlabels_nb.endpoints.custom_vision.calls import Call, invalid
 from customlabels_nb.endpoints.custom_vision.image_operations import page
@@ -39,7 +40,6 @@ from customlabels_nb.endpoints.custom_vision.project_records import (
 )
 from customlabels_nb.endpoints.project_folders import ServedProject
 from customlabels_nb.endpoints.served_versions import (
-    TRAINING,
     change_facts,
     check_quota,
     reserve_version,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from customlabels_nb.core.version_status import TRAINING
 from customlabels_nb.endpoints.custom_vision.domains import find_domain
 from customlabels_nb.endpoints.custom_vision.iterations import Iteration
 from customlabels_nb.endpoints.project_folders import ProjectFolder
-from customlabels_nb.endpoints.served_versions import TRAINING, end_job, versions_of
+from customlabels_nb.endpoints.served_versions import end_job, versions_of
 from customlabels_nb.endpoints.training_process import begin_training, train_in_this_process
 from customlabels_nb.models.backbones import CLASSIFIERS
 from customlabels_nb.models.timm_backbones import cached_file

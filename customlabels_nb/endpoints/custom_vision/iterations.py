@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.version_status import COPYING, READY, TRAINING
 from customlabels_nb.endpoints.custom_vision.calls import moment
 from customlabels_nb.endpoints.custom_vision.domains import GENERAL, GENERAL_DETECTION, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import id_in_project, project_id
 from customlabels_nb.endpoints.custom_vision.project_records import CLASSIFICATION_TYPES, ProjectTag, action, task_of
 from customlabels_nb.endpoints.project_folders import ServedProject
-from customlabels_nb.endpoints.served_versions import COPYING, TRAINING, ServedVersion, change_facts, versions_of
+from customlabels_nb.endpoints.served_versions import ServedVersion, change_facts, versions_of
 from customlabels_nb.errors import ServiceError
-from customlabels_nb.project.model import READY, Model
+from customlabels_nb.project.model import Model
 
 COMPLETED, FAILED = "Completed", "Failed"
 

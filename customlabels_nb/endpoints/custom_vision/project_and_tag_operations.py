@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.version_status import TRAINING
 from customlabels_nb.endpoints.custom_vision.calls import Call, RequestFields, invalid, moment
 from customlabels_nb.endpoints.custom_vision.domains import DETECTION, GENERAL, domains, find_domain
 from customlabels_nb.endpoints.custom_vision.ids import project_id
@@ -34,7 +35,7 @@ from customlabels_nb.endpoints.custom_vision.project_records import (
     task_of,
 )
 from customlabels_nb.endpoints.project_folders import ServedProject
-from customlabels_nb.endpoints.served_versions import TRAINING, versions_of
+from customlabels_nb.endpoints.served_versions import versions_of
 from customlabels_nb.errors import LabelError, NotAllowedError, ServiceError
 
 _MOST_PROJECTS, _MOST_TAGS = 100, 500

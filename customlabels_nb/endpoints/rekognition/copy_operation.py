@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from customlabels_nb.core.version_status import COPYING, FAILED_COPYING, READY
 from customlabels_nb.endpoints.failures import job_message
 from customlabels_nb.endpoints.rekognition.policy_operations import find_version_to_copy
 from customlabels_nb.endpoints.rekognition.service_model import INVALID
 from customlabels_nb.endpoints.rekognition.version_outputs import PROBE, Outputs, output_facts
 from customlabels_nb.endpoints.rekognition.workspace import RekognitionCall, version_arn, version_name
 from customlabels_nb.endpoints.served_versions import (
-    COPYING,
     TRANSITIONAL,
     ServedVersion,
     check_quota,
@@ -19,10 +19,7 @@ from customlabels_nb.endpoints.served_versions import (
     versions_of,
 )
 from customlabels_nb.errors import ServiceError
-from customlabels_nb.project.model import READY
 from customlabels_nb.project.version_copying import location_of
-
-FAILED = "COPYING_FAILED"
 
 
 def copy_project_version(call: RekognitionCall, request: dict[str, Any]) -> dict[str, Any]:
@@ -56,4 +53,4 @@ def _copy(source: ServedVersion, copy: ServedVersion) -> None:
         record = model.record
         end_job(served.store, name, record.status, record.status_message, files=outputs.files)
     except Exception as error:
-        end_job(served.store, name, FAILED, job_message(error, f"The copy {version_arn(copy)} failed."))
+        end_job(served.store, name, FAILED_COPYING, job_message(error, f"The copy {version_arn(copy)} failed."))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.version_status import TRAINING
 from customlabels_nb.datasets.formats.manifest_values import parsed
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from customlabels_nb.endpoints.rekognition.manifest_entries import (
@@ -28,7 +29,7 @@ from customlabels_nb.endpoints.rekognition.stored_lines import (
     read_lines,
 )
 from customlabels_nb.endpoints.rekognition.workspace import READY, DatasetState, RekognitionCall, RekognitionProject
-from customlabels_nb.endpoints.served_versions import TRAINING, versions_of
+from customlabels_nb.endpoints.served_versions import versions_of
 from customlabels_nb.errors import NotEnoughDataError, ServiceError
 from customlabels_nb.store import Action
 from customlabels_nb.user_settings import settings

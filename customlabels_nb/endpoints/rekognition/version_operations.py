@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from customlabels_nb.core.version_status import COPYING, FAILED_COPYING, FAILED_TRAINING, READY, RUNNING, TRAINING
 from customlabels_nb.endpoints.failures import FAILED_BY_SERVICE
 from customlabels_nb.endpoints.rekognition import version_training
 from customlabels_nb.endpoints.rekognition.manifest_entries import refresh_entries
@@ -29,8 +30,6 @@ from customlabels_nb.endpoints.rekognition.workspace import (
     version_name,
 )
 from customlabels_nb.endpoints.served_versions import (
-    COPYING,
-    TRAINING,
     TRANSITIONAL,
     ServedVersion,
     change_facts,
@@ -45,7 +44,7 @@ from customlabels_nb.project.model import Model
 from customlabels_nb.training.status import is_settled
 
 _holding = threading.BoundedSemaphore(16)  # of the server's threads. Further descriptions do not wait.
-_STARTABLE = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STOPPED", "FAILED")
+_STARTABLE = tuple(status for status in READY if status not in RUNNING)
 _IN_USE = "ResourceInUseException"
 _POLL_SECONDS = 0.2
 _DESCRIBABLE = re.compile(r"[a-zA-Z0-9\-_. ()':,;?]{1,255}", re.ASCII)  # descriptions of Python may be longer
@@ -115,7 +114,7 @@ def go_on(workspace: Workspace) -> None:
             elif version.facts.get("status") == TRAINING and "iteration" not in version.facts:
                 begin_training(version, version_training.start_process)
             elif version.facts.get("status") == COPYING:
-                end_job(served.store, version.local, "COPYING_FAILED", FAILED_BY_SERVICE)
+                end_job(served.store, version.local, FAILED_COPYING, FAILED_BY_SERVICE)
             elif version.facts.get("is_wanted") and version.status in _STARTABLE:
                 begin_starting(version)
 
@@ -197,7 +196,7 @@ def _assets(manifest: dict[str, Any]) -> dict[str, Any]:
 def _evaluation(version: ServedVersion, outputs: _Outputs) -> dict[str, Any]:
     """Return the metrics and the duration of a training that has completed."""
     record, summary = version.record, outputs.find("summary")
-    if version.status == "TRAINING_FAILED" or summary is None:
+    if version.status == FAILED_TRAINING or summary is None:
         return {}
     f1 = record.metrics.get("assumed_f1", record.metrics.get("f1"))  # the service has no other decision
     seconds = version.facts.get("billable", version.seconds)
@@ -210,7 +209,7 @@ def _evaluation(version: ServedVersion, outputs: _Outputs) -> dict[str, Any]:
 def _data_result(version: ServedVersion, outputs: _Outputs, split: str) -> dict[str, Any] | None:
     """Return the data of a split, and the manifests that training has written. Failed trainings have no snapshots."""
     validation = outputs.manifest(f"validation_{split}")
-    if version.status == "TRAINING_FAILED":
+    if version.status == FAILED_TRAINING:
         return validation and {"Validation": validation}
     data = {"Input": _input(version, outputs, split), "Output": outputs.manifest(f"snapshot_{split}")}
     return data | {"Validation": validation}
@@ -267,7 +266,7 @@ def start_project_version(call: RekognitionCall, request: dict[str, Any]) -> dic
         if version.status not in _STARTABLE:
             raise ServiceError(INVALID, f"The version cannot be started, as it is {version.status}.")
         call.workspace.options.quotas.check("units_per_version", most or least, "LimitExceededException")
-        check_quota(call.workspace, "running", "STARTING", "RUNNING", "STOPPING", code="LimitExceededException")
+        check_quota(call.workspace, "running", *RUNNING, code="LimitExceededException")
         begin_starting(version, min_units=least, max_units=most)
     return {"Status": "STARTING"}
 

@@ -10,6 +10,7 @@ import { Samples } from "./training_view/samples.js";
 import {
   amountText,
   barOf,
+  bestText,
   captionOf,
   clockText,
   figureText,
@@ -227,7 +228,7 @@ class TrainingScreen {
   }
 
   _drawStatus() {
-    const { status, title, words } = this.run.short;
+    const { status, title, words, kept } = this.run.short;
     setText(this.title, title || "training");
     this.title.title = title;
     this.status.className = `state ${this.isLost ? "lost" : status}`;
@@ -237,12 +238,8 @@ class TrainingScreen {
     this.stop.disabled = Boolean(this.asked);
     setText(this.stop, this.asked ? "Stopping…" : "Stop");
     const best = this.run.of("figure").find((figure) => figure.best);
-    setText(
-      this.best,
-      best
-        ? `best ${captionOf(best.name)} ${figureText(best.best[1])} at step ${best.best[0].toLocaleString("en")}`
-        : "",
-    );
+    this.best.title = bestText(best, kept);
+    setText(this.best, this.best.title);
     if (this.run.isOver && this.ended !== words && (words || status !== "done")) {
       this.ended = words;
       this.notices.say("end", words || STATUS_WORDS[status], {

@@ -33,7 +33,8 @@ def labelled(tmp_path: Path) -> Path:
     box = {"left": 20.0, "top": 10.0, "width": 100.0, "height": 50.0}
     project.update("train", pd.DataFrame([{"image": image, "label": "sofa", **box} for image in images[:2]]))
     project._store.move_images([images[1]], "train", "test", Action("distribute", "test"))
-    for name, status in (("trained", "TRAINING_COMPLETED"), ("broken", "TRAINING_FAILED")):
+    statuses = {"stopped": "TRAINING_STOPPED", "trained": "TRAINING_COMPLETED", "broken": "TRAINING_FAILED"}
+    for name, status in statuses.items():
         record = replace(version(name), status=status, task="boxes")
         project._store.add_version(record, Action("add", "test"))
     project.close()
@@ -68,7 +69,7 @@ def test_a_project_of_a_notebook_is_served_with_stable_ids(labelled: Path) -> No
         expected = {"tagId": tag["id"], "left": 0.1, "top": 0.1, "width": 0.5, "height": 0.5}
         assert all(region.items() >= expected.items() for each in regions for region in each)
         assert [(each["name"], each["status"]) for each in found["iterations"]] == [
-            ("broken", "Failed"), ("trained", "Completed"),
+            ("broken", "Failed"), ("trained", "Completed"), ("stopped", "Failed"),
         ]  # fmt: skip
         service.restart()
         assert read() == found

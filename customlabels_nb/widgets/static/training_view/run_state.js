@@ -1,7 +1,7 @@
 // State of a run in the page. An update has all short fields, and only the new points and messages.
 
 /**
- * @typedef {{ title: string, status: string, words: string, seconds: number, left: number | null,
+ * @typedef {{ title: string, status: string, words: string, kept: string, seconds: number, left: number | null,
  *   phase: { unit: string, done: number, total: number | null } | null, over: object[] }} ShortFields
  */
 
@@ -12,6 +12,7 @@ export class RunState {
       title: "",
       status: "running",
       words: "",
+      kept: "",
       seconds: 0,
       left: null,
       phase: null,

@@ -71,6 +71,14 @@ export function leftText(seconds) {
   return `${seconds < 1 ? "" : "about "}${durationText(Math.max(0, seconds))} left`;
 }
 
+// Describe the best point of a measured metric, and which network was kept if the run has tried another one.
+export function bestText(figure, kept) {
+  if (!figure) return kept;
+  const [step, value] = figure.best;
+  const best = `best ${captionOf(figure.name)} ${figureText(value)} at step ${step.toLocaleString("en")}`;
+  return kept ? `${best} · ${kept}` : best;
+}
+
 // → { name, share } of the progress bar. `share` is null if unknown, as before the first phase.
 export function barOf(phase) {
   if (!phase) return { name: "preparing", share: null };
