@@ -97,6 +97,10 @@ class ProjectActions(ProjectScreen):
         is_used = images["image"].isin(usable_part(Dataset(images, annotations), self._config.task).images["image"])
         return images.loc[is_used, "image"].tolist(), annotations, images.loc[~is_used, "image"].tolist()
 
+    def longer_files(self) -> Mapping[str, str]:
+        """Return the ``longer`` files of the project's images for :func:`.image_files.with_files`."""
+        return self._store.longer_files()
+
     def tags(self) -> dict[str, list[str]]:
         """Return the current tags of the test images."""
         images = self._store.images(t.TEST)

@@ -178,10 +178,10 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def selected(self) -> pd.DataFrame:
         """Table of the selected images, or of all shown images.
 
-        It has the columns of the test images, and ``true``, ``predicted``, ``hits``, ``false_positives`` and
-        ``misses``.
+        It has the columns of the test images, with ``true``, ``predicted``, ``hits``, ``false_positives`` and
+        ``misses`` after ``file``.
         """
-        return self.exploration.table(self._selected())
+        return self.exploration.table(self._selected(), self._actions and self._actions.longer_files())
 
     @property
     def rows(self) -> pd.DataFrame:
