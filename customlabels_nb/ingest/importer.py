@@ -224,18 +224,17 @@ class _Import:
             contents = _with_labels_of_duplicates(contents, fates)
         is_known, adding = fates["fate"].isin(["known", "changed"]).to_numpy(), fates["stays"].to_numpy(bool)
         self._note(contents, decided, is_known)
-        compared = self._options.on_known != "skip" and is_known.any()
-        known = _known_once(fates[is_known]) if compared else {}
-        names, own = (self._to_compare(contents, known), self._own_columns(contents, known)) if known else ({}, None)
+        is_edited = self._options.on_known != "skip" and is_known.any()
+        known = _known_once(fates[is_known]) if is_edited else {}
+        compared = self._to_compare(contents, known) if known else {}
+        own = self._own_columns(contents, known) if known else None
         for start in range(0, max(len(fates), 1), MOST_IN_PART):
             rows = range(start, min(start + MOST_IN_PART, len(fates)))
             added = [row for row in rows if adding[row]]
             new = self._new(contents, decided, added) if added else _NO_IMAGES
-            here = contents.images["image"].iloc[rows].tolist() if known else ()
-            of_part, cells = {image: names[image] for image in here if image in names}, None
-            if own is not None:
-                cells = own.loc[[known[image] for image in here if image in known]]
-            yield replace(new, **self._edit_of_known(contents, of_part, cells)) if of_part or cells is not None else new
+            here = contents.images["image"].iloc[rows].tolist() if compared or own is not None else ()
+            edit = self._edit_of_known(contents, _among(compared, here), own, _among(known, here)) if here else {}
+            yield replace(new, **edit) if edit else new
 
     def _note(self, contents: SourceContents, decided: Decision, is_known: np.ndarray[Any, Any]) -> None:
         """Collect what the report contains about a listing, and the images that are known in the other split."""
@@ -347,17 +346,25 @@ class _Import:
         return None if own.columns.empty else own
 
     def _edit_of_known(
-        self, contents: SourceContents, names: Mapping[str, str], own: pd.DataFrame | None
+        self,
+        contents: SourceContents,
+        names: Mapping[str, str],
+        own: pd.DataFrame | None,
+        known: Mapping[str, str],
     ) -> dict[str, Any]:
         """Return the known images whose annotations or ``own`` columns may change, and what changes them."""
+        if own is not None:
+            own = own.loc[list(known.values())]
+        elif not names:
+            return {}
         images = contents.images[["image"]].assign(status=contents.images.get("status", "unlabelled"))
         images, annotations = (table[table["image"].isin(names)] for table in (images, contents.annotations))
         images, annotations = (
             table.assign(image=table["image"].map(names).astype(t.TEXT)).reset_index(drop=True)
             for table in (images, annotations)
         )
-        known = images["image"].tolist() if own is None else [*dict.fromkeys([*images["image"], *own.index])]
-        return {"known": known, "edit": partial(self._edit, images, annotations, own)}
+        chosen = images["image"].tolist() if own is None else list(known.values())
+        return {"known": chosen, "edit": partial(self._edit, images, annotations, own)}
 
     def _edit(
         self,
@@ -371,8 +378,8 @@ class _Import:
         if own is None:
             return self._merge.edit(images, annotations, stored, stored_annotations, leased)
         tables = stored, stored_annotations
-        compared = (table[table["image"].isin(images["image"])].reset_index(drop=True) for table in tables)
-        return self._merge.edit_columns(own, *self._merge.edit(images, annotations, *compared, leased), *tables)
+        mine, marks = (table[table["image"].isin(images["image"])].reset_index(drop=True) for table in tables)
+        return self._merge.edit_columns(own, *self._merge.edit(images, annotations, mine, marks, leased), *tables)
 
 
 def _with_other_labels(
@@ -389,6 +396,10 @@ def _with_other_labels(
         for image, name, theirs, mine in pairs
         if image in others or (theirs != mine and set(theirs) != set(mine))  # in the same order mostly
     }
+
+
+def _among(names: Mapping[str, str], images: Sequence[str]) -> dict[str, str]:
+    return {image: names[image] for image in images if image in names}
 
 
 def _known_once(fates: pd.DataFrame) -> dict[str, str]:

@@ -167,8 +167,14 @@ def _in_zip(files: Mapping[str, str], root: Path, issues: list[Issue]) -> dict[s
             members[image] = image
         else:
             elsewhere.append(image)
+    return members | _names_in_zip({image: files[image] for image in elsewhere}, taken)
+
+
+def _names_in_zip(files: Mapping[str, str], taken: set[str]) -> dict[str, str]:
+    """Name images from outside of the project by their ``files``, unlike those names that are ``taken``."""
+    members: dict[str, str] = {}
     numbers: dict[str, int] = {}
-    paths = {image: _portable_path(files[image]) for image in elsewhere}
+    paths = {image: _portable_path(file) for image, file in files.items()}
     folders = {folder for stem, _ in paths.values() for folder in _folders(stem)}
     for image, (stem, suffix) in paths.items():
         if taken.intersection(_folders(stem)):  # a file of the project is named like the folder

@@ -311,6 +311,7 @@ class Project(NameHints):
             (``left, top, width, height``, ``xmin, ymin, xmax, ymax`` or ``bbox``) and any other columns, which are
             stored too. Boxes that are all between 0 and 1 are ratios of the image size. An iterator of DataFrames is
             stored as one action with only one of them in memory. All rows of an image must be in the same DataFrame.
+            Cells of other columns that are not empty are updated in images that are already in the dataset.
             Other writers of the project wait until the import has ended.
         split : {"train", "test"}
             Dataset to add the images to.

@@ -181,7 +181,8 @@ class Results(MessageHandler, anywidget.AnyWidget):
         It has the columns of the test images, with ``true``, ``predicted``, ``hits``, ``false_positives`` and
         ``misses`` after ``file``.
         """
-        return self.exploration.table(self._selected(), self._actions and self._actions.longer_files())
+        longer = None if self._actions is None else self._actions.longer_files()
+        return self.exploration.table(self._selected(), longer)
 
     @property
     def rows(self) -> pd.DataFrame:
