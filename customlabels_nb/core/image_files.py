@@ -27,17 +27,17 @@ _UNPACKED = re.compile(r"images/[\w-]+-[0-9a-f]{8}/(.+)")
 _ELLIPSIS = "…"
 
 
-class ImagesFrame(pd.DataFrame):
+class ImageDataFrame(pd.DataFrame):
     """DataFrame that cuts long texts in the middle in its display, and remembers which files were derived."""
 
     _metadata: ClassVar[list[str]] = ["_derived"]
     _derived: pd.DataFrame | None = None
 
     @property
-    def _constructor(self) -> type[ImagesFrame]:
-        return ImagesFrame
+    def _constructor(self) -> type[ImageDataFrame]:
+        return ImageDataFrame
 
-    def __finalize__(self, other: Any, method: str | None = None, **options: Any) -> ImagesFrame:
+    def __finalize__(self, other: Any, method: str | None = None, **options: Any) -> ImageDataFrame:
         super().__finalize__(other, method, **options)
         parts = [other.left] if method == "merge" else other.objs if method == "concat" else ()
         derived = [part._derived for part in parts if getattr(part, "_derived", None) is not None]
@@ -83,7 +83,7 @@ def with_files(images: pd.DataFrame, longer: Mapping[str, str], *, facts: Sequen
 
     ``longer`` is the result of :func:`longer_files`. A column ``file`` of the user is kept.
     """
-    table = ImagesFrame(t.copied(images))
+    table = ImageDataFrame(t.copied(images))
     if FILE not in table:
         table[FILE] = pd.array(files_of(table, longer), dtype=t.TEXT)
         table._derived = pd.DataFrame(table)[["image", FILE]]
@@ -98,6 +98,8 @@ def without_files(images: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str] | 
     A column with other values is the user's own. Without a table that :func:`with_files` has returned, the files are
     those that the rows would get by themselves, and ``longer`` is None.
     """
+    if not isinstance(images, pd.DataFrame):  # other values are refused elsewhere
+        return images, None
     plain, derived, longer = pd.DataFrame(images), getattr(images, "_derived", None), None
     expected: Sequence[str | None]
     if "image" not in plain or not plain.columns.is_unique or (derived is None and FILE not in plain):

@@ -226,9 +226,9 @@ class Dataset(NameHints):
 
         Examples
         --------
-        >>> project.train_set.images["file"].head(2).tolist()
-        ['bathroom/0.png', 'bathroom/1.png']
-        >>> weather = pd.DataFrame({"file": ["bathroom/0.png"], "weather": ["rain"]})
+        >>> cl.Dataset(pd.DataFrame({"image": ["/photos/left/1.jpg", "/photos/right/1.jpg"]})).images["file"].tolist()
+        ['1.jpg', 'right/1.jpg']
+        >>> weather = pd.DataFrame({"file": project.train_set.images["file"].head(1), "weather": "rain"})
         >>> len(project.train_set.images.merge(weather, on="file"))
         1
         """
