@@ -31,14 +31,14 @@ def check_boxes(dataset: Dataset, width: FloatArray, height: FloatArray) -> list
     boxes = annotations[annotations["left"].notna()]
     if boxes.empty:
         return []
-    sizes = pd.DataFrame({"image": dataset.images["image"], "across": width, "down": height})
+    sizes = pd.DataFrame({"image": dataset.image_table["image"], "across": width, "down": height})
     boxes = boxes.merge(sizes, on="image", how="left", validate="many_to_one")
     return [finding for finding in _findings(dataset.name, boxes) if finding.images]
 
 
 def check_polygons(dataset: Dataset, width: FloatArray, height: FloatArray) -> Iterator[Finding]:
     """Yield findings about polygons that cannot become masks. The parameters are those of :func:`check_boxes`."""
-    sizes = dict(zip(dataset.images["image"], zip(width.tolist(), height.tolist(), strict=True), strict=True))
+    sizes = dict(zip(dataset.image_table["image"], zip(width.tolist(), height.tolist(), strict=True), strict=True))
     rows = dataset.annotations.loc[dataset.annotations["polygon"].notna(), ["image", "label", "polygon"]]
     by_code: dict[str, list[tuple[str, str]]] = {}
     for image, label, polygon in rows.itertuples(index=False, name=None):

@@ -62,7 +62,7 @@ def inspect_files(
     A file is not opened if its size and modification time are the same as at its import, and read completely if they
     have changed. If they are not known, only the header is read. Remote images are not downloaded.
     """
-    images = dataset.images
+    images = dataset.image_table
     names = images["image"].tolist()
     contents = [value if isinstance(value, str) and value else None for value in images["sha256"]]
     width, height = (images[side].to_numpy(dtype=np.float64, na_value=np.nan) for side in ("width", "height"))
@@ -127,7 +127,7 @@ def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> 
     """Record images found to be unreadable when all images were read, unless a problem is recorded already."""
     noted = {index for index, _, _ in files.problems}
     by_image = {issue.where: issue for issue in issues}
-    for index, image in enumerate(dataset.images["image"]):
+    for index, image in enumerate(dataset.image_table["image"]):
         if image in by_image and index not in noted:
             files.problems.append((index, by_image[image].code, by_image[image].message))
     files.remote = 0
@@ -135,7 +135,7 @@ def note_unreadable(dataset: Dataset, files: Files, issues: Sequence[Issue]) -> 
 
 def check_files(dataset: Dataset, files: Files) -> Iterator[Finding]:
     """Yield findings about unusable files, image sizes and aspect ratios."""
-    names = dataset.images["image"].to_numpy(dtype=object)
+    names = dataset.image_table["image"].to_numpy(dtype=object)
     frame = pd.DataFrame(files.problems, columns=["index", "code", "detail"])
     for code, part in frame.groupby("code", sort=False):
         rows = rows_of(dataset.name, names[part["index"].to_numpy(dtype=np.int64)].tolist(), part["detail"])
@@ -187,7 +187,7 @@ def check_light(dataset: Dataset, prints: Prints, readable: npt.NDArray[np.bool_
 def _use_few_bits(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Return which of the chosen local images have greyscale of 16 bits, but no value above 255."""
     result = np.zeros_like(chosen)
-    names = dataset.images["image"].tolist()
+    names = dataset.image_table["image"].tolist()
     for index in np.flatnonzero(chosen).tolist():
         if not is_remote(names[index]):
             with suppress(ImageError), Image.open(io.BytesIO(read_bytes(names[index], dataset.root))) as image:
@@ -204,6 +204,6 @@ def _found(
     details: npt.NDArray[Any] | None = None,
 ) -> Iterator[Finding]:
     if holds.any():
-        rows = rows_of(dataset.name, dataset.images["image"][holds], "" if details is None else details[holds])
+        rows = rows_of(dataset.name, dataset.image_table["image"][holds], "" if details is None else details[holds])
         message = f"{counted(len(rows), 'image')} of the {dataset.name} set {words}."
         yield Finding(code, "warning", message, advice, rows["image"].iat[0], rows)

@@ -52,7 +52,7 @@ def look_alike_key(label: str) -> str:
 
 def _usable(dataset: Dataset) -> pd.Series:
     """Count the images with status "labelled" per label, the most frequent label first."""
-    images = dataset.images
+    images = dataset.image_table
     ready = images.loc[images["status"] == "labelled", "image"]
     pairs = dataset.annotations[["image", "label"]].drop_duplicates()
     return pairs.loc[pairs["image"].isin(ready), "label"].value_counts()
@@ -60,7 +60,7 @@ def _usable(dataset: Dataset) -> pd.Series:
 
 def _enough(train: Dataset, counts: pd.Series, task: str | None) -> Iterator[Finding]:
     boxed = task in ("boxes", "polygons") or bool(train.annotations["left"].notna().any())
-    bare = (train.images["status"] == "labelled") & ~train.images["image"].isin(train.annotations["image"])
+    bare = (train.image_table["status"] == "labelled") & ~train.image_table["image"].isin(train.annotations["image"])
     has_contrast = boxed or (task != t.SINGLE_LABEL and bare.any())  # images that show nothing of the only label
     least = LOCAL.min_detection_labels if has_contrast else LOCAL.min_classification_labels
     if len(counts) < least:
@@ -73,7 +73,7 @@ def _enough(train: Dataset, counts: pd.Series, task: str | None) -> Iterator[Fin
         if counts.empty:
             advice = "Label some images of each kind: project.label('train')."
         yield Finding("TOO_FEW_LABELS", "error", message, advice, t.TRAIN, count=len(train))
-    images = train.images
+    images = train.image_table
     labelled = int(images["image"].isin(train.annotations["image"])[images["status"] == "labelled"].sum())
     if labelled < _FEW_IMAGES:
         message = f"The training set has only {counted(labelled, 'labelled image')}."
@@ -201,7 +201,7 @@ def _kinds(dataset: Dataset, task: str | None) -> Iterator[Finding]:
 
 
 def _statuses(dataset: Dataset) -> Iterator[Finding]:
-    images = dataset.images
+    images = dataset.image_table
     for status, code, words, advice in (
         ("unlabelled", "IMAGES_UNLABELLED", "without a label", "Label them, or remove them."),
         ("needs_review", "IMAGES_TO_REVIEW", "to be reviewed", "Review them with project.review()."),

@@ -252,7 +252,7 @@ class Pictures:
         """Combine the images of the datasets with their current content hashes."""
         parts = [
             pd.DataFrame({
-                "image": dataset.images["image"],
+                "image": dataset.image_table["image"],
                 "split": dataset.name,
                 "content": pd.Series(list(hashes), dtype=t.TEXT),
                 "labels": [tuple(sorted(set(names))) for names in dataset.labels_of_images()],

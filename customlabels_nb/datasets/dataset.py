@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import FrameType
@@ -24,6 +25,7 @@ from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.image_files import FILE, longer_of, with_files, without_files
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.formats import ExportReport, write
@@ -114,7 +116,11 @@ class Dataset(NameHints):
         issues: Sequence[Issue] = (),
         unread: Sequence[UnreadLine] = (),
     ) -> None:
+        images, longer = without_files(images)
         self._images = t.normalise_images(images)
+        self._longer: Mapping[str, str] | Callable[[], Mapping[str, str]] = (
+            partial(longer_of, self._images[["image", "source"]]) if longer is None else longer
+        )
         self._annotation_source: pd.DataFrame | Callable[[], pd.DataFrame] = (
             t.empty(t.ANNOTATION_COLUMNS) if annotations is None else t.normalise_annotations(annotations)
         )
@@ -152,19 +158,20 @@ class Dataset(NameHints):
         name: str,
         root: Path,
         unread: Callable[[], list[UnreadLine]],
+        longer: Callable[[], Mapping[str, str]],
         project: Any = None,
     ) -> Dataset:
         """Create a project's dataset from stored tables, which need no validation.
 
         Parameters
         ----------
-        annotations, unread : callable
-            Functions that load the data when it is first needed.
+        annotations, unread, longer : callable
+            Functions that load the data when it is first needed. ``longer`` is for :func:`.image_files.with_files`.
         project : Project, optional
             Project that :meth:`refresh` and :meth:`show_batch` act on.
         """
         dataset = cls(t.empty(t.IMAGE_COLUMNS), name=name, root=root)
-        dataset._unread = unread
+        dataset._unread, dataset._longer = unread, longer
         dataset._images, dataset._annotation_source, dataset._labels = images, annotations, labels
         dataset._is_origin = True
         dataset._project = project
@@ -210,8 +217,33 @@ class Dataset(NameHints):
     # -- tables -------------------------------------------------------------------------------------
     @property
     def images(self) -> pd.DataFrame:
-        """Copy of the images table that shares memory until it is changed."""
+        """Copy of the images table that shares memory until it is changed.
+
+        Its first column ``file`` is a short name, to merge with tables of your own: the path below the source that the
+        image was added from. If an earlier image has the same, the source's folder is in front. Adding images never
+        changes it. It is not stored, and a column ``file`` of your own is shown instead. ``image`` is the full path or
+        URL.
+
+        Examples
+        --------
+        >>> cl.Dataset(pd.DataFrame({"image": ["/photos/left/1.jpg", "/photos/right/1.jpg"]})).images["file"].tolist()
+        ['1.jpg', 'right/1.jpg']
+        >>> weather = pd.DataFrame({"file": project.train_set.images["file"].head(1), "weather": "rain"})
+        >>> len(project.train_set.images.merge(weather, on="file"))
+        1
+        """
+        return with_files(self._images, self._longer_files)
+
+    @property
+    def image_table(self) -> pd.DataFrame:
+        """Copy of the images table as it is stored, without the column ``file``."""
         return t.copied(self._images)
+
+    @property
+    def _longer_files(self) -> Mapping[str, str]:
+        if callable(self._longer):
+            self._longer = self._longer()
+        return self._longer
 
     @property
     def annotations(self) -> pd.DataFrame:
@@ -441,7 +473,9 @@ class Dataset(NameHints):
         )
         labels = pd.concat([self._labels, other._labels]).drop_duplicates("label")
         images = pd.concat([self._images, new], ignore_index=True)
-        return self._like(images, annotations, labels, predictions=predictions)
+        result = self._like(images, annotations, labels, predictions=predictions)
+        result._longer = lambda: {**other._longer_files, **self._longer_files}
+        return result
 
     def groups_of_images(self, groups: Groups | None = None) -> list[object]:
         """Return the group of each image for :meth:`split`, merging ``groups`` with groups of identical content."""
@@ -479,7 +513,13 @@ class Dataset(NameHints):
 
     def __getstate__(self) -> dict[str, Any]:
         # the project holds a database connection, which cannot be sent to another process
-        return {**self.__dict__, "_annotation_source": self._annotations, "_unread": self.unread, "_project": None}
+        return {
+            **self.__dict__,
+            "_annotation_source": self._annotations,
+            "_unread": self.unread,
+            "_project": None,
+            "_longer": self._longer_files,
+        }
 
     # -- files --------------------------------------------------------------------------------------
     def to(
@@ -845,16 +885,18 @@ class Dataset(NameHints):
         self, images: pd.DataFrame, annotations: pd.DataFrame, labels: pd.DataFrame | None = None, **facts: Any
     ) -> Dataset:
         same: dict[str, Any] = {"name": self.name, "root": self.root, "origin": self.origin}
-        return Dataset(images, annotations, self._labels if labels is None else labels, **same | facts)
+        result = Dataset(images, annotations, self._labels if labels is None else labels, **same | facts)
+        result._longer = self._longer
+        return result
 
     def _mask(self, where: Where) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Evaluate the condition ``where`` of :meth:`filter` to one bool per image."""
         if callable(where):
-            result = where(t.copied(self._images))
+            result = where(self.images)
             where = result if isinstance(result, pd.Series) else np.asarray(result)
         if isinstance(where, str):
             columns = ["image", "label", "confidence", "annotator", "job"]
-            images = self._images.drop(columns=columns[1:], errors="ignore")
+            images = (self.images if FILE in where else self._images).drop(columns=columns[1:], errors="ignore")
             wide = images.merge(self._annotations[columns].drop_duplicates(), on="image", how="left")
             try:
                 caller = _caller()

@@ -36,6 +36,8 @@ class ImportReport(ShownWithTable):
         kept (see ``on_known`` of :meth:`.Project.add_images`). The annotations of other known images are unchanged.
     added_images, labelled_images : sequence of str
         Names of the new images, and of the ``labelled`` ones.
+    changed_cells : int
+        Number of cells of your own columns that changed in ``known`` images, because a table had other values.
     action : int or None
         Id of the import in ``project.history``, None if nothing changed. An import into the training and the test set
         is an action for each, which :meth:`.Project.undo` reverts together if it gets this id or none.
@@ -59,6 +61,7 @@ class ImportReport(ShownWithTable):
     labelled_images: Sequence[str] = field(default=(), kw_only=True)
     replaced: int = field(default=0, kw_only=True)
     kept: int = field(default=0, kw_only=True)
+    changed_cells: int = field(default=0, kw_only=True)
     action: int | None = field(default=None, kw_only=True)
 
     def __add__(self, other: ImportReport) -> ImportReport:
@@ -73,6 +76,7 @@ class ImportReport(ShownWithTable):
             labelled_images=[*self.labelled_images, *other.labelled_images],
             replaced=self.replaced + other.replaced,
             kept=self.kept + other.kept,
+            changed_cells=self.changed_cells + other.changed_cells,
             action=self.action if other.action is None else other.action,
         )
 
@@ -86,6 +90,8 @@ class ImportReport(ShownWithTable):
             parts.append(f"{self.replaced:,} with replaced annotations")
         if self.kept:
             parts.append(f"{self.kept:,} with other annotations than the source, which were kept")
+        if self.changed_cells:
+            parts.append(f"{counted(self.changed_cells, 'cell')} of your own columns changed")
         if self.ignored:
             parts.append(f"{counted(self.ignored, 'file')} ignored (not an image)")
         if len(self.issues) == 1 and not self.added:  # such as the only file that was passed

@@ -19,6 +19,7 @@ from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core.box_columns import look_like_boxes
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
 from customlabels_nb.core.tables import (
@@ -186,7 +187,7 @@ def images_table(images: Iterable[str] | pd.DataFrame | None, names: npt.NDArray
     table = pd.DataFrame({"image": names}).astype({"image": TEXT})
     if isinstance(images, pd.DataFrame):
         kept = _given_images(images).isin(names).to_numpy()
-        rest = images[kept].drop(columns="image").reset_index(drop=True)
+        rest = without_files(images)[0][kept].drop(columns="image").reset_index(drop=True)
         rest.columns = rest.columns.map(str)
         table = pd.concat([table, rest], axis=1)
     return table

@@ -22,6 +22,7 @@ from customlabels_nb._utils.files import scratch_for, write_errors
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.image_files import FILE, with_files, without_expected
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.datasets.formats.base import ROUNDING
 from customlabels_nb.datasets.import_reports import ImportReport
@@ -211,6 +212,7 @@ class _Import:
             labelled_images=merge.filled,
             replaced=len(merge.replaced),
             kept=len(merge.kept),
+            changed_cells=merge.changed_cells,
             action=self._action,
         )
 
@@ -222,15 +224,17 @@ class _Import:
             contents = _with_labels_of_duplicates(contents, fates)
         is_known, adding = fates["fate"].isin(["known", "changed"]).to_numpy(), fates["stays"].to_numpy(bool)
         self._note(contents, decided, is_known)
-        compared = self._options.on_known != "skip" and is_known.any()
-        names = self._to_compare(contents, _known_once(fates[is_known])) if compared else {}
+        is_edited = self._options.on_known != "skip" and is_known.any()
+        known = _known_once(fates[is_known]) if is_edited else {}
+        compared = self._to_compare(contents, known) if known else {}
+        own = self._own_columns(contents, known) if known else None
         for start in range(0, max(len(fates), 1), MOST_IN_PART):
             rows = range(start, min(start + MOST_IN_PART, len(fates)))
             added = [row for row in rows if adding[row]]
             new = self._new(contents, decided, added) if added else _NO_IMAGES
-            here = contents.images["image"].iloc[rows].tolist() if names else ()
-            of_part = {image: names[image] for image in here if image in names}
-            yield replace(new, **self._edit_of_known(contents, of_part)) if of_part else new
+            here = contents.images["image"].iloc[rows].tolist() if compared or own is not None else ()
+            edit = self._edit_of_known(contents, _among(compared, here), own, _among(known, here)) if here else {}
+            yield replace(new, **edit) if edit else new
 
     def _note(self, contents: SourceContents, decided: Decision, is_known: np.ndarray[Any, Any]) -> None:
         """Collect what the report contains about a listing, and the images that are known in the other split."""
@@ -328,15 +332,54 @@ class _Import:
             self._labels = _labels_by_image(self._store.labels_of_images(self._options.split))
         return _with_other_labels(names, labels, stated, self._labels)
 
-    def _edit_of_known(self, contents: SourceContents, names: Mapping[str, str]) -> dict[str, Any]:
-        """Return the known images whose annotations may change, and the function that changes them."""
+    def _own_columns(self, contents: SourceContents, known: Mapping[str, str]) -> pd.DataFrame | None:
+        """Return the user's own columns of a table for known images, by stored name, or None if there are none."""
+        columns = [name for name in contents.images.columns if name not in t.IMAGE_COLUMNS]
+        if not columns or contents.description["kind"] != "table":
+            return None
+        rows = contents.images[contents.images["image"].isin(known)]
+        own = rows[columns].astype(object).set_axis(rows["image"].map(known).tolist())
+        if FILE in own:
+            stored = self._store.images(self._options.split).set_index("image").loc[own.index].rename_axis("image")
+            shown = with_files(stored.drop(columns=FILE, errors="ignore").reset_index(), self._store.longer_files())
+            own = without_expected(own, shown[FILE].tolist())
+        return None if own.columns.empty else own
+
+    def _edit_of_known(
+        self,
+        contents: SourceContents,
+        names: Mapping[str, str],
+        own: pd.DataFrame | None,
+        known: Mapping[str, str],
+    ) -> dict[str, Any]:
+        """Return the known images whose annotations or ``own`` columns may change, and what changes them."""
+        if own is not None:
+            own = own.loc[list(known.values())]
+        elif not names:
+            return {}
         images = contents.images[["image"]].assign(status=contents.images.get("status", "unlabelled"))
         images, annotations = (table[table["image"].isin(names)] for table in (images, contents.annotations))
         images, annotations = (
             table.assign(image=table["image"].map(names).astype(t.TEXT)).reset_index(drop=True)
             for table in (images, annotations)
         )
-        return {"known": images["image"].tolist(), "edit": partial(self._merge.edit, images, annotations)}
+        chosen = images["image"].tolist() if own is None else list(known.values())
+        return {"known": chosen, "edit": partial(self._edit, images, annotations, own)}
+
+    def _edit(
+        self,
+        images: pd.DataFrame,
+        annotations: pd.DataFrame,
+        own: pd.DataFrame | None,
+        stored: pd.DataFrame,
+        stored_annotations: pd.DataFrame,
+        leased: Mapping[str, str],
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        if own is None:
+            return self._merge.edit(images, annotations, stored, stored_annotations, leased)
+        tables = stored, stored_annotations
+        mine, marks = (table[table["image"].isin(images["image"])].reset_index(drop=True) for table in tables)
+        return self._merge.edit_columns(own, *self._merge.edit(images, annotations, mine, marks, leased), *tables)
 
 
 def _with_other_labels(
@@ -353,6 +396,10 @@ def _with_other_labels(
         for image, name, theirs, mine in pairs
         if image in others or (theirs != mine and set(theirs) != set(mine))  # in the same order mostly
     }
+
+
+def _among(names: Mapping[str, str], images: Sequence[str]) -> dict[str, str]:
+    return {image: names[image] for image in images if image in names}
 
 
 def _known_once(fates: pd.DataFrame) -> dict[str, str]:

@@ -31,7 +31,7 @@ Test: TypeAlias = Callable[[Any, Any], Array]
 
 @dataclass
 class Merge:
-    """Merge of one import. The counts and issues grow with each :meth:`edit`.
+    """Merge of one import. The counts and issues grow with each :meth:`edit` and :meth:`edit_columns`.
 
     ``rounding`` is the difference in pixels up to which two boxes are the same. With ``exact``, all images get exactly
     the annotations of the source, even none. Annotations of the kind that the source ``lacks`` stay as they are.
@@ -46,6 +46,39 @@ class Merge:
     filled: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    changed_cells: int = 0
+
+    def edit_columns(
+        self,
+        own: pd.DataFrame,
+        edited: pd.DataFrame,
+        annotations: pd.DataFrame,
+        stored: pd.DataFrame,
+        stored_annotations: pd.DataFrame,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Take over cells of the user's ``own`` columns, which are indexed by stored names. Empty cells change nothing.
+
+        ``edited`` and ``annotations`` are what :meth:`edit` has returned. The result also has the images in which only
+        such cells change, with their stored annotations.
+        """
+        rest = stored[~stored["image"].isin(edited["image"])]
+        images = pd.concat([part for part in (edited, rest) if len(part)], ignore_index=True)
+        given, touched = own.reindex(images["image"]), np.arange(len(images)) < len(edited)
+        for name in given:
+            new = given[name].tolist()
+            old = images[name].astype(object).tolist() if name in images else [None] * len(images)
+            differ = [
+                not _is_missing(cell) and not _is_equal(cell, before) for cell, before in zip(new, old, strict=True)
+            ]
+            cells = [cell if differs else before for cell, before, differs in zip(new, old, differ, strict=True)]
+            if any(differ):
+                images[name] = pd.Series(cells, index=images.index, dtype=object)
+            self.changed_cells += sum(differ)
+            touched |= np.array(differ, dtype=bool)
+        images = images[touched].reset_index(drop=True)
+        also = rest["image"][rest["image"].isin(images["image"])]
+        parts = [annotations, stored_annotations[stored_annotations["image"].isin(also)]]
+        return images, pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
     def edit(
         self,
@@ -303,6 +336,14 @@ class _Pairing:
         overlap: Array = (np.minimum(box[2:], boxes[:, 2:]) > np.maximum(box[:2], boxes[:, :2])).all(axis=1)
         overlap &= np.equal(self._theirs.labels[other], self._mine.labels[at]).astype(bool)
         return overlap
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or cell is pd.NA or (not isinstance(cell, list | dict) and bool(pd.isna(cell)))
+
+
+def _is_equal(cell: Any, other: Any) -> bool:
+    return not _is_missing(other) and type(cell == other) is bool and cell == other
 
 
 def _each_once(mine: Sequence[int], theirs: Sequence[int], test: Test) -> dict[int, int]:

@@ -20,6 +20,7 @@ from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import look_like_boxes, notation_of
 from customlabels_nb.core.colors import label_color
+from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes, NotImported
@@ -386,6 +387,7 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
 
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
     _check_frame(frame, split)
+    frame, _ = without_files(frame)
     locations = [Location.of(name) for name in frame["image"]]
     frame, issues = _with_labels(frame.assign(image=[location.uri for location in locations]))
     rows = t.with_boxes(frame)

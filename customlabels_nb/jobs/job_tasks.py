@@ -68,7 +68,7 @@ def images_of(location: ProjectPlace, images: Any) -> list[str]:
     """
     argument, images = images, _chosen(location, images)
     if isinstance(images, Dataset):
-        images = images.images
+        images = images.image_table
     if isinstance(images, pd.DataFrame):
         images = images.get("image", ())
     if not isinstance(images, Iterable):
@@ -100,7 +100,7 @@ def follow_images(store: SqlStore, job: int, images: Any) -> None:
 def followed_images(location: ProjectPlace, job: int) -> list[str]:
     """Return the images that the noted descriptions of a job's images describe now."""
     described = location.store.setting(f"{_FOLLOWED} {job}") or []
-    return [name for images in described for name in _chosen(location, images).images["image"]]
+    return [name for images in described for name in _chosen(location, images).image_table["image"]]
 
 
 def _stored(store: SqlStore, names: list[Any], argument: str) -> list[str]:
@@ -140,7 +140,7 @@ def gold_of(location: ProjectPlace, gold: Any, task: str) -> dict[str, Any]:
 
 def _labelled_images(dataset: Dataset) -> list[str]:
     """Return the images that somebody has labelled, also as empty. Of the others, no answer is known."""
-    images = dataset.images
+    images = dataset.image_table
     known = (images["status"] == "labelled") | images["image"].isin(dataset.annotations["image"])
     labelled: list[str] = images.loc[known, "image"].tolist()
     return labelled

@@ -78,7 +78,8 @@ class EvaluationSession(LabellingSession):
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
         with self._lock:
-            return self.exploration.table([self.exploration.index_of[name] for name in images])
+            positions = [self.exploration.index_of[name] for name in images]
+            return self.exploration.table(positions, self._store.longer_files())
 
     def follow(self) -> set[str] | None:
         """Return no image: an evaluation does not change with the project."""

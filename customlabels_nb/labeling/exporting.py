@@ -79,14 +79,14 @@ def export(
             path = target / f"{'labels' if together else part.name}{_ENDINGS[format]}"
         written.append(part._write(format, path, copy_images=copy_images))
     left_out = [image for each in written for image in each.left_out]
-    images = pd.concat([part.images for part in parts])
+    images = pd.concat([part.image_table for part in parts])
     counts = images.loc[~images["image"].isin(left_out), "split"].value_counts()
     return DashboardExport(target, {split: int(counts.get(split, 0)) for split in chosen}, written)
 
 
 def _with_status(datasets: Iterable[Dataset], statuses: set[str]) -> dict[str, Dataset]:
     """Return the images of each dataset that have one of the statuses, without datasets that have none."""
-    parts = [whole.filter(whole.images["status"].isin(statuses).to_numpy()) for whole in datasets]
+    parts = [whole.filter(whole.image_table["status"].isin(statuses).to_numpy()) for whole in datasets]
     return {part.name: part for part in parts if len(part)}
 
 

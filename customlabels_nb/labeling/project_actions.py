@@ -134,6 +134,10 @@ class ProjectActions(ProjectScreen):
             return None
         return truth_changed_since_training(self._store, self.root, min(records, key=lambda record: record.created))
 
+    def longer_files(self) -> Mapping[str, str]:
+        """Return the ``longer`` files of the project's images for :func:`.image_files.with_files`."""
+        return self._store.longer_files()
+
     def suspects(self) -> pd.DataFrame | None:
         """Return the training images that probably have wrong labels, or None if assist has not looked for them."""
         results = read_results(self.root)

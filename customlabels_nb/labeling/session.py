@@ -16,6 +16,7 @@ import pandas as pd
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
+from customlabels_nb.core.image_files import with_files
 from customlabels_nb.datasets.reviewed import REJECTED, forget_where_changed, tag_corrected, with_review
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError, NotReadyError, OutdatedError, StaleEditError
 from customlabels_nb.images.regions import Part
@@ -607,11 +608,12 @@ class LabellingSession(ProjectScreen):
             return self.rows_of(view or self.view).names_at(np.concatenate([order[:0], *parts]))
 
     def selected(self, images: Sequence[str]) -> pd.DataFrame:
-        """Return these rows of the images table, with a column ``label`` (several labels are joined with ", ")."""
+        """Return these rows of the images table as users see it, with ``label`` (several are joined with ", ")."""
         rows, _, _ = self._store.tables(self.split, images=list(images))
         with self._lock:
             labels = [", ".join(self.table.labels[self.table.position[name]]) or None for name in rows["image"]]
-        return rows.assign(label=pd.Series(labels, index=rows.index, dtype=t.TEXT))
+        labelled = rows.assign(label=pd.Series(labels, index=rows.index, dtype=t.TEXT))
+        return with_files(labelled, self._store.longer_files(), facts=["label"])
 
     # -- changes by others --------------------------------------------------------------------------
     def reread(self, images: Sequence[str]) -> None:

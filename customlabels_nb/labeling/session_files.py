@@ -204,7 +204,7 @@ class SessionFiles:
         return replace(report, issues=report.issues.assign(where=pd.Series(where, report.issues.index, dtype=TEXT)))
 
     def _remove_unused(self, files: Sequence[Path], split: str) -> None:
-        used_paths = {str(to_path(image, self.root)) for image in self.dataset(split).images["image"]}
+        used_paths = {str(to_path(image, self.root)) for image in self.dataset(split).image_table["image"]}
         for path in files:
             if str(path) not in used_paths and path.suffix.lower() != ".zip":
                 path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from customlabels_nb._utils.files import portable_name, replacing, scratch, writ
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted, one_line
+from customlabels_nb.core.image_files import files_of
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.version_status import READY, RESUMABLE, RUNNING
 from customlabels_nb.datasets.formats.zip_files import unpack_whole
@@ -73,8 +74,10 @@ def pack(
         location.store.copy_to(copy)
         with closing(open_store(copy)) as store:
             kept = _settle_versions(store, location.root, versions, issues)
-            names = store.images()["image"].tolist()
-            there = _in_zip(names, location.root, issues) if images else {}
+            table = store.images()
+            names = table["image"].tolist()
+            files = dict(zip(names, files_of(table, store.longer_files()), strict=True))
+            there = _in_zip(files, location.root, issues) if images else {}
             moved = {image: name for image, name in there.items() if image != name}
             if moved:
                 store.rename_images(moved)
@@ -143,12 +146,12 @@ def _version_files(
                     yield path, inside
 
 
-def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, str]:
-    """Map each existing local image to its name in the zip file."""
+def _in_zip(files: Mapping[str, str], root: Path, issues: list[Issue]) -> dict[str, str]:
+    """Map each existing local image to its name in the zip file, which gives it the same ``file`` if possible."""
     members: dict[str, str] = {}
     taken: set[str] = set()
     elsewhere: list[str] = []
-    for image in dict.fromkeys(names):
+    for image in files:
         if is_remote(image):
             continue
         try:
@@ -164,20 +167,43 @@ def _in_zip(names: Iterable[str], root: Path, issues: list[Issue]) -> dict[str, 
             members[image] = image
         else:
             elsewhere.append(image)
+    return members | _names_in_zip({image: files[image] for image in elsewhere}, taken)
+
+
+def _names_in_zip(files: Mapping[str, str], taken: set[str]) -> dict[str, str]:
+    """Name images from outside of the project by their ``files``, unlike those names that are ``taken``."""
+    members: dict[str, str] = {}
     numbers: dict[str, int] = {}
-    for image in elsewhere:
-        stem, suffix = os.path.splitext(os.path.basename(os.fspath(to_path(image))))
-        stem = re.sub(r"[^\w.\-]+", "_", stem.encode("utf-8", "replace").decode())[:80].strip(". ")
-        stem = portable_name(stem) or "image"
-        suffix = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else ""
+    paths = {image: _portable_path(file) for image, file in files.items()}
+    folders = {folder for stem, _ in paths.values() for folder in _folders(stem)}
+    for image, (stem, suffix) in paths.items():
+        if taken.intersection(_folders(stem)):  # a file of the project is named like the folder
+            stem = stem.replace("/", "-")
         while True:
             number = numbers[stem.lower()] = numbers.get(stem.lower(), 0) + 1
             name = f"images/{stem}{f'-{number}' if number > 1 else ''}{suffix}"
-            if name.lower() not in taken:
+            if name.lower() not in taken and name.lower() not in folders:
                 break
         taken.add(name.lower())
         members[image] = name
     return members
+
+
+def _portable_path(file: str) -> tuple[str, str]:
+    """Return a path that is valid on every platform, without its suffix, and the suffix."""
+    *folders, name = os.fspath(to_path(file)).replace(os.sep, "/").split("/")
+    stem, suffix = os.path.splitext(name)
+    parts = [*(_portable(folder, "folder") for folder in folders if folder), _portable(stem, "image")]
+    return "/".join(parts), suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else ""
+
+
+def _portable(name: str, default: str) -> str:
+    plain = re.sub(r"[^\w .()+,=@-]+", "_", name.encode("utf-8", "replace").decode())[:80].strip(". ")
+    return portable_name(plain) or default
+
+
+def _folders(stem: str) -> set[str]:
+    return {os.fspath(folder).lower() for folder in PurePosixPath("images", stem).parents}
 
 
 def _is_own(image: str) -> bool:

@@ -69,7 +69,9 @@ class ProjectLocation:
             return [(str(source), int(line), str(raw)) for source, line, raw in mine.itertuples(index=False)]
 
         tables = store.tables_later(split)
-        return Dataset.as_stored(*tables, name=split, root=self.root, unread=unread, project=project)
+        return Dataset.as_stored(
+            *tables, name=split, root=self.root, unread=unread, longer=store.longer_files, project=project
+        )
 
 
 def check_name(name: str, argument: str = "name", advice: str = "") -> str:

@@ -308,11 +308,12 @@ class CardFacts:
         findings = check_labels(self.train, self.test, None)
         for dataset in (self.train, self.test):
             sizes = (
-                dataset.images[side].to_numpy(dtype="float64", na_value=float("nan")) for side in ("width", "height")
+                dataset.image_table[side].to_numpy(dtype="float64", na_value=float("nan"))
+                for side in ("width", "height")
             )
             findings += check_boxes(dataset, *sizes)
         messages = [finding.message for finding in findings if finding.code not in _STATED_ELSEWHERE]
-        both = len(set(self.train.images["sha256"].dropna()) & set(self.test.images["sha256"].dropna()))
+        both = len(set(self.train.image_table["sha256"].dropna()) & set(self.test.image_table["sha256"].dropna()))
         if both:
             messages.append(f"{counted(both, 'image is', 'images are')} in both the training and the test set.")
         return messages
@@ -320,7 +321,7 @@ class CardFacts:
 
 def places(dataset: Dataset) -> list[str]:
     """Count the images by kind of location, without revealing names of folders or servers."""
-    counts = dataset.images["image"].map(_place).value_counts()
+    counts = dataset.image_table["image"].map(_place).value_counts()
     return [f"{count:,} {location}" for location, count in sorted(counts.items())]
 
 
@@ -340,7 +341,7 @@ def _place(image: str) -> str:
 
 
 def _images_by_label(dataset: Dataset) -> dict[str, int]:
-    ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
+    ready = dataset.image_table.loc[dataset.image_table["status"] == "labelled", "image"]
     annotations = dataset.annotations[dataset.annotations["image"].isin(ready)].drop_duplicates(["image", "label"])
     return {str(label): int(count) for label, count in annotations["label"].value_counts().items()}
 
@@ -710,7 +711,7 @@ def _about_boxes(facts: CardFacts) -> Iterator[str]:
         return
     if facts.train is None:
         return
-    images = facts.train.images
+    images = facts.train.image_table
     longest = np.fmax(*(images[side].to_numpy(dtype="float64", na_value=np.nan) for side in ("width", "height")))
     boxes = facts.train.annotations.dropna(subset=["left"])
     of_image = boxes["image"].map(dict(zip(images["image"], longest, strict=True))).to_numpy(dtype="float64")
@@ -734,7 +735,7 @@ def _about_the_world(facts: CardFacts) -> Iterator[str]:
     )
     if facts.recipe == BRANDS or facts.task not in (BOXES, POLYGONS, MULTI_LABEL) or facts.train is None:
         return
-    labelled = facts.train.images.loc[facts.train.images["status"] == "labelled", "image"]
+    labelled = facts.train.image_table.loc[facts.train.image_table["status"] == "labelled", "image"]
     if labelled.isin(facts.train.annotations["image"]).all():
         yield (
             "Every training image contains a labelled object, so the model's rate of false detections on images "

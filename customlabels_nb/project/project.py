@@ -316,6 +316,7 @@ class Project(NameHints):
             (``left, top, width, height``, ``xmin, ymin, xmax, ymax`` or ``bbox``) and any other columns, which are
             stored too. Boxes that are all between 0 and 1 are ratios of the image size. An iterator of DataFrames is
             stored as one action with only one of them in memory. All rows of an image must be in the same DataFrame.
+            Cells of other columns that are not empty are updated in images that are already in the dataset.
             Other writers of the project wait until the import has ended.
         split : {"train", "test"}
             Dataset to add the images to.
@@ -390,7 +391,7 @@ class Project(NameHints):
         if not isinstance(dataset, Dataset):
             passed = f"dataset={dataset!r}" if isinstance(dataset, str) else f"dataset of type {type(dataset).__name__}"
             raise InputError(f"{passed} is not a Dataset. Read a file first: import_dataset(cl.read_dataset(…)).")
-        images, annotations, reports = dataset.images, dataset.annotations, list[ImportReport]()
+        images, annotations, reports = dataset.image_table, dataset.annotations, list[ImportReport]()
         own = [name for name in t.SPLITS if (images["split"] == name).any()] or [t.TRAIN]
         options = ImportOptions(
             copy=copy, on_leak=on_leak, on_duplicate=on_duplicate, check_images=check_images, on_known=on_known,
@@ -534,21 +535,21 @@ class Project(NameHints):
                 f"data must be a Dataset or a DataFrame with columns image and label, not {type(data).__name__}."
             )
         action = self._action("update", note)
-        if isinstance(data, Dataset) and data.origin is None and not data.images["revision"].any():
+        if isinstance(data, Dataset) and data.origin is None and not data.image_table["revision"].any():
             return self._update_from_file(split, data, action)
         dataset = data if isinstance(data, Dataset) else _edited(self._store, self.root, split, data, action.who)
-        images, annotations = t.settle_statuses(dataset.images, dataset.annotations), dataset.annotations
+        images, annotations = t.settle_statuses(dataset.image_table, dataset.annotations), dataset.annotations
         if dataset.origin is not None:  # compare with the state when it was read, and store only the differences
             edited = _edits(dataset.origin, images, annotations)
             images = images[images["image"].isin(edited)].reset_index(drop=True)
             annotations = annotations[annotations["image"].isin(edited)].reset_index(drop=True)
-            images = forget_where_changed(images, annotations, dataset.origin.images, dataset.origin.annotations)
+            images = forget_where_changed(images, annotations, dataset.origin.image_table, dataset.origin.annotations)
         return self._store.update_images(split, images, annotations, action).count
 
     def _update_from_file(self, split: str, dataset: Dataset, action: Action) -> int:
         """Replace annotations by those of a dataset that was not read from a project, so that no edit is stale."""
         contents = contents_of_tables(
-            dataset.images, dataset.annotations, dataset.name, root=dataset.root, rounding=dataset.rounding
+            dataset.image_table, dataset.annotations, dataset.name, root=dataset.root, rounding=dataset.rounding
         )
         options = ImportOptions(split, on_known="replace", only_known=True, lacks=lacking(dataset.annotations))
         report = import_images(self._store, self.root, contents, options, action=action)
@@ -687,7 +688,7 @@ class Project(NameHints):
         10
         """
         t.check_split(split)
-        value = images.images if isinstance(images, Dataset) else images
+        value = images.image_table if isinstance(images, Dataset) else images
         if isinstance(value, str | os.PathLike):
             value = [value]
         if not isinstance(value, Iterable):
@@ -756,14 +757,14 @@ class Project(NameHints):
         train = self.train_set
         chosen = train.split_mask(test_fraction, groups=groups, random_state=random_state)
         by_machine = train.annotations.loc[t.by_machine(train.annotations), "image"]
-        chosen &= ~(train.images["image"].isin(by_machine) | had_prelabel(train.images)).to_numpy()
+        chosen &= ~(train.image_table["image"].isin(by_machine) | had_prelabel(train.image_table)).to_numpy()
         if not chosen.any():
             raise NotEnoughDataError(
                 f"Cannot split {counted(len(train), 'training image')}: no label has two different images. "
                 "Label more images with project.label('train').",
                 "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE",
             )
-        moved = train.images.loc[chosen, "image"].tolist()
+        moved = train.image_table.loc[chosen, "image"].tolist()
         action = self._action("distribute", str(test_fraction))
         if self._store.move_images(moved, t.TRAIN, t.TEST, action, into_empty=True).action is None:
             # another kernel has distributed the images meanwhile
@@ -1474,7 +1475,7 @@ class Project(NameHints):
                     (train, datasets[0], "Use them with machine_labels=True."),
                     (test, datasets[1], "Approve them in project.review('test') to test on them."),
                 ):
-                    omitted = int((whole.images["status"] != used.images["status"]).sum())
+                    omitted = int((whole.image_table["status"] != used.image_table["status"]).sum())
                     if omitted:
                         say(f"{counted(omitted, f'{whole.name} image')} with labels by models left out. {advice}")
                 with ranks(options.workers, options.backend, options.shared_filesystem, version=version) as group:
@@ -1970,7 +1971,7 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
     """Find the images that are not in ``origin``, or whose row or annotations differ from it."""
     from customlabels_nb.store.frames import annotation_keys, row_keys
 
-    rows, old_rows = row_keys(images), row_keys(origin.images)
+    rows, old_rows = row_keys(images), row_keys(origin.image_table)
     contents, old_contents = annotation_keys(annotations), annotation_keys(origin.annotations)
     return {name for name in rows if rows[name] != old_rows.get(name) or contents.get(name) != old_contents.get(name)}
 

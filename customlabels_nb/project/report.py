@@ -699,7 +699,7 @@ class Report(NameHints, Evaluation):
             yield evaluation_snapshot(training, created=self._ended, thresholds=learnt)
         else:
             boxes = self.task in DRAWN_TASKS
-            yield truth_snapshot(training.images, training.annotations, boxes=boxes, created=self._ended)
+            yield truth_snapshot(training.image_table, training.annotations, boxes=boxes, created=self._ended)
 
     def _tables(self) -> dict[str, list[bytes]]:
         tables = {name: getattr(self, name) for name in ("summary", "per_label", "per_image")}
@@ -900,7 +900,7 @@ def evaluate(
     if isinstance(truth, Dataset):
         labels = truth.labels if labels is None else labels
         if images is None:
-            settled = settle_statuses(truth.images, truth.annotations)
+            settled = settle_statuses(truth.image_table, truth.annotations)
             images = settled[settled["status"] == "labelled"]
             hint = "If they show none of the labels, pass images=truth.images."
             left_out += [f"{note} {hint}" for note in unlabelled_notes(settled, "images in truth")]

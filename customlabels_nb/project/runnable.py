@@ -300,7 +300,7 @@ class Runnable(NameHints, ABC):
         """
         from customlabels_nb.inference.detect_many import describe_unfinished, detect_many
 
-        sources, root = (images.images, images.root) if isinstance(images, Dataset) else (images, self._root)
+        sources, root = (images.image_table, images.root) if isinstance(images, Dataset) else (images, self._root)
         with progress_bars(events, show=progress) as stream:
             result = detect_many(
                 self._running(), sources, root=root, threshold=threshold, max_results=max_results, to=to,
@@ -372,7 +372,7 @@ class Runnable(NameHints, ABC):
         views = self._running().views
         decision = thresholds if chosen else decision_of(config, resolve_thresholds(config, thresholds, views))
         part = usable_part(data, config.task)
-        images = data.images[data.images["image"].isin(part.images["image"])]
+        images = data.image_table[data.image_table["image"].isin(part.images["image"])]
         notes = left_out(data, part, "image", config.task)
         if images.empty:
             reason = " ".join(notes) or "It contains no images."
@@ -739,5 +739,5 @@ def _labelled_dataset(data: object) -> Dataset:
         raise InputError(
             f"data must be a Dataset or a DataFrame, not {str(data)[:99]!r}. Read a folder with cl.read_dataset(…)."
         )
-    images = t.settle_statuses(data.images, data.annotations)
+    images = t.settle_statuses(data.image_table, data.annotations)
     return Dataset(images, data.annotations, data.labels, name=data.name, root=data.root)

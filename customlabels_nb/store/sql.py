@@ -22,6 +22,7 @@ from sqlalchemy import ColumnElement, Connection, Table, case, delete, func, ins
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import check_color
+from customlabels_nb.core.image_files import longer_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.version_status import VERSION_STATUSES
 from customlabels_nb.errors import (
@@ -151,6 +152,7 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._readers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._longer_files: tuple[int | None, Mapping[str, str]] = None, {}  # and at which image_changes
 
     # -- opening and closing ------------------------------------------------------------------------
     @property
@@ -447,6 +449,16 @@ class SqlStore:
         """
         with self._database.read() as connection:
             return frames.read_files(connection), image_changes(connection)
+
+    def longer_files(self) -> Mapping[str, str]:
+        """Return :func:`.image_files.longer_files` of all images, read again after one was added or removed."""
+        with self._database.read() as connection:
+            change = image_changes(connection)
+            if self._longer_files[0] != change:
+                i = schema.images.c
+                images = fetch_columns(connection, select(i.image, i.source).order_by(i.id), "os")
+                self._longer_files = change, longer_files(*(column.tolist() for column in images))
+            return self._longer_files[1]
 
     def issues(self) -> pd.DataFrame:
         return self._read_whole(schema.issues, {"split": t.TEXT, **t.ISSUE_COLUMNS})

@@ -64,7 +64,7 @@ def show_batch(
 
 
 def _photos(dataset: Dataset) -> Photos:
-    images, boxes = dataset.images, boxed(dataset)
+    images, boxes = dataset.image_table, boxed(dataset)
     empty = (images["status"] == "labelled") & ~images["image"].isin(dataset.annotations["image"])
     usable = images[images["image"].isin(boxes["image"]) | empty]
     if boxes.empty:
@@ -75,7 +75,9 @@ def _photos(dataset: Dataset) -> Photos:
 
 def _logo_scenes(dataset: Dataset, random_state: int) -> BrandScenes:
     whole = whole_labels(dataset)
-    unlabelled = dataset.images.loc[~dataset.images["image"].isin(dataset.annotations["image"]), "image"].tolist()
+    unlabelled = dataset.image_table.loc[
+        ~dataset.image_table["image"].isin(dataset.annotations["image"]), "image"
+    ].tolist()
     logos = list(zip(whole["image"], whole["label"], strict=True))
     return BrandScenes(logos, _names(dataset), backgrounds=unlabelled, root=dataset.root, random_state=random_state)
 

@@ -94,7 +94,7 @@ def _judged_now(
     config = load_config(folder)
     state, ids = _state(store, config), store.label_ids()  # before what it describes: a change in between is noticed
     test, part = _test_set(store, root, config)
-    images = test.images[test.images["image"].isin(part.images["image"])]
+    images = test.image_table[test.image_table["image"].isin(part.images["image"])]
     images = images.assign(sha256=_contents(store, images, root))
     kept, trained = _read_kept(folder), cache(partial(_trained_contents, store, root, record))
     verdicts, stored_as = _verdicts(images, kept, trained)
@@ -177,7 +177,7 @@ def changes_since(store: SqlStore, root: Path, evaluation: Evaluation, config: M
         return TestSetChanges()
     test, part = _test_set(store, root, config)
     usable = set(part.images["image"])
-    there, everywhere = set(evaluation.outcomes.images), set(test.images["image"])
+    there, everywhere = set(evaluation.outcomes.images), set(test.image_table["image"])
     if there.isdisjoint(everywhere):  # a copy in another project
         return TestSetChanges()
     names = store.current_labels(basis.labels)

@@ -54,7 +54,7 @@ def write_snapshots(folder: Path, train: Dataset, test: Dataset) -> None:
     facts: dict[str, dict[str, dict[str, str | None]]] = {}
     polygons: dict[str, dict[str, list[Any]]] = {}
     for dataset in (train, test):
-        images, annotations = dataset.images, dataset.annotations
+        images, annotations = dataset.image_table, dataset.annotations
         for row in np.flatnonzero(annotations["left"].isna() & annotations["polygon"].notna()).tolist():
             sides = polygon_to_ltwh(annotations["polygon"].iat[row])
             annotations.iloc[row, [annotations.columns.get_loc(name) for name in BOX_COLUMNS]] = sides

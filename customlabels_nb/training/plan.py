@@ -117,7 +117,7 @@ def without_machine_labels(dataset: Dataset) -> Dataset:
     machine = by_machine(dataset.annotations)
     if not machine.any():
         return dataset
-    images, annotations = dataset.images, dataset.annotations
+    images, annotations = dataset.image_table, dataset.annotations
     is_machine_labelled = images["image"].isin(annotations.loc[machine, "image"])
     kept = annotations[annotations["image"].isin(images.loc[~is_machine_labelled, "image"])]
     images = images.assign(status=images["status"].mask(is_machine_labelled, "unlabelled"))
@@ -166,7 +166,7 @@ def _plan_of(task: str | None, train: Dataset, test: Dataset) -> TrainingPlan:
 def usable_part(dataset: Dataset, task: str, *, brands: bool = False) -> UsableImages:
     """Select the images and annotations that a model for a task can be trained or tested on."""
     columns = ["image", "sha256", "width", "height"]
-    ready = dataset.images.loc[dataset.images["status"] == "labelled", columns]
+    ready = dataset.image_table.loc[dataset.image_table["status"] == "labelled", columns]
     if task in DRAWN_TASKS:
         annotations = boxed(dataset)
         usable = set(annotations["image"]) | (set(ready["image"]) - set(dataset.annotations["image"]))  # unannotated
@@ -285,8 +285,8 @@ def _images_with_each_label(part: UsableImages) -> pd.Series:
 
 def left_out(dataset: Dataset, part: UsableImages, what: str, task: str, *, recipe: str | None = None) -> list[str]:
     """Describe which images (each a ``what``) and annotations of a dataset are not in its part that a task can use."""
-    notes, learns_boxes = unlabelled_notes(dataset.images, f"{what}s"), task in DRAWN_TASKS and recipe != BRANDS
-    ready = dataset.images.loc[dataset.images["status"] == "labelled", "image"]
+    notes, learns_boxes = unlabelled_notes(dataset.image_table, f"{what}s"), task in DRAWN_TASKS and recipe != BRANDS
+    ready = dataset.image_table.loc[dataset.image_table["status"] == "labelled", "image"]
     unused = set(ready) - set(part.images["image"])
     of_images, in_boxes = set(whole_labels(dataset)["image"]), set(boxed(dataset)["image"])
     if (both := (of_images & in_boxes) - unused) and recipe != BRANDS:

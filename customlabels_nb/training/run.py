@@ -130,8 +130,8 @@ def resume_version(
             labels = store.labels()
             order = dict.fromkeys([*record.statistics["labels"], *labels["label"]])  # also those that were deleted
             labels = labels.set_index("label").reindex(list(order)).reset_index()
-            train = Dataset(train.images, train.annotations, labels, name="train", root=root)
-            ids = record.statistics["label_ids"]
+            train = Dataset(train.image_table, train.annotations, labels, name="train", root=root)
+            ids = record.statistics.get("label_ids", {})
         else:  # killed before the snapshots were written
             train, test = (Dataset(*store.tables(split), name=split, root=root) for split in ("train", "test"))
             test = without_machine_labels(test)
@@ -302,7 +302,7 @@ def _base(store: SqlStore, root: Path, name: str | None) -> Base | None:
         raise ModelNotFoundError(f"base={name!r} does not exist or was deleted.")
     folder = root / record.folder
     held_out = json.loads((folder / HELD_OUT).read_text("utf-8")) if (folder / HELD_OUT).is_file() else []
-    images = read_snapshot(folder, "train", root).images
+    images = read_snapshot(folder, "train", root).image_table
     learnt = images.loc[~images["image"].isin(held_out), "sha256"].dropna()
     return Base(name, folder, frozenset(learnt))
 
@@ -348,7 +348,7 @@ def with_current_hashes(store: SqlStore, datasets: Sequence[Dataset], events: Ev
 
 
 def _with_current_hashes(store: SqlStore, stored: Mapping[str, Any], dataset: Dataset, events: Events) -> Dataset:
-    images, hashes, changed = dataset.images, [], []
+    images, hashes, changed = dataset.image_table, [], []
     unknown = images.loc[images["sha256"].isna() | images["image"].map(was_looked_up).astype(bool), "image"]
     answers = look_up_all(filter(is_remote, unknown), events=events, phase=f"checking {dataset.name} images")
     for image, sha256 in zip(images["image"], images["sha256"], strict=True):

@@ -123,7 +123,7 @@ def stored_evaluation(
     """
     dataset = read_snapshot(folder, split, root)
     kept, predictions = read_predictions(folder, split=split)
-    images = dataset.images[dataset.images["image"].isin(kept)]
+    images = dataset.image_table[dataset.image_table["image"].isin(kept)]
     part = usable_part(dataset, config.task)
     unread = part.images.loc[~part.images["image"].isin(kept), "image"].tolist()
     notes = [*left_out(dataset, part, f"{split} image", config.task), *unread_notes(unread)]

@@ -137,12 +137,12 @@ def whole_labels(dataset: Dataset) -> pd.DataFrame:
 
 def without_labels(dataset: Dataset) -> pd.Series:
     """Return the images that were reviewed and show nothing of the labels."""
-    images = dataset.images
+    images = dataset.image_table
     return images.loc[(images["status"] == "labelled") & ~images["image"].isin(dataset.annotations["image"]), "image"]
 
 
 def _of_labelled(dataset: Dataset, *, shapes: bool) -> pd.DataFrame:
-    images, annotations = dataset.images, dataset.annotations
+    images, annotations = dataset.image_table, dataset.annotations
     ready = images.loc[images["status"] == "labelled", "image"]
     is_shape = annotations["left"].notna() | annotations["polygon"].notna()
     return annotations[annotations["image"].isin(ready) & (is_shape if shapes else ~is_shape)]

@@ -30,7 +30,7 @@ def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[s
     labels = dataset.labels_of_images()
     folds = check_integer("folds", folds, 2, sum(map(bool, labels)))
     dealt = stratified_folds(labels, folds, groups=dataset.groups_of_images(), random_state=random_state)
-    return dict(zip(dataset.images["image"], dealt.tolist(), strict=True))
+    return dict(zip(dataset.image_table["image"], dealt.tolist(), strict=True))
 
 
 def run_trials(
@@ -60,7 +60,7 @@ def run_trials(
     with tempfile.TemporaryDirectory(prefix="customlabels-trials-") as folder:
         write_snapshots(Path(folder), train, test if folds is None else train)
         files = {path.name: base64.b64encode(path.read_bytes()).decode("ascii") for path in Path(folder).iterdir()}
-    names = [*train.images["image"], *test.images["image"]]
+    names = [*train.image_table["image"], *test.image_table["image"]]
     job = WorkerJob(
         f"{__name__}:start_training",
         {"files": files, "folds": folds, "options": asdict(options), "task": task, "root": str(root.absolute())},
@@ -117,9 +117,12 @@ def start_training(job: WorkerJob) -> Callable[[Any, Events], dict[str, Any]]:
     def run_trial(task: dict[str, int], events: Events) -> dict[str, Any]:
         started, parts = time.perf_counter(), (train, test)
         if arguments["folds"] is not None:
-            in_fold = train.images["image"].map(arguments["folds"]) == task["fold"]
+            in_fold = train.image_table["image"].map(arguments["folds"]) == task["fold"]
             part = train.filter(in_fold)
-            parts = train.filter(~in_fold), Dataset(part.images, part.annotations, part.labels, name="test", root=root)
+            parts = (
+                train.filter(~in_fold),
+                Dataset(part.image_table, part.annotations, part.labels, name="test", root=root),
+            )
         plan = make_plan(
             *parts, task=options.task, recipe=options.recipe, project_task=arguments["task"], is_fold="fold" in task
         )

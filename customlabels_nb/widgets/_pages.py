@@ -122,7 +122,7 @@ class ImagePages(MessageHandler, ChangeListener, anywidget.AnyWidget):
     # -- for other cells ----------------------------------------------------------------------------
     @property
     def selected(self) -> pd.DataFrame:
-        """Rows of the images table, with their ``label``, of the selected images, or of the image in focus."""
+        """Rows of the images table with ``file`` and ``label``, of the selected images, or of the image in focus."""
         return self.session.selected(self.selection)
 
     def select(self, images: Sequence[str]) -> None:

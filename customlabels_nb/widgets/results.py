@@ -178,10 +178,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
     def selected(self) -> pd.DataFrame:
         """Table of the selected images, or of all shown images.
 
-        It has the columns of the test images, and ``true``, ``predicted``, ``hits``, ``false_positives`` and
-        ``misses``.
+        It has the columns of the test images, with ``true``, ``predicted``, ``hits``, ``false_positives`` and
+        ``misses`` after ``file``.
         """
-        return self.exploration.table(self._selected())
+        longer = None if self._actions is None else self._actions.longer_files()
+        return self.exploration.table(self._selected(), longer)
 
     @property
     def rows(self) -> pd.DataFrame:

@@ -124,6 +124,7 @@ _WIRING = {
     "TrainingView.end",
     "Dataset.as_stored",
     "Dataset.groups_of_images",
+    "Dataset.image_table",
     "Dataset.split_mask",
     "VideoDetection.note",
 }

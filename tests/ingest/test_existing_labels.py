@@ -150,3 +150,60 @@ def test_duplicates_report_different_labels(project: cl.Project, add: Add, tmp_p
     shutil.copy(path, tmp_path / "later.jpg")  # an earlier import added the other one
     report = add(tmp_path / "later.jpg", label="plum")
     assert (report.known, codes(report)) == (1, [("LABEL_KEPT", Path(path).name)])
+
+
+def test_own_columns_of_known_images_are_updated_and_counted(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"apple": 3})
+    add(tmp_path / "photos", labels_from="folders")
+    before = project.train_set
+    table = pd.DataFrame(
+        {"image": [*paths, tmp_path / "new.jpg"], "site": ["a", None, "b", "c"], "shots": [1, 2, 3, 4]}
+    )
+    (tmp_path / "new.jpg").write_bytes(jpeg(77))
+    report = add(table)
+    assert (report.added, report.known, report.changed_cells) == (1, 3, 5)
+    assert tells(repr(report), 5, "cells", "your own columns")
+    images = project.train_set.images
+    assert images["shots"].tolist() == [1, 2, 3, 4]
+    assert images["site"].fillna("").tolist() == ["a", "", "b", "c"]
+    pd.testing.assert_frame_equal(project.train_set.annotations, before.annotations)
+    actions = len(project.history)
+    assert add(table).changed_cells == 0
+    assert len(project.history) == actions
+    more = table.assign(site="d", label="pear")
+    assert add(more, on_known="skip").changed_cells == 0
+    assert add(more, on_known="replace").changed_cells == 4
+    assert project.train_set.images["site"].tolist() == ["d"] * 4
+    assert project.train_set.labels_of_images() == [["pear"]] * 4
+    project.undo()
+    pd.testing.assert_frame_equal(project.train_set.images.drop(columns="revision"), images.drop(columns="revision"))
+    project.undo()
+    assert project.train_set.images.drop(columns="revision").equals(before.images.drop(columns="revision"))
+
+
+def test_tables_of_one_import_update_own_columns_in_parts(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    paths = write_folder(tmp_path / "photos", {"apple": 4})
+    add(tmp_path / "photos")
+    table = pd.DataFrame(
+        {"image": paths, "taken": pd.Timestamp("2026-05-01"), "lenses": [["a"], ["b"], [], ["a", "b"]]}
+    )
+    report = add(iter([table[:2], table[2:]]))
+    assert report.changed_cells == 8
+    assert project.train_set.images["lenses"].tolist() == table["lenses"].tolist()
+    assert project.train_set.images["taken"].tolist() == table["taken"].tolist()
+    assert add(table).changed_cells == 0
+
+
+def test_derived_file_of_a_passed_table_is_not_stored(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    for start, camera in enumerate(("left", "right")):
+        write_folder(tmp_path / camera, {"apple": 2}, start=10 * start)
+        add(tmp_path / camera)
+    images = project.train_set.images
+    assert images["file"].tolist() == [
+        "apple/000.jpg", "apple/001.jpg", "right/apple/000.jpg", "right/apple/001.jpg"
+    ]  # fmt: skip
+    table = pd.DataFrame(images[["file", "image"]].to_dict("list")).assign(site=["a", "b", "c", "d"])  # as from a file
+    assert add(table).changed_cells == 4
+    assert "file" not in project.train_set.image_table
+    assert add(table.assign(file=[f"x{name}" for name in table["file"]])).changed_cells == 4
+    assert project.train_set.images["file"].tolist() == [f"x{name}" for name in table["file"]]

@@ -28,7 +28,7 @@ def test_slices_use_current_columns_and_tags(project: Project) -> None:
     assert report.by("tags")["slice"].tolist() == ["dark", "(none)"]
     kept = report.images.set_index("image")[columns]
     now = project.test_set.images.set_index("image")[columns]
-    pd.testing.assert_frame_equal(kept.sort_index(), now.sort_index())
+    pd.testing.assert_frame_equal(now.sort_index(), kept.sort_index())
     pd.testing.assert_frame_equal(report.per_label, before.per_label)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from customlabels_nb._utils.text import last_part
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
+from customlabels_nb.core.image_files import longer_of, with_files
 from customlabels_nb.core.tables import DRAWN_TASKS, SINGLE_LABEL
 from customlabels_nb.errors import InputError, LabelError, NotAllowedError
 from customlabels_nb.evaluation.arrays import BoolArray, IntArray
@@ -199,8 +200,11 @@ class Exploration:
         self.choose(chosen)
         return chosen
 
-    def table(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
-        """Extend the images table by ``true``, ``predicted``, ``hits``, ``false_positives`` and ``misses``."""
+    def table(self, positions: Sequence[int] | IntArray, longer: Mapping[str, str] | None = None) -> pd.DataFrame:
+        """Return rows of the images table with ``true``, ``predicted``, ``hits``, ``false_positives`` and ``misses``.
+
+        ``longer`` is that of the project for :func:`.image_files.with_files`, by default that of the evaluated images.
+        """
         indices = np.asarray(positions, dtype=np.int64)
         part = self.applied.only(indices)
         rows = part.per_image()
@@ -214,7 +218,8 @@ class Exploration:
             "false_positives": counts[:, 1],
             "misses": counts[:, 2],
         }
-        return table.drop(columns=[name for name in columns if name in table.columns]).assign(**columns)
+        table = table.drop(columns=[name for name in columns if name in table.columns]).assign(**columns)
+        return with_files(table, longer_of(self.evaluation.images) if longer is None else longer, facts=list(columns))
 
     def rows(self, positions: Sequence[int] | IntArray) -> pd.DataFrame:
         return self.applied.only(np.asarray(positions, dtype=np.int64)).per_image()
