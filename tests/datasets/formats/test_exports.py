@@ -173,7 +173,7 @@ def test_shapes_are_clipped_to_the_image(drawn: list[tuple[Any, ...]]) -> None:
     if not any(row["polygon"] for row in rows):
         np.testing.assert_allclose(placed, expected[inside])
         cut = (np.abs(expected - boxes).max(axis=1) > 0.011) & inside
-        counts = {issue.where: int(issue.message.split()[0]) for issue in after.issues.itertuples()}
+        counts = {issue.where: int(issue.message.split()[0]) for issue in after.issues}
         assert counts.get("boxes outside the image", 0) == (~inside).sum()
         assert counts.get("boxes beyond the image", 0) == cut.sum()
     assert (after.images["status"] == ("labelled" if len(placed) else "unlabelled")).all()
