@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from customlabels_nb._utils.arguments import surrogate_error
-from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb.errors import ArgumentError, CustomLabelsError, StoreError, UnknownNameError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -43,11 +43,15 @@ SYNONYMS = {
     "Project": {
         "project.add_images(folder)": "add_dir add_images_dir add_sample add_samples",
         "project.distribute()": "random_split split train_test_split",
+        "project.datasets": "status",
         "project.embedding_model": "features",
+        "project.import_dataset(cl.read_dataset(path))": "import_coco import_voc import_yolo",
         "project.label()": "launch_app show view",
         "project.remove(split, images)": "delete_images delete_samples drop remove_image remove_images",
         "project.train_set.images": "df files image images photos",
         "project.labels": "categories classes classes_ names",
+        "project.statistics": "describe info summary",
+        "project.update(split, project.train_set.relabel(label, where))": "set_label set_labels",
         "project.model().detect(image)": "detect predict",
         "project.model().evaluate()": "evaluate score val",
         "project.train()": "fine_tune fit",
@@ -80,6 +84,8 @@ SYNONYMS = {
         "report.metric('mean_average_precision')": "mAP map50",
         "report.metric('precision')": "mp precision",
         "report.metric('recall')": "mr recall",
+        "report.per_image": "predictions",
+        "report.per_image.query(\"result != 'true positive'\")": "errors mistakes wrong",
         "report.per_label": "ap_class_index class_result classification_report maps print_report report support "
         "to_dataframe to_df to_frame to_pandas",
         "report.plot_precision_recall()": "plot_pr_curve plot_pr_curves",
@@ -95,6 +101,7 @@ SYNONYMS = {
         "model.detect_video(video)": "track",
         "model.evaluate(dataset)": "score val validate",
         "model.evaluate(dataset).show()": "show_results",
+        "model.evaluate(dataset).summary": "accuracy",
         "model.export(format, path)": "save save_pretrained",
         "model.start(device)": "cpu cuda eval to",
         "project.train()": "fine_tune fit fit_one_cycle lr_find train",
@@ -107,6 +114,15 @@ SYNONYMS = {
     },
 }  # fmt: skip
 
+#: Classes whose constructor is for the package, and the expressions that give an object of them.
+MADE_BY = {
+    "Project": ("cl.create_project(name)", "cl.load_project(name)"),
+    "Labels": ("project.labels",),
+    "Snapshots": ("project.snapshots",),
+    "Model": ("project.train(name)", "project.model(name)"),
+    "LoadedModel": ("cl.load_model(folder)",),
+    "Report": ("model.evaluate(dataset)", "cl.evaluate(truth, predictions)"),
+}
 #: Arguments of other libraries, and ours for them.
 _ARGUMENTS = {
     "batch": "batch_size", "conf": "threshold", "epoch": "budget", "epochs": "budget", "imgsz": "input_size",
@@ -157,8 +173,8 @@ def names_arguments(function: _Function) -> _Function:
         except _BY_WRONG_TYPES as error:
             if isinstance(error, CustomLabelsError) and type(error) not in (ArgumentError, StoreError):
                 raise
-            if type(error) is TypeError and (error.__traceback__ is None or error.__traceback__.tb_next is None):
-                raise _wrong_call(function, options, str(error)) from None
+            if type(error) is TypeError and not _binds(inspect.signature(function), values, options):
+                raise _wrong_call(function, values, options, str(error)) from None
             if wrong := _wrong_argument(function, values, options):
                 raise ArgumentError(wrong) from error
             raise
@@ -166,20 +182,55 @@ def names_arguments(function: _Function) -> _Function:
     return cast(_Function, call)
 
 
+def _checks_first(constructor: _Function, name: str) -> _Function:
+    """Let a constructor of the package that gets the arguments of a user raise an error with the calls to use."""
+    signature = inspect.signature(constructor)
+
+    @wraps(constructor)
+    def call(made: Any, *values: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        values_fit = _binds(signature, (made, *values), options)
+        if not values_fit or _wrong_argument(constructor, (made, *values[:1]), {}):
+            given = ", ".join([*map(_typed, values), *(f"{word}={_typed(value)}" for word, value in options.items())])
+            raise ArgumentError(f"{name}({given}) is not a valid call. Use {' or '.join(MADE_BY[name])}.")
+        return constructor(made, *values, **options)
+
+    return cast(_Function, call)
+
+
+def _binds(signature: inspect.Signature, values: Iterable[Any], options: Mapping[str, Any]) -> bool:
+    try:
+        signature.bind(*values, **options)
+    except TypeError:
+        return False
+    return True
+
+
 def _wrong_argument(function: Callable[..., Any], values: Iterable[Any], options: Mapping[str, Any]) -> str:
     """Describe the first argument whose type is not its annotation, or return an empty text."""
     signature = inspect.signature(function)
-    for name, value in signature.bind(*values, **options).arguments.items():
-        try:
-            wanted = eval(signature.parameters[name].annotation, function.__globals__)  # noqa: S307 (our own code)
-            is_right = _fits(value, wanted)
-        except (NameError, TypeError):  # only type checkers know the name, or can check it, or none is stated
-            continue
-        if not is_right:
-            *others, last = dict.fromkeys(map(_words, get_args(wanted) if _is_union(wanted) else [wanted]))
-            kinds = f"{', '.join(others)} or {last}" if others else last
-            return f"{name}={one_line(reprlib.repr(value))} must be {kinds}."
+    for name, value in signature.bind_partial(*values, **options).arguments.items():
+        parameter = signature.parameters[name]
+        wanted = _wanted(function, parameter)
+        for each in value if parameter.kind is parameter.VAR_POSITIONAL else [value]:
+            if not _fits(each, wanted):
+                *others, last = dict.fromkeys(map(_words, get_args(wanted) if _is_union(wanted) else [wanted]))
+                kinds = f"{', '.join(others)} or {last}" if others else last
+                calls = " or ".join(call for kind in (*others, last) for call in MADE_BY.get(kind, ()))
+                return f"{name}={_shown(each)} must be {kinds}.{calls and f' Use {calls}.'}"
     return ""
+
+
+def _wanted(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """Return the annotation of a parameter, or Any if none is stated or only type checkers know it."""
+    try:
+        return eval(parameter.annotation, function.__globals__)  # noqa: S307 (our own code)
+    except (NameError, TypeError):
+        return Any
+
+
+def _shown(value: Any) -> str:
+    return one_line(reprlib.repr(value))
 
 
 def _is_union(wanted: Any) -> bool:
@@ -187,6 +238,7 @@ def _is_union(wanted: Any) -> bool:
 
 
 def _fits(value: Any, wanted: Any) -> bool:
+    """Return whether a value can be of a type. Only type checkers can tell for some types."""
     origin, parts = get_origin(wanted) or wanted, get_args(wanted)
     if _is_union(wanted):
         return any(_fits(value, part) for part in parts)
@@ -197,7 +249,10 @@ def _fits(value: Any, wanted: Any) -> bool:
     if origin in (Iterable, Sequence) and hasattr(value, "__iter__"):  # also arrays
         return not (parts and isinstance(value, list | tuple)) or all(_fits(item, parts[0]) for item in value)
     kind = {int: Integral, float: Real, None: NoneType}.get(origin, origin)
-    return not isinstance(kind, type) or isinstance(value, kind)
+    try:
+        return not isinstance(kind, type) or isinstance(value, kind)
+    except TypeError:
+        return True
 
 
 def _words(wanted: Any) -> str:
@@ -208,24 +263,73 @@ def _words(wanted: Any) -> str:
         return " or ".join(map(repr, parts))
     if origin in (Iterable, Sequence):
         return f"a list of {'texts' if parts == (str,) else _words(parts[0])}" if len(parts) == 1 else "a list"
-    return "a path" if origin is os.PathLike else str(getattr(origin, "__name__", origin))
+    return "a path" if origin is os.PathLike else str(getattr(origin, "__name__", origin)).removeprefix("Stored")
 
 
-def _wrong_call(function: Callable[..., Any], options: Iterable[str], reason: str) -> ArgumentError:
-    parameters = [
-        each
-        for each in inspect.signature(function).parameters.values()
-        if each.name != "self" and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-    ]
-    names = [each.name for each in parameters]
-    unknown = next((name for name in options if name not in names), None)
-    if unknown is None:
-        shown = ", ".join(each.name if each.default is each.empty else f"{each.name}=…" for each in parameters)
-        call = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
-        return ArgumentError(f"{reason}. Call it as {call}({shown}).")
-    near = [_ARGUMENTS[unknown]] if _ARGUMENTS.get(unknown) in names else difflib.get_close_matches(unknown, names, 1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(names) or 'none'}."
-    return ArgumentError(f"{function.__qualname__}() has no argument {unknown!r}. {hint}")
+def _wrong_call(
+    function: Callable[..., Any], values: Sequence[Any], options: Mapping[str, Any], reason: str
+) -> ArgumentError:
+    called, own = function.__qualname__, inspect.signature(function).parameters
+    if values and "self" in own:
+        called, values = f"{type(values[0]).__name__}.{function.__name__}".removesuffix(".__init__"), values[1:]
+    parameters = [p for p in own.values() if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    names = [p.name for p in parameters]
+    if unknown := next((name for name in options if name not in names), ""):
+        return ArgumentError(f"{called}() has no argument {unknown!r}. {_nearest(unknown, names)}")
+    most, call = sum(p.kind is not p.KEYWORD_ONLY for p in parameters), called.rpartition(".")[2]
+    hint = f"{call}({', '.join(p.name if p.default is p.empty else f'{p.name}=…' for p in parameters)})"
+    if len(values) > most:
+        given = counted(len(values), "was given", "were given")
+        reason = f"() takes {counted(most, 'argument')}{' by position' * (most < len(names))}, but {given}"
+        if most < len(names):
+            hint = _call_with_names(function, call, values, options, parameters)
+    return ArgumentError(f"{called}(){reason.partition('()')[2]}. Call it as {hint}.")
+
+
+def _nearest(unknown: str, names: list[str]) -> str:
+    known = _ARGUMENTS.get(unknown)
+    near = [known] if known in names else difflib.get_close_matches(unknown, names, 1)
+    return f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(names) or 'none'}."
+
+
+def _call_with_names(
+    function: Callable[..., Any],
+    call: str,
+    values: Sequence[Any],
+    options: Mapping[str, Any],
+    parameters: list[inspect.Parameter],
+) -> str:
+    """Show a call in which values that were passed by position have names, or list the names that they can have."""
+    most = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+    given = [_typed(value, p.name) for value, p in zip(values, parameters[:most], strict=False)]
+    given += [f"{name}={_typed(value)}" for name, value in options.items()]
+    wanted = {p.name: _wanted(function, p) for p in parameters[most:] if p.name not in options}
+    choices: list[str] = []
+    for value in values[most:]:
+        names = _names_for(value, wanted)
+        if len(names) == 1:
+            del wanted[names[0]]
+            given.append(f"{names[0]}={_typed(value)}")
+        elif names:
+            choices += names
+            given.append(f"…={_typed(value)}")
+    chosen = f" with one of the names {', '.join(dict.fromkeys(choices))}" if choices else ""
+    return f"{call}({', '.join(given)}){chosen}"
+
+
+def _names_for(value: Any, wanted: Mapping[str, Any]) -> list[str]:
+    """Return the arguments that list a word as one of theirs, or else those whose type fits, or else all."""
+    words = [name for name, kind in wanted.items() if isinstance(value, str) and value in _literals(kind)]
+    return words or [name for name, kind in wanted.items() if _fits(value, kind)] or list(wanted)
+
+
+def _typed(value: Any, name: str = "…") -> str:
+    """Return a value as people type it, or the name of one that is too long to type."""
+    return _shown(value) if isinstance(value, str | Real | None) else name
+
+
+def _literals(wanted: Any) -> list[Any]:
+    return [word for part in (wanted, *get_args(wanted)) if get_origin(part) is Literal for word in get_args(part)]
 
 
 class NameHints:
@@ -236,7 +340,8 @@ class NameHints:
         if cls.__module__.startswith("customlabels_nb."):
             for name, value in list(vars(cls).items()):
                 if inspect.isfunction(value) and (name == "__init__" or not name.startswith("_")):
-                    setattr(cls, name, names_arguments(value))
+                    checks_first = name == "__init__" and cls.__name__ in MADE_BY
+                    setattr(cls, name, _checks_first(value, cls.__name__) if checks_first else names_arguments(value))
 
     if not TYPE_CHECKING:  # for editors, an unknown attribute is an error
 

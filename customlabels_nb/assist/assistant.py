@@ -11,6 +11,7 @@ import pandas as pd
 
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.assist.auto_labels import AutoLabels
 from customlabels_nb.assist.background_training import PHASES, BackgroundTraining, Place
 from customlabels_nb.assist.stored_results import QUEUE_COLUMNS, LatestResults, waiting_images
@@ -54,7 +55,7 @@ class AssistStatus:
         return f"{self.state}: {self.text}"
 
 
-class Assist:
+class Assist(NameHints):
     """Help with labelling: ordered and grouped images, predictions with a guarantee, and suspected label errors.
 
     While it is on, a helper process trains after every 10 new labels (for boxes, when their number has grown by a

@@ -567,9 +567,8 @@ class Dataset(NameHints):
         True
         """
         report = self._write(format, path, copy_images=copy_images, escape_formulas=escape_formulas)
-        for issue in report.issues:
-            if issue.code == "IMAGES_ELSEWHERE":
-                warnings.warn(issue.message, stacklevel=users_level())
+        for message in report.issues.query("code == 'IMAGES_ELSEWHERE'")["message"]:
+            warnings.warn(message, stacklevel=users_level())
         return report
 
     def _write(self, format: str, path: str | os.PathLike[str], **options: Any) -> ExportReport:

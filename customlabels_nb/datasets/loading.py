@@ -90,6 +90,7 @@ def read_dataset(
         return dataset
 
 
+@names_arguments
 def validate_manifest(
     train: str | os.PathLike[str],
     test: str | os.PathLike[str] | None = None,
@@ -138,6 +139,7 @@ def _manifest(path: str | os.PathLike[str], argument: str) -> str:
     return plain_url(path) if isinstance(path, str) and is_remote(path) else os.fspath(local_path(path, argument))
 
 
+@names_arguments
 def from_supervision(dataset: DetectionDataset | ClassificationDataset) -> Dataset:
     """Convert a supervision dataset to a Dataset without copying the images.
 
@@ -170,6 +172,7 @@ def from_supervision(dataset: DetectionDataset | ClassificationDataset) -> Datas
     return _in_memory(from_supervision(dataset))
 
 
+@names_arguments
 def from_ipyannotations(data: Mapping[Any, Any]) -> Dataset:
     """Convert annotations made with ipyannotations to a Dataset without copying the images.
 
@@ -202,6 +205,7 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Dataset:
     return _in_memory(from_ipyannotations(data))
 
 
+@names_arguments
 def from_huggingface(
     dataset: datasets.Dataset | datasets.IterableDataset,
     folder: str | os.PathLike[str] | None = None,

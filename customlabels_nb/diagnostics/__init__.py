@@ -5,11 +5,13 @@ Each check yields lines of the report (:class:`~customlabels_nb.diagnostics.chec
 
 from __future__ import annotations
 
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.diagnostics.checkup import Checkup, device, extras, machine, packages, pretrained
 
 __all__ = ["Checkup", "doctor"]
 
 
+@names_arguments
 def doctor() -> Checkup:
     """Check the installed packages, this machine, and whether widgets will render.
 

@@ -24,6 +24,7 @@ import pandas as pd
 
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.limits import REKOGNITION
 from customlabels_nb.core.tables import BOX_COLUMNS, TEXT, by_machine
@@ -356,6 +357,7 @@ class SnapshotTables(NamedTuple):
         return f"Tables .truth, .predictions and .images of {counted(len(self.images), 'image')}"
 
 
+@names_arguments
 def read_evaluation_snapshot(path: str | os.PathLike[str]) -> SnapshotTables:
     """Read an evaluation snapshot, written by this package or by Rekognition.
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from customlabels_nb._utils.arguments import check_fraction, check_random_state
 from customlabels_nb._utils.text import listed, quoted
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.core.decisions import ASSUMED, MOST_CONFIDENT, default_decision
 from customlabels_nb.core.tables import (
     BOXES,
@@ -71,7 +72,7 @@ class Basis:
 MANY_IMAGES = 300
 
 
-class Evaluation:
+class Evaluation(NameHints):
     """Result of an evaluation: metrics, tables and notes.
 
     Parameters

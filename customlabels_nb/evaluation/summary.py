@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 
 from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted, printable
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.core.decisions import ASSUMED
 from customlabels_nb.core.tables import DRAWN_TASKS, TEXT
 from customlabels_nb.errors import InputError
@@ -154,6 +155,7 @@ class EvaluationSummary(ShownWithTable):
         return printable(f"{head}\n\n{self.per_label.to_string(index=False, max_rows=40, max_colwidth=40)}")
 
 
+@names_arguments
 def read_evaluation_summary(path: str | os.PathLike[str]) -> EvaluationSummary:
     """Read an evaluation summary, written by this package or by Rekognition.
 

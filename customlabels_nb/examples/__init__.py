@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from customlabels_nb._utils.arguments import check_integer, check_random_state, plain_repr
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.threads import map_bounded
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.errors import InputError
 from customlabels_nb.user_settings import settings
 
@@ -69,6 +70,7 @@ def _module(name: str) -> Any:
     return import_module(f"customlabels_nb.examples.{name}")
 
 
+@names_arguments
 def write_photos(
     name: str,
     folder: str | os.PathLike[str],
@@ -207,6 +209,7 @@ def _write_annotations(example: Any, target: Path, split: str, pictures: dict[Pa
     return file
 
 
+@names_arguments
 def create(
     name: str,
     folder: str | os.PathLike[str] = ".",

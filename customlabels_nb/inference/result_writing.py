@@ -18,6 +18,7 @@ import pandas as pd
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.rendering import ShownWithTable
 from customlabels_nb._utils.text import counted
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core.tables import POLYGONS, TEXT
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError
@@ -281,6 +282,7 @@ class FolderWriting(Writing):
             self._at, self._written = self._at + 1, 0
 
 
+@names_arguments
 def open_results(path: str | os.PathLike[str]) -> WrittenDetections:
     """Open the folder that ``detect_many(to=folder)`` writes, even if not all results are there yet.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from sqlalchemy import Connection, delete, func, select, update
 
 from customlabels_nb._utils.text import one_line
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core.tables import MACHINE, storable
 from customlabels_nb.errors import InputError
@@ -60,6 +61,7 @@ class Identity:
         return f"{one_line(self.name)} (from {self.source}): {roles}"
 
 
+@runtime_checkable
 class StoredProject(Protocol):
     """Project, as functions see it that are below projects."""
 
@@ -67,6 +69,7 @@ class StoredProject(Protocol):
     def _store(self) -> SqlStore: ...
 
 
+@names_arguments
 def whoami(project: StoredProject) -> Identity:
     """Return the name under which you work with a project, where it comes from, and your role in each labelling job.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.issues import issues_to_frame
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.formats import FORMATS, ExportReport
 from customlabels_nb.errors import InputError, NotEnoughDataError
@@ -35,7 +34,7 @@ class DashboardExport:
     @property
     def issues(self) -> pd.DataFrame:
         """Data that the format cannot store: code, message, where, source, line."""
-        return issues_to_frame([issue for written in self.written for issue in written.issues])
+        return pd.concat([written.issues for written in self.written], ignore_index=True)
 
     @property
     def files(self) -> list[Path]:

@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import InputError, MissingDependencyError, ModelError, WeightsUnavailableError
 from customlabels_nb.events import Events
@@ -284,6 +285,7 @@ def decode_threads(device: str) -> int:
     return max(1, settings.threads // 2) if device == "cpu" else settings.threads
 
 
+@names_arguments
 def backbones(match: str | None = None) -> pd.DataFrame:
     """List the backbones for ``train(backbone=…)`` with their sizes, licences and offline availability.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from customlabels_nb._utils.installing import extra_command
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.errors import MissingDependencyError
 from customlabels_nb.events import Events
@@ -29,6 +30,7 @@ _COLUMNS = {
 }
 
 
+@names_arguments
 def detectors() -> pd.DataFrame:
     """List the detectors for ``train(detector=…)`` with their accuracy on COCO, sizes and licences.
 

@@ -83,6 +83,7 @@ from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.user_settings import settings
 
 if TYPE_CHECKING:
+    from customlabels_nb.core.tables import Task  # as a type of a property, a Literal breaks completion with Tab
     from customlabels_nb.evaluation.comparison.comparing import Comparison
     from customlabels_nb.evaluation.comparison.several import VersionsComparison
     from customlabels_nb.images.image_grid import ContactSheet
@@ -130,6 +131,19 @@ class Distribution:
 class Project(NameHints):
     """Datasets, labels and model versions of one task, stored in one folder.
 
+    What people do with a project, in the usual order::
+
+        project.add_images("photos", labels_from="folders")     # add images, with labels if they have some
+        project.dashboard()                                     # look at the datasets, and do the next step
+        project.label()                                         # label images (project.annotate() draws boxes)
+        project.check()                                         # find what to correct before training
+        model = project.train("v1", budget="10 min")            # train a version and evaluate it
+        report = model.evaluate()                               # evaluate it on the test set
+        report.show()                                           # look at its mistakes
+        model.detect("new.jpg").draw()                          # use it on an image
+        model.detect_many("new photos", to="results")           # use it on many images
+        project.undo()                                          # revert the latest change
+
     Create a project with :func:`create_project` or open it with :func:`load_project`. Every change is one transaction
     and adds a row to ``history``.
 
@@ -168,7 +182,7 @@ class Project(NameHints):
         return self._record.name
 
     @property
-    def task(self) -> t.Task | None:
+    def task(self) -> Task | None:
         """Task: "single-label", "multi-label", "boxes" or "polygons", or None if not chosen yet. Can be set."""
         return self._record.task
 

@@ -18,7 +18,7 @@ from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
-from customlabels_nb._utils.unknown_names import NameHints, names_arguments
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.core import change_signal
 from customlabels_nb.core.tables import DRAWN_TASKS, TEST, settle_statuses
 from customlabels_nb.errors import (
@@ -82,7 +82,7 @@ _ESTIMATED = (
 )
 
 
-class Report(NameHints, Evaluation):
+class Report(Evaluation):
     """Evaluation that displays itself in notebooks and writes plots and files.
 
     Parameters

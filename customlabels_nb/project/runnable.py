@@ -19,7 +19,7 @@ import pandas as pd
 from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, one_line
-from customlabels_nb._utils.unknown_names import NameHints
+from customlabels_nb._utils.unknown_names import NameHints, names_arguments
 from customlabels_nb.core import tables as t
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ArtifactError, Cancelled, InputError, NotEnoughDataError
@@ -548,6 +548,7 @@ def _lies_in(root: Path, image: Any) -> bool:
     return not os.path.isabs(image) and (root / image).is_file()
 
 
+@names_arguments
 def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     """Load a trained model from its folder, a zip file of the folder, or the Hugging Face Hub, without its project.
 

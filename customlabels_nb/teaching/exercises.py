@@ -12,6 +12,7 @@ from typing import Any
 
 from customlabels_nb._utils.arguments import check_integer, plain_repr
 from customlabels_nb._utils.text import first_line, one_line
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.errors import InputError
 
 #: Largest difference between an answer and the right number, so that an answer may be rounded to two decimal places.
@@ -35,7 +36,7 @@ class ExerciseResult:
         return self._text
 
 
-class Exercises:
+class Exercises(NameHints):
     """Check the exercises of a lab notebook.
 
     Exercise 3 is answered by the variable or function ``answer_3``. Its value is ``...`` until a student answers.

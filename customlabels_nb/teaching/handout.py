@@ -25,6 +25,7 @@ from urllib.parse import unquote
 
 from customlabels_nb._utils.files import write_errors
 from customlabels_nb._utils.text import counted, first_line, one_line
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import local_path
@@ -72,6 +73,7 @@ class HandoutReport:
         return f"{one_line(self.name)}: {counted(self.exercises, 'exercise')}{time}"
 
 
+@names_arguments
 def write_handout(
     folder: str | os.PathLike[str], notebooks: Iterable[str | os.PathLike[str]] = ()
 ) -> tuple[HandoutReport, ...]:

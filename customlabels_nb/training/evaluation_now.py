@@ -33,7 +33,7 @@ from customlabels_nb.training.kept_files import (
     write_predictions,
 )
 from customlabels_nb.training.plan import UsableImages, left_out, unread_notes, usable_part, without_machine_labels
-from customlabels_nb.training.stored import JudgedPredictions, Thresholds, own_decision
+from customlabels_nb.training.stored import JudgedPredictions, Thresholds, own_decision, stored_evaluation
 from customlabels_nb.training.tasks import BRANDS
 
 #: Function that runs a version on images, and returns its predictions and the images that could not be read.
@@ -50,13 +50,18 @@ def evaluation_now(
 
     Test images without a stored prediction for their content are run through ``predict``, whose results are stored, or
     left out with a note if it is None. Test images that the version was trained on are left out, unless its own test
-    set had them too. Labels that were renamed or merged since are followed by their ids.
+    set had them too. Labels that were renamed or merged since are followed by their ids. Without a test set, as for a
+    copy in another project, the result is the evaluation of the training, with a note.
 
     Raises
     ------
     NotEnoughDataError
         If no test image can be evaluated.
     """
+    if not store.statistics(TEST).total_entries:
+        folder = root / record.folder
+        config = load_config(folder)
+        return stored_evaluation(folder, root, config, thresholds=thresholds, version=record, notes=[_NO_TEST_SET])
     judged, basis = _judged_now(store, root, record, thresholds, predict)
     return judged.evaluate(thresholds, basis)
 
@@ -72,6 +77,8 @@ def f1_now(store: SqlStore, root: Path, record: VersionRecord) -> tuple[float | 
         return None, None
     try:
         config = load_config(folder)
+        if not store.statistics(TEST).total_entries:
+            return record.metrics["f1"], record.metrics.get("decision")
         state = _state(store, config), predictions_changed(folder, LATER)
         known, f1 = _F1.get((root, record.name), (None, None))
         if known != state:
@@ -82,6 +89,7 @@ def f1_now(store: SqlStore, root: Path, record: VersionRecord) -> tuple[float | 
         return None, None
 
 
+_NO_TEST_SET = "The project has no test set. These are the test images and labels of the training."
 #: F1 of versions, by project folder and name, with the state of labels, thresholds and predictions it is for.
 _F1: dict[tuple[Path, str], tuple[object, float]] = {}
 

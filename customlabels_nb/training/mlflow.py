@@ -14,6 +14,7 @@ from typing import Any
 from customlabels_nb._utils.installing import extra_command
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import first_line, without_passwords
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.errors import InputError, MissingDependencyError
 from customlabels_nb.events import DONE, FAILED, STOPPED, Ended, Event, Metrics, Result, Started
 
@@ -26,7 +27,7 @@ _LONGEST_KEY, _LONGEST_VALUE = 100, 500
 _BATCH = 500
 
 
-class MLflowListener:
+class MLflowListener(NameHints):
     """Listener that logs training runs to MLflow.
 
     A run has the options of the training as parameters, the metrics of each step as curves, the metrics on the test

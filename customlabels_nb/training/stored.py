@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -113,6 +113,7 @@ def stored_evaluation(
     columns: pd.DataFrame | None = None,
     names: Mapping[str, str] | None = None,
     version: VersionRecord | None = None,
+    notes: Sequence[str] = (),
 ) -> Evaluation:
     """Evaluate a version on the images and ground truth of a split at the time of training.
 
@@ -120,13 +121,14 @@ def stored_evaluation(
     ``columns`` is the current table of images. It provides tags and the user's own columns for slices, and image sizes
     and sources that are not stored with the version. Its tag :data:`.reviewed.SEEN` is replaced by the stored one.
     ``names`` are the names that the labels are given. The result of a ``version`` can be compared with today's truth.
+    ``notes`` are further notes on it.
     """
     dataset = read_snapshot(folder, split, root)
     kept, predictions = read_predictions(folder, split=split)
     images = dataset.image_table[dataset.image_table["image"].isin(kept)]
     part = usable_part(dataset, config.task)
     unread = part.images.loc[~part.images["image"].isin(kept), "image"].tolist()
-    notes = [*left_out(dataset, part, f"{split} image", config.task), *unread_notes(unread)]
+    notes = [*notes, *left_out(dataset, part, f"{split} image", config.task), *unread_notes(unread)]
     if columns is not None:
         extra = columns.drop(columns=[name for name in IMAGE_COLUMNS if name not in ("image", "tags")])
         now = columns.set_index("image")

@@ -13,13 +13,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from customlabels_nb._utils.installing import extra_command
+from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb.errors import MissingDependencyError
 from customlabels_nb.events import Event, Message, Metrics, Sample, Samples
 
 _TRUE, _PREDICTED = "#3a9a5b", "#c8553d"
 
 
-class TensorBoardListener:
+class TensorBoardListener(NameHints):
     """Listener that writes training events to TensorBoard event files.
 
     Metrics are logged as scalars, messages as text, and samples as images with the ground truth in green and

@@ -17,6 +17,8 @@ import customlabels_nb as cl
 from customlabels_nb._utils.unknown_names import SYNONYMS, NameHints
 from customlabels_nb.errors import ArgumentError, CustomLabelsError, InputError, UnknownNameError
 
+URL = pd.DataFrame({"image": ["https://example.org/a.jpg"], "label": ["a"], "confidence": [1.0]})
+
 
 class Report(NameHints):
     """Object with the synonyms of a report, an attribute that fails and one that is set later."""
@@ -89,6 +91,10 @@ def test_calls_with_wrong_arguments_name_the_right_ones(tmp_path: Path) -> None:
             lambda: project.labels.rename("a")
         ),
         "create_project() has no argument 'nme'. Did you mean 'name'?": lambda: cl.create_project(nme="a"),  # type: ignore[call-arg],
+        "Labels.rename() takes 2 arguments, but 3 were given. Call it as rename(label, new).": (
+            lambda: project.labels.rename("a", "b", "c")
+        ),
+        "detectors() takes 0 arguments, but 1 was given. Call it as detectors().": lambda: cl.detectors("d"),  # type: ignore[call-arg],
     }
     for message, call in calls.items():
         with pytest.raises(TypeError) as caught:
@@ -98,6 +104,31 @@ def test_calls_with_wrong_arguments_name_the_right_ones(tmp_path: Path) -> None:
     with pytest.raises(TypeError) as caught:  # an error of the code that a function calls stays what it is
         project.train_set.filter(lambda images: len(3))
     assert not isinstance(caught.value, ArgumentError)
+
+
+def test_values_that_need_a_name_are_shown_with_it(tmp_path: Path) -> None:
+    project: Any = cl.create_project("rooms", tmp_path)
+    report: Any = cl.evaluate(URL, URL)
+    calls = {
+        "Report.by() takes 1 argument by position, but 2 were given. Call it as by('width', bins=5).": (
+            lambda: report.by("width", 5)
+        ),
+        "Project.train() takes 1 argument by position, but 2 were given. Call it as train('v1', task='boxes').": (
+            lambda: project.train("v1", "boxes")
+        ),
+        "Project.check() takes 0 arguments by position, but 1 was given. Call it as "
+        "check(progress=False, near_duplicates=True).": (lambda: project.check(True, progress=False)),
+        "Project.train() takes 1 argument by position, but 2 were given. Call it as train('v1', …=60) with one of the "
+        "names recipe, budget, steps, input_size, max_boxes, random_state, workers, backend.": (
+            lambda: project.train("v1", 60)
+        ),
+        "Project.undo() takes 1 argument by position, but 3 were given. Call it as undo(1, note='a').": (
+            lambda: project.undo(1, "a", "b")
+        ),
+    }
+    for message, call in calls.items():
+        with pytest.raises(ArgumentError, match=f"^{re.escape(message)}$"):
+            call()
 
 
 def test_names_that_need_no_call_say_so(tmp_path: Path) -> None:
@@ -113,7 +144,6 @@ def test_calls_with_values_of_wrong_types_name_the_argument(tmp_path: Path) -> N
     project.add_images(pd.DataFrame({"image": ["https://example.org/a.jpg"], "label": ["a"]}), progress=False)
     job = project.jobs.create("job", images="train")
     task = job.worker("anna").lease(1)[0]
-    url = pd.DataFrame({"image": ["https://example.org/a.jpg"], "label": ["a"], "confidence": [1.0]})
     frame = pd.DataFrame({"image": [["a.jpg"]], "label": ["a"], "confidence": [1.0]})
     calls: dict[str, Any] = {
         "label=['a'] must be text.": lambda: project.labels.remove(["a"]),
@@ -125,11 +155,15 @@ def test_calls_with_values_of_wrong_types_name_the_argument(tmp_path: Path) -> N
         "path=3 must be text or a path.": lambda: cl.unpack_project(3),  # type: ignore[arg-type]
         "folder=None must be text or a path.": lambda: cl.list_projects(None),  # type: ignore[arg-type]
         "The images table must be a DataFrame, not str.": lambda: cl.Dataset("a.jpg"),
+        "project='rooms' must be Project. Use cl.create_project(name) or cl.load_project(name).": (
+            lambda: cl.whoami("rooms")  # type: ignore[arg-type]
+        ),
+        "names=3 must be text.": lambda: cl.fetch_weights(3),  # type: ignore[arg-type]
         "task='a.jpg' must be LeasedTask.": lambda: job.worker("anna").submit("a.jpg", "a"),
         "tasks=[1] must be a list of LeasedTask or None.": lambda: job.worker("anna").release([1]),
         "instructions=None must be text.": lambda: setattr(project, "instructions", None),
         "images has no column 'image', but ['x'].": lambda: project.remove("train", pd.DataFrame({"x": [1]})),
-        "'a\\ud800b' cannot be stored: it": lambda: project.add_predictions(url, model="a\ud800b"),
+        "'a\\ud800b' cannot be stored: it": lambda: project.add_predictions(URL, model="a\ud800b"),
         "The column 'image' has ['a.jpg'], which is neither": lambda: project.add_predictions(frame, model="m"),
         "A value is neither text nor a number (Error binding": lambda: job.decide_many({("a.jpg",): "a"}),
         "{'x': 1} is not a box.": lambda: job.worker("anna").submit(task, pd.DataFrame({"x": [1]})),

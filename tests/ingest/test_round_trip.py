@@ -170,7 +170,7 @@ def test_clipped_labels_are_listed_and_differ_when_they_come_back(bucket: Bucket
         out = target(case.format, folder / "out")
         out.parent.mkdir()
         written = project.train_set.to(case.format, out, copy_images=case.copy_images)
-        listed = [issue.message for issue in written.issues if issue.where == "boxes beyond the image"]
+        listed = [issue.message for issue in written.issues.itertuples() if issue.where == "boxes beyond the image"]
         assert [message.startswith("1 × box or polygon beyond") for message in listed] == [True] * clips
         report = project.import_dataset(cl.read_dataset(out, case.format), progress=False)
         assert report.issues["code"].tolist() == ["LABEL_KEPT"] * clips, report.issues.to_dict("records")

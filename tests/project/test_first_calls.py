@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import customlabels_nb as cl
-from customlabels_nb._utils.unknown_names import SYNONYMS
+from customlabels_nb._utils.unknown_names import MADE_BY, SYNONYMS
 from customlabels_nb.inference.detection import Detection
 from customlabels_nb.project.project import Project
 
@@ -89,6 +89,17 @@ FIRST_CALLS = {
         "report.plot()": None,
         "report.confusion_matrix": None,
         "dataset.plot()": None,
+        "report.mistakes": "report.per_image.query(\"result != 'true positive'\")",
+        "report.errors": "report.per_image.query(\"result != 'true positive'\")",
+        "report.wrong": "report.per_image.query(\"result != 'true positive'\")",
+        "report.predictions": "report.per_image",
+        "project.import_voc": "project.import_dataset(cl.read_dataset(path))",
+        "project.import_coco": "project.import_dataset(cl.read_dataset(path))",
+        "project.summary": "project.statistics",
+        "project.status": "project.datasets",
+        "project.describe": "project.statistics",
+        "project.set_label": "project.update(split, project.train_set.relabel(label, where))",
+        "model.accuracy": "model.evaluate(dataset).summary",
         "dataset.head": "dataset.images.head()",
         "dataset.shape": "dataset.images",
         "dataset.to_csv": "dataset.to(format, path)",
@@ -132,23 +143,32 @@ def test_a_first_call_works_or_names_ours(call: str, ours: str | None, known: di
         eval(call, known)  # noqa: S307
 
 
-def check_call(code: str, known: dict[str, Any]) -> None:
-    """Check that an expression can be evaluated, without running its last call."""
+def check_call(code: str, known: dict[str, Any]) -> Any:
+    """Check that an expression can be evaluated, without running its last call, and return the value of others."""
     expression = ast.parse(code, mode="eval").body
     if not isinstance(expression, ast.Call):
-        eval(code, known)  # noqa: S307
-        return
+        return eval(code, known)  # noqa: S307
     function = eval(ast.unparse(expression.func), known)  # noqa: S307
-    values = [eval(ast.unparse(value), known) for value in expression.args]  # noqa: S307
+    values = [check_call(ast.unparse(value), known) for value in expression.args]
     inspect.signature(function).bind(*values, **{str(word.arg): word.value for word in expression.keywords})
+    return None
 
 
 def test_suggested_calls_exist(known: dict[str, Any]) -> None:
+    known = known | {"dataset": known["dataset"].sample(2)}
     with known["model"].started("cpu", engine="torch"), known["loaded"].started("cpu", engine="torch"):
-        for ours in sorted({ours for synonyms in SYNONYMS.values() for ours in synonyms}):
+        for ours in sorted({ours for owner in (SYNONYMS, MADE_BY) for calls in owner.values() for ours in calls}):
             check_call(ours, known)
             if ours.startswith("model."):  # a model without a project, too
                 check_call(ours, known | {"model": known["loaded"]})
+
+
+def test_the_overview_of_a_project_has_calls_that_exist(known: dict[str, Any]) -> None:
+    overview = inspect.cleandoc(Project.__doc__ or "").split("::\n\n")[1].split("\n\n")[0]
+    lines = [line.partition("#")[0].partition(" = ")[2] or line for line in overview.splitlines()]
+    assert len(lines) == 10
+    for line in lines:
+        check_call(line.partition("#")[0].strip().replace(".draw()", ""), known)
 
 
 def test_no_synonym_is_a_name_of_ours(known: dict[str, Any]) -> None:

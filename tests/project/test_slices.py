@@ -44,10 +44,11 @@ def test_slices_by_size_and_source(project: Project, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'camera'.*'width', 'height'.*'source'"):
         report.by("camera")
 
-    # an image removed from the project is counted under "(none)"
+    # an image removed from the project is counted under "(none)" in the evaluation of the training
     project.remove("test", images["image"].tolist()[:1])
-    rest = model.evaluate().by("width").set_index("slice")["test_images"]
+    rest = model.evaluate(as_trained=True).by("width").set_index("slice")["test_images"]
     assert (rest["(none)"], rest.sum()) == (1, len(images))
+    assert model.evaluate().by("width")["test_images"].sum() == len(images) - 1
 
     # a written snapshot has no sources, and reports that
     paths = report.to(tmp_path / "written")

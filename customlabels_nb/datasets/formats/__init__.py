@@ -17,7 +17,7 @@ import pandas as pd
 
 from customlabels_nb._utils.files import scratch, write_errors
 from customlabels_nb._utils.text import counted, plain_url
-from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue
+from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue, issues_to_frame
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.datasets.formats import coco, image_folder
@@ -37,11 +37,11 @@ from customlabels_nb.remote.remote_files import download
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Result of an export: ``files``, images that were ``left_out``, and ``issues`` for what was lost or changed."""
+    """Result of an export: ``files``, images that were ``left_out``, and ``issues``, a table of data that changed."""
 
     format: str
     files: list[Path]
-    issues: list[Issue]
+    issues: pd.DataFrame
     left_out: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class ExportReport:
         files = first if count == 1 else f"{count:,} files, such as {first}"
         names = list(map(repr, self.left_out))
         skipped = f"{counted(len(names), 'image')} left out: {', '.join(names[:3])}. See .issues."
-        others = [issue.message for issue in self.issues if issue.code in EXPORT_FINDINGS]
+        others = self.issues.loc[self.issues["code"].isin(list(EXPORT_FINDINGS)), "message"]
         return "\n".join([f"Written as {self.format}: {files}.", *([skipped] if names else []), *others])
 
 
@@ -283,7 +283,7 @@ def _write(contents: Contents, chosen: Format, target: Path, root: Path | None, 
     others = [issue for issue in placed.issues if issue.code in EXPORT_FINDINGS]
     left_out = dict.fromkeys([*(image for image in names if image not in moved), *(issue.where for issue in failed)])
     issues = [*_by_reason(failed), *others, *losses(contents, chosen)]
-    return ExportReport(chosen.name, files, issues, list(left_out))
+    return ExportReport(chosen.name, files, issues_to_frame(issues), list(left_out))
 
 
 def _by_reason(failed: list[Issue]) -> list[Issue]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from customlabels_nb._utils.progress_bars import say
 from customlabels_nb._utils.text import first_line
+from customlabels_nb._utils.unknown_names import names_arguments
 from customlabels_nb.errors import InputError, ModelError, WeightsUnavailableError
 from customlabels_nb.models.detector_shape import TRANSFORMERS_DETECTORS
 from customlabels_nb.models.weights_file import damaged_files, read_regular, sha256_of
@@ -184,6 +185,7 @@ def licence_of(name: str) -> str:
     return next((model.licence for model in KNOWN_MODELS.values() if model.repository.endswith(f"/{name}")), "")
 
 
+@names_arguments
 def fetch_weights(*names: str, revision: str | None = None) -> pd.DataFrame:
     """Download pretrained models for later use without a network. Models on this machine are only listed.
 

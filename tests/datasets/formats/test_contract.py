@@ -183,7 +183,7 @@ def test_own_columns_come_back_or_are_reported(tmp_path: Path, name: str, lost: 
     })  # fmt: skip
     before = Dataset(images, pd.DataFrame({"image": images["image"][:1], "label": "cat"}))
     path = target(name, tmp_path / "out")
-    (issue,) = (issue for issue in before.to(name, path).issues if issue.where == "columns")
+    (issue,) = (issue for issue in before.to(name, path).issues.itertuples() if issue.where == "columns")
     assert issue.message.startswith(f"{lost} × custom column")
     after = cl.read_dataset(path)
     assert after.labels["label"].tolist() == ["cat"]
@@ -241,7 +241,7 @@ def test_each_value_survives_a_round_trip_or_its_loss_is_reported(tmp_path: Path
         before = before.filter(before.images.index != 1)  # it has two labels
     path = target(name, tmp_path / "out")
     written = before.to(name, path)
-    said = {issue.where: issue.message for issue in written.issues}
+    said = {issue.where: issue.message for issue in written.issues.itertuples()}
     lost = {"columns", "notes", *formats.base.CAPABILITIES - format_.holds} - ({"columns"} if name in OWN else set())
     assert said.keys() - {"copy_images"} == lost - ({"crowd", "job"} if format_.copies else set())
     assert "'about'" in said["notes"]
@@ -276,7 +276,7 @@ def test_hostile_names_are_only_text(tmp_path: Path, name: str) -> None:
     assert files_outside(tmp_path, out) == []
     if formats.FORMATS[name].on_lines:  # a line or an XML file cannot hold all names
         images = [image for image in images if not re.search("[\t\n\r\x85\u2028]", image)]
-        left_out = next(issue.message for issue in written.issues if issue.where == "names")
+        left_out = next(issue.message for issue in written.issues.itertuples() if issue.where == "names")
         assert left_out.startswith(f"{len(before) - len(images)} × image name")
         assert "copy_images=True" in left_out
         before = before.filter(before.images["image"].isin(images))
@@ -307,7 +307,7 @@ def test_no_loss_is_reported_for_absent_values(tmp_path: Path) -> None:
     for name, format_ in formats.FORMATS.items():
         if "image_labels" in format_.holds:
             issues = plain.to(name, target(name, tmp_path / name)).issues
-            assert {issue.where for issue in issues} - {"copy_images"} == {"created"} - format_.holds, name
+            assert set(issues["where"]) - {"copy_images"} == {"created"} - format_.holds, name
 
 
 def test_folders_by_label_come_back_with_copies(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_export_report_has_a_short_repr(tmp_path: Path) -> None:
     written = dataset(tmp_path, "polygons").to("voc", tmp_path / "out", copy_images=True)
     text = repr(written).splitlines()
     assert text[0] == f"Written as voc: {len(written.files)} files, such as {written.files[0]}."
-    assert text[1:] == [issue.message for issue in written.issues]
+    assert text[1:] == written.issues["message"].tolist()
     assert repr(dataset(tmp_path, "boxes").to("csv", tmp_path / "a.csv")).startswith(
         f"Written as csv: {tmp_path / 'a.csv'}."
     )

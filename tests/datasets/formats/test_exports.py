@@ -42,7 +42,7 @@ def boxes_of(files: list[Path], split: str = "train", **box: float) -> cl.Datase
 
 
 def where(report: Any) -> dict[str, str]:
-    return {issue.where: issue.message for issue in report.issues}
+    return {issue.where: issue.message for issue in report.issues.itertuples()}
 
 
 # -- names ------------------------------------------------------------------------------------------

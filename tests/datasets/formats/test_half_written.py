@@ -47,7 +47,7 @@ def test_images_that_can_not_be_copied_are_listed_and_the_rest_is_written(tmp_pa
     Path(shots[4]).mkdir()
     written = given.to(name, path, copy_images=True)
     assert written.left_out == [shots[1], shots[2], shots[4]]
-    assert "IMAGE_NOT_FOUND" in {issue.code for issue in written.issues}
+    assert "IMAGE_NOT_FOUND" in set(written.issues["code"])
     assert "3 images" in repr(written)
     assert repr(shots[1]) in repr(written)
     found = read_dataset(path, name)
@@ -65,7 +65,7 @@ def test_images_left_out_for_one_reason_are_one_line(tmp_path: Path, name: str) 
         Path(shot).unlink()
     written = given.to(name, target(name, tmp_path / "out"), copy_images=True)
     assert written.left_out == shots[1:]
-    (line,) = (issue.message for issue in written.issues if issue.code == "IMAGE_NOT_FOUND")
+    (line,) = (issue.message for issue in written.issues.itertuples() if issue.code == "IMAGE_NOT_FOUND")
     assert line.startswith(f"5 × image left out: {shots[1]!r}, ")
 
 
