@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 import customlabels_nb as cl
 from customlabels_nb.errors import InputError, NotEnoughDataError
+from customlabels_nb.project.model import Model
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.project.report import Report
 from customlabels_nb.store import Action
 from tests.project.conftest import draw, train_project
-from tests.tiers import many
+from tests.tiers import THOROUGH
 
 LABELS = ("disc", "stripes", "triangle")
 SPARE = 6
@@ -80,6 +81,19 @@ class History:
         self.first = {split: self._contents(split) for split in ("train", "test")}
         self.reports: list[Report] = [self.project.model("v1").evaluate(progress=False)]
 
+    def predict(self, version: str, images: list[str]) -> tuple[pd.DataFrame, list[str]]:
+        """Return what the version said of the same drawings, which takes a tenth of the time of a run."""
+        contents = {image: sha(self.file(image)) for image in images}
+        rows = [
+            (image, label, confidence)
+            for image in images
+            for label, confidence in self.trained.confidences[version][contents[image]].items()
+        ]
+        return pd.DataFrame(rows, columns=["image", "label", "confidence"]), []
+
+    def file(self, image: str) -> Path:
+        return Path(image) if Path(image).is_absolute() else self.project.root / image
+
     def do(self, kind: str, number: int) -> None:
         project, store = self.project, self.project._store
         tested, labels = project.test_set.images["image"].tolist(), list(project.labels)
@@ -109,9 +123,9 @@ class History:
             store.move_images(tested, "test", "train", Action("move", "anna"))
             project.distribute(0.3, random_state=number)
         elif kind == "replace file" and tested and self.spare:
-            shutil.copy(self.spare.pop(), Path(image) if Path(image).is_absolute() else project.root / image)
+            shutil.copy(self.spare.pop(), self.file(image))
         elif kind == "rename file" and tested:
-            old = Path(image) if Path(image).is_absolute() else project.root / image
+            old = self.file(image)
             old.rename(old.with_name(f"again-{old.name}"))
             project.remove("test", image)
             project.add_images(old.with_name(f"again-{old.name}"), split="test", label=label, progress=False)
@@ -130,9 +144,7 @@ class History:
 
     def _contents(self, split: str) -> dict[str, str]:
         dataset = getattr(self.project, f"{split}_set")
-        paths = {name: Path(name) for name in dataset.images["image"]}
-        paths = {name: path if path.is_absolute() else self.project.root / path for name, path in paths.items()}
-        return {name: sha(path) for name, path in paths.items()}
+        return {name: sha(self.file(name)) for name in dataset.images["image"]}
 
     def expected(self, version: str, among: set[str] | None = None, **options: object) -> Report | None:
         """Evaluate fresh predictions of a version for the test images it was not trained on."""
@@ -162,13 +174,16 @@ def metrics(report: Report | cl.Evaluation) -> dict[str, float]:
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 11)), min_size=2, max_size=9))
-@example(steps=[("correct", 1), ("evaluate", 0), ("merge", 0), ("distribute", 1), ("add", 0), ("undo", 0)])
-@example(steps=[("rename", 0), ("new label", 0), ("replace file", 1), ("remove label", 1), ("threshold", 2)])
+@example(
+    steps=[
+        *[("correct", 1), ("evaluate", 0), ("merge", 0), ("add", 0), ("rename", 0), ("replace file", 1)],
+        *[("new label", 0), ("remove", 2), ("undo", 0), ("threshold", 3), ("distribute", 1)],
+    ]
+)
 @settings(
-    max_examples=many(40),
+    max_examples=int(__import__("os").environ.get("N", "8")),
     deadline=None,
-    derandomize=True,
-    phases=(Phase.explicit, Phase.generate),  # shrinking takes minutes
+    phases=(Phase.explicit, Phase.generate) if THOROUGH else [Phase.explicit],  # shrinking takes minutes
     suppress_health_check=list(HealthCheck),
 )
 def test_every_way_to_a_result_agrees_after_any_history(
@@ -178,8 +193,20 @@ def test_every_way_to_a_result_agrees_after_any_history(
     shutil.copytree(versions.root, root / "shapes")
     history = History(versions, load_project(root / "shapes"), sorted(versions.spare.iterdir()))
     project = history.project
-    for kind, number in steps:
-        history.do(kind, number)
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(Model, "_predict", lambda model, images, **_: history.predict(model.name, images))
+    try:
+        for kind, number in steps:
+            history.do(kind, number)
+        check_all_ways(history)
+    finally:
+        monkeypatch.undo()
+        project.close()
+
+
+def check_all_ways(history: History) -> None:
+    """Compare the metrics of a fresh evaluation with those of every way that a user has to them."""
+    project = history.project
     model, expected = project.model("v1"), history.expected("v1", thresholds=decision(history, "v1"))
     if expected is None:
         with pytest.raises(NotEnoughDataError, match="as_trained=True"):
@@ -196,14 +223,15 @@ def test_every_way_to_a_result_agrees_after_any_history(
     assert "since" not in repr(now)
     screen.close()
     compared = project.compare("v1", "v2", common=True)
-    among = set(now.images["image"]) & set(project.model("v2").evaluate(progress=False).images["image"])
+    other = project.model("v2").evaluate(progress=False)
+    among = set(now.images["image"]) & set(other.images["image"])
     rules = decision(history, "v1"), rule_for_other(decision(history, "v1"))
     sides = [history.expected(f"v{number + 1}", among, thresholds=rule) for number, rule in enumerate(rules)]
     for side, report in zip(("before", "after"), sides, strict=True):
         assert report is not None
         assert compared.metric("f1")[side] == pytest.approx(report.metric("f1"))
     for report in history.reports:
-        again = project.model("v2").evaluate(progress=False).compare(report, common=True)
+        again = other.compare(report, common=True)
         if report.name == "v1":
             assert again.metric("f1")["before"] == pytest.approx(compared.metric("f1")["before"])
         else:
@@ -212,7 +240,6 @@ def test_every_way_to_a_result_agrees_after_any_history(
             assert again.broken.empty
     changed = answers_changed(sides)
     assert set(compared.fixed["image"]) | set(compared.broken["image"]) <= changed
-    project.close()
 
 
 def decision(history: History, version: str) -> object:

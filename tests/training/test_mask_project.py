@@ -32,6 +32,19 @@ def test_polygon_project_trains_and_evaluates_masks(tmp_path: Path, monkeypatch)
     report = model.evaluate()
     assert report.task == "polygons"
     assert set(report.per_label["label"]) == set(LABELS)
+    project.update("test", project.test_set.relabel({LABELS[0]: LABELS[1]}))
+    for version in (project.model("boxes"), model):
+        with version.started(engine="torch"):
+            fresh = version.evaluate(project.test_set, progress=False)
+        now = version.evaluate()
+        pd.testing.assert_frame_equal(
+            now.per_label.drop(columns=["f1_low", "f1_high"]),
+            fresh.per_label[now.per_label.columns].drop(columns=["f1_low", "f1_high"]),
+        )
+    compared = model.evaluate().compare(report)
+    assert compared.same_predictions
+    assert len(compared.truth_changed)
+    assert compared.metric("coco_map")["delta"] == 0
     with model.started():
         found = model.detect(examples[0].image, threshold=0, max_results=2)
         assert found.table["polygon"].notna().all()
