@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from customlabels_nb.core.tables import (
 from customlabels_nb.datasets.reviewed import SEEN, had_prelabel, has_tag
 from customlabels_nb.errors import InputError
 from customlabels_nb.evaluation.arrays import FloatArray
+from customlabels_nb.evaluation.basis import Basis
 from customlabels_nb.evaluation.boxes import Boxes, limit_note, make_boxes
 from customlabels_nb.evaluation.calibration import CALIBRATION_BINS, calibration_table
 from customlabels_nb.evaluation.coco_metrics import MOST_PREDICTIONS
@@ -50,22 +51,6 @@ from customlabels_nb.evaluation.thresholds import assumed_thresholds, precision_
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation.advice import Advice
-
-
-@dataclass(frozen=True)
-class Basis:
-    """What a version of a project was evaluated on, from which the evaluation is repeated, or compared with today's.
-
-    ``thresholds`` is the argument of ``Model.evaluate``. ``state`` is that of the test set and of the version's
-    decision, None for the test set of its training. ``labels`` has the ids of the labels, by their names then, and
-    ``images`` all test images that could be evaluated then.
-    """
-
-    version: str
-    thresholds: float | Mapping[str, float] | str | None
-    state: str | None
-    labels: Mapping[str, int]
-    images: frozenset[str]
 
 
 #: With more test images and no mistakes, fewer than 1% of new images may be wrong (the rule of three).

@@ -21,8 +21,8 @@ from customlabels_nb.store import Action, SqlStore, VersionRecord
 
 if TYPE_CHECKING:
     from customlabels_nb.evaluation import Evaluation
+    from customlabels_nb.evaluation.basis import TestSetChanges
     from customlabels_nb.evaluation.exploring import Exploration
-    from customlabels_nb.training.evaluation_now import TestSetChanges
 
 _ACTIONS = ("keep_thresholds", "open_images", "evaluate_again", "add_to_train", "versions")
 _WRITING = ("keep_thresholds", "add_to_train")

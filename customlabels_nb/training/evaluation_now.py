@@ -15,8 +15,8 @@ from customlabels_nb.core.tables import SINGLE_LABEL, TEST, TRAIN
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ArtifactError, InputError, NotEnoughDataError
 from customlabels_nb.evaluation import Evaluation
+from customlabels_nb.evaluation.basis import Basis, TestSetChanges
 from customlabels_nb.evaluation.outcome_tables import changed_images, differing_truth
-from customlabels_nb.evaluation.result import Basis
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.store import SqlStore, VersionRecord
@@ -155,27 +155,6 @@ def _test_set(store: SqlStore, root: Path, config: ModelConfig) -> tuple[Dataset
     """Return the test set without labels by models, and the part that the version can be evaluated on."""
     test = without_machine_labels(Dataset(*store.tables(TEST), name=TEST, root=root))
     return test, usable_part(test, config.task)
-
-
-@dataclass(frozen=True)
-class TestSetChanges:
-    """Changes to a test set since an evaluation."""
-
-    __test__ = False  # not a pytest class
-
-    corrected: tuple[str, ...] = ()
-    added: int = 0
-    removed: int = 0
-
-    @property
-    def count(self) -> int:
-        return len(self.corrected) + self.added + self.removed
-
-    def __str__(self) -> str:
-        parts = [f"{counted(len(self.corrected), 'test label was', 'test labels were')} changed"] * bool(self.corrected)
-        for number, what in ((self.added, "added"), (self.removed, "removed")):
-            parts += [f"{counted(number, 'test image was', 'test images were')} {what}"] * bool(number)
-        return f"{' and '.join(parts)} since" if parts else ""
 
 
 def changes_since(store: SqlStore, root: Path, evaluation: Evaluation, config: ModelConfig) -> TestSetChanges:

@@ -15,9 +15,10 @@ from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.datasets.reviewed import SEEN, has_tag, with_review, without_review
 from customlabels_nb.errors import ArtifactError
 from customlabels_nb.evaluation import Evaluation, evaluate
+from customlabels_nb.evaluation.basis import Basis
 from customlabels_nb.evaluation.cross_validation import apply_thresholds
 from customlabels_nb.evaluation.metrics import aggregate, per_label_table
-from customlabels_nb.evaluation.result import Basis, make_outcomes
+from customlabels_nb.evaluation.result import make_outcomes
 from customlabels_nb.inference.thresholds import label_thresholds
 from customlabels_nb.models.artifact import ModelConfig
 from customlabels_nb.store import SqlStore, VersionRecord

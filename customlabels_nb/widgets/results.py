@@ -47,9 +47,9 @@ from customlabels_nb.widgets._base import STATIC, Handler, MessageHandler, join_
 from customlabels_nb.widgets.static_fallback import display_with_fallback, static_picture
 
 if TYPE_CHECKING:  # loads SQLAlchemy, which evaluations without a project do not need
+    from customlabels_nb.evaluation.basis import TestSetChanges
     from customlabels_nb.evaluation.confusion import ConfusionMatrix
     from customlabels_nb.labeling.project_actions import ProjectActions
-    from customlabels_nb.training.evaluation_now import TestSetChanges
 
 _STILL_IMAGES = 16
 
