@@ -116,7 +116,7 @@ class ProjectActions(ProjectScreen):
         if (basis := evaluation.basis) is None:
             return evaluation
         record, config = self._version_named(basis.version)
-        if is_current(self._store, evaluation, config):
+        if is_current(self._store, self.root, evaluation, config):
             return evaluation
         predict = partial(self._predict, record.name)
         return evaluation_now(self._store, self.root, record, thresholds=basis.thresholds, predict=predict)

@@ -142,9 +142,11 @@ def names_now(store: SqlStore, record: VersionRecord, config: ModelConfig) -> di
     return {label: names.get(label, label) for label in config.labels}
 
 
-def is_current(store: SqlStore, evaluation: Evaluation, config: ModelConfig) -> bool:
-    """Check whether neither the test set nor the decision of the version has changed since an evaluation."""
-    return evaluation.basis is not None and evaluation.basis.state == _state(store, config)
+def is_current(store: SqlStore, root: Path, evaluation: Evaluation, config: ModelConfig) -> bool:
+    """Check whether neither the test set nor its files nor the decision have changed since an evaluation."""
+    if evaluation.basis is None or evaluation.basis.state != _state(store, config):
+        return False
+    return _contents(store, evaluation.images, root) == evaluation.images["sha256"].tolist()
 
 
 def _state(store: SqlStore, config: ModelConfig) -> str:
@@ -160,7 +162,7 @@ def _test_set(store: SqlStore, root: Path, config: ModelConfig) -> tuple[Dataset
 def changes_since(store: SqlStore, root: Path, evaluation: Evaluation, config: ModelConfig) -> TestSetChanges:
     """Return how the test set differs from the one that a version was evaluated on."""
     basis = evaluation.basis
-    if basis is None or is_current(store, evaluation, config):
+    if basis is None or basis.state == _state(store, config):
         return TestSetChanges()
     test, part = _test_set(store, root, config)
     usable = set(part.images["image"])
@@ -216,10 +218,10 @@ class _Kept:
 
 
 def _read_kept(folder: Path) -> _Kept:
+    """Read the predictions. Images that were not read or labelled at the training are not among them."""
     names, table = read_predictions(folder)
     contents = snapshot_contents(folder, TEST)
-    contents = {**contents, **{name: None for name in names if name not in contents}}
-    kept = _Kept(contents, frozenset(contents.keys() - set(names)), table)
+    kept = _Kept({name: contents.get(name) for name in names}, frozenset(), table)
     return kept.with_later(_read_later(folder)) if has_predictions(folder, LATER) else kept
 
 
