@@ -221,8 +221,8 @@ class Dataset(NameHints):
 
         Its first column ``file`` is a short name, to merge with tables of your own: the path below the source that the
         image was added from. If an earlier image has the same, the source's folder is in front. Adding images never
-        changes it. It is not stored, and a column ``file`` of your own is shown instead. ``image`` is the full path or
-        URL.
+        changes it, but removing the earlier image does. It is not stored, and a column ``file`` of your own is shown
+        instead. ``image`` is the full path or URL.
 
         Examples
         --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from customlabels_nb._utils.text import counted
 
@@ -12,11 +13,12 @@ from customlabels_nb._utils.text import counted
 class Basis:
     """What a version of a project was evaluated on, from which the evaluation is repeated, or compared with today's.
 
-    ``thresholds`` is the argument of ``Model.evaluate``. ``state`` is that of the test set and of the version's
-    decision, None for the test set of its training. ``labels`` has the ids of the labels, by their names then, and
-    ``images`` all test images that could be evaluated then.
+    ``root`` is the project's folder, and ``thresholds`` the argument of ``Model.evaluate``. ``state`` is that of the
+    test set and of the version's decision, None for the test set of its training. ``labels`` has the ids of the labels,
+    by their names then, and ``images`` all test images that could be evaluated then.
     """
 
+    root: Path
     version: str
     thresholds: float | Mapping[str, float] | str | None
     state: str | None
@@ -31,15 +33,16 @@ class TestSetChanges:
     __test__ = False  # not a pytest class
 
     corrected: tuple[str, ...] = ()
+    replaced: int = 0
     added: int = 0
     removed: int = 0
 
     @property
     def count(self) -> int:
-        return len(self.corrected) + self.added + self.removed
+        return len(self.corrected) + self.replaced + self.added + self.removed
 
     def __str__(self) -> str:
         parts = [f"{counted(len(self.corrected), 'test label was', 'test labels were')} changed"] * bool(self.corrected)
-        for number, what in ((self.added, "added"), (self.removed, "removed")):
+        for number, what in ((self.replaced, "replaced"), (self.added, "added"), (self.removed, "removed")):
             parts += [f"{counted(number, 'test image was', 'test images were')} {what}"] * bool(number)
-        return f"{' and '.join(parts)} since" if parts else ""
+        return f"{' and '.join(filter(None, [', '.join(parts[:-1]), *parts[-1:]]))} since" if parts else ""

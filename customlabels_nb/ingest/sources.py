@@ -189,7 +189,7 @@ def find_images(
     label = None if options.label is None else t.check_label(options.label)
     if isinstance(source, pd.DataFrame):
         frame = source if label is None else source.assign(label=label)
-        contents = _from_frame(frame, annotator, options.split)
+        contents = _from_frame(frame, annotator, options.split, project_folder)
     else:
         contents = _Finder(project_folder, annotator, options.labels_from).find(source)
         if label is not None:
@@ -385,10 +385,10 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
         description["label"] = label
 
 
-def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> SourceContents:
+def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str, project_folder: Path) -> SourceContents:
     _check_frame(frame, split)
     frame, _ = without_files(frame)
-    locations = [Location.of(name) for name in frame["image"]]
+    locations = [Location.of(_with_folder(name, project_folder)) for name in frame["image"]]
     frame, issues = _with_labels(frame.assign(image=[location.uri for location in locations]))
     rows = t.with_boxes(frame)
     boxes = "left" in rows.columns
@@ -412,6 +412,12 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str) -> Sourc
     paths = {location.uri: location.path for location in locations}
     stats = [_stat(paths[uri]) for uri in images["image"]]
     return SourceContents(images, annotations, description, stats, issues)
+
+
+def _with_folder(name: Any, project_folder: Path) -> Any:
+    """Return the path of a copy in the project, whose name is relative to it in the project's tables."""
+    is_copy = isinstance(name, str) and name.startswith("images/") and not os.path.exists(name)
+    return project_folder / name if is_copy and (project_folder / name).is_file() else name
 
 
 def _with_statuses(images: pd.DataFrame) -> pd.DataFrame:

@@ -109,11 +109,11 @@ class ProjectActions(ProjectScreen):
     def evaluate_again(self, evaluation: Evaluation) -> Evaluation:
         """Evaluate a version of this project again on the test set as it is now, as it was evaluated before.
 
-        An evaluation that is up to date, or has no version, is returned as it is.
+        An evaluation that is up to date, or of another project, is returned as it is.
         """
         from customlabels_nb.training.evaluation_now import evaluation_now, is_current
 
-        if (basis := evaluation.basis) is None:
+        if (basis := evaluation.basis) is None or basis.root != self.root:
             return evaluation
         record, config = self._version_named(basis.version)
         if is_current(self._store, self.root, evaluation, config):
@@ -124,14 +124,15 @@ class ProjectActions(ProjectScreen):
     def truth_changed(self, *evaluations: Evaluation) -> pd.DataFrame | None:
         """List the image/label pairs whose truth has changed since the oldest of these versions was trained.
 
-        It is None if one of the evaluations has no version.
+        It is None if one of the evaluations is not of a version of this project.
         """
         from customlabels_nb.training.evaluation_now import truth_changed_since_training
 
         bases = [evaluation.basis for evaluation in evaluations]
-        records = [self._version_named(basis.version)[0] for basis in bases if basis is not None]
-        if len(records) < len(bases):
+        own = [basis for basis in bases if basis is not None and basis.root == self.root]
+        if len(own) < len(bases):
             return None
+        records = [self._version_named(basis.version)[0] for basis in own]
         return truth_changed_since_training(self._store, self.root, min(records, key=lambda record: record.created))
 
     def longer_files(self) -> Mapping[str, str]:

@@ -786,8 +786,7 @@ class Model(Runnable):
             record = self.record
         except (StoreError, ModelNotFoundError):
             return escaped(repr(self))
-        f1 = record.metrics.get("f1", math.nan)
-        facts = ["" if f1 is None or math.isnan(f1) else f"F1 {f1:.3f}", record.status_message, record.description]
+        facts = [_f1_as_trained(record), record.status_message, record.description]
         return facts_html(self.name, [fact for fact in facts if fact])
 
     def _require_ready(self) -> None:
@@ -870,9 +869,7 @@ class Model(Runnable):
         """Return this version, followed by the other versions that can run, newest first."""
         versions = [version for version in self._store.versions() if version.status in READY]
         versions.sort(key=lambda version: (version.name == self.name, version.created), reverse=True)
-        scores = {version.name: version.metrics.get("f1") for version in versions}
-        words = {name: f"F1 {f1:.3f}" if isinstance(f1, float) else "" for name, f1 in scores.items()}
-        return [Model(self._location, name)._as_candidate(about) for name, about in words.items()]
+        return [Model(self._location, each.name)._as_candidate(_f1_as_trained(each)) for each in versions]
 
     @property
     def _predictor(self) -> Predictor | None:
@@ -926,6 +923,11 @@ class Model(Runnable):
         process = this_process() if status in RUNNING else nobody
         action = Action(_DONE[status], settings.user, self.name) if status in _DONE else None
         self._store.update_version(self.name, action, status=status, status_message=message, **process)
+
+
+def _f1_as_trained(version: VersionRecord) -> str:
+    f1 = version.metrics.get("f1")
+    return f"F1 {f1:.3f} as trained" if isinstance(f1, float) else ""
 
 
 def _best_thresholds(report: Report, names: Mapping[str, str]) -> dict[str, float]:

@@ -67,6 +67,8 @@ def copy_version(
         created=now,
         updated=now,
         alias=None,
+        config={name: value for name, value in record.config.items() if name != "base"},  # another one may be called so
+        statistics=record.statistics | {"label_ids": _label_ids(source, record, target)},
         endpoint={},
         **this_process(),
     )
@@ -86,6 +88,13 @@ def copy_version(
             status_message=f"The model was copied from {origin!r} and is ready to run.",
         )
     return chosen
+
+
+def _label_ids(source: ProjectLocation, record: VersionRecord, target: ProjectLocation) -> dict[str, int]:
+    """Return the ids that the labels of a version have in another project, by their names now."""
+    ids = target.store.label_ids()
+    names = source.store.current_labels(record.statistics.get("label_ids", {}))
+    return {label: ids[name] for label, name in names.items() if name in ids}
 
 
 def _name_for_copy(target: ProjectLocation, name: str) -> str:

@@ -862,30 +862,32 @@ class SqlStore:
     def current_labels(self, ids: Mapping[str, int]) -> dict[str, str]:
         """Map former names of labels to their names now, or to that of the label they were merged into.
 
-        ``ids`` are those that :meth:`label_ids` returned then. Labels that were removed keep their names, and so do
-        merged ones whose name a new label has.
+        ``ids`` are those that :meth:`label_ids` returned then. Labels that were removed keep their names. So do labels
+        that were merged, or renamed and are not used, if another label has the name now, as after a snapshot is
+        restored.
         """
-        c = schema.labels.c
+        c, n = schema.labels.c, schema.label_counts.c
         with self._database.read() as connection:
             there = {int(id_): str(label) for label, id_ in fetch(connection, select(c.label, c.id))}
+            used = {int(id_) for (id_,) in fetch(connection, select(n.label_id).where(n.images > 0))}
             gone = read_gone(connection)
         names = set(there.values())
         return {
-            name: there.get(id_ if id_ not in there and name in names else current_label(id_, there, gone), name)
+            name: name if id_ not in used and name in names else there.get(current_label(id_, there, gone), name)
             for name, id_ in ids.items()
         }
 
     def state_of(self, split: str) -> str:
-        """Return a text that differs after every change to the images, annotations or names of labels of a dataset.
+        """Return a hash that differs after every change to the images, annotations or names of labels of a dataset.
 
         Every change to an image increments its revision, and ids are never used again.
         """
         i, c = schema.images.c, schema.labels.c
-        sums = [func.coalesce(func.sum(column), 0) for column in (i.id, i.revision, i.id * i.revision)]
         with self._database.read() as connection:
-            numbers = fetch(connection, select(func.count(), *sums).where(i.split == split))[0]
-            labels = sorted((int(id_), str(label)) for id_, label in fetch(connection, select(c.id, c.label)))
-        return hashlib.sha256(repr((*map(int, numbers), labels)).encode()).hexdigest()
+            images = fetch_columns(connection, select(i.id, i.revision).where(i.split == split).order_by(i.id), "ii")
+            labels = fetch(connection, select(c.id, c.label).order_by(c.id))
+        content = [column.tobytes() for column in images]
+        return hashlib.sha256(b"".join([*content, repr([tuple(row) for row in labels]).encode()])).hexdigest()
 
     def label_uses(self, label: str | None = None) -> pd.DataFrame:
         """Count the uses of each label, or only of ``label``: label, train, test (images), annotations (int64)."""

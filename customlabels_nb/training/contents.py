@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from customlabels_nb.errors import ImageError
 from customlabels_nb.images.locations import to_path
 from customlabels_nb.images.reading import inspect, read_bytes
@@ -18,23 +20,32 @@ def stored_files(store: SqlStore) -> dict[str, Any]:
     return {row.image: row for row in store.files()[0].itertuples(index=False)}
 
 
+def contents_by_name(images: pd.DataFrame) -> dict[str, str | None]:
+    """Return the content hash of each image in a table, None if it is unknown."""
+    contents = images["sha256"].astype(object).where(images["sha256"].notna(), None)
+    return dict(zip(images["image"].tolist(), contents, strict=True))
+
+
 def content_now(image: str, root: Path | None, sha256: Any, stored: Mapping[str, Any]) -> Any:
     """Return the hash of a local file, ``sha256`` if it cannot be read.
 
     The file is only read if its size or modification time differs from the stored values.
     """
-    row = stored.get(image)
-    if row is not None and row.sha256 == sha256 and _is_untouched(image, root, row.bytes, row.mtime_ns):
-        return sha256
+    row, path = stored.get(image), to_path(image, root)
     try:
-        return inspect(read_bytes(image, root), image).sha256
-    except ImageError:
-        return sha256
-
-
-def _is_untouched(image: str, root: Path | None, size: object, mtime_ns: object) -> bool:
-    try:
-        status = os.stat(to_path(image, root))
+        status = os.stat(path)
     except (OSError, ValueError):
-        return True  # an unreadable file is reported later
-    return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+        return sha256  # an unreadable file is reported later
+    times = status.st_size, status.st_mtime_ns
+    if row is not None and row.sha256 == sha256 and times == (row.bytes, row.mtime_ns):
+        return sha256
+    if (path, *times) not in _HASHES:
+        try:
+            _HASHES[path, *times] = inspect(read_bytes(image, root), image).sha256
+        except ImageError:
+            return sha256
+    return _HASHES[path, *times]
+
+
+#: Hashes of files whose stored time is another one, as after a project was copied, by path, size and time.
+_HASHES: dict[tuple[Path, int, int], str] = {}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
 from customlabels_nb._utils.text import counted
-from customlabels_nb.core.tables import SINGLE_LABEL, TEST, TRAIN
+from customlabels_nb.core.tables import TEST
 from customlabels_nb.datasets.dataset import Dataset
 from customlabels_nb.errors import ArtifactError, InputError, NotEnoughDataError
 from customlabels_nb.evaluation import Evaluation
@@ -20,13 +19,13 @@ from customlabels_nb.evaluation.outcome_tables import changed_images, differing_
 from customlabels_nb.images.locations import is_remote
 from customlabels_nb.models.artifact import ModelConfig, load_config
 from customlabels_nb.store import SqlStore, VersionRecord
-from customlabels_nb.training.contents import content_now, stored_files
+from customlabels_nb.training.contents import content_now, contents_by_name, stored_files
 from customlabels_nb.training.kept_files import (
     LATER,
     has_predictions,
-    has_snapshots,
     predictions_changed,
     read_contents,
+    read_learnt,
     read_predictions,
     read_snapshot,
     snapshot_contents,
@@ -34,7 +33,6 @@ from customlabels_nb.training.kept_files import (
 )
 from customlabels_nb.training.plan import UsableImages, left_out, unread_notes, usable_part, without_machine_labels
 from customlabels_nb.training.stored import JudgedPredictions, Thresholds, own_decision, stored_evaluation
-from customlabels_nb.training.tasks import BRANDS
 
 #: Function that runs a version on images, and returns its predictions and the images that could not be read.
 Predict: TypeAlias = Callable[[list[str]], tuple[pd.DataFrame, list[str]]]
@@ -79,7 +77,7 @@ def f1_now(store: SqlStore, root: Path, record: VersionRecord) -> tuple[float | 
         config = load_config(folder)
         if not store.statistics(TEST).total_entries:
             return record.metrics["f1"], record.metrics.get("decision")
-        state = _state(store, config), predictions_changed(folder, LATER)
+        state = record.created, _state(store, config), predictions_changed(folder, LATER)
         known, f1 = _F1.get((root, record.name), (None, None))
         if known != state:
             f1 = _judged_now(store, root, record, None, None)[0].f1()
@@ -104,7 +102,7 @@ def _judged_now(
     test, part = _test_set(store, root, config)
     images = test.image_table[test.image_table["image"].isin(part.images["image"])]
     images = images.assign(sha256=_contents(store, images, root))
-    kept, trained = _read_kept(folder), cache(partial(_trained_contents, store, root, record))
+    kept, trained = _read_kept(folder), read_learnt(folder)
     verdicts, stored_as = _verdicts(images, kept, trained)
     new = images[verdicts == NEW]
     if predict is not None and len(new):
@@ -133,7 +131,7 @@ def _judged_now(
     colors = dict(zip(test.labels["label"], test.labels["color"], strict=True))
     truth = part.marks[part.marks["image"].isin(used["image"])]
     judged = JudgedPredictions(config, names_now(store, record, config), colors, used, truth, predictions, notes)
-    return judged, Basis(record.name, thresholds, state, ids, frozenset(images["image"]))
+    return judged, Basis(root, record.name, thresholds, state, ids, frozenset(images["image"]))
 
 
 def names_now(store: SqlStore, record: VersionRecord, config: ModelConfig) -> dict[str, str]:
@@ -144,9 +142,14 @@ def names_now(store: SqlStore, record: VersionRecord, config: ModelConfig) -> di
 
 def is_current(store: SqlStore, root: Path, evaluation: Evaluation, config: ModelConfig) -> bool:
     """Check whether neither the test set nor its files nor the decision have changed since an evaluation."""
-    if evaluation.basis is None or evaluation.basis.state != _state(store, config):
-        return False
-    return _contents(store, evaluation.images, root) == evaluation.images["sha256"].tolist()
+    is_same = evaluation.basis is not None and evaluation.basis.state == _state(store, config)
+    return is_same and not _replaced(store, root, evaluation.images)
+
+
+def _replaced(store: SqlStore, root: Path, images: pd.DataFrame) -> list[str]:
+    """Return the images whose files have another content now."""
+    contents = zip(images["image"], images["sha256"], _contents(store, images, root), strict=True)
+    return [image for image, was, now in contents if isinstance(was, str) and now != was]
 
 
 def _state(store: SqlStore, config: ModelConfig) -> str:
@@ -162,16 +165,15 @@ def _test_set(store: SqlStore, root: Path, config: ModelConfig) -> tuple[Dataset
 def changes_since(store: SqlStore, root: Path, evaluation: Evaluation, config: ModelConfig) -> TestSetChanges:
     """Return how the test set differs from the one that a version was evaluated on."""
     basis = evaluation.basis
-    if basis is None or basis.state == _state(store, config):
+    if basis is None or is_current(store, root, evaluation, config) or not store.statistics(TEST).total_entries:
         return TestSetChanges()
     test, part = _test_set(store, root, config)
-    usable = set(part.images["image"])
-    there, everywhere = set(evaluation.outcomes.images), set(test.image_table["image"])
-    if there.isdisjoint(everywhere):  # a copy in another project
-        return TestSetChanges()
+    usable, everywhere = set(part.images["image"]), set(test.image_table["image"])
     names = store.current_labels(basis.labels)
     corrected = changed_images(evaluation, usable, part.marks, everywhere - usable, names=names)
-    return TestSetChanges(tuple(corrected), len(usable - basis.images), len(there - everywhere))
+    is_there = evaluation.images["image"].isin(everywhere)
+    replaced = _replaced(store, root, evaluation.images[is_there])
+    return TestSetChanges(tuple(corrected), len(replaced), len(usable - basis.images), int((~is_there).sum()))
 
 
 def truth_changed_since_training(store: SqlStore, root: Path, record: VersionRecord) -> pd.DataFrame:
@@ -231,17 +233,15 @@ def _read_later(folder: Path) -> _Kept:
 
 
 def _verdicts(
-    images: pd.DataFrame, kept: _Kept, trained: Callable[[], dict[str, str | None]]
+    images: pd.DataFrame, kept: _Kept, trained: Mapping[str, str | None]
 ) -> tuple[pd.Series, dict[str, str | None]]:
     """Return the verdict on each test image, and the name under which its prediction is stored.
 
     An image that was in the version's own test set stays there, also if a copy of it was in its training set.
     """
-    tested, verdicts = _Contents(kept.contents), []
-    stored_as = {name: tested.find(name, content) for name, content in _with_contents(images).items()}
-    learnt = _Contents(trained() if None in stored_as.values() else {})
-    for name, content in _with_contents(images).items():
-        stored = stored_as[name]
+    tested, learnt, stored_as, verdicts = _Contents(kept.contents), _Contents(trained), {}, []
+    for name, content in contents_by_name(images).items():
+        stored_as[name] = stored = tested.find(name, content)
         rules = (
             (UNREAD, stored in kept.unread),
             (KEPT, stored is not None),
@@ -252,29 +252,9 @@ def _verdicts(
     return pd.Series(verdicts, index=images.index, dtype=object), stored_as
 
 
-def _with_contents(images: pd.DataFrame) -> dict[str, str | None]:
-    contents = images["sha256"].astype(object).where(images["sha256"].notna(), None)
-    return dict(zip(images["image"].tolist(), contents, strict=True))
-
-
-def _trained_contents(store: SqlStore, root: Path, record: VersionRecord) -> dict[str, str | None]:
-    """Return the content hashes of the images that a version, or one it is based on, was trained on."""
-    versions, result = {version.name: version for version in store.versions()}, dict[str, str | None]()
-    trained: VersionRecord | None = record
-    while trained is not None:
-        folder = root / trained.folder
-        if has_snapshots(folder):
-            is_brands = load_config(folder).training.get("recipe") == BRANDS
-            task = SINGLE_LABEL if is_brands else str(trained.task)
-            part = usable_part(read_snapshot(folder, TRAIN, root), task, brands=is_brands)
-            result |= _with_contents(part.images)
-        trained = versions.pop(str(trained.config.get("base")), None)
-    return result
-
-
 def _run(new: pd.DataFrame, predict: Predict) -> _Kept:
     table, unread = predict(new["image"].tolist())
-    return _Kept(_with_contents(new), frozenset(unread), table)
+    return _Kept(contents_by_name(new), frozenset(unread), table)
 
 
 def _store_later(folder: Path, config: ModelConfig, later: _Kept) -> None:

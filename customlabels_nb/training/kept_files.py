@@ -37,6 +37,8 @@ _SNAPSHOTS = ("train.manifest", "test.manifest", _POLYGONS, _IMAGES)
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, BadZipFile, zlib.error)
 #: File with the names of the training images that were held out, written only if there are any.
 HELD_OUT = "held_out.json"
+#: File with the content hashes of the training images, and of those of the versions that the training started from.
+LEARNT = "learnt.json"
 #: Predictions for training images by models that were not trained on them.
 CROSS_FITTED = "cross-fitted"
 #: Predictions for test images that were added or changed after the training.
@@ -178,6 +180,15 @@ def snapshot_contents(folder: Path, split: str) -> dict[str, str | None]:
         return {image: fact.get("sha256") for image, fact in facts.get(split, {}).items()}
 
 
+def write_learnt(folder: Path, contents: Mapping[str, str | None], base: Path | None) -> None:
+    """Store which images a version has learnt, by content hash, also from the version in the folder ``base``."""
+    write_json(folder / LEARNT, {"train": {**(read_learnt(base) if base else {}), **contents}})
+
+
+def read_learnt(folder: Path) -> dict[str, str | None]:
+    return dict(_read_json(folder / LEARNT).get("train", {})) if (folder / LEARNT).is_file() else {}
+
+
 def _rename_manifest(path: Path, names: Mapping[str, str]) -> bytes:
     lines = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     renamed = ({**line, "source-ref": names.get(line["source-ref"], line["source-ref"])} for line in lines)
@@ -208,6 +219,7 @@ _RENAMES: dict[str, Callable[[Path, Mapping[str, str]], bytes]] = {
     _IMAGES: _rename_facts,
     _POLYGONS: _rename_facts,
     HELD_OUT: _rename_list,
+    LEARNT: _rename_facts,
     **dict.fromkeys(_PREDICTIONS.values(), _rename_predictions),
 }
 

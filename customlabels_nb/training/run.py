@@ -41,7 +41,7 @@ from customlabels_nb.models.detectors import choose_detector, fetch_detector
 from customlabels_nb.remote.download_cache import look_up_all, was_looked_up
 from customlabels_nb.remote.remote_files import RemoteFile
 from customlabels_nb.store import Action, SqlStore, VersionRecord
-from customlabels_nb.training.contents import content_now, stored_files
+from customlabels_nb.training.contents import content_now, contents_by_name, stored_files
 from customlabels_nb.training.kept_files import (
     CROSS_FITTED,
     HELD_OUT,
@@ -49,6 +49,7 @@ from customlabels_nb.training.kept_files import (
     has_snapshots,
     read_snapshot,
     write_json,
+    write_learnt,
     write_predictions,
     write_snapshots,
 )
@@ -272,6 +273,7 @@ def _write_version(
     assumed = per_label_table(apply_thresholds(ASSUMED, result.outcomes))
     thresholds = {row.label: float(row.threshold) for row in assumed.itertuples() if row.label in names}
     write_json(work.folder / "environment.json", _environment(work.device))
+    write_learnt(work.folder, contents_by_name(work.plan.train.images), None if work.base is None else work.base.folder)
     if trained.held_out:
         write_json(work.folder / HELD_OUT, trained.held_out)
     save_artifact(work.folder, trained.network, replace(config, thresholds=thresholds, training=facts))

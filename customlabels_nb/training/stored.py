@@ -98,10 +98,8 @@ def thresholds_now(thresholds: Mapping[str, float], names: Mapping[str, str]) ->
 
 def former_thresholds(thresholds: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
     """Return thresholds by the labels of a version, given by these or by their ``names`` now."""
-    former: dict[str, float] = {}
-    for name, value in thresholds.items():
-        former |= dict.fromkeys([old for old, new in names.items() if new == name] or [name], value)
-    return former
+    now = {label: thresholds[name] for label, name in names.items() if name in thresholds}
+    return now | {name: value for name, value in thresholds.items() if name in names or name not in names.values()}
 
 
 def stored_evaluation(
@@ -148,7 +146,7 @@ def stored_evaluation(
     basis = None
     if version is not None:
         ids = version.statistics.get("label_ids", {})
-        basis = Basis(version.name, thresholds, None, ids, frozenset(part.images["image"]))
+        basis = Basis(root, version.name, thresholds, None, ids, frozenset(part.images["image"]))
     return JudgedPredictions(config, names, {}, images, truth, predictions, notes).evaluate(thresholds, basis)
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -27,7 +28,14 @@ from customlabels_nb._utils.rendering import data_url, render
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.decisions import MOST_CONFIDENT, Decision
 from customlabels_nb.core.tables import TEST
-from customlabels_nb.errors import CustomLabelsError, ImageError, InputError, NotAllowedError
+from customlabels_nb.errors import (
+    ArtifactError,
+    CustomLabelsError,
+    ImageError,
+    InputError,
+    ModelNotFoundError,
+    NotAllowedError,
+)
 from customlabels_nb.evaluation.exploring import Exploration, Filter, Position
 from customlabels_nb.evaluation.exploring.filtering import BoxMistake
 from customlabels_nb.evaluation.exploring.packing import (
@@ -497,9 +505,11 @@ class Results(MessageHandler, anywidget.AnyWidget):
         if actions is None or "evaluate_again" not in actions.can:
             return {"text": ""}
         moment = actions.last_action()
-        if moment != self._seen or self._changes is None:
-            self._seen, self._changes = moment, actions.changes_since(self.exploration.evaluation)
-        return {"text": str(self._changes)}
+        if moment != self._seen:
+            self._seen, self._changes = moment, None
+            with suppress(ModelNotFoundError, ArtifactError):  # the version was deleted
+                self._changes = actions.changes_since(self.exploration.evaluation)
+        return {"text": str(self._changes or "")}
 
     def _refresh(self) -> Any:
         self._judge_again()

@@ -22,13 +22,14 @@ from customlabels_nb.project.report import Report
 from customlabels_nb.store import Action
 from tests.project.conftest import draw
 from tests.tiers import THOROUGH
+from tests.widgets.asking import Page
 
 LABELS = ("disc", "stripes", "triangle")
 SPARE = 6
 #: Kinds of changes to a project between a training and an evaluation.
 KINDS = (
     "correct", "unlabel", "remove", "undo", "add", "rename", "merge", "new label", "remove label", "distribute",
-    "replace file", "rename file", "threshold", "evaluate",
+    "replace file", "rename file", "threshold", "evaluate", "snapshot", "restore",
 )  # fmt: skip
 
 
@@ -81,6 +82,7 @@ class History:
     spare: list[Path]
     names: dict[str, str] = field(default_factory=lambda: {label: label for label in LABELS})
     undoable: list[dict[str, str] | None] = field(default_factory=list)
+    snapshot: tuple[dict[str, str], list[str]] | None = None
 
     def __post_init__(self) -> None:
         self.first = {split: self._contents(split) for split in ("train", "test")}
@@ -134,6 +136,14 @@ class History:
             old.rename(old.with_name(f"again-{old.name}"))
             project.remove("test", image)
             project.add_images(old.with_name(f"again-{old.name}"), split="test", label=label, progress=False)
+        elif kind == "snapshot":
+            with suppress(InputError):  # it exists
+                project.snapshots.take("first")
+                self.snapshot = dict(self.names), list(labels)
+        elif kind == "restore" and self.snapshot:
+            project.snapshots.restore("first")
+            former, there = self.snapshot
+            self.names = {old: former[old] if former[old] in there else new for old, new in self.names.items()}
         elif kind == "threshold":
             project.model("v1").set_thresholds((None, "most confident", 0.4, {self.names["disc"]: 0.3})[number % 4])
         elif kind == "evaluate":
@@ -186,6 +196,8 @@ def metrics(report: Report | cl.Evaluation) -> dict[str, float]:
         *[("new label", 0), ("remove", 2), ("undo", 0), ("threshold", 3), ("distribute", 1)],
     ]
 )
+@example(steps=[("replace file", 0), ("replace file", 1)])
+@example(steps=[("snapshot", 0), ("rename", 0), ("evaluate", 0), ("restore", 0)])
 @settings(
     max_examples=int(__import__("os").environ.get("N", "8")),
     deadline=None,
@@ -279,6 +291,69 @@ def answers_changed(sides: list[Report | None]) -> set[str]:
     return {image for image in {**answers[0], **answers[1]} if answers[0].get(image) != answers[1].get(image)}
 
 
+@pytest.mark.thorough
+def test_a_copy_follows_the_labels_of_its_project(project: Project, tmp_path: Path) -> None:
+    model = project.model("v1")
+    project.train("v3", base="v1", progress=False)
+    project.labels.rename("disc", "circle")
+    other = cl.create_project("other", tmp_path, task="single-label")
+    other.labels.add("triangle")
+    other.labels.add("circle")
+    other.labels.add("stripes")
+    images = tmp_path / "shapes" / "images"
+    for split in ("train", "test"):
+        part = getattr(project, f"{split}_set")
+        names = part.annotations.assign(image=[str(tmp_path / "shapes" / name) for name in part.annotations["image"]])
+        other.add_images(names[["image", "label"]], split=split, progress=False)
+    assert images.is_dir()
+    copy = model.copy_to(other, progress=False)
+    assert metrics(copy.evaluate()) == pytest.approx(metrics(model.evaluate()))
+    copy.set_thresholds({"disc": 0.9, "stripes": 0.8, "triangle": 0.7})
+    assert copy.thresholds == {"disc": 0.9, "stripes": 0.8, "triangle": 0.7}
+    assert "base" not in project.model("v3").copy_to(other, progress=False).record.config
+
+
+@pytest.mark.thorough
+def test_images_of_a_deleted_base_stay_known(project: Project) -> None:
+    project.train("v3", base="v1", progress=False)
+    moved = project.train_set.images["image"].head(2).tolist()
+    project.remove("train", moved[:1])
+    project.train("v4", base="v3", progress=False)
+    for name in ("v1", "v3"):
+        project.model(name).delete(confirm=True)
+    project.add_images(project.root / moved[0], split="test", label="disc", progress=False)
+    project._store.move_images(moved[1:], "train", "test", Action("move", "anna"))
+    assert "Left out: 2 test images that the version was trained on." in project.model("v4").evaluate().notes
+
+
+@pytest.mark.thorough
+def test_a_version_of_the_same_name_is_another_one(
+    project: Project, versions: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(versions.root, tmp_path / "second" / "shapes")
+    second = load_project(tmp_path / "second" / "shapes")
+    correct(second, 0, 1)
+    baseline = second.model("v1").evaluate()
+    screen = project.model("v1").evaluate().show(baseline)
+    correct(project, 0)
+    screen.judge_again()
+    assert screen.exploration.earlier is not None
+    assert screen.exploration.earlier[0].images["image"].tolist() == baseline.images["image"].tolist()
+    page = Page(screen, monkeypatch)
+    project.model("v1").delete(confirm=True)
+    assert page.ask("changed") == {"text": ""}
+    project.update("train", project.train_set.relabel({"disc": "stripes", "stripes": "disc"}))
+    again = project.train("v1", progress=False).evaluate()
+    assert project.versions.set_index("name").loc["v1", "f1"] == again.metric("f1") != baseline.metric("f1")
+
+
+def test_tables_of_copied_images_are_passed_back(project: Project) -> None:
+    table = project.train_set.images
+    report = project.add_images(table.assign(weather="rain"), progress=False)
+    assert (report.added, report.changed_cells) == (0, len(table))
+    assert set(project.train_set.images["weather"]) == {"rain"}
+
+
 @pytest.fixture
 def project(versions: Trained, tmp_path: Path) -> Project:
     shutil.copytree(versions.root, tmp_path / "shapes")
@@ -367,7 +442,13 @@ def test_thresholds_stay_and_are_chosen_again_by_todays_names(project: Project) 
     model.set_thresholds("assumed")
     best = model.evaluate(thresholds="assumed").per_label.set_index("label")["threshold"]
     assert model.thresholds == {"disc": best["circle"], "stripes": best["stripes"], "triangle": best["triangle"]}
+    project.labels.merge("circle", into="stripes")
+    before = model.thresholds
+    model.set_thresholds({**before, "triangle": 0.5})
+    assert model.thresholds == before | {"triangle": 0.5}
+    model.set_thresholds({"stripes": 0.35})
+    assert model.thresholds == {"disc": 0.35, "stripes": 0.35, "triangle": 0.5}
     screen = model.evaluate().show()
-    screen.set_thresholds({"circle": 0.25})
+    screen.set_thresholds({"stripes": 0.25})
     screen.keep_thresholds()
-    assert model.thresholds["disc"] == 0.25
+    assert model.thresholds["stripes"] == 0.25

@@ -118,7 +118,7 @@ export class Training {
   }
 
   _version({ name, created, f1, changes, changed_at: changedAt, labelled }) {
-    const score = f1 === null ? "" : `, F1 ${f1.toFixed(3)}`;
+    const score = f1 === null ? "" : `, F1 ${f1.toFixed(3)} as trained`;
     const latest = element(
       "p",
       {},
