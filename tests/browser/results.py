@@ -83,29 +83,21 @@ draw()
 
 #: Three test images with two boxes each. The model finds an apple beside the last pear, and a pear too many.
 BOXES = """
-from functools import partial
-from types import SimpleNamespace
-from customlabels_nb.labeling.project_actions import ProjectActions
-from customlabels_nb.project import screens
-from customlabels_nb.project.location import ProjectLocation, open_project_store
-from customlabels_nb.project.report import Report
+from customlabels_nb.training.kept_files import write_predictions
 COLUMNS = ["left", "top", "width", "height"]
 project = cl.create_project("quarters", task="boxes")
-places = [(NAMES[n], label, x, 10, 40, 30) for n in range(3) for label, x in (("apple", 5), ("pear", 65))]
-project.add_images(pd.DataFrame(places, columns=["image", "label", *COLUMNS]), split="test", progress=False)
+for split, numbers in (("train", (3, 4, 5)), ("test", (0, 1, 2))):
+    places = [(NAMES[n], label, x, 10, 40, 30) for n in numbers for label, x in (("apple", 5), ("pear", 65))]
+    project.add_images(pd.DataFrame(places, columns=["image", "label", *COLUMNS]), split=split, progress=False)
+model = project.train("v1", steps=1, input_size=64, device="cpu", progress=False)
+project.remove("train", project.train_set)
 truth = project.test_set.annotations
 found = truth[["image", "label", *COLUMNS]].assign(confidence=0.9)
 found.loc[5, ["label", "left"]] = "apple", 40
 found = pd.concat([found, found.iloc[[0]].assign(label="pear", left=20, top=55, width=50, confidence=0.8)])
-class Actions(ProjectActions):
-    def kept_thresholds(self):
-        return {}
-location = ProjectLocation(project.root, open_project_store(project.root))
-config = SimpleNamespace(task="boxes", training={}, labels=("apple", "pear"))
-actions = Actions(location.store, project.root, "v1", config, keep_thresholds=print, open_map=print,
-                  open_images=partial(screens.open_test_images, location, boxes=True),
-                  open_crops=partial(screens.open_crops, location))
-report = Report(cl.evaluate(truth, found, project.test_set.images, thresholds=0.5), actions=lambda: actions)
+write_predictions(model.folder, truth["image"].unique().tolist(), ["apple", "pear"], found)
+model.set_thresholds(0.5)
+report = model.evaluate()
 
 def stored(number):
     test = cl.load_project("quarters").test_set
