@@ -1821,7 +1821,8 @@ class Project(NameHints):
             return reports[1].compare(baseline=reports[0], common=common)
         from customlabels_nb.evaluation.comparison.several import compare_versions
 
-        return compare_versions(reports, [model.name for model in models], common=common)
+        changed = reports[0]._truth_changed(*reports)
+        return compare_versions(reports, [model.name for model in models], common=common, truth_changed=changed)
 
     def _version_named(self, name: str) -> str:
         """Resolve a version name, an alias or "latest" to the name of the version."""

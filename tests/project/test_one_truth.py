@@ -399,6 +399,7 @@ def test_equal_predictions_are_said_to_be_equal_after_a_correction(project: Proj
     other = project.compare("v1", "v2")
     assert not other.same_predictions
     assert set(other.truth_changed["image"]) == {image}
+    assert "since the oldest version was trained. All versions are" in repr(project.compare("v1", "v2", "v1"))
 
 
 def test_images_that_a_version_was_trained_on_are_left_out_and_counted(project: Project) -> None:

@@ -234,7 +234,7 @@ def compare(
         task=before.task,
         notes=tuple(_notes(before, after, labels, len(here), names)),
         same_predictions=_predict_the_same(before_here, other),
-        _about_truth=_of_truth(changed, names, of_versions=truth_changed is not None),
+        _about_truth=about_versions(changed) if truth_changed is not None else _about_reports(changed, names[1]),
     )
 
 
@@ -561,14 +561,17 @@ def _of_images(fixed: pd.DataFrame, broken: pd.DataFrame, noun: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _of_truth(changed: pd.DataFrame, names: tuple[str, str], *, of_versions: bool) -> str:
-    if changed.empty:
-        return ""
-    count = changed["image"].nunique()
-    if of_versions:
-        labels = f"The labels of {counted(count, 'test image')} were changed"
-        return f"{labels} since the older version was trained. Both versions are judged by today's labels."
-    return f"The ground truth of {counted(count, 'image')} differs. Both are judged by that of {names[1]!r}."
+def _about_reports(changed: pd.DataFrame, name: str) -> str:
+    images = counted(changed["image"].nunique(), "image")
+    return f"The ground truth of {images} differs. Both are judged by that of {name!r}." if len(changed) else ""
+
+
+def about_versions(changed: pd.DataFrame, versions: int = 2) -> str:
+    """Describe how many test images have other labels than at the training of the oldest of the versions."""
+    images = counted(changed["image"].nunique(), "test image")
+    oldest, every = ("older", "Both") if versions == 2 else ("oldest", "All")
+    since = f"The labels of {images} were changed since the {oldest} version was trained"
+    return f"{since}. {every} versions are judged by today's labels." if len(changed) else ""
 
 
 def _of_labels(per_label: pd.DataFrame) -> list[str]:

@@ -14,7 +14,14 @@ from customlabels_nb._utils.rendering import render
 from customlabels_nb._utils.text import counted, printable
 from customlabels_nb.errors import NotEnoughDataError
 from customlabels_nb.evaluation.arrays import IntArray
-from customlabels_nb.evaluation.comparison.comparing import certain, check_alike, compare, same_images, signed
+from customlabels_nb.evaluation.comparison.comparing import (
+    about_versions,
+    certain,
+    check_alike,
+    compare,
+    same_images,
+    signed,
+)
 from customlabels_nb.evaluation.cross_validation import rule_of
 from customlabels_nb.evaluation.result import MANY_IMAGES, Evaluation, decided_as, evaluation_of, flawless_note
 
@@ -52,6 +59,7 @@ class VersionsComparison:
     test_images: int
     task: str
     _parts: tuple[Evaluation, ...]
+    _about_truth: str = ""
 
     def by(self, column: str | Sequence[str], *, bins: int | None = None) -> pd.DataFrame:
         """Return the F1 of each version in each slice of the test images.
@@ -105,9 +113,9 @@ class VersionsComparison:
 
     @property
     def _notes(self) -> list[str]:
-        if self.test_images > MANY_IMAGES or not (self.summary["f1_low"] == 1).any():
-            return []
-        return [flawless_note(self.test_images, "At least one version")]
+        is_flawless = self.test_images <= MANY_IMAGES and (self.summary["f1_low"] == 1).any()
+        flawless = [flawless_note(self.test_images, "At least one version")] if is_flawless else []
+        return [*filter(None, [self._about_truth]), *flawless]
 
     def __repr__(self) -> str:
         table = self.summary.to_string(index=False, na_rep="", max_colwidth=40, float_format="{:.3f}".format)
@@ -129,9 +137,16 @@ class VersionsComparison:
 
 
 def compare_versions(
-    evaluations: Sequence[Evaluation], names: Sequence[str], *, common: bool = False
+    evaluations: Sequence[Evaluation],
+    names: Sequence[str],
+    *,
+    common: bool = False,
+    truth_changed: pd.DataFrame | None = None,
 ) -> VersionsComparison:
-    """Compare two or more evaluations on the same test images, or with ``common`` on those that all share."""
+    """Compare two or more evaluations on the same test images, or with ``common`` on those that all share.
+
+    ``truth_changed`` has the pairs of images and labels that have changed since the oldest version was trained.
+    """
     first, *others = evaluations
     for other in others:
         check_alike(first, other)
@@ -161,7 +176,8 @@ def compare_versions(
     labels = list(dict.fromkeys(label for part in parts for label in part.outcomes.labels))
     index = pd.MultiIndex.from_product([labels, unique], names=["label", "version"])
     per_label = pd.concat(tables).set_index(["label", "version"]).reindex(index).reset_index()
-    return VersionsComparison(pd.DataFrame(rows), per_label, unique, len(here), first.task, tuple(parts))
+    about_truth = "" if truth_changed is None else about_versions(truth_changed, len(names))
+    return VersionsComparison(pd.DataFrame(rows), per_label, unique, len(here), first.task, tuple(parts), about_truth)
 
 
 def _part(whole: Evaluation, positions: IntArray, images: pd.DataFrame) -> Evaluation:
