@@ -203,6 +203,7 @@ def test_versions_are_compared_on_the_screen(page: Page, project: Project) -> No
     answer = page.ask("compare", name="v2")
     assert answer["comparison"]["names"] == ["v2", "v1"]
     assert set(answer["groups"]) == {"fixed", "broken"}
+    assert answer["comparison"]["said"] == "The predictions are the same."
     assert set(answer["comparison"]["labels"]) == {"disc", "stripes", "triangle"}
     assert page.ask("compare", name=None) == {"comparison": None, "groups": {}, "renewed": False}
     with pytest.raises(RuntimeError, match="'v3'"):

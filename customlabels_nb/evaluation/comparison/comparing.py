@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from customlabels_nb._utils.plotting.style import Theme
 
 
+_SAME = "The predictions are the same."
 _NAMED = 5
 #: Maximum number of labels in a sentence, and of images in a list.
 NAMED, LISTED = 4, 10
@@ -127,7 +128,7 @@ class Comparison:
         """
         truth = [self._about_truth] if self._about_truth else []
         if self.same_predictions:
-            return ["The predictions are the same.", _of_f1(self.metric("f1")), *truth]
+            return [_SAME, _of_f1(self.metric("f1")), *truth]
         labels = _of_labels(self.per_label)
         if not labels and len(self.fixed) + len(self.broken):
             labels = ["No label changed significantly."]
@@ -250,6 +251,11 @@ def _by_truth_of(
     if differing.empty:
         return before, differing
     return judged_by(before, truths[1], set(names.values())), differing
+
+
+def about_inputs(comparison: Comparison) -> str:
+    """Return the sentences about predictions and ground truth, without those about metrics."""
+    return " ".join([*[_SAME] * comparison.same_predictions, comparison._about_truth]).strip()
 
 
 def check_alike(before: Evaluation, after: Evaluation) -> None:

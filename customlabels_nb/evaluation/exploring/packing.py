@@ -21,6 +21,7 @@ from customlabels_nb.core.polygons import rings_of
 from customlabels_nb.core.tables import SINGLE_LABEL
 from customlabels_nb.errors import ImageError
 from customlabels_nb.evaluation.boxes import Boxes
+from customlabels_nb.evaluation.comparison.comparing import about_inputs
 from customlabels_nb.evaluation.cross_validation import CROSS_VALIDATED
 from customlabels_nb.evaluation.exploring.exploration import Exploration
 from customlabels_nb.evaluation.exploring.position import LEAST_IOU, Position
@@ -241,6 +242,7 @@ def comparison_as_json(exploration: Exploration) -> dict[str, Any] | None:
         ],
         "labels": {row.label: numbers(row) for row in comparison.per_label.itertuples()},
         "sentences": list(comparison.sentences),
+        "said": about_inputs(comparison),
         "notes": list(comparison.notes),
     }
 

@@ -240,6 +240,7 @@ export function comparisonBar(comparison, { onEnd }) {
           on: { click: onEnd },
         })
       : null,
+    comparison.said ? element("p", { class: "faint", text: comparison.said }) : null,
   );
 }
 
