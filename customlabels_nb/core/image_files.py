@@ -84,6 +84,7 @@ def with_files(images: pd.DataFrame, longer: Mapping[str, str], *, facts: Sequen
     ``longer`` is the result of :func:`longer_files`. A column ``file`` of the user is kept.
     """
     table = ImageDataFrame(t.copied(images))
+    table.attrs = images.attrs
     if FILE not in table:
         table[FILE] = pd.array(files_of(table, longer), dtype=t.TEXT)
         table._derived = pd.DataFrame(table)[["image", FILE]]
@@ -101,6 +102,7 @@ def without_files(images: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str] | 
     if not isinstance(images, pd.DataFrame):  # other values are refused elsewhere
         return images, None
     plain, derived, longer = pd.DataFrame(images), getattr(images, "_derived", None), None
+    plain.attrs = images.attrs
     expected: Sequence[str | None]
     if "image" not in plain or not plain.columns.is_unique or (derived is None and FILE not in plain):
         return plain, None

@@ -78,7 +78,7 @@ from customlabels_nb.project.progress_display import watch
 from customlabels_nb.project.snapshots import Snapshots
 from customlabels_nb.project.tags import Tags
 from customlabels_nb.remote.download_cache import CONNECTIONS, fetch_all
-from customlabels_nb.store import Action, ProjectRecord, SqlStore, Statistics
+from customlabels_nb.store import Action, ProjectRecord, SqlStore, Statistics, VersionRecord
 from customlabels_nb.store.records import DESCRIPTION
 from customlabels_nb.user_settings import settings
 
@@ -288,17 +288,20 @@ class Project(NameHints):
         ``f1`` is that of the stored predictions on the test set as it is now, and ``f1_as_trained`` that of the
         training. ``decision`` is the rule that ``f1`` is computed by: "most confident" or "assumed" (thresholds).
         """
-        from customlabels_nb.training.evaluation_now import f1_now
-
         rows = [
             (
-                v.name, v.created, v.task, *(now := f1_now(self._store, self.root, v))[:1], v.metrics.get("f1"),
+                v.name, v.created, v.task, *(now := self._f1_now(v))[:1], v.metrics.get("f1"),
                 now[1], v.status, v.status_message,
                 v.description, v.alias, {key: value for key, value in v.tags.items() if key != DESCRIPTION},
             )
             for v in self._store.versions()
         ]  # fmt: skip
         return WholeTexts(rows, columns=list(_VERSION_COLUMNS))
+
+    def _f1_now(self, version: VersionRecord) -> tuple[float | None, str | None]:
+        from customlabels_nb.training.evaluation_now import f1_now  # loads SciPy
+
+        return f1_now(self._store, self.root, version)
 
     # -- images and labels --------------------------------------------------------------------------
     def add_images(

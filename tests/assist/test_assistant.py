@@ -199,7 +199,7 @@ def test_suspects_are_listed_until_they_are_reviewed_or_changed(project: Project
     assert found["suggested"].tolist() == found["image"].map(truth).tolist()
     actions = ProjectActions(
         open_project_store(project.root), project.root, "", cast(Any, None),
-        keep_thresholds=print, open_images=print, open_crops=print, open_map=print,
+        keep_thresholds=print, open_images=print, open_crops=print, open_map=print, predict=print,
     )  # fmt: skip
     report = Report(evaluate(project.train_set.annotations, project.train_set.annotations), actions=lambda: actions)
     item = report.advice[0]

@@ -39,7 +39,7 @@ from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import load_project
 from customlabels_nb.store import Action, SqlStore, open_store
 from customlabels_nb.store.records import DESCRIPTION
-from customlabels_nb.training import evaluation_now, stored
+from customlabels_nb.training import stored
 from customlabels_nb.training.status import this_process
 from tests.facts import tells
 from tests.other_kernels import before_next_write
@@ -572,17 +572,15 @@ def test_evaluate_counts_unusable_images_in_its_notes(project: Project, model: M
 
 
 def test_the_stored_evaluation_notes_unreadable_images(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(folder: Path, *, split: str = "test") -> Any:
+    def read(folder: Path, *, split: str) -> Any:
         names, predictions = read_predictions(folder, split=split)
         return names[1:], predictions[predictions["image"] != names[0]]
 
     read_predictions = stored.read_predictions
     first = model.evaluate().images["image"].iloc[0]
-    for module in (stored, evaluation_now):
-        monkeypatch.setattr(module, "read_predictions", read)
+    monkeypatch.setattr(stored, "read_predictions", read)
     expected = f"Excluded because they could not be read: 1 image, such as {first!r}."
-    for as_trained in (True, False):
-        assert model.evaluate(as_trained=as_trained).notes[0] == expected
+    assert model.evaluate(as_trained=True).notes[0] == expected
 
 
 def test_unknown_labels_are_missed_and_unreadable_images_left_out(

@@ -235,7 +235,8 @@ def test_a_description_is_shown_and_can_be_taken_back(project: Project, model: M
     row = project.versions.iloc[0]
     assert (row["description"], row["tags"], row["task"]) == (model.description, {"stage": "test"}, "single-label")
     assert list(project.versions.columns) == [
-        "name", "created", "task", "f1", "decision", "status", "message", "description", "alias", "tags",
+        "name", "created", "task", "f1", "f1_as_trained", "decision", "status", "message", "description", "alias",
+        "tags",
     ]  # fmt: skip
     assert "For the &lt;b&gt;line" in (model.folder / "card.md").read_text("utf-8")
     model.tags["description"] = "Other"

@@ -149,7 +149,7 @@ def test_a_review_starts_with_wrong_labels_the_model_was_trained_on(project: Pro
     assert project.review("test").session.predictions == {}  # the test set shows no predictions
     project.labels.rename("disc", "circle")
     predicted = project.review("train").session.predictions
-    assert {one.label for one in predicted.values()} == {"stripes", "triangle"}  # none of a label that is gone
+    assert {one.label for one in predicted.values()} == {"circle", "stripes", "triangle"}
     (model.folder / "predictions_cross_fitted.npz").write_bytes(b"no zip")
     assert project.review("train").session.predictions == {}
     (model.folder / "predictions_cross_fitted.npz").unlink()  # as in versions trained before this file existed
@@ -169,10 +169,12 @@ def test_the_same_seed_gives_the_same_weights(project: Project) -> None:
 def test_a_version_stays_as_it_was_when_the_dataset_changes(project: Project) -> None:
     project.distribute()
     model = project.train(progress=False)
-    before = model.evaluate().per_label
+    before = model.evaluate(as_trained=True).per_label
+    pd.testing.assert_frame_equal(model.evaluate().per_label, before)
     project.update("test", project.test_set.relabel("disc"))
     project.labels.rename("disc", "circle")
-    pd.testing.assert_frame_equal(model.evaluate().per_label, before)
+    pd.testing.assert_frame_equal(model.evaluate(as_trained=True).per_label, before)
+    assert model.evaluate().per_label.set_index("label").loc["circle", "test_images"] == len(project.test_set)
 
 
 @pytest.mark.usefixtures("known_features")
@@ -666,7 +668,7 @@ def test_figures_count_the_images_that_were_used(tmp_path: Path) -> None:
     assert model.record.statistics["training_images"] == 7
     assert model.record.statistics["test_images"] == 7
     assert sorted(project.issues["code"]) == ["IMAGE_NOT_FOUND", "IMAGE_NOT_FOUND"]
-    report = model.evaluate()
+    report = model.evaluate(as_trained=True)
     assert report.details["training_images"] == 7
     assert "left out" in report._repr_html_()
     assert report.details["evaluated"] > model.record.created

@@ -50,13 +50,20 @@ def lost(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def is_compatible(earlier: list[list[str]], later: list[list[str]]) -> bool:
-    """Check whether calls with the earlier arguments mean the same with the later ones."""
+    """Check whether calls with the earlier arguments mean the same with the later ones.
+
+    Arguments that could only be passed by name may be passed by position, too.
+    """
     positional = [one for one in earlier if one[1].startswith("POSITIONAL")]
-    named = {one[0]: one for one in later}
+    named, known = {one[0]: one for one in later}, {one[0] for one in earlier}
+    also = {"KEYWORD_ONLY": "POSITIONAL_OR_KEYWORD"}
     return (
         later[: len(positional)] == positional
-        and all(named.get(one[0]) == one for one in earlier)
-        and all(one in earlier or one[2] or one[1].startswith("VAR") for one in later)
+        and all(
+            named.get(name) in ([name, kind, default], [name, also.get(kind), default])
+            for name, kind, default in earlier
+        )
+        and all(one[0] in known or one[2] or one[1].startswith("VAR") for one in later)
     )
 
 

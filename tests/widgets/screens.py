@@ -110,7 +110,8 @@ def _results(project: Project) -> Results:
     evaluation = cl.evaluate(project.test_set, found, names).show().exploration
     config: Any = SimpleNamespace(task="single-label", training={}, labels=("apple", "pear"))
     actions = Actions(open_project_store(project.root), project.root, "v1", config, keep_thresholds=print,
-                      open_images=lambda *_, **__: Below(), open_map=print, open_crops=print)  # fmt: skip
+                      open_images=lambda *_, **__: Below(), open_map=print, open_crops=print,
+                      predict=print)  # fmt: skip
     about = About("v1", root=project.root, writers={"page": lambda evaluation, path: None})
     return Results(evaluation, about, actions)
 

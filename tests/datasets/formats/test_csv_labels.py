@@ -490,7 +490,7 @@ def test_a_note_on_an_image_is_written(tmp_path: Path) -> None:
     images = pd.DataFrame({"image": ["a.png", "b.png", "c.png"], "note": ["dark\nand blurred", "unclear", None]})
     marks = pd.DataFrame({"image": ["a.png"], "label": ["cat"], "note": ["or a dog?"]})
     report = cl.Dataset(images, marks, root=tmp_path).to("csv", tmp_path / "set.csv")
-    assert "note" not in "".join(issue.message for issue in report.issues)
+    assert "note" not in "".join(report.issues["message"])
     found = read(FORMAT, tmp_path / "set.csv")
     assert found.images["note"].fillna("").tolist() == ["dark\nand blurred", "unclear", ""]
     assert found.annotations[["label", "note"]].to_numpy().tolist() == [["cat", "or a dog?"]]
