@@ -23,7 +23,8 @@ from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.datasets.formats.base import ROUNDING, Notes, NotImported
+from customlabels_nb.datasets.formats.account import Account
+from customlabels_nb.datasets.formats.base import ROUNDING, Notes
 from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.formats.format_detection import issues_beside
 from customlabels_nb.datasets.formats.image_folder import folders_as_splits
@@ -474,7 +475,7 @@ def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
     """Report columns that have several values for an image, of which only the first is stored."""
     if len(rows) == len(images):
         return []
-    not_imported = NotImported()
+    not_imported = Account()
     first = images.set_index("image").reindex(rows["image"]).reset_index()
     for name in (name for name in rows.columns if name in images.columns and name != "image"):
         values = rows[name].reset_index(drop=True)

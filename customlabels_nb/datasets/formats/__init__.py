@@ -21,7 +21,8 @@ from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue, issues_to
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.core.tables import TEXT
 from customlabels_nb.datasets.formats import coco, image_folder
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported, first_of, losses, not_held
+from customlabels_nb.datasets.formats.account import Account
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, first_of, losses, not_held
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.entries import cannot_be_listed, is_here, listed_name
@@ -139,7 +140,7 @@ def _with_images_of(folder: Path, contents: Contents) -> Contents:
     stated = set(contents.images["image"])
     unnamed = [image for image in read_folder(folder).images if image not in stated]
     found = _found_elsewhere(stated, unnamed) if unnamed else {}
-    issues, rest = list(contents.issues), NotImported()
+    issues, rest = list(contents.issues), Account()
     if found:
         first = min(found)
         message = f"{len(found):,} × image is not where its file says, but in the folder, such as {found[first]!r}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -42,7 +41,6 @@ _WORDS = {
 }  # fmt: skip
 _EXAMPLES = 3
 _TRIED = 50  # images that are looked for to find their folder
-_MOST_KINDS = 50  # of what is not imported, each with its own issue
 #: Difference in pixels up to which two boxes are the same, unless the format has another one.
 ROUNDING = 0.01
 
@@ -131,30 +129,6 @@ class Format:
         if name in t.IMAGE_COLUMNS or name in self.columns:
             return True
         return self.holds_column is not None and self.holds_column(images, name)
-
-
-@dataclass
-class NotImported:
-    """Counter of what a file has but the package does not import, such as keypoints."""
-
-    _places: dict[str, list[str]] = field(default_factory=dict)
-    _counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, what: str, where: str, count: int = 1) -> None:
-        """Count ``what`` (such as "rotation of a box"), found in the entry or file ``where``."""
-        if what not in self._counts and len(self._counts) >= _MOST_KINDS:
-            what = "value of another kind"
-        self._counts[what] += count
-        places = self._places.setdefault(what, [])
-        if len(places) <= _EXAMPLES and where not in places:
-            places.append(where)
-
-    def issues(self, source: str) -> list[Issue]:
-        """Return one issue per kind with its count and examples."""
-        return [
-            Issue("NOT_IMPORTED", f"{count:,} × {what} was not imported: {first_of(self._places[what])}.", what, source)
-            for what, count in self._counts.items()
-        ]
 
 
 class ImageFinder:

@@ -49,7 +49,8 @@ from customlabels_nb.core.masks import (
     union,
 )
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes, NotImported
+from customlabels_nb.datasets.formats.account import NUMBER, TAKEN, TEXT, Account, Ignored, Record, Taken
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
 from customlabels_nb.datasets.formats.box_ratios import (
     APART,
     BOX_OF_POLYGON,
@@ -58,13 +59,12 @@ from customlabels_nb.datasets.formats.box_ratios import (
     fill_sizes,
     scaled_polygon,
 )
-from customlabels_nb.datasets.formats.entries import listed_name, moment_or_none
+from customlabels_nb.datasets.formats.entries import MOMENT, listed_name, moment_or_none
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
     as_list,
     as_rings,
-    count_others,
     file_in,
     find_image,
     label_or_none,
@@ -89,31 +89,47 @@ _SUPERCATEGORIES = "coco_supercategories"
 #: Columns of the images table with the name and URL of the licence.
 _LICENCE = ("license", "license_url")
 _NAMES = ("file_name", "coco_url", "flickr_url")
+_AN_ID = (int, str, float)
 #: Key of the rings of an annotation that is written as a mask.
 _RINGS = "rings"
 #: Key of an annotation's date, written if it differs from the image's ``date_captured``.
 _CREATED = "created"
 
-#: Keys of the file and of its entries that the reader knows.
-_KEYS = frozenset({"info", "licenses", "categories", "images", "annotations", "type"})
-_KEYS_OF: dict[str, tuple[frozenset[str], str]] = {
-    "categories": (frozenset({"id", "name", "supercategory"}), "a category"),
-    "images": (frozenset({"id", *_NAMES, "width", "height", "license", "date_captured"}), "an image"),
-    "annotations": (
-        frozenset({
-            "id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score", _RINGS, _CREATED,
-            "num_keypoints",
-        }),
-        "an annotation",
-    ),
-}  # fmt: skip
+_RECORD = Record(
+    "the file",
+    {
+        "info": TAKEN,
+        "type": Ignored("the task of files from before 2015"),
+        "licenses": Record("a licence", {"id": TAKEN, "name": TEXT, "url": TEXT}),
+        "categories": Record("a category", {"id": TAKEN, "name": TAKEN, "supercategory": TEXT}),
+        "images": Record(
+            "an image",
+            {
+                **dict.fromkeys(("id", "width", "height"), TAKEN),
+                **dict.fromkeys(_NAMES, TEXT),
+                "license": Taken(lambda value: isinstance(value, _AN_ID), "id"),
+                "date_captured": MOMENT,
+            },
+        ),
+        "annotations": Record(
+            "an annotation",
+            {
+                **dict.fromkeys(("image_id", "category_id", "bbox", "segmentation", "iscrowd", "score", _RINGS), TAKEN),
+                "area": NUMBER,
+                _CREATED: MOMENT,
+                "id": Ignored("nothing refers to annotations"),
+                "num_keypoints": Ignored("the keypoints are counted"),
+            },
+        ),
+    },
+)
+_MASK = Record("a mask", {"size": TAKEN, "counts": TAKEN})
 
 _Licence: TypeAlias = tuple[str, str]
 _Moments: TypeAlias = npt.NDArray[np.datetime64]
 _FILE = "coco.json"
 _RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
-_AN_ID = (int, str, float)
 _MOST_NAMED = 100
 _AREA_APART = 0.05  # relative difference: masks and their polygons differ slightly in area
 
@@ -148,7 +164,7 @@ def _read(path: Path, finder: ImageFinder, *, truth: str | PathLike[str] | None 
         raise unusable(path, "it is of COCO's panoptic task, whose shapes are in PNG files. Read instances_*.json")
     if truth is not None:
         data = {**data, "annotations": _of_images(load(results, list), data["images"])}
-    findings, others = Findings(to_uri(path if truth is None else results)), NotImported()
+    findings, others = Findings(to_uri(path if truth is None else results)), Account()
     label_of = _read_categories(_array(data, "categories", findings), findings)
     names = (
         entry["file_name"]
@@ -160,7 +176,11 @@ def _read(path: Path, finder: ImageFinder, *, truth: str | PathLike[str] | None 
     info = _info(data, others)
     known_pixels = info.pop(_UNIT, None) == _PIXELS
     entries = _array(data, "annotations", findings)
-    _count_others(data, others)
+    others.record(data, _RECORD, "")
+    shapes = [
+        shape for entry in entries if isinstance(entry, dict) and isinstance(shape := entry.get("segmentation"), dict)
+    ]
+    others.records(shapes, _MASK, ["annotations"] * len(shapes))
     annotations = _read_annotations(entries, images, label_of, findings, known_pixels=known_pixels)
     frame = t.settle_statuses(_images_table(images), annotations)
     above = _supercategories(data, label_of)
@@ -182,15 +202,7 @@ def _of_images(results: list[Any], images: list[Any]) -> list[Any]:
     ]
 
 
-def _count_others(data: dict[str, Any], others: NotImported) -> None:
-    """Count what the file has and the reader does not import."""
-    count_others([data], _KEYS, "the file", "file", others)
-    for key, (read_keys, what) in _KEYS_OF.items():
-        entries = [entry for entry in as_list(data.get(key)) if isinstance(entry, dict)]
-        count_others(entries, read_keys, what, key, others)
-
-
-def _info(data: dict[str, Any], others: NotImported) -> dict[str, Any]:
+def _info(data: dict[str, Any], others: Account) -> dict[str, Any]:
     """Return the numbers and strings in the file's ``info``, truncating long strings."""
     info = data.get("info")
     kept: dict[str, Any] = {}
@@ -199,7 +211,7 @@ def _info(data: dict[str, Any], others: NotImported) -> dict[str, Any]:
         if usable and t.storable(key) and len(kept) < _MOST_INFO:
             kept[key] = value[:_INFO_TEXT] if isinstance(value, str) else value
         elif value:
-            others.add("value of the key 'info' of the file", f"info.{key[:_INFO_TEXT]}")
+            others.add("value of the key 'info' of the file", f"info.{key[:_INFO_TEXT]}", value=value)
     return kept
 
 

@@ -347,7 +347,7 @@ class _OwnColumns:
                 for uri, value in zip(values, typed, strict=True):
                     collected.images[uri] |= collected.columns({name: value}, self._places[key])
             else:
-                collected.not_imported.add(f"value of the column {shown(name)}", self._places[key], len(cells))
+                collected.account.add(f"value of the column {shown(name)}", self._places[key], len(cells))
         if self._long:
             have = counted(len(self._long), "row has", "rows have")
             message = f"{have} more cells than the first row. These cells were not read."

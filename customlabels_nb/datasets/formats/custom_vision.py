@@ -21,14 +21,13 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_ratios, ltwh_to_xyxy, polygon_to_ltwh, ratios_to_ltwh
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported
+from customlabels_nb.datasets.formats.account import NUMBER, TAKEN, Account, Record
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.box_ratios import fill_sizes
 from customlabels_nb.datasets.formats.entries import listed_name, sizes_of_drawn
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
-    as_list,
-    count_others,
     file_in,
     find_image,
     label_or_none,
@@ -47,6 +46,12 @@ _NO_BOX = [None] * 4
 _SIZE = ["width", "height"]
 _LARGEST_RATIO = 1.01  # larger ratios are not due to rounding
 _FEWEST_PIXELS = 2  # numbers up to this one are ratios beyond the image
+
+_TAG = Record("a tag", dict.fromkeys(("tag", *t.BOX_COLUMNS), TAKEN))
+_RECORD = Record(
+    "the file",
+    {"files": Record("an image", {"filename": TAKEN, "tags": _TAG, **dict.fromkeys(_SIZE, NUMBER)})},
+)
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 _Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -72,8 +77,8 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     data = load(path, dict)
     if not isinstance(data.get("files"), list):
         raise unusable(path, "it has no array 'files'")
-    findings, others = Findings(to_uri(path)), NotImported()
-    _count_others(data, others)
+    findings, others = Findings(to_uri(path)), Account()
+    others.record(data, _RECORD, "")
     sizes, tags = _read_files(data["files"], _Places(path.parent, finder), findings)
     if not sizes:
         return Contents(issues=findings.issues + others.issues(to_uri(path)))
@@ -105,19 +110,6 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     labels = t.labels_in_order(annotations)
     issues = findings.issues + others.issues(to_uri(path))
     return Contents(t.settle_statuses(frame, annotations), annotations, labels, issues)
-
-
-def _count_others(data: dict[str, Any], others: NotImported) -> None:
-    """Count what the file has and the reader does not import."""
-    count_others([data], frozenset({"files"}), "the file", "file", others)
-    files = [entry for entry in data["files"] if isinstance(entry, dict)]
-    count_others(files, frozenset({"filename", "tags", *_SIZE}), "an image", "files", others)
-    tags = {
-        f"files[{number}].tags[{position}]": tag
-        for number, entry in enumerate(files)
-        for position, tag in enumerate(as_list(entry.get("tags"))) if isinstance(tag, dict)
-    }  # fmt: skip
-    count_others(list(tags.values()), frozenset({"tag", *t.BOX_COLUMNS}), "a tag", list(tags), others)
 
 
 def _settle(ratios: _Floats, keep: _Bools, sizes: _Floats, tags: _Tags, findings: Findings) -> None:

@@ -16,7 +16,7 @@ they are read again.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -32,6 +32,7 @@ from customlabels_nb.core.colors import COLOR
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, rotate_box
 from customlabels_nb.core.masks import MOST_EDGES, MOST_PIXELS, polygon_of_mask, polygon_to_mask, row_runs
 from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of, to_one_ring
+from customlabels_nb.datasets.formats.account import ELSEWHERE, NUMERAL, TAKEN, Ignored, Record, Unless
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     Box,
@@ -63,12 +64,27 @@ _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _IMAGES = "images"
 _SHAPES = ("box", "polygon", "mask", "tag")
 _ORDINARY_SUBSETS = ("", "train", "default", "val", "valid", "validation", "test")
-_IMAGE_MARKS = dict.fromkeys(("id", "name", "subset", "task_id", "width", "height", "deleted"))
-# attributes of an object, with the values that say nothing (None for all)
-_OBJECT_MARKS: dict[str, str | None] = {
-    **dict.fromkeys(("label", "points", "rle", "rings", "rotation", *_CORNERS, *t.BOX_COLUMNS), None),
-    "occluded": "0", "z_order": "0", "group_id": "0", "source": "manual", "outside": "0", "keyframe": "1",
-}  # fmt: skip
+_IMAGE = Record(
+    "an image",
+    {
+        **dict.fromkeys(("@name", "@subset", "@task_id", "@deleted"), TAKEN),
+        **dict.fromkeys(("@width", "@height"), NUMERAL),
+        "@id": Ignored("the position in the task"),
+    },
+    rule=lambda key: None if key.startswith(("@", "#")) else ELSEWHERE,  # an object
+)
+#: Attributes of objects that are not imported, with the values that say nothing.
+_MARKS = {"occluded": "0", "z_order": "0", "group_id": "0", "source": "manual", "outside": "0", "keyframe": "1"}
+_OBJECT = Record(
+    "an object",
+    {
+        **dict.fromkeys(
+            map("@{}".format, ("label", "points", "rle", "rings", "rotation", *_CORNERS, *t.BOX_COLUMNS)), TAKEN
+        ),
+        **{f"@{name}": Unless((usual,), f"mark {name!r} of an object") for name, usual in _MARKS.items()},
+        "attribute": Record("an attribute", {"@name": TAKEN, "#text": TAKEN}),
+    },
+)
 
 
 def _recognise(path: Path) -> bool:
@@ -112,9 +128,9 @@ class _Reader:
             self._read_image(element, dict(zip(element.iter(), lines, strict=True)))
         elif element.tag == "track":
             self._tracks += 1
-            self._collected.not_imported.add("track of a video", f"line {lines[0]}")
+            self._collected.account.add("track of a video", f"line {lines[0]}")
         elif element.tag != "version" and (len(element) or (element.text or "").strip()):
-            self._collected.not_imported.add(f"<{element.tag[:50]}>", f"line {lines[0]}")
+            self._collected.account.add(f"<{element.tag[:50]}>", f"line {lines[0]}", value=element.text)
 
     def contents(self) -> Contents:
         if self._tracks and not self._collected.images:
@@ -136,13 +152,16 @@ class _Reader:
                 self._collected.unreadable(str(error), where="labels", line=line)
                 continue
             self._labels[name] = None
-            if COLOR.fullmatch(color := entry.findtext("color") or ""):
+            color = entry.findtext("color") or ""
+            if COLOR.fullmatch(color):
                 self._colors[name] = color
+            elif color:
+                self._collected.account.add("color of a label", name, value=color)
 
     def _read_image(self, image: Element, lines: dict[Element, int]) -> None:
         collected, name, line = self._collected, image.get("name") or "", lines[image]
         if _is_set(image, "deleted"):
-            collected.not_imported.add("image that is marked deleted", name)
+            collected.account.add("image that is marked deleted", name)
             return
         subset = image.get("subset") or self._subset_of_task(image.get("task_id"))
         try:
@@ -155,18 +174,20 @@ class _Reader:
             collected.unreadable(str(error), where="image", line=line)
             return
         if subset.lower() not in _ORDINARY_SUBSETS:
-            collected.not_imported.add(f"subset {shown(subset)} of an image", name)
+            collected.account.add(f"subset {shown(subset)} of an image", name)
         size = size_of(finite(image.get("width")), finite(image.get("height")))
-        self._count_marks(image, _IMAGE_MARKS, "an image", name)
+        collected.account.element(image, _IMAGE, name)
         facts: dict[str, str] = {}
         for number, entry in enumerate(image, 1):
             origin: dict[str, Any] = {"where": f"{name}, object {number}", "line": lines[entry]}
             if entry.tag == "tag":
                 facts = _attributes_of(entry) | facts
             if (left_out := _left_out(entry)) is not None:
-                collected.not_imported.add(left_out, origin["where"])
+                collected.account.add(left_out, origin["where"])
                 continue
-            self._count_others(entry, origin["where"])
+            collected.account.element(entry, _OBJECT, origin["where"])
+            for what, value in _attributes_of(entry).items() if entry.tag != "tag" else ():
+                collected.account.add(f"attribute {shown(what)} of an object", origin["where"], value=value)
             try:
                 box, polygon = _outline(entry, collected, origin)
                 label = collected.label(entry.get("label") or "")
@@ -175,28 +196,11 @@ class _Reader:
                 collected.add_annotation(uri, label, box, polygon=polygon)
             except (UnreadableError, LabelError) as error:
                 collected.unreadable(str(error), **origin)
-        collected.add_image(uri, size=size, split=split_of(subset), **collected.columns(facts, name))
+        collected.add_image(uri, size=size, split=split_of(subset), own=collected.columns(facts, name))
 
     def _subset_of_task(self, task: str | None) -> str:
         only = next(iter(self._subsets.values())) if len(self._subsets) == 1 else ""
         return self._subsets.get(task or "", only)
-
-    def _count_others(self, entry: Element, where: str) -> None:
-        """Count what an object has beside its label and outline."""
-        count = self._collected.not_imported.add
-        for what in _attributes_of(entry) if entry.tag != "tag" else ():
-            count(f"attribute {shown(what)} of an object", where)
-        for child in entry:
-            if child.tag != "attribute":
-                count(f"<{child.tag[:50]}> of an object", where)
-        self._count_marks(entry, _OBJECT_MARKS, "an object", where)
-
-    def _count_marks(self, element: Element, defaults: Mapping[str, str | None], of: str, where: str) -> None:
-        for what, value in element.items():
-            nothing = defaults.get(what, "")
-            if nothing is not None and value not in ("", nothing):
-                named = f"source {shown(value)}" if what == "source" else f"mark {shown(what)}"
-                self._collected.not_imported.add(f"{named} of {of}", where)
 
 
 def _left_out(entry: Element) -> str | None:

@@ -23,14 +23,15 @@ from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon
-from customlabels_nb.datasets.formats.base import Contents, ImageFinder, NotImported
+from customlabels_nb.datasets.formats.account import Account, Taken
+from customlabels_nb.datasets.formats.base import Contents, ImageFinder
 from customlabels_nb.datasets.formats.box_ratios import (
     BOX_OF_POLYGON,
     POLYGON_IN_RATIOS,
     contradictions,
     scaled_polygon,
 )
-from customlabels_nb.datasets.formats.json_file import as_list, count_others, measured, shown, size_of, unusable
+from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
@@ -60,6 +61,10 @@ Size = tuple[int, int]
 Parsed = TypeVar("Parsed")
 
 
+#: Fate of a date.
+MOMENT = Taken(lambda value: moment_or_none(value) is not None, "date")
+
+
 class UnreadableError(Exception):
     """Error with the reason why a file or an entry cannot be read."""
 
@@ -71,7 +76,7 @@ class Collector:
     source: str
     issues: list[Issue] = field(default_factory=list)
     unread: list[tuple[int, str]] = field(default_factory=list)
-    not_imported: NotImported = field(default_factory=NotImported)
+    account: Account = field(default_factory=Account)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
     _labels: dict[str, str] = field(default_factory=dict)
@@ -99,9 +104,18 @@ class Collector:
                 self.adjusted(f"The label {label!r} is written in two Unicode forms. Both were read as one label.")
         return self._labels[text]
 
-    def add_image(self, uri: str, *, size: Size | None = None, **facts: Any) -> None:
+    def add_image(
+        self,
+        uri: str,
+        *,
+        size: Size | None = None,
+        split: str = t.TRAIN,
+        status: str = "unlabelled",
+        own: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an image with the values of columns of the user's own."""
         width, height = size or (None, None)
-        self.images[uri] = {"split": t.TRAIN, "status": "unlabelled", **facts, "width": width, "height": height}
+        self.images[uri] = {"split": split, "status": status, **(own or {}), "width": width, "height": height}
 
     def note(self, text: object, where: str) -> str | None:
         """Return a text as a note, or None for an empty one and for what cannot be a note, which is counted."""
@@ -110,7 +124,7 @@ class Collector:
         try:
             return t.check_note(text) or None
         except InputError:
-            self.not_imported.add("note", where)
+            self.account.add("note", where, value=text)
             return None
 
     def columns(self, values: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
@@ -118,7 +132,6 @@ class Collector:
 
         Without ``where``, the caller counts them.
         """
-        lost = self.not_imported.add if where is not None else lambda *_: None
         facts: dict[str, Any] = {}
         for name, value in values.items():
             if value in _NOTHING:
@@ -128,15 +141,12 @@ class Collector:
             taken = name in t.IMAGE_COLUMNS or (name in t.PREDICTION_COLUMNS and name != "note")
             taken |= len(text) > _LONGEST_VALUE
             if not usable or taken or (name not in self._columns and len(self._columns) >= _MOST_COLUMNS):
-                lost(f"value of {shown(name)}", str(where))
+                if where is not None:
+                    self.account.add(f"value of {shown(name)}", where, value=value)
                 continue
             self._columns.add(name)
             facts[name] = value
         return facts
-
-    def count_others(self, entry: Mapping[str, Any], read_keys: frozenset[str], of: str, where: str) -> None:
-        """Count the values, except empty ones, of keys of one entry that are not in ``read_keys``."""
-        count_others([entry], read_keys, of, [where], self.not_imported)
 
     def plausible(
         self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any
@@ -228,7 +238,7 @@ class Collector:
                 f"{len(self._in_ratios):,} × box in ratios of the image size was converted to pixels, such as {first}."
             )
             self.adjusted(why, **origin)
-        result = Contents(issues=[*self.issues, *self.not_imported.issues(self.source)], unread=self.unread)
+        result = Contents(issues=[*self.issues, *self.account.issues(self.source)], unread=self.unread)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows:
             if order:

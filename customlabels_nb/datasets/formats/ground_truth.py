@@ -92,7 +92,7 @@ def contents_of(reader: ManifestReader, table: ManifestTable | None = None) -> C
         have = counted(reader.predictions(), "attribute has", "attributes have")
         message = f"{have} predictions of a model, which were not read as labels."
         result.issues.append(Issue("ENTRY_ADJUSTED", message, source=source))
-    result.issues += reader.not_imported().issues(source)
+    result.issues += reader.account().issues(source)
     undated = reader.bad_dates()
     if undated:
         have = counted(len(undated), "line has", "lines have")

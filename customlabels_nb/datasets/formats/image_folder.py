@@ -12,7 +12,8 @@ from customlabels_nb._utils.files import folded, portable_name
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, NotImported
+from customlabels_nb.datasets.formats.account import Account
+from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.listing import FoundFiles, read_folder
@@ -21,7 +22,7 @@ from customlabels_nb.images.locations import to_uri
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     files, top = read_folder(path, labels_from="folders"), to_uri(os.path.abspath(path))
-    contents, others = contents_of(files), NotImported()
+    contents, others = contents_of(files), Account()
     if contents.images.empty:
         hint = ""
         if any(file.endswith(".txt") for file in files.others):

@@ -7,7 +7,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -22,7 +22,7 @@ from customlabels_nb._utils.threads import map_bounded
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.polygons import Ring
 from customlabels_nb.core.tables import check_label, storable
-from customlabels_nb.datasets.formats.base import ImageFinder, NotImported
+from customlabels_nb.datasets.formats.base import ImageFinder
 from customlabels_nb.errors import ImageError, InputError, LabelError, ManifestError
 from customlabels_nb.images.reading import header_size
 from customlabels_nb.user_settings import settings
@@ -39,11 +39,6 @@ _LONGEST_MESSAGE = 400
 _LARGEST_SIZE = 2**31 - 1
 _BATCH = 2000
 _HEADERS_AT_ONCE = 32  # because handing one to a thread takes longer than reading it
-_NOTHING: tuple[Any, ...] = (None, "", [], {})
-_ATTRIBUTES, _ATTRIBUTE = "attributes", "attribute"
-#: Keys with a known meaning, whose value 0 means that there is nothing.
-_NAMED = {"rotation": "rotation of a box", "keypoints": "list of keypoints"}
-_UNLESS_SET = {*_NAMED, "occluded"}  # programs write them for each box, mostly as 0 or false
 # a string, with the first character of its value if it is a key, or a bracket
 _TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re.DOTALL)
 
@@ -263,37 +258,6 @@ def size_of(width: object, height: object) -> tuple[int, int] | None:
     if across is None or down is None or not all(1 <= v <= _LARGEST_SIZE and v == int(v) for v in (across, down)):
         return None
     return int(across), int(down)
-
-
-def count_others(
-    entries: Sequence[Mapping[str, Any]],
-    read_keys: frozenset[str],
-    what: str,
-    places: Sequence[str] | str,
-    counter: NotImported,
-    *,
-    noun: str = "value of the key",
-) -> None:
-    """Count the values, except empty ones, of keys that are not in ``read_keys``.
-
-    ``what`` has the keys, for example "an annotation", and ``places`` are those of the entries, or their common start.
-    """
-    others = sorted(set().union(*entries) - read_keys, key=lambda key: (key not in _NAMED, key))
-    for key in others:
-        values = {row: value for row, entry in enumerate(entries) if _is_set(key, value := entry.get(key))}
-        names = {row: places[row] if isinstance(places, list) else f"{places}[{row}]" for row in values}
-        inside = key == _ATTRIBUTES and noun != _ATTRIBUTE
-        nested = {row: value for row, value in values.items() if inside and isinstance(value, dict)}
-        if nested:
-            inner_places = [names[row] for row in nested]
-            count_others(list(nested.values()), frozenset(), what, inner_places, counter, noun=_ATTRIBUTE)
-        if count := len(values) - len(nested):
-            counter.add(_NAMED.get(key, f"{noun} {shown(key)} of {what}"), next(iter(names.values())), count)
-
-
-def _is_set(key: str, value: object) -> bool:
-    """Check whether a value is not empty, and not 0 or false for the keys that programs always write."""
-    return value not in _NOTHING and (bool(value) or key not in _UNLESS_SET)
 
 
 def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]:

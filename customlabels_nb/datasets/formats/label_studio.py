@@ -47,8 +47,10 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_ratios, rotate_box
 from customlabels_nb.core.masks import MOST_PIXELS, Mask, polygon_of_mask, polygon_to_mask, row_runs
 from customlabels_nb.core.polygons import Polygon, rings_of, to_one_ring
+from customlabels_nb.datasets.formats.account import ELSEWHERE, NUMBER, TAKEN, TEXT, Ignored, Record, Taken
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
+    MOMENT,
     Box,
     Collector,
     Places,
@@ -101,23 +103,43 @@ _OUTLINE = frozenset({"x", "points", "rle"})
 _NOT_OWN = {"image", "width", "height", "split", "note"}  # keys of the data that reading takes for these
 # fields that are read, or that only the server needs
 _ABOUT = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
-_TASK_FIELDS = frozenset({
-    "id", "data", *_LISTS, *_ABOUT, "drafts", "number", "file_upload", "inner_id", "project", "updated_by", "task",
+_SERVER = (
+    "id", *_ABOUT, "number", "file_upload", "inner_id", "project", "updated_by", "task",
     "completed_at", "total_annotations", "cancelled_annotations", "total_predictions", "is_labeled", "overlap",
     "agreement", "comment_count", "unresolved_comment_count", "last_comment_updated_at", "comment_authors",
     "annotators", "reviewers", "storage_filename", "allow_skip",
     # of annotations and predictions
-    "result", "completed_by", "was_cancelled", "ground_truth", "draft_created_at", "prediction", "result_count",
+    "completed_by", "was_cancelled", "ground_truth", "draft_created_at", "prediction", "result_count",
     "unique_id", "import_id", "last_action", "bulk_created", "parent_prediction", "parent_annotation",
     "last_created_by", "created_username", "created_ago", "model_version", "model", "model_run", "score", "cluster",
     "neighbors",
-})  # fmt: skip
-_META_FIELDS = frozenset({"rings", "text"})
-_RESULT_FIELDS = frozenset({
-    "id", "type", "value", "from_name", "to_name", "original_width", "original_height", "image_rotation", "origin",
-    "score", "readonly", "hidden", "locked", "selected", "item_index", "meta", *_SIDES, *_DRAWN, _CHOICES, "rotation",
-    "points", "closed", "format", "rle",
-})  # fmt: skip
+)  # fmt: skip
+_FIELDS = {
+    **dict.fromkeys(_SERVER, Ignored("it is read, or only the server needs it")),
+    **dict.fromkeys(("data", *_LISTS, "drafts", "result"), ELSEWHERE),
+    **dict.fromkeys(("completed_by", "annotator"), Taken(lambda value: _person(value) is not None, "person")),
+    **dict.fromkeys(("created_at", "updated_at"), MOMENT),
+    "model_version": TEXT,
+    "score": NUMBER,
+}
+_VALUE = {
+    **dict.fromkeys((*_SIDES, *_DRAWN, _CHOICES, "points", "rle", "rotation"), TAKEN),
+    **dict.fromkeys(("original_width", "original_height"), NUMBER),
+    **dict.fromkeys(("closed", "format"), Ignored("all outlines are closed, and there is one format")),
+}
+_RESULT = Record(
+    "a result",
+    {
+        **_VALUE,
+        **dict.fromkeys(("type", "from_name", "to_name", "item_index", "score"), TAKEN),
+        **dict.fromkeys(
+            ("id", "origin", "readonly", "hidden", "locked", "selected"), Ignored("how the result is shown")
+        ),
+        "image_rotation": NUMBER,
+        "value": Record("a result", _VALUE),
+        "meta": Record("the meta of a result", {"rings": TAKEN, "text": TAKEN}),
+    },
+)
 
 
 def _recognise(path: Path) -> bool:
@@ -272,17 +294,17 @@ class _Reader:
         facts = collected.columns({name: value for name, value in data.items() if name not in used}, where)
         annotation, status = self._chosen(task, where)
         for uri in own:
-            collected.add_image(uri, size=size, split=split_of(data.get("split")), status=status, **facts)
-        collected.count_others(task, _TASK_FIELDS, "a task", where)
+            collected.add_image(uri, size=size, split=split_of(data.get("split")), status=status, own=facts)
+        collected.account.record(task, Record("a task", _FIELDS), where)
         if drafts := as_list(task.get("drafts")):
-            collected.not_imported.add("draft of an annotation", where, len(drafts))
+            collected.account.add("draft of an annotation", where, len(drafts))
         target = partial(self._target, images=images, data=data)
         if annotation is not None:
             read: _Read = {uri: [] for uri in own}
             by = {"annotator": _annotator(annotation), "created": _moment(annotation)}
-            collected.count_others(annotation, _TASK_FIELDS, "an annotation", where)
+            collected.account.record(annotation, Record("an annotation", _FIELDS), where)
             if annotation.get("ground_truth") is True:
-                collected.not_imported.add("mark 'ground_truth'", where)
+                collected.account.add("mark 'ground_truth'", where)
             self._read_results(annotation.get("result"), target, read, where, by)
             self._read |= read
         self._read_predictions(task, target, own, where)
@@ -304,7 +326,7 @@ class _Reader:
     def _read_predictions(self, task: dict[str, Any], target: _Target, images: list[str], where: str) -> None:
         for number, prediction in enumerate(as_list(task.get("predictions")), 1):
             if not isinstance(prediction, dict):  # an id
-                self.collected.not_imported.add("prediction without its results", where)
+                self.collected.account.add("prediction without its results", where)
                 continue
             version = prediction.get("model_version")
             usable = isinstance(version, str) and version.strip() and t.storable(version)
@@ -312,7 +334,7 @@ class _Reader:
             model = str(version).strip() if usable else "unknown"
             by = {"model": model, "created": _moment(prediction), "score": 1.0 if score is None else score}
             origin = f"{where}, prediction {number}"
-            self.collected.count_others(prediction, _TASK_FIELDS, "a prediction", origin)
+            self.collected.account.record(prediction, Record("a prediction", _FIELDS), origin)
             self._read_results(prediction.get("result"), target, {uri: [] for uri in images}, origin, by)
 
     def contents(self) -> Contents:
@@ -403,7 +425,7 @@ class _Reader:
         annotations = self._annotations(task.get("annotations", task.get("completions")), where)
         finished = [entry for entry in annotations if entry.get("was_cancelled") is not True]
         if cancelled := sum(len(as_list(e.get("result"))) for e in annotations if e.get("was_cancelled") is True):
-            self.collected.not_imported.add("result of a cancelled annotation", where, cancelled)
+            self.collected.account.add("result of a cancelled annotation", where, cancelled)
         if not finished:
             return None, "skipped" if annotations else "unlabelled"
         earliest = datetime.min.replace(tzinfo=UTC)
@@ -462,14 +484,14 @@ class _Reader:
             try:
                 if (left_out := _left_out(entry, labelled)) is not None:
                     if left_out:
-                        self.collected.not_imported.add(left_out, place)
+                        self.collected.account.add(left_out, place)
                         _none_of(read)
                     continue
                 uri = target(entry)
                 if uri in read:  # else an earlier task has this image, which is reported
                     self._read_result(entry, uri, read[uri], place, facts)
             except _NoImageError as error:
-                self.collected.not_imported.add(str(error), place)
+                self.collected.account.add(str(error), place)
             except (UnreadableError, LabelError) as error:
                 self.collected.unreadable(str(error), where=place)
                 _none_of(read if uri is None else {uri: read[uri]})
@@ -488,13 +510,11 @@ class _Reader:
         if (usual := facts.pop("score", None)) is not None:
             score = usual if entry.get("score") is None else entry["score"]
             facts["confidence"] = collected.confidence(number_or_none(score), score, what="score", where=where)
-        for fields in (entry, value):
-            collected.count_others(fields, _RESULT_FIELDS, "a result", where)
+        collected.account.record(entry, _RESULT, where)
         if isinstance(meta := entry.get("meta"), dict):
-            collected.count_others(meta, _META_FIELDS, "the meta of a result", where)
             facts["note"] = collected.note("\n".join(_texts(meta.get("text"))), where)
         if (turned := number_or_none(entry.get("image_rotation"))) and turned % 360:
-            collected.not_imported.add("rotation of the image on the screen", where)
+            collected.account.add("rotation of the image on the screen", where)
         if kind != _CHOICES:
             self._drawn.append(_Drawn(uri, kind, value, entry, labels, facts, where))
             return
@@ -558,7 +578,10 @@ def _moment(entry: dict[str, Any]) -> datetime | None:
 
 
 def _annotator(annotation: dict[str, Any]) -> str | None:
-    by = annotation.get("completed_by")
+    return _person(annotation.get("completed_by"))
+
+
+def _person(by: object) -> str | None:
     name = by.get("email", by.get("id")) if isinstance(by, dict) else by
     return str(name) if isinstance(name, str | int) and t.storable(str(name)) else None
 

@@ -32,6 +32,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.masks import mask_to_polygon
 from customlabels_nb.core.polygons import Polygon, from_one_ring, polygon_of, rings_of, to_one_ring
+from customlabels_nb.datasets.formats.account import NUMBER, TAKEN, Ignored, Record, Taken, Unless
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
@@ -67,13 +68,26 @@ _LOOKED_AT = 5  # JSON files that are checked to detect the format of a folder
 _DIGITS = 9
 _OUTLINES = ("polygon", "oriented_rectangle", "rotation")
 _KINDS = (*_OUTLINES, "rectangle", "circle", "mask")
-# fields that are read, or that only the program needs
-_FILE_FIELDS = frozenset({
-    "version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth", "lineColor", "fillColor",
-})  # fmt: skip
-_SHAPE_FIELDS = frozenset({"label", "points", "shape_type", "score", "mask", "line_color", "fill_color",
-                           "description"})  # fmt: skip
-_MARKS = ("difficult",)
+_LOOK = Ignored("how the program draws the shape")
+_RECORD = Record(
+    "a file",
+    {
+        **dict.fromkeys(("shapes", "imagePath", "imageData"), TAKEN),
+        **dict.fromkeys(("imageHeight", "imageWidth"), NUMBER),
+        **dict.fromkeys(("lineColor", "fillColor"), _LOOK),
+        "version": Ignored("the version of the program"),
+        "flags": Record("the flags", {}, Taken(lambda value: isinstance(value, bool), "boolean")),
+    },
+)
+_SHAPE = Record(
+    "a shape",
+    {
+        **dict.fromkeys(("label", "points", "shape_type", "score", "mask", "description"), TAKEN),
+        **dict.fromkeys(("line_color", "fill_color"), _LOOK),
+        "difficult": Unless((False,)),
+        "flags": Record("a shape", {}, Unless((False,)), key="flag"),
+    },
+)
 
 
 def _recognise(path: Path) -> bool:
@@ -99,15 +113,18 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         size = size_of(data.get("imageWidth"), data.get("imageHeight"))
         split = t.TEST if name in index.test else folder.split_of(file)
         collected.add_image(uri, size=size or index.images.get(name), status="labelled", split=split)
-        collected.count_others(data, _FILE_FIELDS, "a file", folder.name_of(file))
+        collected.account.record(data, _RECORD, folder.name_of(file))
         if data.get("imageData") and not is_remote(uri) and not is_here(uri):
-            collected.not_imported.add("image inside a JSON file (imageData)", folder.name_of(file))
+            collected.account.add("image inside a JSON file (imageData)", folder.name_of(file))
         read = list(_read_flags(data.get("flags"), uri, collected, to_uri(file)))
         for number, shape in enumerate(data["shapes"], 1):
             origin = {"where": f"shape {number}", "source": to_uri(file)}
             read.append(_read_shape(shape, uri, size, collected, origin, exact=bool(index.images)))
-            if read[-1]:
-                _count_properties(shape, collected, f"{folder.name_of(file)}, shape {number}")
+            if isinstance(shape, dict) and read[-1]:
+                where = f"{folder.name_of(file)}, shape {number}"
+                collected.account.record(shape, _SHAPE, where)
+                if shape.get("shape_type") == "circle":
+                    collected.account.add("outline of a circle", where)
         collected.settle(uri, read)
     folder.add_unlabelled(folder.split_of)
     return folder.contents()
@@ -176,7 +193,7 @@ def _read_shape(
             raise UnreadableError(f"It is {shown(shape)}, not an object.")
         if (kind := shape.get("shape_type")) and kind not in _KINDS:
             file = Path(origin["source"]).name
-            collected.not_imported.add(f"shape of the type {shown(kind)}", f"{file}, {origin['where']}")
+            collected.account.add(f"shape of the type {shown(kind)}", f"{file}, {origin['where']}")
             return False
         name = shape.get("label")
         if not isinstance(name, str):
@@ -196,16 +213,6 @@ def _read_shape(
     note = collected.note(shape.get("description"), f"{Path(origin['source']).name}, {origin['where']}")
     collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence, note=note)
     return True
-
-
-def _count_properties(shape: dict[str, Any], collected: Collector, where: str) -> None:
-    """Count what a shape has beside its label, outline and score."""
-    others = {name: value for name, value in shape.items() if not (name in _MARKS and value is False)}
-    if isinstance(flags := others.pop("flags", None), dict):
-        others |= {f"flag {name}": True for name, value in flags.items() if value is not False}
-    if shape.get("shape_type") == "circle":
-        collected.not_imported.add("outline of a circle", where)
-    collected.count_others(others, _SHAPE_FIELDS, "a shape", where)
 
 
 def _outline(shape: dict[str, Any]) -> tuple[Box, Polygon | None]:

@@ -22,7 +22,7 @@ import pandas as pd
 from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.limits import Limits
-from customlabels_nb.datasets.formats.base import NotImported
+from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.json_file import shown
 from customlabels_nb.datasets.formats.manifest_lines import (
     ENDS_A_LINE,
@@ -255,9 +255,9 @@ class ManifestReader:
         """Count the attributes that were ignored because they contain model predictions."""
         return sum(parsed.predictions for _, parsed in self._exact.values())
 
-    def not_imported(self) -> NotImported:
+    def account(self) -> Account:
         """Count what valid lines have that is not imported."""
-        counter = NotImported()
+        counter = Account()
         others = [
             (number, [f"value of the key {shown(key)} of a line" for key in keys])
             for plain in self._plain

@@ -37,6 +37,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh
 from customlabels_nb.core.limits import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of
+from customlabels_nb.datasets.formats.account import ELSEWHERE, NUMERAL, TAKEN, Ignored, Record
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, not_held
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
@@ -73,11 +74,29 @@ _LABEL_MAP = "labelmap.txt"
 _LARGEST_FILE = 2**23
 _TAG = "annotation"
 _LOOKED_AT, _DEPTH = 5, 5  # XML files that are checked to detect the format of a folder, and folders above them
-# elements that are read, or say nothing
-_FILE_ELEMENTS = frozenset({"folder", "filename", "path", "source", "owner", "size", "object"})
-_OBJECT_ELEMENTS = frozenset({"name", "bndbox", "polygon", "confidence", "score", "deleted"})
 _NOTHING = ("", "0", "no", "false", "unspecified")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _POINT_PART = re.compile(r"([xy])(\d{1,6})")
+_ORIGIN = Ignored("where the image was, or came from")
+_POINT = Record("a point", {"x": TAKEN, "y": TAKEN})
+_ELEMENTS = Record(
+    "a file",
+    {
+        **dict.fromkeys(("folder", "path", "source", "owner"), _ORIGIN),
+        "filename": TAKEN,
+        "object": ELSEWHERE,
+        "size": Record("a size", {"width": NUMERAL, "height": NUMERAL, "depth": Ignored("the image tells")}),
+        "@verified": Ignored("whether somebody looked at the file"),
+    },
+)
+_OBJECT = Record(
+    "an object",
+    {
+        **dict.fromkeys(("name", "confidence", "score", "deleted"), TAKEN),
+        "bndbox": Record("a box", dict.fromkeys(_CORNERS, TAKEN)),
+        "polygon": Record("a polygon", {"pt": _POINT}, rule=lambda key: TAKEN if _POINT_PART.fullmatch(key) else None),
+    },
+)
 
 
 def _recognise(path: Path) -> bool:
@@ -99,25 +118,19 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     for file, root, name, uri in folder.each(partial(parse_xml, tag=_TAG, largest=_LARGEST_FILE), _image):
         size = size_of(finite(_text(root, "size/width")), finite(_text(root, "size/height"))) or index.images.get(name)
         collected.add_image(uri, size=size, status="labelled", split=splits.of(file))
-        _count_others(root, _FILE_ELEMENTS, "a file", collected, folder.name_of(file))
+        collected.account.element(root, _ELEMENTS, folder.name_of(file))
         read: list[bool] = []
         for number, entry in enumerate(root.findall("object"), 1):
             where = f"{folder.name_of(file)}, object {number}"
             if _text(entry, "deleted").lower() not in _NOTHING:
-                collected.not_imported.add("object that is marked deleted", where)
+                collected.account.add("object that is marked deleted", where)
                 continue
-            _count_others(entry, _OBJECT_ELEMENTS, "an object", collected, where)
+            collected.account.element(entry, _OBJECT, where)
             origin = {"where": f"object {number}", "source": to_uri(file)}
             read.append(_read_object(entry, uri, size, collected, origin, exact=bool(index.images)))
         collected.settle(uri, read)
     folder.add_unlabelled(splits.of)
     return folder.contents()
-
-
-def _count_others(element: Element, read_tags: frozenset[str], of: str, collected: Collector, where: str) -> None:
-    for child in element:
-        if child.tag not in read_tags and (len(child) or (child.text or "").strip().lower() not in _NOTHING):
-            collected.not_imported.add(f"<{child.tag[:50]}> of {of}", where)
 
 
 def _image(root: Element, file: Path, base: Path, places: Places) -> tuple[str, str]:
@@ -158,7 +171,7 @@ def _box(entry: Element, polygon: Polygon | None, collected: Collector, origin: 
             raise UnreadableError("The object has no <bndbox>.")
         return box_around(polygon)
     corners = []
-    for side in ("xmin", "ymin", "xmax", "ymax"):
+    for side in _CORNERS:
         value = finite(_text(bounds, side))
         if value is None:
             raise UnreadableError(f"<{side}> is {shown(_text(bounds, side))}, not a number.")
@@ -296,7 +309,7 @@ def _object_lines(row: Any) -> Iterator[str]:
     if row.confidence != 1:
         yield f"\t\t<confidence>{float(row.confidence)!r}</confidence>"
     box = polygon_to_ltwh(row.polygon) if pd.isna(row.left) else [row.left, row.top, row.width, row.height]
-    corners = zip(("xmin", "ymin", "xmax", "ymax"), ltwh_to_xyxy(box)[0], strict=True)
+    corners = zip(_CORNERS, ltwh_to_xyxy(box)[0], strict=True)
     yield "\t\t<bndbox>" + "".join(f"<{side}>{plain(value, 9)}</{side}>" for side, value in corners) + "</bndbox>"
     for ring in rings_of(row.polygon):
         points = enumerate(ring.tolist(), 1)

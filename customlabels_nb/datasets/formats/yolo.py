@@ -149,7 +149,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         read = set(map(os.path.abspath, used))  # images of images= have absolute paths
         for path in files_below(layout.base, ".txt"):
             if os.path.abspath(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
-                collected.not_imported.add("label file without an image", path.relative_to(layout.base).as_posix())
+                collected.account.add("label file without an image", path.relative_to(layout.base).as_posix())
     return collected.contents(layout.labels, order=[order[name] for name in index.images if name in order])
 
 
@@ -179,7 +179,7 @@ def _label_lines(
                     seen.add(shape)
                     result.append((label, numbers, confidence, number))
                 for what in others:
-                    collected.not_imported.add(what, f"{file.name}, line {number}")
+                    collected.account.add(what, f"{file.name}, line {number}")
             except ValueError as error:
                 collected.unreadable(str(error), source=to_uri(file), line=number)
     return (result if result or not any(map(str.strip, lines)) else None), file

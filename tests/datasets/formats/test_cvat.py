@@ -78,9 +78,10 @@ def test_attributes_of_tags_are_columns_and_the_rest_is_listed(tmp_path: Path) -
     found = read(FORMAT, path)
     assert found.images["weather"].tolist()[0] == "rain"
     assert [issue.message for issue in found.issues] == [
-        "2 × attribute 'weather' of an object was not imported: 'a.png, object 2', 'a.png, object 3'.",
+        "2 × attribute 'weather' of an object was not imported: 'a.png, object 2', 'a.png, object 3'. For example "
+        "'rain'.",
         "1 × shape <points> was not imported: 'b.png, object 1'.",
-        "1 × mark 'occluded' of an object was not imported: 'b.png, object 2'.",
+        "1 × mark 'occluded' of an object was not imported: 'b.png, object 2'. For example '1'.",
     ]
 
 

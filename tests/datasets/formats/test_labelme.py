@@ -128,14 +128,13 @@ def test_dropped_shapes_are_counted(tmp_path: Path) -> None:
     ]
     others = [shape(kind, [1, 2], [3, 4]) for kind in ("line", "line", "points")]
     found = read(FORMAT, labelme(tmp_path / "a.json", *shapes, shape("mask", [0, 0], [5, 5], mask="iVBO"), *others))
-    three = "'a.json, shape 1', 'a.json, shape 2', 'a.json, shape 3'."
+    three = [f"a.json, shape {number}" for number in (1, 2, 3)]
+    flags = [f"{place}.flags" for place in three]
     assert "Its mask cannot be read" in found.issues[3].message
     assert [issue.message for issue in found.issues[4:]] == [
-        *(
-            f"3 × value of the key {what!r} of a shape was not imported: {three}"
-            for what in ("flag hidden", "group_id")
-        ),
-        "1 × value of the key 'difficult' of a shape was not imported: 'a.json, shape 3'.",
+        f"3 × flag 'hidden' of a shape was not imported: {', '.join(map(repr, flags))}. For example True.",
+        f"3 × value of the key 'group_id' of a shape was not imported: {', '.join(map(repr, three))}. For example 0.",
+        "1 × value of the key 'difficult' of a shape was not imported: 'a.json, shape 3'. For example True.",
         "2 × shape of the type 'line' was not imported: 'a.json, shape 5', 'a.json, shape 6'.",
         "1 × shape of the type 'points' was not imported: 'a.json, shape 7'.",
     ]

@@ -111,8 +111,10 @@ def test_dropped_attributes_are_reported_once(tmp_path: Path) -> None:
     found = read(FORMAT, tmp_path)
     twice = "'a.xml, object 1', 'b.xml, object 1'."
     assert [issue.message for issue in found.issues] == [
-        *(f"2 × <{what}> of an object was not imported: {twice}" for what in ("difficult", "pose", "part")),
-        "1 × <segmented> of a file was not imported: 'c.xml'.",
+        f"2 × <difficult> of an object was not imported: {twice} For example '1'.",
+        f"2 × <pose> of an object was not imported: {twice} For example 'Frontal'.",
+        f"2 × <part> of an object was not imported: {twice}",
+        "1 × <segmented> of a file was not imported: 'c.xml'. For example '1'.",
         "1 × object that is marked deleted was not imported: 'c.xml, object 2'.",
     ]
     assert len(found.annotations) == 5

@@ -1,0 +1,54 @@
+"""Property test: what a file has is in the tables of the result, or an issue names it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import customlabels_nb as cl
+from customlabels_nb.errors import CustomLabelsError
+from tests.datasets.formats.planting import INPUTS
+from tests.tiers import many
+
+#: Keys whose values have no meaning here, with all in them: those of the programs, and where an image was.
+MEANINGLESS = {
+    "coco": {"id"},
+    "label_studio": {"id", "meta", "lead_time", "was_cancelled", "type", "closed"},
+    "label_studio_min": {"id", "annotation_id", "lead_time"},
+    "labelme": {"version"},
+    "cvat": {"version", "meta", "@id"},
+    "voc": {"folder", "path", "source", "depth", "@verified"},
+}
+
+
+def _text_of(path: Path) -> str:
+    """Return all texts of what is read from a path, or the error."""
+    try:
+        found = cl.read_dataset(path)
+    except CustomLabelsError as error:
+        return str(error).replace(str(path), "")
+    tables = (found.images, found.annotations, found.labels, found.predictions, found.issues)
+    cells = [[*map(str, table), *map(str, table.to_numpy().ravel())] for table in tables]
+    return json.dumps([cells, {key: str(value) for key, value in found.images.attrs.items()}], ensure_ascii=False)
+
+
+@settings(max_examples=many(1000), deadline=None)
+@given(name=st.sampled_from(sorted(INPUTS)), seed=st.integers(0, 2**32))
+def test_what_is_planted_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, name: str, seed: int) -> None:
+    random = Random(seed)
+    token = f"tok{random.randrange(10**6)}k"
+    path, planted = INPUTS[name].write(tmp_path_factory.mktemp("planted"), random, token)
+    if MEANINGLESS.get(name, set()).isdisjoint(planted.where):
+        text = _text_of(path)
+        assert any(said in text for said in (token, *planted.names)), planted
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_nothing_is_said_of_clean_files(tmp_path: Path, name: str) -> None:
+    path, _ = INPUTS[name].write(tmp_path, Random(0), None)
+    assert cl.read_dataset(path).issues["message"].tolist() == []
