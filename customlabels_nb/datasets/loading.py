@@ -248,9 +248,10 @@ def from_huggingface(
 
     Examples
     --------
-    >>> import datasets  # doctest: +SKIP
-    >>> hf_dataset = datasets.load_dataset("imagefolder", data_dir="photos", split="train")  # doctest: +SKIP
-    >>> cl.from_huggingface(hf_dataset)  # doctest: +SKIP
+    >>> import datasets
+    >>> hf_dataset = datasets.load_dataset("imagefolder", data_dir=photos, split="train")
+    >>> cl.from_huggingface(hf_dataset).labels["label"].tolist()
+    ['bathroom', 'bedroom', 'garden']
     """
     from customlabels_nb.datasets.interop.huggingface import from_huggingface
 
