@@ -730,8 +730,8 @@ class Dataset(NameHints):
 
         Examples
         --------
-        >>> dataset = boxes.train_set.to_huggingface()  # doctest: +SKIP
-        >>> dataset.column_names  # doctest: +SKIP
+        >>> dataset = boxes.train_set.to_huggingface()
+        >>> dataset.column_names
         ['image', 'width', 'height', 'objects']
         """
         from customlabels_nb.datasets.interop.huggingface import to_huggingface

@@ -46,12 +46,14 @@ def read_dataset(
     Parameters
     ----------
     path : path or URL
-        Annotation file or folder. A URL must refer to a file, which is downloaded, but its images are not.
+        Annotation file or folder. A URL must refer to a file, which is downloaded, but its images are not. Their names
+        in the file are relative to its folder, and are percent-encoded for web servers, "50%.jpg" as "50%25.jpg".
     format : str, optional
         Format name as in :meth:`Dataset.to`. By default it is detected from the content.
-    images : path, optional
+    images : path or URL, optional
         Folder in which images are looked up by file name, ignoring their paths in the annotations. If several files
-        have the same name, their parent folders are compared too.
+        have the same name, their parent folders are compared too. A URL is put before relative names, and before the
+        file name of other images. Nothing is looked up there.
     relocate : dict, optional
         Mapping from old path prefixes to new ones, such as ``{"s3://bucket/": "photos/"}``.
     labels_from : {"folders"}, optional
@@ -246,9 +248,10 @@ def from_huggingface(
 
     Examples
     --------
-    >>> import datasets  # doctest: +SKIP
-    >>> hf_dataset = datasets.load_dataset("imagefolder", data_dir="photos", split="train")  # doctest: +SKIP
-    >>> cl.from_huggingface(hf_dataset)  # doctest: +SKIP
+    >>> import datasets
+    >>> hf_dataset = datasets.load_dataset("imagefolder", data_dir=photos, split="train")
+    >>> cl.from_huggingface(hf_dataset).labels["label"].tolist()
+    ['bathroom', 'bedroom', 'garden']
     """
     from customlabels_nb.datasets.interop.huggingface import from_huggingface
 

@@ -11,15 +11,16 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from customlabels_nb._utils.files import expand_home
 from customlabels_nb._utils.text import plain_url
 from customlabels_nb.errors import InputError
-from customlabels_nb.remote.remote_files import RemoteFile
+from customlabels_nb.remote.remote_files import RemoteFile, is_web
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]+)://")
 _DRIVE = re.compile(r"/[A-Za-z]:")
+_UNRESERVED = "/!$&'()*+,;=:@~"  # besides letters and digits, what the path of a URL may contain as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,14 @@ def to_path(uri: str, root: Path | None = None) -> Path:
 def located(name: str, root: Path | None) -> str:
     """Resolve the image ``name`` of a user or a table with :meth:`Location.below`."""
     return name if root is None or is_remote(name) else Location(name, to_path(name)).below(root).name
+
+
+def url_below(folder: str, name: str) -> str:
+    """Return the URL of a file by its path relative to a folder, whose URL ends with ``/``.
+
+    The paths of web servers are percent-encoded. Names in buckets and other file systems are literal.
+    """
+    return folder + (quote(name, safe=_UNRESERVED) if is_web(folder) else name)
 
 
 def without_scheme(uri: str) -> str:

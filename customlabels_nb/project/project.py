@@ -1507,6 +1507,7 @@ class Project(NameHints):
         self,
         folds: int | None = 5,
         *,
+        groups: Groups | None = None,
         repeats: int = 1,
         task: t.Task | None = None,
         recipe: Recipe | None = None,
@@ -1531,8 +1532,12 @@ class Project(NameHints):
         Parameters
         ----------
         folds : int, optional
-            Number of folds. Each label keeps its proportion, and images with the same content stay together. None
-            trains on the whole training set and tests on the test set, ``repeats`` times.
+            Number of folds. Each label keeps its proportion. None trains on the whole training set and tests on the
+            test set, ``repeats`` times.
+        groups : str, list or DataFrame, optional
+            Images that stay in the same fold, as in :meth:`distribute`: a column of the image table such as "camera",
+            one value per image of the training set, or pairs of images such as ``project.near_duplicates("train")``.
+            Images with the same content stay together even without groups.
         repeats : int
             Number of models for each fold, with the seeds ``random_state``, ``random_state + 1``, …
         task, recipe, budget, steps, backbone, detector, input_size, max_boxes, random_state, device
@@ -1552,6 +1557,8 @@ class Project(NameHints):
 
         Raises
         ------
+        InputError
+            If there are fewer groups with labels than ``folds``, or ``groups`` are passed with ``folds=None``.
         HelperError
             If no model can be trained, for example because a label has too few images in each fold.
 
@@ -1559,6 +1566,7 @@ class Project(NameHints):
         --------
         >>> scores = project.cross_validate(folds=5, workers=2)  # doctest: +SKIP
         >>> scores["f1"].agg(["mean", "std"])  # doctest: +SKIP
+        >>> project.cross_validate(groups="camera")  # doctest: +SKIP
         """
         from customlabels_nb.training.options import options_from
         from customlabels_nb.training.plan import without_machine_labels
@@ -1573,7 +1581,9 @@ class Project(NameHints):
             input_size=input_size, max_boxes=max_boxes, random_state=random_state, device=device,
         )  # fmt: skip
         train, test = without_machine_labels(self.train_set), without_machine_labels(self.test_set)
-        dealt = None if folds is None else deal_folds(train, folds, random_state=options.random_state)
+        if folds is None and groups is not None:
+            raise InputError("groups need folds, but folds=None tests on the test set. Use distribute(groups=).")
+        dealt = None if folds is None else deal_folds(train, folds, groups=groups, random_state=options.random_state)
         parts = [{}] if folds is None else [{"fold": fold} for fold in range(folds)]
         seeds = [(options.random_state + number) % 2**32 for number in range(repeats)]
         trials = [{**part, "random_state": seed} for part in parts for seed in seeds]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from customlabels_nb._utils.arguments import check_integer
-from customlabels_nb.datasets.dataset import Dataset
+from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.splitting import stratified_folds
-from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError
+from customlabels_nb.errors import Cancelled, CustomLabelsError, HelperError, InputError
 from customlabels_nb.events import Events
 from customlabels_nb.workers.protocol import WorkerJob, readable_everywhere
 from customlabels_nb.workers.spreading import open_workers, process_tasks, worker_options
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from customlabels_nb.training.options import TrainingOptions
 
 
-def deal_folds(dataset: Dataset, folds: int, *, random_state: int = 0) -> dict[str, int]:
-    """Return the fold of each image, keeping proportions of labels, and equal contents together."""
-    labels = dataset.labels_of_images()
-    folds = check_integer("folds", folds, 2, sum(map(bool, labels)))
-    dealt = stratified_folds(labels, folds, groups=dataset.groups_of_images(), random_state=random_state)
+def deal_folds(dataset: Dataset, folds: int, *, groups: Groups | None = None, random_state: int = 0) -> dict[str, int]:
+    """Return the fold of each image, keeping proportions of labels, and equal contents and ``groups`` together."""
+    labels, units = dataset.labels_of_images(), dataset.groups_of_images(groups)
+    labelled = {unit for unit, names in zip(units, labels, strict=True) if names}
+    if check_integer("folds", folds, 2) > len(labelled):
+        raise InputError(
+            f"folds={folds} must be at most {len(labelled):,}, the number of labelled images. A group, or copies of an "
+            "image, count as one."
+        )
+    dealt = stratified_folds(labels, folds, groups=units, random_state=random_state)
     return dict(zip(dataset.image_table["image"], dealt.tolist(), strict=True))
 
 

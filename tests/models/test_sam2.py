@@ -22,6 +22,7 @@ from customlabels_nb.models.pretrained.sam2 import Sam2Segmenter, load_sam2
 from customlabels_nb.models.pretrained.weights import fetch_weights, find_weights, get_weights
 from customlabels_nb.user_settings import settings
 from tests.models.fake_hub import COMMIT, FakeHub, serve_hub, use_hub
+from tests.models.saved_folders import saved_by_processor
 from tests.models.tiny_sam2 import SIDE, tiny_config, write_tiny_sam2
 
 SIZE = (160, 90)
@@ -116,6 +117,15 @@ def test_a_checkpoint_with_the_layers_for_videos_is_loaded(tmp_path: Path, tiny:
     Sam2VideoModel(config).save_pretrained(tmp_path / "video")
     shutil.copy(tiny[0] / "preprocessor_config.json", tmp_path / "video")
     assert load_sam2(str(tmp_path / "video")).name == "video"
+
+
+def test_a_folder_that_a_processor_saved_is_loaded(tmp_path: Path, tiny: tuple[Path, Any]) -> None:
+    clicks = [Click(30, 40, True)]
+    masks = []
+    for folder in (tiny[0], saved_by_processor("Sam2Processor", tiny[0], tmp_path / "model")):
+        segmenter = Sam2Segmenter(get_weights(str(folder)), "cpu")
+        masks.append(segmenter.mask(segmenter.encode(picture()), SIZE, clicks=clicks)[0])
+    assert np.array_equal(*masks)
 
 
 def test_an_image_of_one_pixel_has_a_mask(tiny: tuple[Path, Any]) -> None:

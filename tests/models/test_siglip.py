@@ -19,10 +19,13 @@ from customlabels_nb.labeling.similarity import SimilarityOrder
 from customlabels_nb.models.embeddings import describe_features, embed
 from customlabels_nb.models.image_search import ImageSearch, open_search
 from customlabels_nb.models.pretrained.siglip import embed_text
+from customlabels_nb.models.pretrained.transformers_models import read_normalisation
+from customlabels_nb.models.pretrained.weights import get_weights
 from customlabels_nb.project.location import open_project_store
 from customlabels_nb.project.project import Project
 from customlabels_nb.project.projects import create_project
 from tests.images.pictures import write_folder
+from tests.models.saved_folders import saved_by_processor
 from tests.models.tiny_siglip import SIDE, write_tiny_siglip
 
 
@@ -80,6 +83,27 @@ def test_incomplete_folders_are_refused(tmp_path: Path, tiny: tuple[Path, Any], 
         (folder / name).unlink()
     with pytest.raises(ModelError, match=r"cannot be (used|read)"):
         describe_features(str(folder)) if lacking.startswith("pre") else embed_text(str(folder), "a cat")
+
+
+def test_a_folder_that_a_processor_saved_is_read(tmp_path: Path, tiny: tuple[Path, Any]) -> None:
+    saved_by_processor("SiglipProcessor", tiny[0], tmp_path / "model")
+    expected, found = describe_features(str(tiny[0])), describe_features(str(tmp_path / "model"))
+    assert (found.mean, found.std) == (expected.mean, expected.std)
+    assert np.array_equal(embed_text(str(tmp_path / "model"), "a cat"), embed_text(str(tiny[0]), "a cat"))
+    (tmp_path / "model" / "processor_config.json").write_text('{"image_processor": {"image_mean": [1, 2]}}')
+    with pytest.raises(ModelError, match=r"processor_config\.json' cannot be used"):
+        read_normalisation(get_weights(str(tmp_path / "model")))
+
+
+def test_a_tokenizer_without_a_pad_token_is_refused(tmp_path: Path, tiny: tuple[Path, Any]) -> None:
+    from transformers import AutoTokenizer
+
+    folder = shutil.copytree(tiny[0], tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ModelError, match=r"tokenizer in '.*model' has no pad token"):
+        embed_text(str(folder), "a cat")
 
 
 def test_images_are_found_by_a_text_and_by_an_image(

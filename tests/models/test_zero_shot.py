@@ -19,6 +19,7 @@ from customlabels_nb.models.artifact import ModelConfig, load_config, model_iden
 from customlabels_nb.models.canvas import fitted, to_canvas
 from customlabels_nb.models.detector_shape import ZeroShot, fill_of
 from customlabels_nb.models.pretrained.weights import get_weights
+from tests.models.saved_folders import saved_by_processor
 from tests.models.tiny_zero_shot import SIDE, write_fake_owlv2, write_tiny_grounding_dino, write_tiny_owlv2
 
 PROMPTS = ("a photo of a red screw", "a nut")
@@ -202,6 +203,20 @@ def test_folders_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model" / "config.json").write_text('{"format": "1.0", "zero_shot": {"prompts": [7]}}')
     with pytest.raises(ArtifactError):
         cl.load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [("owlv2", "Owlv2"), pytest.param("grounding_dino", "GroundingDino", marks=pytest.mark.thorough)]
+)
+def test_a_folder_that_a_processor_saved_is_loaded(
+    request: pytest.FixtureRequest, tmp_path: Path, model: str, kind: str
+) -> None:
+    from customlabels_nb.models.pretrained.zero_shot import describe_input, load_zero_shot
+
+    folder = request.getfixturevalue(model)[0]
+    saved = str(saved_by_processor(f"{kind}Processor", folder, tmp_path / "saved"))
+    assert describe_input(get_weights(saved)) == describe_input(get_weights(str(folder)))
+    load_zero_shot(ZeroShot(saved, get_weights(saved).revision, PROMPTS))
 
 
 @pytest.mark.parametrize(

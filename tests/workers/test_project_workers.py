@@ -5,14 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import customlabels_nb as cl
+from customlabels_nb.datasets.splitting import stratified_folds
 from customlabels_nb.errors import HelperError, InputError, NotEnoughDataError
 from customlabels_nb.models.embeddings import embed
 from customlabels_nb.models.feature_file import project_features
 from customlabels_nb.training.trials import deal_folds
 from customlabels_nb.workers import embedding
+from tests.tiers import many
 
 
 @pytest.fixture
@@ -60,6 +65,45 @@ def test_folds_are_trained_by_workers(project: cl.Project) -> None:
     assert project.versions.empty
 
 
+@settings(max_examples=many(40))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from("stuvw"), st.integers(0, 9)),
+        min_size=2,
+        max_size=25,
+    ),
+    st.integers(2, 5),
+    st.integers(0, 99),
+)
+def test_no_group_and_no_copy_is_in_two_folds(
+    rows: list[tuple[str | None, str, int]], folds: int, random_state: int
+) -> None:
+    names = [f"{number}.jpg" for number in range(len(rows))]
+    labels, cameras, contents = zip(*rows, strict=True)
+    images = pd.DataFrame({"image": names, "sha256": [f"{content}" * 8 for content in contents], "camera": cameras})
+    labelled = pd.DataFrame({"image": names, "label": labels}).dropna()
+    dataset = cl.Dataset(images, labelled)
+    pairs = images.merge(images, on="camera").rename(columns={"image_x": "image", "image_y": "other"})
+    dealt = []
+    for groups in ("camera", list(cameras), images["camera"].iloc[::-1], pairs, None):
+        keys = ["sha256"] if groups is None else ["camera", "sha256"]
+        units = dataset.groups_of_images(groups)
+        count = len({unit for unit, label in zip(units, labels, strict=True) if label})
+        if count < folds:
+            with pytest.raises(InputError, match=f"folds={folds} must be at most {count},"):
+                deal_folds(dataset, folds, groups=groups, random_state=random_state)
+            continue
+        fold = images["image"].map(deal_folds(dataset, folds, groups=groups, random_state=random_state))
+        assert fold.isin(range(folds)).all()
+        assert all((fold.groupby(images[key]).nunique() == 1).all() for key in keys)
+        dealt += [fold.tolist()] * (groups is not None)
+        if len(set(contents)) == len(rows) and groups is None:
+            assert (
+                fold.tolist() == stratified_folds(dataset.labels_of_images(), folds, random_state=random_state).tolist()
+            )
+    assert all(each == dealt[0] for each in dealt)
+
+
 @pytest.mark.thorough
 def test_each_fold_is_trained_though_one_has_a_single_label(blots: dict[str, list[str]], tmp_path: Path) -> None:
     made = cl.create_project("few", tmp_path, task="single-label")
@@ -75,6 +119,9 @@ def test_impossible_cross_validation_names_the_reason(project: cl.Project) -> No
         ({"folds": 19}, "folds=19 must be .* 18"),
         ({"repeats": 0}, "repeats=0"),
         ({"workers": 0}, "workers=0"),
+        ({"groups": "camera"}, "groups='camera' is not a column"),
+        ({"groups": ["a"] * 18}, "folds=5 must be at most 1, .* A group"),
+        ({"groups": "source", "folds": None}, "groups need folds"),
     ):
         with pytest.raises(InputError, match=words):
             project.cross_validate(**options)  # type: ignore[arg-type]

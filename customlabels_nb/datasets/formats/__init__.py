@@ -32,8 +32,8 @@ from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError, ManifestError
 from customlabels_nb.images.listing import read_folder
-from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_path, to_uri
-from customlabels_nb.remote.remote_files import download
+from customlabels_nb.images.locations import absolute_uri, is_remote, local_path, to_path, to_uri, url_below
+from customlabels_nb.remote.remote_files import download, is_web
 
 
 @dataclass(frozen=True)
@@ -214,10 +214,11 @@ def _fetched(url: str) -> Iterator[Path]:
 
 def _as_at(contents: Contents, path: Path, url: str) -> Contents:
     """Replace the temporary path of a downloaded file with its URL, and relocate paths in its folder accordingly."""
-    here, there = f"{to_uri(path.parent)}/", url.partition("?")[0].rpartition("/")[0] + "/"
+    here = f"{to_uri(path.parent)}/"
+    there = (url.partition("?")[0] if is_web(url) else url).rpartition("/")[0] + "/"
 
     def moved(name: str) -> str:
-        return there + name[len(here) :] if name.startswith(here) else name
+        return url_below(there, name[len(here) :]) if name.startswith(here) else name
 
     return replace(
         contents,

@@ -11,16 +11,17 @@ from itertools import islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
-from customlabels_nb._utils.text import without_passwords
+from customlabels_nb._utils.text import plain_url, without_passwords
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.errors import InputError
-from customlabels_nb.images.locations import is_remote, local_path, to_path, to_uri, without_scheme
+from customlabels_nb.images.locations import is_remote, local_path, to_path, to_uri, url_below, without_scheme
+from customlabels_nb.remote.remote_files import is_web
 
 #: Kinds of data that a format may store in addition to images and their labels.
 CAPABILITIES = frozenset(
@@ -135,7 +136,8 @@ class ImageFinder:
     """Resolver of image names in annotations to the current paths and URLs of the images.
 
     Relative names are resolved against ``base``. The folder ``images`` is searched recursively by file name, and if
-    several files have the same name, by the names of their parents. ``relocate`` maps old prefixes (of paths or their
+    several files have the same name, by the names of their parents. The URL of a folder is put before relative names,
+    and before the file name of others. ``relocate`` maps old prefixes (of paths or their
     ``file:`` URLs) to new ones. The longest is used.
     """
 
@@ -151,9 +153,10 @@ class ImageFinder:
             raise InputError(f"relocate={relocate!r} must be a dict that maps old prefixes to new ones.")
         prefixes = [_without_schemes(old, new) for old, new in (relocate or {}).items()]
         self._relocate = sorted(prefixes, key=lambda pair: -len(pair[0]))
-        self._by_name = None if images is None else _files_by_name(images)
+        self._url = f"{plain_url(images).rstrip('/')}/" if isinstance(images, str) and is_remote(images) else None
+        self._by_name = None if images is None or self._url else _files_by_name(images)
         self._by_parent: dict[tuple[str, ...], dict[str, list[str]]] = {}  # files with the same ending of their paths
-        self._moved = bool(self._relocate) or self._by_name is not None
+        self._moved = bool(self._relocate) or images is not None
         self._named: dict[str, tuple[str, ...]] = {}  # the first name of each file
         self.missing: list[str] = []
 
@@ -215,6 +218,8 @@ class ImageFinder:
                 if path.startswith(old):
                     rest = path[len(old) :].replace("\\", "/") if "\\" in old else path[len(old) :]
                     return _moved(candidate, new, rest)
+        if self._url is not None and (below := _below_folder(name)):
+            return url_below(self._url, below)
         return None if self._by_name is None else self._found(name, self._by_name)
 
     def _found(self, name: str, by_name: Mapping[str, list[str]]) -> str | None:
@@ -245,14 +250,19 @@ class ImageFinder:
 
 def _moved(name: str, new: str, rest: str) -> str:
     """Return the place of an image after its prefix was replaced with ``new``, in the spelling of a file if local."""
-    if name[:7].lower() == "file://" and new.startswith(("http://", "https://")):
-        rest = quote(rest)
     if is_remote(new + rest):
-        return new + rest
+        return new + rest if is_web(name) else url_below(new, rest.replace("\\", "/"))
     others = [new + each for each in _spellings(rest) if each != rest and ".." not in each]
     if others and not os.path.isfile(new + rest):
         return to_uri(next(filter(os.path.isfile, others), new + rest))
     return to_uri(new + rest)
+
+
+def _below_folder(name: str) -> str:
+    """Return a relative name as it is, and the file name of a URL or of a path that may leave the folder."""
+    plain = [*_spellings(name)][-1] if is_web(name) else without_scheme(name)
+    parts = PurePosixPath(plain.replace("\\", "/"))
+    return parts.name if is_remote(name) or _may_leave_folder(plain, parts) else str(parts)
 
 
 def _spellings(name: str) -> Iterator[str]:

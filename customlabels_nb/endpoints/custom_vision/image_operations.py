@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -51,6 +51,7 @@ _DOWNLOADS = 8
 _examining = threading.Semaphore(4)  # an image of a few bytes may take much memory when it is decoded
 _ROUNDING = 1e-3  # by which a box may reach beyond the image
 _KEY = ["image", "label", *t.BOX_COLUMNS]
+_Mark = tuple[ProjectTag, tuple[float, ...]]
 _TAGGED, _UNTAGGED, _ALL = "Tagged", "Untagged", "All"
 
 
@@ -190,7 +191,7 @@ def add_batch(call: Call, read: Callable[[RequestFields], Upload]) -> Answer:
 
 
 def add_images(call: Call, served: ServedProject, uploads: Sequence[Upload]) -> Answer:
-    """Add images as one action, and answer with the status of each. Known images stay as they are."""
+    """Add images as one action, and answer with the status of each. Known images get the tags and regions they lack."""
     if any(upload.regions for upload in uploads) and not is_detection(served):
         raise ServiceError("BadRequestImageRegions", "Only projects that detect objects have regions.")
     limited, most = call.folder.options.service_limits, _most_tags(call, served)
@@ -208,51 +209,102 @@ def _most_tags(call: Call, served: ServedProject) -> int | None:
 
 
 def _add_prepared(served: ServedProject, call: Call, prepared: Sequence[_Prepared]) -> Answer:
-    """Add the images that the project does not have yet, and answer."""
+    """Add the images that the project does not have yet, the tags and regions that the others lack, and answer."""
     with served.lock:
-        files = served.store.files()[0]
-        by_hash = dict(zip(files["sha256"], files["image"], strict=True))
-        new: dict[str, _Prepared] = {}
-        for each in prepared:
-            if each.facts is not None and (sha256 := each.facts.sha256) not in by_hash:
-                by_hash[sha256] = f"images/{sha256[:32]}{each.file.suffix}"
-                new[by_hash[sha256]] = each
+        names, new = _named(served, prepared)
+        listed = [name for name in dict.fromkeys(names) if name]
+        marks = _NewMarks(call, served, [name for name in listed if name not in new])
+        statuses = [each.status or marks.add(name, each) for each, name in zip(prepared, names, strict=True)]
         if new:
-            _store_images(served, new)
-        names = ["" if each.facts is None else by_hash[each.facts.sha256] for each in prepared]
-        known = list(dict.fromkeys(filter(None, names)))
-        described = dict(zip(known, ImageList(served, known).describe(call, known), strict=True))
+            _store_images(served, new, marks)
+        add_marks(served, *marks.of(name for name in marks.added if name not in new))
+        described = dict(zip(listed, ImageList(served, listed).describe(call, listed), strict=True))
     results = [
         {
             "sourceUrl": each.upload.source,
-            "status": each.status or ("OK" if new.get(name) is each else "OKDuplicate"),
-            "image": described.get(name),
+            "status": status or ("OK" if new.get(name) is each else "OKDuplicate"),
+            "image": None if status else described[name],
         }
-        for each, name in zip(prepared, names, strict=True)
+        for each, status, name in zip(prepared, statuses, names, strict=True)
     ]
-    fine = not any(each.status for each in prepared)
+    fine = not any(statuses)
     return json_answer({"isBatchSuccessful": fine, "images": results}, 200 if fine else 207)
 
 
-def _store_images(served: ServedProject, new: Mapping[str, _Prepared]) -> None:
+def _named(served: ServedProject, prepared: Sequence[_Prepared]) -> tuple[list[str], dict[str, _Prepared]]:
+    """Return the image of each upload, or "" without one, and the uploads of images that are new, by their names."""
+    files = served.store.files()[0]
+    by_hash = dict(zip(files["sha256"], files["image"], strict=True))
+    new: dict[str, _Prepared] = {}
+    for each in prepared:
+        if each.facts is not None and (sha256 := each.facts.sha256) not in by_hash:
+            by_hash[sha256] = f"images/{sha256[:32]}{each.file.suffix}"
+            new[by_hash[sha256]] = each
+    return ["" if each.facts is None else by_hash[each.facts.sha256] for each in prepared], new
+
+
+class _NewMarks:
+    """Tags and regions that images get from uploads, in :attr:`added` with the box in pixels, or () without one."""
+
+    def __init__(self, call: Call, served: ServedProject, known: Sequence[str]) -> None:
+        images = ImageList(served, known)
+        self.added = defaultdict[str, list[_Mark]](list)
+        self._most_tags, self._limited = _most_tags(call, served), call.folder.options.service_limits
+        self._marks = defaultdict[str, set[_Mark]](set)  # of the known images, and those that are added
+        tags = {tag.name: tag for tag in images.tags}
+        for tag in images.tags:
+            for name in images.with_tags([tag]):
+                self._marks[name].add((tag, ()))
+        drawn = images.marks.loc[images.marks["left"].notna() & images.marks["label"].isin(tags), _KEY]
+        for name, label, *pixels in drawn.itertuples(index=False, name=None):
+            self._marks[name].add((tags[label], tuple(pixels)))
+
+    def add(self, name: str, each: _Prepared) -> str:
+        """Add what an image lacks, or return the status of the upload if the image cannot have it, else ""."""
+        new = [mark for mark in _marks_of(each) if mark not in self._marks[name]]
+        marks = self._marks[name].union(new, ((tag, ()) for tag, _ in new))
+        regions = sum(bool(pixels) for _, pixels in marks)
+        status = _refusal({tag for tag, _ in marks}, regions, 0, self._most_tags, self._limited)
+        if new and status:
+            return status
+        self._marks[name] = marks
+        self.added[name] += new
+        return ""
+
+    def of(self, images: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+        """Return the annotations that images get, and the images that get a negative tag."""
+        marks = [(name, tag, pixels) for name in images for tag, pixels in self.added[name]]
+        rows = [(name, tag.name, *(pixels or [None] * 4)) for name, tag, pixels in marks if not tag.is_negative]
+        table = t.normalise_annotations(pd.DataFrame(rows, columns=_KEY), annotator=action("").who)
+        return table, [name for name, tag, _ in marks if tag.is_negative]
+
+
+def _marks_of(each: _Prepared) -> list[_Mark]:
+    """Return the tags and regions of an upload, each once. A region with a negative tag is a tag of the image."""
+    upload, facts = each.upload, each.facts
+    assert facts is not None
+    size = facts.width, facts.height
+    regions = [(tag, () if tag.is_negative else to_pixels(shares, size)) for tag, shares in upload.regions]
+    return list(dict.fromkeys([*((tag, ()) for tag in upload.tags), *regions]))
+
+
+def _store_images(served: ServedProject, new: Mapping[str, _Prepared], marks: _NewMarks) -> None:
     """Move the files of images into the project, under their names there, and add them with their tags and regions."""
-    rows, annotations = [], []
+    rows = []
     for name, each in new.items():
         upload, facts, path = each.upload, each.facts, served.project.root / name
         assert facts is not None
         path.parent.mkdir(exist_ok=True)
         each.file.replace(path)
-        status = "labelled" if upload.tags or upload.regions else "unlabelled"
+        status = "labelled" if marks.added[name] else "unlabelled"
         source = (upload.url or "Custom Vision endpoint")[:1000]
         facts_of_file = facts.bytes, path.stat().st_mtime_ns
         rows.append((name, status, facts.width, facts.height, facts.sha256, source, *facts_of_file))
-        annotations += [{"image": name, "label": tag.name} for tag in upload.tags if not tag.is_negative]
-        drawn = dict.fromkeys(region for region in upload.regions if not region[0].is_negative)
-        annotations += [mark_of(name, tag, shares, (facts.width, facts.height)) for tag, shares in drawn]
     columns = ["image", "status", "width", "height", "sha256", "source", "bytes", "mtime_ns"]
     table = pd.DataFrame(rows, columns=columns)
     images, files = t.normalise_images(table[columns[:6]], split=t.TRAIN), table[["image", "bytes", "mtime_ns"]]
-    served.store.add_images(t.TRAIN, images, marks_table(annotations), action("add images"), files=files)
+    annotations, _ = marks.of(new)
+    served.store.add_images(t.TRAIN, images, annotations, action("add images"), files=files)
 
 
 def marks_table(annotations: list[dict[str, Any]]) -> pd.DataFrame:
@@ -263,8 +315,11 @@ def marks_table(annotations: list[dict[str, Any]]) -> pd.DataFrame:
 
 def mark_of(image: str, tag: ProjectTag, shares: Sequence[float], size: Sequence[float]) -> dict[str, Any]:
     """Return a box as an annotation, in pixels."""
-    pixels = (share * side for share, side in zip(shares, [*size, *size], strict=True))
-    return {"image": image, "label": tag.name, **dict(zip(t.BOX_COLUMNS, pixels, strict=True))}
+    return {"image": image, "label": tag.name, **dict(zip(t.BOX_COLUMNS, to_pixels(shares, size), strict=True))}
+
+
+def to_pixels(shares: Sequence[float], size: Sequence[float]) -> tuple[float, ...]:
+    return tuple(share * side for share, side in zip(shares, [*size, *size], strict=True))
 
 
 def box(region: RequestFields) -> tuple[float, float, float, float]:
@@ -287,7 +342,8 @@ def _prepare(upload: Upload, *, folder: Path, until: float, most_tags: int | Non
                 data = read_url(upload.url, _MOST_BYTES if limited else image_memory.limit, hold, until)
         except ImageError as error:
             return _Prepared(upload, "ErrorImageSize" if isinstance(error, ImageTooLargeError) else "ErrorSource")
-        if status := upload.status or _refusal(upload, len(data), most_tags, limited):
+        tags = {*upload.tags, *(tag for tag, _ in upload.regions)}
+        if status := upload.status or _refusal(tags, len(upload.regions), len(data), most_tags, limited):
             return _Prepared(upload, status)
         try:
             with _examining:
@@ -309,13 +365,12 @@ def read_url(url: str, most: int, hold: Hold, until: float) -> bytes:
     return read(url, None, most, hold=hold, seconds=until - time.monotonic())
 
 
-def _refusal(upload: Upload, size: int, most_tags: int | None, limited: bool) -> str:
-    """Return the status of an image that is refused before it is decoded, by the first rule that applies, or ""."""
-    tags = {*upload.tags, *(tag for tag, _ in upload.regions)}
+def _refusal(tags: set[ProjectTag], regions: int, size: int, most_tags: int | None, limited: bool) -> str:
+    """Return the status of an image that cannot have these tags, regions or bytes, by the first rule, or ""."""
     rules = (
         ("ErrorTagLimitExceed", most_tags is not None and len(tags) > most_tags),
         ("ErrorNegativeAndRegularTagOnSameImage", len({tag.is_negative for tag in tags}) > 1),
-        ("ErrorRegionLimitExceed", limited and len(upload.regions) > _MOST_REGIONS),
+        ("ErrorRegionLimitExceed", limited and regions > _MOST_REGIONS),
         ("ErrorImageSize", limited and size > _MOST_BYTES),
     )
     return next((status for status, applies in rules if applies), "")

@@ -14,6 +14,7 @@ from customlabels_nb.errors import InputError, ModelError
 from customlabels_nb.models.backbone import Backbone
 from customlabels_nb.models.pretrained.transformers_models import (
     load_part,
+    load_tokenizer,
     needs_transformers,
     read_config,
     read_normalisation,
@@ -121,7 +122,5 @@ def _embed_text(weights: Weights, text: str) -> npt.NDArray[np.float32]:
 def _text_tower(weights: Weights) -> tuple[Any, Any]:
     weights.config("siglip")
     with needs_transformers("SigLIP"):
-        from transformers import AutoTokenizer, SiglipTextModel
-    with usable(f"The tokenizer in {str(weights.folder)!r}"):
-        tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
-    return tokenizer, load_part(SiglipTextModel, weights)
+        from transformers import SiglipTextModel
+    return load_tokenizer(weights, pads=True), load_part(SiglipTextModel, weights)

@@ -23,6 +23,7 @@ _REFUSED = ("auto_map", "quantization_config", "attn_implementation", "_attn_imp
 _DTYPES = (None, "float32", "float16", "bfloat16")
 #: Keys that are no fields of the class, but that all classes with features of several layers accept.
 _LAYERS = ("out_features", "out_indices")
+_PROCESSOR = "processor_config.json"
 #: Largest numbers in a configuration, by the end of their key.
 _MOST = {"image_size": 4096, "vocab_size": 1 << 20, "token_id": 1 << 20, "": 1 << 16}
 _MOST_ENTRIES, _MOST_TEXT = 256, 100
@@ -116,16 +117,37 @@ def load_part(kind: Any, weights: Weights) -> Any:
 
 
 def read_normalisation(weights: Weights) -> tuple[Color, Color, dict[str, Any]]:
-    """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor."""
-    facts = weights.read_json("preprocessor_config.json")
+    """Return mean and standard deviation of the channels of a model's input, and all facts of its image processor.
+
+    A processor of transformers 5 saves these facts in ``processor_config.json``, which transformers prefers, too.
+    """
+    name, facts = _PROCESSOR, None
+    if (weights.folder / _PROCESSOR).exists():
+        facts = weights.read_json(_PROCESSOR).get("image_processor")
+    if facts is None:
+        name = "preprocessor_config.json"
+        facts = weights.read_json(name)
     try:
         mean, std = (_color(facts[key]) for key in ("image_mean", "image_std"))
         if min(std) <= 0 or not all(map(math.isfinite, (*mean, *std))):
             raise ValueError(f"image_mean={mean!r}, image_std={std!r}")
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        path = weights.folder / "preprocessor_config.json"
-        raise ModelError(f"{str(path)!r} cannot be used: {first_line(error)}.") from error
+        raise ModelError(f"{str(weights.folder / name)!r} cannot be used: {first_line(error)}.") from error
     return mean, std, facts
+
+
+def load_tokenizer(weights: Weights, *, pads: bool) -> Any:
+    """Load a tokenizer. ModelError if it ``pads`` texts, but has no token for that."""
+    from transformers import AutoTokenizer
+
+    with usable(f"The tokenizer in {str(weights.folder)!r}"):
+        tokenizer = AutoTokenizer.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
+    if pads and tokenizer.pad_token is None:
+        raise ModelError(
+            f"The tokenizer in {str(weights.folder)!r} has no pad token, which short texts need. Set "
+            "tokenizer.pad_token to that of the original model, and save the tokenizer again."
+        )
+    return tokenizer
 
 
 def _color(values: Any) -> Color:

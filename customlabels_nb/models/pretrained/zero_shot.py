@@ -21,6 +21,7 @@ from customlabels_nb.models.detector_shape import MOST_BOXES, DetectorShape, Zer
 from customlabels_nb.models.pretrained.transformers_models import (
     Color,
     load_part,
+    load_tokenizer,
     needs_transformers,
     read_normalisation,
     usable,
@@ -72,10 +73,8 @@ def load_zero_shot(zero_shot: ZeroShot) -> ImageDetector:
     with needs_transformers(str(kind)):
         import transformers
     model = load_part(getattr(transformers, _CLASSES[kind]), weights)
+    tokenizer = load_tokenizer(weights, pads=kind == _OWLV2)
     with usable(f"The tokenizer in {str(weights.folder)!r}"):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            weights.folder, local_files_only=True, trust_remote_code=False
-        )
         network = (_Owlv2 if kind == _OWLV2 else _GroundingDino)(model, tokenizer, zero_shot.prompts)
     detector = ImageDetector(network, DetectorShape(), len(zero_shot.prompts))
     for parameter in detector.parameters():

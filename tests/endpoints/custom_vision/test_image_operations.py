@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -15,6 +17,7 @@ import requests
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
 from customlabels_nb.endpoints.custom_vision import image_operations
+from customlabels_nb.endpoints.custom_vision.stored_predictions import add_prediction
 from customlabels_nb.images.reading import examine
 from customlabels_nb.remote.memory_budget import image_memory
 from customlabels_nb.store import SqlStore
@@ -52,7 +55,7 @@ def test_each_image_of_a_batch_has_a_status(vision: VisionService) -> None:
         project,
         [
             {"name": "a.jpg", "contents": picture("red", 1), "tagIds": [red]},
-            {"name": "again.jpg", "contents": picture("red", 1), "tagIds": [blue]},
+            {"name": "again.jpg", "contents": picture("red", 1)},
             {"name": "text", "contents": b"text"},
             {"name": "cut.jpg", "contents": picture("red", 2)[:500]},
             {"name": "two", "contents": picture("red", 3), "tagIds": [red, blue]},
@@ -77,6 +80,54 @@ def test_each_image_of_a_batch_has_a_status(vision: VisionService) -> None:
     results = vision.upload(multi, entries, 207, tagIds=tags[:2])
     assert [each["status"] for each in results] == ["OK", "ErrorNegativeAndRegularTagOnSameImage"]
     assert {tag["tagName"] for tag in results[0]["image"]["tags"]} == {"a", "b"}
+
+
+def test_a_known_image_gets_the_tags_and_regions_that_it_lacks(vision: VisionService) -> None:
+    """Programs send one entry for each region or tag, so that an image comes several times, also in one batch."""
+    for kind in ("Multilabel", "Multiclass", "boxes"):
+        check_known_image(vision, kind)
+
+
+def check_known_image(vision: VisionService, kind: str) -> None:
+    """Send a batch in which an image comes with each of two tags, or with each of two regions."""
+    project = vision.detector() if kind == "boxes" else vision.project(kind, kind)
+    red, blue = vision.tag(project, "red"), vision.tag(project, "blue")
+    none = vision.tag(project, "none", "Negative")
+    place = {"left": 0.1, "top": 0.1, "width": 0.2, "height": 0.3}
+    marks = [{"tagIds": [tag]} for tag in (red, blue)]
+    if kind == "boxes":
+        marks = [{"regions": [place | {"tagId": red, "left": left}]} for left in (0.1, 0.6)]
+    entries = [{"contents": picture()} | mark for mark in ({}, *marks, *marks, {}, {"tagIds": [none]})]
+    single, boxes = kind == "Multiclass", kind == "boxes"
+    second = "ErrorTagLimitExceed" if single else "OKDuplicate"
+    refusal = "ErrorTagLimitExceed" if single else "ErrorNegativeAndRegularTagOnSameImage"
+    statuses = ["OKDuplicate", second, "OKDuplicate", second, "OKDuplicate", refusal]
+    for first in ("OK", "OKDuplicate") if boxes else ("OK",):  # the second time, nothing is added
+        results = vision.upload(project, entries, 207)
+        (image,) = vision.call("GET", f"{project}/images")
+        assert [each["status"] for each in results] == [first, *statuses]
+        assert [each["image"] for each in results] == [None if "Error" in s else image for s in (first, *statuses)]
+        assert [tag["tagName"] for tag in image["tags"]] == (["red"] if single or boxes else ["red", "blue"])
+        assert [region["left"] for region in image.get("regions", [])] == pytest.approx([0.1, 0.6] if boxes else [])
+    if boxes:
+        with closing(cl.load_project(vision.root / "things")) as python:
+            assert "add images" in python.history["what"].iloc[0]
+
+
+@pytest.mark.thorough
+def test_every_upload_adds_to_a_known_image(vision: VisionService, photo_url: str) -> None:
+    project = vision.project("rooms", "Multilabel")
+    assert vision.server.custom_vision is not None
+    (served,) = vision.server.custom_vision.folder.projects()
+    prediction = {"id": str(uuid4()), "iteration": NOBODY, "predictions": []}
+    add_prediction(served, prediction, None, picture("red", 50))
+    tags = {name: vision.tag(project, name) for name in ("data", "files", "urls", "predictions")}
+    vision.add(project, picture("red", 50), tags["data"])
+    vision.upload(project, [{"contents": picture("red", 50), "tagIds": [tags["files"]]}])
+    for name, source in (("urls", {"url": f"{photo_url}/photo.jpg"}), ("predictions", {"id": prediction["id"]})):
+        vision.call("POST", f"{project}/images/{name}", json={"images": [{**source, "tagIds": [tags[name]]}]})
+    image = vision.add(project, picture("red", 50), tags["data"])
+    assert [tag["tagName"] for tag in image["tags"]] == ["data", "files", "urls", "predictions"]
 
 
 def test_batches_that_cannot_be_are_refused_without_effect(vision: VisionService) -> None:
@@ -395,6 +446,10 @@ def test_limits_of_images_are_enforced_on_request_only(tmp_path: Path, monkeypat
             results = service.upload(project, entries, 207 if limited else 200)
             errors = ["ErrorImageSize", "ErrorImageDimensions", "ErrorRegionLimitExceed", "OK"]
             assert [each["status"] for each in results] == (errors if limited else ["OK"] * 4)
+            (again,) = service.upload(
+                project, [{**entries[3], "regions": [region | {"width": 0.3}]}], 207 if limited else 200
+            )
+            assert again["status"] == ("ErrorRegionLimitExceed" if limited else "OKDuplicate")
             more = {"imageId": results[3]["image"]["id"], **region, "height": 0.1}
             answer = service.call("POST", f"{project}/images/regions", json={"regions": [more]})
             assert len(answer["exceeded" if limited else "created"]) == 1
