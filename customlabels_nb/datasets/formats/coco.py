@@ -36,7 +36,7 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import (
     MOST_EDGES,
     MOST_PIXELS,
@@ -50,14 +50,6 @@ from customlabels_nb.core.masks import (
 )
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes, NotImported
-from customlabels_nb.datasets.formats.box_ratios import (
-    APART,
-    BOX_OF_POLYGON,
-    POLYGON_IN_RATIOS,
-    contradictions,
-    fill_sizes,
-    scaled_polygon,
-)
 from customlabels_nb.datasets.formats.entries import listed_name, moment_or_none
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
@@ -76,6 +68,19 @@ from customlabels_nb.datasets.formats.json_file import (
     size_of,
     unusable,
     write_array,
+)
+from customlabels_nb.datasets.formats.verdicts import (
+    APART,
+    BOX_OF_POLYGON,
+    POLYGON_IN_RATIOS,
+    ROUNDING,
+    Judged,
+    Verdict,
+    are_ratios,
+    contradictions,
+    fill_sizes,
+    judge,
+    scaled_polygon,
 )
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import local_path, to_uri
@@ -111,7 +116,6 @@ _KEYS_OF: dict[str, tuple[frozenset[str], str]] = {
 _Licence: TypeAlias = tuple[str, str]
 _Moments: TypeAlias = npt.NDArray[np.datetime64]
 _FILE = "coco.json"
-_RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
 _AN_ID = (int, str, float)
 _MOST_NAMED = 100
@@ -344,14 +348,19 @@ def _read_annotations(
     doubts.compare(apart, bounds, squares, polygons, _sizes(images)[owners[apart]])
     with np.errstate(over="ignore"):
         squares = np.where(np.isnan(squares), boxes[:, 2] * boxes[:, 3], squares)
-    if known_pixels or not _are_ratios(boxes, owners, keep, images):
-        _compare_areas(entries, squares, keep, findings)
-        if not known_pixels:
-            doubts.report(keep)
-    else:
-        keep &= _pixels_of_ratios(boxes, polygons, owners, keep, images, findings)
     if not keep.any():
         return t.empty(t.ANNOTATION_COLUMNS)
+    as_given = keep
+    if not known_pixels:
+        judged = _judge(np.where(keep[:, None], boxes, np.nan), polygons, bounds, owners, images, findings)
+        for verdict, message, first in judged.findings():
+            say = findings.unreadable if verdict == Verdict.UNREADABLE else findings.adjusted
+            say(f"annotations[{places[first]}]", message)
+        as_given = keep & (judged.verdicts <= Verdict.BEYOND)
+        doubts.report(as_given)
+        keep &= judged.keep & (np.isnan(boxes[:, 0]) | ~np.isnan(judged.boxes[:, 0]))
+        boxes = judged.boxes
+    _compare_areas(entries, squares, as_given, findings)
     names = pd.Series(list(images.sizes), dtype=t.TEXT).array
     frame = pd.DataFrame({
         "image": names.take(owners[keep]),
@@ -568,41 +577,27 @@ def _sizes(images: _Images) -> _Floats:
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
 
-def _are_ratios(boxes: _Floats, owners: _Indices, keep: _Bools, images: _Images) -> bool:
-    """Check whether all boxes in the file are ratios of the image size, as some exporters write them."""
-    boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
-    values = boxes[boxed]
-    if not len(boxed) or values.min() < 0 or not 0 < values.max() <= _RATIO_AT_MOST:
-        return False
-    return not bool((_sizes(images)[owners[boxed]] <= 1).any())
-
-
-def _pixels_of_ratios(
+def _judge(
     boxes: _Floats,
     polygons: dict[int, Polygon],
+    bounds: _Floats,
     owners: _Indices,
-    keep: _Bools,
     images: _Images,
     findings: Findings,
-) -> _Bools:
-    """Convert boxes and polygons from ratios to pixels in place, and return a mask of the usable entries."""
-    usable = np.ones(len(boxes), dtype=bool)
-    boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
-    names = list(images.sizes)
-    for uri, message in fill_sizes(images.sizes, (names[n] for n in np.unique(owners[boxed]).tolist())).items():
-        findings.not_found(uri, message)
-    sizes = _sizes(images)
-    boxes[boxed] = ratios_to_ltwh(boxes[boxed], sizes[owners[boxed]])
-    usable[boxed] = ~np.isnan(boxes[boxed, 0])
-    for number in set(boxed.tolist()) & polygons.keys():
-        rings = rings_of(polygons[number])
-        if usable[number] and max(ring.max() for ring in rings) <= _RATIO_AT_MOST:
-            polygons[number] = scaled_polygon(polygons[number], sizes[owners[number]]) or []
-    findings.adjusted(
-        "annotations",
-        f"{counted(len(boxed), 'box has', 'boxes have')} ratios of the image size, which were converted to pixels.",
-    )
-    return usable
+) -> Judged:
+    """Judge boxes and the ``bounds`` of polygons, and convert polygons in ratios of the image size in place."""
+    if are_ratios(boxes):
+        names, drawn = list(images.sizes), np.unique(owners[~np.isnan(boxes[:, 0])])
+        for uri, message in fill_sizes(images.sizes, (names[number] for number in drawn.tolist())).items():
+            findings.not_found(uri, message)
+    sizes = _sizes(images)[owners]
+    judged = judge(boxes, sizes, corners=not polygons)
+    if polygons:
+        judged.verdicts[~judge(np.where(np.isnan(boxes), np.nan, bounds), sizes).keep] = Verdict.UNREADABLE
+    for number in polygons.keys() & set(judged.rows(Verdict.RATIOS)):
+        if max(ring.max() for ring in rings_of(polygons[number])) <= 1 + ROUNDING:
+            polygons[number] = scaled_polygon(polygons[number], judged.scale[number]) or []
+    return judged
 
 
 def _compare_areas(entries: list[Any], areas: _Floats, keep: _Bools, findings: Findings) -> None:

@@ -160,7 +160,8 @@ def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
     first, second = [-0.4, 0, 20, 0, 20, 20, -0.4, 20], [10, 10, 30, 10, 30, 30, 10, 30]
     half, vast = ([0, 0, side, 0, side, side, 0, side] for side in (5 * 10**5, 10**6))
     annotations = [box(bbox=None, segmentation=shape) for shape in ([first, second], [half, vast])]
-    found = read(FORMAT, file, coco(annotations=annotations))
+    large = [{"id": 7, "file_name": "a.jpg", "width": 10**6, "height": 10**6}]
+    found = read(FORMAT, file, coco(images=large, annotations=annotations))
     united, largest = found.annotations["polygon"].tolist()
     assert polygon_to_mask(united, (40, 40))[:30, :30].sum() == 20 * 20 * 2 - 10 * 10
     assert largest == [[0, 0], [10**6, 0], [10**6, 10**6], [0, 10**6]]
@@ -204,7 +205,7 @@ def test_ratios_are_converted_to_pixels_with_an_issue(file: Path) -> None:
     assert found.annotations["polygon"].iloc[0] == [[320, 120], [640, 120], [640, 480]]
     [issue] = found.issues
     assert issue.code == "ENTRY_ADJUSTED"
-    assert "3 boxes have ratios" in issue.message
+    assert "3 × box in ratios" in issue.message
 
 
 def test_sizes_that_ratios_need_are_read_from_the_images(file: Path) -> None:
@@ -423,9 +424,8 @@ def test_a_polygon_without_its_box_is_written_with_it(file: Path) -> None:
 
 def test_the_area_of_enormous_shapes_is_written_as_a_number(file: Path) -> None:
     enormous = [-1e150, -1e150, 1e150, -1e150, 1e150, 1e150]
-    found = read(
-        FORMAT, file, coco(annotations=[box(bbox=[0, 0, 1e200, 1e200]), box(bbox=None, segmentation=[enormous])])
-    )
+    unsized, shapes = [{"id": 7, "file_name": "a.jpg"}], [box(bbox=[0, 0, 1e200, 1e200])]
+    found = read(FORMAT, file, coco(images=unsized, annotations=[*shapes, box(bbox=None, segmentation=[enormous])]))
     assert len(found.annotations) == 2
     FORMAT.write(found, file)
     assert_equal(read(FORMAT, file), found)

@@ -121,16 +121,20 @@ def test_keypoints_are_not_taken_for_polygons(tmp_path: Path) -> None:
     [
         ("24 16 12 8", [18, 12, 12, 8], "pixels"),
         ("0.5 0.5 1.5 0.25", [-12, 12, 72, 8], "beyond the image"),
-        ("24 16 100 8", [-1248, 384, 4800, 256], "beyond the image"),
+        ("24 16 100 8", None, "far beyond its image"),
+        ("1.2 0.5 0.1 0.1", None, "far beyond its image"),
+        ("0.1 0.25 0.9 0.75", [4.8, 8, 38.4, 16], "two corners"),
         ("0 0 24 0 24 32", [0, 0, 24, 32], "pixels"),
         ("0.5 0.5 1.001 0.25", [-0.024, 12, 48.048, 8], None),
     ],
 )
 def test_numbers_beyond_ratios_are_converted_or_reported(
-    tmp_path: Path, numbers: str, expected: list[float], says: str | None
+    tmp_path: Path, numbers: str, expected: list[float] | None, says: str | None
 ) -> None:
     found = read(FORMAT, dataset(tmp_path, line=f"0 {numbers}\n"))
-    assert found.annotations[list(t.BOX_COLUMNS)].to_numpy()[0] == pytest.approx(expected)
+    shapes = found.annotations[list(t.BOX_COLUMNS)].to_numpy()
+    assert len(shapes) == 0 if expected is None else shapes[0] == pytest.approx(expected)
+    assert statuses(found)["a.jpg"] == ("unlabelled" if expected is None else "labelled")
     assert [(Path(issue.source).name, issue.line) for issue in found.issues] == [("a.txt", 1)] * bool(says)
     assert all(str(says) in issue.message for issue in found.issues)
 
