@@ -36,6 +36,7 @@ from customlabels_nb.datasets.formats.verdicts import (
     text_of,
 )
 from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.listing import is_hidden
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
 #: File next to the annotations with data that their format cannot store: the order of labels and images, image sizes,
@@ -232,14 +233,7 @@ class Collector:
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows or self._tables:
             rows, lost = self._table()
-            if order:
-                position = {uri: number for number, uri in enumerate(uris)}
-                rows = rows.iloc[np.argsort(rows["image"].map(position).to_numpy(), kind="stable")]
-            predicted = rows["model"].notna() if self._rows else pd.Series(False, rows.index)
-            if not predicted.all():
-                result.annotations = t.normalise_annotations(rows[~predicted])
-            if predicted.any():
-                result.predictions = t.normalise_predictions(rows[predicted])
+            self._fill(result, rows, uris if order else [])
         if uris:
             frame = pd.DataFrame([self.images[uri] for uri in uris]).assign(image=uris)
             for name in self._columns:
@@ -251,6 +245,17 @@ class Collector:
         result.issues = [*self.issues, *self.not_imported.issues(self.source)]
         result.labels = t.labels_in_order(result.annotations, labels)
         return result
+
+    def _fill(self, result: Contents, rows: pd.DataFrame, order: list[str]) -> None:
+        """Set the annotations and predictions of the contents, by the order of the images if there is one."""
+        if order:
+            position = {uri: number for number, uri in enumerate(order)}
+            rows = rows.iloc[np.argsort(rows["image"].map(position).to_numpy(), kind="stable")]
+        predicted = rows["model"].notna() if self._rows else pd.Series(False, rows.index)
+        if not predicted.all():
+            result.annotations = t.normalise_annotations(rows[~predicted])
+        if predicted.any():
+            result.predictions = t.normalise_predictions(rows[predicted])
 
     def _table(self) -> tuple[pd.DataFrame, pd.Series]:
         """Judge the boxes with an origin, and return the readable rows, and the images of the others."""
@@ -500,7 +505,7 @@ def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Itera
     for parent, folders, files in os.walk(folder):
         level = len(Path(parent).relative_to(folder).parts)
         inner = [] if depth is not None and level + 1 >= depth else folders
-        folders[:] = sorted(name for name in inner if not name.startswith("."))
+        folders[:] = sorted(name for name in inner if not is_hidden(name))
         for file in sorted(files):
             if file.lower().endswith(ending) and not file.startswith("."):
                 yield Path(parent, file)

@@ -96,6 +96,7 @@ _LOCAL = "/data/local-files/?d="
 _UPLOAD = re.compile(r"(?:^|/)upload/\d+/([^?#]+)")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _YEARS = range(1900, 2200)
+_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 _SIGNS = ("rectanglelabels", "polygonlabels", "brushlabels", "rle")
 _OUTLINE = frozenset({"x", "points", "rle"})
 _NOT_OWN = {"image", "width", "height", "split", "note"}  # keys of the data that reading takes for these
@@ -146,13 +147,28 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     if not entries:
         raise unusable(path, "it contains no tasks")
     tasks = list(_tasks(entries))
+    if all(_video_of(task) for _, task in tasks):
+        raise unusable(
+            path, "it has Label Studio's tasks about videos, which are not read. Label their frames as images"
+        )
     reader = _Reader(path, finder, _Targets.of([task for _, task in tasks]))
     for number, task in tasks:
         try:
+            if video := _video_of(task):
+                raise UnreadableError(f"It is about the video {shown(video)}, which is not read.")
             reader.read_task(task, f"task {number}")
         except (UnreadableError, InputError) as error:
             reader.collected.unreadable(str(error), where=f"task {number}")
     return reader.contents()
+
+
+def _video_of(task: object) -> str:
+    """Return the name of the video that a task is about, or nothing."""
+    data = task.get("data") if isinstance(task, dict) else None
+    texts = {key: text for key, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
+    videos = {key for key, text in texts.items() if key == "video" or text.partition("?")[0].lower().endswith(_VIDEOS)}
+    images = any(_is_image(text) for key, text in texts.items() if key not in videos)
+    return "" if images else next((texts[key] for key in videos), "")
 
 
 def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
@@ -358,20 +374,8 @@ class _Reader:
 
     def _add_outlines(self, outlines: list[_Outline | None]) -> None:
         """Add an annotation for each label of the outlines, after judging these together."""
-        in_percent = (
-            outline if "rle" not in drawn.value else None for drawn, outline in zip(self._drawn, outlines, strict=True)
-        )
-        boxes = np.array([outline[0] if outline else [np.nan] * 4 for outline in in_percent]).reshape(-1, 4)
-        sizes = np.array([outline[2] if outline else [np.nan] * 2 for outline in outlines]).reshape(-1, 2)
-        percents = ltwh_to_ratios(boxes, sizes) * 100
-        judged = judge(percents, sizes, unit="percent")
-        for verdict, message, first in judged.findings():
-            say = self.collected.unreadable if verdict == Verdict.UNREADABLE else self.collected.adjusted
-            say(message, where=self._drawn[first].where)
-        if are_ratios(percents):
-            why = f"All outlines ({len(outlines):,}) look like ratios, but were read as percent of the image size."
-            self.collected.adjusted(f"{why} Convert them in the file if that is wrong.", where=self._drawn[0].where)
-        for drawn, outline, verdict in zip(self._drawn, outlines, judged.verdicts.tolist(), strict=True):
+        verdicts = self._verdicts(outlines)
+        for drawn, outline, verdict in zip(self._drawn, outlines, verdicts, strict=True):
             readable = outline is not None and verdict != Verdict.UNREADABLE
             if "model" not in drawn.facts:
                 self._read[drawn.uri].append(readable)
@@ -383,6 +387,23 @@ class _Reader:
                 box, polygon = checked_box(np.array(box) * np.tile(factor, 2)), scaled_polygon(polygon, factor)
             for label in drawn.labels:
                 self.collected.add_annotation(drawn.uri, label, box, polygon=polygon, **drawn.facts)
+
+    def _verdicts(self, outlines: list[_Outline | None]) -> list[int]:
+        """Judge the outlines in percent of the image size together, and report what is changed or left out."""
+        pairs = zip(self._drawn, outlines, strict=True)
+        in_percent = [None if "rle" in drawn.value else outline for drawn, outline in pairs]
+        boxes = np.array([outline[0] if outline else [np.nan] * 4 for outline in in_percent]).reshape(-1, 4)
+        sizes = np.array([outline[2] if outline else [np.nan] * 2 for outline in in_percent]).reshape(-1, 2)
+        percents = ltwh_to_ratios(boxes, sizes) * 100
+        judged = judge(percents, sizes, unit="percent")
+        for verdict, message, first in judged.findings():
+            say = self.collected.unreadable if verdict == Verdict.UNREADABLE else self.collected.adjusted
+            say(message, where=self._drawn[first].where)
+        if are_ratios(percents):
+            why = f"All outlines ({len(outlines):,}) look like ratios, but were read as percent of the image size."
+            self.collected.adjusted(f"{why} Convert them in the file if that is wrong.", where=self._drawn[0].where)
+        verdicts: list[int] = judged.verdicts.tolist()
+        return verdicts
 
     def _report_shared_choices(self) -> None:
         for label, controls in self._chosen_with.items():

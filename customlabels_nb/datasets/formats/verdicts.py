@@ -63,7 +63,7 @@ class Verdict(IntEnum):
     UNREADABLE = 5
 
 
-class Finding(NamedTuple):
+class VerdictMessage(NamedTuple):
     """Message about all rows with a verdict, and the first of them."""
 
     verdict: Verdict
@@ -96,7 +96,7 @@ class Judged:
         rows: list[int] = np.flatnonzero(self.verdicts == verdict).tolist()
         return rows
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[VerdictMessage]:
         """Yield a message with a count and an example for each verdict that changes or leaves out boxes."""
         for verdict, text in _TEXTS.items():
             rows = self.rows(verdict)
@@ -111,7 +111,7 @@ class Judged:
                     "unit": self.unit,
                     "in_unit": "" if self.unit == "pixels" else f" ({self.unit})",
                 }
-                yield Finding(verdict, text.format(count=len(rows), **words), rows[0])
+                yield VerdictMessage(verdict, text.format(count=len(rows), **words), rows[0])
 
 
 _TEXTS = {
@@ -195,7 +195,7 @@ class Settled:
     annotations: pd.DataFrame
     keep: _Bools
     unknown: dict[str, str]
-    findings: list[Finding]
+    findings: list[VerdictMessage]
 
 
 def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged: bool = True) -> Settled:
@@ -213,24 +213,37 @@ def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged:
     plain = all(polygon is None for polygon in polygons)
     result = judge(boxes, of_rows, corners=plain and judged)
     findings = [finding for finding in result.findings() if judged or finding.verdict == Verdict.RATIOS]
-    alike = np.flatnonzero(like_ratios(boxes) & (boxes % 1 > 0).any(axis=1))
-    if len(alike) and not ratios:
+    if not ratios:
+        findings += _tiny_boxes(boxes)
+    if not findings:
+        return Settled(annotations, np.ones(len(boxes), dtype=bool), {}, [])
+    keep = ~drawn | ~np.isnan(result.boxes[:, 0])
+    if judged:
+        keep &= result.keep
+    table = annotations.assign(
+        **{side: result.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
+        polygon=pd.Series(_scaled(polygons, result, keep), index=annotations.index, dtype=object),
+    )
+    return Settled(table[keep].reset_index(drop=True), keep, unknown, findings)
+
+
+def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:
+    """Yield a message about boxes that may be ratios, although others are pixels."""
+    alike = np.flatnonzero(like_ratios(boxes) & (boxes % 1 > 0).any(axis=1)).tolist()
+    if alike:
         message = (
             f"{len(alike):,} × box with values between 0 and 1, as if they were ratios of the image size, was read "
             "in pixels like the other boxes."
         )
-        findings.append(Finding(Verdict.FINE, message, int(alike[0])))
-    if not findings:
-        return Settled(annotations, np.ones(len(boxes), dtype=bool), {}, [])
-    keep = ~drawn | ~np.isnan(result.boxes[:, 0]) & (result.keep if judged else True)
-    for row in result.rows(Verdict.RATIOS):
+        yield VerdictMessage(Verdict.FINE, message, alike[0])
+
+
+def _scaled(polygons: list[Polygon | None], judged: Judged, keep: _Bools) -> list[Polygon | None]:
+    """Return the polygons, in pixels where the boxes were ratios and the polygons are, too."""
+    for row in judged.rows(Verdict.RATIOS):
         if keep[row] and polygons[row] is not None and max(ring.max() for ring in rings_of(polygons[row])) <= 1:
-            polygons[row] = scaled_polygon(polygons[row], result.scale[row])
-    table = annotations.assign(
-        **{side: result.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
-        polygon=pd.Series(polygons, index=annotations.index, dtype=object),
-    )
-    return Settled(table[keep].reset_index(drop=True), keep, unknown, findings)
+            polygons[row] = scaled_polygon(polygons[row], judged.scale[row])
+    return polygons
 
 
 def _measure_some(sizes: dict[str, _Size | None], names: pd.Series, ends: FloatArray) -> None:
