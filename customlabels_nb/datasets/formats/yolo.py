@@ -618,9 +618,7 @@ def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
     if (count := finite(str(description.get("nc", "")))) is not None and count != len(stated):
         why = f"nc is {shown(description['nc'])}, but names has {counted(len(stated), 'label')}. nc was ignored."
         collected.adjusted(why, where="nc", source=to_uri(file))
-    has_sources = _SPLITS.keys() & description.keys()
-    sources = _sources(description, file, collected) if has_sources else _usual_sources(file.parent)
-    return _Layout(file.parent, names, list(sources), _keypoints(description))
+    return _Layout(file.parent, names, list(_sources(description, file, collected)), _keypoints(description))
 
 
 def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
@@ -681,6 +679,9 @@ def _keypoints(description: dict[Any, Any]) -> int:
 
 
 def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
+    if not _SPLITS.keys() & description.keys():
+        yield from _usual_sources(file.parent)
+        return
     base, seen = file.parent, set[str]()
     root = _root(description.get("path"), file, collected)
     for key, split in _SPLITS.items():
