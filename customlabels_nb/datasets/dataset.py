@@ -30,7 +30,7 @@ from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import ROUNDING, Contents
-from customlabels_nb.datasets.formats.box_ratios import in_pixels
+from customlabels_nb.datasets.formats.verdicts import in_pixels
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
 from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
 from customlabels_nb.images.locations import absolute_uri

@@ -60,6 +60,9 @@ TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR_CONFIGURATION = 258, 262, 284  # tags of TIFF 6.0
 _WHITE_IS_ZERO = 0
 _UNREAD_TIFF = "this kind of TIFF is not supported. Convert it to 8 bits per channel, or to PNG."
+_START_OF_SCAN, _SIZES_OF_JPEG = 0xDA, (0xC0, 0xC1, 0xC2)
+# tables, application data without APP1 (EXIF and XMP), and comments
+_PLAIN_SEGMENTS = frozenset({0xC4, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE})
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks that may contain an orientation
@@ -122,6 +125,25 @@ def opened(data: bytes | BinaryIO, name: str, max_pixels: int = LOCAL.max_pixels
         if image.format == "TIFF" and _mixes_up_planes(image):
             raise NotAnImageError(name, _UNREAD_TIFF)
         yield image
+
+
+def size_of_plain_jpeg(head: bytes) -> tuple[int, int] | None:
+    """Return width and height from the first bytes of a JPEG without EXIF data or further images, else None.
+
+    For other files, and for headers that are longer than these bytes or damaged, Pillow has to read the header.
+    """
+    size, position = None, 2
+    while head.startswith(b"\xff\xd8\xff") and position + 10 <= len(head) and head[position] == 0xFF:
+        marker, content = head[position + 1], head[position + 4 : position + 10]
+        if marker == _START_OF_SCAN:
+            return size
+        if marker in _SIZES_OF_JPEG and size is None and content[0] == 8 and content[5] in (1, 3):
+            height, width = int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big")
+            size = (width, height) if 0 < width * height <= LOCAL.max_pixels else None
+        elif marker not in _PLAIN_SEGMENTS or content.startswith(b"MPF\0"):
+            return None
+        position += 2 + int.from_bytes(head[position + 2 : position + 4], "big")
+    return None
 
 
 def _open(file: BinaryIO, name: str) -> Image.Image:

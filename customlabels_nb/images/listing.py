@@ -23,7 +23,15 @@ from customlabels_nb.remote.remote_files import RemoteFile, is_chain, is_web, li
 
 _PROJECT_DATABASE, _PROJECT_POINTER, _POINTER_MARK = "project.db", "project.json", b'"customlabels_'
 _IMAGE_FOLDERS = frozenset({"images", "img", "data", "photos"})
+#: Folders of systems and other programs with thumbnails, deleted files or earlier versions of photos.
+_OF_PROGRAMS = frozenset({
+    "@eadir", "@__thumb", ".@__thumb", "@recycle", "#recycle", "@recently-snapshot", "#snapshot", ".snapshot",
+    "$recycle.bin", "recycler", ".trash", ".trashes", "system volume information", "lost+found", ".thumbnails",
+    ".thumbs", ".picasaoriginals", "_thumbs", "_thumbnails",
+})  # fmt: skip
 _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
+
+_EXAMPLES = 3
 
 LabelsFrom: TypeAlias = Literal["folders"]
 
@@ -52,7 +60,8 @@ class FoundFiles:
 def list_pattern(pattern: Location, *, root: Path | None = None) -> list[Location]:
     """List the files that match a pattern, sorted by name: a local one in ``root`` if none matches otherwise."""
     if pattern.path is None:
-        return [Location(file.url, None, file) for file in list_files(pattern.name)]
+        files = list_files(pattern.name)
+        return [Location(file.url, None, file) for file in files if not _of_program_in(file.url, pattern.name)]
     matches = match_files(pattern.path) or (match_files(pattern.path, root=root) if root else [])
     return [Location.of(match) for match in matches]
 
@@ -86,8 +95,8 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
 
     With ``labels_from="folders"``, the labels and splits are those of :func:`labels_of_folders`. Hidden files and
     folders are skipped, and so are caches and projects of this package inside ``root``. Links are followed, but never
-    back into a folder that is being read. Unreadable folders, folder names that are not valid labels, projects, and
-    unsupported image types are reported as issues.
+    back into a folder that is being read. Folders of other programs are skipped and counted. Unreadable folders,
+    folder names that are not valid labels, projects, and unsupported image types are reported as issues.
     """
     top = os.path.abspath(expand_home(os.fspath(root)))
     if not os.fspath(root) or not os.path.isdir(top):
@@ -97,7 +106,7 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
         entries, identity = _entries(top), file_identity(top)
     except OSError as error:
         raise InputError(f"The folder {os.fspath(root)!r} cannot be read ({error.strerror}).") from error
-    files, folders = FoundFiles(), list[_Names]()
+    files, folders, skipped = FoundFiles(), list[_Names](), list[str]()
     # an explicit stack, because folders can be nested more deeply than Python's recursion limit
     open_folders = [_Folder(entries, (), frozenset({identity}))]
     while open_folders:
@@ -110,17 +119,21 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
                 open_folders.append(inner)
             elif len(files.images) > len(folders):
                 folders.append(folder.names)
+        elif is_of_program(entry.name):
+            skipped.append(to_uri(entry.path))
+    files.issues += _skipped_folders(skipped, to_uri(top))
     _add_labels(files, folders, to_uri(top), labels_from)
     return files
 
 
 def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str | None = None) -> FoundFiles:
     """Select the image files in a remote listing by name, as :func:`read_folder` does, without opening them."""
-    accepted, all_names = FoundFiles(), list[_Names]()
+    accepted, all_names, skipped = FoundFiles(), list[_Names](), dict[str, None]()
     top = url.rstrip("/") + "/"
     for file in files:
         *names, name = file.url[len(top) :].split("/")
         if any(map(is_hidden, (*names, name))):
+            skipped |= dict.fromkeys(_of_program_in("/".join(names), "", top)[:1])
             continue
         if not is_image_name(name):
             if reason := why_unread(name):
@@ -133,6 +146,7 @@ def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str 
         accepted.stats.append(file.stat)
         accepted.contents.append(file.identity)
         accepted.unlisted += [file.url] if file.size is None else []
+    accepted.issues += _skipped_folders(list(skipped), top.rstrip("/"))
     _add_labels(accepted, all_names, top.rstrip("/"), labels_from)
     return accepted
 
@@ -198,8 +212,31 @@ def _names_a_split(folder: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Check whether a file or folder is hidden, or a folder of macOS's archives that repeats the names of all files."""
-    return name.startswith(".") or name == "__MACOSX"
+    """Check whether a file or folder is hidden or of another program, such as macOS's archives and a NAS."""
+    return name.startswith(".") or name == "__MACOSX" or is_of_program(name)
+
+
+def is_of_program(name: str) -> bool:
+    """Check whether a folder has thumbnails, deleted files or earlier versions that another program keeps there."""
+    return name.lower() in _OF_PROGRAMS
+
+
+def _of_program_in(path: str, pattern: str, top: str = "") -> list[str]:
+    """Return the folders of other programs on the way to a file, unless a pattern names them."""
+    parts = path.split("/")
+    named = pattern.split("/")
+    return [
+        f"{top}{'/'.join(parts[: number + 1])}"
+        for number, part in enumerate(parts)
+        if is_of_program(part) and part not in named
+    ]
+
+
+def _skipped_folders(folders: Sequence[str], top: str) -> list[Issue]:
+    """Return an issue with the count of the folders of other programs."""
+    names = ", ".join(map(repr, folders[:_EXAMPLES])) + (" …" if len(folders) > _EXAMPLES else "")
+    message = f"{len(folders):,} × folder of another program was not imported: {names}."
+    return [Issue("NOT_IMPORTED", message, "folder of another program", top)] if folders else []
 
 
 def is_image_name(name: str) -> bool:
@@ -222,7 +259,10 @@ def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
     def passed_over(folder: str) -> bool:
         path = os.path.join(top, folder)
         return len(folder) > len(base) and (
-            _is_cache(path) or _is_project(path) or passed_over(os.path.dirname(folder))
+            is_of_program(os.path.basename(folder))
+            or _is_cache(path)
+            or _is_project(path)
+            or passed_over(os.path.dirname(folder))
         )
 
     return [

@@ -29,7 +29,7 @@ from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.version_status import READY, RESUMABLE
 from customlabels_nb.datasets.dataset import Dataset, Groups
-from customlabels_nb.datasets.formats.box_ratios import in_pixels
+from customlabels_nb.datasets.formats.verdicts import in_pixels
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.datasets.reviewed import forget_where_changed, had_prelabel
 from customlabels_nb.datasets.splitting import rare_labels
@@ -2027,7 +2027,7 @@ def _in_pixels(store: SqlStore, annotations: pd.DataFrame, frame: pd.DataFrame) 
     boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype="float64")
     if "created" in frame.columns or not like_ratios(boxes).any():
         return annotations
-    result, issues = in_pixels(store.images(), annotations, "frame")
+    result, issues = in_pixels(store.images(), annotations, "frame", judged=False)
     for issue in issues:
         if issue.code == "IMAGE_NOT_LISTED":
             raise InputError(f"{issue.where!r}: {issue.message}")

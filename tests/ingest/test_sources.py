@@ -178,7 +178,7 @@ def test_a_table_brings_boxes_in_one_column(project: cl.Project, add: Add, tmp_p
     assert boxes == [["apple", 12, 16, 12, 4], ["pear", 0, 0, 48, 32]]
     assert project.train_set.images["site"].tolist() == ["x"]
     messages = report.issues["message"].tolist()
-    for message, what in zip(messages, ["'class' .* label", "2 boxes have ratios", "1 × .*'site'"], strict=True):
+    for message, what in zip(messages, ["'class' .* label", "2 × box in ratios", "1 × .*'site'"], strict=True):
         assert re.search(what, message)
 
 

@@ -26,7 +26,7 @@ from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder,
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.entries import cannot_be_listed, is_here, listed_name
-from customlabels_nb.datasets.formats.format_detection import FOLDERS, detect, issues_beside, named_format
+from customlabels_nb.datasets.formats.format_detection import FOLDERS, Detected, detect, issues_beside, named_format
 from customlabels_nb.datasets.formats.format_detection import FORMATS as FORMATS
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
@@ -88,12 +88,13 @@ def _read_local(
 ) -> tuple[Format, Contents]:
     _check_place(source)
     named = _named(format, labels_from) or (coco.FORMAT if "truth" in options else None)
-    chosen, files = (named, {source: None}) if named else detect(source)
+    chosen, files, beside = Detected(named, {source: None}) if named else detect(source)
     for name, value in options.items():
         if name not in chosen.options:
             hint = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
             raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {hint}.")
     parts = [_read_file(chosen, file, images, relocate, options) for file in files]
+    parts[0].issues += beside
     if named is image_folder.FORMAT:
         found = read_folder(source)
         parts[0].issues += issues_beside(found.images, found.others, to_uri(os.path.abspath(source)))

@@ -20,6 +20,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.errors import InputError
+from customlabels_nb.images.listing import is_hidden
 from customlabels_nb.images.locations import is_remote, local_path, to_path, to_uri, url_below, without_scheme
 from customlabels_nb.remote.remote_files import is_web
 
@@ -176,7 +177,7 @@ class ImageFinder:
         if relocated is not None:
             return relocated
         if self._folder is not None and _ORDINARY.fullmatch(name):
-            return self._folder + name
+            return self._folder + (name if _is_image(name) else self._with_ending(name))
         if is_remote(name):
             return _valid_url(name)
         path = to_path(name) if name.startswith("file://") else Path(name)
@@ -188,7 +189,22 @@ class ImageFinder:
                 f"The image name {name!r} is outside the folder of the annotations. Pass the location of the images "
                 "with images= or relocate=."
             )
-        return to_uri(self._base / _existing(self._base, parts))
+        existing = _existing(self._base, parts)
+        return to_uri(self._base / (existing if _is_image(existing.name) else self._with_ending(str(existing))))
+
+    def _with_ending(self, name: str) -> str:
+        """Return a relative name with the ending of the only image that has it as its stem, or as it is."""
+        folder = os.path.dirname(name)
+        if folder not in self._stems:
+            try:
+                files = [file for file in os.listdir(self._base / folder) if _is_image(file)]
+            except OSError:
+                files = []
+            by_stem = self._stems[folder] = {}
+            for file in files:
+                by_stem.setdefault(_composed(os.path.splitext(file)[0]), []).append(os.path.join(folder, file))
+        images = self._stems[folder].get(_composed(os.path.basename(name)), [])
+        return images[0] if len(images) == 1 and not os.path.exists(self._base / name) else name
 
     def _may_name(self, path: Path) -> bool:
         """Check whether annotations may name an absolute path: one below the base, or of an image elsewhere."""
@@ -205,6 +221,7 @@ class ImageFinder:
 
     def _set_base(self, base: Path) -> None:
         self._base = base
+        self._stems: dict[str, dict[str, list[str]]] = {}  # images by stem, by folder
         folder = os.path.join(os.path.abspath(base), "")
         self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
 
@@ -324,11 +341,16 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
         raise InputError(f"images={os.fspath(folder)!r} is not a folder.")
     by_name: dict[str, list[str]] = {}
     for parent, folders, files in os.walk(top):
-        folders.sort()
-        for file in sorted(files):
-            if os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES:
-                by_name.setdefault(_composed(file), []).append(to_uri(os.path.join(parent, file)))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        for file in filter(_is_image, sorted(files)):
+            stem = os.path.splitext(file)[0]
+            for name in (file,) if _is_image(stem) else (file, stem):  # names may lack the ending
+                by_name.setdefault(_composed(name), []).append(to_uri(os.path.join(parent, file)))
     return by_name
+
+
+def _is_image(name: str) -> bool:
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def losses(contents: Contents, format_: Format) -> list[Issue]:

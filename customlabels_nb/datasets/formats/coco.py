@@ -17,8 +17,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ from customlabels_nb._utils.files import replacing
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.geometry import polygon_to_ltwh, ratios_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.masks import (
     MOST_EDGES,
     MOST_PIXELS,
@@ -51,15 +51,7 @@ from customlabels_nb.core.masks import (
 from customlabels_nb.core.polygons import Polygon, Ring, area, polygon_of, ring_area, rings_of
 from customlabels_nb.datasets.formats.account import NUMBER, TAKEN, TEXT, Account, Ignored, Record, Taken
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder, Notes
-from customlabels_nb.datasets.formats.box_ratios import (
-    APART,
-    BOX_OF_POLYGON,
-    POLYGON_IN_RATIOS,
-    contradictions,
-    fill_sizes,
-    scaled_polygon,
-)
-from customlabels_nb.datasets.formats.entries import MOMENT, listed_name, moment_or_none
+from customlabels_nb.datasets.formats.entries import MOMENT, finite, listed_name, moment_or_none
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
     as_boxes,
@@ -76,6 +68,19 @@ from customlabels_nb.datasets.formats.json_file import (
     size_of,
     unusable,
     write_array,
+)
+from customlabels_nb.datasets.formats.verdicts import (
+    APART,
+    BOX_OF_POLYGON,
+    POLYGON_IN_RATIOS,
+    ROUNDING,
+    Judged,
+    Verdict,
+    are_ratios,
+    contradictions,
+    fill_sizes,
+    judge,
+    scaled_polygon,
 )
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import local_path, to_uri
@@ -125,10 +130,29 @@ _RECORD = Record(
 )
 _MASK = Record("a mask", {"size": TAKEN, "counts": TAKEN})
 
+#: Shapes that are not read, or only in part.
+_FAULTS = {
+    "lost": ("polygon has", "polygons have", "parts that are not polygons. They were left out."),
+    "cut": (
+        "polygon has",
+        "polygons have",
+        "parts that overlap and are too large to be united. Only the largest part was read.",
+    ),
+    "long": (
+        "mask has",
+        "masks have",
+        f"an outline of more than {MOST_EDGES:,} pixel edges, {{such}}. Only the boxes were read.",
+    ),
+    "resized": (
+        "mask has",
+        "masks have",
+        "another size than the image, {such}, and was left out. Convert the masks to the sizes of the images.",
+    ),
+    "broken": ("segmentation is", "segmentations are", "neither polygon nor mask. Only the boxes were read."),
+}
 _Licence: TypeAlias = tuple[str, str]
 _Moments: TypeAlias = npt.NDArray[np.datetime64]
 _FILE = "coco.json"
-_RATIO_AT_MOST = 1 + 1e-6
 _MOST_INFO, _INFO_TEXT = 50, 1000
 _MOST_NAMED = 100
 _AREA_APART = 0.05  # relative difference: masks and their polygons differ slightly in area
@@ -243,7 +267,10 @@ def _read_categories(entries: list[Any], findings: Findings) -> dict[Any, str]:
         except ValueError as error:
             findings.unreadable(where, str(error))
             continue
-        if (label := label_or_none(entry.get("name"), findings, where)) is not None:
+        if type(name := entry.get("name")) in (int, float):
+            findings.adjusted(where, f"The name {name!r} is a number. It was read as the label {str(name)!r}.")
+            name = str(name)
+        if (label := label_or_none(name, findings, where)) is not None:
             if label in label_of.values():
                 findings.adjusted(
                     where, f"The name {label!r} is used by another category. Both were merged into one label."
@@ -342,7 +369,8 @@ def _read_annotations(
     categories = _references(entries, "category_id", category_of, findings)
     boxes, bad_boxes = as_boxes([entry.get("bbox") for entry in entries])
     scores = _scores(entries)
-    polygons, squares, bounds, readable = _outlines(entries, findings)
+    sizes = [*images.sizes.values(), None]  # the last one is of owners that are not there
+    polygons, squares, bounds, readable = _outlines(entries, lambda number: sizes[owners[number]], findings)
     faults: _Faults = {  # the first one is reported
         "bbox is {bbox}": bad_boxes,
         "score is {score}, which is not between 0 and 1": np.isnan(scores),
@@ -356,14 +384,19 @@ def _read_annotations(
     doubts.compare(apart, bounds, squares, polygons, _sizes(images)[owners[apart]])
     with np.errstate(over="ignore"):
         squares = np.where(np.isnan(squares), boxes[:, 2] * boxes[:, 3], squares)
-    if known_pixels or not _are_ratios(boxes, owners, keep, images):
-        _compare_areas(entries, squares, keep, findings)
-        if not known_pixels:
-            doubts.report(keep)
-    else:
-        keep &= _pixels_of_ratios(boxes, polygons, owners, keep, images, findings)
     if not keep.any():
         return t.empty(t.ANNOTATION_COLUMNS)
+    as_given = keep
+    if not known_pixels:
+        judged = _judge(np.where(keep[:, None], boxes, np.nan), polygons, bounds, owners, images, findings)
+        for verdict, message, first in judged.findings():
+            say = findings.unreadable if verdict == Verdict.UNREADABLE else findings.adjusted
+            say(f"annotations[{places[first]}]", message)
+        as_given = keep & (judged.verdicts <= Verdict.BEYOND)
+        doubts.report(as_given)
+        keep &= judged.keep & (np.isnan(boxes[:, 0]) | ~np.isnan(judged.boxes[:, 0]))
+        boxes = judged.boxes
+    _compare_areas(entries, squares, as_given, findings)
     names = pd.Series(list(images.sizes), dtype=t.TEXT).array
     frame = pd.DataFrame({
         "image": names.take(owners[keep]),
@@ -405,6 +438,7 @@ def _references(entries: list[Any], key: str, indices_by_id: dict[Any, int], fin
         values = [value if isinstance(value, int | str | float) else None for value in values]
     indices = np.array([indices_by_id.get(value, -1) for value in values], dtype=np.int64)
     what = key.removesuffix("_id")
+    _match_other_forms(values, indices, indices_by_id, key, findings)
     missing = Counter(shown(entries[number].get(key)) for number in np.flatnonzero(indices < 0)).most_common()
     for value, count in missing[:_MOST_NAMED]:
         findings.unreadable(
@@ -415,6 +449,34 @@ def _references(entries: list[Any], key: str, indices_by_id: dict[Any, int], fin
         have = counted(others, "more annotation has", "more annotations have")
         findings.unreadable("annotations", f"{have} a {key} without a matching {what}.")
     return indices
+
+
+def _match_other_forms(
+    values: list[Any], indices: _Indices, indices_by_id: dict[Any, int], key: str, findings: Findings
+) -> None:
+    """Match ids that are texts in one place and numbers in the other, in place, with a finding."""
+    rows = np.flatnonzero(indices < 0).tolist()
+    by_form = defaultdict[Any, list[Any]](list)
+    for identity in indices_by_id if rows else ():
+        by_form[_whole(identity)].append(identity)
+    forms = {row: by_form[form] for row in rows if (form := _whole(values[row])) in by_form}
+    matched = {row: identities[0] for row, identities in forms.items() if len(identities) == 1}
+    for row, identity in matched.items():
+        indices[row] = indices_by_id[identity]
+    if matched:
+        row, identity = next(iter(matched.items()))
+        have = counted(len(matched), "annotation has", "annotations have")
+        message = f"{have} an {key} in another form, such as {shown(values[row])} for {shown(identity)}."
+        findings.adjusted("annotations", message)
+
+
+def _whole(identity: Any) -> Any:
+    """Return the whole number that an id such as "07" or "7.0" is, or the id if it is no number."""
+    text = str(identity).strip()
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    number = finite(text)
+    return int(number) if number is not None and number.is_integer() else identity
 
 
 def _scores(entries: list[Any]) -> _Floats:
@@ -493,51 +555,44 @@ class _Doubts:
         self._added = 0
 
 
-def _outlines(entries: list[Any], findings: Findings) -> tuple[dict[int, Polygon], _Floats, _Floats, _Bools]:
+def _outlines(
+    entries: list[Any], size_of_image: Callable[[int], tuple[int, int] | None], findings: Findings
+) -> tuple[dict[int, Polygon], _Floats, _Floats, _Bools]:
     """Return the polygons by entry number, their areas and boxes (or NaN), and a flag for readable entries.
 
-    An entry is unreadable if it has a segmentation, but neither a readable polygon or mask nor a box.
+    An entry is unreadable if it has a segmentation, but neither a readable polygon or mask nor a box. A mask of
+    another size than its image is none.
     """
     shapes = {number: shape for number, entry in enumerate(entries) if (shape := entry.get("segmentation"))}
     plain, outlines, around = plain_polygons(shapes)
     polygons: dict[int, Polygon] = dict(plain)
     squares, bounds = np.full(len(entries), np.nan), np.full((len(entries), 4), np.nan)
     squares[list(plain)], bounds[list(plain)] = outlines, around
-    lost = broken = cut = 0
-    long: list[int] = []
+    faults = defaultdict[str, list[int]](list)
     readable = np.ones(len(entries), dtype=bool)
-    for number in shapes.keys() - plain.keys():
+    for number in sorted(shapes.keys() - plain.keys()):
         entry, shape = entries[number], shapes[number]
         parts = 1
         if isinstance(shape, dict):
-            try:
-                polygon, squares[number] = _of_mask(shape, entry.get(_RINGS))
-            except OutlineTooLongError:
-                polygon = None
-                long.append(number)
+            polygon, squares[number], fault = _of_mask(shape, entry.get(_RINGS), size_of_image(number))
         else:
             rings, parts = as_rings(shape)
             polygon, whole = _of_parts(rings)
-            cut += not whole
             squares[number] = np.nan if polygon is None else area(polygon)
-            lost += 0 < len(rings) < parts
+            fault = "" if whole else "cut"
+            if 0 < len(rings) < parts:
+                faults["lost"].append(number)
         if polygon is not None:
             polygons[number] = polygon
             bounds[number] = polygon_to_ltwh(polygon)
         elif parts:
-            readable[number] = has_box = bool(entry.get("bbox"))
-            broken += has_box and number not in long
-    first = shown(entries[long[0]].get("id")) if long else ""
-    too_large = "are too large to be united. Only the largest part was read."
-    read_box = f"such as that of annotation {first}. Only the boxes were read."
-    for count, one, many, what in (
-        (lost, "polygon has", "polygons have", "parts that are not polygons. They were left out."),
-        (cut, "polygon has", "polygons have", f"parts that overlap and {too_large}"),
-        (len(long), "mask has", "masks have", f"an outline of more than {MOST_EDGES:,} pixel edges, {read_box}"),
-        (broken, "segmentation is", "segmentations are", "neither polygon nor mask. Only the boxes were read."),
-    ):
-        if count:
-            findings.adjusted("annotations", f"{counted(count, one, many)} {what}")
+            readable[number] = bool(entry.get("bbox"))
+            fault = fault or ("broken" if readable[number] else "")
+        faults[fault].append(number)
+    for fault, (one, many, what) in _FAULTS.items():
+        if found := faults[fault]:
+            such = f"such as that of annotation {shown(entries[found[0]].get('id'))}"
+            findings.adjusted("annotations", f"{counted(len(found), one, many)} {what.format(such=such)}")
     return polygons, squares, bounds, readable
 
 
@@ -558,21 +613,26 @@ def _of_parts(rings: list[Ring]) -> tuple[Polygon | None, bool]:
     return max(rings, key=lambda ring: ring_area(np.array(ring))), False
 
 
-def _of_mask(mask: dict[str, Any], rings: object) -> tuple[Polygon | None, float]:
-    """Return the outline of a mask, which is in the key "rings" if this package wrote the file, and its area."""
+def _of_mask(mask: dict[str, Any], rings: object, size: tuple[int, int] | None) -> tuple[Polygon | None, float, str]:
+    """Return the outline of a mask in an image of this size, its area, and what is wrong with it.
+
+    The outline is in the key "rings" if this package wrote the file.
+    """
     try:
         rle = as_rle(mask)
+        if size is not None and [*rle["size"]] != [*reversed(size)]:
+            return None, np.nan, "resized"
+        outline, parts = as_rings(rings)
+        if outline and len(outline) == parts:
+            height, width = rle["size"]
+            if polygon_to_rle(outline, (width, height))["counts"] == rle["counts"]:  # it has not been edited since
+                return outline, float(areas_of_masks([rle])[0]), ""
+        polygon = rle_to_polygon(rle)
     except OutlineTooLongError:
-        raise
+        return None, np.nan, "long"
     except ValueError:
-        return None, np.nan
-    outline, parts = as_rings(rings)
-    if outline and len(outline) == parts:
-        height, width = rle["size"]
-        if polygon_to_rle(outline, (width, height))["counts"] == rle["counts"]:  # the mask has not been edited since
-            return outline, float(areas_of_masks([rle])[0])
-    polygon = rle_to_polygon(rle)
-    return polygon, np.nan if polygon is None else float(areas_of_masks([rle])[0])
+        return None, np.nan, ""
+    return polygon, np.nan if polygon is None else float(areas_of_masks([rle])[0]), ""
 
 
 def _sizes(images: _Images) -> _Floats:
@@ -580,41 +640,27 @@ def _sizes(images: _Images) -> _Floats:
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
 
-def _are_ratios(boxes: _Floats, owners: _Indices, keep: _Bools, images: _Images) -> bool:
-    """Check whether all boxes in the file are ratios of the image size, as some exporters write them."""
-    boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
-    values = boxes[boxed]
-    if not len(boxed) or values.min() < 0 or not 0 < values.max() <= _RATIO_AT_MOST:
-        return False
-    return not bool((_sizes(images)[owners[boxed]] <= 1).any())
-
-
-def _pixels_of_ratios(
+def _judge(
     boxes: _Floats,
     polygons: dict[int, Polygon],
+    bounds: _Floats,
     owners: _Indices,
-    keep: _Bools,
     images: _Images,
     findings: Findings,
-) -> _Bools:
-    """Convert boxes and polygons from ratios to pixels in place, and return a mask of the usable entries."""
-    usable = np.ones(len(boxes), dtype=bool)
-    boxed = np.flatnonzero(keep & ~np.isnan(boxes[:, 0]))
-    names = list(images.sizes)
-    for uri, message in fill_sizes(images.sizes, (names[n] for n in np.unique(owners[boxed]).tolist())).items():
-        findings.not_found(uri, message)
-    sizes = _sizes(images)
-    boxes[boxed] = ratios_to_ltwh(boxes[boxed], sizes[owners[boxed]])
-    usable[boxed] = ~np.isnan(boxes[boxed, 0])
-    for number in set(boxed.tolist()) & polygons.keys():
-        rings = rings_of(polygons[number])
-        if usable[number] and max(ring.max() for ring in rings) <= _RATIO_AT_MOST:
-            polygons[number] = scaled_polygon(polygons[number], sizes[owners[number]]) or []
-    findings.adjusted(
-        "annotations",
-        f"{counted(len(boxed), 'box has', 'boxes have')} ratios of the image size, which were converted to pixels.",
-    )
-    return usable
+) -> Judged:
+    """Judge boxes and the ``bounds`` of polygons, and convert polygons in ratios of the image size in place."""
+    if are_ratios(boxes):
+        names, drawn = list(images.sizes), np.unique(owners[~np.isnan(boxes[:, 0])])
+        for uri, message in fill_sizes(images.sizes, (names[number] for number in drawn.tolist())).items():
+            findings.not_found(uri, message)
+    sizes = _sizes(images)[owners]
+    judged = judge(boxes, sizes, corners=not polygons)
+    if polygons:
+        judged.verdicts[~judge(np.where(np.isnan(boxes), np.nan, bounds), sizes).keep] = Verdict.UNREADABLE
+    for number in polygons.keys() & set(judged.rows(Verdict.RATIOS)):
+        if max(ring.max() for ring in rings_of(polygons[number])) <= 1 + ROUNDING:
+            polygons[number] = scaled_polygon(polygons[number], judged.scale[number]) or []
+    return judged
 
 
 def _compare_areas(entries: list[Any], areas: _Floats, keep: _Bools, findings: Findings) -> None:

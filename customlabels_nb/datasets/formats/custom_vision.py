@@ -12,18 +12,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import ltwh_to_ratios, ltwh_to_xyxy, polygon_to_ltwh, ratios_to_ltwh
+from customlabels_nb.core.geometry import ltwh_to_ratios, polygon_to_ltwh
 from customlabels_nb.datasets.formats.account import NUMBER, TAKEN, Account, Record
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.box_ratios import fill_sizes
 from customlabels_nb.datasets.formats.entries import listed_name, sizes_of_drawn
 from customlabels_nb.datasets.formats.json_file import (
     Findings,
@@ -38,23 +36,18 @@ from customlabels_nb.datasets.formats.json_file import (
     unusable,
     write_array,
 )
+from customlabels_nb.datasets.formats.verdicts import Verdict, fill_sizes, judge
 from customlabels_nb.images.locations import to_uri
 
 _FILE = "tagged-images.json"
 _MOST = 1e9  # a box that is this many times as large as its image is invalid
 _NO_BOX = [None] * 4
 _SIZE = ["width", "height"]
-_LARGEST_RATIO = 1.01  # larger ratios are not due to rounding
-_FEWEST_PIXELS = 2  # numbers up to this one are ratios beyond the image
-
 _TAG = Record("a tag", dict.fromkeys(("tag", *t.BOX_COLUMNS), TAKEN))
 _RECORD = Record(
     "the file",
     {"files": Record("an image", {"filename": TAKEN, "tags": _TAG, **dict.fromkeys(_SIZE, NUMBER)})},
 )
-
-_Floats: TypeAlias = npt.NDArray[np.float64]
-_Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass
@@ -101,8 +94,13 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     keep = ~bad & ~(boxed & np.isnan(of_images[owners, 0]))
     annotations = t.empty(t.ANNOTATION_COLUMNS)
     if keep.any():
-        _settle(ratios, keep, of_images[owners], tags, findings)
-        boxes = ratios_to_ltwh(ratios[keep], of_images[owners[keep]])
+        judged = judge(np.where(keep[:, None], ratios, np.nan), of_images[owners], unit="ratios", corners=True)
+        for verdict, message, first in judged.findings():
+            file, tag = tags.places[first]
+            say = findings.unreadable if verdict == Verdict.UNREADABLE else findings.adjusted
+            say(f"files[{file}].tags[{tag}]", message)
+        keep &= judged.keep
+        boxes = judged.boxes[keep]
         labels = np.array(tags.labels, dtype=object)[keep]
         names = frame["image"].array.take(owners[keep])
         columns = pd.DataFrame(boxes, columns=list(t.BOX_COLUMNS))
@@ -110,21 +108,6 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     labels = t.labels_in_order(annotations)
     issues = findings.issues + others.issues(to_uri(path))
     return Contents(t.settle_statuses(frame, annotations), annotations, labels, issues)
-
-
-def _settle(ratios: _Floats, keep: _Bools, sizes: _Floats, tags: _Tags, findings: Findings) -> None:
-    """Report boxes that are no ratios of the image size, and convert in place those that are pixels."""
-    with np.errstate(invalid="ignore"):
-        beyond = np.flatnonzero(keep & ((ratios > _LARGEST_RATIO) | (ratios < 1 - _LARGEST_RATIO)).any(axis=1))
-    for number in beyond.tolist():
-        file, tag = tags.places[number]
-        box = ltwh_to_ratios(ratios[number], sizes[number])[0]
-        pixels = ratios[number].max() > _FEWEST_PIXELS and box.min() >= 0 and ltwh_to_xyxy(box).max() <= _LARGEST_RATIO
-        how = "They are pixels, and were read as such." if pixels else "They were read as ratios beyond the image."
-        what = f"left, top, width and height are {shown(tags.boxes[number])}, not between 0 and 1. {how}"
-        findings.adjusted(f"files[{file}].tags[{tag}]", what)
-        if pixels:
-            ratios[number] = box
 
 
 class _Places:

@@ -193,7 +193,7 @@ class _Reader:
                 label = collected.label(entry.get("label") or "")
                 if box is not None:
                     box, polygon = collected.plausible(box, polygon, uri, size, **origin)
-                collected.add_annotation(uri, label, box, polygon=polygon)
+                collected.add_annotation(uri, label, box, polygon=polygon, origin=origin)
             except (UnreadableError, LabelError) as error:
                 collected.unreadable(str(error), **origin)
         collected.add_image(uri, size=size, split=split_of(subset), own=collected.columns(facts, name))

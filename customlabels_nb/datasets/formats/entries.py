@@ -25,15 +25,19 @@ from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon
 from customlabels_nb.datasets.formats.account import Account, Taken
 from customlabels_nb.datasets.formats.base import Contents, ImageFinder
-from customlabels_nb.datasets.formats.box_ratios import (
-    BOX_OF_POLYGON,
-    POLYGON_IN_RATIOS,
-    contradictions,
-    scaled_polygon,
-)
 from customlabels_nb.datasets.formats.json_file import as_list, measured, shown, size_of, unusable
 from customlabels_nb.datasets.formats.staging import Staged, free_stem
+from customlabels_nb.datasets.formats.verdicts import (
+    BOX_OF_POLYGON,
+    POLYGON_IN_RATIOS,
+    Verdict,
+    contradictions,
+    scaled_polygon,
+    settle,
+    text_of,
+)
 from customlabels_nb.errors import InputError, LabelError
+from customlabels_nb.images.listing import is_hidden
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
 #: File next to the annotations with data that their format cannot store: the order of labels and images, image sizes,
@@ -79,10 +83,10 @@ class Collector:
     account: Account = field(default_factory=Account)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
+    _tables: list[pd.DataFrame] = field(default_factory=list)
     _labels: dict[str, str] = field(default_factory=dict)
     _forms: dict[str, str] = field(default_factory=dict)
     _columns: set[str] = field(default_factory=set)
-    _in_ratios: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
         """Add an issue for an entry that is skipped."""
@@ -151,21 +155,15 @@ class Collector:
     def plausible(
         self, box: Box, polygon: Polygon | None, uri: str, size: Size | None, **origin: Any
     ) -> tuple[Box, Polygon | None]:
-        """Return a box and its polygon in pixels, with an issue if they were ratios, do not fit, or have no area."""
+        """Return a box and its polygon, with an issue if they contradict each other, or the box has no area."""
         outline = box if polygon is None else box_around(polygon)
-        unclear = [_is_in_ratios(box), _is_in_ratios(outline)]
-        whole = dict(measured([uri]))[uri] if any(unclear) and size is None else size
-        if all(unclear):
-            if whole is None or isinstance(whole, str):
-                raise UnreadableError(f"It is in ratios ({_text_of(box)}) of an image whose size is unknown: {whole}")
-            was, box, outline = box, _scaled(box, whole), _scaled(outline, whole)
-            polygon = scaled_polygon(polygon, whole)
-            self._in_ratios.append((f"{_text_of(was)}, which was read as {_text_of(box)}", origin))
         if box != outline:
+            unclear = size is None and (_is_in_ratios(box) or _is_in_ratios(outline))
+            whole = dict(measured([uri]))[uri] if unclear else size
             around, of_image = np.array([outline]), np.array([whole if isinstance(whole, tuple) else (np.nan, np.nan)])
             verdict = contradictions(np.array([box]), around, ltwh_to_xyxy(box), of_image).get(0)
             if verdict is not None:
-                what = f"Its box ({_text_of(box)}) does not fit its polygon ({_text_of(outline)})."
+                what = f"Its box ({text_of(box)}) does not fit its polygon ({text_of(outline)})."
                 self.adjusted(f"{what} {verdict}", **origin)
             box = outline if verdict == BOX_OF_POLYGON else box
             polygon = scaled_polygon(polygon, of_image[0]) if verdict == POLYGON_IN_RATIOS else polygon
@@ -175,7 +173,7 @@ class Collector:
     def check_area(self, box: Box | None, **origin: Any) -> None:
         """Add an issue if a box has no area."""
         if box is not None and not (box[2] > 0 and box[3] > 0):
-            self.adjusted(f"Its box has no area: {_text_of(box)}. Draw it again, or remove it.", **origin)
+            self.adjusted(f"Its box has no area: {text_of(box)}. Draw it again, or remove it.", **origin)
 
     def add_annotation(
         self,
@@ -191,10 +189,19 @@ class Collector:
         created: datetime | None = None,
         note: str | None = None,
         model: str | None = None,
+        origin: dict[str, Any] | None = None,
     ) -> None:
-        """Add an annotation with a valid label, box and confidence, or a prediction of ``model``."""
+        """Add an annotation with a valid label, box and confidence, or a prediction of ``model``.
+
+        With its ``origin``, where issues are, the box is judged together with all others.
+        """
         whole = box or (None,) * 4
-        self._rows.append((uri, label, *whole, polygon, crowd, confidence, annotator, job, created, note, model))
+        facts = polygon, crowd, confidence, annotator, job, created, note, model
+        self._rows.append((uri, label, *whole, *facts, origin))
+
+    def add_table(self, rows: pd.DataFrame) -> None:
+        """Add annotations with valid labels, boxes and confidences as a table."""
+        self._tables.append(rows)
 
     def count_missing(self, finder: ImageFinder) -> None:
         """Add an issue if some images are not there, although others are, unless the finder lists them."""
@@ -232,23 +239,11 @@ class Collector:
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """Return the collected entries as contents, with ``labels`` and the images in ``order`` first."""
-        if self._in_ratios:
-            first, origin = self._in_ratios[0]
-            why = (
-                f"{len(self._in_ratios):,} × box in ratios of the image size was converted to pixels, such as {first}."
-            )
-            self.adjusted(why, **origin)
-        result = Contents(issues=[*self.issues, *self.account.issues(self.source)], unread=self.unread)
+        result, lost = Contents(unread=self.unread), pd.Series(dtype=object)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
-        if self._rows:
-            if order:
-                position = {uri: number for number, uri in enumerate(uris)}
-                self._rows.sort(key=lambda row: position[row[0]])
-            rows = pd.DataFrame(self._rows, columns=list(t.PREDICTION_COLUMNS))
-            predicted = rows["model"].notna()
-            if not predicted.all():
-                result.annotations = t.normalise_annotations(rows[~predicted])
-            result.predictions = t.normalise_predictions(rows[predicted])
+        if self._rows or self._tables:
+            rows, lost = self._table()
+            self._fill(result, rows, uris if order else [])
         if uris:
             frame = pd.DataFrame([self.images[uri] for uri in uris]).assign(image=uris)
             for name in self._columns:
@@ -256,9 +251,46 @@ class Collector:
                     frame[name] = frame[name].map(str, na_action="ignore")
             sizes = {name: pd.array(frame[name], dtype="Int64") for name in ("width", "height")}
             images = t.normalise_images(frame.assign(**sizes))
-            result.images = t.settle_statuses(images, result.annotations)
+            result.images = t.settle_statuses(images, result.annotations, changed=lost)
+        result.issues = [*self.issues, *self.account.issues(self.source)]
         result.labels = t.labels_in_order(result.annotations, labels)
         return result
+
+    def _fill(self, result: Contents, rows: pd.DataFrame, order: list[str]) -> None:
+        """Set the annotations and predictions of the contents, by the order of the images if there is one."""
+        if order:
+            position = {uri: number for number, uri in enumerate(order)}
+            rows = rows.iloc[np.argsort(rows["image"].map(position).to_numpy(), kind="stable")]
+        predicted = rows["model"].notna() if self._rows else pd.Series(False, rows.index)
+        if not predicted.all():
+            result.annotations = t.normalise_annotations(rows[~predicted])
+        if predicted.any():
+            result.predictions = t.normalise_predictions(rows[predicted])
+
+    def _table(self) -> tuple[pd.DataFrame, pd.Series]:
+        """Judge the boxes with an origin, and return the readable rows, and the images of the others."""
+        if not self._rows:
+            return pd.concat(self._tables), pd.Series(dtype=object)
+        rows = pd.DataFrame(self._rows, columns=[*t.PREDICTION_COLUMNS, "origin"])
+        origins = rows.pop("origin")
+        judged = origins.notna().to_numpy()
+        if not judged.any():
+            return rows, rows["image"].iloc[:0]
+        sizes = {
+            uri: None if facts["width"] is None else (facts["width"], facts["height"])
+            for uri, facts in self.images.items()
+        }
+        part = rows[judged].reset_index(drop=True).astype(dict.fromkeys(t.BOX_COLUMNS, float))
+        result = settle(part, sizes)
+        for uri, message in result.unknown.items():
+            self.issues.append(Issue("IMAGE_NOT_LISTED", message, uri, self.source))
+        for verdict, message, first in result.findings:
+            say = self.unreadable if verdict == Verdict.UNREADABLE else self.adjusted
+            say(message, **origins[judged].iloc[first])
+        table, others = result.annotations.set_axis(np.flatnonzero(judged)[result.keep]), rows[~judged]
+        return pd.concat([table, others]).sort_index() if len(others) else table, part["image"][
+            ~result.keep & part["model"].isna()
+        ]
 
 
 class Places:
@@ -383,15 +415,6 @@ def _is_in_ratios(box: Box) -> bool:
     return inside and any(side % 1 for side in box)
 
 
-def _scaled(box: Box, size: Size) -> Box:
-    left, top, width, height = box
-    return left * size[0], top * size[1], width * size[0], height * size[1]
-
-
-def _text_of(box: Iterable[float]) -> str:
-    return "left {}, top {}, width {}, height {}".format(*(f"{side:g}" for side in box))
-
-
 def checked_box(values: Iterable[float]) -> Box:
     """Return a box as a tuple, or raise UnreadableError if it is not finite."""
     left, top, width, height = values
@@ -492,7 +515,7 @@ def files_below(folder: Path, ending: str, *, depth: int | None = None) -> Itera
     for parent, folders, files in os.walk(folder):
         level = len(Path(parent).relative_to(folder).parts)
         inner = [] if depth is not None and level + 1 >= depth else folders
-        folders[:] = sorted(name for name in inner if not name.startswith("."))
+        folders[:] = sorted(name for name in inner if not is_hidden(name))
         for file in sorted(files):
             if file.lower().endswith(ending) and not file.startswith("."):
                 yield Path(parent, file)

@@ -12,12 +12,12 @@ import os
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core.issues import CODES, Issue
@@ -37,11 +37,13 @@ from customlabels_nb.datasets.formats import (
     yolo_classify,
 )
 from customlabels_nb.datasets.formats.base import Format
+from customlabels_nb.datasets.formats.entries import finite
 from customlabels_nb.datasets.formats.json_file import empty, shown
 from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE
 from customlabels_nb.datasets.formats.other_tools import other_tool
-from customlabels_nb.errors import InputError, ManifestError
-from customlabels_nb.images.listing import read_folder
+from customlabels_nb.datasets.formats.zip_files import other_members
+from customlabels_nb.errors import ArchiveError, InputError, ManifestError
+from customlabels_nb.images.listing import is_hidden, read_folder
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
 FormatName: TypeAlias = Literal[
@@ -77,14 +79,17 @@ _ANNOTATION_NAME = re.compile(
 # notes of people, and what this package writes for people
 _NOTES = re.compile(
     r"(readme|read_me|licen[cs]e|notice|notes?|credits|copying|copyright|changelog|todo|authors|citation)\b.*"
-    r"|exif.*\.csv|_journal\.jsonl|_run\.json|.*(predictions?|detections?|results?|answers|metrics|report|confusion_matrix)\b.*"
+    r"|exif.*\.csv|_journal\.jsonl|_run\.json"
 )
+_RESULTS = re.compile(r".*(predictions?|detections?|results?|answers|metrics|report|confusion_matrix)\b.*")
+_CONFIDENCE = re.compile(rb"conf|score|prob", re.IGNORECASE)
+_TRUTH_FOLDER = re.compile(r"labels?|annotations?|gt|ground_?truth")
 _MASK_FOLDER = re.compile(r"masks?|segmentation.*|.*annot(ation)?s?|labels?|gt|ground_?truth|.*_gt|instances?|panoptic")
 _MASK_ENDING = re.compile(r"(_gtfine|_gtcoarse)?_(masks?|seg|segmentation|gt|labels?|labelids|instanceids|l)$")
 _PHOTOGRAPHIC = JPEG_SUFFIXES | DICOM_SUFFIXES  # never masks
 _MOST_LOOKED_AT, _MOST_ALIKE = 200, 3  # files that are opened in a folder, and in one of its folders with one extension
 _HEAD_BYTES, _LARGEST = 2**16, 2**26
-_SHOWN = 3
+_SHOWN, _MOST_LINES = 3, 20
 _SPLIT = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_NAMES)})(?![a-z])")
 _OTHER_FILES = {
     **dict.fromkeys(IMAGE_SUFFIXES, "it is an image. Pass it to project.add_images"),
@@ -106,6 +111,7 @@ class Clue:
     file: str
     why: str
     format: Format | None = None
+    refuses: bool = True  # the folder, unless it is read with labels_from
 
 
 def named_format(name: str) -> Format:
@@ -115,14 +121,22 @@ def named_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def detect(path: Path) -> tuple[Format, dict[Path, str | None]]:
-    """Return the format of a file or folder, and the paths to read, with the splits that their names state.
+class Detected(NamedTuple):
+    """Format of a file or folder, the paths to read with the splits that their names state, and issues.
 
-    They are the path itself, or the only file of annotations in the folder, or one file for each split.
+    The paths are the path itself, or the only file of annotations in the folder, or one file for each split.
     """
+
+    format: Format
+    files: dict[Path, str | None]
+    issues: Sequence[Issue] = ()
+
+
+def detect(path: Path) -> Detected:
+    """Find out the format of a file or folder, or raise ManifestError."""
     for format_ in FORMATS.values():
         if format_ not in FOLDERS and format_.recognise(path):
-            return format_, {path: None}
+            return Detected(format_, {path: None})
     if path.is_dir():
         return _detect_in_folder(path)
     if not path.stat().st_size:
@@ -134,20 +148,28 @@ def detect(path: Path) -> tuple[Format, dict[Path, str | None]]:
     )
 
 
-def _detect_in_folder(folder: Path) -> tuple[Format, dict[Path, str | None]]:
-    files = read_folder(folder)
-    clues = list(annotation_files(files.images, files.others, to_uri(os.path.abspath(folder))))
+def _detect_in_folder(folder: Path) -> Detected:
+    files, top = read_folder(folder), to_uri(os.path.abspath(folder))
+    clues = list(annotation_files(files.images, files.others, top))
+    if readable := _files_to_read(clues, folder):
+        return readable
+    if refusing := [clue for clue in clues if clue.refuses]:
+        raise _refusal(folder, refusing)
+    chosen = next(format_ for format_ in FOLDERS if format_.recognise(folder))
+    return Detected(chosen, {folder: None}, _issues_of(clues, top))
+
+
+def _files_to_read(clues: Sequence[Clue], folder: Path) -> Detected | None:
+    """Return the only file of annotations, or those of the splits, or None if there are none or others."""
     readable = {to_path(clue.file): clue.format for clue in clues if clue.format is not None}
     formats = list(dict.fromkeys(readable.values()))
     instances = {file: each for file, each in readable.items() if file.name.startswith("instances_")}
     if formats == [coco.FORMAT] and instances:  # the download of COCO has captions and keypoints of the same images
         readable = instances
     stated = {file: _split_in(file.relative_to(os.path.abspath(folder))) for file in readable}
-    if len(formats) == 1 and (len(readable) == 1 or len(set(stated.values()) - {""}) == len(stated)):
-        return formats[0], {file: SPLIT_NAMES.get(name) for file, name in stated.items()}
-    if clues:
-        raise _refusal(folder, clues)
-    return next(format_ for format_ in FOLDERS if format_.recognise(folder)), {folder: None}
+    if len(formats) != 1 or (len(readable) > 1 and len(set(stated.values()) - {""}) < len(stated)):
+        return None
+    return Detected(formats[0], {file: SPLIT_NAMES.get(name) for file, name in stated.items()})
 
 
 def _refusal(folder: Path, clues: Sequence[Clue]) -> ManifestError:
@@ -172,7 +194,10 @@ def _split_in(path: Path) -> str:
 # -- annotations beside images ----------------------------------------------------------------------
 def issues_beside(images: Sequence[str], others: Sequence[str], top: str) -> list[Issue]:
     """Report the annotations in the folder ``top``, when its labels are the names of its folders."""
-    clues = annotation_files(images, others, top)
+    return _issues_of(annotation_files(images, others, top), top)
+
+
+def _issues_of(clues: Iterable[Clue], top: str) -> list[Issue]:
     return [Issue("ENTRY_UNREADABLE", f"It may hold annotations: {clue.why}", clue.file, top) for clue in clues]
 
 
@@ -196,7 +221,7 @@ def _to_look_at(others: Sequence[str], top: str) -> Iterator[str]:
         path = PurePosixPath(file[below:])
         kind = str(path.parent), path.suffix.lower()
         alike[kind] += 1
-        few = kind[1] in _TEXTS | _DATA and alike[kind] <= _MOST_ALIKE
+        few = kind[1] in _TEXTS | _DATA | {".zip"} and alike[kind] <= _MOST_ALIKE
         if few or _ANNOTATION_NAME.fullmatch(path.name.lower()):
             chosen.append(file)
     yield from islice(chosen, _MOST_LOOKED_AT)
@@ -207,23 +232,55 @@ def _clue(file: str, names: set[str], stems: set[str]) -> Clue | None:
 
     1. Notes and results of models: no, unless it is a JSON file of a format, such as Label Studio's result.json.
     2. A file that cannot be opened: yes, if it has a usual name of annotations.
-    3. A list of the labels that the folders have: no.
-    4. A file that a format recognises: yes.
-    5. A file that :func:`_why_not_read` has a reason for: yes, but it is not read.
+    3. A zip file with annotations: yes, but only with an issue, because it may be a copy of the folder.
+    4. A list of the labels that the folders have: no.
+    5. A file that a format recognises: yes.
+    6. A file that :func:`_why_not_read` has a reason for: yes, but it is not read.
     """
     name = PurePosixPath(file).name.lower()
     path = None if is_remote(file) else to_path(file)
-    notes = _NOTES.fullmatch(name) is not None
+    notes = _is_note(name, path)
     if path is None or not path.is_file():
         where = "a remote folder" if path is None else "a zip file"
         named = not notes and _ANNOTATION_NAME.fullmatch(name)
         return Clue(file, f"other files of {where} are not read.") if named else None
     if (notes and not name.endswith(".json")) or _names_folders(path):
         return None
+    if name.endswith(".zip") and not _ANNOTATION_NAME.fullmatch(name):
+        return _clue_of_zip(file, path)
     if format_ := _format_of(path):
         return Clue(file, f"it is a {format_.name!r} file, which is read by itself.", format_)
     why = "" if notes else _why_not_read(path, names, stems)
     return Clue(file, why) if why else None
+
+
+def _is_note(name: str, path: Path | None) -> bool:
+    """Check whether a file has notes, or results of a model, unless these are among labels and have no confidences."""
+    if _NOTES.fullmatch(name) or not _RESULTS.fullmatch(name) or path is None or not path.is_file():
+        return (_NOTES.fullmatch(name) or _RESULTS.fullmatch(name)) is not None
+    among_labels = _TRUTH_FOLDER.fullmatch(path.parent.name.lower())
+    return not among_labels or _CONFIDENCE.search(_head(path).partition(b"\n")[0]) is not None
+
+
+def _clue_of_zip(file: str, path: Path) -> Clue | None:
+    """Return a clue if a zip file has a file that may hold annotations."""
+    try:
+        names = [name for name in other_members(path) if not any(map(is_hidden, name.split("/")))]
+    except ArchiveError:
+        return None
+    paths = [PurePosixPath(name) for name in names]
+    kept = [each for each in paths if each.suffix and each.suffix.lower() in _TEXTS | _DATA]
+    inner = min((str(each) for each in kept if not _NOTES.fullmatch(each.name.lower())), default=None)
+    why = f"it is a zip file with {shown(inner)}. Unpack it first, if it is about these images."
+    return None if inner is None else Clue(file, why, refuses=False)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError:
+        return b""
 
 
 def _format_of(path: Path) -> Format | None:
@@ -275,11 +332,7 @@ def _is_list(path: Path) -> bool:
 
 def _count_listed(path: Path, names: set[str], stems: set[str]) -> int:
     """Count the images that a text names, or return 0 if it is not a list of images."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        return 0
+    head = _head(path)
     if b"\0" in head:
         return 0
     text = head.decode("utf-8", "replace")
@@ -293,7 +346,10 @@ def _count_listed(path: Path, names: set[str], stems: set[str]) -> int:
 
 
 def _paired_files(others: Sequence[str], stems: set[str]) -> Iterator[Clue]:
-    """Yield a clue for each type of files that exist for at least half of the images."""
+    """Yield a clue for each type of files that are named after images.
+
+    One text beside many images is a note, unless it has rows of numbers.
+    """
     paired = defaultdict[str, dict[str, str]](dict)
     for file in others:
         path = PurePosixPath(file)
@@ -301,15 +357,20 @@ def _paired_files(others: Sequence[str], stems: set[str]) -> Iterator[Clue]:
         if stem in stems and path.suffix.lower() in _PAIRED:
             paired[path.suffix.lower()].setdefault(stem, file)
     for suffix, files in paired.items():
-        if len(files) * 2 >= len(stems):
-            count = f"{counted(len(files), 'image has', 'images have')} a {suffix} file of the same name"
-            first = min(files.values())
-            why = "but their layout is unknown."
-            if suffix == ".txt" and not is_remote(first) and yolo.is_label_file(to_path(first)):
-                why = (
-                    "with boxes of YOLO. Add their labels, one per line in the order of their numbers, as classes.txt."
-                )
-            yield Clue(first, f"{count}, {why}")
+        count = f"{counted(len(files), 'image has', 'images have')} a {suffix} file of the same name"
+        first, why = min(files.values()), "but their layout is unknown."
+        local = [path for path in map(to_path, islice(sorted(files.values()), _MOST_ALIKE)) if not is_remote(first)]
+        if suffix == ".txt" and local and all(map(yolo.is_label_file, local)):
+            why = "with boxes of YOLO. Add their labels, one per line in the order of their numbers, as classes.txt."
+        elif suffix == ".txt" and len(files) * 2 < len(stems) and len(files) < 2 and not any(map(_has_rows, local)):
+            continue
+        yield Clue(first, f"{count}, {why}")
+
+
+def _has_rows(path: Path) -> bool:
+    """Check whether one of the first lines has four numbers."""
+    lines = _head(path).decode("utf-8", "replace").split("\n")[:_MOST_LINES]
+    return any(sum(finite(word) is not None for word in re.split(r"[\s,;]+", line)) >= 4 for line in lines)
 
 
 def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:

@@ -36,7 +36,6 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES, Issue
 from customlabels_nb.core.limits import LOCAL
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.box_ratios import in_pixels, without_area
 from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE, LineSource, ManifestFile
 from customlabels_nb.datasets.formats.manifest_sizes import fit_to_images, headers
 from customlabels_nb.datasets.formats.manifest_tables import ManifestReader, ManifestTable
@@ -49,6 +48,7 @@ from customlabels_nb.datasets.formats.manifest_values import (
     SOURCE,
     job_name_of,
 )
+from customlabels_nb.datasets.formats.verdicts import in_pixels, without_area
 from customlabels_nb.errors import ManifestError
 from customlabels_nb.images.locations import is_remote, to_uri
 from customlabels_nb.images.reading import ImageHeader
@@ -135,7 +135,7 @@ def placed(manifest: Contents, finder: ImageFinder, name: str) -> Contents:
         images = images.assign(image=images["image"].map(places))
         annotations = annotations.assign(image=annotations["image"].map(places))
     labels = t.labels_in_order(annotations)
-    annotations, converted = in_pixels(images, annotations, name)
+    annotations, converted = in_pixels(images, annotations, name, judged=False)  # the service's rules
     images, annotations, fitted = fit_to_images(images, annotations)
     issues = [*manifest.issues, *repeated, *converted, *fitted, *without_area(annotations, name)]
     return Contents(images, annotations, labels, issues, manifest.unread)

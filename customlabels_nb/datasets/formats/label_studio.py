@@ -81,6 +81,7 @@ from customlabels_nb.datasets.formats.json_file import (
     unusable,
     write_array,
 )
+from customlabels_nb.datasets.formats.verdicts import Verdict, are_ratios, judge, scaled_polygon
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import is_remote, to_uri
 from customlabels_nb.images.reading import READ_SUFFIXES
@@ -91,13 +92,13 @@ _CHOICES = "choices"
 _SIDES = ("x", "y", "width", "height")
 _LISTS = ("annotations", "completions", "predictions")
 _FARTHEST = 1e12  # percent
-_BEYOND = 110  # percent that are farther outside the image than people draw
 _MOST_CODES = 2**23  # bytes of a brush mask
 _RUN_BITS = (3, 4, 8, 16)
 _LOCAL = "/data/local-files/?d="
 _UPLOAD = re.compile(r"(?:^|/)upload/\d+/([^?#]+)")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _YEARS = range(1900, 2200)
+_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 _SIGNS = ("rectanglelabels", "polygonlabels", "brushlabels", "rle")
 _OUTLINE = frozenset({"x", "points", "rle"})
 _NOT_OWN = {"image", "width", "height", "split", "note"}  # keys of the data that reading takes for these
@@ -168,13 +169,28 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     if not entries:
         raise unusable(path, "it contains no tasks")
     tasks = list(_tasks(entries))
+    if all(_video_of(task) for _, task in tasks):
+        raise unusable(
+            path, "it has Label Studio's tasks about videos, which are not read. Label their frames as images"
+        )
     reader = _Reader(path, finder, _Targets.of([task for _, task in tasks]))
     for number, task in tasks:
         try:
+            if video := _video_of(task):
+                raise UnreadableError(f"It is about the video {shown(video)}, which is not read.")
             reader.read_task(task, f"task {number}")
         except (UnreadableError, InputError) as error:
             reader.collected.unreadable(str(error), where=f"task {number}")
     return reader.contents()
+
+
+def _video_of(task: object) -> str:
+    """Return the name of the video that a task is about, or nothing."""
+    data = task.get("data") if isinstance(task, dict) else None
+    texts = {key: text for key, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
+    videos = {key for key, text in texts.items() if key == "video" or text.partition("?")[0].lower().endswith(_VIDEOS)}
+    images = any(_is_image(text) for key, text in texts.items() if key not in videos)
+    return "" if images else next((texts[key] for key in videos), "")
 
 
 def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
@@ -246,6 +262,7 @@ class _Targets:
 
 
 _Target = Callable[[dict[str, Any]], str]
+_Outline = tuple[Box, "Polygon | None", Size]
 _Read = dict[str, list[bool]]
 
 
@@ -339,16 +356,10 @@ class _Reader:
 
     def contents(self) -> Contents:
         why_unknown = self._size_images()
-        ends = [self._add_outline(drawn, why_unknown.get(drawn.uri)) for drawn in self._drawn]
-        for drawn, end in zip(self._drawn, ends, strict=True):
-            if "model" not in drawn.facts:
-                self._read[drawn.uri].append(end is not None)
+        outlines = [self._outline(drawn, why_unknown.get(drawn.uri)) for drawn in self._drawn]
+        self._add_outlines(outlines)
         for uri, read in self._read.items():
             self.collected.settle(uri, read)
-        known = [end for end in ends if end is not None]
-        if unit := _likely_unit(known):
-            why = f"All outlines ({len(known):,}) look like {unit}, but were read as percent of the image size."
-            self.collected.adjusted(f"{why} Convert them in the file if that is wrong.", where=self._drawn[0].where)
         self._report_shared_choices()
         self.collected.count_missing(self._finder)
         return self.collected.contents([])
@@ -369,11 +380,8 @@ class _Reader:
                 images[uri]["width"], images[uri]["height"] = measure
         return unknown
 
-    def _add_outline(self, drawn: _Drawn, why_unknown: str | None) -> tuple[Size, Any] | None:
-        """Add an annotation for each label, and return the image size and where the outline ends in percent of it.
-
-        An outline that cannot be read is reported, and None returned.
-        """
+    def _outline(self, drawn: _Drawn, why_unknown: str | None) -> _Outline | None:
+        """Return the box, polygon and image size of an outline, or None after reporting why it cannot be read."""
         image = self.collected.images[drawn.uri]
         try:
             if why_unknown is not None:
@@ -381,12 +389,43 @@ class _Reader:
             size = _given_size(drawn.result, drawn.value) or (image["width"], image["height"])
             box, polygon = _outline(drawn, size)
             self.collected.check_area(box, where=drawn.where)
+            return box, polygon, size
         except UnreadableError as error:
             self.collected.unreadable(str(error), where=drawn.where)
             return None
-        for label in drawn.labels:
-            self.collected.add_annotation(drawn.uri, label, box, polygon=polygon, **drawn.facts)
-        return size, np.add(box[:2], box[2:]) * 100 / size
+
+    def _add_outlines(self, outlines: list[_Outline | None]) -> None:
+        """Add an annotation for each label of the outlines, after judging these together."""
+        verdicts = self._verdicts(outlines)
+        for drawn, outline, verdict in zip(self._drawn, outlines, verdicts, strict=True):
+            readable = outline is not None and verdict != Verdict.UNREADABLE
+            if "model" not in drawn.facts:
+                self._read[drawn.uri].append(readable)
+            if outline is None or not readable:
+                continue
+            box, polygon, size = outline
+            if verdict == Verdict.PIXELS:
+                factor = 100 / np.array(size)
+                box, polygon = checked_box(np.array(box) * np.tile(factor, 2)), scaled_polygon(polygon, factor)
+            for label in drawn.labels:
+                self.collected.add_annotation(drawn.uri, label, box, polygon=polygon, **drawn.facts)
+
+    def _verdicts(self, outlines: list[_Outline | None]) -> list[int]:
+        """Judge the outlines in percent of the image size together, and report what is changed or left out."""
+        pairs = zip(self._drawn, outlines, strict=True)
+        in_percent = [None if "rle" in drawn.value else outline for drawn, outline in pairs]
+        boxes = np.array([outline[0] if outline else [np.nan] * 4 for outline in in_percent]).reshape(-1, 4)
+        sizes = np.array([outline[2] if outline else [np.nan] * 2 for outline in in_percent]).reshape(-1, 2)
+        percents = ltwh_to_ratios(boxes, sizes) * 100
+        judged = judge(percents, sizes, unit="percent")
+        for verdict, message, first in judged.findings():
+            say = self.collected.unreadable if verdict == Verdict.UNREADABLE else self.collected.adjusted
+            say(message, where=self._drawn[first].where)
+        if are_ratios(percents):
+            why = f"All outlines ({len(outlines):,}) look like ratios, but were read as percent of the image size."
+            self.collected.adjusted(f"{why} Convert them in the file if that is wrong.", where=self._drawn[0].where)
+        verdicts: list[int] = judged.verdicts.tolist()
+        return verdicts
 
     def _report_shared_choices(self) -> None:
         for label, controls in self._chosen_with.items():
@@ -589,15 +628,6 @@ def _person(by: object) -> str | None:
 def _given_size(result: dict[str, Any], value: dict[str, Any]) -> Size | None:
     sizes = (size_of(entry.get("original_width"), entry.get("original_height")) for entry in (result, value))
     return next(filter(None, sizes), None)
-
-
-def _likely_unit(ends: list[tuple[Size, Any]]) -> str | None:
-    """Return the unit that all outlines seem to be in, if not percent, from image sizes and ends in percent."""
-    sizes, percents = np.moveaxis(np.array(ends), 1, 0) if ends else (np.zeros(2), np.full(2, 50.0))
-    if (percents <= 1).all():
-        return "ratios"
-    beyond = (percents > _BEYOND).any(axis=-1).mean() > 0.5  # one that is turned may reach beyond the image
-    return "pixels" if beyond and (percents <= sizes + 1).all() else None
 
 
 def _outline(drawn: _Drawn, size: Size) -> tuple[Box, Polygon | None]:

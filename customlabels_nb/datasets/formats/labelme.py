@@ -211,7 +211,9 @@ def _read_shape(
     number = 1.0 if score is None else number_or_none(score)
     confidence = collected.confidence(number, score, what="score", **origin)
     note = collected.note(shape.get("description"), f"{Path(origin['source']).name}, {origin['where']}")
-    collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence, note=note)
+    collected.add_annotation(
+        uri, label, box, polygon=polygon, confidence=confidence, note=note, origin=None if exact else origin
+    )
     return True
 
 

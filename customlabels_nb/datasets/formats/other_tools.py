@@ -44,7 +44,8 @@ TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
         lambda start: {"file_name", "annotations"} <= start.first.keys() or start.has("bbox_mode"),
     OtherTool("Hasty", _COCO): lambda start: "label_classes" in start.keys,
     OtherTool("Supervisely", _COCO):
-        lambda start: {"classes", "tags"} <= start.keys.keys() or start.has("classTitle", "exterior"),
+        lambda start: {"classes", "tags"} <= start.keys.keys() or {"objects", "size"} <= start.keys.keys()
+        or start.has("classTitle", "exterior"),
     OtherTool("FiftyOne", "Export it with dataset.export(…, dataset_type=fo.types.COCODetectionDataset)."):
         lambda start: "samples" in start.keys or start.has("sample_fields", "media_type")
         or start.keys.keys() == {"classes", "labels"},

@@ -160,7 +160,7 @@ def _read_object(
         collected.adjusted("Its polygon cannot be read. Only the box was read.", **origin)
     confidence_text = _text(entry, "confidence") or _text(entry, "score")
     confidence = collected.confidence(finite(confidence_text) if confidence_text else 1.0, confidence_text, **origin)
-    collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
+    collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence, origin=None if exact else origin)
     return True
 
 

@@ -2,17 +2,18 @@
 
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
 polygon), all relative to the image size, optionally followed by a confidence. The number of a tracked object (2 or
-more) after a box or its confidence, and keypoints, are counted and not imported. Lines with pixels instead of ratios
-are read and reported. The rings of a polygon with holes or several parts are joined by edges that are followed in both
-directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a missing file that the
-image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is
-replaced by ``labels``. Without such a folder, the file is next to the image.
+more) after a box or its confidence, and keypoints, are counted and not imported. A line has keypoints if the
+description has a ``kpt_shape``, or if its further numbers are points with a visibility of 0, 1 or 2. Numbers that are
+no ratios are judged by :mod:`.verdicts`. The rings of a polygon with holes or several parts are joined by edges that
+are followed in both directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a
+missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last
+folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
 
-The reader accepts a ``data.yaml`` (with any name), Darknet's ``obj.data``, a ``classes.txt``, or a folder with one of
-them. ``train``, ``val`` and ``test`` are image folders or lists of images. If none is given, the images are where these
-programs put them, such as ``train/images`` or ``images/train``. Images in ``val`` and ``test`` become test images.
-Entries that refer to folders or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is
-ignored.
+The reader accepts a ``data.yaml`` (with any name), Darknet's ``obj.data``, a list of the labels (``classes.txt``,
+``obj.names`` or Roboflow's ``_darknet.labels``), or a folder with one of them. ``train``, ``val`` and ``test`` are
+image folders or lists of images. If none is given, the images are where these programs put them, such as
+``train/images`` or ``images/train``. Images in ``val`` and ``test`` become test images. Entries that refer to folders
+or lists outside the folder of the ``data.yaml`` are not read. A ``path`` outside it is ignored.
 
 The writer creates ``data.yaml``, ``train.txt`` and ``test.txt`` with the paths or URLs of the images, the label files
 of reviewed images, and an ``index.json`` with the order and sizes of images. Without test images, ``val`` is the list
@@ -23,27 +24,27 @@ label file is ``labels/<stem>.txt``, or ``labels/<stem>-<hash of its path>.txt``
 from __future__ import annotations
 
 import codecs
-import math
 import os
 import posixpath
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import yaml
 
 from customlabels_nb._utils.files import folded
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.geometry import polygon_to_ltwh
+from customlabels_nb.core.geometry import FloatArray, centred_to_ltwh, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
@@ -51,7 +52,6 @@ from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
     INDEX_NAME,
-    Box,
     Collector,
     Index,
     Places,
@@ -70,12 +70,13 @@ from customlabels_nb.datasets.formats.entries import (
 )
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import portable_stem, staged
+from customlabels_nb.datasets.formats.verdicts import ROUNDING, Verdict, judge
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.listing import read_folder
 from customlabels_nb.images.locations import absolute_uri, is_remote, relative_name, to_path, to_uri
 
 _IMAGES, _LABELS = "images", "labels"
-_DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names")
+_DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names", "_darknet.labels")
 _YAML_ENDINGS, _DARKNET_ENDING = (".yaml", ".yml"), ".data"
 _SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
 _LARGEST_DESCRIPTION = 2**22
@@ -88,12 +89,13 @@ _MOST_CLASSES, _MOST_FOLDERS = 10_000, 1_000
 _NUMBERED = re.compile(r"^\d+[\s:,.]+")  # a class list may have numbers
 _A_LINE = re.compile(rb"\s*\d+(\.0*)?(\s+[-+.\deE]+){4}")
 _LOOKED_AT = 20  # text files that are checked for boxes
-_LARGEST_RATIO = 1.01  # larger ratios are not due to rounding
-_FEWEST_PIXELS = 2  # numbers up to this one are ratios beyond the image
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
-# label, the numbers of a box or polygon, confidence, line
-_Shape = tuple[str, list[float], float, int]
+_LARGEST = 1e9  # numbers are clipped to this one, which is far beyond any image
+_MOST_NAMED, _EXAMPLES = 100, 3
+
+_Indices: TypeAlias = npt.NDArray[np.int64]
+_Labels: TypeAlias = npt.NDArray[np.object_]
 
 
 def _recognise(path: Path) -> bool:
@@ -126,10 +128,10 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     layout = _read_description(path, collected)
     index = read_index(layout.base, collected)
     layout = replace(layout, index=index)
-    stems = _count_stems(index.images)
+    stems = _count_stems(index.images if any(map(_is_elsewhere, index.images)) else ())
     order: dict[str, str] = {}
-    pending: dict[str, tuple[list[_Shape], Path]] = {}
-    used: dict[Path, str] = {}
+    used: dict[str, str] = {}
+    lines = _Lines()
     for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
@@ -137,14 +139,14 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             )
             continue
         order.setdefault(listed.name, listed.uri)
-        shapes, file = _label_lines(listed, layout, collected, stems)
-        if file is not None and used.setdefault(file, listed.name) != listed.name:
+        file, text = _label_file_of(listed, layout, collected, stems)
+        if text is not None and used.setdefault(file, listed.name) != listed.name:
             collected.adjusted(f"{used[file]!r} has the same label file.", where=listed.name, source=to_uri(file))
-        status = "unlabelled" if shapes is None else "labelled"
+        status = "unlabelled" if text is None else "labelled"
         collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
-        if shapes and file:
-            pending[listed.uri] = shapes, file
-    _place_shapes(pending, collected)
+        if text:
+            lines.add(listed.uri, file, text, exact=listed.name in index.images)
+    _add_shapes(lines, layout, collected)
     if not index.images:
         read = set(map(os.path.abspath, used))  # images of images= have absolute paths
         for path in files_below(layout.base, ".txt"):
@@ -153,122 +155,257 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     return collected.contents(layout.labels, order=[order[name] for name in index.images if name in order])
 
 
-def _label_lines(
+def _label_file_of(
     listed: _Listed, layout: _Layout, collected: Collector, stems: Counter[str]
-) -> tuple[list[_Shape] | None, Path | None]:
-    """Read the shapes in the image's label file, or return None if there is no readable file."""
-    file = _find_label_file(listed, layout, stems)
-    if file is None:
-        return None, None
-    try:
-        if file.stat().st_size > _LARGEST_FILE:
-            raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
-        lines = _decoded(file.read_bytes(), "replace").split("\n")
-    except OSError as error:
-        collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
-        return None, None
-    ours = listed.name in layout.index.images
-    result, seen = list[_Shape](), set[tuple[Any, ...]]()
-    for number, line in enumerate(lines, 1):
-        if words := line.split():
-            try:
-                label, numbers, confidence, others = _shape(words, layout)
-                if (shape := (label, *numbers, confidence)) in seen and not ours:  # an export has what was drawn twice
-                    others = ["repeated line"]
-                else:
-                    seen.add(shape)
-                    result.append((label, numbers, confidence, number))
-                for what in others:
-                    collected.account.add(what, f"{file.name}, line {number}")
-            except ValueError as error:
-                collected.unreadable(str(error), source=to_uri(file), line=number)
-    return (result if result or not any(map(str.strip, lines)) else None), file
-
-
-def _find_label_file(listed: _Listed, layout: _Layout, stems: Counter[str]) -> Path | None:
+) -> tuple[str, bytes | None]:
+    """Return the path and the text of the image's label file, or None as the text if it has no readable one."""
     ours = listed.name in layout.index.images
     names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
-    path = next(filter(os.path.isfile, (os.path.join(layout.base, name) for name in names)), None)
-    return None if path is None else Path(path)
+    file = next(filter(os.path.isfile, (os.path.join(layout.base, name) for name in names)), "")
+    try:
+        if file and os.path.getsize(file) > _LARGEST_FILE:
+            raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
+        data = None
+        if file:
+            with open(file, "rb", buffering=0) as stream:  # without a buffer, in two thirds of the time
+                data = stream.readall()
+    except OSError as error:
+        collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
+        data = None
+    if data is None or data.isascii():
+        return file, data
+    return file, "\n".join(" ".join(line.split()) for line in _decoded(data, "replace").split("\n")).encode()
 
 
-def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
-    """Return the label, numbers and confidence of a line, and what the line has that is not imported."""
-    numbers = [finite(word) for word in words]
-    values = [number for number in numbers if number is not None]
-    if len(values) < len(words):
-        raise ValueError(f"{shown(words[numbers.index(None)])} is not a number.")
-    label = layout.names.get(int(values[0])) if values[0] == int(values[0]) else None
-    if label is None:
-        raise ValueError(f"The class {shown(words[0])} is not in names.")
-    rest, others = _without_extras(values[1:], layout.keypoints)
-    if len(rest) < 4:
-        raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(rest)}.")
-    confidence = rest.pop() if len(rest) % 2 else 1.0
-    if not 0 <= confidence <= 1:
-        raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
-    if len(rest) == 4 and min(rest[2:]) < 0:
-        raise ValueError(f"The box {shown(rest)} has a negative size.")
-    return label, rest, confidence, others
+@dataclass
+class _Lines:
+    """Lines of all label files that are not blank: their words, number, and the position of their file in ``files``.
+
+    A file has the URI of its image, its path, and whether this package wrote it.
+    """
+
+    files: list[tuple[str, str, bool]] = field(default_factory=list)
+    words: list[list[bytes]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    file_of: list[int] = field(default_factory=list)
+
+    def add(self, uri: str, file: str, text: bytes, *, exact: bool) -> None:
+        """Add the lines of a file."""
+        words = list(map(bytes.split, text.split(b"\n")))
+        numbers = [number for number, line in enumerate(words, 1) if line]
+        self.words += filter(None, words)
+        self.numbers += numbers
+        self.file_of += [len(self.files)] * len(numbers)
+        self.files.append((uri, file, exact))
+
+    def place(self, line: int) -> dict[str, Any]:
+        """Return where issues about a line are."""
+        return {"source": to_uri(self.files[self.file_of[line]][1]), "line": self.numbers[line]}
+
+    def name(self, line: int) -> str:
+        return f"{os.path.basename(self.files[self.file_of[line]][1])}, line {self.numbers[line]}"
 
 
-def _without_extras(numbers: list[float], keypoints: int) -> tuple[list[float], list[str]]:
-    """Return the numbers of a box or polygon with its confidence, and what else a line has, which is not imported."""
-    if keypoints and len(numbers) >= 4 + keypoints:
+@dataclass
+class _Shapes:
+    """Shapes: their lines, numbers in the file, ratios ``left, top, width, height``, and confidences.
+
+    ``rings`` has the points of polygons by the position of the shape. Their numbers are two corners.
+    """
+
+    lines: _Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    numbers: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
+    boxes: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
+    confidences: FloatArray = field(default_factory=lambda: np.empty(0))
+    rings: dict[int, FloatArray] = field(default_factory=dict)
+
+    def add(self, lines: _Indices, numbers: FloatArray, confidences: FloatArray) -> None:
+        """Add shapes with the same count of numbers."""
+        if numbers.shape[1] == 4:
+            boxes = centred_to_ltwh(numbers)
+        else:
+            points = numbers.reshape(len(numbers), -1, 2)
+            self.rings.update(enumerate(points, len(self.lines)))
+            numbers = np.hstack([points.min(axis=1), points.max(axis=1)])
+            boxes = xyxy_to_ltwh(numbers)
+        self.lines = np.concatenate([self.lines, lines])
+        self.numbers, self.boxes = np.vstack([self.numbers, numbers]), np.vstack([self.boxes, boxes])
+        self.confidences = np.concatenate([self.confidences, confidences])
+
+
+def _add_shapes(lines: _Lines, layout: _Layout, collected: Collector) -> None:
+    """Read the lines of all files at once, convert their shapes to pixels, and add these."""
+    if not lines.words:
+        return
+    shapes, labels, faults, others = _parse(lines, layout)
+    for line, message in sorted(faults.items())[:_MOST_NAMED]:
+        collected.unreadable(message, **lines.place(line))
+    if len(faults) > _MOST_NAMED:
+        collected.unreadable(f"{len(faults) - _MOST_NAMED:,} more lines cannot be read.")
+    for what, found in others.items():
+        for line in found[:_EXAMPLES]:
+            collected.account.add(what, lines.name(line))
+        if more := found[_EXAMPLES:]:
+            collected.account.add(what, lines.name(more[0]), len(more))
+    owners = [lines.files[lines.file_of[line]][0] for line in shapes.lines.tolist()]
+    sizes = _sizes(dict.fromkeys(owners), lines, collected)
+    of_shapes = np.array([sizes.get(uri, (np.nan, np.nan)) for uri in owners], dtype=np.float64).reshape(-1, 2)
+    judged = judge(shapes.boxes, of_shapes, unit="ratios", numbers=shapes.numbers, corners=not shapes.rings)
+    for verdict, message, first in judged.findings():
+        say = collected.unreadable if verdict == Verdict.UNREADABLE else collected.adjusted
+        say(message, **lines.place(int(shapes.lines[first])))
+    polygons: list[Polygon | None] = [None] * len(owners)
+    for position, points in shapes.rings.items():
+        polygons[position] = from_one_ring((points * judged.scale[position]).tolist())
+    rows = pd.DataFrame({
+        "image": owners,
+        "label": labels[shapes.lines],
+        **{side: judged.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
+        "polygon": pd.Series(polygons, dtype=object),
+        "confidence": shapes.confidences,
+    })  # fmt: skip
+    kept = np.flatnonzero(judged.keep & ~np.isnan(judged.boxes[:, 0]))
+    rows = rows.iloc[kept[np.argsort(shapes.lines[kept], kind="stable")]]
+    collected.add_table(rows)
+    for uri in {lines.files[number][0] for number in set(lines.file_of)} - set(rows["image"]):
+        collected.images[uri]["status"] = "unlabelled"  # it is not empty
+
+
+def _sizes(uris: Iterable[str], lines: _Lines, collected: Collector) -> dict[str, Size]:
+    """Return the sizes of the images, or else those in the index, after reporting images of unknown size."""
+    known = {uri: collected.images[uri] for uri in uris}
+    found = dict(measured(uri for uri, facts in known.items() if facts["width"] is None or not is_remote(uri)))
+    sizes: dict[str, Size] = {}
+    for uri, facts in known.items():
+        size = found.get(uri)
+        if isinstance(size, tuple):
+            facts["width"], facts["height"] = size
+        if facts["width"] is not None:
+            sizes[uri] = facts["width"], facts["height"]
+            continue
+        message = f"Its boxes cannot be read, because the image size is unknown: {size}"
+        source = next(file for owner, file, _ in lines.files if owner == uri)
+        collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(source)))
+    return sizes
+
+
+def _parse(lines: _Lines, layout: _Layout) -> tuple[_Shapes, _Labels, dict[int, str], dict[str, list[int]]]:
+    """Return the shapes, the label of each line, faults by line, and lines by what is not imported."""
+    counts = np.fromiter(map(len, lines.words), np.int64, len(lines.words))
+    starts = np.cumsum(counts) - counts
+    values = _values(list(chain.from_iterable(lines.words)))
+    classes = np.where(np.logical_and.reduceat(np.isfinite(values), starts), values[starts], np.nan)
+    labels = np.full(len(counts), None, dtype=object)
+    for number in np.unique(classes).tolist():
+        labels[classes == number] = layout.names.get(int(number)) if number.is_integer() else None
+    known = np.array([label is not None for label in labels.tolist()], dtype=bool)
+    faults = {line: _fault(lines.words[line]) for line in np.flatnonzero(~known).tolist()}
+    others = defaultdict[str, list[int]](list)
+    groups = defaultdict[int, list[tuple[_Indices, FloatArray, FloatArray]]](list)
+    for count in np.unique(counts[known]).tolist():
+        rows = np.flatnonzero(known & (counts == count))
+        block = values[starts[rows][:, None] + np.arange(1, count)].clip(-_LARGEST, _LARGEST)
+        for chosen, shape, confidences, what in _parts(block, layout.keypoints):
+            wrong = _faults(shape, confidences)
+            faults |= {int(rows[chosen[at]]): message for at, message in wrong.items()}
+            good = np.setdiff1d(np.arange(len(chosen)), list(wrong))
+            for each in what:
+                others[each] += rows[chosen[good]].tolist()
+            if len(good):
+                groups[shape.shape[1]].append((rows[chosen[good]], shape[good], confidences[good]))
+    shapes = _Shapes()
+    for parts in groups.values():
+        of_lines, numbers, confidences = (np.concatenate(each) for each in zip(*parts, strict=True))
+        repeated = _repeated(of_lines, np.column_stack([numbers, confidences]), labels, lines)
+        others["repeated line"] += of_lines[repeated].tolist()
+        shapes.add(of_lines[~repeated], numbers[~repeated], confidences[~repeated])
+    return shapes, labels, faults, {what: sorted(found) for what, found in others.items() if found}
+
+
+def _values(words: list[bytes]) -> FloatArray:
+    """Return the numbers that the words are, NaN for others."""
+    with suppress(ValueError):
+        if b"_" not in b"".join(words):  # which float accepts
+            return np.array(list(map(float, words)), dtype=np.float64)
+    numbers = (finite(word.decode("utf-8", "replace")) for word in words)
+    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)
+
+
+def _fault(words: list[bytes]) -> str:
+    """Return what is wrong with a line that has words that are not numbers, or an unknown class."""
+    texts = [word.decode("utf-8", "replace") for word in words]
+    strange = next((text for text in texts if finite(text) is None), None)
+    return f"The class {shown(texts[0])} is not in names." if strange is None else f"{shown(strange)} is not a number."
+
+
+def _faults(shapes: FloatArray, confidences: FloatArray) -> dict[int, str]:
+    """Return the messages about shapes that cannot be read, by row."""
+    if shapes.shape[1] < 4:
+        why = f"A line needs a class and at least 4 numbers, but this one has {shapes.shape[1]}."
+        return dict.fromkeys(range(len(shapes)), why)
+    negative = np.flatnonzero((shapes[:, 2:] < 0).any(axis=1)).tolist() if shapes.shape[1] == 4 else []
+    return {
+        **{row: f"The box {shown(shapes[row].tolist())} has a negative size." for row in negative},
+        **{
+            row: f"The confidence {shown(float(confidences[row]))} is not between 0 and 1."
+            for row in np.flatnonzero((confidences < 0) | (confidences > 1)).tolist()
+        },
+    }
+
+
+def _parts(numbers: FloatArray, keypoints: int) -> Iterator[tuple[_Indices, FloatArray, FloatArray, list[str]]]:
+    """Yield rows of numbers after the class, their shapes and confidences, and what else they have.
+
+    The first rule that applies to a row counts. It has keypoints as the description says, the number of a tracked
+    object, other keypoints, or only a box or polygon. A confidence may follow the box or polygon.
+    """
+    count, rows = numbers.shape[1], np.arange(len(numbers))
+    if count < 4 or (keypoints and count >= 4 + keypoints):
         # a confidence follows the box, or a number of a tracked object the points
-        more = ["number after the keypoints of a box"] if len(numbers) > 4 + keypoints else []
-        return numbers[:4], ["list of keypoints", *more]
-    with_number = len(numbers) == 5 or (len(numbers) == 6 and 0 <= numbers[4] <= 1)
-    if with_number and numbers[-1] > 1 and numbers[-1].is_integer():  # the numbers of polygons are at most 1
-        return numbers[:-1], ["number of a tracked object"]
-    return numbers, []
+        after = ["number after the keypoints of a box"] if count > 4 + keypoints else []
+        yield rows, numbers[:, :4], np.ones(len(rows)), ["list of keypoints", *after] if count >= 4 else []
+        return
+    last = numbers[:, -1]
+    with_number = count == 5 or ((count == 6) & (numbers[:, 4 % count] >= 0) & (numbers[:, 4 % count] <= 1))
+    tracked = with_number & (last > 1) & (last % 1 == 0)  # the numbers of polygons are at most 1
+    posed = ~tracked & (count >= 6 if keypoints else _like_keypoints(numbers))
+    for mask, shapes, others in (
+        (tracked, numbers[:, :-1], ["number of a tracked object"]),
+        (posed, numbers[:, :4], ["list of keypoints"]),
+        (~tracked & ~posed, numbers, []),
+    ):
+        chosen = np.flatnonzero(mask)
+        shape, confidences = shapes[chosen], np.ones(len(chosen))
+        if shape.shape[1] % 2:
+            shape, confidences = shape[:, :-1], shape[:, -1]
+        if len(chosen):
+            yield chosen, shape, confidences, others
 
 
-def _place_shapes(pending: dict[str, tuple[list[_Shape], Path]], collected: Collector) -> None:
-    """Convert the shapes to pixels and add them, using the actual image size or else the size in the index."""
-    sizes: dict[str, Size | str] = {}
-    with_size = {uri for uri in pending if collected.images[uri]["width"] is not None and not is_here(uri)}
-    sizes.update(measured(uri for uri in pending if uri not in with_size))
-    for uri, (shapes, file) in pending.items():
-        facts = collected.images[uri]
-        size = sizes.get(uri, "")
-        if isinstance(size, str):
-            if facts["width"] is None:
-                message = f"Its boxes cannot be read, because the image size is unknown: {size}"
-                collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(file)))
-                facts["status"] = "unlabelled"
-                continue
-            size = facts["width"], facts["height"]
-        facts["width"], facts["height"] = size
-        for label, numbers, confidence, line in shapes:
-            box, polygon = _in_pixels(numbers, size)
-            if all(map(math.isfinite, box)):
-                if max(numbers) > _LARGEST_RATIO or min(numbers) < 1 - _LARGEST_RATIO:
-                    box, polygon = _in_pixels(_settled(numbers, size, collected, file, line), size)
-                collected.add_annotation(uri, label, box, polygon=polygon, confidence=confidence)
-            else:
-                collected.unreadable("The numbers are too large.", source=to_uri(file), line=line)
+def _like_keypoints(numbers: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return a mask of the rows whose numbers are a box in the image, and points with a visibility of 0, 1 or 2."""
+    count = numbers.shape[1]
+    if count < 7 or (count - 4) % 3:
+        return np.zeros(len(numbers), dtype=bool)
+    centres, sizes, points = numbers[:, None, :2], numbers[:, None, 2:4], numbers[:, 4:].reshape(len(numbers), -1, 3)
+    visible = points[:, :, 2]
+    boxed = ((sizes > 0) & (np.abs(centres - 0.5) + sizes / 2 <= 0.5 + ROUNDING)).all(axis=(1, 2))
+    inside = (np.abs(points[:, :, :2] - centres) <= sizes / 2 + ROUNDING).all(axis=(1, 2))
+    posed = np.isin(visible, (0, 1, 2)).all(axis=1) & (visible > 0).any(axis=1) & boxed
+    # one point may also be a triangle with a confidence
+    return np.asarray(posed & ((count > 7) | (visible > 1).all(axis=1) | inside))
 
 
-def _settled(numbers: list[float], size: Size, collected: Collector, file: Path, line: int) -> list[float]:
-    """Report numbers that are no ratios of the image size, and convert them if they are pixels."""
-    sides = list(size) * (len(numbers) // 2)
-    ratios = np.array(numbers) / sides
-    pixels = max(numbers) > _FEWEST_PIXELS and ratios.min() >= 0 and ratios.max() <= _LARGEST_RATIO
-    how = "They are pixels, and were read as such." if pixels else "They were read as ratios beyond the image."
-    message = f"The numbers {shown(numbers)} are not all between 0 and 1, as ratios of the image size are. {how}"
-    collected.adjusted(message, source=to_uri(file), line=line)
-    return ratios.tolist() if pixels else numbers
-
-
-def _in_pixels(numbers: list[float], size: Size) -> tuple[Box, Polygon | None]:
-    if len(numbers) == 4:  # without NumPy, which takes ten times as long for a single box
-        x, y, width, height = numbers
-        return ((x - width / 2) * size[0], (y - height / 2) * size[1], width * size[0], height * size[1]), None
-    with np.errstate(over="ignore", invalid="ignore"):
-        points = np.asarray(numbers).reshape(-1, 2) * np.asarray(size)
-        left, top, width, height = polygon_to_ltwh(points).tolist()
-        return (left, top, width, height), from_one_ring(points.tolist())
+def _repeated(of_lines: _Indices, numbers: FloatArray, labels: _Labels, lines: _Lines) -> npt.NDArray[np.bool_]:
+    """Return a mask of the shapes that an earlier line of the file has, too. Exports have what was drawn twice."""
+    files = np.array(lines.file_of)[of_lines]
+    keys = np.column_stack([files, pd.factorize(labels[of_lines])[0], numbers + 0.0])  # -0.0 is 0.0
+    order = np.argsort(of_lines, kind="stable")
+    repeated = np.empty(len(of_lines), dtype=bool)
+    repeated[order] = pd.DataFrame(keys[order]).duplicated()
+    exact = np.array([exact for *_, exact in lines.files], dtype=bool)
+    mask: npt.NDArray[np.bool_] = repeated & ~exact[files]
+    return mask
 
 
 # -- file locations ---------------------------------------------------------------------------------
@@ -315,25 +452,33 @@ class _PlainLoader(yaml.BaseLoader):
         return super().compose_node(parent, index)
 
 
+class _Dialect(NamedTuple):
+    """One way to describe a dataset: the files in a folder that may do it, and how a file is told and read."""
+
+    files: Callable[[Path], Iterable[Path]]
+    named: Callable[[Path], bool]
+    describes: Callable[[Path], bool]
+    read: Callable[[Path, Collector], _Layout]
+
+
 def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
     if path.is_file():
-        if path.suffix.lower() in _YAML_ENDINGS:
-            return path if _describes(path) else None
-        return path if _is_of_darknet(path) or (path.name in _CLASS_LISTS and _has_boxes(_base_of(path))) else None
+        return path if any(dialect.named(path) and dialect.describes(path) for dialect in _DIALECTS) else None
     if not path.is_dir():
         return None
-    names = os.listdir(path)
-    others = sorted(name for name in names if name.lower().endswith(_YAML_ENDINGS))
-    described = dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS]))
-    folders = (path, *map((path / _LABELS).joinpath, ("", *t.SPLIT_NAMES)))  # labelImg's list is beside the text files
-    lists = (folder / name for folder in folders for name in _CLASS_LISTS)
-    kinds = (
-        filter(_describes, map(path.joinpath, described)),
-        filter(_is_of_darknet, map(path.joinpath, names)),
-        (file for file in lists if file.is_file() and _has_boxes(path)),
-    )
-    return next(chain(*kinds), None)
+    return next((file for each in _DIALECTS for file in each.files(path) if each.describes(file)), None)
+
+
+def _yaml_files(folder: Path) -> Iterable[Path]:
+    others = sorted(name for name in os.listdir(folder) if name.lower().endswith(_YAML_ENDINGS))
+    return map(folder.joinpath, dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])))
+
+
+def _class_lists(folder: Path) -> Iterable[Path]:
+    """Yield the class lists of a dataset. labelImg's is beside the text files, Roboflow's in the folder of a split."""
+    places = (folder, *map((folder / _LABELS).joinpath, ("", *t.SPLIT_NAMES)), *map(folder.joinpath, t.SPLIT_NAMES))
+    return (file for place in places for name in _CLASS_LISTS if (file := place / name).is_file())
 
 
 def _base_of(file: Path) -> Path:
@@ -382,6 +527,14 @@ def _read_darknet(path: Path) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def _lists_classes(file: Path) -> bool:
+    return _has_boxes(_base_of(file))
+
+
+def _ends_like_darknet(file: Path) -> bool:
+    return file.suffix.lower() == _DARKNET_ENDING
+
+
 def _describes(path: Path) -> bool:
     try:
         description = _load(path) if path.is_file() else None
@@ -407,12 +560,18 @@ def _load(path: Path) -> Any:
     try:
         if path.stat().st_size > _LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
-        return yaml.load(path.read_bytes(), Loader=_PlainLoader)
+        return _loaded(path.read_bytes())
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ValueError(f"it is not valid YAML{line}: {error.problem or error.context}") from error
     except (OSError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+@lru_cache(maxsize=4)
+def _loaded(data: bytes) -> Any:
+    """Load YAML, once to recognise a description and to read its layout. Nobody changes the result."""
+    return yaml.load(data, Loader=_PlainLoader)
 
 
 def _read_description(path: Path, collected: Collector) -> _Layout:
@@ -423,14 +582,11 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         raise unusable(path, str(error)) from error
     if file is None:
         raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
-    if file.name in _CLASS_LISTS:
-        layout = _layout_of_class_list(file, collected)
-    elif file.suffix.lower() == _DARKNET_ENDING:
-        layout = _layout_of_darknet(file, collected)
-    else:
-        layout = _layout_of_yaml(file, collected)
+    layout = next((dialect for dialect in _DIALECTS if dialect.named(file)), _DIALECTS[0]).read(file, collected)
     if not layout.names:
         raise unusable(file, "it has no labels")
+    if path == layout.base.parent and layout.base.name.lower() in t.SPLIT_NAMES:  # Roboflow has a list for each split
+        return replace(layout, base=path, sources=list(_usual_sources(path)))
     return layout
 
 
@@ -462,9 +618,7 @@ def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
     if (count := finite(str(description.get("nc", "")))) is not None and count != len(stated):
         why = f"nc is {shown(description['nc'])}, but names has {counted(len(stated), 'label')}. nc was ignored."
         collected.adjusted(why, where="nc", source=to_uri(file))
-    has_sources = _SPLITS.keys() & description.keys()
-    sources = _sources(description, file, collected) if has_sources else _usual_sources(file.parent)
-    return _Layout(file.parent, names, list(sources), _keypoints(description))
+    return _Layout(file.parent, names, list(_sources(description, file, collected)), _keypoints(description))
 
 
 def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
@@ -525,6 +679,9 @@ def _keypoints(description: dict[Any, Any]) -> int:
 
 
 def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
+    if not _SPLITS.keys() & description.keys():
+        yield from _usual_sources(file.parent)
+        return
     base, seen = file.parent, set[str]()
     root = _root(description.get("path"), file, collected)
     for key, split in _SPLITS.items():
@@ -615,13 +772,14 @@ def _in_list(layout: _Layout, split: str, list_file: Path, places: Places, colle
     except OSError as error:
         collected.unreadable(f"The list cannot be read ({error}).", source=to_uri(list_file))
         return
-    beside = relative_name(list_file.parent, layout.base)
+    beside, source = relative_name(list_file.parent, layout.base), to_uri(list_file)
     for number, line in lines:
         try:
-            name = line if line in layout.index.images else _name_in_list(layout.base, beside, line)
-            yield _Listed(name, places.find(name), split, to_uri(list_file), number)
+            name = next(filter(layout.index.images.__contains__, (line, line.removeprefix("./"))), None)
+            name = name or _name_in_list(layout.base, beside, line)
+            yield _Listed(name, places.find(name), split, source, number)
         except InputError as error:
-            collected.unreadable(str(error), where=line, source=to_uri(list_file), line=number)
+            collected.unreadable(str(error), where=line, source=source, line=number)
 
 
 def _name_in_list(base: Path, beside: str, line: str) -> str:
@@ -835,6 +993,12 @@ def _line(row: Any, number: int, size: Size) -> str:
     words = [str(number), *(plain(value, _DIGITS) for value in numbers)]
     return " ".join([*words, repr(float(row.confidence))] if row.confidence != 1 else words) + "\n"
 
+
+_DIALECTS = (
+    _Dialect(_yaml_files, _is_description, _describes, _layout_of_yaml),
+    _Dialect(lambda folder: folder.iterdir(), _ends_like_darknet, _is_of_darknet, _layout_of_darknet),
+    _Dialect(_class_lists, lambda file: file.name in _CLASS_LISTS, _lists_classes, _layout_of_class_list),
+)
 
 FORMAT = Format(
     name="yolo",

@@ -30,6 +30,7 @@ from tests.datasets.formats.json_cases import (
     contents,
     read,
 )
+from tests.datasets.formats.shared import codes
 from tests.facts import tells
 from tests.images.pictures import jpeg
 from tests.tiers import many
@@ -147,7 +148,8 @@ def test_masks_parts_and_holes_are_polygons(file: Path) -> None:
 
 def test_masks_of_noise_are_read_as_boxes(file: Path) -> None:
     stripes = np.arange(1000)[None, :] % 2 * np.ones((1000, 1), dtype=np.uint8)
-    found = read(FORMAT, file, coco(annotations=[
+    unsized = [{"id": 7, "file_name": "a.jpg"}]
+    found = read(FORMAT, file, coco(images=unsized, annotations=[
         box(id=5, segmentation={"size": [2000, 2000], "counts": [1] * 2000**2}),
         box(id=6, segmentation={"size": [1000, 1000], "counts": encode(stripes)["counts"].decode()}),
     ]))  # fmt: skip
@@ -160,7 +162,8 @@ def test_parts_that_overlap_beyond_the_edge_are_no_holes(file: Path) -> None:
     first, second = [-0.4, 0, 20, 0, 20, 20, -0.4, 20], [10, 10, 30, 10, 30, 30, 10, 30]
     half, vast = ([0, 0, side, 0, side, side, 0, side] for side in (5 * 10**5, 10**6))
     annotations = [box(bbox=None, segmentation=shape) for shape in ([first, second], [half, vast])]
-    found = read(FORMAT, file, coco(annotations=annotations))
+    large = [{"id": 7, "file_name": "a.jpg", "width": 10**6, "height": 10**6}]
+    found = read(FORMAT, file, coco(images=large, annotations=annotations))
     united, largest = found.annotations["polygon"].tolist()
     assert polygon_to_mask(united, (40, 40))[:30, :30].sum() == 20 * 20 * 2 - 10 * 10
     assert largest == [[0, 0], [10**6, 0], [10**6, 10**6], [0, 10**6]]
@@ -174,7 +177,9 @@ def test_the_area_of_a_mask_is_counted(file: Path, monkeypatch: pytest.MonkeyPat
     mask = coco_mask.encode(np.asfortranarray(noise.astype(np.uint8)))
     mask["counts"] = mask["counts"].decode()
     monkeypatch.setattr("customlabels_nb.core.polygons.contains", None)  # quadratic in the rings
-    found = read(FORMAT, file, coco(annotations=[box(bbox=None, segmentation=mask, area=int(noise.sum()))]))
+    square = [{"id": 7, "file_name": "a.jpg", "width": 300, "height": 300}]
+    annotations = [box(bbox=None, segmentation=mask, area=int(noise.sum()))]
+    found = read(FORMAT, file, coco(images=square, annotations=annotations))
     assert not found.issues
     assert (polygon_to_mask(found.annotations["polygon"].iat[0], (300, 300)) == noise).all()
 
@@ -204,7 +209,7 @@ def test_ratios_are_converted_to_pixels_with_an_issue(file: Path) -> None:
     assert found.annotations["polygon"].iloc[0] == [[320, 120], [640, 120], [640, 480]]
     [issue] = found.issues
     assert issue.code == "ENTRY_ADJUSTED"
-    assert "3 boxes have ratios" in issue.message
+    assert "3 × box in ratios" in issue.message
 
 
 def test_sizes_that_ratios_need_are_read_from_the_images(file: Path) -> None:
@@ -375,13 +380,52 @@ def test_an_image_named_twice_is_one(file: Path) -> None:
 
 
 def test_invalid_category_names_are_reported(file: Path) -> None:
-    names = ["pear", "apple", " pear ", "", 5, "x\0", "y" * 300]
+    names = ["pear", "apple", " pear ", "", [5], "x\0", "y" * 300]
     categories = [{"id": number, "name": name} for number, name in enumerate(names)]
     found = read(FORMAT, file, coco(categories=categories, annotations=[box(category_id=i) for i in range(len(names))]))
     assert found.labels == ["pear", "apple"]
     assert found.annotations["label"].tolist() == ["pear", "apple", "pear"]
     where = {issue.where for issue in found.issues if issue.code == "ENTRY_UNREADABLE"}
     assert where == {"annotations", *(f"categories[{number}]" for number in range(3, 7))}
+
+
+@pytest.mark.parametrize(("name", "label"), [(7, "7"), (1.5, "1.5"), (True, None)])
+def test_numbers_as_names_of_categories_are_labels(file: Path, name: object, label: str | None) -> None:
+    found = read(FORMAT, file, coco(categories=[{"id": 90, "name": name}]))
+    assert found.annotations["label"].tolist() == ([label] if label else [])
+    assert found.issues[0].code == ("ENTRY_ADJUSTED" if label else "ENTRY_UNREADABLE")
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "matches"),
+    [
+        (0, "0", True), ("0", 0, True), (7, "7.0", True), ("7", 7.0, True), (7, "007", True), ("007", 7, True),
+        (1, True, True), (7, "x7", False), ("x", 0, False), (10**20, str(10**20), True), (7, None, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["image_id", "category_id"])
+def test_ids_in_another_form_match(file: Path, key: str, given: object, stated: object, matches: bool) -> None:
+    array, other = ("images", "categories") if key == "image_id" else ("categories", "images")
+    data = coco()
+    data = {**data, array: [{**data[array][0], "id": given}], other: data[other]}
+    found = read(FORMAT, file, {**data, "annotations": [{**data["annotations"][0], key: stated}]})
+    assert len(found.annotations) == matches
+    expected = [] if given == stated else ["ENTRY_ADJUSTED" if matches else "ENTRY_UNREADABLE"]
+    assert codes(found) == expected
+
+
+def test_ids_that_are_two_numbers_or_one_do_not_match(file: Path) -> None:
+    images = [{"id": "7", "file_name": "a.jpg"}, {"id": "07", "file_name": "b.jpg"}]
+    assert len(read(FORMAT, file, coco(images=images)).annotations) == 0
+
+
+def test_a_mask_of_another_size_than_its_image_is_left_out(file: Path) -> None:
+    mask = {"size": [240, 320], "counts": [10, 20, 240 * 320 - 30]}
+    annotations = [box(segmentation=mask), box(bbox=None, segmentation=mask, id=2), box(id=3)]
+    found = read(FORMAT, file, coco(annotations=annotations))
+    assert found.annotations["polygon"].tolist() == [None, None]
+    assert sorted(codes(found)) == ["ENTRY_ADJUSTED", "ENTRY_UNREADABLE"]
+    assert tells(next(issue.message for issue in found.issues if "size" in issue.message), 2, "another size")
 
 
 @pytest.mark.parametrize("size", [(-1, 5), (10**400, 5), ("640", 480), (640, None), (1.5, 2), (True, True)])
@@ -423,9 +467,8 @@ def test_a_polygon_without_its_box_is_written_with_it(file: Path) -> None:
 
 def test_the_area_of_enormous_shapes_is_written_as_a_number(file: Path) -> None:
     enormous = [-1e150, -1e150, 1e150, -1e150, 1e150, 1e150]
-    found = read(
-        FORMAT, file, coco(annotations=[box(bbox=[0, 0, 1e200, 1e200]), box(bbox=None, segmentation=[enormous])])
-    )
+    unsized, shapes = [{"id": 7, "file_name": "a.jpg"}], [box(bbox=[0, 0, 1e200, 1e200])]
+    found = read(FORMAT, file, coco(images=unsized, annotations=[*shapes, box(bbox=None, segmentation=[enormous])]))
     assert len(found.annotations) == 2
     FORMAT.write(found, file)
     assert_equal(read(FORMAT, file), found)

@@ -55,16 +55,18 @@ def test_ratios_become_pixels_of_the_upright_image(file: Path) -> None:
     ("box", "expected", "says"),
     [
         ([12, 16, 24, 8], [12, 16, 24, 8], "pixels"),
-        ([12, 16, 48, 8], [576, 512, 2304, 256], "beyond the image"),
-        ([0.5, 0.25, 1.5, 0.5], [24, 8, 72, 16], "beyond the image"),
+        ([12, 16, 48, 8], None, "far beyond its image"),
+        ([0.5, 0.25, 1.5, 0.5], None, "far beyond its image"),
+        ([-0.25, 0.25, 1.5, 0.5], [-12, 8, 72, 16], "beyond the image"),
     ],
 )
 def test_boxes_beyond_ratios_are_converted_or_reported(
-    file: Path, box: list[float], expected: list[float], says: str
+    file: Path, box: list[float], expected: list[float] | None, says: str
 ) -> None:
     tag = region(**dict(zip(t.BOX_COLUMNS, box, strict=True)))
     found = read(FORMAT, file, files(tag))
-    assert found.annotations.loc[0, list(t.BOX_COLUMNS)].tolist() == expected
+    assert found.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == ([expected] if expected else [])
+    assert found.images["status"].tolist() == ["labelled" if expected else "unlabelled"]
     assert [(issue.where, says in issue.message) for issue in found.issues] == [("files[0].tags[0]", True)]
 
 

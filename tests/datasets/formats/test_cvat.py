@@ -164,10 +164,11 @@ def test_images_are_found_in_the_folder_of_their_subset(tmp_path: Path) -> None:
 
 def test_boxes_in_ratios_are_read_in_pixels(tmp_path: Path) -> None:
     ratios = '<box label="cat" xtl="0.1" ytl="0.5" xbr="0.6" ybr="1"/>'
-    found = read(FORMAT, written(tmp_path, image(ratios, '<box label="cat" xtl="4" ytl="4" xbr="4" ybr="9"/>')))
-    assert boxes(found) == [("a.png", "cat", 4, 10, 20, 10), ("a.png", "cat", 4, 4, 0, 5)]
+    found = read(FORMAT, written(tmp_path, image(ratios, '<box label="cat" xtl="0" ytl="0.5" xbr="0" ybr="1"/>')))
+    assert boxes(found) == [("a.png", "cat", 4, 10, 20, 10), ("a.png", "cat", 0, 10, 0, 10)]
     assert [(issue.code, issue.line, issue.message) for issue in found.issues] == [
-        ("ENTRY_ADJUSTED", 7, "Its box has no area: left 4, top 4, width 0, height 5. Draw it again, or remove it."),
-        ("ENTRY_ADJUSTED", 6, "1 × box in ratios of the image size was converted to pixels, such as left 0.1, top 0.5, "
+        ("ENTRY_ADJUSTED", 7, "Its box has no area: left 0, top 0.5, width 0, height 0.5. Draw it again, or remove "
+         "it."),
+        ("ENTRY_ADJUSTED", 6, "2 × box in ratios of the image size was converted to pixels, such as left 0.1, top 0.5, "
          "width 0.5, height 0.5, which was read as left 4, top 10, width 20, height 10."),
     ]  # fmt: skip

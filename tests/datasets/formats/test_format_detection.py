@@ -30,7 +30,7 @@ def make(folder: Path, files: dict[str, str]) -> Path:
 @pytest.mark.parametrize("layout", READ)
 def test_known_layouts_are_read(tmp_path: Path, layout: str) -> None:
     expected, files = READ[layout]
-    found, paths = detect(make(tmp_path, files))
+    found, paths, _ = detect(make(tmp_path, files))
     assert found.name == expected
     assert len(paths) == 2 if layout in ("COCO", "Roboflow's COCO") else 1
 

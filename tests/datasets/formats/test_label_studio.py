@@ -324,17 +324,24 @@ def test_only_lists_with_the_fields_of_label_studio_are_recognised(
 
 
 @pytest.mark.parametrize(
-    ("scale", "unit"), [((0.01, 0.01), "ratios"), ((4, 2), "pixels"), ((1, 1), None), ((5, 2), None)]
+    ("scale", "unit"),
+    [((0.01, 0.01), "ratios"), ((4, 2), "pixels"), ((1, 1), None), ((5, 2), "far beyond")],
 )
-def test_outlines_in_another_unit_are_reported(tmp_path: Path, scale: tuple[float, float], unit: str | None) -> None:
+def test_outlines_in_another_unit_are_converted_or_reported(
+    tmp_path: Path, scale: tuple[float, float], unit: str | None
+) -> None:
     def drawn(*sides: float) -> dict[str, Any]:
         values = dict(zip(SIDES, (side * scale[n % 2] for n, side in enumerate(sides)), strict=True))
         return result("rectanglelabels", "cat", **values) | {"original_width": 400, "original_height": 200}
 
     found = read(FORMAT, written(tmp_path, task(drawn(80, 90, 20, 10), drawn(10, 20, 50, 25))))
     across, down = scale
-    assert boxes(found)[1] == ("a.png", "cat", 40 * across, 40 * down, 200 * across, 50 * down)
-    assert codes(found) == ["ENTRY_ADJUSTED"] * bool(unit)
+    expected = {"pixels": (40, 40, 200, 50), "far beyond": None}.get(
+        str(unit), (40 * across, 40 * down, 200 * across, 50 * down)
+    )
+    assert boxes(found)[1:] == ([("a.png", "cat", *expected)] if expected else [])
+    assert codes(found) == ["ENTRY_ADJUSTED" if expected else "ENTRY_UNREADABLE"] * bool(unit)
+    assert found.images["status"].tolist() == ["labelled" if expected else "unlabelled"]
     assert str(unit) in "".join(issue.message for issue in found.issues) or not unit
 
 

@@ -167,7 +167,7 @@ def test_shapes_in_ratios_are_read_in_pixels(tmp_path: Path) -> None:
         "2 × box in ratios of the image size was converted to pixels"
     ]
     unknown = labelme(tmp_path / "b.json", rectangle, image="gone.jpg", imageWidth=None)
-    assert "whose size is unknown" in read(FORMAT, unknown).issues[0].message
+    assert "ratios of an unknown image size" in read(FORMAT, unknown).issues[0].message
 
 
 def test_folders_named_after_splits_are_splits(tmp_path: Path) -> None:

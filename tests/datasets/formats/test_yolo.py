@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 import customlabels_nb as cl
 from customlabels_nb.core import tables as t
@@ -13,6 +15,7 @@ from customlabels_nb.datasets.formats.yolo import FORMAT
 from customlabels_nb.errors import InputError, ManifestError
 from tests.datasets.formats.shared import assert_same, boxes, codes, contents, read, statuses
 from tests.images.pictures import encoded, jpeg, picture
+from tests.tiers import many
 
 SIZE = (48, 32)
 LINE = "1 0.5 0.5 0.25 0.125"
@@ -116,21 +119,110 @@ def test_keypoints_are_not_taken_for_polygons(tmp_path: Path) -> None:
     assert "'a.txt, line 1'" in found.issues[0].message
 
 
+POINTS = " 0.4 0.5 {0} 0.55 0.48 {0} 0.6 0.52 {0} 0.45 0.5 {0}"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "points"),
+    [
+        (YAML + "kpt_shape: [17, 3]\n", POINTS.format("2")), (YAML, POINTS.format("2")), (YAML, POINTS.format("1.0")),
+        (YAML + "kpt_shape: [17, 2]\n", POINTS.format("")), (YAML + "kpt_shape: [17, 3]\n", POINTS.format("0")),
+        (YAML, " 0.4 0.5 2"), (YAML, " 0.5 0.5 1"), (YAML + "kpt_shape: [5, 2]\n", POINTS.format("") + " 0.9"),
+    ],
+)  # fmt: skip
+def test_points_that_do_not_fit_the_description_are_no_polygon(tmp_path: Path, yaml: str, points: str) -> None:
+    found = read(FORMAT, dataset(tmp_path, yaml, f"{LINE}{points}\n0 0.5 0.5 0.5 0.5 0.75\n"))
+    assert boxes(found)[0] == ("a.jpg", *BOX)
+    assert found.annotations["polygon"].tolist() == [None, None]
+    assert found.annotations["confidence"].tolist() == [1, 0.75]
+    assert [(issue.code, issue.where) for issue in found.issues] == [("NOT_IMPORTED", "list of keypoints")]
+
+
+@pytest.mark.parametrize(
+    "line", ["0 0 1 0 1 1 0 1 0 0", "0.1 0.1 0.9 0.1 0.5 0.5 1", "0 0 0.5 0 1 0 1 1 0 1", "0 0 1 0 1 1"]
+)
+def test_polygons_along_the_edges_are_no_points(tmp_path: Path, line: str) -> None:
+    found = read(FORMAT, dataset(tmp_path, line=f"0 {line}\n"))
+    assert found.annotations["polygon"].notna().all()
+    assert found.issues == []
+
+
+DIALECTS = {
+    "data.yaml": {"data.yaml": "names: [cat, dog]\n"},
+    "any.yml": {"any.yml": "names: [cat, dog]\nnc: 2\n"},
+    "Darknet": {"obj.data": "classes = 2\nnames = data/obj.names\n", "obj.names": "cat\ndog\n"},
+    "classes.txt": {"classes.txt": "cat\ndog\n"},
+    "labelImg": {"labels/classes.txt": "cat\ndog\n"},
+    "obj.names": {"obj.names": "cat\ndog\n"},
+    "Roboflow's Darknet": {"_darknet.labels": "cat\ndog\n"},
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_all_dialects_describe_the_same_dataset(tmp_path: Path, dialect: str) -> None:
+    for name, text in DIALECTS[dialect].items():
+        put(tmp_path / name, text)
+    put(tmp_path / "images" / "a.jpg", jpeg(1, SIZE))
+    put(tmp_path / "labels" / "a.txt", LINE)
+    found = cl.read_dataset(tmp_path)
+    assert (found.labels["label"].tolist(), found.annotations["label"].tolist()) == (["cat", "dog"], ["dog"])
+    assert found.issues.empty
+
+
+def test_roboflow_has_a_class_list_in_the_folder_of_each_split(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "valid")):
+        put(tmp_path / split / "_darknet.labels", "cat\ndog\n")
+        put(tmp_path / split / f"{number}.jpg", jpeg(number, SIZE))
+        put(tmp_path / split / f"{number}.txt", LINE)
+    found = cl.read_dataset(tmp_path)
+    assert found.images["split"].tolist() == ["train", "test"]
+    assert found.annotations["label"].tolist() == ["dog", "dog"]
+    assert len(cl.read_dataset(tmp_path / "train")) == 1
+
+
+@settings(max_examples=many(50), phases=[Phase.generate])
+@given(
+    lines=st.lists(
+        st.sampled_from([LINE, f"{LINE} 0.5", "0 0 0 0.5 0 0.5 1", "7 1 1 1 1", "x", "", LINE + " 9"]), max_size=9
+    )
+)
+def test_lines_of_many_files_are_read_like_those_of_one(
+    lines: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = tmp_path_factory.mktemp("set")
+    put(base / "classes.txt", "cat\ndog\n")
+    for number, line in enumerate([*lines, LINE]):
+        put(base / f"images/{number}.jpg", jpeg(number, SIZE))
+        put(base / f"labels/{number}.txt", f"\n{line}\n")
+    found = read(FORMAT, base)
+    expected = [line for line in lines if line and line not in ("7 1 1 1 1", "x")]
+    assert len(found.annotations) == len(expected) + 1
+    unread = [str(number) for number, line in enumerate(lines) if line in ("7 1 1 1 1", "x")]
+    assert [(Path(i.source).stem, i.line) for i in found.issues if i.code == "ENTRY_UNREADABLE"] == [
+        (name, 2) for name in unread
+    ]
+    assert sorted(Path(name).stem for name in found.images.query("status == 'unlabelled'")["image"]) == unread
+
+
 @pytest.mark.parametrize(
     ("numbers", "expected", "says"),
     [
         ("24 16 12 8", [18, 12, 12, 8], "pixels"),
         ("0.5 0.5 1.5 0.25", [-12, 12, 72, 8], "beyond the image"),
-        ("24 16 100 8", [-1248, 384, 4800, 256], "beyond the image"),
+        ("24 16 100 8", None, "far beyond its image"),
+        ("1.2 0.5 0.1 0.1", None, "far beyond its image"),
+        ("0.1 0.25 0.9 0.75", [4.8, 8, 38.4, 16], "two corners"),
         ("0 0 24 0 24 32", [0, 0, 24, 32], "pixels"),
         ("0.5 0.5 1.001 0.25", [-0.024, 12, 48.048, 8], None),
     ],
 )
 def test_numbers_beyond_ratios_are_converted_or_reported(
-    tmp_path: Path, numbers: str, expected: list[float], says: str | None
+    tmp_path: Path, numbers: str, expected: list[float] | None, says: str | None
 ) -> None:
     found = read(FORMAT, dataset(tmp_path, line=f"0 {numbers}\n"))
-    assert found.annotations[list(t.BOX_COLUMNS)].to_numpy()[0] == pytest.approx(expected)
+    shapes = found.annotations[list(t.BOX_COLUMNS)].to_numpy()
+    assert len(shapes) == 0 if expected is None else shapes[0] == pytest.approx(expected)
+    assert statuses(found)["a.jpg"] == ("unlabelled" if expected is None else "labelled")
     assert [(Path(issue.source).name, issue.line) for issue in found.issues] == [("a.txt", 1)] * bool(says)
     assert all(str(says) in issue.message for issue in found.issues)
 
