@@ -322,12 +322,14 @@ def test_values_of_one_text_become_one_category() -> None:
     assert as_categories(pd.Series([1, "1", 2.5], dtype="object"), "the column", str).codes.tolist() == [0, 0, 1]
 
 
-def test_list_cells_are_refused() -> None:
+def test_lists_of_labels_are_several_labels() -> None:
     truth, predictions = random_tables(4, ["a", "b"])
-    with pytest.raises(TableError, match=r"The column 'label' of truth contains a value that is not a string"):
-        evaluate(truth.assign(label=[["a"], ["b"], ["a", "b"], []]), predictions)
-    with pytest.raises(TableError, match=r"The column 'image' of truth contains a value that is not a string"):
-        evaluate(truth.assign(image=[["a"], ["b"], ["a"], ["a"]]), predictions)
+    lists = [["a"], ["b"], ["a", "b"], ["b", "a"]]
+    expected = evaluate(truth.assign(label=lists).explode("label"), predictions)
+    for labels in (lists, list(map(str, lists)), [tuple(each) for each in lists], list(map(np.array, lists))):
+        assert cl.evaluate(truth.assign(label=labels), predictions).metric("f1") == expected.metric("f1")
+    with pytest.raises(TableError, match=r"The column 'image' has \['a'\] in row 0.*explode"):
+        cl.evaluate(truth.assign(image=[["a"], ["b"], ["a"], ["a"]]), predictions)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -398,8 +400,12 @@ def test_a_table_with_a_column_for_each_label_is_read_as_of_scikit_learn() -> No
     expected = cl.evaluate(TRUTH, PREDICTIONS)
     for table in (wide, wide.assign(**{"Unnamed: 0": range(len(wide))})):  # as read from the file of to_csv
         pd.testing.assert_frame_equal(cl.evaluate(TRUTH, table).summary, expected.summary)
-    with pytest.raises(TableError, match="predictions must have a column 'label'"):
-        cl.evaluate(TRUTH, wide.assign(fold="a"))
+    for column in (["a", "b"], [0, 1], [0.25, 0.875], [True, True]):
+        report = cl.evaluate(TRUTH, wide.assign(fold=column))
+        pd.testing.assert_frame_equal(report.summary, expected.summary)
+        assert any("left out" in note and "'fold'" in note for note in report.notes)
+    named = cl.evaluate(TRUTH, wide.assign(fold=[0.0, 0.0]), labels=["fold"])
+    assert named.per_label["label"].tolist() == ["fold", "apple", "pear"]
     with pytest.raises(TableError, match="predictions must have a column 'label'"):
         cl.evaluate(TRUTH, wide.rename(columns={"apple": "Apple", "pear": "Pear"}))
     for array, words in (
