@@ -539,7 +539,8 @@ def full_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
     A name is left out if several known names, or several of the names, could be the same.
     """
-    known_by_stem, names_by_stem = _by_stem(known), _by_stem(names)
+    names_by_stem = _by_stem(names)
+    known_by_stem = _by_stem(known) if names_by_stem else {}
     pairs = {
         stem: (mine[0], known_by_stem[stem][0])
         for stem, mine in names_by_stem.items()
@@ -557,4 +558,9 @@ def _by_stem(names: Iterable[str]) -> dict[str, list[str]]:
 
 def without_ending(name: str) -> str:
     """Return the name of an image without its ending, or as it is if it has none of an image."""
-    return os.path.splitext(name)[0] if name.lower().endswith(_ENDINGS) else name
+    return name if lacks_ending(name) else os.path.splitext(name)[0]
+
+
+def lacks_ending(name: str) -> bool:
+    """Check whether a name has no ending of an image."""
+    return not name.lower().endswith(_ENDINGS)

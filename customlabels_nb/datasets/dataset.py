@@ -157,9 +157,8 @@ class Dataset(NameHints):
             names = self._annotations["image"]
             self._annotation_source = self._annotations.assign(image=names.map(completed).fillna(names))
             first = next(iter(completed))
-            message = (
-                f"{counted(len(completed), 'image name')} differ only in the ending, such as {first!r}. They match."
-            )
+            were = counted(len(completed), "image name was", "image names were")
+            message = f"{were} matched although the ending differs, such as {first!r} with {completed[first]!r}."
             self.found.append(Issue("ENTRY_ADJUSTED", message, first, name))
         self.found += [Issue("ENTRY_ADJUSTED", message, column, name) for column, message in decisions.notes()]
         self._images, self._annotation_source, settled = settle_boxes(self._images, self._annotations, name)

@@ -19,7 +19,7 @@ from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.core.columns import OWN, how_to_convert, read_frame, with_image
+from customlabels_nb.core.columns import OWN, how_to_convert, lacks_ending, read_frame, with_image
 from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
@@ -392,10 +392,12 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str, project_
     t.check_flat(frame, "images")
     rows, decisions = read_frame(frame)
     _check_frame(rows, split)
-    files = FilesByStem()
     locations = [Location.of(_with_folder(name, project_folder)) for name in rows["image"]]
-    locations = [replace(each, path=path) if (path := files.find(each.path)) else each for each in locations]
-    rows = rows.assign(image=[location.uri for location in locations])
+    uris, files = [location.uri for location in locations], FilesByStem()
+    paths = dict(zip(uris, (location.path for location in locations), strict=True))
+    completed = {uri: file for uri, path in paths.items() if lacks_ending(uri) and (file := files.find(path))}
+    paths |= {to_uri(file): file for file in completed.values()}
+    rows = rows.assign(image=[to_uri(completed[uri]) if uri in completed else uri for uri in uris])
     sizes = {f"image_{side}": side for side in ("width", "height")}
     of_images = ["image", "status", *sizes, "tags", "sha256", "source", *decisions.having(OWN)]
     if "label" not in rows.columns:
@@ -415,7 +417,6 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str, project_
         images, annotations, adjusted = settle_boxes(images, annotations, name)
         issues += adjusted
     issues += [*not_imported(frame, decisions, "the table"), *differing]
-    paths = {location.uri: location.path for location in locations}
     stats = [_stat(paths[uri]) for uri in images["image"]]
     return SourceContents(images, annotations, description, stats, issues)
 

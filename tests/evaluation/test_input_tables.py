@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import customlabels_nb as cl
 from customlabels_nb.core.colors import PALETTE
-from customlabels_nb.core.tables import normalise_annotations
+from customlabels_nb.core.tables import BOX_COLUMNS, normalise_annotations
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.input_tables import as_categories, clean_table
@@ -416,6 +416,31 @@ def test_a_table_with_a_column_for_each_label_is_read_as_of_scikit_learn() -> No
             cl.evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **array})
     with pytest.raises(InputError, match=r"cl\.read_dataset\('found\.csv'\)"):
         cl.evaluate(TRUTH, "found.csv")
+
+
+def test_names_without_an_ending_are_matched_with_a_note() -> None:
+    bare = PREDICTIONS["image"].str.removesuffix(".jpg")
+    expected = evaluate(TRUTH, PREDICTIONS)
+    for truth, predictions in (
+        (TRUTH, PREDICTIONS.assign(image=bare)),
+        (TRUTH.assign(image=TRUTH["image"].str.removesuffix(".jpg")), PREDICTIONS),
+    ):
+        report = evaluate(truth, predictions)
+        pd.testing.assert_frame_equal(report.per_label, expected.per_label)
+        assert any("ending of 2 images" in note and "'image 0'" in note for note in report.notes)
+    report = evaluate(BOXED.assign(image="a.jpg"), BOXED.assign(confidence=0.9))
+    assert report.metric("recall") == 1
+
+
+def test_labels_by_file_are_refused_with_the_code_that_converts_them() -> None:
+    for truth in ({"image 0.jpg": "apple"}, ["apple", "pear"]):
+        with pytest.raises(InputError, match=r"pd\.DataFrame\({'image': "):
+            cl.evaluate(truth, PREDICTIONS)  # type: ignore[arg-type]
+
+
+def test_rows_of_zeros_are_no_missed_boxes() -> None:
+    truth = pd.concat([BOXED, pd.DataFrame([{"image": "b", "label": "cat", **dict.fromkeys(BOX_COLUMNS, 0)}])])
+    assert cl.evaluate(truth, BOXED.assign(confidence=0.9)).metric("recall") == 1
 
 
 BOXED = pd.DataFrame(

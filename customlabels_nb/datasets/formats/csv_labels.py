@@ -58,6 +58,7 @@ from customlabels_nb.core.columns import (
     decide,
     in_column,
     labels_in,
+    lacks_ending,
 )
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
@@ -101,7 +102,6 @@ OnDuplicate = Literal["error", "first", "merge"]
 _POLICIES = ("error", "first", "merge")
 _SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES  # images that cannot be read are named, too
 _TABLES = (".csv", ".tsv", ".txt")
-_ENDINGS = tuple(_SUFFIXES)
 _LABEL_STUDIO_ADVICE = "Export the project as JSON or JSON-MIN, not as CSV"
 
 
@@ -309,8 +309,9 @@ class _OwnColumns:
     """Columns of the user's own. Those with one value per image become columns of the images table."""
 
     def __init__(self, decisions: Decisions, width: int) -> None:
-        columns = enumerate(decisions.of_columns)
+        columns = [*enumerate(decisions.of_columns)]
         self._positions = [(str(each.column), position) for position, each in columns if each.role in _OTHERS]
+        self._own = {position for position, each in columns if each.role == OWN}
         self._width = width
         self._cells: dict[tuple[str, int], list[tuple[str, str]]] = {}  # URI and value
         self._places: dict[tuple[str, int], str] = {}
@@ -330,7 +331,8 @@ class _OwnColumns:
         kept: set[str] = set()
         for key, cells in self._cells.items():
             name, values = key[0], dict[str, str]()
-            single = name not in kept and all(values.setdefault(uri, value) == value for uri, value in cells)
+            single = key[1] in self._own and name not in kept
+            single = single and all(values.setdefault(uri, value) == value for uri, value in cells)
             if single:
                 kept.add(name)
                 typed = _typed(list(values.values()), complete=len(values) == len(collected.images))
@@ -638,7 +640,7 @@ def _located(
                 uri = joined if is_remote(joined) else to_uri(joined)
             else:
                 uri = places.find(name)
-                if not name.lower().endswith(_ENDINGS) and not is_remote(uri) and (full := files.find(to_path(uri))):
+                if lacks_ending(name) and not is_remote(uri) and (full := files.find(to_path(uri))):
                     uri = to_uri(full)
         except InputError as error:
             _refuse(collected, row, str(error), name)

@@ -11,7 +11,14 @@ import pandas as pd
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.columns import Decisions, boxes_without_label, in_column, leftovers, without_ending
+from customlabels_nb.core.columns import (
+    Decisions,
+    boxes_without_label,
+    in_column,
+    lacks_ending,
+    leftovers,
+    without_ending,
+)
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import NotImported
 from customlabels_nb.datasets.formats.box_ratios import in_pixels, without_area
@@ -70,7 +77,7 @@ class FilesByStem:
 
     def find(self, path: Path | None) -> Path | None:
         """Return the only image in the folder of ``path`` with this name and an ending, or None."""
-        if path is None or without_ending(path.name) != path.name or os.path.lexists(path):
+        if path is None or not lacks_ending(path.name) or os.path.lexists(path):
             return None
         folder = os.path.abspath(path.parent)
         if folder not in self._folders:

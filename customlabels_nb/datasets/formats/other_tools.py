@@ -80,7 +80,7 @@ TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
         lambda start: start.name.startswith("metadata.") and start.line(r'\s*(\{.*"file_name"|file_name\b)'),
     OtherTool("Open Images", _COCO): lambda start: start.line("ImageID,Source,LabelName"),
     OtherTool("KITTI", "Convert it to COCO or Pascal VOC."): lambda start: start.line(_KITTI),
-    OtherTool("Labels by file name", _LABELS_BY_FILE): lambda start: _has_files_as_keys(start.keys),
+    OtherTool("labels by file name", _LABELS_BY_FILE): lambda start: _has_files_as_keys(start.keys),
     OtherTool("Turi Create", "Export it with SFrame.export_csv."): lambda start: start.name == "dir_archive.ini",
 }  # fmt: skip
 
