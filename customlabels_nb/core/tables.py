@@ -32,20 +32,20 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.text import plain_url, without_passwords
-from customlabels_nb.core import columns
+from customlabels_nb.core import table_columns
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.core.columns import one_label_per_row, read_frame
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.polygons import polygon_of, rings_of
+from customlabels_nb.core.table_columns import one_label_per_row, read_frame
 from customlabels_nb.errors import InputError, LabelError, TableError
 
 Split: TypeAlias = Literal["train", "test"]
 TRAIN: Final = "train"
 TEST: Final = "test"
 SPLITS: tuple[Split, ...] = get_args(Split)
-SPLIT_NAMES = columns.SPLIT_NAMES
+SPLIT_NAMES = table_columns.SPLIT_NAMES
 _BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True), **dict.fromkeys(("false", "no", "0", "0.0"), False)}
-Status: TypeAlias = columns.Status
+Status: TypeAlias = table_columns.Status
 STATUSES: tuple[str, ...] = get_args(Status)
 SINGLE_LABEL: Final = "single-label"
 MULTI_LABEL: Final = "multi-label"
@@ -79,7 +79,7 @@ IMAGE_COLUMNS: dict[str, str] = {
     "tags": "object",
     "revision": "int64",
 }
-BOX_COLUMNS = columns.BOX_COLUMNS
+BOX_COLUMNS = table_columns.BOX_COLUMNS
 ANNOTATION_COLUMNS: dict[str, str] = {
     "image": TEXT,
     "label": TEXT,
@@ -235,9 +235,9 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
 def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) -> pd.DataFrame:
     """Create an annotations table from a DataFrame with ``image``, ``label`` and, for boxes, four coordinate columns.
 
-    Columns may have the names that :func:`.columns.read_frame` reads. Boxes are in pixels of the oriented image. A
-    polygon without a box gets its bounding box. A list of labels of an image becomes one row per label. Rows without a
-    label (unlabelled images) and duplicate image-level labels are dropped.
+    Columns may have the names that :func:`.table_columns.read_frame` reads. Boxes are in pixels of the oriented image.
+    A polygon without a box gets its bounding box. A list of labels of an image becomes one row per label. Rows without
+    a label (unlabelled images) and duplicate image-level labels are dropped.
     """
     _check_columns(frame, "annotations", [])
     if not {*frame.columns} <= {"image", "label", *BOX_COLUMNS} or "object" in map(str, frame.dtypes):
@@ -262,16 +262,20 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     if "polygon" in frame.columns:
         _fill_boxes(result)
     _check_boxes(result)
-    outside = ~result["confidence"].between(0, 1)
-    if outside.any():
-        raise TableError(
-            f"Confidences must be between 0 and 1, but {float(result.loc[outside, 'confidence'].iloc[0])!r} "
-            f"for image {str(result.loc[outside, 'image'].iloc[0])!r} is not."
-        )
+    _check_confidences(result["confidence"], result["image"])
     result = result[list(ANNOTATION_COLUMNS)]
     whole = result.loc[result["left"].isna() & result["polygon"].isna(), ["image", "label"]]
     repeated = whole.index[whole.duplicated()]
-    return result.drop(index=repeated).reset_index(drop=True) if len(repeated) else result
+    return result.drop(index=repeated).reset_index(drop=True)
+
+
+def _check_confidences(confidences: pd.Series, images: pd.Series) -> None:
+    outside = ~confidences.between(0, 1)
+    if outside.any():
+        raise TableError(
+            f"Confidences must be between 0 and 1, but {float(confidences[outside].iloc[0])!r} for image "
+            f"{str(images[outside].iloc[0])!r} is not."
+        )
 
 
 def normalise_predictions(frame: pd.DataFrame) -> pd.DataFrame:

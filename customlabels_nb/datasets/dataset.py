@@ -25,10 +25,10 @@ from customlabels_nb._utils.text import counted, one_line
 from customlabels_nb._utils.unknown_names import NameHints
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.columns import full_names, read_frame, with_image
 from customlabels_nb.core.image_files import FILE, longer_of, with_files, without_files
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
+from customlabels_nb.core.table_columns import full_names, read_frame, with_image
 from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import ROUNDING, Contents
 from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label

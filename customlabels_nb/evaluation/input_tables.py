@@ -18,7 +18,11 @@ from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core.box_columns import look_like_boxes
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.core.columns import (
+from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.image_files import without_files
+from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
+from customlabels_nb.core.polygons import box_polygon
+from customlabels_nb.core.table_columns import (
     FLAG,
     LIKE_BOX,
     OTHER,
@@ -29,10 +33,6 @@ from customlabels_nb.core.columns import (
     read_frame,
     with_image,
 )
-from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
-from customlabels_nb.core.image_files import without_files
-from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
-from customlabels_nb.core.polygons import box_polygon
 from customlabels_nb.core.tables import (
     BOX_COLUMNS,
     TEXT,
@@ -57,7 +57,7 @@ def with_usual_columns(
 ) -> tuple[Any, Any, Any, list[str]]:
     """Return the input tables with the usual columns, and sentences about columns that were left out.
 
-    :mod:`customlabels_nb.core.columns` decides what the columns are. What is no table is returned unchanged, and
+    :mod:`customlabels_nb.core.table_columns` decides what the columns are. What is no table is returned unchanged, and
     :func:`clean_table` refuses it.
     """
     notes: list[str] = []

@@ -19,10 +19,10 @@ from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.core.columns import OWN, how_to_convert, lacks_ending, read_frame, with_image
 from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
+from customlabels_nb.core.table_columns import OWN, how_to_convert, lacks_ending, read_frame, with_image
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes, NotImported
 from customlabels_nb.datasets.formats.format_detection import issues_beside
 from customlabels_nb.datasets.formats.given_tables import FilesByStem, not_imported, settle_boxes, without_label
@@ -392,12 +392,8 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str, project_
     t.check_flat(frame, "images")
     rows, decisions = read_frame(frame)
     _check_frame(rows, split)
-    locations = [Location.of(_with_folder(name, project_folder)) for name in rows["image"]]
-    uris, files = [location.uri for location in locations], FilesByStem()
-    paths = dict(zip(uris, (location.path for location in locations), strict=True))
-    completed = {uri: file for uri, path in paths.items() if lacks_ending(uri) and (file := files.find(path))}
-    paths |= {to_uri(file): file for file in completed.values()}
-    rows = rows.assign(image=[to_uri(completed[uri]) if uri in completed else uri for uri in uris])
+    uris, paths, files = _located(rows["image"], project_folder)
+    rows = rows.assign(image=uris)
     sizes = {f"image_{side}": side for side in ("width", "height")}
     of_images = ["image", "status", *sizes, "tags", "sha256", "source", *decisions.having(OWN)]
     if "label" not in rows.columns:
@@ -419,6 +415,16 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str, project_
     issues += [*not_imported(frame, decisions, "the table"), *differing]
     stats = [_stat(paths[uri]) for uri in images["image"]]
     return SourceContents(images, annotations, description, stats, issues)
+
+
+def _located(names: Iterable[Any], project_folder: Path) -> tuple[list[str], dict[str, Path | None], FilesByStem]:
+    """Return the URIs of images, their paths, and the finder that has completed names without an ending."""
+    locations = [Location.of(_with_folder(name, project_folder)) for name in names]
+    uris, files = [location.uri for location in locations], FilesByStem()
+    paths = dict(zip(uris, (location.path for location in locations), strict=True))
+    completed = {uri: file for uri, path in paths.items() if lacks_ending(uri) and (file := files.find(path))}
+    paths |= {to_uri(file): file for file in completed.values()}
+    return [to_uri(completed[uri]) if uri in completed else uri for uri in uris], paths, files
 
 
 def _with_folder(name: Any, project_folder: Path) -> Any:

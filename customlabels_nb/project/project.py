@@ -28,8 +28,8 @@ from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplic
 from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.columns import Kind, how_to_convert, read_frame
 from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.core.table_columns import Kind, how_to_convert, read_frame
 from customlabels_nb.core.version_status import READY, RESUMABLE
 from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label

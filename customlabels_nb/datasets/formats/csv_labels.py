@@ -44,7 +44,9 @@ from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import CORNERS, look_like_boxes, notation_of, numbers_of_box, to_ltwh
-from customlabels_nb.core.columns import (
+from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
+from customlabels_nb.core.table_columns import (
     FLAG,
     INDEX,
     KNOWN,
@@ -53,15 +55,13 @@ from customlabels_nb.core.columns import (
     OTHER,
     OWN,
     TRUE,
-    Decision,
+    ColumnDecision,
     Decisions,
     decide,
     in_column,
     labels_in,
     lacks_ending,
 )
-from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     Box,
@@ -143,7 +143,7 @@ def read_csv(
     if dialect is not None:
         collected.adjusted(dialect.message, line=rows[0].line)
         names = dialect.names
-    decisions = Decisions((Decision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
+    decisions = Decisions((ColumnDecision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
     files = FilesByStem()
     located = _located(rows, decisions.roles["image"], collected, Places(finder), prefix, files)
     if names is None:

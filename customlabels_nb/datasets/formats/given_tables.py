@@ -11,7 +11,8 @@ import pandas as pd
 
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.columns import (
+from customlabels_nb.core.issues import Issue
+from customlabels_nb.core.table_columns import (
     Decisions,
     boxes_without_label,
     in_column,
@@ -19,7 +20,6 @@ from customlabels_nb.core.columns import (
     leftovers,
     without_ending,
 )
-from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import NotImported
 from customlabels_nb.datasets.formats.box_ratios import in_pixels, without_area
 

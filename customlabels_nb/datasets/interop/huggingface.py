@@ -15,10 +15,10 @@ from PIL import Image
 from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.files import expand_home, replacing, write_errors
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.columns import OTHER, OWN, Decision, Decisions, decide
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import Polygon, from_one_ring, polygon_of, to_one_ring
+from customlabels_nb.core.table_columns import OTHER, OWN, ColumnDecision, Decisions, decide
 from customlabels_nb.datasets.formats.base import Contents, NotImported
 from customlabels_nb.datasets.formats.given_tables import settle_boxes
 from customlabels_nb.datasets.formats.json_file import as_rings
@@ -173,10 +173,15 @@ def from_huggingface(
         facts = {name: row[column] for column, name in own.items()}
         images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **facts})
         annotations += [{"image": uri, **annotation} for annotation in found]
+    return _settled(images, annotations, list(dict.fromkeys([*of_images, *of_objects])), keeper)
+
+
+def _settled(
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]], class_names: list[str], keeper: _Keeper
+) -> Contents:
     table = t.normalise_images(pd.DataFrame(images, columns=None if images else ["image"]).drop_duplicates("image"))
     marks = t.normalise_annotations(pd.DataFrame(annotations)) if annotations else t.empty(t.ANNOTATION_COLUMNS)
     table, marks, settled = settle_boxes(table, marks, "the dataset")
-    class_names = list(dict.fromkeys([*of_images, *of_objects]))
     issues = [*keeper.issues, *settled, *keeper.not_imported.issues("the dataset")]
     return Contents(table, marks, t.labels_in_order(marks, class_names), issues)
 
@@ -208,10 +213,10 @@ def _decided(
         if role == "label" and label is None is objects:
             label = column
         elif is_size or (column not in _TAKEN and not isinstance(features[column], hf.ClassLabel)):
-            given.append(Decision(column, role if is_size else OWN, reason))
+            given.append(ColumnDecision(column, role if is_size else OWN, reason))
         else:
-            given.append(Decision(column, OTHER, reason))
-    given += [Decision(name, OTHER, "has several values for an image") for name in others if name not in scalar]
+            given.append(ColumnDecision(column, OTHER, reason))
+    given += [ColumnDecision(name, OTHER, "has several values for an image") for name in others if name not in scalar]
     return Decisions(tuple(given)), label
 
 
@@ -278,13 +283,7 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str, uri: str
     outline = from_one_ring(outline) if outline else _outline(entry.get("segmentation"), uri, keeper)
     if label is None or (corners is None and outline is None):
         raise ValueError(f"it has {'no category' if label is None else 'no box'}")
-    box = np.full(4, np.nan) if corners is None else np.asarray(corners, dtype=np.float64)
-    if box.shape != (4,) or not (corners is None or np.isfinite(box).all()):
-        raise ValueError(f"its box {plain_repr(corners)} is not four finite numbers")
-    if notation == "xyxy":
-        box = xyxy_to_ltwh(box)[0]
-    if (box[2:] < 0).any():
-        raise ValueError(f"its box {plain_repr(corners)} has a negative size, check the notation passed as boxes=")
+    box = [np.nan] * 4 if corners is None else _checked_box(corners, notation)
     confidence = entry.get("confidence")
     if confidence is not None and not 0 <= confidence <= 1:
         keeper.lost("value beyond 0 and 1 of the key", "confidence", confidence, uri)
@@ -292,11 +291,24 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str, uri: str
         keeper.lost("value of the key", key, entry[key], uri)
     return {
         "label": label,
-        **dict(zip(t.BOX_COLUMNS, box.tolist(), strict=True)),
+        **dict(zip(t.BOX_COLUMNS, box, strict=True)),
         "polygon": outline,
         "crowd": bool(entry.get("iscrowd") or False),
         "confidence": 1.0 if confidence is None else min(max(float(confidence), 0.0), 1.0),
     }
+
+
+def _checked_box(corners: Any, notation: str) -> list[float]:
+    """Return a box as left, top, width and height, or raise ValueError if it is not one."""
+    box = np.asarray(corners, dtype=np.float64)
+    if box.shape != (4,) or not np.isfinite(box).all():
+        raise ValueError(f"its box {plain_repr(corners)} is not four finite numbers")
+    if notation == "xyxy":
+        box = xyxy_to_ltwh(box)[0]
+    if (box[2:] < 0).any():
+        raise ValueError(f"its box {plain_repr(corners)} has a negative size, check the notation passed as boxes=")
+    sides: list[float] = box.tolist()
+    return sides
 
 
 def _outline(segmentation: Any, uri: str, keeper: _Keeper) -> Polygon | None:

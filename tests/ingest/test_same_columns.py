@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import customlabels_nb as cl
-from customlabels_nb.core.columns import read_frame
+from customlabels_nb.core.table_columns import read_frame
 from customlabels_nb.evaluation.input_tables import has_boxes, with_usual_columns
 from customlabels_nb.ingest.sources import ImportOptions, find_images
 from tests.tiers import many

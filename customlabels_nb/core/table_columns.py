@@ -50,7 +50,7 @@ _A_LIST = re.compile(rf"""\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]|\(\s*(?:(?:{_Q
 _ENDINGS = tuple(IMAGE_SUFFIXES | UNREAD_SUFFIXES)
 
 
-class Decision(NamedTuple):
+class ColumnDecision(NamedTuple):
     """What a column is, and why."""
 
     column: Any
@@ -60,9 +60,9 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Decisions:
-    """Decision about each column of a table, in their order, and the notation of the boxes in a single column."""
+    """ColumnDecision about each column of a table, in their order, and the notation of the boxes in a single column."""
 
-    of_columns: tuple[Decision, ...] = ()
+    of_columns: tuple[ColumnDecision, ...] = ()
     notation: str = ""
 
     @property
@@ -141,7 +141,7 @@ class _Table:
     values: Values
     of: Kind
     labels: Collection[str]
-    given: dict[int, Decision] = field(default_factory=dict)
+    given: dict[int, ColumnDecision] = field(default_factory=dict)
     notation: str = ""
 
     def __post_init__(self) -> None:
@@ -157,7 +157,7 @@ class _Table:
     def decide(self, positions: Iterable[int], roles: str | Sequence[str], reason: str) -> None:
         for number, position in enumerate(positions):
             role = roles if isinstance(roles, str) else roles[number]
-            self.given[position] = Decision(self.names[position], role, reason)
+            self.given[position] = ColumnDecision(self.names[position], role, reason)
 
     def has(self, *roles: str) -> bool:
         return any(decision.role in roles for decision in self.given.values())
@@ -256,17 +256,27 @@ def _decide_labels(table: _Table) -> None:
         certain = len(named) == 1 or table.names[named[0]] == "label"
         texts = named if certain else [each for each in named if _numbers(table.values(each)) is None]
         table.decide((texts or named)[:1], "label", "names the label")
-        return
+    elif table.of == "predictions":
+        table.decide(_probabilities(table), PROBABILITY, "has numbers and the name of a label")
+    else:
+        table.decide(_flags(table), FLAG, "has only 0 and 1, as others do, and nothing names the label")
+
+
+def _probabilities(table: _Table) -> list[int]:
+    """Return the columns of numbers with the names of labels, unless the table has a confidence."""
+    if table.find("confidence"):
+        return []
+    likely = [position for position in table.free if str(table.names[position]).strip() in table.labels]
+    return [position for position in likely if _numbers(table.values(position)) is not None]
+
+
+def _flags(table: _Table) -> list[int]:
+    """Return the columns of 0 and 1 if there are several. A table that was written here has no labels on purpose."""
+    if table.find("status", "sha256", "created"):
+        return []
     others = [position for position in table.free if table.keys[position] not in KNOWN]
-    if table.of == "predictions" and not table.find("confidence"):
-        likely = [position for position in others if str(table.names[position]).strip() in table.labels]
-        found = [position for position in likely if _numbers(table.values(position)) is not None]
-        table.decide(found, PROBABILITY, "has numbers and the name of a label")
-    elif table.of != "predictions" and not table.find("status", "sha256", "created"):  # not a table written here
-        flags = [position for position in others if _are_flags(table.values(position))]
-        table.decide(
-            flags if len(flags) > 1 else [], FLAG, "has only 0 and 1, beside others, and nothing names the label"
-        )
+    flags = [position for position in others if _are_flags(table.values(position))]
+    return flags if len(flags) > 1 else []
 
 
 def _decide_facts(table: _Table) -> None:
@@ -348,18 +358,8 @@ def read_frame(
         return frame, Decisions()
     frame = _unwrapped(frame)
     decisions = decide([*frame.columns], lambda position: frame.iloc[:, position], of=of, labels=labels)
-    several = {"label", ONE_BOX, "polygon", "tags", OWN, OTHER, INDEX, LIKE_BOX}
-    for column, role, _ in decisions.of_columns:
-        if role not in several:
-            _refuse_lists(frame[column], column)
-        elif role == "label" and column != "label":
-            _refuse_numbers(frame[column], column)
-    names = {column: role for column, role, _ in decisions.of_columns if role in _RESERVED | {*_FACTS, *CORNERS}}
-    unread = decisions.having(OTHER) if corners else decisions.having(OTHER, LIKE_BOX)
-    taken = [column for column in unread if column in _RESERVED]
-    frame = frame.drop(columns=taken).rename(columns=names) if taken or any(c != r for c, r in names.items()) else frame
-    if "image" in frame and is_float_dtype(frame["image"].dtype) and (frame["image"].dropna() % 1 == 0).all():
-        frame = frame.assign(image=frame["image"].astype("Int64"))  # numbers beside missing ones
+    _check_cells(frame, decisions)
+    frame = _renamed(frame, decisions, keep_alike=corners)
     if "xmin" in decisions.roles and not corners:
         boxes = xyxy_to_ltwh(np.column_stack([_as_numbers(frame[name], name) for name in CORNERS]))
         frame = _with_boxes(frame.drop(columns=[*CORNERS]), boxes)
@@ -371,6 +371,28 @@ def read_frame(
         frame = frame[["image", *probabilities]].rename(columns=str)
         frame = frame.melt("image", var_name="label", value_name="confidence")
     return frame, decisions
+
+
+def _check_cells(frame: pd.DataFrame, decisions: Decisions) -> None:
+    """Refuse lists in columns of single values, and numbers as labels."""
+    several = {"label", ONE_BOX, "polygon", "tags", OWN, OTHER, INDEX, LIKE_BOX}
+    for column, role, _ in decisions.of_columns:
+        if role not in several:
+            _refuse_lists(frame[column], column)
+        elif role == "label" and column != "label":
+            _refuse_numbers(frame[column], column)
+
+
+def _renamed(frame: pd.DataFrame, decisions: Decisions, *, keep_alike: bool) -> pd.DataFrame:
+    """Return a table with the usual names, without other columns that have one of them, and whole image numbers."""
+    unread = decisions.having(OTHER) if keep_alike else decisions.having(OTHER, LIKE_BOX)
+    taken = [column for column in unread if column in _RESERVED]
+    usual = _RESERVED | {*_FACTS, *CORNERS}
+    names = {column: role for column, role, _ in decisions.of_columns if role in usual and column != role}
+    frame = frame.drop(columns=taken).rename(columns=names) if taken or names else frame
+    if "image" in frame and is_float_dtype(frame["image"].dtype) and (frame["image"].dropna() % 1 == 0).all():
+        return frame.assign(image=frame["image"].astype("Int64"))  # numbers beside missing ones
+    return frame
 
 
 class Leftover(NamedTuple):

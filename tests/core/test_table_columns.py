@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from customlabels_nb.core.columns import decide, full_names, how_to_convert, leftovers, read_frame
+from customlabels_nb.core.table_columns import decide, full_names, how_to_convert, leftovers, read_frame
 from customlabels_nb.errors import TableError
 
 
