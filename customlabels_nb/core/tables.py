@@ -32,29 +32,20 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.text import plain_url, without_passwords
-from customlabels_nb.core.box_columns import CORNERS, notation_of, numbers_of_box, to_ltwh, unstated
+from customlabels_nb.core import table_columns
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.polygons import polygon_of, rings_of
+from customlabels_nb.core.table_columns import one_label_per_row, read_frame
 from customlabels_nb.errors import InputError, LabelError, TableError
 
 Split: TypeAlias = Literal["train", "test"]
 TRAIN: Final = "train"
 TEST: Final = "test"
 SPLITS: tuple[Split, ...] = get_args(Split)
-#: Names of splits in other programs. Images for validation become test images.
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("test", "testing", "val", "valid", "validation"), TEST),
-}
-#: Other names of the columns ``image``, ``label`` and ``confidence`` in tables of other programs.
-IMAGE_NAMES = ("filename", "file_name", "file", "path", "image_path", "image_name")
-LABEL_NAMES = ("class", "class_name", "category", "category_name", "tag", "name")
-CROWD_NAMES = ("iscrowd", "is_crowd")
-CONFIDENCE_NAMES = ("score", "conf", "prob", "probability", "confidence_score")
-_LISTS = (list, tuple, set, frozenset, np.ndarray)
+SPLIT_NAMES = table_columns.SPLIT_NAMES
 _BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True), **dict.fromkeys(("false", "no", "0", "0.0"), False)}
-Status: TypeAlias = Literal["unlabelled", "labelled", "skipped", "needs_review"]
+Status: TypeAlias = table_columns.Status
 STATUSES: tuple[str, ...] = get_args(Status)
 SINGLE_LABEL: Final = "single-label"
 MULTI_LABEL: Final = "multi-label"
@@ -88,7 +79,7 @@ IMAGE_COLUMNS: dict[str, str] = {
     "tags": "object",
     "revision": "int64",
 }
-BOX_COLUMNS = ("left", "top", "width", "height")
+BOX_COLUMNS = table_columns.BOX_COLUMNS
 ANNOTATION_COLUMNS: dict[str, str] = {
     "image": TEXT,
     "label": TEXT,
@@ -244,17 +235,18 @@ def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.Dat
 def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) -> pd.DataFrame:
     """Create an annotations table from a DataFrame with ``image``, ``label`` and, for boxes, four coordinate columns.
 
-    Boxes may be given in each of the ways that :func:`with_boxes` reads, in pixels of the oriented image. A polygon
-    without a box gets its bounding box. A list of labels of an image becomes one row per label. Rows without a label
-    (unlabelled images) and duplicate image-level labels are dropped.
+    Columns may have the names that :func:`.table_columns.read_frame` reads. Boxes are in pixels of the oriented image.
+    A polygon without a box gets its bounding box. A list of labels of an image becomes one row per label. Rows without
+    a label (unlabelled images) and duplicate image-level labels are dropped.
     """
+    _check_columns(frame, "annotations", [])
+    if not {*frame.columns} <= {"image", "label", *BOX_COLUMNS} or "object" in map(str, frame.dtypes):
+        frame, _ = read_frame(frame, of="annotations")
     _check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True)
-    if set(frame.columns) - {"image", "label", *BOX_COLUMNS}:
-        result = with_boxes(result)
+    if result["label"].dtype == object or any(str(label)[:1] in ("[", "(") for label in result["label"].unique()):
+        result = one_label_per_row(result)
     result["image"] = _plain_urls(result["image"])
-    if result["label"].dtype == object and result["label"].map(type).isin(_LISTS).any():
-        result = _one_label_per_row(result)
     for value in result["label"] if result["label"].dtype == object else ():
         if not isinstance(value, str):
             check_label(value)  # raises an error, also for what cannot be hashed
@@ -270,93 +262,20 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     if "polygon" in frame.columns:
         _fill_boxes(result)
     _check_boxes(result)
-    outside = ~result["confidence"].between(0, 1)
-    if outside.any():
-        raise TableError(
-            f"Confidences must be between 0 and 1, but {float(result.loc[outside, 'confidence'].iloc[0])!r} "
-            f"for image {str(result.loc[outside, 'image'].iloc[0])!r} is not."
-        )
+    _check_confidences(result["confidence"], result["image"])
     result = result[list(ANNOTATION_COLUMNS)]
     whole = result.loc[result["left"].isna() & result["polygon"].isna(), ["image", "label"]]
     repeated = whole.index[whole.duplicated()]
-    return result.drop(index=repeated).reset_index(drop=True) if len(repeated) else result
+    return result.drop(index=repeated).reset_index(drop=True)
 
 
-def with_boxes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with its boxes as ``left, top, width, height``.
-
-    Boxes are read from these columns, from ``xmin, ymin, xmax, ymax``, from ``xmin, ymin, width, height``, or from
-    lists or texts in one column: ``bbox`` (as in COCO), ``bbox_xywh``, ``bbox_xyxy`` or ``bbox_cxcywh``. The columns
-    ``width`` and ``height`` are the image size where the boxes do not need them, and are renamed to ``image_width``
-    and ``image_height``.
-    """
-    columns = set(frame.columns)
-    names = sorted((name for name in columns if notation_of(name) is not None), key=lambda name: (len(name), name))
-    sizes = {} if "left" in columns else {"width": "image_width", "height": "image_height"}
-    if columns >= set(CORNERS):
-        boxes = xyxy_to_ltwh(np.column_stack([_cast(frame[name], name, "float64") for name in CORNERS]))
-        used = list(CORNERS)
-    elif "left" in columns:
-        return frame
-    elif columns >= {"xmin", "ymin", "width", "height"}:
-        return frame.rename(columns={"xmin": "left", "ymin": "top"})
-    elif names and (boxes_of_column := _boxes_of_column(frame, names[0])) is not None:
-        boxes, used = boxes_of_column, [names[0]]
-    else:
-        return frame
-    rest = frame.drop(columns=used).rename(columns={old: new for old, new in sizes.items() if new not in columns})
-    return rest.assign(**{side: boxes[:, number] for number, side in enumerate(BOX_COLUMNS)})
-
-
-def with_known_names(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with the usual names of ``image``, ``label``, ``confidence`` and ``crowd``, which may have others.
-
-    Labels are taken from the first column of text, as other programs also have a column of class numbers.
-    """
-    other_names: dict[str, str] = {}
-    usual = (
-        ("image", IMAGE_NAMES), ("label", LABEL_NAMES), ("confidence", CONFIDENCE_NAMES), ("crowd", CROWD_NAMES),
-    )  # fmt: skip
-    for name, others in usual:
-        found = [other for other in others if name not in frame.columns and other in frame.columns]
-        if name == "label":
-            found.sort(key=lambda other: pd.api.types.is_numeric_dtype(frame[other].dtype))
-        other_names |= dict.fromkeys(found[:1], name)
-    return frame.rename(columns=other_names)
-
-
-def _boxes_of_column(frame: pd.DataFrame, name: str) -> np.ndarray | None:
-    """Return the boxes in a column, with NaN for empty cells, or None if the column has other values than boxes."""
-    notation, values = notation_of(name), list(map(_plain_value, frame[name]))
-    boxes = list(map(numbers_of_box, values))
-    if not notation:
-        if any(boxes) or any(isinstance(value, list | tuple) and value for value in values):
-            raise TableError(unstated(name))
-        return None
-    for value, numbers, image in zip(values, boxes, frame["image"], strict=True):
-        if numbers is None and value != "" and not (pd.api.types.is_scalar(value) and pd.isna(value)):
-            raise TableError(
-                f"The column {name!r} of image {str(image)!r} is {repr(value)[:80]}, not a list of four numbers. Each "
-                "box needs a row of its own."
-            )
-    return to_ltwh(notation, [numbers or [np.nan] * 4 for numbers in boxes])
-
-
-def _plain_value(value: object) -> object:
-    return value.tolist() if isinstance(value, np.ndarray) else value
-
-
-def _one_label_per_row(frame: pd.DataFrame) -> pd.DataFrame:
-    listed = frame["label"].map(type).isin(_LISTS)
-    drawn = frame.reindex(columns=["left", "polygon"]).notna().any(axis=1)
-    if (listed & drawn).any():
-        row = frame[listed & drawn].iloc[0]
+def _check_confidences(confidences: pd.Series, images: pd.Series) -> None:
+    outside = ~confidences.between(0, 1)
+    if outside.any():
         raise TableError(
-            f"A box or polygon of image {str(row['image'])!r} has a list of labels: {repr(row['label'])[:80]}. "
-            "Pass one row for each label."
+            f"Confidences must be between 0 and 1, but {float(confidences[outside].iloc[0])!r} for image "
+            f"{str(images[outside].iloc[0])!r} is not."
         )
-    single = frame.assign(label=frame["label"].map(_plain_value)).explode("label", ignore_index=True)
-    return single[single["label"].notna()].reset_index(drop=True)
 
 
 def normalise_predictions(frame: pd.DataFrame) -> pd.DataFrame:
@@ -418,12 +337,10 @@ def _check_columns(frame: object, what: str, needed: Sequence[str]) -> None:
         check_flat(frame, what)
     for name in needed:
         if name not in frame.columns:
-            other = next((column for column in LABEL_NAMES if name == "label" and column in frame.columns), None)
-            advice = f" Rename {other!r} to 'label' if it has the labels." if other else ""
-            raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.{advice}")
+            raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.")
     if not frame.columns.map(str).is_unique:
         raise TableError(f"The {what} table has a duplicate column: {list(frame.columns)}. Rename or drop one of them.")
-    if frame["image"].isna().any():
+    if "image" in needed and frame["image"].isna().any():
         raise TableError("The column 'image' has empty cells. Each row needs a path or URL.")
 
 

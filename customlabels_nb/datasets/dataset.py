@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -28,9 +28,10 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.image_files import FILE, longer_of, with_files, without_files
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
+from customlabels_nb.core.table_columns import full_names, read_frame, with_image
 from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import ROUNDING, Contents
-from customlabels_nb.datasets.formats.verdicts import in_pixels
+from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
 from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
 from customlabels_nb.images.locations import absolute_uri
@@ -116,23 +117,19 @@ class Dataset(NameHints):
         issues: Sequence[Issue] = (),
         unread: Sequence[UnreadLine] = (),
     ) -> None:
-        images, longer = without_files(images)
+        images, longer = without_files(with_image(images) if isinstance(images, pd.DataFrame) else images)
         self._images = t.normalise_images(images)
         self._longer: Mapping[str, str] | Callable[[], Mapping[str, str]] = (
             partial(longer_of, self._images[["image", "source"]]) if longer is None else longer
         )
-        self._annotation_source: pd.DataFrame | Callable[[], pd.DataFrame] = (
-            t.empty(t.ANNOTATION_COLUMNS) if annotations is None else t.normalise_annotations(annotations)
-        )
+        self._annotation_source: pd.DataFrame | Callable[[], pd.DataFrame] = t.empty(t.ANNOTATION_COLUMNS)
         self.found = list(issues)
-        if annotations is not None and "created" not in annotations.columns:  # a table that somebody has written
-            self._annotation_source, adjusted = in_pixels(self._images, self._annotations, name)
-            self.found += adjusted
+        if annotations is not None:
+            self._read(annotations, name, images.columns)
         has_predictions = predictions is not None and len(predictions) > 0
         self._predictions = t.normalise_predictions(predictions) if has_predictions else t.empty(t.PREDICTION_COLUMNS)
         for what, table in (("annotations", self._annotations), ("predictions", self._predictions)):
-            stray = table.loc[~t.is_among(table["image"], self._images["image"]), "image"]
-            if len(stray):
+            if len(stray := self._strangers(table)):
                 raise TableError(f"Image {stray.iloc[0]!r} has {what} but is missing from the images table.")
         labels_table = t.normalise_labels([] if labels is None else labels)
         used = t.labels_in_order(self._annotations, labels_table["label"])
@@ -147,6 +144,30 @@ class Dataset(NameHints):
         self._unread: list[UnreadLine] | Callable[[], list[UnreadLine]] = list(unread)
         #: Difference in pixels up to which two boxes are the same, because the file that was read is rounded.
         self.rounding = ROUNDING
+
+    def _read(self, annotations: pd.DataFrame, name: str, of_images: Collection[object]) -> None:
+        """Set the annotations to those of a table, and add issues about a table that was not written here."""
+        if not isinstance(annotations, pd.DataFrame) or "created" in annotations.columns:
+            self._annotation_source = t.normalise_annotations(annotations)
+            return
+        rows, decisions = read_frame(annotations, of="annotations")
+        self._annotation_source = t.normalise_annotations(rows)
+        completed = full_names(self._strangers(self._annotations), self._images["image"])
+        if completed:
+            names = self._annotations["image"]
+            self._annotation_source = self._annotations.assign(image=names.map(completed).fillna(names))
+            first = next(iter(completed))
+            were = counted(len(completed), "image name was", "image names were")
+            message = f"{were} matched although the ending differs, such as {first!r} with {completed[first]!r}."
+            self.found.append(Issue("ENTRY_ADJUSTED", message, first, name))
+        self.found += [Issue("ENTRY_ADJUSTED", message, column, name) for column, message in decisions.notes()]
+        self._images, self._annotation_source, settled = settle_boxes(self._images, self._annotations, name)
+        left_out = not_imported(annotations, decisions, name, "split", "status", elsewhere=of_images)
+        self.found += [*settled, *without_label(rows, name), *left_out]
+
+    def _strangers(self, table: pd.DataFrame) -> pd.Series:
+        """Return the names in a table that are missing from the images table."""
+        return table.loc[~t.is_among(table["image"], self._images["image"]), "image"]
 
     @classmethod
     def as_stored(

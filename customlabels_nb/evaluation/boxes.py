@@ -26,6 +26,7 @@ from customlabels_nb.evaluation.input_tables import (
     choose_test_images,
     labels_and_colors,
     rasterised,
+    with_same_names,
 )
 from customlabels_nb.evaluation.matching import IOU_THRESHOLD, Candidates, find_candidates, ranges
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
@@ -388,6 +389,8 @@ def make_boxes(
     true, predicted = boxed_rows(truth, "truth"), boxed_rows(predictions, "predictions")
     if not len(true.rows) and not len(predicted.rows):
         raise NotEnoughDataError("There is nothing to evaluate: neither truth nor predictions contain a labelled box.")
+    *renamed, matched = with_same_names(true.all_rows, predicted.all_rows, images)
+    true, predicted = (table.renamed(rows) for table, rows in zip((true, predicted), renamed, strict=True))
     test_images, left_out = choose_test_images(true.all_rows, predicted.all_rows, images)
     names, colors = labels_and_colors(true.rows, predicted.rows, labels, named)
     axes = pd.Index(test_images), pd.Index(names)
@@ -426,7 +429,7 @@ def make_boxes(
         match,
         iou,
         ignored,
-        left_out=left_out,
+        left_out=(*matched, *left_out),
         left_out_rows={"truth": true.without_box, "predictions": predicted.without_box},
         masks=object_masks,
         max_boxes=max_boxes,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import infer_dtype, is_numeric_dtype
+from pandas.api.types import infer_dtype
 
 from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.text import counted, quoted
@@ -22,6 +22,17 @@ from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
+from customlabels_nb.core.table_columns import (
+    FLAG,
+    LIKE_BOX,
+    OTHER,
+    PROBABILITY,
+    full_names,
+    how_to_convert,
+    one_label_per_row,
+    read_frame,
+    with_image,
+)
 from customlabels_nb.core.tables import (
     BOX_COLUMNS,
     TEXT,
@@ -30,53 +41,67 @@ from customlabels_nb.core.tables import (
     check_label,
     labels_in_order,
     normalise_labels,
-    with_boxes,
-    with_known_names,
 )
 from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-#: Name that pandas gives to the index of a table when it reads the table's CSV file.
-_INDEX = "Unnamed: 0"
 CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 
 #: Maximum coordinate in pixels. No image is this large, and the limit keeps areas finite.
 FARTHEST = 1e9
 
 
-def with_usual_columns(truth: Any, predictions: Any) -> tuple[Any, Any]:
-    """Return both input tables with the usual columns, if other programs give their columns other names or forms.
+def with_usual_columns(
+    truth: Any, predictions: Any, images: Any, labels: Iterable[str] | pd.DataFrame | None = None
+) -> tuple[Any, Any, Any, list[str]]:
+    """Return the input tables with the usual columns, and sentences about columns that were left out.
 
-    Read are the names and boxes that :func:`customlabels_nb.read_dataset` reads in CSV files, and predictions with a
-    column of confidences for each label of the model. What cannot be read is returned unchanged, and
+    :mod:`customlabels_nb.core.table_columns` decides what the columns are. What is no table is returned unchanged, and
     :func:`clean_table` refuses it.
     """
-    truth, predictions = map(_renamed, (truth, predictions))
-    if isinstance(predictions, pd.DataFrame) and _INDEX in predictions.columns:
-        predictions = predictions.drop(columns=_INDEX)  # would be taken for a label
-    if _has_column_for_each_label(truth, predictions):
-        predictions = predictions.melt("image", var_name="label", value_name="confidence")
-    return truth, predictions
+    notes: list[str] = []
+    known = {*normalise_labels([] if labels is None else labels)["label"]}
+    if isinstance(truth, pd.DataFrame):
+        truth, decisions = read_frame(truth, of="annotations", corners=True)
+        notes += [sentence for _, sentence in decisions.notes() if decisions.having(FLAG)]
+        truth = one_label_per_row(truth) if "label" in decisions.roles else truth
+    if isinstance(predictions, pd.DataFrame):
+        if isinstance(truth, pd.DataFrame) and "label" in truth.columns and "label" not in predictions.columns:
+            known |= {str(label).strip() for label in truth["label"].unique()}
+        predictions, decisions = read_frame(predictions, of="predictions", labels=known, corners=True)
+        others = decisions.having(OTHER, LIKE_BOX) if decisions.having(PROBABILITY) else []
+        if others:
+            notes.append(
+                f"These columns of predictions were left out, because they have no numbers, or no label in truth or "
+                f"labels= has their name: {quoted(others, 8)}."
+            )
+    if isinstance(images, pd.DataFrame):
+        images = with_image(images)
+    return truth, predictions, list(images) if isinstance(images, Iterator) else images, notes
 
 
-def _has_column_for_each_label(truth: Any, predictions: Any) -> bool:
-    """Check for predictions of images and numbers, whose other columns have the names of some true labels."""
-    if not isinstance(truth, pd.DataFrame) or not isinstance(predictions, pd.DataFrame):
-        return False
-    names = {*predictions.columns}
-    if "label" not in truth.columns or "image" not in names or names & {"label", "confidence"}:
-        return False
-    numbers = all(is_numeric_dtype(predictions[name].dtype) for name in names - {"image"})
-    return numbers and bool(truth["label"].isin(list(names)).to_numpy().any())
+def with_same_names(
+    truth: pd.DataFrame, predictions: pd.DataFrame, images: Iterable[str] | pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return clean tables whose image names are those of ``images`` or truth where only the ending differs, and notes.
 
-
-def _renamed(table: Any) -> Any:
-    if not isinstance(table, pd.DataFrame) or table.columns.nlevels > 1 or not table.columns.is_unique:
-        return table
-    table = with_known_names(table)
-    by_corners = {*CORNER_COLUMNS} <= {*table.columns}
-    return table if by_corners or "image" not in table.columns else with_boxes(table)
+    It is a difference in the ending if one of the names has none, and no other image has the same name without it.
+    """
+    reference = _values(truth["image"]) if images is None else pd.Index(_given_images(images))
+    tables, notes = {"truth": truth, "predictions": predictions}, []
+    for name, table in tables.items():
+        names = _values(table["image"])
+        pairs = full_names(names[~names.isin(reference)], reference[~reference.isin(names)])
+        if pairs:
+            tables[name] = table.assign(image=table["image"].cat.rename_categories(pairs))
+            first, full = next(iter(pairs.items()))
+            they = "they were" if len(pairs) > 1 else "it was"
+            notes.append(
+                f"Only the ending of {counted(len(pairs), 'image')} differs between {name} and "
+                f"{'truth' if images is None else 'images'}, so {they} matched: {first!r} is {full!r}."
+            )
+    return tables["truth"], tables["predictions"], notes
 
 
 def clean_table(frame: pd.DataFrame, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -116,7 +141,7 @@ def _how_to_convert(value: object, name: str) -> str:
         return f"Convert the array with pd.DataFrame({content})."
     if hasattr(value, "to_pandas"):  # Polars, PyArrow and Spark
         return f"Pass {name}.to_pandas()."
-    return "To read a file, use cl.read_dataset."
+    return how_to_convert(value) or "To read a file, use cl.read_dataset."
 
 
 def _how_to_convert_columns(frame: pd.DataFrame, name: str, missing: str) -> str:
@@ -379,6 +404,13 @@ class BoxedRows:
     confidence: FloatArray
     without_box: int
 
+    def renamed(self, all_rows: pd.DataFrame) -> BoxedRows:
+        """Return the boxes with the image names of ``all_rows``."""
+        if all_rows is self.all_rows:
+            return self
+        rows = self.rows.assign(image=all_rows["image"].loc[self.rows.index])
+        return replace(self, all_rows=all_rows, rows=rows)
+
     def sorted_positions(self, images: pd.Index, labels: pd.Index) -> tuple[IntArray, IntArray, IntArray]:
         """Return the image, label and row of each listed box, by image, label and descending confidence (stable)."""
         image, label = _positions(self.rows["image"], images), _positions(self.rows["label"], labels)
@@ -404,7 +436,7 @@ def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
     table = clean_table(frame, name, (*needed, "confidence") if name == "predictions" else needed)
     box = np.stack([_numbers(table, column, name) for column in needed[2:]], axis=1)
     missing = np.isnan(box).sum(axis=1)
-    boxed: BoolArray = missing < 4
+    boxed: BoolArray = (missing < 4) & (box != 0).any(axis=1)  # only zeros: an image without boxes
     _refuse(boxed & (missing > 0), "is incomplete", table, box, name)
     _refuse(np.any(np.abs(box) > FARTHEST, axis=1), "has coordinates that are infinite or too large", table, box, name)
     if by_corners:

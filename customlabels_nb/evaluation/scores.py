@@ -24,6 +24,7 @@ from customlabels_nb.evaluation.input_tables import (
     clean_table,
     labels_and_colors,
     some_images,
+    with_same_names,
 )
 from customlabels_nb.evaluation.outcomes import FALSE_NEGATIVE, FALSE_POSITIVE, TRUE_POSITIVE, Outcomes, Steps
 from customlabels_nb.user_settings import settings
@@ -220,6 +221,7 @@ def make_scores(
     truth = clean_table(truth, "truth", ("image", "label"))
     predictions = clean_table(predictions, "predictions", ("image", "label", "confidence"))
     confidence = check_confidences(predictions)
+    truth, predictions, matched = with_same_names(truth, predictions, images)
     test_images, left_out = choose_test_images(truth, predictions, images)
     names, colors = labels_and_colors(truth, predictions, labels, named)
 
@@ -234,7 +236,7 @@ def make_scores(
         is_true,
         predicted.matrix(confidence),
         predicted.has,
-        left_out=left_out,
+        left_out=(*matched, *left_out),
     )
     return _without_second_labels(scores) if task == SINGLE_LABEL else scores
 

@@ -18,15 +18,15 @@ import pandas as pd
 from customlabels_nb._utils.files import scratch
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.box_columns import look_like_boxes, notation_of
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
+from customlabels_nb.core.table_columns import OWN, how_to_convert, lacks_ending, read_frame, with_image
 from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes
-from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.formats.format_detection import issues_beside
+from customlabels_nb.datasets.formats.given_tables import FilesByStem, not_imported, settle_boxes, without_label
 from customlabels_nb.datasets.formats.image_folder import folders_as_splits
 from customlabels_nb.datasets.formats.zip_files import other_members, unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
@@ -243,6 +243,8 @@ class _Finder:
     def find(self, source: object) -> SourceContents:
         if isinstance(source, str | os.PathLike):
             return self.from_location(Location.of(source))
+        if isinstance(source, Mapping):
+            raise InputError(f"source is a dict, of which only the keys would be read. {how_to_convert(source)}")
         if not isinstance(source, Iterable) or isinstance(source, bytes):
             raise InputError(f"source={source!r} must be a path, a URL, a list of these, or a DataFrame.")
         items = [Location.of(item) for item in source]
@@ -387,32 +389,43 @@ def _labelled(contents: SourceContents, label: str, annotator: str | None) -> No
 
 
 def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str, project_folder: Path) -> SourceContents:
-    _check_frame(frame, split)
-    frame, _ = without_files(frame)
-    locations = [Location.of(_with_folder(name, project_folder)) for name in frame["image"]]
-    frame, issues = _with_labels(frame.assign(image=[location.uri for location in locations]))
-    rows = t.with_boxes(frame)
-    boxes = "left" in rows.columns
-    # with boxes, width and height refer to the boxes, otherwise to the image
-    about_labels = {*t.ANNOTATION_COLUMNS, "split", "revision"} - {"image"}
+    frame, _ = without_files(with_image(frame))
+    t.check_flat(frame, "images")
+    rows, decisions = read_frame(frame)
+    _check_frame(rows, split)
+    uris, paths, files = _located(rows["image"], project_folder)
+    rows = rows.assign(image=uris)
+    sizes = {f"image_{side}": side for side in ("width", "height")}
+    of_images = ["image", "status", *sizes, "tags", "sha256", "source", *decisions.having(OWN)]
     if "label" not in rows.columns:
-        about_labels.remove("note")  # notes of rows without a label are about the images
-    kept = [c for c in rows.columns if c not in about_labels or (c in ("width", "height") and not boxes)]
-    images = _with_statuses(rows[kept].drop_duplicates("image").reset_index(drop=True))
-    images = images.rename(columns={f"image_{side}": side for side in ("width", "height") if side not in kept})
-    annotations = t.empty(t.ANNOTATION_COLUMNS)
+        of_images.append("note")  # notes of rows without a label are about the images
+    columns = [name for name in rows.columns if name in of_images]
+    images = _with_statuses(rows[columns].drop_duplicates("image").reset_index(drop=True))
+    description = {"kind": "table", "name": f"a table of {counted(len(images), 'image')}"}
+    name, annotations = description["name"], t.empty(t.ANNOTATION_COLUMNS)
+    issues = [Issue("ENTRY_ADJUSTED", message, column, "the table") for column, message in decisions.notes()]
+    issues += [*files.issues("the table"), *without_label(rows, "the table")]
     if "label" in rows.columns:
         images = _with_notes(images, rows[rows["label"].isna()])
-        annotated = rows if boxes else rows.drop(columns=["width", "height"], errors="ignore")
-        annotations = t.normalise_annotations(annotated, annotator=annotator)
-    description = {"kind": "table", "name": f"a table of {counted(len(images), 'image')}"}
+        annotations = t.normalise_annotations(rows.drop(columns=decisions.having(OWN)), annotator=annotator)
+    differing = _differing(rows[columns], images.reindex(columns=columns))
+    images = images.rename(columns=sizes)
     if "created" not in frame.columns:  # our own tables have it, with boxes in pixels
-        annotations, adjusted = in_pixels(images, annotations, description["name"])
+        images, annotations, adjusted = settle_boxes(images, annotations, name)
         issues += adjusted
-    issues += _differing(rows[kept], images)
-    paths = {location.uri: location.path for location in locations}
+    issues += [*not_imported(frame, decisions, "the table"), *differing]
     stats = [_stat(paths[uri]) for uri in images["image"]]
     return SourceContents(images, annotations, description, stats, issues)
+
+
+def _located(names: Iterable[Any], project_folder: Path) -> tuple[list[str], dict[str, Path | None], FilesByStem]:
+    """Return the URIs of images, their paths, and the finder that has completed names without an ending."""
+    locations = [Location.of(_with_folder(name, project_folder)) for name in names]
+    uris, files = [location.uri for location in locations], FilesByStem()
+    paths = dict(zip(uris, (location.path for location in locations), strict=True))
+    completed = {uri: file for uri, path in paths.items() if lacks_ending(uri) and (file := files.find(path))}
+    paths |= {to_uri(file): file for file in completed.values()}
+    return [to_uri(completed[uri]) if uri in completed else uri for uri in uris], paths, files
 
 
 def _with_folder(name: Any, project_folder: Path) -> Any:
@@ -434,43 +447,6 @@ def _with_notes(images: pd.DataFrame, unlabelled: pd.DataFrame) -> pd.DataFrame:
     return images.assign(note=images["image"].map(noted.set_index("image")["note"])) if len(noted) else images
 
 
-def _with_labels(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
-    """Return a table with the column ``label``, which may have another name, and issues about columns."""
-    issues = []
-    column = _label_column(frame)
-    number = next((name for name in ("category_id", "class_id") if name in frame.columns), None)
-    if column not in ("label", None):
-        frame = frame.rename(columns={column: "label"})
-        issues.append(Issue("ENTRY_ADJUSTED", f"The column {column!r} was read as the label.", column, "the table"))
-    elif column is None and number is not None:
-        message = f"The column {number!r} has numbers of labels. Add a column 'label' with their names."
-        issues.append(Issue("ENTRY_ADJUSTED", message, number, "the table"))
-    boxes = [name for name in frame.columns if name == "left" or name == "xmin" or notation_of(name)]
-    if boxes and "label" not in frame.columns:
-        raise InputError(f"The DataFrame has boxes ({boxes[0]!r}), but no column 'label': {list(frame.columns)}.")
-    if not boxes and (alike := look_like_boxes(frame.columns)):
-        message = (
-            f"The columns {', '.join(map(repr, alike))} were not read as boxes. If they are boxes in pixels, rename "
-            "them to left, top, width and height, or to xmin, ymin, xmax and ymax."
-        )
-        issues.append(Issue("ENTRY_ADJUSTED", message, alike[0], "the table"))
-    return frame, issues
-
-
-def _label_column(frame: pd.DataFrame) -> str | None:
-    """Return the name of the column with the labels, if there is one, or raise InputError if it has other values."""
-    column = next((name for name in ("label", *t.LABEL_NAMES) if name in frame.columns), None)
-    if column in ("label", None):
-        return column
-    others = [value for value in frame[column].dropna() if not isinstance(value, str)]
-    if others:
-        raise InputError(
-            f"The DataFrame has no column 'label', and its column {column!r} has values that are not text, such as "
-            f"{str(others[0])!r}. Add a column 'label' with the names of the classes."
-        )
-    return column
-
-
 def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
     """Report columns that have several values for an image, of which only the first is stored."""
     if len(rows) == len(images):
@@ -486,7 +462,6 @@ def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
 
 
 def _check_frame(frame: pd.DataFrame, split: str) -> None:
-    t.check_flat(frame, "images")
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(
             f"The DataFrame needs a column 'image', and columns with different names, but has {list(frame.columns)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from customlabels_nb._utils.progress_bars import progress_bars, say
 from customlabels_nb._utils.rendering import facts_html
 from customlabels_nb._utils.text import counted, escaped, one_line
 from customlabels_nb._utils.unknown_names import NameHints
+from customlabels_nb._utils.user_code import users_level
 from customlabels_nb._utils.whole_texts import WholeTexts
 from customlabels_nb.assist.assistant import Assist
 from customlabels_nb.assist.stored_results import forget_results
@@ -27,9 +29,10 @@ from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.issues import Issue, issues_to_frame
+from customlabels_nb.core.table_columns import Kind, how_to_convert, read_frame
 from customlabels_nb.core.version_status import READY, RESUMABLE
 from customlabels_nb.datasets.dataset import Dataset, Groups
-from customlabels_nb.datasets.formats.verdicts import in_pixels
+from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.datasets.reviewed import forget_where_changed, had_prelabel
 from customlabels_nb.datasets.splitting import rare_labels
@@ -549,7 +552,8 @@ class Project(NameHints):
         t.check_split(split)
         if not isinstance(data, Dataset | pd.DataFrame):
             raise InputError(
-                f"data must be a Dataset or a DataFrame with columns image and label, not {type(data).__name__}."
+                f"data must be a Dataset or a DataFrame with columns image and label, not {type(data).__name__}. "
+                f"{how_to_convert(data)}".strip()
             )
         action = self._action("update", note)
         if isinstance(data, Dataset) and data.origin is None and not data.image_table["revision"].any():
@@ -668,18 +672,19 @@ class Project(NameHints):
         else:
             raise InputError(
                 "predictions must be a DataFrame with columns image, label and confidence, not "
-                f"{type(predictions).__name__}."
+                f"{type(predictions).__name__}. {how_to_convert(predictions)}".strip()
             )
         if not isinstance(model, str) or not model.strip():
             raise InputError(
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
         t.check_flat(rows, "predictions")
+        rows = _read_frame(rows, "predictions", self.labels.to_frame()["label"].tolist())
         if "image" in rows.columns and rows["image"].notna().all():
             rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
         annotations = t.normalise_annotations(rows)
         if isinstance(predictions, pd.DataFrame):
-            annotations = _in_pixels(self._store, annotations, rows)
+            annotations, _ = _in_pixels(self._store, annotations, rows)
         annotations = annotations.assign(model=model.strip())
         action = self._action("add predictions", note)
         return self._store.replace_predictions(model.strip(), annotations, action, images=replaced).count
@@ -2006,6 +2011,8 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
 
 def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """Build a dataset of the stored images that ``frame`` refers to, with the annotations in ``frame``."""
+    t.check_flat(frame, "annotations")
+    frame = _read_frame(frame, "annotations")
     if "image" in frame.columns and frame["image"].notna().all():
         frame = frame.assign(image=_stored_names(store, root, [split], frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
@@ -2014,24 +2021,38 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
     if missing:
         are = counted(len(missing), "image is", "images are")
         raise InputError(f"{are} not in the {split} set, for example {sorted(missing)[0]!r}.")
-    annotations = _in_pixels(store, annotations, frame)
+    annotations, empty = _in_pixels(store, annotations, frame)
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
     before, images = images, t.settle_statuses(images, annotations, changed=old["image"])
+    images.loc[images["image"].isin(empty) & (images["status"] == "unlabelled"), "status"] = "labelled"
     images = forget_where_changed(images, annotations, before, old)
     return Dataset(images, annotations, labels, name=split)
 
 
-def _in_pixels(store: SqlStore, annotations: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the annotations of a frame that a person wrote with boxes in pixels, if they are ratios of image sizes."""
+def _read_frame(frame: pd.DataFrame, of: Kind, labels: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a table with the usual columns, after a warning about columns that were not imported."""
+    rows, decisions = read_frame(frame, of=of, labels=labels)
+    roles = ["split", "status"] if of == "annotations" and "created" not in frame.columns else []
+    known = (
+        {*t.IMAGE_COLUMNS, "file"} if {"sha256", "revision"} & {*frame.columns} else ()
+    )  # columns of train_set.images
+    issues = [*without_label(rows, of), *not_imported(frame, decisions, of, *roles, elsewhere=known)]
+    if issues:
+        warnings.warn(" ".join(issue.message for issue in issues), stacklevel=users_level())
+    return rows
+
+
+def _in_pixels(store: SqlStore, annotations: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
+    """Return the annotations of a table that a person wrote with boxes in pixels, and the images of empty boxes."""
     boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype="float64")
-    if "created" in frame.columns or not like_ratios(boxes).any():
-        return annotations
-    result, issues = in_pixels(store.images(), annotations, "frame", judged=False)
+    if "created" in frame.columns or not (like_ratios(boxes) | (boxes == 0).all(axis=1)).any():
+        return annotations, set()
+    _, result, issues = settle_boxes(store.images(), annotations, "frame", judged=False)
     for issue in issues:
         if issue.code == "IMAGE_NOT_LISTED":
             raise InputError(f"{issue.where!r}: {issue.message}")
-    return result
+    return result, {*annotations["image"]} - {*result["image"]}
 
 
 def _checked_names(images: pd.Series) -> list[Any]:

@@ -907,7 +907,8 @@ def evaluate(
         truth = truth.annotations
     if isinstance(predictions, Dataset):
         predictions = predictions.annotations.fillna({"confidence": 1.0})
-    truth, predictions = with_usual_columns(truth, predictions)
+    truth, predictions, images, notes = with_usual_columns(truth, predictions, images, labels)
+    left_out += notes
     evaluation = evaluate_tables(
         truth,
         predictions,

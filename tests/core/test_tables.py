@@ -240,7 +240,7 @@ BOX = {"left": [0], "top": [0], "width": [1], "height": [1]}
         ({"label": None}, ["'label'"]),
         ({"image": [None]}, ["'image'", "empty"]),
         ({**BOX, "left": [None]}, ["'a.jpg'", "lacks a value in left."]),
-        ({"left": [0], "top": [0], "right": [1]}, ["lacks a value in width, height."]),
+        ({"left": [0], "top": [0], "right": [1]}, ["width, height are missing", "'right'"]),
         ({**BOX, "width": [-1]}, ["'a.jpg'", "negative"]),
         ({**BOX, "top": [float("inf")]}, ["'a.jpg'", "not finite"]),
         ({**BOX, "top": ["high"]}, ["'top'"]),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import customlabels_nb as cl
 from customlabels_nb.core.colors import PALETTE
-from customlabels_nb.core.tables import normalise_annotations
+from customlabels_nb.core.tables import BOX_COLUMNS, normalise_annotations
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.input_tables import as_categories, clean_table
@@ -322,12 +322,14 @@ def test_values_of_one_text_become_one_category() -> None:
     assert as_categories(pd.Series([1, "1", 2.5], dtype="object"), "the column", str).codes.tolist() == [0, 0, 1]
 
 
-def test_list_cells_are_refused() -> None:
+def test_lists_of_labels_are_several_labels() -> None:
     truth, predictions = random_tables(4, ["a", "b"])
-    with pytest.raises(TableError, match=r"The column 'label' of truth contains a value that is not a string"):
-        evaluate(truth.assign(label=[["a"], ["b"], ["a", "b"], []]), predictions)
-    with pytest.raises(TableError, match=r"The column 'image' of truth contains a value that is not a string"):
-        evaluate(truth.assign(image=[["a"], ["b"], ["a"], ["a"]]), predictions)
+    lists = [["a"], ["b"], ["a", "b"], ["b", "a"]]
+    expected = evaluate(truth.assign(label=lists).explode("label"), predictions)
+    for labels in (lists, list(map(str, lists)), [tuple(each) for each in lists], list(map(np.array, lists))):
+        assert cl.evaluate(truth.assign(label=labels), predictions).metric("f1") == expected.metric("f1")
+    with pytest.raises(TableError, match=r"The column 'image' has \['a'\] in row 0.*explode"):
+        cl.evaluate(truth.assign(image=[["a"], ["b"], ["a"], ["a"]]), predictions)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -398,8 +400,12 @@ def test_a_table_with_a_column_for_each_label_is_read_as_of_scikit_learn() -> No
     expected = cl.evaluate(TRUTH, PREDICTIONS)
     for table in (wide, wide.assign(**{"Unnamed: 0": range(len(wide))})):  # as read from the file of to_csv
         pd.testing.assert_frame_equal(cl.evaluate(TRUTH, table).summary, expected.summary)
-    with pytest.raises(TableError, match="predictions must have a column 'label'"):
-        cl.evaluate(TRUTH, wide.assign(fold="a"))
+    for column in (["a", "b"], [0, 1], [0.25, 0.875], [True, True]):
+        report = cl.evaluate(TRUTH, wide.assign(fold=column))
+        pd.testing.assert_frame_equal(report.summary, expected.summary)
+        assert any("left out" in note and "'fold'" in note for note in report.notes)
+    named = cl.evaluate(TRUTH, wide.assign(fold=[0.0, 0.0]), labels=["fold"])
+    assert named.per_label["label"].tolist() == ["fold", "apple", "pear"]
     with pytest.raises(TableError, match="predictions must have a column 'label'"):
         cl.evaluate(TRUTH, wide.rename(columns={"apple": "Apple", "pear": "Pear"}))
     for array, words in (
@@ -410,6 +416,31 @@ def test_a_table_with_a_column_for_each_label_is_read_as_of_scikit_learn() -> No
             cl.evaluate(**{"truth": TRUTH, "predictions": PREDICTIONS, **array})
     with pytest.raises(InputError, match=r"cl\.read_dataset\('found\.csv'\)"):
         cl.evaluate(TRUTH, "found.csv")
+
+
+def test_names_without_an_ending_are_matched_with_a_note() -> None:
+    bare = PREDICTIONS["image"].str.removesuffix(".jpg")
+    expected = evaluate(TRUTH, PREDICTIONS)
+    for truth, predictions in (
+        (TRUTH, PREDICTIONS.assign(image=bare)),
+        (TRUTH.assign(image=TRUTH["image"].str.removesuffix(".jpg")), PREDICTIONS),
+    ):
+        report = evaluate(truth, predictions)
+        pd.testing.assert_frame_equal(report.per_label, expected.per_label)
+        assert any("ending of 2 images" in note and "'image 0'" in note for note in report.notes)
+    report = evaluate(BOXED.assign(image="a.jpg"), BOXED.assign(confidence=0.9))
+    assert report.metric("recall") == 1
+
+
+def test_labels_by_file_are_refused_with_the_code_that_converts_them() -> None:
+    for truth in ({"image 0.jpg": "apple"}, ["apple", "pear"]):
+        with pytest.raises(InputError, match=r"pd\.DataFrame\({'image': "):
+            cl.evaluate(truth, PREDICTIONS)  # type: ignore[arg-type]
+
+
+def test_rows_of_zeros_are_no_missed_boxes() -> None:
+    truth = pd.concat([BOXED, pd.DataFrame([{"image": "b", "label": "cat", **dict.fromkeys(BOX_COLUMNS, 0)}])])
+    assert cl.evaluate(truth, BOXED.assign(confidence=0.9)).metric("recall") == 1
 
 
 BOXED = pd.DataFrame(

@@ -164,14 +164,14 @@ def test_invalid_options_are_refused(
 @pytest.mark.parametrize(
     ("frame", "error"),
     [
-        (pd.DataFrame({"file": ["a.jpg"]}), InputError),
+        (pd.DataFrame({"photo": ["a.jpg"]}), InputError),
         (pd.DataFrame({"image": [None]}), InputError),
         (pd.DataFrame({"image": [5]}), InputError),
         (pd.DataFrame({"image": []}), InputError),
         (pd.DataFrame([["a", "b"]], columns=["image", "image"]), InputError),
         (pd.DataFrame({"image": ["a.jpg"], "label": [5]}), LabelError),
         (pd.DataFrame({"image": ["a.jpg"], "label": ["x"], "confidence": [7]}), TableError),
-        (pd.DataFrame({"image": ["a.jpg"], "label": ["x"], "left": [1]}), TableError),
+        (pd.DataFrame({"image": ["a.jpg"], "label": ["x"], "left": [1], "top": [1]}), TableError),
     ],
 )
 def test_invalid_tables_are_refused(add: Add, frame: pd.DataFrame, error: type[CustomLabelsError]) -> None:

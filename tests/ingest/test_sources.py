@@ -206,6 +206,35 @@ def test_columns_that_look_like_boxes_are_reported(add: Add, tmp_path: Path) -> 
     assert "'x', 'y', 'w', 'h'" in report.issues["message"].tolist()[0]
 
 
+def test_tables_of_0_and_1_empty_boxes_and_names_without_an_ending_are_read(
+    project: cl.Project, add: Add, tmp_path: Path
+) -> None:
+    paths = write_folder(tmp_path / "photos", {"": 4})
+    add(pd.DataFrame({"image": paths[:2], "cat": [1, 0], "dog": [0, 0], "site": ["x", "y"]}))
+    zeros = {side: [0, 0] for side in ("xmin", "ymin", "xmax", "ymax")}
+    report = add(pd.DataFrame({"image": [path.with_suffix("") for path in paths[2:]], "label": "Tree", **zeros}))
+    assert labels(project.train_set) == {"000.jpg": ["cat"], "001.jpg": [], "002.jpg": [], "003.jpg": []}
+    assert project.train_set.images["status"].tolist() == ["labelled"] * 4
+    assert [word in " ".join(report.issues["message"]) for word in ("no ending", "'002.jpg'", "only zeros")] == [
+        True
+    ] * 3
+
+
+def test_what_a_table_of_boxes_has_besides_is_reported(add: Add, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "photos", {"": 1})[0]
+    report = add(pd.DataFrame({"image": [path] * 2, "label": ["x", None], "bbox": [[1, 2, 3, 4]] * 2, "top": "red"}))
+    messages = " ".join(report.issues["message"])
+    assert all(
+        word in messages for word in ("1 × box without a label", "2 × value of the column 'top' (such as 'red')")
+    )
+
+
+def test_a_dict_of_labels_is_refused_with_the_code_that_converts_it(add: Add, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "photos", {"": 1})[0]
+    with pytest.raises(InputError, match=r"pd\.DataFrame\(.*cl\.from_ipyannotations"):
+        add({str(path): "cat"})
+
+
 def test_one_label_for_a_whole_table(project: cl.Project, add: Add, tmp_path: Path) -> None:
     add(pd.DataFrame({"image": write_folder(tmp_path / "photos", {"": 2})}), label="apple")
     assert project.train_set.label_counts.to_dict() == {"apple": 2}

@@ -29,13 +29,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -43,18 +43,26 @@ import pandas as pd
 from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.box_columns import (
-    CORNERS,
-    look_like_boxes,
-    notation_of,
-    numbers_of_box,
-    to_ltwh,
-    unstated,
-)
+from customlabels_nb.core.box_columns import CORNERS, look_like_boxes, notation_of, numbers_of_box, to_ltwh
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
+from customlabels_nb.core.table_columns import (
+    FLAG,
+    INDEX,
+    KNOWN,
+    LIKE_BOX,
+    ONE_BOX,
+    OTHER,
+    OWN,
+    TRUE,
+    ColumnDecision,
+    Decisions,
+    decide,
+    in_column,
+    labels_in,
+    lacks_ending,
+)
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
-from customlabels_nb.datasets.formats.box_ratios import in_pixels
 from customlabels_nb.datasets.formats.entries import (
     Box,
     Collector,
@@ -68,49 +76,38 @@ from customlabels_nb.datasets.formats.entries import (
     plain,
     with_annotations,
 )
+from customlabels_nb.datasets.formats.given_tables import FilesByStem, settle_boxes
 from customlabels_nb.datasets.formats.json_file import empty, shown, size_of, text_of, unusable
-from customlabels_nb.errors import InputError, LabelError
-from customlabels_nb.images.locations import is_remote, to_uri
+from customlabels_nb.errors import InputError, LabelError, TableError
+from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
 _LONGEST_CELL = 2**24  # characters
 _LOOKED_AT = 1000  # rows that are searched for images before a file without a header is rejected
 _DELIMITERS = ",;\t"
-_OTHER_NAMES = {
-    **dict.fromkeys(t.IMAGE_NAMES, "image"),
-    **dict.fromkeys(t.LABEL_NAMES, "label"),
-    **dict.fromkeys(t.CROWD_NAMES, "crowd"),
-    **dict.fromkeys(t.CONFIDENCE_NAMES, "confidence"),
-    "subset": "split",
-}
-_KNOWN = {
-    "image", "label", *t.BOX_COLUMNS, *CORNERS, "polygon", "crowd", "confidence", "annotator", "job", "created", "note",
-    "split", "status", "image_width", "image_height",
-}  # fmt: skip
-#: Key of the boxes of a single column, in the positions of columns.
-_BOX = "bbox"
-#: Columns of Label Studio's CSV, which has shapes as JSON.
-_LABEL_STUDIO = frozenset({"annotation_id", "annotator"})
+#: Columns of Label Studio's CSV, which has shapes as JSON, and one of VGG Image Annotator's.
+_LABEL_STUDIO, _VGG = frozenset({"annotation_id", "annotator"}), "region_shape_attributes"
+#: Roles of columns whose values become columns of the user's own if each image has one.
+_OTHERS = (OWN, OTHER, "tags", "sha256", "source", "revision")
 
 _PLACES = 9
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,14})")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
-_A_LIST = re.compile(rf"""\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]|\(\s*(?:(?:{_QUOTED.pattern})[\s,]*)+\)""")
 
 OnDuplicate = Literal["error", "first", "merge"]
 
 _POLICIES = ("error", "first", "merge")
 _SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES  # images that cannot be read are named, too
-_ENDINGS = (".csv", ".tsv", ".txt")
+_TABLES = (".csv", ".tsv", ".txt")
+_LABEL_STUDIO_ADVICE = "Export the project as JSON or JSON-MIN, not as CSV"
 
 
 def _recognise(path: Path) -> bool:
     try:
-        if path.suffix.lower() not in _ENDINGS or not path.is_file():
+        if path.suffix.lower() not in _TABLES or not path.is_file():
             return False
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -140,32 +137,29 @@ def read_csv(
     if not isinstance(prefix, str | os.PathLike | None):
         raise InputError(f"prefix={prefix!r} must be a folder or URL.")
     prefix = None if prefix is None else str(prefix)
-    rows, header = _read_rows(path, encoding)
+    rows, names = _read_rows(path, encoding)
     collected = Collector(to_uri(path))
-    if header is None and _are_corners(path, rows):
-        collected.adjusted(
-            "The file has no header. Its columns were read as image, xmin, ymin, xmax, ymax and label, as for "
-            "keras-retinanet. If they are others, add a first row with their names.",
-            line=rows[0].line,
-        )
-        header = _Header(dict(zip(("image", *CORNERS, "label"), range(6), strict=True)))
-    header = _with_split(header, rows) if header else None
-    columns = header.columns if header else {"image": 0}
-    located = _located(rows, columns["image"], collected, Places(finder), prefix)
-    if header is None:
+    dialect = next((each for each in _DIALECTS if names is None and each.fits(path, rows)), None)
+    if dialect is not None:
+        collected.adjusted(dialect.message, line=rows[0].line)
+        names = dialect.names
+    decisions = Decisions((ColumnDecision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
+    files = FilesByStem()
+    located = _located(rows, decisions.roles["image"], collected, Places(finder), prefix, files)
+    if names is None:
         _read_labels(path, rows, located, collected, on_duplicate)
     else:
-        _read_table(path, header, located, collected)
+        _read_table(path, decisions, len(names), located, collected)
+    collected.issues += files.issues(collected.source)
     if not collected.images and collected.issues:
         raise unusable(
             path, f"no row can be read, for example line {collected.issues[0].line}: {collected.issues[0].message}"
         )
     contents = collected.contents([])
-    if "created" not in columns:  # this package writes it, with boxes in pixels
-        contents.annotations, issues = in_pixels(contents.images, contents.annotations, collected.source)
+    if "created" not in decisions.roles:  # this package writes it, with boxes in pixels
+        settled = settle_boxes(contents.images, contents.annotations, collected.source)
+        contents.images, contents.annotations, issues = settled
         contents.issues += issues
-        emptied = pd.Series([issue.where for issue in issues if issue.code == "IMAGE_NOT_LISTED"], dtype=object)
-        contents.images = t.settle_statuses(contents.images, contents.annotations, changed=emptied)
     return contents
 
 
@@ -223,50 +217,62 @@ def _read_labels(
 # -- with a header ----------------------------------------------------------------------------------
 
 
-def _read_table(path: Path, header: _Header, located: _Located, collected: Collector) -> None:
-    columns, own = header.columns, _own_columns(path, header, collected)
+def _decisions(path: Path, names: Sequence[str], rows: list[_Row]) -> Decisions:
+    """Decide what the columns of a table are, or raise ManifestError if another program has to convert it first."""
+    lower = {name.lower() for name in names}
+    if _VGG in lower:
+        raise unusable(path, "it is a file of VGG Image Annotator, which is not read. Export COCO instead")
+    decisions = _decided(path, names, rows)
+    if lower >= _LABEL_STUDIO and "label" not in decisions.roles:
+        raise unusable(path, f"the columns are those of Label Studio. {_LABEL_STUDIO_ADVICE}")
+    return decisions
+
+
+def _decided(path: Path, names: Sequence[str], rows: list[_Row]) -> Decisions:
+    def values(position: int) -> list[str]:
+        return [row.cells[position].strip() for row in rows if position < len(row.cells)]
+
+    try:
+        return decide(names, values)
+    except TableError as error:
+        if "notation" not in str(error):
+            raise unusable(path, str(error).removesuffix(".")) from error
+        column = str(error).split("'")[1]
+        cells = ((row.line, row.cells[names.index(column)]) for row in rows if names.index(column) < len(row.cells))
+        line = next(line for line, cell in cells if numbers_of_box(cell.strip()))
+        raise unusable(path, f"line {line}: {error}".removesuffix(".")) from error
+
+
+def _read_table(path: Path, decisions: Decisions, width: int, located: _Located, collected: Collector) -> None:
+    own, roles = _OwnColumns(decisions, width), decisions.roles
+    for column, message in decisions.notes():
+        if column not in decisions.having("label") or column.lower() == "name":  # the others are usual in files
+            collected.adjusted(message, where=column)
+    flags = [(str(each.column), position) for position, each in enumerate(decisions.of_columns) if each.role == FLAG]
     for row, name, uri in located:
-        cells = _Cells(row, columns, name, collected)
-        _check_label_cell(path, row, cells["label"], header)
+        cells = _Cells(row, roles, name, collected)
+        labels = [
+            label for label, position in flags if position < len(row.cells) and row.cells[position].strip() in TRUE
+        ]
+        labels = labels or labels_in(cells["label"])
+        _check_label_cell(path, row, cells["label"])
         if uri not in collected.images:
-            facts = {"split": cells.split(), "status": cells.status()}
-            size = size_of(finite(cells["image_width"]), finite(cells["image_height"]))
-            collected.add_image(uri, size=size, **facts)
+            status = "labelled" if flags and not labels else cells.status()
+            collected.add_image(uri, size=cells.size(), split=cells.split(), status=status)
         else:
             cells.compare_split(collected.images[uri]["split"])
         own.add(row, name, uri)
         try:
-            _add_annotations(collected, uri, cells, cells.box(path, header), cells.polygon())
+            _add_annotations(collected, uri, labels, cells, cells.box(decisions.notation), cells.polygon())
         except (UnreadableError, LabelError) as error:
             _refuse(collected, row, str(error), name)
     own.store(collected)
 
 
-def _own_columns(path: Path, header: _Header, collected: Collector) -> _OwnColumns:
-    """Return the columns that the reader does not know, after reporting those that may be boxes or labels."""
-    own, drawn = _OwnColumns(header), {"left", "xmin", "polygon", _BOX} & header.columns.keys()
-    if not drawn and (alike := look_like_boxes(own.names)):
-        collected.adjusted(
-            f"The columns {', '.join(map(repr, alike))} were not read. If they are boxes in pixels, rename them to "
-            "left, top, width and height, or to xmin, ymin, xmax and ymax."
-        )
-        own.leave_out(alike)
-    sides = CORNERS if "xmin" in drawn and "left" not in drawn else t.BOX_COLUMNS if "left" in drawn else ()
-    if lacking := [side for side in sides if side not in header.columns]:
-        others = f"Rename its columns, among {own.names}, or add them"
-        raise unusable(
-            path, f"its boxes need the columns {', '.join(sides)}, but {', '.join(lacking)} are missing. {others}"
-        )
-    if drawn and "label" not in header.columns:
-        raise unusable(path, f"it has boxes, but no column 'label'. Rename the one with the labels: {own.names}")
-    if header.label_name == "name":
-        collected.adjusted("The column 'name' was read as the label. Name it 'label', or leave it out.", where="name")
-    return own
-
-
-def _add_annotations(collected: Collector, uri: str, cells: _Cells, box: Box | None, polygon: Polygon | None) -> None:
+def _add_annotations(
+    collected: Collector, uri: str, labels: list[str], cells: _Cells, box: Box | None, polygon: Polygon | None
+) -> None:
     """Add an annotation for each label of a row, or raise UnreadableError if a box does not have exactly one."""
-    labels = _labels_in(cells["label"])
     if len(labels) != 1 and (box or polygon):
         several = f"a box and several labels: {shown(cells['label'])}"
         raise UnreadableError(f"The row has {several if labels else 'a box, but no label'}.")
@@ -287,44 +293,29 @@ def _add_annotations(collected: Collector, uri: str, cells: _Cells, box: Box | N
         collected.images[uri] |= collected.columns({"note": cells["note"]}, cells["image"])
 
 
-def _labels_in(cell: str) -> list[str]:
-    """Return the labels of a cell: itself, or those of a list or tuple of quoted texts, or of an array of NumPy."""
-    if _A_LIST.fullmatch(cell):
-        return [text[1:-1] for text in _QUOTED.findall(cell) if text[1:-1].strip()]
-    return [cell] if cell else []
-
-
-def _check_label_cell(path: Path, row: _Row, cell: str, header: _Header) -> None:
-    """Raise ManifestError if a label is JSON of Label Studio, which has shapes in the cells of its CSV."""
-    like_json = cell[:1] in ("[", "{")
-    if like_json:
-        try:
-            value = json.loads(cell)
-        except (ValueError, RecursionError):
-            value = None
-        like_json = bool(value) and isinstance(value[0] if isinstance(value, list) else value, dict)
-    if like_json or (header.names >= _LABEL_STUDIO and "label" not in header.columns):
-        what = f"the label is JSON: {shown(cell)}" if like_json else "the columns are those of Label Studio"
-        raise unusable(path, f"line {row.line}: {what}. Export the project as JSON or JSON-MIN, not as CSV")
+def _check_label_cell(path: Path, row: _Row, cell: str) -> None:
+    """Raise ManifestError if a label is JSON, which Label Studio writes for shapes."""
+    if cell[:1] not in ("[", "{"):
+        return
+    try:
+        value = json.loads(cell)
+    except (ValueError, RecursionError):
+        return
+    if value and isinstance(value[0] if isinstance(value, list) else value, dict):
+        raise unusable(path, f"line {row.line}: the label is JSON: {shown(cell)}. {_LABEL_STUDIO_ADVICE}")
 
 
 class _OwnColumns:
-    """Columns that the reader does not know. Those with one value per image become columns of the images table."""
+    """Columns of the user's own. Those with one value per image become columns of the images table."""
 
-    def __init__(self, header: _Header) -> None:
-        self._positions = list(header.own)
-        self._width = header.width
+    def __init__(self, decisions: Decisions, width: int) -> None:
+        columns = [*enumerate(decisions.of_columns)]
+        self._positions = [(str(each.column), position) for position, each in columns if each.role in _OTHERS]
+        self._own = {position for position, each in columns if each.role == OWN}
+        self._width = width
         self._cells: dict[tuple[str, int], list[tuple[str, str]]] = {}  # URI and value
         self._places: dict[tuple[str, int], str] = {}
         self._long: list[int] = []
-
-    @property
-    def names(self) -> list[str]:
-        return [name for name, _ in self._positions]
-
-    def leave_out(self, names: list[str]) -> None:
-        """Ignore columns that were reported already."""
-        self._positions = [(name, position) for name, position in self._positions if name not in names]
 
     def add(self, row: _Row, name: str, uri: str) -> None:
         cells = row.cells
@@ -340,14 +331,15 @@ class _OwnColumns:
         kept: set[str] = set()
         for key, cells in self._cells.items():
             name, values = key[0], dict[str, str]()
-            single = name not in kept and all(values.setdefault(uri, value) == value for uri, value in cells)
+            single = key[1] in self._own and name not in kept
+            single = single and all(values.setdefault(uri, value) == value for uri, value in cells)
             if single:
                 kept.add(name)
                 typed = _typed(list(values.values()), complete=len(values) == len(collected.images))
                 for uri, value in zip(values, typed, strict=True):
                     collected.images[uri] |= collected.columns({name: value}, self._places[key])
             else:
-                collected.account.add(f"value of the column {shown(name)}", self._places[key], len(cells))
+                collected.account.add(in_column(name, cells[0][1]), self._places[key], len(cells))
         if self._long:
             have = counted(len(self._long), "row has", "rows have")
             message = f"{have} more cells than the first row. These cells were not read."
@@ -406,10 +398,17 @@ class _Cells:
             return "unlabelled"
         return text
 
-    def box(self, path: Path, header: _Header) -> Box | None:
-        if _BOX in self._columns:
-            return self._box_of_cell(path, header)
-        corners = "left" not in self._columns and "xmin" in self._columns
+    def size(self) -> tuple[int, int] | None:
+        texts = [self["image_width"], self["image_height"]]
+        size = size_of(*map(finite, texts))
+        if size is None and any(texts):
+            self._collected.not_imported.add(f"size of an image (such as {shown(texts)})", self["image"])
+        return size
+
+    def box(self, notation: str) -> Box | None:
+        if ONE_BOX in self._columns:
+            return self._box_of_cell(notation)
+        corners = "xmin" in self._columns
         texts = [self[side] for side in (CORNERS if corners else t.BOX_COLUMNS)]
         if not any(texts):
             return None
@@ -420,16 +419,14 @@ class _Cells:
             numbers = self._collected.box_of_corners(numbers, texts, **self._place)
         return self._checked(numbers, texts)
 
-    def _box_of_cell(self, path: Path, header: _Header) -> Box | None:
-        text = self[_BOX]
-        numbers = numbers_of_box(text) if text else None
-        if numbers is None:
-            if text and header.notation:
-                raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
+    def _box_of_cell(self, notation: str) -> Box | None:
+        text = self[ONE_BOX]
+        if not text:
             return None
-        if not header.notation:
-            raise unusable(path, f"line {self._row.line}: {unstated(header.box_name)}")
-        return self._checked(to_ltwh(header.notation, numbers)[0].tolist(), text)
+        numbers = numbers_of_box(text)
+        if numbers is None:
+            raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
+        return self._checked(to_ltwh(notation, numbers)[0].tolist(), text)
 
     def _checked(self, numbers: list[float], raw: object) -> Box:
         left, top, width, height = numbers
@@ -490,24 +487,16 @@ class _Row:
 _Located: TypeAlias = Iterator[tuple[_Row, str, str]]
 
 
-@dataclass(frozen=True)
-class _Header:
-    """First row of a table: the positions of known columns, and names and positions of the ``own`` others.
+class _Dialect(NamedTuple):
+    """Layout of a file without a header: its rows, the names of its columns, and the message about it."""
 
-    ``notation`` is that of the box in the column "bbox", ``label_name`` the name of the column with the labels.
-    """
-
-    columns: dict[str, int]
-    own: tuple[tuple[str, int], ...] = ()
-    notation: str = ""
-    box_name: str = ""
-    label_name: str = "label"
-    names: frozenset[str] = frozenset()
-    width: int = _MOST_CELLS
+    fits: Callable[[Path, list[_Row]], bool]
+    names: tuple[str, ...]
+    message: str
 
 
-def _read_rows(path: Path, encoding: str | None) -> tuple[list[_Row], _Header | None]:
-    """Read the rows that are not blank, and the header if there is one."""
+def _read_rows(path: Path, encoding: str | None) -> tuple[list[_Row], Sequence[str] | None]:
+    """Read the rows that are not blank, and the names of the columns if there is a header."""
     text = text_of(path, encoding, option=True)
     with _long_cells():
         parsed = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
@@ -517,11 +506,11 @@ def _read_rows(path: Path, encoding: str | None) -> tuple[list[_Row], _Header | 
         rows += islice(parsed, _LOOKED_AT)
         if not rows:
             raise empty(path)
-        header = _header(rows[0].cells)
-        if header is None:
+        names = _header([row.cells for row in rows])
+        if names is None:
             _check_images(path, rows)
         rows += parsed
-    return (rows, None) if header is None else (rows[1:], header)
+    return (rows, None) if names is None else (rows[1:], names)
 
 
 def _are_corners(path: Path, rows: list[_Row]) -> bool:
@@ -548,6 +537,17 @@ def _is_corner_row(cells: list[str], numbers: int) -> bool:
     if left is None or top is None or right is None or bottom is None:
         return not any(map(str.strip, cells[1:]))
     return left <= right and top <= bottom and bool(cells[5].strip())
+
+
+#: Layouts of files without a header. The first one that fits counts, and otherwise each further cell is a label.
+_DIALECTS = (
+    _Dialect(
+        _are_corners,
+        ("image", *CORNERS, "label"),
+        "The file has no header. Its columns were read as image, xmin, ymin, xmax, ymax and label, as for "
+        "keras-retinanet. If they are others, add a first row with their names.",
+    ),
+)
 
 
 def _check_images(path: Path, rows: list[_Row]) -> None:
@@ -604,71 +604,31 @@ def _find_delimiter(head: str) -> str | None:
         if rows and len(rows[0]) == 1 and any(other in rows[0][0] for other in _DELIMITERS[:number]):
             continue  # a row such as cat,a.jpg, which is not one name of an image
         named = [bool(cells) and _is_image(cells[0]) for cells in rows]
-        if rows and rows[0] and (_header(rows[0]) is not None or (named[0] and sum(named) * 2 >= len(named))):
+        if rows and rows[0] and (_header(rows) is not None or (named[0] and sum(named) * 2 >= len(named))):
             return delimiter
     return None
 
 
-def _header(cells: list[str]) -> _Header | None:
-    """Return the columns of a row if it is a header: if it names an image and another known column."""
-    names = [cell.strip() for cell in cells]
-    lower = [name.lower() for name in names]
-    columns, boxed = _known_columns(lower)
-    if "image" not in columns or (len(cells) > 1 and len(columns) < 2):
-        return None
-    notation = notation_of(boxed) or ""
-    used = {number for name, number in columns.items() if name != _BOX or notation}
-    own = tuple((name, number) for number, name in enumerate(names) if name and number not in used)
-    label_name = lower[columns["label"]] if "label" in columns else ""
-    return _Header(columns, own, notation, boxed, label_name, frozenset(lower), len(cells))
-
-
-def _with_split(header: _Header, rows: list[_Row]) -> _Header:
-    """Take a column "subset" for one of the user's if it has other values than splits."""
-    position = header.columns.get("split")
-    if position is None or "split" in header.names:
-        return header
-    cells = {row.cells[position].strip() for row in rows if position < len(row.cells)} - {""}
-    if all(t.split_named(cell) for cell in cells):
-        return header
-    columns = {name: number for name, number in header.columns.items() if name != "split"}
-    return replace(header, columns=columns, own=(*header.own, ("subset", position)))
-
-
-def _known_columns(lower: list[str]) -> tuple[dict[str, int], str]:
-    """Return the position of each known column, and the name of the column with whole boxes if there is one.
-
-    The first of several other names counts, and the shortest name of several columns with whole boxes.
-    """
-    columns = {name: lower.index(name) for name in _KNOWN & set(lower)}
-    for other, name in _OTHER_NAMES.items():
-        if other in lower:
-            columns.setdefault(name, lower.index(other))
-    candidates = [] if {"left", "xmin"} & columns.keys() else sorted(lower, key=len)
-    boxed = next((name for name in candidates if notation_of(name) is not None), "")
-    return _disambiguated(columns | ({_BOX: lower.index(boxed)} if boxed else {})), boxed
-
-
-def _disambiguated(columns: dict[str, int]) -> dict[str, int]:
-    """Rename columns whose meaning depends on the others.
-
-    ``width`` and ``height`` are the image size where the box does not need them. Otherwise, ``xmin`` and ``ymin`` are
-    the left and top of a box with this size.
-    """
-    if "left" in columns or not {_BOX, "xmin"} & columns.keys():
-        return columns
-    as_size = {"xmax", _BOX} & columns.keys() or not {"width", "height"} <= columns.keys()
-    meant = {"width": "image_width", "height": "image_height"} if as_size else {"xmin": "left", "ymin": "top"}
-    return {meant[old]: columns[old] for old in meant.keys() & columns} | {
-        name: number for name, number in columns.items() if name not in meant
-    }
+def _header(rows: list[list[str]]) -> list[str] | None:
+    """Return the cells of the first row if they are a header: if they name an image and another known column."""
+    names = [cell.strip() for cell in rows[0]]
+    try:
+        roles = decide(
+            names, lambda position: [cells[position].strip() for cells in rows[1:] if position < len(cells)]
+        ).roles
+    except TableError:  # about boxes, which are known columns
+        return names
+    known = roles.keys() - {OWN, INDEX, LIKE_BOX}
+    return names if "image" in roles and (len(names) == 1 or len(known) > 1) else None
 
 
 def _is_image(cell: str) -> bool:
     return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in _SUFFIXES
 
 
-def _located(rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None) -> _Located:
+def _located(
+    rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None, files: FilesByStem
+) -> _Located:
     """Yield the rows with a valid image name, the name and the URI of the image. Other rows are reported as issues."""
     for row in rows:
         name = row.cells[position].strip() if len(row.cells) > position else ""
@@ -680,6 +640,8 @@ def _located(rows: list[_Row], position: int, collected: Collector, places: Plac
                 uri = joined if is_remote(joined) else to_uri(joined)
             else:
                 uri = places.find(name)
+                if lacks_ending(name) and not is_remote(uri) and (full := files.find(to_path(uri))):
+                    uri = to_uri(full)
         except InputError as error:
             _refuse(collected, row, str(error), name)
         else:
@@ -733,7 +695,7 @@ def _escaped(cell: str) -> str:
 def _own_values(images: pd.DataFrame, only: str | None = None) -> dict[str, dict[str, Any]]:
     unread = {name.lower() for name in look_like_boxes([name for name in images if name not in t.IMAGE_COLUMNS])}
     boxes = {name.lower() for name in images if notation_of(name.lower()) is not None}
-    return own_values(images, _KNOWN | _OTHER_NAMES.keys() | unread | boxes, only)
+    return own_values(images, KNOWN | {*CORNERS} | unread | boxes, only)
 
 
 def _holds_column(images: pd.DataFrame, name: str) -> bool:

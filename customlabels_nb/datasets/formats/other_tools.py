@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from customlabels_nb.core.limits import IMAGE_SUFFIXES
 from customlabels_nb.datasets.formats.json_file import outer_keys
 
 
@@ -34,9 +35,23 @@ class _Start:
         return re.match(pattern, self.text) is not None
 
 
+_LOOKED_AT = 100  # keys
+_ENDINGS = tuple(IMAGE_SUFFIXES)
 _COCO = "Export COCO instead."
 # type, truncated, occluded, alpha, the 4 corners, and 7 numbers in 3D, with an optional score
 _KITTI = r"[A-Za-z]\w* -?\d+(\.\d+)? -?\d+( -?\d+(\.\d*)?(e[+-]?\d+)?){12,13}\s*(\n|$)"
+_LABELS_BY_FILE = (
+    "Read it with labels = json.load(open(path)), and convert it with pd.DataFrame({'image': labels.keys(), 'label': "
+    "labels.values()}) for project.add_images or cl.evaluate."
+)
+
+
+def _has_files_as_keys(keys: Mapping[str, str]) -> bool:
+    """Check whether the keys of a JSON object are names of images, and its values texts or lists."""
+    names = [*keys][:_LOOKED_AT]
+    return bool(names) and all(name.lower().endswith(_ENDINGS) and keys[name] in ('"', "[") for name in names)
+
+
 TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
     OtherTool("Create ML", "Export COCO or Pascal VOC instead."):
         lambda start: "annotations" in start.first and start.has("coordinates"),
@@ -49,7 +64,8 @@ TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
     OtherTool("FiftyOne", "Export it with dataset.export(…, dataset_type=fo.types.COCODetectionDataset)."):
         lambda start: "samples" in start.keys or start.has("sample_fields", "media_type")
         or start.keys.keys() == {"classes", "labels"},
-    OtherTool("VGG Image Annotator", _COCO): lambda start: start.has("regions", "file_attributes"),
+    OtherTool("VGG Image Annotator", _COCO): lambda start: start.has("regions", "file_attributes")
+        or start.line(r".*\bregion_shape_attributes\b|# (Exported using VGG|CSV_HEADER = metadata_id)"),
     OtherTool("Labelbox", "Convert it to COCO with Labelbox's converter."):
         lambda start: "Labeled Data" in start.first or start.has("data_row"),
     OtherTool("Datumaro", "Convert it with 'datum convert -f coco'."):
@@ -65,6 +81,7 @@ TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
         lambda start: start.name.startswith("metadata.") and start.line(r'\s*(\{.*"file_name"|file_name\b)'),
     OtherTool("Open Images", _COCO): lambda start: start.line("ImageID,Source,LabelName"),
     OtherTool("KITTI", "Convert it to COCO or Pascal VOC."): lambda start: start.line(_KITTI),
+    OtherTool("labels by file name", _LABELS_BY_FILE): lambda start: _has_files_as_keys(start.keys),
     OtherTool("Turi Create", "Export it with SFrame.export_csv."): lambda start: start.name == "dir_archive.ini",
 }  # fmt: skip
 

@@ -17,8 +17,12 @@ from customlabels_nb._utils.files import expand_home, replacing, write_errors
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.polygons import from_one_ring, to_one_ring
+from customlabels_nb.core.polygons import Polygon, from_one_ring, polygon_of, to_one_ring
+from customlabels_nb.core.table_columns import OTHER, OWN, ColumnDecision, Decisions, decide
+from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.formats.given_tables import settle_boxes
+from customlabels_nb.datasets.formats.json_file import as_rings
 from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, imported, place_of
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.decoding import file_suffix
@@ -30,6 +34,11 @@ _BOX_KEYS, _CATEGORY_KEYS = ("bbox", "boxes"), ("category", "categories", "categ
 Notation: TypeAlias = Literal["xywh", "xyxy"]
 _NOTATIONS = get_args(Notation)
 _NOT_EXTRA = frozenset({*t.IMAGE_COLUMNS, _LABEL, _LABELS, _OBJECTS})
+#: Names that columns of the user's own cannot have, and sizes of images.
+_TAKEN = frozenset({*t.IMAGE_COLUMNS, *t.PREDICTION_COLUMNS} - {"note"})
+_SIZES = {"image_width": "width", "image_height": "height"}
+#: Keys of objects that are read, or follow from the others.
+_READ_KEYS = frozenset({"confidence", "polygon", "segmentation", "iscrowd", "area", "id", "image_id"})
 
 
 def to_huggingface(contents: Contents, *, root: Path | None, task: str | None) -> Any:
@@ -143,7 +152,9 @@ def from_huggingface(
     features = _features(hf, dataset)
     if boxes not in _NOTATIONS:
         raise InputError(f"boxes={boxes!r} is unknown. Choose one of {_NOTATIONS!r}.")
-    label, objects, extra = _columns(hf, features, image, label, objects)
+    label, objects = _columns(features, image, label, objects)
+    decisions, label = _decided(hf, features, image, label, objects)
+    own = {column: _SIZES.get(role, column) for column, role, _ in decisions.of_columns if role != OTHER}
     of_images, of_objects = (_class_names(hf, features[name]) if name else [] for name in (label, objects))
     keeper = _Keeper(folder)
     rows = dataset.with_format(None)
@@ -155,28 +166,59 @@ def from_huggingface(
         if uri is None:
             continue
         named, drawn = row.get(label), row.get(objects)
-        found = [{"label": name} for name in _names(named, of_images)]
-        found += _boxes(drawn, of_objects, boxes, uri, keeper.issues)
+        found = [{"label": name} for name in _names(named, of_images, uri, keeper)]
+        found += _boxes(drawn, of_objects, boxes, uri, keeper)
+        for name in decisions.having(OTHER):
+            keeper.lost("value of the column", name, row[name], uri)
         seen = bool(found) or drawn is not None or isinstance(named, list)
-        images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **{n: row[n] for n in extra}})
+        facts = {name: row[column] for column, name in own.items()}
+        images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **facts})
         annotations += [{"image": uri, **annotation} for annotation in found]
-    table = pd.DataFrame(images, columns=["image", "status", *extra]).drop_duplicates("image")
+    return _settled(images, annotations, list(dict.fromkeys([*of_images, *of_objects])), keeper)
+
+
+def _settled(
+    images: list[dict[str, Any]], annotations: list[dict[str, Any]], class_names: list[str], keeper: _Keeper
+) -> Contents:
+    table = t.normalise_images(pd.DataFrame(images, columns=None if images else ["image"]).drop_duplicates("image"))
     marks = t.normalise_annotations(pd.DataFrame(annotations)) if annotations else t.empty(t.ANNOTATION_COLUMNS)
-    class_names = list(dict.fromkeys([*of_images, *of_objects]))
-    return Contents(t.normalise_images(table), marks, t.labels_in_order(marks, class_names), keeper.issues)
+    table, marks, settled = settle_boxes(table, marks, "the dataset")
+    issues = [*keeper.issues, *settled, *keeper.account.issues("the dataset")]
+    return Contents(table, marks, t.labels_in_order(marks, class_names), issues)
 
 
 def _columns(
-    hf: Any, features: Mapping[str, Any], image: str, label: str | None, objects: str | None
-) -> tuple[str | None, str | None, list[str]]:
-    """Return the columns of labels and objects, by their usual names if none are given, and the user's columns."""
+    features: Mapping[str, Any], image: str, label: str | None, objects: str | None
+) -> tuple[str | None, str | None]:
+    """Return the columns of labels and objects, by their usual names if none are given."""
     label = label or next((name for name in (_LABEL, _LABELS) if name in features), None)
     objects = objects or (_OBJECTS if _OBJECTS in features else None)
     for argument, column in (("image", image), ("label", label), ("objects", objects)):
         if column is not None and column not in features:
             raise InputError(f"{argument}={column!r} is not a column of the dataset. Choose one of {list(features)}.")
-    used = {image, label, objects} | _NOT_EXTRA
-    return label, objects, [name for name, kind in features.items() if isinstance(kind, hf.Value) and name not in used]
+    return label, objects
+
+
+def _decided(
+    hf: Any, features: Mapping[str, Any], image: str, label: str | None, objects: str | None
+) -> tuple[Decisions, str | None]:
+    """Decide what the other columns are, and which one has the labels.
+
+    Only columns of one value per image can be of the user's own.
+    """
+    others = [name for name in features if name not in (image, label, objects)]
+    scalar = [name for name in others if isinstance(features[name], hf.Value | hf.ClassLabel)]
+    given = []
+    for column, role, reason in decide(["image", *scalar], lambda _: ()).of_columns[1:]:
+        is_size = role in _SIZES and features[column].dtype.startswith(("int", "uint"))
+        if role == "label" and label is None is objects:
+            label = column
+        elif is_size or (column not in _TAKEN and not isinstance(features[column], hf.ClassLabel)):
+            given.append(ColumnDecision(column, role if is_size else OWN, reason))
+        else:
+            given.append(ColumnDecision(column, OTHER, reason))
+    given += [ColumnDecision(name, OTHER, "has several values for an image") for name in others if name not in scalar]
+    return Decisions(tuple(given)), label
 
 
 def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:
@@ -203,12 +245,14 @@ def _class_names(hf: Any, kind: Any) -> list[str]:
     return next((names for part in inner if part is not None and (names := _class_names(hf, part))), [])
 
 
-def _names(value: object, names: Sequence[str]) -> Iterator[str]:
-    """Yield the labels for a class index, a string, or a list of either, skipping indices without a name such as -1."""
+def _names(value: object, names: Sequence[str], uri: str, keeper: _Keeper) -> Iterator[str]:
+    """Yield the labels for a class index, a string, or a list of either, skipping -1, which means no label."""
     for number in value if isinstance(value, list) else [value]:
         if isinstance(number, int) and names:
             if 0 <= number < len(names):
                 yield names[number]
+            elif number != -1:
+                keeper.lost("class without a name", "label", number, uri)
         elif number is not None:
             yield str(number)
 
@@ -224,21 +268,39 @@ def _entries(value: Any) -> list[Mapping[str, Any]]:
     ]
 
 
-def _boxes(value: Any, names: Sequence[str], notation: str, uri: str, issues: list[Issue]) -> Iterator[dict[str, Any]]:
+def _boxes(value: Any, names: Sequence[str], notation: str, uri: str, keeper: _Keeper) -> Iterator[dict[str, Any]]:
     """Yield the annotations of an image's objects, and report those that cannot be read."""
     for entry in _entries(value):
         try:
-            yield _box(entry, names, notation)
+            yield _box(entry, names, notation, uri, keeper)
         except (ValueError, TypeError, IndexError) as error:
-            issues.append(Issue("ENTRY_UNREADABLE", f"Cannot read an object ({error}).", where=uri))
+            keeper.issues.append(Issue("ENTRY_UNREADABLE", f"Cannot read an object ({error}).", where=uri))
 
 
-def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[str, Any]:
-    corners = next((entry[key] for key in _BOX_KEYS if entry.get(key) is not None), None)
-    category = next((entry[key] for key in _CATEGORY_KEYS if entry.get(key) is not None), None)
-    label = next(_names(category, names), None)
-    if corners is None or label is None:
-        raise ValueError(f"it has {'no box' if corners is None else 'no category'}")
+def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str, uri: str, keeper: _Keeper) -> dict[str, Any]:
+    by, of = (next((key for key in keys if entry.get(key) is not None), "") for keys in (_BOX_KEYS, _CATEGORY_KEYS))
+    corners, outline = entry.get(by), entry.get("polygon")
+    label = next(_names(entry.get(of), names, uri, keeper), None)
+    outline = from_one_ring(outline) if outline else _outline(entry.get("segmentation"), uri, keeper)
+    if label is None or (corners is None and outline is None):
+        raise ValueError(f"it has {'no category' if label is None else 'no box'}")
+    box = [np.nan] * 4 if corners is None else _checked_box(corners, notation)
+    confidence = entry.get("confidence")
+    if confidence is not None and not 0 <= confidence <= 1:
+        keeper.lost("value beyond 0 and 1 of the key", "confidence", confidence, uri)
+    for key in entry.keys() - _READ_KEYS - {by, of}:
+        keeper.lost("value of the key", key, entry[key], uri)
+    return {
+        "label": label,
+        **dict(zip(t.BOX_COLUMNS, box, strict=True)),
+        "polygon": outline,
+        "crowd": bool(entry.get("iscrowd") or False),
+        "confidence": 1.0 if confidence is None else min(max(float(confidence), 0.0), 1.0),
+    }
+
+
+def _checked_box(corners: Any, notation: str) -> list[float]:
+    """Return a box as left, top, width and height, or raise ValueError if it is not one."""
     box = np.asarray(corners, dtype=np.float64)
     if box.shape != (4,) or not np.isfinite(box).all():
         raise ValueError(f"its box {plain_repr(corners)} is not four finite numbers")
@@ -246,14 +308,16 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str) -> dict[
         box = xyxy_to_ltwh(box)[0]
     if (box[2:] < 0).any():
         raise ValueError(f"its box {plain_repr(corners)} has a negative size, check the notation passed as boxes=")
-    confidence = entry.get("confidence")
-    return {
-        "label": label,
-        **dict(zip(t.BOX_COLUMNS, box.tolist(), strict=True)),
-        "polygon": from_one_ring(entry["polygon"]) if entry.get("polygon") else None,
-        "crowd": bool(entry.get("iscrowd") or False),
-        "confidence": 1.0 if confidence is None else min(max(float(confidence), 0.0), 1.0),
-    }
+    sides: list[float] = box.tolist()
+    return sides
+
+
+def _outline(segmentation: Any, uri: str, keeper: _Keeper) -> Polygon | None:
+    """Return the polygon of a segmentation as in COCO, and count one that is none, such as a mask."""
+    rings, parts = as_rings(segmentation) if segmentation else ([], 0)
+    if len(rings) < parts:
+        keeper.lost("value of the key", "segmentation", segmentation, uri)
+    return polygon_of(rings)
 
 
 class _Keeper:
@@ -261,7 +325,18 @@ class _Keeper:
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
         self.issues: list[Issue] = []
+        self.account = Account()
+        self._examples: dict[str, str] = {}
         self._folder = None if folder is None else Path(os.path.abspath(expand_home(os.fspath(folder))))
+
+    def lost(self, what: str, name: str, value: object, uri: str) -> None:
+        """Count a value that is not imported, unless it is empty."""
+        if value in (None, "", [], {}):
+            return
+        key = f"{what} {name!r}"
+        if key not in self._examples:
+            self._examples[key] = f"{key} (such as {str(value)[:80]!r})"
+        self.account.add(self._examples[key], uri)
 
     def keep(self, value: Any, position: int) -> str | None:
         """Return the URI of the image in row ``position``, or record an issue and return None if it cannot be used."""

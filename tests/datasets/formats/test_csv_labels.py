@@ -301,13 +301,62 @@ def test_ratios_become_pixels_where_the_size_is_known(tmp_path: Path) -> None:
     assert (len(ours.annotations), ours.issues) == (2, [])
 
 
+def test_a_table_of_0_and_1_has_a_column_for_each_label(tmp_path: Path) -> None:
+    text = "filename, cat, dog, site\na.jpg, 1, 0, x\nb.jpg, 0, 0, y\nc.jpg, 1, 1, z\n"
+    path = put(tmp_path / "_classes.csv", text)
+    assert FORMAT.recognise(path)
+    found = read(FORMAT, path)
+    assert labels(found) == [("a.jpg", "cat"), ("c.jpg", "cat"), ("c.jpg", "dog")]
+    assert statuses(found)["b.jpg"] == "labelled"
+    assert found.images["site"].tolist() == ["x", "y", "z"]
+    assert "'cat', 'dog'" in found.issues[0].message
+
+
+def test_sizes_that_are_no_numbers_and_values_about_a_missing_label_are_reported(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", "image,width,height,confidence\na.jpg,big,small,0.5\n"))
+    assert codes(found) == ["NOT_IMPORTED"] * 2
+    assert all(word in "".join(issue.message for issue in found.issues) for word in ("big", "'confidence'", "0.5"))
+
+
+def test_boxes_of_only_zeros_mark_an_empty_photo(tmp_path: Path) -> None:
+    head = "image_path,xmin,ymin,xmax,ymax,label\n"
+    found = read(
+        FORMAT, put(tmp_path / "x.csv", f"{head}a.jpg,0,0,0,0,Tree\nb.jpg,1,2,30,40,Tree\nc.jpg,3,3,3,9,Tree\n")
+    )
+    assert boxes(found) == [("b.jpg", "Tree", 1, 2, 29, 38), ("c.jpg", "Tree", 3, 3, 0, 6)]
+    assert statuses(found)["a.jpg"] == "labelled"
+    assert ["only zeros" in issue.message or "without area" in issue.message for issue in found.issues] == [True, True]
+
+
+def test_a_name_without_an_ending_is_that_of_the_only_file(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "b.png"):
+        (tmp_path / name).touch()
+    found = read(FORMAT, put(tmp_path / "x.csv", "image,label\na,cat\nb,dog\n"))
+    assert labels(found) == [("a.jpg", "cat"), ("b", "dog")]
+    assert "'a' by 'a.jpg'" in found.issues[0].message
+
+
+@pytest.mark.parametrize("last", ["region_attributes", "label"])
+def test_files_of_via_are_refused_by_name(tmp_path: Path, last: str) -> None:
+    head = f"filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,{last}\n"
+    path = put(tmp_path / "via.csv", head + 'a.jpg,12,"{}",3,2,"{""name"":""rect""}","{""type"":""cat""}"\n')
+    with pytest.raises(ManifestError, match=r"VGG Image Annotator.*Export COCO"):
+        cl.read_dataset(path)
+
+
+def test_labels_by_file_name_in_json_are_refused_with_the_code_that_converts_them(tmp_path: Path) -> None:
+    path = put(tmp_path / "labels.json", '{"a.jpg": "cat", "b.jpg": ["cat", "dog"]}')
+    with pytest.raises(ManifestError, match=r"labels by file name.*pd\.DataFrame"):
+        cl.read_dataset(path)
+
+
 def test_own_columns_are_kept_or_counted(tmp_path: Path) -> None:
     header = "image,label,site,difficult,tags,label\n"
     rows = "a.jpg,cat,roof,0,x,y\na.jpg,dog,roof,1,x,\nb.jpg,dog,,1,x,,more\n"
     found = read(FORMAT, put(tmp_path / "x.csv", header + rows))
     assert found.images["site"].fillna("").tolist() == ["roof", ""]
     messages = [issue.message for issue in found.issues]
-    for said, what in zip(messages, ["1 row has", "3 × .*'difficult'", "2 × .*'tags'", "1 × .*'label'"], strict=True):
+    for said, what in zip(messages, ["1 row has", "3 × .*'difficult'", "3 × .*'tags'", "1 × .*'label'"], strict=True):
         assert re.search(what, said)
 
 

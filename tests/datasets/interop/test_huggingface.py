@@ -203,3 +203,48 @@ def test_images_of_a_file_are_unchanged(tmp_path: Path) -> None:
     read = datasets.Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "cache"))
     back = cl.from_huggingface(read, tmp_path / "images")
     assert Path(back.images["image"].item()).read_bytes() == jpeg(1)
+
+
+def test_what_objects_and_columns_have_is_read_or_reported(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    kind = datasets.List(
+        {
+            "bbox": datasets.List(datasets.Value("float32"), length=4),
+            "category_id": datasets.ClassLabel(names=["cap", "fig"]),
+            "segmentation": datasets.List(datasets.List(datasets.Value("float32"))),
+            "precedence": datasets.Value("int64"),
+        }
+    )
+    one = {"bbox": [1, 2, 30, 40], "category_id": 1, "segmentation": [[1, 2, 31, 2, 31, 42, 16, 20]], "precedence": 7}
+    empty = {"bbox": [0, 0, 0, 0], "category_id": 0, "segmentation": [], "precedence": None}
+    made = datasets.Dataset.from_dict(
+        {"image": [str(tmp_path / "a.jpg")], "objects": [[one, empty]], "site": ["roof"], "meta": [{"x": "token"}]},
+        features=features(objects=kind, site=datasets.Value("string"), meta={"x": datasets.Value("string")}),
+    )
+    found = cl.from_huggingface(made)
+    assert found.annotations["polygon"].tolist() == [[[1, 2], [31, 2], [31, 42], [16, 20]]]
+    assert found.images["site"].tolist() == ["roof"]
+    messages = " ".join(found.issues["message"])
+    assert all(
+        word in messages
+        for word in ("1 × value of the key 'precedence' (such as '7')", "'meta'", "token", "only zeros")
+    )
+
+
+def test_ratios_become_pixels_of_the_stated_size(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    number = datasets.List(datasets.List(datasets.Value("float32"), length=4))
+    kind = {"bbox": number, "category": datasets.List(datasets.ClassLabel(names=["x"]))}
+    made = datasets.Dataset.from_dict(
+        {
+            "image": [str(tmp_path / "a.jpg")],
+            "width": [160],
+            "height": [120],
+            "objects": [{"bbox": [[0.125, 0.25, 0.5, 0.5]], "category": [0]}],
+        },
+        features=features(objects=kind, width=datasets.Value("int64"), height=datasets.Value("int64")),
+    )
+    found = cl.from_huggingface(made)
+    assert found.annotations[["left", "top", "width", "height"]].to_numpy().tolist() == [[20, 30, 80, 60]]
+    assert found.images[["width", "height"]].to_numpy().tolist() == [[160, 120]]
+    assert "ratios" in found.issues["message"].iloc[0]

@@ -1,0 +1,122 @@
+"""Tests of the decisions about the columns of a table, and of tables read by them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from customlabels_nb.core.table_columns import decide, full_names, how_to_convert, leftovers, read_frame
+from customlabels_nb.errors import TableError
+
+
+def roles(columns: dict[str, list[Any]], **options: Any) -> dict[str, str]:
+    decisions = decide([*columns], lambda position: [*columns.values()][position], **options)
+    assert all(decision.reason for decision in decisions.of_columns)
+    return {decision.column: decision.role for decision in decisions.of_columns}
+
+
+def test_sizes_and_colors_are_no_boxes_unless_a_set_of_sides_is_complete() -> None:
+    sizes = {"image": ["a"], "width": [1], "height": [2], "top": ["red"], "label": ["x"]}
+    assert [*roles(sizes).values()] == ["image", "image_width", "image_height", "not imported", "label"]
+    assert [*roles({**sizes, "left": [3]}).values()] == ["image", "width", "height", "top", "label", "left"]
+    corners = {**sizes, "xmin": [1], "ymin": [1], "xmax": [2], "ymax": [2]}
+    assert roles(corners)["width"] == "image_width"
+    assert roles({"image": ["a"], "label": ["x"], "bbox": [[1, 2, 3, 4]], "width": [9]})["width"] == "image_width"
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"left": [1], "top": [1], "right": [2]}, "width, height are missing.*'right'"),
+        ({"xmin": [1], "ymin": [1], "xmax": [2]}, "ymax are missing"),
+        ({"bounding_box": [[1, 2, 3, 4]]}, "'bounding_box'.*'bbox_xywh'"),
+    ],
+)
+def test_boxes_that_are_incomplete_or_unclear_are_refused(columns: dict[str, list[Any]], words: str) -> None:
+    with pytest.raises(TableError, match=words):
+        roles({"image": ["a"], "label": ["x"], **columns})
+
+
+def test_the_label_is_one_column_of_names() -> None:
+    assert roles({"path": ["a"], "class": [0], "name": ["cat"]}) == {"path": "image", "class": "own", "name": "label"}
+    assert roles({"image": ["a"], "label": ["x"], "class": ["y"]})["class"] == "own"
+    assert roles({"image": ["a"], "category_id": [3]}) == {"image": "image", "category_id": "own"}
+
+
+def test_columns_of_0_and_1_are_labels_where_nothing_names_the_label() -> None:
+    flags = {"image": ["a", "b"], "cat": [0, 1], "dog": [True, False], "days": [1, 2], "site": ["x", "y"]}
+    assert [*roles(flags).values()] == ["image", "flag of a label", "flag of a label", "own", "own"]
+    texts = {name: [*map(str, values)] for name, values in flags.items()}
+    assert [*roles(texts).values()] == [*roles(flags).values()]
+    for other in ({"label": ["x", "y"]}, {"status": ["labelled", "labelled"]}):
+        assert "flag of a label" not in roles({**flags, **other}).values()
+    assert roles({"image": ["a", "b"], "night": [0, 1]})["night"] == "own"  # one column alone is a fact
+    found, _ = read_frame(pd.DataFrame(flags).assign(dog=[False, False]))
+    assert found[["image", "label", "status", "days"]].to_numpy().tolist()[1] == ["b", "cat", "labelled", 2]
+    assert found["label"].isna().tolist() == [True, False]
+
+
+def test_only_labels_have_probabilities() -> None:
+    wide = {"image": ["a", "b"], "x": [0.1, 0.9], "y": [0.9, 0.1], "fold": [0, 1], "correct": [True, True], "7": [1, 0]}
+    found = roles(wide, of="predictions", labels={"x", "y", "correct", "7"})
+    assert [name for name, role in found.items() if role == "probability of a label"] == ["x", "y", "7"]
+    assert {found[name] for name in ("fold", "correct")} == {"not imported"}
+
+
+def test_other_names_count_only_if_the_values_fit() -> None:
+    table = {"image": ["a"], "label": ["x"]}
+    for name, value, role in [
+        ("score", 0.5, "confidence"), ("score", 97, "own"), ("subset", "val", "split"), ("subset", "easy", "own"),
+        ("Status", "done", "own"), ("status", "done", "status"), ("Note", "dark", "note"), ("iscrowd", 1, "crowd"),
+    ]:  # fmt: skip
+        assert roles({**table, name: [value]})[name] == role
+    assert roles({"image": ["a"], "confidence": [0.5]})["confidence"] == "not imported"
+    assert roles({**table, "score": [97]}, of="predictions")["score"] == "confidence"
+
+
+def test_columns_that_number_the_rows_are_dismissed() -> None:
+    assert roles({"Unnamed: 0": [0, 1], "image": ["a", "b"], "": [5, 7]}) == {
+        "Unnamed: 0": "index", "image": "image", "": "not imported"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("scalar", [torch.tensor, np.array, np.float64], ids=["torch", "numpy", "numpy scalar"])
+def test_scalars_of_other_packages_are_numbers(scalar: Any) -> None:
+    given = {"image": ["a", "b"], "label": ["x", "y"], "confidence": [scalar(0.5), scalar(0.25)]}
+    sides = {side: [scalar(1.0), scalar(2.0)] for side in ("left", "top", "width", "height")}
+    found, _ = read_frame(pd.DataFrame({**given, **sides}), of="predictions")
+    assert found["confidence"].tolist() == [0.5, 0.25]
+    assert found["left"].dtype == "float64"
+
+
+@pytest.mark.parametrize("value", [[0.5], (0.5,), {"x": 1}, np.array([0.5]), torch.tensor([0.5, 0.25])])
+def test_lists_in_a_column_of_single_values_are_refused_by_its_name(value: Any) -> None:
+    frame = pd.DataFrame({"image": ["a", "b"], "label": "x", "confidence": pd.Series([0.5, value], dtype=object)})
+    with pytest.raises(TableError, match=r"'confidence' has .* in row 1.*explode\('confidence'\)"):
+        read_frame(frame)
+
+
+def test_columns_that_are_not_imported_have_a_count_and_an_example() -> None:
+    frame = pd.DataFrame({"image": ["a", "b", "c"], "label": "x", "area": [None, 12.5, 3], "empty": [None, "", " "]})
+    (found,) = leftovers(frame, read_frame(frame, of="annotations")[1])
+    assert (found.column, found.example, found.image, found.number) == ("area", 12.5, "b", 2)
+
+
+def test_names_without_an_ending_are_those_of_the_only_image_with_this_name() -> None:
+    known = ["a.jpg", "b.jpg", "b.png", "v1.2", "c.JPG"]
+    assert full_names(["a", "b", "c", "v1.2", "d"], known) == {"a": "a.jpg", "c": "c.JPG"}
+    assert full_names(["a.png"], ["a"]) == {"a.png": "a"}
+    assert full_names(["a.png", "a.jpg"], ["a"]) == {}
+    assert full_names(["a.png"], ["a.jpg"]) == {}
+
+
+def test_the_code_that_converts_a_dict_works() -> None:
+    labels = {"a.jpg": "cat", "b.jpg": ["x", "y"]}
+    code = how_to_convert(labels).partition("with ")[2].partition(", and")[0]
+    assert code == "pd.DataFrame({'image': labels.keys(), 'label': labels.values()})"
+    found = pd.DataFrame({"image": labels.keys(), "label": labels.values()})
+    assert found.to_numpy().tolist() == [["a.jpg", "cat"], ["b.jpg", ["x", "y"]]]
