@@ -52,6 +52,7 @@ _examining = threading.Semaphore(4)  # an image of a few bytes may take much mem
 _ROUNDING = 1e-3  # by which a box may reach beyond the image
 _KEY = ["image", "label", *t.BOX_COLUMNS]
 _Mark = tuple[ProjectTag, tuple[float, ...]]
+_MIXED = "ErrorNegativeAndRegularTagOnSameImage"
 _TAGGED, _UNTAGGED, _ALL = "Tagged", "Untagged", "All"
 
 
@@ -214,7 +215,7 @@ def _add_prepared(served: ServedProject, call: Call, prepared: Sequence[_Prepare
         names, new = _named(served, prepared)
         listed = [name for name in dict.fromkeys(names) if name]
         marks = _NewMarks(call, served, [name for name in listed if name not in new])
-        statuses = [each.status or marks.add(name, each) for each, name in zip(prepared, names, strict=True)]
+        statuses = [each.status or marks.add(name, _marks_of(each)) for each, name in zip(prepared, names, strict=True)]
         if new:
             _store_images(served, new, marks)
         add_marks(served, *marks.of(name for name in marks.added if name not in new))
@@ -222,13 +223,17 @@ def _add_prepared(served: ServedProject, call: Call, prepared: Sequence[_Prepare
     results = [
         {
             "sourceUrl": each.upload.source,
-            "status": status or ("OK" if new.get(name) is each else "OKDuplicate"),
-            "image": None if status else described[name],
+            "status": status if _is_error(status) else "OK" if new.get(name) is each else "OKDuplicate",
+            "image": None if _is_error(status) else described[name],
         }
         for each, status, name in zip(prepared, statuses, names, strict=True)
     ]
-    fine = not any(statuses)
+    fine = not any(map(_is_error, statuses))
     return json_answer({"isBatchSuccessful": fine, "images": results}, 200 if fine else 207)
+
+
+def _is_error(status: str) -> bool:
+    return status.startswith("Error")
 
 
 def _named(served: ServedProject, prepared: Sequence[_Prepared]) -> tuple[list[str], dict[str, _Prepared]]:
@@ -244,7 +249,7 @@ def _named(served: ServedProject, prepared: Sequence[_Prepared]) -> tuple[list[s
 
 
 class _NewMarks:
-    """Tags and regions that images get from uploads, in :attr:`added` with the box in pixels, or () without one."""
+    """Tags and regions that images get, in :attr:`added` with the box in pixels, or () without one."""
 
     def __init__(self, call: Call, served: ServedProject, known: Sequence[str]) -> None:
         images = ImageList(served, known)
@@ -259,17 +264,18 @@ class _NewMarks:
         for name, label, *pixels in drawn.itertuples(index=False, name=None):
             self._marks[name].add((tags[label], tuple(pixels)))
 
-    def add(self, name: str, each: _Prepared) -> str:
-        """Add what an image lacks, or return the status of the upload if the image cannot have it, else ""."""
-        new = [mark for mark in _marks_of(each) if mark not in self._marks[name]]
-        marks = self._marks[name].union(new, ((tag, ()) for tag, _ in new))
-        regions = sum(bool(pixels) for _, pixels in marks)
-        status = _refusal({tag for tag, _ in marks}, regions, 0, self._most_tags, self._limited)
-        if new and status:
+    def add(self, name: str, marks: Sequence[_Mark]) -> str:
+        """Add what an image lacks, and return "created" or "duplicated", or a status if the image cannot have it."""
+        new = [mark for mark in marks if mark not in self._marks[name]]
+        if not new:
+            return "duplicated"
+        after = self._marks[name].union(new, ((tag, ()) for tag, _ in new))
+        regions = sum(bool(pixels) for _, pixels in after)
+        if status := _refusal({tag for tag, _ in after}, regions, 0, self._most_tags, self._limited):
             return status
-        self._marks[name] = marks
+        self._marks[name] = after
         self.added[name] += new
-        return ""
+        return "created"
 
     def of(self, images: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
         """Return the annotations that images get, and the images that get a negative tag."""
@@ -305,17 +311,6 @@ def _store_images(served: ServedProject, new: Mapping[str, _Prepared], marks: _N
     images, files = t.normalise_images(table[columns[:6]], split=t.TRAIN), table[["image", "bytes", "mtime_ns"]]
     annotations, _ = marks.of(new)
     served.store.add_images(t.TRAIN, images, annotations, action("add images"), files=files)
-
-
-def marks_table(annotations: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return annotations by the person who runs the server."""
-    columns = ["image", "label", *t.BOX_COLUMNS]
-    return t.normalise_annotations(pd.DataFrame(annotations, columns=columns), annotator=action("").who)
-
-
-def mark_of(image: str, tag: ProjectTag, shares: Sequence[float], size: Sequence[float]) -> dict[str, Any]:
-    """Return a box as an annotation, in pixels."""
-    return {"image": image, "label": tag.name, **dict(zip(t.BOX_COLUMNS, to_pixels(shares, size), strict=True))}
 
 
 def to_pixels(shares: Sequence[float], size: Sequence[float]) -> tuple[float, ...]:
@@ -368,8 +363,8 @@ def read_url(url: str, most: int, hold: Hold, until: float) -> bytes:
 def _refusal(tags: set[ProjectTag], regions: int, size: int, most_tags: int | None, limited: bool) -> str:
     """Return the status of an image that cannot have these tags, regions or bytes, by the first rule, or ""."""
     rules = (
+        (_MIXED, len({tag.is_negative for tag in tags}) > 1),
         ("ErrorTagLimitExceed", most_tags is not None and len(tags) > most_tags),
-        ("ErrorNegativeAndRegularTagOnSameImage", len({tag.is_negative for tag in tags}) > 1),
         ("ErrorRegionLimitExceed", limited and regions > _MOST_REGIONS),
         ("ErrorImageSize", limited and size > _MOST_BYTES),
     )
@@ -385,34 +380,18 @@ def create_image_tags(call: Call) -> dict[str, Any]:
         raise ServiceError("BadRequestImageTags", "tags is empty. Pass at least one pair of imageId and tagId.")
     answer: dict[str, list[Any]] = {"created": [], "duplicated": [], "exceeded": []}
     with served.lock:
-        images, most = ImageList(served), _most_tags(call, served)
+        images = ImageList(served)
         pairs = [(images.find([e.id("imageId")])[0], images.find_tags([e.id("tagId")])[0]) for e in entries]
-        labels = defaultdict(set, images.marks.groupby("image")["label"].agg(set).to_dict())
-        annotations, negatives = [], []
+        marks = _NewMarks(call, served, list(dict.fromkeys(name for name, _ in pairs)))
         for entry, (name, tag) in zip(entries, pairs, strict=True):
             item = {"imageId": entry.id("imageId"), "tagId": tag.id}
-            verdict = _verdict(tag, labels[name], name in images.negatives or name in negatives, most)
-            if verdict == "conflict":
+            verdict = marks.add(name, [(tag, ())])
+            if verdict == _MIXED:
                 code = "BadRequestNegativeAndRegularTagOnSameImage"
                 raise ServiceError(code, f"The image {item['imageId']} cannot have a negative tag and another tag.")
-            answer[verdict].append(item)
-            if verdict == "created" and tag.is_negative:
-                negatives.append(name)
-            elif verdict == "created":
-                labels[name].add(tag.name)
-                annotations.append({"image": name, "label": tag.name})
-        add_marks(served, marks_table(annotations), negatives)
+            answer["exceeded" if _is_error(verdict) else verdict].append(item)
+        add_marks(served, *marks.of(marks.added))
     return answer
-
-
-def _verdict(tag: ProjectTag, labels: set[str], is_negative: bool, most: int | None) -> str:
-    """Decide the outcome of adding a tag to an image with ``labels``, or a negative tag, and at most ``most`` tags."""
-    rules = (
-        ("duplicated", tag.name in labels or (tag.is_negative and is_negative)),
-        ("conflict", is_negative or (tag.is_negative and bool(labels))),
-        ("exceeded", most is not None and len(labels) >= most),
-    )
-    return next((verdict for verdict, applies in rules if applies), "created")
 
 
 def delete_image_tags(call: Call) -> None:
@@ -442,12 +421,11 @@ def create_image_regions(call: Call) -> dict[str, Any]:
         raise ServiceError("BadRequestImageRegions", "regions is empty. Pass at least one region.")
     answer: dict[str, list[Any]] = {"created": [], "duplicated": [], "exceeded": []}
     with served.lock:
-        images, annotations = ImageList(served), []
+        images = ImageList(served)
+        pairs = [(images.find([e.id("imageId")])[0], images.find_tags([e.id("tagId")])[0]) for e in entries]
+        marks = _NewMarks(call, served, list(dict.fromkeys(name for name, _ in pairs)))
         sizes = images.images.set_index("image")[["width", "height"]]
-        drawn = set(images.marks[_KEY].itertuples(index=False, name=None))
-        count = images.marks.loc[images.marks["left"].notna(), "image"].value_counts().to_dict()
-        for entry in entries:
-            (name,), (tag,) = images.find([entry.id("imageId")]), images.find_tags([entry.id("tagId")])
+        for entry, (name, tag) in zip(entries, pairs, strict=True):
             if tag.is_negative or name in images.negatives:
                 code = "BadRequestNegativeAndRegularTagOnSameImage"
                 raise ServiceError(code, "A negative tag cannot be on a region, or on an image with regions.")
@@ -455,19 +433,14 @@ def create_image_regions(call: Call) -> dict[str, Any]:
                 message = f"The size of the image {entry.id('imageId')} is not known yet."
                 raise ServiceError("BadRequestImageRegions", message)
             shares = box(entry)
-            mark = mark_of(name, tag, shares, sizes.loc[name].tolist())
+            pixels = to_pixels(shares, sizes.loc[name].tolist())
             item = {"imageId": entry.id("imageId"), "tagId": tag.id, **dict(zip(t.BOX_COLUMNS, shares, strict=True))}
-            if (key := tuple(mark.values())) in drawn:
-                answer["duplicated"].append(item)
-            elif call.folder.options.service_limits and count.get(name, 0) >= _MOST_REGIONS:
-                answer["exceeded"].append(item)
-            else:
-                drawn.add(key)
-                count[name] = count.get(name, 0) + 1
-                annotations.append(mark)
-                id_ = region_id(project_id(served), name, tag.id, 0, *key[2:])
-                answer["created"].append({**item, "regionId": id_, "tagName": tag.name, "created": moment(time.time())})
-        add_marks(served, marks_table(annotations))
+            verdict = marks.add(name, [(tag, pixels)])
+            if verdict == "created":
+                id_ = region_id(project_id(served), name, tag.id, 0, *pixels)
+                item |= {"regionId": id_, "tagName": tag.name, "created": moment(time.time())}
+            answer["exceeded" if _is_error(verdict) else verdict].append(item)
+        add_marks(served, *marks.of(marks.added))
     return answer
 
 

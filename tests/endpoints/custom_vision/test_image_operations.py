@@ -100,7 +100,7 @@ def check_known_image(vision: VisionService, kind: str) -> None:
     entries = [{"contents": picture()} | mark for mark in ({}, *marks, *marks, {}, {"tagIds": [none]})]
     single, boxes = kind == "Multiclass", kind == "boxes"
     second = "ErrorTagLimitExceed" if single else "OKDuplicate"
-    refusal = "ErrorTagLimitExceed" if single else "ErrorNegativeAndRegularTagOnSameImage"
+    refusal = "ErrorNegativeAndRegularTagOnSameImage"
     statuses = ["OKDuplicate", second, "OKDuplicate", second, "OKDuplicate", refusal]
     for first in ("OK", "OKDuplicate") if boxes else ("OK",):  # the second time, nothing is added
         results = vision.upload(project, entries, 207)
