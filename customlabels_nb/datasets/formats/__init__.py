@@ -26,7 +26,14 @@ from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder,
 from customlabels_nb.datasets.formats.clipping import clip
 from customlabels_nb.datasets.formats.csv_labels import write_csv
 from customlabels_nb.datasets.formats.entries import cannot_be_listed, is_here, listed_name
-from customlabels_nb.datasets.formats.format_detection import FOLDERS, Detected, detect, issues_beside, named_format
+from customlabels_nb.datasets.formats.format_detection import (
+    FOLDERS,
+    Detected,
+    detect,
+    is_meaningless,
+    issues_beside,
+    named_format,
+)
 from customlabels_nb.datasets.formats.format_detection import FORMATS as FORMATS
 from customlabels_nb.datasets.formats.manifest_lines import REFUSED, UNUSABLE
 from customlabels_nb.datasets.formats.staging import staged
@@ -99,9 +106,22 @@ def _read_local(
         found = read_folder(source)
         parts[0].issues += issues_beside(found.images, found.others, to_uri(os.path.abspath(source)))
     contents = parts[0] if len(parts) == 1 else _joined(parts, files.values())
-    if source.is_dir() and chosen not in FOLDERS and images is None and relocate is None:
-        contents = _with_images_of(source, contents)
+    if source.is_dir():
+        beside = read_folder(source)
+        if chosen not in FOLDERS and images is None and relocate is None:
+            contents = _with_images_of(source, contents, beside.images)
+        contents.issues += _other_files(source, beside.others, contents)
     return chosen, contents
+
+
+def _other_files(folder: Path, files: Iterable[str], contents: Contents) -> list[Issue]:
+    """Count the files in a folder that were not read, except those without a meaning here and those with an issue."""
+    account, top = Account(), len(to_uri(os.path.abspath(folder))) + 1
+    known = {*map(absolute_uri, contents.taken), *(issue.where for issue in contents.issues)}
+    for file in files:
+        if file not in known and not is_meaningless(file[top:]):
+            account.add("file that is not an image", file)
+    return account.issues(str(folder))
 
 
 def _none_found(contents: Contents, source: Path) -> list[Issue]:
@@ -136,10 +156,10 @@ def _read_file(
     return contents
 
 
-def _with_images_of(folder: Path, contents: Contents) -> Contents:
+def _with_images_of(folder: Path, contents: Contents, images: Iterable[str]) -> Contents:
     """Find images that are not where a file says, and count the images in the folder that no annotation names."""
     stated = set(contents.images["image"])
-    unnamed = [image for image in read_folder(folder).images if image not in stated]
+    unnamed = [image for image in images if image not in stated]
     found = _found_elsewhere(stated, unnamed) if unnamed else {}
     issues, rest = list(contents.issues), Account()
     if found:
@@ -186,6 +206,7 @@ def _joined(parts: Sequence[Contents], splits: Iterable[str | None]) -> Contents
             setattr(result, name, pd.concat([table for table in (getattr(result, name), kept) if len(table)] or [kept]))
         result.labels = list(dict.fromkeys([*result.labels, *part.labels]))
         result.colors |= part.colors
+        result.taken |= part.taken
         result.issues += part.issues
     return replace(
         result,

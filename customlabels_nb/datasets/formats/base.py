@@ -62,7 +62,8 @@ class Contents:
     """Images, annotations and labels read from a file or folder.
 
     A reviewed image without objects has the status "labelled". ``labels`` are in the format's order and include those
-    without images. ``unread`` has the number (from 1) and text of each line that could not be read.
+    without images. ``unread`` has the number (from 1) and text of each line that could not be read. ``taken`` has the
+    URIs of the files that were read, beside the images.
     """
 
     images: pd.DataFrame = field(default_factory=lambda: t.empty(t.IMAGE_COLUMNS))
@@ -72,6 +73,7 @@ class Contents:
     unread: list[tuple[int, str]] = field(default_factory=list)
     predictions: pd.DataFrame = field(default_factory=lambda: t.empty(t.PREDICTION_COLUMNS))
     colors: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
 
     def unread_of(self, path: str | os.PathLike[str]) -> list[tuple[str, int, str]]:
         """Return the file URI, number and text (storable in any database) of each unread line of the file ``path``."""

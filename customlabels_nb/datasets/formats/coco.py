@@ -210,7 +210,7 @@ def _read(path: Path, finder: ImageFinder, *, truth: str | PathLike[str] | None 
     above = _supercategories(data, label_of)
     frame.attrs |= {key: Notes(notes) for key, notes in ((_INFO, info), (_SUPERCATEGORIES, above)) if notes}
     issues = findings.issues + others.issues(to_uri(path))
-    return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), issues)
+    return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), issues, taken={to_uri(path)})
 
 
 def _of_images(results: list[Any], images: list[Any]) -> list[Any]:

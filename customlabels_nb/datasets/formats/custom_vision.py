@@ -74,7 +74,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     others.record(data, _RECORD, "")
     sizes, tags = _read_files(data["files"], _Places(path.parent, finder), findings)
     if not sizes:
-        return Contents(issues=findings.issues + others.issues(to_uri(path)))
+        return Contents(issues=findings.issues + others.issues(to_uri(path)), taken={to_uri(path)})
     uris = list(sizes)
     owners = np.array(tags.owners, dtype=np.int64)
     ratios, bad = as_boxes(tags.boxes)
@@ -107,7 +107,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         annotations = t.normalise_annotations(columns.assign(image=names, label=labels))
     labels = t.labels_in_order(annotations)
     issues = findings.issues + others.issues(to_uri(path))
-    return Contents(t.settle_statuses(frame, annotations), annotations, labels, issues)
+    return Contents(t.settle_statuses(frame, annotations), annotations, labels, issues, taken={to_uri(path)})
 
 
 class _Places:

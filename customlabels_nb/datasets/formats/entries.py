@@ -81,6 +81,7 @@ class Collector:
     issues: list[Issue] = field(default_factory=list)
     unread: list[tuple[int, str]] = field(default_factory=list)
     account: Account = field(default_factory=Account)
+    taken: set[str] = field(default_factory=set)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
     _tables: list[pd.DataFrame] = field(default_factory=list)
@@ -239,7 +240,7 @@ class Collector:
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """Return the collected entries as contents, with ``labels`` and the images in ``order`` first."""
-        result, lost = Contents(unread=self.unread), pd.Series(dtype=object)
+        result, lost = Contents(unread=self.unread, taken={self.source, *self.taken}), pd.Series(dtype=object)
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows or self._tables:
             rows, lost = self._table()
@@ -537,6 +538,7 @@ class FilesOfImages:
         """Yield each annotation file, its content, and the name and URI of its image, then add the index's others."""
         read = 0
         for file in list(files_below(self._path, self._ending)) if self._path.is_dir() else [self._path]:
+            self.collected.taken.add(to_uri(file))
             try:
                 parsed = parse(file)
                 read += 1
@@ -656,6 +658,7 @@ def read_index(folder: Path, collected: Collector) -> Index:
     """Read the index of the annotations in ``folder``, or return an empty one if this package did not write any."""
     path = next((folder / name for name in (INDEX_BESIDE_JSON, INDEX_NAME) if (folder / name).is_file()), folder)
     content, source = _content_of_index(path, collected), to_uri(path)
+    collected.taken.add(source)
     labels: dict[str, None] = {}
     for number, label in enumerate(as_list(content.get("labels")), 1):
         try:

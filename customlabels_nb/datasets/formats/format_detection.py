@@ -81,6 +81,14 @@ _NOTES = re.compile(
     r"(readme|read_me|licen[cs]e|notice|notes?|credits|copying|copyright|changelog|todo|authors|citation)\b.*"
     r"|exif.*\.csv|_journal\.jsonl|_run\.json"
 )
+#: Names of files without a meaning here, in lower case: notes, and what systems and other programs put beside photos.
+_MEANINGLESS = {
+    "for people": _NOTES,
+    "of a system": re.compile(r"(thumbs|ehthumbs)\.db|desktop\.ini|icon\r|.*\.(lnk|url)"),
+    "of a photo program": re.compile(r".*\.(xmp|aae|thm|pp3|dop)"),
+    "facts of Google about a photo": re.compile(r".*\.(jpe?g|png|heic|gif|webp)(\.supplemental-metadata)?\.json"),
+    "names of the labels again": re.compile(r"(classes|labels|labelmap)\.txt|(data|dataset)\.ya?ml"),
+}
 _RESULTS = re.compile(r".*(predictions?|detections?|results?|answers|metrics|report|confusion_matrix)\b.*")
 _CONFIDENCE = re.compile(rb"conf|score|prob", re.IGNORECASE)
 _TRUTH_FOLDER = re.compile(r"labels?|annotations?|gt|ground_?truth")
@@ -112,6 +120,13 @@ class Clue:
     why: str
     format: Format | None = None
     refuses: bool = True  # the folder, unless it is read with labels_from
+
+
+def is_meaningless(name: str) -> bool:
+    """Check whether a file in a folder, named relative to it, has no meaning for its images and labels."""
+    file = PurePosixPath(name.lower())
+    is_list = "imagesets" in file.parts  # of Pascal VOC, for each split and task
+    return is_list or any(names.fullmatch(file.name) for names in _MEANINGLESS.values())
 
 
 def named_format(name: str) -> Format:

@@ -142,7 +142,9 @@ def placed(manifest: Contents, finder: ImageFinder, name: str) -> Contents:
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
-    return placed(read_manifest(path), finder, to_uri(path))
+    contents = placed(read_manifest(path), finder, to_uri(path))
+    contents.taken.add(to_uri(path))
+    return contents
 
 
 def manifest_lines(

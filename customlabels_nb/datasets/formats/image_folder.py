@@ -12,7 +12,6 @@ from customlabels_nb._utils.files import folded, portable_name
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.staging import staged
 from customlabels_nb.errors import InputError
@@ -22,16 +21,13 @@ from customlabels_nb.images.locations import to_uri
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
     files, top = read_folder(path, labels_from="folders"), to_uri(os.path.abspath(path))
-    contents, others = contents_of(files), Account()
+    contents = contents_of(files)
     if contents.images.empty:
         hint = ""
         if any(file.endswith(".txt") for file in files.others):
             hint = " Label files of YOLO need a classes.txt in this folder, with a label on each line."
         raise InputError(f"There are no images in {str(path)!r}.{hint}")
-    for file in files.others:
-        others.add("file that is not an image", file)
     contents.issues += folders_as_splits(files, top, "Images in them keep their split.")
-    contents.issues += others.issues(top)
     return contents
 
 

@@ -229,19 +229,29 @@ def in_words(text: str, random: Random, token: str) -> tuple[str, Planted]:
     return "\n".join(lines) + "\n", Planted((how, row), ())
 
 
+def beside(files: dict[str, Any], random: Random, token: str) -> Planted:
+    """Add a file that no format reads to one of the folders of the files, or to a new one."""
+    folder = random.choice(sorted({"", "more/", *(name.rpartition("/")[0] + "/" for name in files if "/" in name)}))
+    ending, content = random.choice(sorted(_OTHERS.items()))
+    files[f"{folder}{token}{ending}"] = content
+    return Planted((folder, ending), ())
+
+
 @dataclass(frozen=True)
 class Input:
-    """Files of a format, the path to read, and how a token is planted in the files ``changed``."""
+    """Files of a format, the path to read, and how a token is planted in the files ``changed``, or beside them."""
 
     read: str
     files: dict[str, Any]
-    plant: _Plant
-    changed: tuple[str, ...]
+    plant: _Plant | None = None
+    changed: tuple[str, ...] = ()
 
     def write(self, folder: Path, random: Random, token: str | None) -> tuple[Path, Planted]:
         """Write the files, with a token unless it is None, and return the path to read."""
         planted, files = Planted((), ()), dict(self.files)
-        if token:
+        if token and self.plant is None:
+            planted = beside(files, random, token)
+        elif token:
             name = random.choice(self.changed)
             files[name], planted = self.plant(files[name], random, token)
         _write(folder, files)
@@ -265,7 +275,7 @@ def _one(name: str, content: Any, plant: _Plant) -> Input:
     return Input(name, {**dict.fromkeys(PHOTOS, ""), name: content}, plant, (name,))
 
 
-INPUTS = {
+_FILES = {
     "coco": _one("coco.json", COCO, in_json),
     "label_studio": _one("tasks.json", TASKS, in_json),
     "label_studio_min": _one("records.json", RECORDS, in_json),
@@ -278,4 +288,14 @@ INPUTS = {
     "csv of corners": _one("corners.csv", _CORNERS, in_rows),
     "csv without a header": _one("bare.csv", _BARE, in_rows),
     "yolo": Input("", _YOLO, in_words, ("data.yaml", "labels/a.txt", "labels/b.txt")),
+}
+_BY_LABEL = {"cat/a.png": "", "dog/b.png": ""}
+#: Inputs of all formats, and folders of them beside which a file is planted.
+INPUTS = {
+    **_FILES,
+    **{f"folder of {name}": Input("", each.files) for name, each in _FILES.items()},
+    "folders of labels": Input("", _BY_LABEL),
+    "folders of labels in splits": Input(
+        "", {f"{split}/{name}": "" for split in ("train", "val") for name in _BY_LABEL}
+    ),
 }
