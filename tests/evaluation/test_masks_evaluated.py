@@ -79,8 +79,8 @@ def test_tables_of_polygons_need_no_columns_of_boxes(task: str | None) -> None:
     assert found.metric("coco_map") == expected.metric("coco_map") > 0
     pd.testing.assert_frame_equal(found.per_image, expected.per_image)
     assert "mAP" in repr(found)
-    with pytest.raises(TableError, match="predictions must have a column 'left'"):
-        cl.evaluate(plain[0], plain[1].assign(top=1.0), images, task=task)
+    with pytest.raises(TableError, match="width, height are missing"):
+        cl.evaluate(plain[0], plain[1].assign(left=1.0, top=1.0), images, task=task)
 
 
 def frames() -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -157,11 +157,8 @@ def from_huggingface(
     own = {column: _SIZES.get(role, column) for column, role, _ in decisions.of_columns if role != OTHER}
     of_images, of_objects = (_class_names(hf, features[name]) if name else [] for name in (label, objects))
     keeper = _Keeper(folder)
-    rows = dataset.with_format(None)
-    if isinstance(features[image], hf.Image):
-        rows = rows.cast_column(image, hf.Image(decode=False))  # yields the encoded file
     images, annotations = [], []
-    for position, row in enumerate(rows):
+    for position, row in enumerate(_rows(hf, dataset, features, image)):
         uri = keeper.keep(row[image], position)
         if uri is None:
             continue
@@ -175,6 +172,12 @@ def from_huggingface(
         images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **facts})
         annotations += [{"image": uri, **annotation} for annotation in found]
     return _settled(images, annotations, list(dict.fromkeys([*of_images, *of_objects])), keeper)
+
+
+def _rows(hf: Any, dataset: Any, features: Mapping[str, Any], image: str) -> Any:
+    """Return the rows with encoded images."""
+    rows = dataset.with_format(None)
+    return rows.cast_column(image, hf.Image(decode=False)) if isinstance(features[image], hf.Image) else rows
 
 
 def _settled(
