@@ -402,7 +402,7 @@ class _Cells:
         texts = [self["image_width"], self["image_height"]]
         size = size_of(*map(finite, texts))
         if size is None and any(texts):
-            self._collected.not_imported.add(f"size of an image (such as {shown(texts)})", self["image"])
+            self._collected.account.add("size of an image", self["image"], value=texts)
         return size
 
     def box(self, notation: str) -> Box | None:

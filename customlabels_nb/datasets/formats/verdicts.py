@@ -146,36 +146,47 @@ def judge(
     drawn, written = ~np.isnan(boxes[:, 0]), boxes if numbers is None else numbers
     verdicts, given = np.where(drawn & ratios, Verdict.RATIOS, Verdict.FINE).astype(np.int8), boxes
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        excess, outside = _excess(boxes * np.tile(one, 2), sizes)
+        excess, outside = _excess(boxes if unit == "pixels" and not ratios else boxes * np.tile(one, 2), sizes)
         verdicts[(excess > ROUNDING) & (verdicts == Verdict.FINE)] = Verdict.BEYOND
         verdicts[far := (excess > _FAR) | outside] = Verdict.UNREADABLE
-        if unit == "ratios" and far.any():
-            large = (written.max(axis=1) > _FEWEST_PIXELS) & (boxes[:, 2:] >= 1).all(axis=1)
-            verdicts[far & large & _fit(boxes, sizes)] = Verdict.PIXELS
-        elif unit == "percent":  # small numbers may be both
-            mostly = (excess[drawn] > _PLAUSIBLE).sum() * 2 > drawn.sum()
-            verdicts[drawn & (mostly and _fit(boxes, sizes, _PLAUSIBLE)[drawn].all())] = Verdict.PIXELS
+        if unit != "pixels":
+            verdicts[_are_pixels(boxes, written, sizes, far, unit)] = Verdict.PIXELS
         if corners and (excess > _PLAUSIBLE).any() and not (verdicts == Verdict.PIXELS).any():
             as_corners = xyxy_to_ltwh(written)
             if (_fit(as_corners * np.tile(one, 2), sizes) & (as_corners[:, 2:] > 0).all(axis=1))[drawn].all():
                 boxes, verdicts = as_corners, np.where(drawn, np.int8(Verdict.CORNERS), verdicts)
         odd = (written > 1 + ROUNDING).any(axis=1) | (written < -ROUNDING).any(axis=1) if unit == "ratios" else outside
+        if unit == "pixels" and not ratios:
+            return Judged(boxes, verdicts, one, given, sizes, unit, np.asarray(odd))
         scale = np.where((verdicts == Verdict.PIXELS)[:, None], 1.0, one)
         return Judged(boxes * np.tile(scale, 2), verdicts, scale, given, sizes, unit, np.asarray(odd))
 
 
+def _are_pixels(boxes: FloatArray, written: FloatArray, sizes: FloatArray, far: _Bools, unit: Unit) -> _Bools:
+    """Return a mask of boxes that are pixels instead of ratios or percent. Small numbers of percent may be both."""
+    if unit == "ratios":
+        large = (written.max(axis=1) > _FEWEST_PIXELS) & (boxes[:, 2:] >= 1).all(axis=1)
+        return np.asarray(far & large & _fit(boxes, sizes))
+    drawn = ~np.isnan(boxes[:, 0])
+    mostly = (_excess(boxes / 100, np.ones_like(sizes))[0][drawn] > _PLAUSIBLE).sum() * 2 > drawn.sum()
+    return np.asarray(drawn & (mostly and _fit(boxes, sizes, _PLAUSIBLE)[drawn].all()))
+
+
 def are_ratios(boxes: FloatArray) -> bool:
     """Check whether all boxes are between 0 and 1, and some are not whole numbers, so that they are no pixels."""
+    if np.fmax.reduce(boxes, axis=None, initial=0) > _RATIO_AT_MOST:  # most files
+        return False
     drawn = boxes[~np.isnan(boxes[:, 0])]
-    inside = len(drawn) > 0 and drawn.min() >= 0 and drawn.max() <= _RATIO_AT_MOST
-    return inside and bool((drawn % 1 > 0).any())
+    return len(drawn) > 0 and drawn.min() >= 0 and bool((drawn % 1 > 0).any())
 
 
 def _excess(boxes: FloatArray, sizes: FloatArray) -> tuple[FloatArray, _Bools]:
     """Return how far boxes in pixels extend beyond their images as shares of these, and which are outside of them."""
-    low, high = np.hsplit(ltwh_to_xyxy(boxes) / np.tile(sizes, 2), 2)
-    excess: FloatArray = np.maximum(-low, high - 1).max(axis=1)
-    return excess, np.asarray(((low > 1 + ROUNDING) | (high < -ROUNDING)).any(axis=1))
+    low = boxes[:, :2] / sizes
+    high = low + boxes[:, 2:] / sizes
+    over = np.maximum(-low, high - 1)
+    outside = (low > 1 + ROUNDING) | (high < -ROUNDING)
+    return np.maximum(over[:, 0], over[:, 1]), outside[:, 0] | outside[:, 1]
 
 
 def _fit(boxes: FloatArray, sizes: FloatArray, share: float = ROUNDING) -> _Bools:

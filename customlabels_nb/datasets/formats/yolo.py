@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeAlias
 
@@ -94,6 +94,8 @@ _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 _LARGEST = 1e9  # numbers are clipped to this one, which is far beyond any image
 _MOST_NAMED, _EXAMPLES = 100, 3
 
+_IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+
 _Indices: TypeAlias = npt.NDArray[np.int64]
 _Labels: TypeAlias = npt.NDArray[np.object_]
 
@@ -131,7 +133,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     stems = _count_stems(index.images if any(map(_is_elsewhere, index.images)) else ())
     order: dict[str, str] = {}
     used: dict[str, str] = {}
-    lines = _Lines()
+    files, texts = list[tuple[str, str, bool]](), list[bytes]()
     for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
@@ -145,8 +147,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         status = "unlabelled" if text is None else "labelled"
         collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
         if text:
-            lines.add(listed.uri, file, text, exact=listed.name in index.images)
-    _add_shapes(lines, layout, collected)
+            files.append((listed.uri, file, listed.name in index.images))
+            texts.append(text)
+    _add_shapes(_Lines(files, texts), layout, collected)
     if not index.images:
         read = set(map(os.path.abspath, used))  # images of images= have absolute paths
         for path in files_below(layout.base, ".txt"):
@@ -177,30 +180,35 @@ def _label_file_of(
     return file, "\n".join(" ".join(line.split()) for line in _decoded(data, "replace").split("\n")).encode()
 
 
-@dataclass
 class _Lines:
-    """Lines of all label files that are not blank: their words, number, and the position of their file in ``files``.
+    """Lines of all label files that are not blank: their ``words`` in a row, counts of these, files and numbers.
 
     A file has the URI of its image, its path, and whether this package wrote it.
     """
 
-    files: list[tuple[str, str, bool]] = field(default_factory=list)
-    words: list[list[bytes]] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    file_of: list[int] = field(default_factory=list)
+    def __init__(self, files: list[tuple[str, str, bool]], texts: list[bytes]) -> None:
+        self.files = files
+        text = b"\n".join(texts)
+        self.words = text.split()
+        characters = np.frombuffer(b"\n" + text, dtype=np.uint8)
+        blank = _IS_SPACE[characters]
+        ends = np.flatnonzero(characters == ord("\n"))
+        of_words = np.searchsorted(ends, np.flatnonzero(blank[:-1] & ~blank[1:]), side="right") - 1
+        counts = np.bincount(of_words, minlength=len(ends))
+        first = np.cumsum([0, *(each.count(b"\n") + 1 for each in texts)])  # lines of the files
+        lines = np.flatnonzero(counts)
+        self.counts = counts[lines]
+        self.starts = np.cumsum(self.counts) - self.counts
+        self.file_of = np.searchsorted(first, lines, side="right") - 1
+        self.numbers = lines - first[self.file_of] + 1
 
-    def add(self, uri: str, file: str, text: bytes, *, exact: bool) -> None:
-        """Add the lines of a file."""
-        words = list(map(bytes.split, text.split(b"\n")))
-        numbers = [number for number, line in enumerate(words, 1) if line]
-        self.words += filter(None, words)
-        self.numbers += numbers
-        self.file_of += [len(self.files)] * len(numbers)
-        self.files.append((uri, file, exact))
+    def words_of(self, line: int) -> list[bytes]:
+        """Return the words of a line."""
+        return self.words[self.starts[line] : self.starts[line] + self.counts[line]]
 
     def place(self, line: int) -> dict[str, Any]:
         """Return where issues about a line are."""
-        return {"source": to_uri(self.files[self.file_of[line]][1]), "line": self.numbers[line]}
+        return {"source": to_uri(self.files[self.file_of[line]][1]), "line": int(self.numbers[line])}
 
     def name(self, line: int) -> str:
         return f"{os.path.basename(self.files[self.file_of[line]][1])}, line {self.numbers[line]}"
@@ -247,7 +255,7 @@ def _add_shapes(lines: _Lines, layout: _Layout, collected: Collector) -> None:
             collected.account.add(what, lines.name(line))
         if more := found[_EXAMPLES:]:
             collected.account.add(what, lines.name(more[0]), len(more))
-    owners = [lines.files[lines.file_of[line]][0] for line in shapes.lines.tolist()]
+    owners = [lines.files[number][0] for number in lines.file_of[shapes.lines].tolist()]
     sizes = _sizes(dict.fromkeys(owners), lines, collected)
     of_shapes = np.array([sizes.get(uri, (np.nan, np.nan)) for uri in owners], dtype=np.float64).reshape(-1, 2)
     judged = judge(shapes.boxes, of_shapes, unit="ratios", numbers=shapes.numbers, corners=not shapes.rings)
@@ -267,7 +275,8 @@ def _add_shapes(lines: _Lines, layout: _Layout, collected: Collector) -> None:
     kept = np.flatnonzero(judged.keep & ~np.isnan(judged.boxes[:, 0]))
     rows = rows.iloc[kept[np.argsort(shapes.lines[kept], kind="stable")]]
     collected.add_table(rows)
-    for uri in {lines.files[number][0] for number in set(lines.file_of)} - set(rows["image"]):
+    with_lines = {lines.files[number][0] for number in np.unique(lines.file_of).tolist()}
+    for uri in with_lines.difference(rows["image"].tolist()):
         collected.images[uri]["status"] = "unlabelled"  # it is not empty
 
 
@@ -291,15 +300,13 @@ def _sizes(uris: Iterable[str], lines: _Lines, collected: Collector) -> dict[str
 
 def _parse(lines: _Lines, layout: _Layout) -> tuple[_Shapes, _Labels, dict[int, str], dict[str, list[int]]]:
     """Return the shapes, the label of each line, faults by line, and lines by what is not imported."""
-    counts = np.fromiter(map(len, lines.words), np.int64, len(lines.words))
-    starts = np.cumsum(counts) - counts
-    values = _values(list(chain.from_iterable(lines.words)))
+    counts, starts, values = lines.counts, lines.starts, _values(lines.words)
     classes = np.where(np.logical_and.reduceat(np.isfinite(values), starts), values[starts], np.nan)
     labels = np.full(len(counts), None, dtype=object)
     for number in np.unique(classes).tolist():
         labels[classes == number] = layout.names.get(int(number)) if number.is_integer() else None
     known = np.array([label is not None for label in labels.tolist()], dtype=bool)
-    faults = {line: _fault(lines.words[line]) for line in np.flatnonzero(~known).tolist()}
+    faults = {line: _fault(lines.words_of(line)) for line in np.flatnonzero(~known).tolist()}
     others = defaultdict[str, list[int]](list)
     groups = defaultdict[int, list[tuple[_Indices, FloatArray, FloatArray]]](list)
     for count in np.unique(counts[known]).tolist():
@@ -398,7 +405,7 @@ def _like_keypoints(numbers: FloatArray) -> npt.NDArray[np.bool_]:
 
 def _repeated(of_lines: _Indices, numbers: FloatArray, labels: _Labels, lines: _Lines) -> npt.NDArray[np.bool_]:
     """Return a mask of the shapes that an earlier line of the file has, too. Exports have what was drawn twice."""
-    files = np.array(lines.file_of)[of_lines]
+    files = lines.file_of[of_lines]
     keys = np.column_stack([files, pd.factorize(labels[of_lines])[0], numbers + 0.0])  # -0.0 is 0.0
     order = np.argsort(of_lines, kind="stable")
     repeated = np.empty(len(of_lines), dtype=bool)
