@@ -142,13 +142,14 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             continue
         order.setdefault(listed.name, listed.uri)
         file, text = _label_file_of(listed, layout, collected, stems)
-        if text is not None and used.setdefault(file, listed.name) != listed.name:
+        if file and used.setdefault(file, listed.name) != listed.name:
             collected.adjusted(f"{used[file]!r} has the same label file.", where=listed.name, source=to_uri(file))
         status = "unlabelled" if text is None else "labelled"
         collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
         if text:
             files.append((listed.uri, file, listed.name in index.images))
             texts.append(text)
+    collected.taken.update(map(to_uri, filter(None, used)))
     _add_shapes(_Lines(files, texts), layout, collected)
     if not index.images:
         read = set(map(os.path.abspath, used))  # images of images= have absolute paths
@@ -589,6 +590,7 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         raise unusable(path, str(error)) from error
     if file is None:
         raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
+    collected.taken.add(to_uri(file))
     layout = next((dialect for dialect in _DIALECTS if dialect.named(file)), _DIALECTS[0]).read(file, collected)
     if not layout.names:
         raise unusable(file, "it has no labels")
@@ -629,6 +631,7 @@ def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
 
 
 def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
+    collected.taken.add(to_uri(file))
     try:
         text = _decoded(file.read_bytes())
     except UnicodeDecodeError as error:
@@ -780,6 +783,7 @@ def _in_list(layout: _Layout, split: str, list_file: Path, places: Places, colle
         collected.unreadable(f"The list cannot be read ({error}).", source=to_uri(list_file))
         return
     beside, source = relative_name(list_file.parent, layout.base), to_uri(list_file)
+    collected.taken.add(source)
     for number, line in lines:
         try:
             name = next(filter(layout.index.images.__contains__, (line, line.removeprefix("./"))), None)
