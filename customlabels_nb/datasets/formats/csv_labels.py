@@ -29,7 +29,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -260,7 +260,7 @@ def _read_table(path: Path, decisions: Decisions, width: int, located: _Located,
             status = "labelled" if flags and not labels else cells.status()
             collected.add_image(uri, size=cells.size(), split=cells.split(), status=status)
         else:
-            cells.compare_split(collected.images[uri]["split"])
+            cells.compare(collected.images[uri])
         own.add(row, name, uri)
         try:
             _add_annotations(collected, uri, labels, cells, cells.box(decisions.notation), cells.polygon())
@@ -379,13 +379,12 @@ class _Cells:
             return t.TRAIN
         return split
 
-    def compare_split(self, first: str) -> None:
-        """Report the split if it differs from that in the ``first`` row of the image."""
-        split = self._given_split()
-        if split in t.SPLITS and split != first:
-            self._adjusted(
-                f"The split {split!r} was ignored, because an earlier row of the image was read as {first!r}."
-            )
+    def compare(self, first: Mapping[str, Any]) -> None:
+        """Report the split and the status if they differ from those that the ``first`` row of the image has."""
+        for name, value in (("split", self._given_split()), ("status", self["status"])):
+            if value and value != first[name]:
+                why = f"because an earlier row of the image was read as {first[name]!r}"
+                self._adjusted(f"The {name} {shown(value)} was ignored, {why}.")
 
     def _given_split(self) -> str:
         text = self["split"]

@@ -32,7 +32,7 @@ from customlabels_nb.core.colors import COLOR
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, rotate_box
 from customlabels_nb.core.masks import MOST_EDGES, MOST_PIXELS, polygon_of_mask, polygon_to_mask, row_runs
 from customlabels_nb.core.polygons import Polygon, Ring, polygon_of, rings_of, to_one_ring
-from customlabels_nb.datasets.formats.account import ELSEWHERE, NUMERAL, TAKEN, Ignored, Record, Unless
+from customlabels_nb.datasets.formats.account import ELSEWHERE, NUMERAL, TAKEN, Fate, Ignored, Record, Unless
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     Box,
@@ -64,6 +64,12 @@ _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _IMAGES = "images"
 _SHAPES = ("box", "polygon", "mask", "tag")
 _ORDINARY_SUBSETS = ("", "train", "default", "val", "valid", "validation", "test")
+
+
+def _one_by_one(key: str) -> Fate | None:
+    return None if key.startswith(("@", "#")) else ELSEWHERE
+
+
 _IMAGE = Record(
     "an image",
     {
@@ -71,7 +77,7 @@ _IMAGE = Record(
         **dict.fromkeys(("@width", "@height"), NUMERAL),
         "@id": Ignored("the position in the task"),
     },
-    rule=lambda key: None if key.startswith(("@", "#")) else ELSEWHERE,  # an object
+    rule=_one_by_one,
 )
 #: Attributes of objects that are not imported, with the values that say nothing.
 _MARKS = {"occluded": "0", "z_order": "0", "group_id": "0", "source": "manual", "outside": "0", "keyframe": "1"}
@@ -101,7 +107,7 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     path = file_in(path, _FILE)
     reader = _Reader(path, finder)
     try:
-        parse_xml(path, _TAG, _LARGEST_FILE, reader.read)
+        reader.read_outermost(parse_xml(path, _TAG, _LARGEST_FILE, reader.read))
     except UnreadableError as error:
         raise unusable(path, str(error)) from error
     return reader.contents()
@@ -131,6 +137,10 @@ class _Reader:
             self._collected.account.add("track of a video", f"line {lines[0]}")
         elif element.tag != "version" and (len(element) or (element.text or "").strip()):
             self._collected.account.add(f"<{element.tag[:50]}>", f"line {lines[0]}", value=element.text)
+
+    def read_outermost(self, element: Element) -> None:
+        """Count what the outermost element has beside those in it, which are read one by one."""
+        self._collected.account.element(element, Record("the file", {}, rule=_one_by_one), "<annotations>")
 
     def contents(self) -> Contents:
         if self._tracks and not self._collected.images:

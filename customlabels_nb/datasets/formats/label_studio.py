@@ -132,7 +132,8 @@ _RESULT = Record(
     "a result",
     {
         **_VALUE,
-        **dict.fromkeys(("type", "from_name", "to_name", "item_index", "score"), TAKEN),
+        **dict.fromkeys(("type", "item_index", "score"), TAKEN),
+        **dict.fromkeys(("from_name", "to_name"), TEXT),
         **dict.fromkeys(
             ("id", "origin", "readonly", "hidden", "locked", "selected"), Ignored("how the result is shown")
         ),

@@ -162,8 +162,8 @@ def in_json(document: Any, random: Random, token: str) -> tuple[Any, Planted]:
         outer = outer[key]
     if path:
         outer[path[-1]] = new
-    names = [f"'{key}'" for key in path[-2:] if isinstance(key, str)]
-    return (document if path else new), Planted(path, tuple(names[-1:]))
+    keys = [key for key in path if isinstance(key, str)]
+    return (document if path else new), Planted(path, (keys[-1].removesuffix("s"),) if keys else ())
 
 
 def in_xml(text: str, random: Random, token: str) -> tuple[str, Planted]:
