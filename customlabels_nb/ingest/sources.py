@@ -26,8 +26,9 @@ from customlabels_nb.core.table_columns import OWN, how_to_convert, lacks_ending
 from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes
 from customlabels_nb.datasets.formats.format_detection import issues_beside
-from customlabels_nb.datasets.formats.given_tables import FilesByStem, not_imported, settle_boxes, without_label
+from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label
 from customlabels_nb.datasets.formats.image_folder import folders_as_splits
+from customlabels_nb.datasets.formats.stems import FilesByStem
 from customlabels_nb.datasets.formats.zip_files import other_members, unpack_zip
 from customlabels_nb.errors import ArchiveError, ImageError, InputError
 from customlabels_nb.images.listing import FoundFiles, LabelsFrom, list_folder, list_pattern, read_folder

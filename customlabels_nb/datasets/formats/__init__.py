@@ -153,6 +153,7 @@ def _read_file(
     finder = ImageFinder(source if source.is_dir() else source.parent, images=images, relocate=relocate)
     contents = chosen.read(source, finder, **options)
     contents.issues += [Issue("IMAGE_NOT_LISTED", where=name, source=str(source)) for name in finder.missing]
+    contents.issues += finder.by_stem.issues(str(source))
     return contents
 
 

@@ -19,6 +19,7 @@ from customlabels_nb._utils.text import plain_url, without_passwords
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES
+from customlabels_nb.datasets.formats.stems import FilesByStem, composed
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.listing import is_hidden
 from customlabels_nb.images.locations import is_remote, local_path, to_path, to_uri, url_below, without_scheme
@@ -179,7 +180,7 @@ class ImageFinder:
         if relocated is not None:
             return relocated
         if self._folder is not None and _ORDINARY.fullmatch(name):
-            return self._folder + (name if _is_image(name) else self._with_ending(name))
+            return self._folder + name if _is_image(name) else self._with_ending(self._folder + name)
         if is_remote(name):
             return _valid_url(name)
         path = to_path(name) if name.startswith("file://") else Path(name)
@@ -192,21 +193,13 @@ class ImageFinder:
                 "with images= or relocate=."
             )
         existing = _existing(self._base, parts)
-        return to_uri(self._base / (existing if _is_image(existing.name) else self._with_ending(str(existing))))
+        path = str(self._base / existing)
+        return to_uri(path if _is_image(path) else self._with_ending(path))
 
-    def _with_ending(self, name: str) -> str:
-        """Return a relative name with the ending of the only image that has it as its stem, or as it is."""
-        folder = os.path.dirname(name)
-        if folder not in self._stems:
-            try:
-                files = [file for file in os.listdir(self._base / folder) if _is_image(file)]
-            except OSError:
-                files = []
-            by_stem = self._stems[folder] = {}
-            for file in files:
-                by_stem.setdefault(_composed(os.path.splitext(file)[0]), []).append(os.path.join(folder, file))
-        images = self._stems[folder].get(_composed(os.path.basename(name)), [])
-        return images[0] if len(images) == 1 and not os.path.exists(self._base / name) else name
+    def _with_ending(self, path: str) -> str:
+        """Return the path of an image, with the ending of the only file that has it as its stem if it has none."""
+        full = self.by_stem.find(Path(path))
+        return path if full is None else str(full)
 
     def _may_name(self, path: Path) -> bool:
         """Check whether annotations may name an absolute path: one below the base, or of an image elsewhere."""
@@ -223,7 +216,7 @@ class ImageFinder:
 
     def _set_base(self, base: Path) -> None:
         self._base = base
-        self._stems: dict[str, dict[str, list[str]]] = {}  # images by stem, by folder
+        self.by_stem = FilesByStem()
         folder = os.path.join(os.path.abspath(base), "")
         self._folder = folder if folder.startswith("/") and folder == to_uri(folder) + "/" else None
 
@@ -242,7 +235,7 @@ class ImageFinder:
         return None if self._by_name is None else self._found(name, self._by_name)
 
     def _found(self, name: str, by_name: Mapping[str, list[str]]) -> str | None:
-        spellings = (PurePosixPath(_composed(each).replace("\\", "/")) for each in _spellings(without_scheme(name)))
+        spellings = (PurePosixPath(composed(each).replace("\\", "/")) for each in _spellings(without_scheme(name)))
         parts = next((path.parts for path in spellings if path.name in by_name), ())
         match = self._most_alike(by_name[parts[-1]] if parts else [], parts)
         if match is not None:
@@ -262,7 +255,7 @@ class ImageFinder:
             if ending not in self._by_parent:
                 groups = self._by_parent[ending] = {}
                 for file in candidates:
-                    groups.setdefault(_composed(to_path(file).parts[-length - 1]), []).append(file)
+                    groups.setdefault(composed(to_path(file).parts[-length - 1]), []).append(file)
             candidates = self._by_parent[ending].get(parts[-length - 1], [])
         return candidates[0] if len(candidates) == 1 else None
 
@@ -310,11 +303,6 @@ def _may_leave_folder(name: str, parts: PurePosixPath) -> bool:
     return is_file_url or has_drive or "\0" in name or not name or parts.is_absolute() or ".." in parts.parts
 
 
-def _composed(name: str) -> str:
-    """Return a name in the Unicode form NFC. Annotations may have another form than the file system."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
 def _existing(base: Path, name: PurePosixPath) -> PurePosixPath:
     """Return a relative name in the spelling of a file (Unicode form, percent-encoding), or as it is without one."""
     text = str(name)
@@ -347,7 +335,7 @@ def _files_by_name(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
         for file in filter(_is_image, sorted(files)):
             stem = os.path.splitext(file)[0]
             for name in (file,) if _is_image(stem) else (file, stem):  # names may lack the ending
-                by_name.setdefault(_composed(name), []).append(to_uri(os.path.join(parent, file)))
+                by_name.setdefault(composed(name), []).append(to_uri(os.path.join(parent, file)))
     return by_name
 
 

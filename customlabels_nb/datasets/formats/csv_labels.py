@@ -60,7 +60,6 @@ from customlabels_nb.core.table_columns import (
     decide,
     in_column,
     labels_in,
-    lacks_ending,
 )
 from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
@@ -76,10 +75,10 @@ from customlabels_nb.datasets.formats.entries import (
     plain,
     with_annotations,
 )
-from customlabels_nb.datasets.formats.given_tables import FilesByStem, settle_boxes
+from customlabels_nb.datasets.formats.given_tables import settle_boxes
 from customlabels_nb.datasets.formats.json_file import empty, shown, size_of, text_of, unusable
 from customlabels_nb.errors import InputError, LabelError, TableError
-from customlabels_nb.images.locations import is_remote, to_path, to_uri
+from customlabels_nb.images.locations import is_remote, to_uri
 
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
@@ -144,13 +143,11 @@ def read_csv(
         collected.adjusted(dialect.message, line=rows[0].line)
         names = dialect.names
     decisions = Decisions((ColumnDecision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
-    files = FilesByStem()
-    located = _located(rows, decisions.roles["image"], collected, Places(finder), prefix, files)
+    located = _located(rows, decisions.roles["image"], collected, Places(finder), prefix)
     if names is None:
         _read_labels(path, rows, located, collected, on_duplicate)
     else:
         _read_table(path, decisions, len(names), located, collected)
-    collected.issues += files.issues(collected.source)
     if not collected.images and collected.issues:
         raise unusable(
             path, f"no row can be read, for example line {collected.issues[0].line}: {collected.issues[0].message}"
@@ -625,9 +622,7 @@ def _is_image(cell: str) -> bool:
     return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in _SUFFIXES
 
 
-def _located(
-    rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None, files: FilesByStem
-) -> _Located:
+def _located(rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None) -> _Located:
     """Yield the rows with a valid image name, the name and the URI of the image. Other rows are reported as issues."""
     for row in rows:
         name = row.cells[position].strip() if len(row.cells) > position else ""
@@ -639,8 +634,6 @@ def _located(
                 uri = joined if is_remote(joined) else to_uri(joined)
             else:
                 uri = places.find(name)
-                if lacks_ending(name) and not is_remote(uri) and (full := files.find(to_path(uri))):
-                    uri = to_uri(full)
         except InputError as error:
             _refuse(collected, row, str(error), name)
         else:

@@ -1,24 +1,18 @@
-"""Settle what tables of users and of other programs leave open: empty boxes, names without an ending, leftovers."""
+"""Settle what tables of users and of other programs leave open: empty boxes and leftovers."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
-from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.table_columns import (
     Decisions,
     boxes_without_label,
     in_column,
-    lacks_ending,
     leftovers,
-    without_ending,
 )
 from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.verdicts import in_pixels, without_area
@@ -67,36 +61,3 @@ def without_label(rows: pd.DataFrame, source: str) -> list[Issue]:
         return []
     message = f"{len(names):,} × box without a label was not read. Add the label."
     return [Issue("ENTRY_UNREADABLE", message, str(names.iloc[0]), source)]
-
-
-@dataclass
-class FilesByStem:
-    """Finder of files for image names that lack the ending."""
-
-    _folders: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    _found: dict[str, str] = field(default_factory=dict)
-
-    def find(self, path: Path | None) -> Path | None:
-        """Return the only image in the folder of ``path`` with this name and an ending, or None."""
-        if path is None or not lacks_ending(path.name) or os.path.lexists(path):
-            return None
-        folder = os.path.abspath(path.parent)
-        if folder not in self._folders:
-            by_stem = self._folders[folder] = {}
-            for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-                if (stem := without_ending(name)) != name:
-                    by_stem.setdefault(stem, []).append(name)
-        files = self._folders[folder].get(path.name, [])
-        if len(files) != 1:
-            return None
-        self._found[path.name] = files[0]
-        return path.with_name(files[0])
-
-    def issues(self, source: str) -> list[Issue]:
-        """Return an issue if names were completed."""
-        if not self._found:
-            return []
-        (name, file), count = next(iter(self._found.items())), len(self._found)
-        names = counted(count, "image name has", "image names have")
-        message = f"{names} no ending and was completed by the only file of this name, such as {name!r} by {file!r}."
-        return [Issue("ENTRY_ADJUSTED", message.replace("and was", "and were") if count > 1 else message, name, source)]

@@ -124,6 +124,7 @@ _FIELDS = {
     "score": NUMBER,
 }
 _VALUE = {
+    "meta": ELSEWHERE,
     **dict.fromkeys((*_SIDES, *_DRAWN, _CHOICES, "points", "rle", "rotation"), TAKEN),
     **dict.fromkeys(("original_width", "original_height"), NUMBER),
     **dict.fromkeys(("closed", "format"), Ignored("all outlines are closed, and there is one format")),

@@ -48,6 +48,7 @@ from customlabels_nb.core.geometry import FloatArray, centred_to_ltwh, polygon_t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, from_one_ring, to_one_ring
+from customlabels_nb.datasets.formats.account import TAKEN, Ignored, Record
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     HOLDS_DRAWN,
@@ -79,6 +80,14 @@ _IMAGES, _LABELS = "images", "labels"
 _DESCRIPTIONS, _CLASS_LISTS = ("data.yaml", "dataset.yaml"), ("classes.txt", "obj.names", "_darknet.labels")
 _YAML_ENDINGS, _DARKNET_ENDING = (".yaml", ".yml"), ".data"
 _SPLITS = {"train": t.TRAIN, "val": t.TEST, "valid": t.TEST, "validation": t.TEST, "test": t.TEST}
+_KEYS = Record(
+    "the description",
+    {
+        **dict.fromkeys(("names", "nc", "path", "kpt_shape", *_SPLITS), TAKEN),
+        **dict.fromkeys(("download", "roboflow"), Ignored("where the dataset came from")),
+        **dict.fromkeys(("flip_idx", "kpt_names", "skeleton"), Ignored("the keypoints are counted")),
+    },
+)
 _LARGEST_DESCRIPTION = 2**22
 _MOST_DESCRIPTIONS = 10  # YAML files in a folder that are checked
 
@@ -624,9 +633,10 @@ def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
     if not isinstance(stated, dict | list):
         raise unusable(file, f"names: is {shown(stated)}, not a list or mapping of labels")
     names = _names(stated if isinstance(stated, dict) else dict(enumerate(stated)), file, collected)
-    if (count := finite(str(description.get("nc", "")))) is not None and count != len(stated):
+    if (count := description.get("nc")) is not None and finite(str(count)) != len(stated):
         why = f"nc is {shown(description['nc'])}, but names has {counted(len(stated), 'label')}. nc was ignored."
         collected.adjusted(why, where="nc", source=to_uri(file))
+    collected.account.record(description, _KEYS, file.name)
     return _Layout(file.parent, names, list(_sources(description, file, collected)), _keypoints(description))
 
 

@@ -18,9 +18,9 @@ from tests.tiers import many
 #: Keys whose values have no meaning here, with all in them: those of the programs, and where an image was.
 MEANINGLESS = {
     "coco": {"id", "coco_url", "flickr_url"},
-    "label_studio": {"id", "meta", "lead_time", "was_cancelled", "type", "closed", "from_name"},
+    "label_studio": {"id", "meta", "lead_time", "was_cancelled", "type", "closed", "from_name", "completed_by"},
     "label_studio_min": {"id", "annotation_id", "lead_time"},
-    "labelme": {"version"},
+    "labelme": {"version", "imageData"},
     "cvat": {"version", "meta", "@id"},
     "voc": {"folder", "path", "source", "depth", "@verified"},
 }

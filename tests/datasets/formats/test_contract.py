@@ -578,7 +578,7 @@ def test_a_folder_with_one_annotation_file_for_each_split_is_read(tmp_path: Path
         cl.read_dataset(tmp_path / "export")
     by_folder = cl.read_dataset(tmp_path / "export", labels_from="folders")
     assert set(by_folder.annotations["label"]) == {"train", "more"}
-    assert set(by_folder.issues["code"]) == {"ENTRY_UNREADABLE", "NOT_IMPORTED"}
+    assert set(by_folder.issues["code"]) == {"ENTRY_UNREADABLE"}
 
 
 def test_two_images_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:

@@ -331,9 +331,9 @@ def test_boxes_of_only_zeros_mark_an_empty_photo(tmp_path: Path) -> None:
 def test_a_name_without_an_ending_is_that_of_the_only_file(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg", "b.png"):
         (tmp_path / name).touch()
-    found = read(FORMAT, put(tmp_path / "x.csv", "image,label\na,cat\nb,dog\n"))
-    assert labels(found) == [("a.jpg", "cat"), ("b", "dog")]
-    assert "'a' by 'a.jpg'" in found.issues[0].message
+    found = cl.read_dataset(put(tmp_path / "x.csv", "image,label\na,cat\nb,dog\n"))
+    assert [Path(name).name for name in found.annotations["image"]] == ["a.jpg", "b"]
+    assert "'a' by 'a.jpg'" in " ".join(found.issues["message"])
 
 
 @pytest.mark.parametrize("last", ["region_attributes", "label"])

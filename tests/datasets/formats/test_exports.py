@@ -144,7 +144,7 @@ def test_boxes_of_images_elsewhere_with_one_stem_stay_apart(tmp_path: Path) -> N
     for again in (before, few, before):
         again.to("yolo", tmp_path / "out")
         after = cl.read_dataset(tmp_path / "out")
-        assert after.issues.empty
+        assert set(after.issues["code"]) <= {"NOT_IMPORTED"}  # a file of the image that is no longer exported
         assert sorted(after.annotations["label"]) == sorted(again.annotations["label"])
 
 
@@ -181,11 +181,11 @@ def test_shapes_are_clipped_to_the_image(drawn: list[tuple[Any, ...]]) -> None:
 
 @pytest.mark.parametrize("name", [name for name, format_ in formats.FORMATS.items() if "boxes" in format_.holds])
 def test_boxes_beyond_the_image_are_clipped_in_files_of_other_programs(tmp_path: Path, name: str) -> None:
-    before = boxes_of([tmp_path / "a.jpg"], left=-10, top=-5, width=45, height=130)
+    before = boxes_of([tmp_path / "a.jpg"], left=-10, top=-5, width=45, height=40)
     written = before.to(name, target(name, tmp_path / "out"), copy_images=True)
     found = cl.read_dataset(target(name, tmp_path / "out")).annotations[list(t.BOX_COLUMNS)].round(3)
     clipped = name not in ("ground_truth", "label_studio", "label_studio_min", "csv")
-    assert found.to_numpy().tolist() == [[0, 0, 35, 30] if clipped else [-10, -5, 45, 130]]
+    assert found.to_numpy().tolist() == [[0, 0, 35, 30] if clipped else [-10, -5, 45, 40]]
     reported = where(written).get("boxes beyond the image", "")
     assert reported == (f"1 × box or polygon beyond its image was clipped: '{tmp_path}/a.jpg'." if clipped else "")
 

@@ -27,7 +27,7 @@ print(len(found.annotations), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrs
 
 
 def cvat(path: Path, shape: str) -> Path:
-    path.write_text(f'<annotations>\n<image name="a.png" width="9" height="9">\n{shape}\n</image>\n</annotations>')
+    path.write_text(f'<annotations>\n<image name="a.png">\n{shape}\n</image>\n</annotations>')
     return path
 
 
