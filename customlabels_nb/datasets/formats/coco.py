@@ -201,6 +201,9 @@ def _read(path: Path, finder: ImageFinder, *, truth: str | PathLike[str] | None 
     known_pixels = info.pop(_UNIT, None) == _PIXELS
     entries = _array(data, "annotations", findings)
     others.record(data, _RECORD, "")
+    for entry in as_list(data.get("licenses")):
+        if not isinstance(entry, dict):
+            others.add("licence", "licenses", value=entry)
     shapes = [
         shape for entry in entries if isinstance(entry, dict) and isinstance(shape := entry.get("segmentation"), dict)
     ]

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -254,6 +254,8 @@ class Input:
         elif token:
             name = random.choice(self.changed)
             files[name], planted = self.plant(files[name], random, token)
+            if self.plant is in_words:  # a file with an error is named, with the line
+                planted = replace(planted, names=(name.rpartition("/")[2],))
         _write(folder, files)
         return folder / self.read, planted
 
