@@ -50,7 +50,7 @@ CONTENTS: dict[str, bytes] = {
 OUTCOMES: dict[str, tuple[set[str], int, int]] = {
     "Counted, and not read": ({"NOT_IMPORTED"}, 10, 0),
     "The folder is counted, and not read": ({"NOT_IMPORTED"}, 10, 0),
-    "Named in an issue, and not read": ({"NOT_IMPORTED", "ENTRY_UNREADABLE"}, 10, 0),
+    "Named in an issue, and not read": ({"ENTRY_UNREADABLE"}, 10, 0),
     "Not read": (set(), 10, 0),
     "The table is read": ({"ENTRY_ADJUSTED", "NOT_IMPORTED"}, 1, 1),
 }

@@ -156,18 +156,16 @@ class Account:
         self, key: str, given: list[tuple[int, Any]], outer: Record, inner: Record, places: Sequence[str] | _Places
     ) -> None:
         """Count what records in records have, and values that are neither a record nor a list of records."""
-        one = [(row, value) for row, value in given if type(value) is dict]
-        several = [(row, value) for row, value in given if type(value) is list]
-        if one:
-            noun = inner if inner.noun else Record(outer.noun, inner.keys, inner.others, inner.key)
-            self.records([value for _, value in one], noun, _Places(places, [row for row, _ in one], f".{key}"))
-        if several:
-            whole = list(chain.from_iterable(value for _, value in several))
-            rows = [row for row, value in several for _ in value]
-            numbers = [number for _, value in several for number in range(len(value))]
-            self.records(whole, inner, _Places(places, rows, key, numbers, inner.place))
+        one = {row: value for row, value in given if type(value) is dict}
+        several = {row: value for row, value in given if type(value) is list}
+        noun = inner if inner.noun else Record(outer.noun, inner.keys, inner.others, inner.key)
+        self.records(list(one.values()), noun, _Places(places, list(one), f".{key}"))
+        rows = list(chain.from_iterable([row] * len(value) for row, value in several.items()))
+        numbers = list(chain.from_iterable(range(len(value)) for value in several.values()))
+        whole = list(chain.from_iterable(several.values()))
+        self.records(whole, inner, _Places(places, rows, key, numbers, inner.place))
         for row, value in given:
-            if not isinstance(value, dict | list) and value not in _NOTHING:
+            if row not in one and row not in several and value not in _NOTHING:
                 self.add(_called(Unless(), key, outer), places[row], value=value)
 
     def element(self, element: Element, record: Record, where: str) -> None:

@@ -200,14 +200,7 @@ def _read(path: Path, finder: ImageFinder, *, truth: str | PathLike[str] | None 
     info = _info(data, others)
     known_pixels = info.pop(_UNIT, None) == _PIXELS
     entries = _array(data, "annotations", findings)
-    others.record(data, _RECORD, "")
-    for entry in as_list(data.get("licenses")):
-        if not isinstance(entry, dict):
-            others.add("licence", "licenses", value=entry)
-    shapes = [
-        shape for entry in entries if isinstance(entry, dict) and isinstance(shape := entry.get("segmentation"), dict)
-    ]
-    others.records(shapes, _MASK, ["annotations"] * len(shapes))
+    _count_others(data, entries, others)
     annotations = _read_annotations(entries, images, label_of, findings, known_pixels=known_pixels)
     frame = t.settle_statuses(_images_table(images), annotations)
     above = _supercategories(data, label_of)
@@ -227,6 +220,17 @@ def _of_images(results: list[Any], images: list[Any]) -> list[Any]:
         else result
         for result in results
     ]
+
+
+def _count_others(data: dict[str, Any], entries: list[Any], others: Account) -> None:
+    """Count what the file has and the reader does not import."""
+    others.record(data, _RECORD, "")
+    for entry in as_list(data.get("licenses")):
+        if not isinstance(entry, dict):
+            others.add("licence", "licenses", value=entry)
+    shapes = [entry.get("segmentation") for entry in entries if isinstance(entry, dict)]
+    masks = [shape for shape in shapes if isinstance(shape, dict)]
+    others.records(masks, _MASK, ["annotations"] * len(masks))
 
 
 def _info(data: dict[str, Any], others: Account) -> dict[str, Any]:

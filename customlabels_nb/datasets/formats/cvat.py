@@ -195,9 +195,7 @@ class _Reader:
             if (left_out := _left_out(entry)) is not None:
                 collected.account.add(left_out, origin["where"])
                 continue
-            collected.account.element(entry, _OBJECT, origin["where"])
-            for what, value in _attributes_of(entry).items() if entry.tag != "tag" else ():
-                collected.account.add(f"attribute {shown(what)} of an object", origin["where"], value=value)
+            self._count_others(entry, origin["where"])
             try:
                 box, polygon = _outline(entry, collected, origin)
                 label = collected.label(entry.get("label") or "")
@@ -207,6 +205,13 @@ class _Reader:
             except (UnreadableError, LabelError) as error:
                 collected.unreadable(str(error), **origin)
         collected.add_image(uri, size=size, split=split_of(subset), own=collected.columns(facts, name))
+
+    def _count_others(self, entry: Element, where: str) -> None:
+        """Count what an object has beside its label and outline."""
+        account = self._collected.account
+        account.element(entry, _OBJECT, where)
+        for what, value in _attributes_of(entry).items() if entry.tag != "tag" else ():
+            account.add(f"attribute {shown(what)} of an object", where, value=value)
 
     def _subset_of_task(self, task: str | None) -> str:
         only = next(iter(self._subsets.values())) if len(self._subsets) == 1 else ""
