@@ -72,7 +72,8 @@ def test_resumed_training_equals_an_uninterrupted_one(
     again, told = Events(), []
     again.subscribe(told.append)
     resumed = train_detector(squares, LABELS, options(), again, checkpoints=tmp_path)
-    assert [e.done for e in told if isinstance(e, Progress) and e.phase == "training"] == [3, 4]
+    steps = [e.done for e in told if isinstance(e, Progress) and e.phase == "training"]
+    assert steps in ([3, 4], [2, 3, 4])  # it stops at the next event, which a slow machine has between the steps
     assert same(resumed, trained)
 
 
