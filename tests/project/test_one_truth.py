@@ -21,7 +21,7 @@ from customlabels_nb.project.projects import load_project
 from customlabels_nb.project.report import Report
 from customlabels_nb.store import Action
 from tests.project.conftest import draw
-from tests.tiers import THOROUGH
+from tests.tiers import THOROUGH, many
 from tests.widgets.asking import Page
 
 LABELS = ("disc", "stripes", "triangle")
@@ -199,7 +199,7 @@ def metrics(report: Report | cl.Evaluation) -> dict[str, float]:
 @example(steps=[("replace file", 0), ("replace file", 1)])
 @example(steps=[("snapshot", 0), ("rename", 0), ("evaluate", 0), ("restore", 0)])
 @settings(
-    max_examples=int(__import__("os").environ.get("N", "8")),
+    max_examples=many(16),
     deadline=None,
     phases=(Phase.explicit, Phase.generate) if THOROUGH else [Phase.explicit],  # shrinking takes minutes
     suppress_health_check=list(HealthCheck),

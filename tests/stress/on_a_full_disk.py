@@ -5,6 +5,7 @@ Arguments: the small folder, a folder of photos, how many of them certainly fit.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 from collections.abc import Callable
@@ -23,8 +24,12 @@ def fill(disk: Path, leave: int) -> None:
     filler = disk / "filler"
     filler.unlink(missing_ok=True)
     free = shutil.disk_usage(disk).free
-    with filler.open("wb") as file:
-        file.write(b"\0" * max(0, free - leave))
+    try:
+        with filler.open("wb") as file:
+            file.write(b"\0" * max(0, free - leave))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # others have written since, and the disk is full
+            raise
 
 
 def refused(call: object, *arguments: object, **options: object) -> str:

@@ -58,7 +58,7 @@ def described(service: Service, version: str) -> dict[str, Any]:
 
 def settle(service: Service, version: str) -> dict[str, Any]:
     """Wait until the version has a status that stays."""
-    for _ in range(1200):
+    for _ in range(6000):  # a training takes minutes on a busy machine
         found = described(service, version)
         if found["Status"] not in ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", "STARTING", "STOPPING"):
             return found
