@@ -73,6 +73,7 @@ class Record:
 
     The fate of a key that is not listed is that of ``rule``, or else ``others``. ``key`` is what a key is called in
     issues. Records in a list are counted from 1 with ``place``, such as "result 2", or else by their positions.
+    What else is in such a list is reported with ``whole``, and else by the reader.
     For XML, ``@name`` is an attribute and ``#text`` the text of an element.
     """
 
@@ -82,6 +83,7 @@ class Record:
     key: str = "value of the key"
     place: str = ""
     rule: Callable[[str], Fate | None] = lambda key: None
+    whole: bool = False
 
     def fate_of(self, key: str) -> Fate:
         """Return what becomes of the value of a key."""
@@ -125,6 +127,10 @@ class Account:
             for what, count in self._counts.items()
         ]
 
+    def kinds(self) -> list[str]:
+        """Return the kind of each value that is not imported, as often as it was counted."""
+        return [*self._counts.elements()]
+
     def _shown(self, what: str) -> str:
         places = self._places[what]
         more = " …" if len(places) > _EXAMPLES else ""
@@ -164,8 +170,11 @@ class Account:
         numbers = list(chain.from_iterable(range(len(value)) for value in several.values()))
         whole = list(chain.from_iterable(several.values()))
         self.records(whole, inner, _Places(places, rows, key, numbers, inner.place))
-        for row, value in given:
-            if row not in one and row not in several and value not in _NOTHING:
+        others = [(row, value) for row, value in given if row not in one and row not in several]
+        if inner.whole:
+            others += [(row, value) for row, value in zip(rows, whole, strict=True) if type(value) is not dict]
+        for row, value in others:
+            if value not in _NOTHING:
                 self.add(_called(Unless(), key, outer), places[row], value=value)
 
     def element(self, element: Element, record: Record, where: str) -> None:

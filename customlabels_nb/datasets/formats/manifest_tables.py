@@ -36,10 +36,13 @@ from customlabels_nb.datasets.formats.manifest_lines import (
 from customlabels_nb.datasets.formats.manifest_values import (
     ADJUSTED,
     BOXES,
+    ESTIMATED,
     IMAGE_LEVEL,
     KNOWN_METADATA,
     KNOWN_OF_BOX,
+    KNOWN_OF_BOXES,
     KNOWN_OF_OBJECT,
+    KNOWN_OF_SIZE,
     LARGEST_SIZE,
     METADATA,
     PREDICTION,
@@ -611,6 +614,9 @@ class _Gathering:
         count = len(boxes)
         if type(boxes) is not list or type(objects) is not list or len(objects) != count:
             raise ValueError(number)
+        sizes = value.get("image_size", ())
+        if not (value.keys() <= KNOWN_OF_BOXES and all(size.keys() <= KNOWN_OF_SIZE for size in sizes)):
+            raise ValueError(number)
         if limits.service:
             size = value["image_size"][0]
             width, height = size["width"], size["height"]
@@ -618,6 +624,8 @@ class _Gathering:
                 raise ValueError(number)
         else:
             width, height = size_of(value) or (0, 0)
+            if sizes and not width and ESTIMATED not in sizes[0]:
+                raise ValueError(number)
         if limits.max_boxes_per_image is not None and count > limits.max_boxes_per_image:
             raise ValueError(number)
         self._lookups.append(codes.lookup(metadata["class-map"]))

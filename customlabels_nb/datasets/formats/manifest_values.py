@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import CODES
 from customlabels_nb.core.limits import Limits
+from customlabels_nb.datasets.formats.account import NUMBER, TAKEN, TEXT, Account, Record
 from customlabels_nb.datasets.formats.json_file import as_list, number_or_none, shown
 from customlabels_nb.errors import LabelError
 
@@ -24,21 +25,41 @@ SOURCE = "source-ref"
 ADDED = frozenset({"errors", "warnings", "cl-errors", "cl-warnings", "cl-metadata"})
 #: Key of the metadata of an attribute that a job made from an earlier attribute of the line, and corrected.
 ADJUSTED = "adjustment-status"
-#: Keys that the reader knows: of the metadata of an attribute, of its objects, and of its annotations.
+#: Key that marks an image size as only the extent of the boxes, in evaluation snapshots with unknown image sizes.
+ESTIMATED = "estimated"
+#: Keys that the reader knows: of the metadata of an attribute, of its objects, of boxes, their image size, and each box.
 KNOWN_METADATA = ADDED | {
     "objects", "class-map", "type", "human-annotated", "creation-date", "job-name", "confidence", "class-name",
     "confidence-map", ADJUSTED,
 }  # fmt: skip
 KNOWN_OF_OBJECT = ADDED | {"confidence"}
 KNOWN_OF_BOX = ADDED | {"class_id", *t.BOX_COLUMNS, "iscrowd", "deleted"}
+KNOWN_OF_SIZE = ADDED | {"width", "height", "depth", ESTIMATED}
+KNOWN_OF_BOXES = ADDED | {"image_size", "annotations"}
 #: Codes that are only consequences of another finding, which is the one to fix.
 CONSEQUENCES = frozenset({"ERROR_NO_VALID_LABEL_ATTRIBUTES", "ERROR_NO_VALID_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"})
 #: Attributes in which an evaluation stores the model's predictions. They are not ground truth.
 PREDICTION = re.compile(r"rekognition-custom-labels-evaluation(-\d+)?(-metadata)?", re.ASCII)
 
-#: Key that marks an image size as only the extent of the boxes, in evaluation snapshots with unknown image sizes.
-ESTIMATED = "estimated"
-
+_METADATA = Record(
+    "a metadata object",
+    {
+        **dict.fromkeys(KNOWN_METADATA, TAKEN),
+        "job-name": TEXT,
+        "objects": Record("an object", dict.fromkeys(KNOWN_OF_OBJECT, TAKEN)),
+    },
+)
+_BOXES = Record(
+    "a label attribute",
+    {
+        "image_size": Record(
+            "an image size",
+            {**dict.fromkeys(KNOWN_OF_SIZE, TAKEN), **dict.fromkeys(("width", "height"), NUMBER)},
+            whole=True,
+        ),
+        "annotations": Record("a box", dict.fromkeys(KNOWN_OF_BOX, TAKEN)),
+    },
+)
 LARGEST_SIZE = 2**31 - 1
 _S3 = re.compile(r"s3://([^/]+)/.+", re.DOTALL)
 
@@ -154,24 +175,16 @@ def others_of(value: dict[str, Any]) -> list[str]:
     pairs = attributes_of(value)
     others = [f"value of the key {shown(key)} of a line" for key in unpaired_of(value) if value[key] is not None]
     for key in pairs:
+        account = Account()
         facts, boxes = value[key + METADATA], value[key]
-        if isinstance(facts, dict):
-            others += _unknown([facts], KNOWN_METADATA, "a metadata object")
-            if t.as_boolean(human := facts.get("human-annotated", "yes")) is None:
-                others.append(f"human-annotated that is {shown(human)}, not 'yes' or 'no', and was read as 'yes'")
-            others += _unknown(facts.get("objects"), KNOWN_OF_OBJECT, "an object")
+        account.record(facts, _METADATA, "")
+        account.record(boxes, _BOXES, "")
+        others += account.kinds()
+        if isinstance(facts, dict) and t.as_boolean(human := facts.get("human-annotated", "yes")) is None:
+            others.append(f"human-annotated that is {shown(human)}, not 'yes' or 'no', and was read as 'yes'")
         annotations = boxes.get("annotations") if isinstance(boxes, dict) else None
-        others += _unknown(annotations, KNOWN_OF_BOX, "a box")
         others += ["box that is marked as deleted"] * sum(is_deleted(box) for box in as_list(annotations))
     return others
-
-
-def _unknown(entries: object, read_keys: frozenset[str], what: str) -> list[str]:
-    return [
-        f"value of the key {shown(key)} of {what}"
-        for entry in as_list(entries) if isinstance(entry, dict)
-        for key in entry if key not in read_keys and entry[key] is not None
-    ]  # fmt: skip
 
 
 def unpaired_of(value: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ import math
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -30,13 +30,28 @@ class RequestFields:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = {name.lower(): value for name, value in values.items()}
+        self._asked: set[str] = set()
+        self._inner: list[RequestFields] = []
 
     def __contains__(self, name: str) -> bool:
-        return self._values.get(name.lower()) is not None
+        return self._get(name) is not None
+
+    def unread(self) -> set[str]:
+        """Return the names of values that no operation asked for, here and in the objects that were read."""
+        return (self._values.keys() - self._asked).union(*(each.unread() for each in self._inner))
+
+    def _get(self, name: str) -> Any:
+        self._asked.add(name.lower())
+        return self._values.get(name.lower())
+
+    def _read(self, values: list[dict[str, Any]]) -> list[RequestFields]:
+        read = [RequestFields(each) for each in values]
+        self._inner += read
+        return read
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """Return a text that can be stored, or ``default`` if there is none."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         if value is None:
             return default
         if not isinstance(value, str) or not t.storable(value) or len(value) > 4000:
@@ -52,7 +67,7 @@ class RequestFields:
 
     def number(self, name: str, default: float, least: float = 0.0, most: float = 1.0) -> float:
         """Return a finite number in a range, or ``default`` if there is none."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         if value is None:
             return default
         try:
@@ -72,7 +87,7 @@ class RequestFields:
 
     def flag(self, name: str) -> bool:
         """Return a truth value, which is False if it is missing."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         text = "" if value is None else str(value).lower()
         if text not in ("", "true", "false"):
             raise invalid(f"{name}={text[:100]!a} must be true or false.")
@@ -88,7 +103,7 @@ class RequestFields:
 
     def ids(self, name: str, most: int = _MOST_IDS) -> list[str]:
         """Return ids without duplicates, in lower case."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         items = [] if value is None else value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list) or len(items) > most:
             raise invalid(f"{name} must be a list of up to {most} ids.", "BadRequestInvalidIds")
@@ -96,29 +111,29 @@ class RequestFields:
 
     def id(self, name: str) -> str:
         """Return an id, in lower case."""
-        return read_id(name, self._values.get(name.lower()))
+        return read_id(name, self._get(name))
 
     def part(self, name: str) -> RequestFields:
         """Return the object in this one, which is empty if it is missing."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         if value is not None and not isinstance(value, dict):
             raise invalid(f"{name} must be an object.")
-        return RequestFields(value or {})
+        return self._read([value or {}])[0]
 
     def parts(self, name: str, most: int, code: str = "BadRequestExceededBatchSize") -> list[RequestFields]:
         """Return the objects in a list, which is empty if it is missing."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             raise invalid(f"{name} must be a list of objects.")
         if len(value) > most:
             raise ServiceError(code, f"{name} has {len(value):,} objects, but at most {most} are allowed.")
-        return [RequestFields(each) for each in value]
+        return self._read(value)
 
     def texts(self, name: str) -> list[str]:
         """Return the texts in a list, which is empty if it is missing."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         items = [] if value is None else value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list) or not all(isinstance(each, str) for each in items):
             raise invalid(f"{name} must be a list of strings.")
@@ -126,11 +141,11 @@ class RequestFields:
 
     def chosen(self, *names: str) -> dict[str, Any]:
         """Return values as they were sent, None if they are missing."""
-        return {name: self._values.get(name.lower()) for name in names}
+        return {name: self._get(name) for name in names}
 
     def data(self, name: str) -> bytes:
         """Return bytes that are given in base64."""
-        value = self._values.get(name.lower())
+        value = self._get(name)
         try:
             return b64decode(value if isinstance(value, str) else "")
         except (binascii.Error, ValueError) as error:
@@ -148,6 +163,7 @@ class Call:
     query: RequestFields
     content_type: str
     body: bytes
+    sent: list[RequestFields] = field(default_factory=list)  # what `json` returned
 
     def project(self) -> ServedProject:
         wanted = _id_in_path(self.path.text("projectId"))
@@ -166,7 +182,8 @@ class Call:
             raise invalid(f"The body is not JSON: {str(error)[:200]}.") from error
         if not isinstance(content, dict):
             raise invalid("The body must be a JSON object.")
-        return RequestFields(content)
+        self.sent.append(RequestFields(content))
+        return self.sent[-1]
 
     def files(self) -> list[tuple[str, bytes]]:
         """Return the names and contents of the files in the body, which are the parts of a multipart body.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import re
 import secrets
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ from customlabels_nb.errors import (
 from customlabels_nb.project.location import STATE_FOLDER
 
 MOST_BYTES = 256 * 2**20
+
+_log = logging.getLogger(__name__)
 
 _HEADERS = {"training": "Training-Key", "prediction": "Prediction-Key"}
 _PATH = re.compile(r"/+customvision/v\d[\w.\-]*/(training|prediction)(/.*)", re.IGNORECASE)
@@ -151,6 +154,8 @@ class CustomVisionEndpoint:
             if "projectId" in call.path and not isinstance(error, ServiceError):
                 call.project()  # raises NotFoundProject if the project was deleted meanwhile
             raise
+        if unread := set().union(*(fields.unread() for fields in call.sent)):
+            _log.info("%s %s: values that were not read: %s", method, path[:200], ", ".join(map(ascii, sorted(unread))))
         if isinstance(result, Answer):
             return result
         return Answer(204, {}, b"") if result is None else json_answer(result)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -48,6 +49,8 @@ from customlabels_nb.store import Action
 from customlabels_nb.store.frames import annotation_keys
 from customlabels_nb.store.writing import ImportPart
 from customlabels_nb.user_settings import settings
+
+_log = logging.getLogger(__name__)
 
 #: Lines that become entries, with their source-refs.
 Lines = Sequence[tuple[str, bytes]]
@@ -94,6 +97,8 @@ def read_entries(lines: Lines, limits: Limits) -> tuple[list[Entry], pd.DataFram
     """Check lines of images, or all of one ``image``, and return entries with tables of images and annotations."""
     reader = ManifestReader(ManifestLines("manifest", [raw for _, raw in lines]), limits)
     reader.read()
+    for issue in reader.account().issues("manifest"):
+        _log.info(issue.message)
     images, annotations = reader.table().frames()
     read = set(images["image"])
     unread = pd.DataFrame({"image": [source for source, _ in lines if source not in read]}, dtype=t.TEXT)

@@ -91,6 +91,24 @@ CUSTOM_VISION = {
         {"filename": "b.png", "tags": [{"tag": "dog"}]},
     ]
 }  # fmt: skip
+_MANIFEST = [
+    {
+        "source-ref": "a.png", "boxes-metadata": {
+            "objects": [{"confidence": 1}], "class-map": {"0": "cat"}, "type": "groundtruth/object-detection",
+            "human-annotated": "yes", "creation-date": "2020-01-01T00:00:00", "job-name": "job",
+        },
+        "boxes": {
+            "image_size": [{"width": 40, "height": 20, "depth": 3}],
+            "annotations": [{"class_id": 0, "left": 1, "top": 2, "width": 10, "height": 10}],
+        },
+    },
+    {
+        "source-ref": "b.png", "kind": 0, "kind-metadata": {
+            "class-name": "dog", "confidence": 1, "type": "groundtruth/image-classification",
+            "human-annotated": "yes", "creation-date": "2020-01-01T00:00:00", "job-name": "job",
+        },
+    },
+]  # fmt: skip
 CVAT = (
     '<annotations><version>1.1</version><meta><task><id>1</id><labels><label><name>cat</name><color>#ff0000</color>'
     '</label><label><name>dog</name></label></labels></task></meta><image id="0" name="a.png" width="40" height="20">'
@@ -256,6 +274,9 @@ class Input:
             files[name], planted = self.plant(files[name], random, token)
             if self.plant is in_words:  # a file with an error is named, with the line
                 planted = replace(planted, names=(name.rpartition("/")[2],))
+            elif name.endswith(".manifest"):
+                line = planted.where[0] + 1 if planted.where else len(files[name])
+                planted = replace(planted, names=(*planted.names, f"line {line} is not read"))
         _write(folder, files)
         return folder / self.read, planted
 
@@ -268,7 +289,9 @@ def _write(folder: Path, files: dict[str, Any]) -> None:
             pixels = np.random.default_rng(number).integers(0, 255, (20, 40, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(path)
         elif name.endswith(".manifest"):
-            path.write_text("\n".join(map(json.dumps, content)))
+            # the images of a manifest are found from the working folder
+            lines = [json.dumps(line).replace('"source-ref": "', f'"source-ref": "{folder}/') for line in content]
+            path.write_text("\n".join(lines))
         else:
             path.write_text(content if isinstance(content, str) else json.dumps(content))
 
@@ -285,6 +308,7 @@ _FILES = {
     "custom_vision": _one("files.json", CUSTOM_VISION, in_json),
     "cvat": _one("annotations.xml", CVAT, in_xml),
     "voc": _one("a.xml", VOC, in_xml),
+    "manifest": _one("all.manifest", _MANIFEST, in_json),
     "csv": _one("all.csv", _FULL, in_rows),
     "csv of tags": _one("tags.csv", _TAGS, in_rows),
     "csv of corners": _one("corners.csv", _CORNERS, in_rows),

@@ -22,6 +22,7 @@ MEANINGLESS = {
     "label_studio_min": {"id", "annotation_id", "lead_time"},
     "labelme": {"version", "imageData"},
     "cvat": {"version", "meta", "@id"},
+    "manifest": {"kind", "depth", "class-map"},
     "voc": {"folder", "path", "source", "depth", "@verified"},
 }
 
@@ -40,6 +41,8 @@ def texts_of(path: Path) -> tuple[str, str]:
     cells = [[*map(str, table), *map(str, table.to_numpy().ravel())] for table in tables]
     facts = {key: str(value) for key, value in found.images.attrs.items()}
     issues = found.issues[["message", "where", "source"]].astype(str).to_numpy().ravel().tolist()
+    errors = found.issues[found.issues["code"].str.startswith("ERROR_")]
+    issues += [f"line {line} is not read" for line in errors["line"]]
     return json.dumps([cells, facts], ensure_ascii=False), "\n".join(issues).replace(str(path), "")
 
 

@@ -88,6 +88,21 @@ def test_a_known_image_gets_the_tags_and_regions_that_it_lacks(vision: VisionSer
         check_known_image(vision, kind)
 
 
+def test_values_of_an_upload_that_are_not_read_are_logged(
+    vision: VisionService, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = vision.detector()
+    region = {"tagId": vision.tag(project, "red"), "left": 0.1, "top": 0.1, "width": 0.2, "height": 0.3, "angle": 5}
+    with caplog.at_level("INFO"):
+        vision.upload(project, [{"NAME": "a", "contents": picture()}])
+        assert not caplog.messages
+        vision.upload(project, [{"contents": picture("red", 1), "caption": 1, "regions": [region]}])
+        vision.upload(project, [{"contents": picture("red", 2), "extra\n": 1}], metadata={"a": "b"})
+    assert [message.partition(": ")[2] for message in caplog.messages] == [
+        "values that were not read: 'angle', 'caption'", "values that were not read: 'extra\\n', 'metadata'",
+    ]  # fmt: skip
+
+
 def check_known_image(vision: VisionService, kind: str) -> None:
     """Send a batch in which an image comes with each of two tags, or with each of two regions."""
     project = vision.detector() if kind == "boxes" else vision.project(kind, kind)

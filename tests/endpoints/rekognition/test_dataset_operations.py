@@ -264,6 +264,12 @@ def test_an_update_replaces_lines_in_their_places_and_adds_others(service: Servi
     assert [entry["source-ref"][-5] for entry in service.entries(arn, HasErrors=True)] == ["0"]
 
 
+def test_values_of_a_line_that_are_not_read_are_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", manifest_entries.__name__):
+        service.dataset(service.project(), [classified("1.jpg", "cat", rating=5), classified("2.jpg", "cat")])
+    assert caplog.messages == ["1 × value of the key 'rating' of a line was not imported: 'line 1'."]
+
+
 @pytest.mark.parametrize(
     "line", [b"nope", b"\xff", b"[]", b"{}", b'{"source-ref": 1}', b'{"source-ref": "a.jpg"}', b" ", b"[" * 3000]
 )
