@@ -27,7 +27,7 @@ ADDED = frozenset({"errors", "warnings", "cl-errors", "cl-warnings", "cl-metadat
 ADJUSTED = "adjustment-status"
 #: Key that marks an image size as only the extent of the boxes, in evaluation snapshots with unknown image sizes.
 ESTIMATED = "estimated"
-#: Keys that the reader knows: of the metadata of an attribute, of its objects, of boxes, of their image size and each box.
+#: Keys that the reader knows: of metadata, their objects, boxes of an image, their image size, and each box.
 KNOWN_METADATA = ADDED | {
     "objects", "class-map", "type", "human-annotated", "creation-date", "job-name", "confidence", "class-name",
     "confidence-map", ADJUSTED,
