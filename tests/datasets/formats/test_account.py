@@ -46,7 +46,7 @@ def texts_of(path: Path) -> tuple[str, str]:
     return json.dumps([cells, facts], ensure_ascii=False), "\n".join(issues).replace(str(path), "")
 
 
-@settings(max_examples=many(1000), deadline=None)
+@settings(max_examples=many(400), deadline=None)
 @given(name=st.sampled_from(sorted(INPUTS)), seed=st.integers(0, 2**32))
 def test_what_is_planted_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, name: str, seed: int) -> None:
     random = Random(seed)
