@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence, Set
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from customlabels_nb.images.image_grid import ContactSheet
 
 UnreadLine: TypeAlias = tuple[str, int, str]
-Groups: TypeAlias = str | Sequence[object] | pd.DataFrame
+Groups: TypeAlias = str | Sequence[object] | Mapping[str, object] | pd.DataFrame
 Where: TypeAlias = str | Sequence[bool] | pd.Series | Callable[[pd.DataFrame], Any]
 
 _ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
@@ -373,9 +373,9 @@ class Dataset(NameHints):
         ----------
         fraction : float
             Share of the labelled images that goes to the second dataset, between 0 and 1.
-        groups : str, sequence or DataFrame, optional
+        groups : str, sequence, mapping or DataFrame, optional
             Groups of images that must stay together: the name of a column of the images table, one value per image (a
-            Series is aligned by its index), or a table of pairs with the columns ``image`` and ``other``, as returned
+            Series is aligned by its index, and a dict has the images as its keys), or a table of pairs with the columns ``image`` and ``other``, as returned
             by ``project.near_duplicates()``. Images with the same content always stay together.
 
         Examples
@@ -509,8 +509,14 @@ class Dataset(NameHints):
             raise InputError(
                 f"groups={groups!r} is not a column of the images table. Choose one of {list(self._images.columns)}."
             )
+        if isinstance(groups, Mapping):
+            if missing := [image for image in self._images["image"] if image not in groups]:
+                raise InputError(f"groups has no key {missing[0]!r}. Pass a dict with the group of each image.")
+            groups = self._images["image"].map(groups)
         if isinstance(groups, pd.Series):
             groups = self._aligned(groups, "groups")
+        if isinstance(groups, Set):
+            raise InputError("groups is a set, which has no order. Pass a list with one value per image, or a dict.")
         try:
             values: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
             set(values)

@@ -744,8 +744,8 @@ class Project(NameHints):
         ----------
         test_fraction : float
             Fraction to move, between 0 and 1. Each label with two or more images has at least one in each split.
-        groups : str, list or DataFrame, optional
-            Column of the image table, one value per image, or pairs of images such as
+        groups : str, list, dict or DataFrame, optional
+            Column of the image table, one value per image (also as a dict by image), or pairs of images such as
             ``project.near_duplicates("train")``. Images of a group stay in the same split. So do images with the same
             content, even without groups.
         exist_ok : bool
@@ -1539,7 +1539,7 @@ class Project(NameHints):
         folds : int, optional
             Number of folds. Each label keeps its proportion. None trains on the whole training set and tests on the
             test set, ``repeats`` times.
-        groups : str, list or DataFrame, optional
+        groups : str, list, dict or DataFrame, optional
             Images that stay in the same fold, as in :meth:`distribute`: a column of the image table such as "camera",
             one value per image of the training set, or pairs of images such as ``project.near_duplicates("train")``.
             Images with the same content stay together even without groups.

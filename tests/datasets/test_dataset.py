@@ -196,6 +196,8 @@ def test_groups_in_a_series_are_matched_by_its_index() -> None:
     dataset = make(site=list("xxyyzz"))
     shuffled = dataset.images["site"].sample(frac=1, random_state=1)
     assert dataset.groups_of_images(shuffled) == dataset.groups_of_images("site")
+    by_image = dict(zip(dataset.images["image"], "xxyyzz", strict=True))
+    assert dataset.groups_of_images(dict(sorted(by_image.items(), reverse=True))) == dataset.groups_of_images("site")
     with pytest.raises(InputError, match="index of groups does not match"):
         dataset.groups_of_images(shuffled.set_axis(list("abcdef")))
 
@@ -285,6 +287,8 @@ def test_a_share_lies_between_0_and_1(fraction: float) -> None:
         (["x"], "1 values for 6 images"),
         ([["x"]] * 6, "groups"),
         (5, "groups"),
+        (set("abcdef"), "groups is a set"),
+        ({"x": 1}, "groups has no key '/photos/a0.jpg'"),
     ],
 )
 def test_impossible_groups_are_refused(groups: Any, words: str) -> None:
