@@ -375,8 +375,9 @@ class Dataset(NameHints):
             Share of the labelled images that goes to the second dataset, between 0 and 1.
         groups : str, sequence, mapping or DataFrame, optional
             Groups of images that must stay together: the name of a column of the images table, one value per image (a
-            Series is aligned by its index, and a dict has the images as its keys), or a table of pairs with the columns ``image`` and ``other``, as returned
-            by ``project.near_duplicates()``. Images with the same content always stay together.
+            Series is aligned by its index, and a dict has the images as its keys), or a table of pairs with the columns
+            ``image`` and ``other``, as returned by ``project.near_duplicates()``. Images with the same content always
+            stay together.
 
         Examples
         --------

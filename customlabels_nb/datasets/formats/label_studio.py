@@ -98,7 +98,21 @@ _LOCAL = "/data/local-files/?d="
 _UPLOAD = re.compile(r"(?:^|/)upload/\d+/([^?#]+)")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _YEARS = range(1900, 2200)
-_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+_OTHER_MEDIA = (
+    ".mp4",
+    ".mov",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".m4v",
+    ".wav",
+    ".mp3",
+    ".flac",
+    ".ogg",
+    ".txt",
+    ".csv",
+    ".html",
+)
 _SIGNS = ("rectanglelabels", "polygonlabels", "brushlabels", "rle")
 _OUTLINE = frozenset({"x", "points", "rle"})
 _NOT_OWN = {"image", "width", "height", "split", "note"}  # keys of the data that reading takes for these
@@ -150,8 +164,12 @@ def _recognise(path: Path) -> bool:
     keys, head = outer_keys(file, of_first=True)
     if keys.get("data") != "{" and not ("[" in map(keys.get, _LISTS) and '"result"' in head):
         return False
-    task = first_entry(head)
-    return task is None or (isinstance(data := task.get("data"), dict) and bool(_image_keys(data, _Targets.of([task]))))
+    if (task := first_entry(head)) is None:
+        return True
+    data, listed = task.get("data"), "[" in map(keys.get, _LISTS)  # tasks without images are recognised to say so
+    return isinstance(data, dict) and bool(
+        _image_keys(data, _Targets.of([task])) or (listed and _texts([*data.values()]))
+    )
 
 
 def _recognise_records(path: Path) -> bool:
@@ -159,7 +177,11 @@ def _recognise_records(path: Path) -> bool:
     if not ({"annotation_id", "id"} <= keys.keys() or any(f'"{name}"' in head for name in _SIGNS)):
         return False
     record = first_entry(head)
-    return bool(keys) if record is None else bool(_image_keys(record, _Targets()))
+    return (
+        bool(keys)
+        if record is None or keys.keys() >= {"annotation_id", "id", "lead_time"}
+        else bool(_image_keys(record, _Targets()))
+    )
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -171,28 +193,27 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
     if not entries:
         raise unusable(path, "it contains no tasks")
     tasks = list(_tasks(entries))
-    if all(_video_of(task) for _, task in tasks):
+    targets = _Targets.of([task for _, task in tasks])
+    without = [data for _, task in tasks if (data := _data_of(task)) and not _image_keys(data, targets)]
+    if len(without) == len(tasks):
+        first = shown(_data_of(entries[0]) or entries[0])
         raise unusable(
-            path, "it has Label Studio's tasks about videos, which are not read. Label their frames as images"
+            path,
+            f"Label Studio's tasks about videos, audio and text are not read, such as {first}. Label the frames of a "
+            "video as images",
         )
-    reader = _Reader(path, finder, _Targets.of([task for _, task in tasks]))
+    reader = _Reader(path, finder, targets)
     for number, task in tasks:
         try:
-            if video := _video_of(task):
-                raise UnreadableError(f"It is about the video {shown(video)}, which is not read.")
             reader.read_task(task, f"task {number}")
         except (UnreadableError, InputError) as error:
             reader.collected.unreadable(str(error), where=f"task {number}")
     return reader.contents()
 
 
-def _video_of(task: object) -> str:
-    """Return the name of the video that a task is about, or nothing."""
+def _data_of(task: object) -> dict[str, Any]:
     data = task.get("data") if isinstance(task, dict) else None
-    texts = {key: text for key, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
-    videos = {key for key, text in texts.items() if key == "video" or text.partition("?")[0].lower().endswith(_VIDEOS)}
-    images = any(_is_image(text) for key, text in texts.items() if key not in videos)
-    return "" if images else next((texts[key] for key in videos), "")
+    return data if isinstance(data, dict) else {}
 
 
 def _tasks(entries: list[Any]) -> Iterator[tuple[int, object]]:
@@ -600,8 +621,9 @@ def _texts(value: object) -> list[str]:
 
 
 def _is_image(text: str) -> bool:
-    served = _LOCAL in text or _UPLOAD.search(text) is not None
-    return served or text.partition("?")[0].lower().endswith(tuple(READ_SUFFIXES))
+    name = text.partition("?")[0].lower()
+    served = (_LOCAL in text or _UPLOAD.search(text) is not None) and not text.lower().endswith(_OTHER_MEDIA)
+    return served or name.endswith(tuple(READ_SUFFIXES))
 
 
 def _image_keys(data: dict[str, Any], targets: _Targets) -> list[str]:

@@ -306,7 +306,7 @@ def test_same_choice_of_two_controls_is_reported(tmp_path: Path) -> None:
         ([{"image": "a.jpg", "annotations": [{"label": "cat", "coordinates": {"x": 1}}]}], None),  # Create ML
         ([{"file_name": "a.jpg", "image_id": 1, "annotations": [{"bbox": [1, 2, 3, 4]}]}], None),  # detectron2
         ([{"image": "a.jpg", "question": "Which?", "choices": ["a", "b"], "id": 1}], None),
-        ([{"data": {"text": "no photo"}, "annotations": [{"result": []}]}], None),
+        ([{"data": {"text": "no photo"}, "annotations": [{"result": []}]}], FORMAT),  # to be refused by name
         ([{"data": {"x": 1}, "predictions": []}], None),
         ([{"annotation_id": 7, "image_id": 1, "id": 2, "caption": "a dog"}], None),
         ([task(result("brushlabels", "cat", rle=[0] * 2**16))], FORMAT),  # longer than what is read

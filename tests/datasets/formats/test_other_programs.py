@@ -156,13 +156,19 @@ def test_names_without_an_ending_match_the_only_image(tmp_path: Path, name: str,
     assert cl.read_dataset(path, images=folder if moved else None).images["image"].tolist() != expected
 
 
-@pytest.mark.parametrize("key", ["video", "clip"])
-def test_tasks_about_videos_are_refused_by_name(tmp_path: Path, key: str) -> None:
-    task = {"id": 1, "data": {key: "/data/upload/1/x.mp4"}, "annotations": [{"id": 1, "result": []}]}
-    (tmp_path / "tasks.json").write_text(json.dumps([task]))
-    with pytest.raises(ManifestError, match="tasks about videos"):
-        cl.read_dataset(tmp_path / "tasks.json", "label_studio")
-    (tmp_path / "tasks.json").write_text(json.dumps([{"id": 2, "data": {"image": "a.jpg"}, "annotations": []}, task]))
-    found = cl.read_dataset(tmp_path / "tasks.json")
-    assert len(found) == 1
-    assert found.issues["message"].str.contains("'/data/upload/1/x.mp4', which is not read").any()
+@pytest.mark.parametrize(
+    "data", [{"video": "/data/upload/1/x.mp4"}, {"clip": "x.mov"}, {"audio": "x.wav"}, {"text": "x"}]
+)
+def test_tasks_about_other_media_are_refused_by_name(tmp_path: Path, data: dict[str, str]) -> None:
+    task, file = {"id": 1, "data": data, "annotations": [{"id": 1, "result": []}]}, tmp_path / "tasks.json"
+    record = {**data, "id": 1, "annotation_id": 1, "choice": "cat", "lead_time": 1.5}
+    for entry in (task, record):
+        file.write_text(json.dumps([entry]))
+        with pytest.raises(ManifestError, match="tasks about videos, audio and text"):
+            cl.read_dataset(file)
+    image = {"id": 2, "data": {"image": "a.jpg"}, "annotations": []}
+    for tasks in ([image, task], [task, image]):
+        file.write_text(json.dumps(tasks))
+        found = cl.read_dataset(file)
+        assert len(found) == 1
+        assert found.issues["message"].str.contains(f"has no image: {data}", regex=False).any()
