@@ -44,12 +44,25 @@ _LABELS_BY_FILE = (
     "Read it with labels = json.load(open(path)), and convert it with pd.DataFrame({'image': labels.keys(), 'label': "
     "labels.values()}) for project.add_images or cl.evaluate."
 )
+_FACTS_BY_FILE = (
+    "Read it with facts = json.load(open(path)), and convert it with pd.DataFrame.from_dict(facts, orient='index')"
+    ".rename_axis('image').reset_index(), which needs a column 'label'."
+)
+_FILES_BY_LABEL = (
+    "Read it with labels = json.load(open(path)), and convert it with pd.DataFrame([(image, label) for label in labels "
+    "for image in labels[label]], columns=['image', 'label'])."
+)
 
 
 def _has_files_as_keys(keys: Mapping[str, str]) -> bool:
-    """Check whether the keys of a JSON object are names of images, and its values texts or lists."""
-    names = [*keys][:_LOOKED_AT]
-    return bool(names) and all(name.lower().endswith(_ENDINGS) and keys[name] in ('"', "[") for name in names)
+    """Check whether the keys of a JSON object are names of images."""
+    return bool(keys) and all(name.lower().endswith(_ENDINGS) for name in [*keys][:_LOOKED_AT])
+
+
+def _has_lists_of_files(start: _Start) -> bool:
+    """Check whether the values of a JSON object are lists, the first one of names of images."""
+    first = re.search(r'\[\s*"([^"]+)"', start.text)
+    return {*start.keys.values()} == {"["} and first is not None and first[1].lower().endswith(_ENDINGS)
 
 
 TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
@@ -81,7 +94,10 @@ TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
         lambda start: start.name.startswith("metadata.") and start.line(r'\s*(\{.*"file_name"|file_name\b)'),
     OtherTool("Open Images", _COCO): lambda start: start.line("ImageID,Source,LabelName"),
     OtherTool("KITTI", "Convert it to COCO or Pascal VOC."): lambda start: start.line(_KITTI),
+    OtherTool("facts by file name", _FACTS_BY_FILE):
+        lambda start: {*start.keys.values()} == {"{"} and _has_files_as_keys(start.keys),
     OtherTool("labels by file name", _LABELS_BY_FILE): lambda start: _has_files_as_keys(start.keys),
+    OtherTool("files by label", _FILES_BY_LABEL): _has_lists_of_files,
     OtherTool("Turi Create", "Export it with SFrame.export_csv."): lambda start: start.name == "dir_archive.ini",
 }  # fmt: skip
 

@@ -6,7 +6,9 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 import customlabels_nb as cl
@@ -172,3 +174,30 @@ def test_tasks_about_other_media_are_refused_by_name(tmp_path: Path, data: dict[
         found = cl.read_dataset(file)
         assert len(found) == 1
         assert found.issues["message"].str.contains(f"has no image: {data}", regex=False).any()
+
+
+BY_FILE = "pd.DataFrame({'image': labels.keys(), 'label': labels.values()})"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({"a.jpg": ["cat"], "b.jpg": ["cat", "dog"]}, BY_FILE),
+        ({"a.jpg": "cat", "b.jpg": "dog"}, BY_FILE),
+        (
+            {"a.jpg": {"label": "cat"}, "b.jpg": {"label": "dog"}},
+            "pd.DataFrame.from_dict(facts, orient='index').rename_axis('image').reset_index()",
+        ),
+        (
+            {"cat": ["a.jpg", "b.jpg"], "dog": ["c.jpg"]},
+            "pd.DataFrame([(image, label) for label in labels for image in labels[label]], columns=['image', 'label'])",
+        ),
+    ],
+)
+def test_json_of_labels_is_refused_with_the_code_that_converts_it(tmp_path: Path, content: Any, code: str) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    with pytest.raises(ManifestError) as raised:
+        cl.read_dataset(tmp_path / "labels.json")
+    assert code in str(raised.value)
+    table = eval(code, {"pd": pd, "labels": content, "facts": content})  # noqa: S307 - of this file
+    assert cl.Dataset(table[["image"]].drop_duplicates(), table).labels_of_images()[0] == ["cat"]
