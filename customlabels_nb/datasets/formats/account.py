@@ -10,7 +10,7 @@ import math
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
@@ -84,6 +84,10 @@ class Record:
     place: str = ""
     rule: Callable[[str], Fate | None] = lambda key: None
     whole: bool = False
+
+    def of(self, outer: Record) -> Record:
+        """Return the record with the noun of the ``outer`` one if it has none of its own."""
+        return self if self.noun else replace(self, noun=outer.noun)
 
     def fate_of(self, key: str) -> Fate:
         """Return what becomes of the value of a key."""
@@ -164,8 +168,8 @@ class Account:
         """Count what records in records have, and values that are neither a record nor a list of records."""
         one = {row: value for row, value in given if type(value) is dict}
         several = {row: value for row, value in given if type(value) is list}
-        noun = inner if inner.noun else Record(outer.noun, inner.keys, inner.others, inner.key)
-        self.records(list(one.values()), noun, _Places(places, list(one), f".{key}"))
+        inner = inner.of(outer)
+        self.records(list(one.values()), inner, _Places(places, list(one), f".{key}"))
         rows = list(chain.from_iterable([row] * len(value) for row, value in several.items()))
         numbers = list(chain.from_iterable(range(len(value)) for value in several.values()))
         whole = list(chain.from_iterable(several.values()))
@@ -184,7 +188,7 @@ class Account:
             if isinstance(fate, Ignored):
                 continue
             if isinstance(fate, Record):
-                self.element(inner, fate, where) if inner is not None else None
+                self.element(inner, fate.of(record), where) if inner is not None else None
             elif inner is not None and isinstance(fate, Taken):
                 self.element(inner, Record(f"<{key[:50]}>", {_TEXT: fate}), where)
             elif (value.lower() not in _NOT_SET and _is_lost(value, fate)) or (inner is not None and _has_more(inner)):

@@ -113,7 +113,8 @@ _RECORD = Record(
                 **dict.fromkeys(("id", "width", "height"), TAKEN),
                 **dict.fromkeys(_NAMES, TEXT),
                 "license": Taken(lambda value: isinstance(value, _AN_ID), "id"),
-                "date_captured": MOMENT,
+                "date_captured": Taken(lambda value: value == 0 or MOMENT.accepted(value), "date"),  # 0 by CVAT
+                "extra": Ignored("names before an export"),
             },
         ),
         "annotations": Record(
@@ -473,7 +474,7 @@ def _match_other_forms(
     if matched:
         row, identity = next(iter(matched.items()))
         have = counted(len(matched), "annotation has", "annotations have")
-        message = f"{have} an {key} in another form, such as {shown(values[row])} for {shown(identity)}."
+        message = f"{have} {key} in another form, such as {shown(values[row])} for {shown(identity)}."
         findings.adjusted("annotations", message)
 
 

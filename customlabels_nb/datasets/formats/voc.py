@@ -94,6 +94,7 @@ _OBJECT = Record(
     {
         **dict.fromkeys(("name", "confidence", "score", "deleted"), TAKEN),
         "bndbox": Record("a box", dict.fromkeys(_CORNERS, TAKEN)),
+        "attributes": Record("the attributes", {"attribute": Record("an attribute", {"name": TAKEN, "value": TAKEN})}),
         "polygon": Record("a polygon", {"pt": _POINT}, rule=lambda key: TAKEN if _POINT_PART.fullmatch(key) else None),
     },
 )
@@ -126,6 +127,10 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
                 collected.account.add("object that is marked deleted", where)
                 continue
             collected.account.element(entry, _OBJECT, where)
+            for attribute in entry.iterfind("attributes/attribute"):  # of CVAT
+                name, value = _text(attribute, "name"), _text(attribute, "value")
+                if value.lower() not in _NOTHING and (name, value) != ("rotation", "0.0"):
+                    collected.account.add(f"attribute {name[:50]!r} of an object", where, value=value)
             origin = {"where": f"object {number}", "source": to_uri(file)}
             read.append(_read_object(entry, uri, size, collected, origin, exact=bool(index.images)))
         collected.settle(uri, read)

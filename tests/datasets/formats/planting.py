@@ -28,7 +28,7 @@ COCO = {
             "id": 1, "file_name": "a.png", "width": 40, "height": 20, "license": 1,
             "date_captured": "2020-01-01T00:00:00", "coco_url": "", "flickr_url": "",
         },
-        {"id": 2, "file_name": "b.png", "width": 40, "height": 20},
+        {"id": 2, "file_name": "b.png", "width": 40, "height": 20, "date_captured": 0},
     ],
     "annotations": [
         {
@@ -121,7 +121,8 @@ VOC = (
     "<annotation><folder>x</folder><filename>a.png</filename><path>/x/a.png</path><source><database>Unknown</database>"
     "</source><size><width>40</width><height>20</height><depth>3</depth></size><segmented>0</segmented><object>"
     "<name>cat</name><pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult><bndbox><xmin>1</xmin>"
-    "<ymin>2</ymin><xmax>11</xmax><ymax>12</ymax></bndbox></object></annotation>"
+    "<ymin>2</ymin><xmax>11</xmax><ymax>12</ymax></bndbox><attributes><attribute><name>rotation</name><value>0.0</value>"
+    "</attribute></attributes></object></annotation>"
 )
 _FULL = (
     "image,label,left,top,width,height,confidence,annotator,note,crowd,split,status,created\n"
