@@ -128,9 +128,9 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
                 continue
             collected.account.element(entry, _OBJECT, where)
             for attribute in entry.iterfind("attributes/attribute"):  # of CVAT
-                name, value = _text(attribute, "name"), _text(attribute, "value")
-                if value.lower() not in _NOTHING and (name, value) != ("rotation", "0.0"):
-                    collected.account.add(f"attribute {name[:50]!r} of an object", where, value=value)
+                key, value = _text(attribute, "name"), _text(attribute, "value")
+                if value.lower() not in _NOTHING and (key, value) != ("rotation", "0.0"):
+                    collected.account.add(f"attribute {key[:50]!r} of an object", where, value=value)
             origin = {"where": f"object {number}", "source": to_uri(file)}
             read.append(_read_object(entry, uri, size, collected, origin, exact=bool(index.images)))
         collected.settle(uri, read)
