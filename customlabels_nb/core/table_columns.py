@@ -36,6 +36,12 @@ IMAGE_NAMES: Final = ("image", "filename", "file_name", "file", "path", "image_p
 LABEL_NAMES: Final = ("label", "class", "class_name", "category", "category_name", "tag", "name")
 _NUMBERS_OF_LABELS = ("category_id", "class_id", "classid")
 _INDEX_NAMES = ("", "unnamed: 0", "index")
+#: Names of columns of 0 and 1 that are about the work on an image or its split, and not about what it shows.
+_STATES = re.compile(
+    r"(is_|was_|has_been_|needs_)?(reviewed|review|checked|verified|approved|confirmed|valid(ated|ation)?|val|train(ing)?"
+    r"|test(ing)?|done|finished|completed?|labell?ed|annotated|exported|uploaded|downloaded|processed|skipped|ignored"
+    r"|excluded|selected)"
+)
 _BOX_SETS = (BOX_COLUMNS, CORNERS, ("xmin", "ymin", "width", "height"))
 
 #: Roles that are not columns of the tables.
@@ -88,7 +94,8 @@ class Decisions:
 
 
 _SENTENCES = {
-    FLAG: "The columns {} have only 0 and 1, and were read as labels. If they are not, add a column 'label'.",
+    FLAG: "The columns {} have only 0 and 1, and were read as labels. If they are your own, add an "
+    "empty column 'label'.",
     LIKE_BOX: "The columns {} were not read as boxes. If they are boxes in pixels, rename them to left, top, width and "
     "height, or to xmin, ymin, xmax and ymax.",
 }
@@ -271,10 +278,13 @@ def _probabilities(table: _Table) -> list[int]:
 
 
 def _flags(table: _Table) -> list[int]:
-    """Return the columns of 0 and 1 if there are several. A table that was written here has no labels on purpose."""
+    """Return the columns of 0 and 1 if there are several, without those about the work, such as ``reviewed``.
+
+    A table that was written here has no labels on purpose.
+    """
     if table.find("status", "sha256", "created"):
         return []
-    others = [position for position in table.free if table.keys[position] not in KNOWN]
+    others = [p for p in table.free if table.keys[p] not in KNOWN and not _STATES.fullmatch(table.keys[p])]
     flags = [position for position in others if _are_flags(table.values(position))]
     return flags if len(flags) > 1 else []
 

@@ -60,6 +60,16 @@ def test_columns_of_0_and_1_are_labels_where_nothing_names_the_label() -> None:
     assert found["label"].isna().tolist() == [True, False]
 
 
+def test_columns_of_0_and_1_about_the_work_are_the_users_own() -> None:
+    frame = pd.DataFrame({"image": ["a", "b"], "cat": [1, 0], "dog": [1, 1]})
+    table = {name: frame[name].tolist() for name in frame}
+    work = {name: [0, 1] for name in ("reviewed", "Exported", "is_valid", "needs_review", "labeled")}
+    assert {*roles({"image": ["a", "b"], **work}).values()} == {"image", "own"}
+    assert [*roles({**table, **work}).values()] == ["image", *["flag of a label"] * 2, *["own"] * 5]
+    assert [*roles({**table, "label": [None, None]}).values()] == ["image", "own", "own", "label"]
+    assert "empty column 'label'" in dict(read_frame(frame)[1].notes())["cat"]
+
+
 def test_only_labels_have_probabilities() -> None:
     wide = {"image": ["a", "b"], "x": [0.1, 0.9], "y": [0.9, 0.1], "fold": [0, 1], "correct": [True, True], "7": [1, 0]}
     found = roles(wide, of="predictions", labels={"x", "y", "correct", "7"})

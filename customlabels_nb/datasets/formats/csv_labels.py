@@ -61,7 +61,7 @@ from customlabels_nb.core.table_columns import (
     in_column,
     labels_in,
 )
-from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder, moved
 from customlabels_nb.datasets.formats.entries import (
     Box,
     Collector,
@@ -78,7 +78,7 @@ from customlabels_nb.datasets.formats.entries import (
 from customlabels_nb.datasets.formats.given_tables import settle_boxes
 from customlabels_nb.datasets.formats.json_file import empty, shown, size_of, text_of, unusable
 from customlabels_nb.errors import InputError, LabelError, TableError
-from customlabels_nb.images.locations import is_remote, to_uri
+from customlabels_nb.images.locations import to_uri
 
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
@@ -135,7 +135,7 @@ def read_csv(
         raise InputError(f"encoding={encoding!r} must be text, such as 'cp1252'.")
     if not isinstance(prefix, str | os.PathLike | None):
         raise InputError(f"prefix={prefix!r} must be a folder or URL.")
-    prefix = None if prefix is None else str(prefix)
+    folder = f"{str(prefix).rstrip('/')}/" if prefix else None
     rows, names = _read_rows(path, encoding)
     collected = Collector(to_uri(path))
     dialect = next((each for each in _DIALECTS if names is None and each.fits(path, rows)), None)
@@ -143,7 +143,7 @@ def read_csv(
         collected.adjusted(dialect.message, line=rows[0].line)
         names = dialect.names
     decisions = Decisions((ColumnDecision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
-    located = _located(rows, decisions.roles["image"], collected, Places(finder), prefix)
+    located = _located(rows, decisions.roles["image"], collected, Places(finder), folder)
     if names is None:
         _read_labels(path, rows, located, collected, on_duplicate)
     else:
@@ -622,18 +622,18 @@ def _is_image(cell: str) -> bool:
     return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in _SUFFIXES
 
 
-def _located(rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None) -> _Located:
-    """Yield the rows with a valid image name, the name and the URI of the image. Other rows are reported as issues."""
+def _located(rows: list[_Row], position: int, collected: Collector, places: Places, folder: str | None) -> _Located:
+    """Yield the rows with a valid image name, the name and the URI of the image. Other rows are reported as issues.
+
+    Names without a path are in the ``folder``, which ends with ``/``.
+    """
     for row in rows:
         name = row.cells[position].strip() if len(row.cells) > position else ""
         try:
             if row.error or not name:
                 raise InputError(row.error or "The row does not name an image.")
-            if prefix and not _has_path(name) and name not in (".", ".."):
-                joined = prefix.rstrip("/") + "/" + name
-                uri = joined if is_remote(joined) else to_uri(joined)
-            else:
-                uri = places.find(name)
+            bare = folder is not None and not _has_path(name) and name not in (".", "..")
+            uri = moved(name, folder, name) if folder and bare else places.find(name)
         except InputError as error:
             _refuse(collected, row, str(error), name)
         else:

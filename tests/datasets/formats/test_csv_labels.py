@@ -68,6 +68,17 @@ def test_a_prefix_comes_before_bare_names(tmp_path: Path) -> None:
             cl.read_dataset(path, **{option: 3})
 
 
+@pytest.mark.parametrize(
+    ("name", "quoted"), [("a#1.jpg", "a%231.jpg"), ("b?.jpg", "b%3F.jpg"), ("c%25.jpg", "c%2525.jpg")]
+)
+def test_names_are_joined_to_the_url_of_a_folder(tmp_path: Path, name: str, quoted: str) -> None:
+    path = put(tmp_path / "x.csv", f"image,label\n{name},cat\n")
+    for option in ("images", "prefix"):
+        for folder, expected in (("https://host/in/", quoted), ("https://host/in", quoted), ("s3://bucket/in", name)):
+            found = cl.read_dataset(path, **{option: folder})
+            assert found.images["image"].tolist() == [f"{folder.rstrip('/')}/{expected}"]
+
+
 def test_names_with_and_without_a_path_are_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "a.jpg,cat\nin/b.jpg,cat\n")
     with pytest.raises(ManifestError, match=facts("b.jpg'", 2, "'a.jpg'", 1)):
