@@ -115,7 +115,7 @@ def _are_within_1(values: Iterable[Any]) -> bool:
 
 
 def _are_among(names: Collection[str]) -> Callable[[Iterable[Any]], bool]:
-    return lambda values: {str(each).strip().lower() for each in values if not _is_missing(each)} <= {*names}
+    return lambda values: {str(each).strip().lower() for each in values if not is_missing(each)} <= {*names}
 
 
 _EXACT = _Fact(fits=None)
@@ -168,6 +168,9 @@ class _Table:
 
     def has(self, *roles: str) -> bool:
         return any(decision.role in roles for decision in self.given.values())
+
+    def is_first(self, position: int) -> bool:
+        return self._exact[self.names[position]] == position
 
     @property
     def free(self) -> list[int]:
@@ -282,7 +285,7 @@ def _flags(table: _Table) -> list[int]:
 
     A table that was written here has no labels on purpose.
     """
-    if table.find("status", "sha256", "created"):
+    if {"status", "sha256", "created"} & {*table.names}:
         return []
     others = [p for p in table.free if table.keys[p] not in KNOWN and not _STATES.fullmatch(table.keys[p])]
     flags = [position for position in others if _are_flags(table.values(position))]
@@ -291,13 +294,15 @@ def _flags(table: _Table) -> list[int]:
 
 def _decide_facts(table: _Table) -> None:
     """Decide which columns are about the label or the image, such as its confidence, split or size."""
-    labelled = table.has("label", FLAG, PROBABILITY)
+    labelled = table.has("label", FLAG)
     for role, fact in _FACTS.items():
         for position in table.find(role, *fact.others)[:1] if role != "model" or table.of != "images" else ():
             if table.names[position] != role and not _fits(fact, table, position):
                 continue
-            if fact.of_label and not labelled:
-                table.decide([position], OTHER, "is about labels, but no column has them")
+            if (fact.of_label or (role == "note" and table.of == "predictions")) and not labelled:
+                table.decide([position], OTHER, "is about a label, but no column names one")
+            elif table.of != "images" and role in ("split", "status"):
+                table.decide([position], OTHER, "is about images, which the table does not have")
             else:
                 table.decide([position], role, f"is the {role.replace('_', ' ')}")
 
@@ -313,12 +318,13 @@ def _otherwise(table: _Table, position: int) -> tuple[str, str]:
         return INDEX, "numbers the rows"
     if table.of != "images":
         return OTHER, "annotations have no columns of the user's own"
-    if table.names[position] in _RESERVED or not table.keys[position]:
+    if table.names[position] in _RESERVED or not table.keys[position] or not table.is_first(position):
         return OTHER, "has no name that a column of the user's own can have"
     return OWN, "is of the user's own"
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Check whether a cell is empty: None, NaN, or text of nothing but white space."""
     if isinstance(value, str):
         return not value.strip()
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
@@ -328,7 +334,7 @@ def _numbers(values: Iterable[Any]) -> pd.Series | None:
     """Return the values as numbers, or None if there are others than numbers, or none. True and False are others."""
     column = values if isinstance(values, pd.Series) else pd.Series([*values], dtype=object)
     if not is_numeric_dtype(column.dtype):
-        column = column[[not _is_missing(value) for value in column]]
+        column = column[[not is_missing(value) for value in column]]
         texts_or_numbers = {*map(type, column)} <= {str, int, float} and len(column) > 0
         column = pd.to_numeric(column, errors="coerce") if texts_or_numbers else column
     is_number = is_numeric_dtype(column.dtype) and not is_bool_dtype(column.dtype) and len(column) > 0
@@ -403,38 +409,6 @@ def _renamed(frame: pd.DataFrame, decisions: Decisions, *, keep_alike: bool) -> 
     if "image" in frame and is_float_dtype(frame["image"].dtype) and (frame["image"].dropna() % 1 == 0).all():
         return frame.assign(image=frame["image"].astype("Int64"))  # numbers beside missing ones
     return frame
-
-
-class Leftover(NamedTuple):
-    """Column that is not imported, with an example of a value, its image, and the number of values."""
-
-    column: Any
-    example: object
-    image: str
-    number: int
-
-
-def leftovers(frame: pd.DataFrame, decisions: Decisions, *roles: str) -> Iterator[Leftover]:
-    """Yield the columns of a table that are not imported or have one of the ``roles``, unless they are empty."""
-    image = decisions.roles.get("image")
-    for position, (column, role, _) in enumerate(decisions.of_columns):
-        if image is not None and role in (OTHER, *roles):
-            values = frame.iloc[:, position]
-            rows = [row for row, value in enumerate(values) if not _is_missing(value)]
-            if rows:
-                yield Leftover(column, values.iat[rows[0]], str(frame.iat[rows[0], image]), len(rows))
-
-
-def boxes_without_label(frame: pd.DataFrame) -> pd.Series:
-    """Return the images of the rows with a box or polygon, but no label."""
-    sides = [name for name in ("left", "polygon") if name in frame]
-    lacking = frame["label"].isna() & frame[sides].notna().any(axis=1)
-    return frame.loc[lacking, "image"]
-
-
-def in_column(column: object, example: object) -> str:
-    """Describe the values of a column, with an example."""
-    return f"value of the column {str(column)!r} (such as {str(example)[:80]!r})"
 
 
 def with_image(frame: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from customlabels_nb.core.table_columns import decide, full_names, how_to_convert, leftovers, read_frame
+from customlabels_nb.core.table_columns import decide, full_names, how_to_convert, read_frame
+from customlabels_nb.datasets.formats.given_tables import not_imported
 from customlabels_nb.errors import TableError
 
 
@@ -112,8 +113,8 @@ def test_lists_in_a_column_of_single_values_are_refused_by_its_name(value: Any) 
 
 def test_columns_that_are_not_imported_have_a_count_and_an_example() -> None:
     frame = pd.DataFrame({"image": ["a", "b", "c"], "label": "x", "area": [None, 12.5, 3], "empty": [None, "", " "]})
-    (found,) = leftovers(frame, read_frame(frame, of="annotations")[1])
-    assert (found.column, found.example, found.image, found.number) == ("area", 12.5, "b", 2)
+    (found,) = not_imported(frame, read_frame(frame, of="annotations")[1], "the table")
+    assert all(word in found.message for word in ("2 × ", "'area'", "'12.5'", "'b'"))
 
 
 def test_names_without_an_ending_are_those_of_the_only_image_with_this_name() -> None:

@@ -361,6 +361,27 @@ def test_labels_by_file_name_in_json_are_refused_with_the_code_that_converts_the
         cl.read_dataset(path)
 
 
+def test_a_parquet_file_is_read_as_the_table_that_it_is(tmp_path: Path) -> None:
+    table = {
+        "image": ["in/a.jpg", "in/a.jpg", "../b.jpg"],
+        "label": [["cat"], ["dog", "cow"], []],
+        "code": "07",
+        "n": 1.5,
+    }
+    path = tmp_path / "x.parquet"
+    pd.DataFrame(table).to_parquet(path)
+    found = cl.read_dataset(path)
+    assert labels(found) == [("a.jpg", "cat"), ("a.jpg", "dog"), ("a.jpg", "cow")]
+    assert found.images[["code", "n"]].to_numpy().tolist() == [["07", 1.5]]
+    assert found.issues.set_index("code")["where"]["ENTRY_UNREADABLE"] == "../b.jpg"
+    for text, says in ((b"PAR1", "damaged|Parquet"), (b"x", "not a Parquet file")):
+        with pytest.raises(ManifestError, match=says):
+            cl.read_dataset(put(path, text))
+    pd.DataFrame({"photo": ["a.jpg"]}).to_parquet(path)
+    with pytest.raises(ManifestError, match=r"no column names the images.*'photo'"):
+        cl.read_dataset(path)
+
+
 def test_own_columns_are_kept_or_counted(tmp_path: Path) -> None:
     header = "image,label,site,difficult,tags,label\n"
     rows = "a.jpg,cat,roof,0,x,y\na.jpg,dog,roof,1,x,\nb.jpg,dog,,1,x,,more\n"
