@@ -36,6 +36,12 @@ IMAGE_NAMES: Final = ("image", "filename", "file_name", "file", "path", "image_p
 LABEL_NAMES: Final = ("label", "class", "class_name", "category", "category_name", "tag", "name")
 _NUMBERS_OF_LABELS = ("category_id", "class_id", "classid")
 _INDEX_NAMES = ("", "unnamed: 0", "index")
+#: Names of columns of 0 and 1 that are about the work on an image or its split, and not about what it shows.
+_STATES = re.compile(
+    r"(is_|was_|has_been_|needs_)?(reviewed|review|checked|verified|approved|confirmed|valid(ated|ation)?|val|train(ing)?"
+    r"|test(ing)?|done|finished|completed?|labell?ed|annotated|exported|uploaded|downloaded|processed|skipped|ignored"
+    r"|excluded|selected)"
+)
 _BOX_SETS = (BOX_COLUMNS, CORNERS, ("xmin", "ymin", "width", "height"))
 
 #: Roles that are not columns of the tables.
@@ -88,7 +94,8 @@ class Decisions:
 
 
 _SENTENCES = {
-    FLAG: "The columns {} have only 0 and 1, and were read as labels. If they are not, add a column 'label'.",
+    FLAG: "The columns {} have only 0 and 1, and were read as labels. If they are your own, add an "
+    "empty column 'label'.",
     LIKE_BOX: "The columns {} were not read as boxes. If they are boxes in pixels, rename them to left, top, width and "
     "height, or to xmin, ymin, xmax and ymax.",
 }
@@ -108,7 +115,7 @@ def _are_within_1(values: Iterable[Any]) -> bool:
 
 
 def _are_among(names: Collection[str]) -> Callable[[Iterable[Any]], bool]:
-    return lambda values: {str(each).strip().lower() for each in values if not _is_missing(each)} <= {*names}
+    return lambda values: {str(each).strip().lower() for each in values if not is_missing(each)} <= {*names}
 
 
 _EXACT = _Fact(fits=None)
@@ -161,6 +168,9 @@ class _Table:
 
     def has(self, *roles: str) -> bool:
         return any(decision.role in roles for decision in self.given.values())
+
+    def is_first(self, position: int) -> bool:
+        return self._exact[self.names[position]] == position
 
     @property
     def free(self) -> list[int]:
@@ -271,23 +281,28 @@ def _probabilities(table: _Table) -> list[int]:
 
 
 def _flags(table: _Table) -> list[int]:
-    """Return the columns of 0 and 1 if there are several. A table that was written here has no labels on purpose."""
-    if table.find("status", "sha256", "created"):
+    """Return the columns of 0 and 1 if there are several, without those about the work, such as ``reviewed``.
+
+    A table that was written here has no labels on purpose.
+    """
+    if {"status", "sha256", "created"} & {*table.names}:
         return []
-    others = [position for position in table.free if table.keys[position] not in KNOWN]
+    others = [p for p in table.free if table.keys[p] not in KNOWN and not _STATES.fullmatch(table.keys[p])]
     flags = [position for position in others if _are_flags(table.values(position))]
     return flags if len(flags) > 1 else []
 
 
 def _decide_facts(table: _Table) -> None:
     """Decide which columns are about the label or the image, such as its confidence, split or size."""
-    labelled = table.has("label", FLAG, PROBABILITY)
+    labelled = table.has("label", FLAG)
     for role, fact in _FACTS.items():
         for position in table.find(role, *fact.others)[:1] if role != "model" or table.of != "images" else ():
             if table.names[position] != role and not _fits(fact, table, position):
                 continue
-            if fact.of_label and not labelled:
-                table.decide([position], OTHER, "is about labels, but no column has them")
+            if (fact.of_label or (role == "note" and table.of == "predictions")) and not labelled:
+                table.decide([position], OTHER, "is about a label, but no column names one")
+            elif table.of != "images" and role in ("split", "status"):
+                table.decide([position], OTHER, "is about images, which the table does not have")
             else:
                 table.decide([position], role, f"is the {role.replace('_', ' ')}")
 
@@ -303,12 +318,13 @@ def _otherwise(table: _Table, position: int) -> tuple[str, str]:
         return INDEX, "numbers the rows"
     if table.of != "images":
         return OTHER, "annotations have no columns of the user's own"
-    if table.names[position] in _RESERVED or not table.keys[position]:
+    if table.names[position] in _RESERVED or not table.keys[position] or not table.is_first(position):
         return OTHER, "has no name that a column of the user's own can have"
     return OWN, "is of the user's own"
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Check whether a cell is empty: None, NaN, or text of nothing but white space."""
     if isinstance(value, str):
         return not value.strip()
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
@@ -318,7 +334,7 @@ def _numbers(values: Iterable[Any]) -> pd.Series | None:
     """Return the values as numbers, or None if there are others than numbers, or none. True and False are others."""
     column = values if isinstance(values, pd.Series) else pd.Series([*values], dtype=object)
     if not is_numeric_dtype(column.dtype):
-        column = column[[not _is_missing(value) for value in column]]
+        column = column[[not is_missing(value) for value in column]]
         texts_or_numbers = {*map(type, column)} <= {str, int, float} and len(column) > 0
         column = pd.to_numeric(column, errors="coerce") if texts_or_numbers else column
     is_number = is_numeric_dtype(column.dtype) and not is_bool_dtype(column.dtype) and len(column) > 0
@@ -342,12 +358,12 @@ def _count_up(values: Iterable[Any]) -> bool:
 
 
 def read_frame(
-    frame: pd.DataFrame, *, of: Kind = "images", labels: Collection[str] = (), corners: bool = False
+    frame: pd.DataFrame, *, of: Kind = "images", labels: Collection[str] = ()
 ) -> tuple[pd.DataFrame, Decisions]:
     """Return a table with the usual columns, one row for each label, and the decisions about its columns.
 
-    Boxes become ``left, top, width, height``, unless ``corners`` keeps corners. Sizes of images become ``image_width``
-    and ``image_height``. Scalars of NumPy and PyTorch become numbers. Columns of the user's own keep their names.
+    Boxes become ``left, top, width, height``, and sizes of images ``image_width`` and ``image_height``. Scalars of
+    NumPy and PyTorch become numbers. Columns of the user's own keep their names.
 
     Raises
     ------
@@ -359,8 +375,8 @@ def read_frame(
     frame = _unwrapped(frame)
     decisions = decide([*frame.columns], lambda position: frame.iloc[:, position], of=of, labels=labels)
     _check_cells(frame, decisions)
-    frame = _renamed(frame, decisions, keep_alike=corners)
-    if "xmin" in decisions.roles and not corners:
+    frame = _renamed(frame, decisions)
+    if "xmin" in decisions.roles:
         boxes = xyxy_to_ltwh(np.column_stack([_as_numbers(frame[name], name) for name in CORNERS]))
         frame = _with_boxes(frame.drop(columns=[*CORNERS]), boxes)
     for column in decisions.having(ONE_BOX):
@@ -383,48 +399,15 @@ def _check_cells(frame: pd.DataFrame, decisions: Decisions) -> None:
             _refuse_numbers(frame[column], column)
 
 
-def _renamed(frame: pd.DataFrame, decisions: Decisions, *, keep_alike: bool) -> pd.DataFrame:
+def _renamed(frame: pd.DataFrame, decisions: Decisions) -> pd.DataFrame:
     """Return a table with the usual names, without other columns that have one of them, and whole image numbers."""
-    unread = decisions.having(OTHER) if keep_alike else decisions.having(OTHER, LIKE_BOX)
-    taken = [column for column in unread if column in _RESERVED]
+    taken = [column for column in decisions.having(OTHER, LIKE_BOX) if column in _RESERVED]
     usual = _RESERVED | {*_FACTS, *CORNERS}
     names = {column: role for column, role, _ in decisions.of_columns if role in usual and column != role}
     frame = frame.drop(columns=taken).rename(columns=names) if taken or names else frame
     if "image" in frame and is_float_dtype(frame["image"].dtype) and (frame["image"].dropna() % 1 == 0).all():
         return frame.assign(image=frame["image"].astype("Int64"))  # numbers beside missing ones
     return frame
-
-
-class Leftover(NamedTuple):
-    """Column that is not imported, with an example of a value, its image, and the number of values."""
-
-    column: Any
-    example: object
-    image: str
-    number: int
-
-
-def leftovers(frame: pd.DataFrame, decisions: Decisions, *roles: str) -> Iterator[Leftover]:
-    """Yield the columns of a table that are not imported or have one of the ``roles``, unless they are empty."""
-    image = decisions.roles.get("image")
-    for position, (column, role, _) in enumerate(decisions.of_columns):
-        if image is not None and role in (OTHER, *roles):
-            values = frame.iloc[:, position]
-            rows = [row for row, value in enumerate(values) if not _is_missing(value)]
-            if rows:
-                yield Leftover(column, values.iat[rows[0]], str(frame.iat[rows[0], image]), len(rows))
-
-
-def boxes_without_label(frame: pd.DataFrame) -> pd.Series:
-    """Return the images of the rows with a box or polygon, but no label."""
-    sides = [name for name in ("left", "polygon") if name in frame]
-    lacking = frame["label"].isna() & frame[sides].notna().any(axis=1)
-    return frame.loc[lacking, "image"]
-
-
-def in_column(column: object, example: object) -> str:
-    """Describe the values of a column, with an example."""
-    return f"value of the column {str(column)!r} (such as {str(example)[:80]!r})"
 
 
 def with_image(frame: pd.DataFrame) -> pd.DataFrame:
@@ -533,27 +516,22 @@ def labels_in(cell: str) -> list[str]:
 def one_label_per_row(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with a row for each label where cells have lists of labels, also as text."""
     labels = frame["label"]
-    several = pd.Series(False, index=labels.index)
-    if labels.dtype == object:
-        several |= labels.map(type).isin(_LISTS)
-    values = labels if labels.dtype == object else labels.unique()
-    texts = {each for each in values if isinstance(each, str) and each[:1] in ("[", "(")}
-    listed = {text: split for text in texts if (split := labels_in(text)) != [text]}
-    if listed:
-        several |= labels.isin([*listed])
-    if not several.any():
+    if not any(map(_may_be_list, labels if labels.dtype == object else labels.unique())):
         return frame
-    shapes = frame.reindex(columns=["left", "xmin", "polygon"]).notna().any(axis=1)
-    if (several & shapes).any():
-        row = frame[several & shapes].iloc[0]
+    lists = [labels_in(each) if isinstance(each, str) else each for each in labels]
+    lists = [[*each] if isinstance(each, _LISTS) else [each] for each in lists]
+    shapes = frame.reindex(columns=["left", "polygon"]).notna().any(axis=1)
+    for row in (row for row, shape in enumerate(shapes) if shape and len(lists[row]) != 1):
         raise TableError(
-            f"A box or polygon of image {str(row['image'])!r} has a list of labels: {repr(row['label'])[:80]}. "
-            "Pass one row for each label."
+            f"A box or polygon of image {str(frame['image'].iat[row])!r} has a list of labels: "
+            f"{repr(labels.iat[row])[:80]}. Pass one row for each label."
         )
-    values = [listed.get(each, each) if isinstance(each, str) else each for each in labels]
-    lists = [each.tolist() if isinstance(each, np.ndarray) else each for each in values]
     single = frame.assign(label=pd.Series(lists, index=frame.index, dtype=object)).explode("label", ignore_index=True)
     return single[single["label"].notna()].reset_index(drop=True)
+
+
+def _may_be_list(value: object) -> bool:
+    return value[:1] in ("[", "(") if isinstance(value, str) else isinstance(value, _LISTS)
 
 
 def full_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:

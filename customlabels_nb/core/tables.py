@@ -206,7 +206,7 @@ def storable(text: str) -> bool:
 
 def normalise_images(frame: pd.DataFrame, *, split: str | None = None) -> pd.DataFrame:
     """Create an images table from a DataFrame with at least the column ``image``. Extra columns go last."""
-    _check_columns(frame, "images", ["image"])
+    check_columns(frame, "images", ["image"])
     _check_names(frame["image"])
     result = frame.reset_index(drop=True)
     result.columns = result.columns.map(str)
@@ -239,13 +239,12 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     A polygon without a box gets its bounding box. A list of labels of an image becomes one row per label. Rows without
     a label (unlabelled images) and duplicate image-level labels are dropped.
     """
-    _check_columns(frame, "annotations", [])
+    check_columns(frame, "annotations", [])
     if not {*frame.columns} <= {"image", "label", *BOX_COLUMNS} or "object" in map(str, frame.dtypes):
         frame, _ = read_frame(frame, of="annotations")
-    _check_columns(frame, "annotations", ["image", "label"])
+    check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True)
-    if result["label"].dtype == object or any(str(label)[:1] in ("[", "(") for label in result["label"].unique()):
-        result = one_label_per_row(result)
+    result = one_label_per_row(result)
     result["image"] = _plain_urls(result["image"])
     for value in result["label"] if result["label"].dtype == object else ():
         if not isinstance(value, str):
@@ -280,7 +279,7 @@ def _check_confidences(confidences: pd.Series, images: pd.Series) -> None:
 
 def normalise_predictions(frame: pd.DataFrame) -> pd.DataFrame:
     """Create a predictions table from a DataFrame as for :func:`normalise_annotations`, and a column ``model``."""
-    _check_columns(frame, "predictions", ["image", "label", "model"])
+    check_columns(frame, "predictions", ["image", "label", "model"])
     tables = [
         normalise_annotations(rows).assign(model=str(model)) for model, rows in frame.groupby("model", sort=False)
     ]
@@ -330,7 +329,8 @@ def settle_statuses(
     return result
 
 
-def _check_columns(frame: object, what: str, needed: Sequence[str]) -> None:
+def check_columns(frame: object, what: str, needed: Sequence[str]) -> None:
+    """Raise TableError if a table is none, lacks one of the columns that it needs, or has one twice."""
     if not isinstance(frame, pd.DataFrame):
         raise TableError(f"The {what} table must be a DataFrame, not {type(frame).__name__}.")
     if frame.columns.nlevels > 1:

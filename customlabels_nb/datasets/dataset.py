@@ -162,7 +162,7 @@ class Dataset(NameHints):
             self.found.append(Issue("ENTRY_ADJUSTED", message, first, name))
         self.found += [Issue("ENTRY_ADJUSTED", message, column, name) for column, message in decisions.notes()]
         self._images, self._annotation_source, settled = settle_boxes(self._images, self._annotations, name)
-        left_out = not_imported(annotations, decisions, name, "split", "status", elsewhere=of_images)
+        left_out = not_imported(annotations, decisions, name, elsewhere=of_images)
         self.found += [*settled, *without_label(rows, name), *left_out]
 
     def _strangers(self, table: pd.DataFrame) -> pd.Series:

@@ -22,11 +22,10 @@ from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.core.table_columns import OWN, how_to_convert, lacks_ending, read_frame, with_image
-from customlabels_nb.datasets.formats.account import Account
+from customlabels_nb.core.table_columns import how_to_convert, lacks_ending, read_frame, with_image
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes
 from customlabels_nb.datasets.formats.format_detection import issues_beside
-from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label
+from customlabels_nb.datasets.formats.given_tables import tables_of
 from customlabels_nb.datasets.formats.image_folder import folders_as_splits
 from customlabels_nb.datasets.formats.stems import FilesByStem
 from customlabels_nb.datasets.formats.zip_files import other_members, unpack_zip
@@ -395,28 +394,12 @@ def _from_frame(frame: pd.DataFrame, annotator: str | None, split: str, project_
     rows, decisions = read_frame(frame)
     _check_frame(rows, split)
     uris, paths, files = _located(rows["image"], project_folder)
-    rows = rows.assign(image=uris)
-    sizes = {f"image_{side}": side for side in ("width", "height")}
-    of_images = ["image", "status", *sizes, "tags", "sha256", "source", *decisions.having(OWN)]
-    if "label" not in rows.columns:
-        of_images.append("note")  # notes of rows without a label are about the images
-    columns = [name for name in rows.columns if name in of_images]
-    images = _with_statuses(rows[columns].drop_duplicates("image").reset_index(drop=True))
+    rows = rows.drop(columns="split", errors="ignore").assign(image=uris)
+    images, annotations, issues = tables_of(rows, frame, decisions, "the table", annotator=annotator)
+    about = [Issue("ENTRY_ADJUSTED", message, column, "the table") for column, message in decisions.notes()]
+    issues = [*about, *files.issues("the table"), *issues]
     description = {"kind": "table", "name": f"a table of {counted(len(images), 'image')}"}
-    name, annotations = description["name"], t.empty(t.ANNOTATION_COLUMNS)
-    issues = [Issue("ENTRY_ADJUSTED", message, column, "the table") for column, message in decisions.notes()]
-    issues += [*files.issues("the table"), *without_label(rows, "the table")]
-    if "label" in rows.columns:
-        images = _with_notes(images, rows[rows["label"].isna()])
-        annotations = t.normalise_annotations(rows.drop(columns=decisions.having(OWN)), annotator=annotator)
-    differing = _differing(rows[columns], images.reindex(columns=columns))
-    images = images.rename(columns=sizes)
-    if "created" not in frame.columns:  # our own tables have it, with boxes in pixels
-        images, annotations, adjusted = settle_boxes(images, annotations, name)
-        issues += adjusted
-    issues += [*not_imported(frame, decisions, "the table"), *differing]
-    stats = [_stat(paths[uri]) for uri in images["image"]]
-    return SourceContents(images, annotations, description, stats, issues)
+    return SourceContents(images, annotations, description, [_stat(paths[uri]) for uri in images["image"]], issues)
 
 
 def _located(names: Iterable[Any], project_folder: Path) -> tuple[list[str], dict[str, Path | None], FilesByStem]:
@@ -433,33 +416,6 @@ def _with_folder(name: Any, project_folder: Path) -> Any:
     """Return the path of a copy in the project, whose name is relative to it in the project's tables."""
     is_copy = isinstance(name, str) and name.startswith("images/") and not os.path.exists(name)
     return project_folder / name if is_copy and (project_folder / name).is_file() else name
-
-
-def _with_statuses(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the images with valid statuses, also in empty cells, because known images take them as they are."""
-    if "status" not in images.columns:
-        return images
-    return images.assign(status=t.normalise_images(images[["image", "status"]])["status"])
-
-
-def _with_notes(images: pd.DataFrame, unlabelled: pd.DataFrame) -> pd.DataFrame:
-    """Return the images with the notes of rows without a label."""
-    noted = unlabelled.reindex(columns=["image", "note"]).dropna().drop_duplicates("image")
-    return images.assign(note=images["image"].map(noted.set_index("image")["note"])) if len(noted) else images
-
-
-def _differing(rows: pd.DataFrame, images: pd.DataFrame) -> list[Issue]:
-    """Report columns that have several values for an image, of which only the first is stored."""
-    if len(rows) == len(images):
-        return []
-    not_imported = Account()
-    first = images.set_index("image").reindex(rows["image"]).reset_index()
-    for name in (name for name in rows.columns if name in images.columns and name != "image"):
-        values = rows[name].reset_index(drop=True)
-        other = values.notna() & (values.astype(str) != first[name].astype(str))
-        if other.any():
-            not_imported.add(f"value of the column {name!r}", str(first.loc[other, "image"].iloc[0]), int(other.sum()))
-    return not_imported.issues("the table")
 
 
 def _check_frame(frame: pd.DataFrame, split: str) -> None:

@@ -678,10 +678,8 @@ class Project(NameHints):
             raise InputError(
                 f"model={model!r} is not a name. Pass a model version of the project, or a name for these predictions."
             )
-        t.check_flat(rows, "predictions")
         rows = _read_frame(rows, "predictions", self.labels.to_frame()["label"].tolist())
-        if "image" in rows.columns and rows["image"].notna().all():
-            rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
+        rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
         annotations = t.normalise_annotations(rows)
         if isinstance(predictions, pd.DataFrame):
             annotations, _ = _in_pixels(self._store, annotations, rows)
@@ -2011,10 +2009,8 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
 
 def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """Build a dataset of the stored images that ``frame`` refers to, with the annotations in ``frame``."""
-    t.check_flat(frame, "annotations")
     frame = _read_frame(frame, "annotations")
-    if "image" in frame.columns and frame["image"].notna().all():
-        frame = frame.assign(image=_stored_names(store, root, [split], frame["image"]))
+    frame = frame.assign(image=_stored_names(store, root, [split], frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
     images, old, labels = store.tables(split, frame["image"].unique().tolist())
     missing = set(frame["image"]) - set(images["image"])
@@ -2032,12 +2028,12 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
 
 def _read_frame(frame: pd.DataFrame, of: Kind, labels: Sequence[str] = ()) -> pd.DataFrame:
     """Return a table with the usual columns, after a warning about columns that were not imported."""
+    t.check_flat(frame, of)
     rows, decisions = read_frame(frame, of=of, labels=labels)
-    roles = ["split", "status"] if of == "annotations" and "created" not in frame.columns else []
-    known = (
-        {*t.IMAGE_COLUMNS, "file"} if {"sha256", "revision"} & {*frame.columns} else ()
-    )  # columns of train_set.images
-    issues = [*without_label(rows, of), *not_imported(frame, decisions, of, *roles, elsewhere=known)]
+    t.check_columns(rows, of, ["image", "label"])
+    ours = {"created", "sha256", "revision"} & {*frame.columns}  # of tables of a project
+    known = {*t.IMAGE_COLUMNS, "file"} if ours else ()
+    issues = [*without_label(rows, of), *not_imported(frame, decisions, of, elsewhere=known)]
     if issues:
         warnings.warn(" ".join(issue.message for issue in issues), stacklevel=users_level())
     return rows

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from customlabels_nb.core.table_columns import decide, full_names, how_to_convert, leftovers, read_frame
+from customlabels_nb.core.table_columns import decide, full_names, how_to_convert, read_frame
+from customlabels_nb.datasets.formats.given_tables import not_imported
 from customlabels_nb.errors import TableError
 
 
@@ -60,6 +61,16 @@ def test_columns_of_0_and_1_are_labels_where_nothing_names_the_label() -> None:
     assert found["label"].isna().tolist() == [True, False]
 
 
+def test_columns_of_0_and_1_about_the_work_are_the_users_own() -> None:
+    frame = pd.DataFrame({"image": ["a", "b"], "cat": [1, 0], "dog": [1, 1]})
+    table = {name: frame[name].tolist() for name in frame}
+    work = {name: [0, 1] for name in ("reviewed", "Exported", "is_valid", "needs_review", "labeled")}
+    assert {*roles({"image": ["a", "b"], **work}).values()} == {"image", "own"}
+    assert [*roles({**table, **work}).values()] == ["image", *["flag of a label"] * 2, *["own"] * 5]
+    assert [*roles({**table, "label": [None, None]}).values()] == ["image", "own", "own", "label"]
+    assert "empty column 'label'" in dict(read_frame(frame)[1].notes())["cat"]
+
+
 def test_only_labels_have_probabilities() -> None:
     wide = {"image": ["a", "b"], "x": [0.1, 0.9], "y": [0.9, 0.1], "fold": [0, 1], "correct": [True, True], "7": [1, 0]}
     found = roles(wide, of="predictions", labels={"x", "y", "correct", "7"})
@@ -102,8 +113,8 @@ def test_lists_in_a_column_of_single_values_are_refused_by_its_name(value: Any) 
 
 def test_columns_that_are_not_imported_have_a_count_and_an_example() -> None:
     frame = pd.DataFrame({"image": ["a", "b", "c"], "label": "x", "area": [None, 12.5, 3], "empty": [None, "", " "]})
-    (found,) = leftovers(frame, read_frame(frame, of="annotations")[1])
-    assert (found.column, found.example, found.image, found.number) == ("area", 12.5, "b", 2)
+    (found,) = not_imported(frame, read_frame(frame, of="annotations")[1], "the table")
+    assert all(word in found.message for word in ("2 × ", "'area'", "'12.5'", "'b'"))
 
 
 def test_names_without_an_ending_are_those_of_the_only_image_with_this_name() -> None:

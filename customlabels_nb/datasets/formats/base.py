@@ -229,7 +229,7 @@ class ImageFinder:
             for old, new in self._relocate:
                 if path.startswith(old):
                     rest = path[len(old) :].replace("\\", "/") if "\\" in old else path[len(old) :]
-                    return _moved(candidate, new, rest)
+                    return moved(candidate, new, rest)
         if self._url is not None and (below := _below_folder(name)):
             return url_below(self._url, below)
         return None if self._by_name is None else self._found(name, self._by_name)
@@ -260,7 +260,7 @@ class ImageFinder:
         return candidates[0] if len(candidates) == 1 else None
 
 
-def _moved(name: str, new: str, rest: str) -> str:
+def moved(name: str, new: str, rest: str) -> str:
     """Return the place of an image after its prefix was replaced with ``new``, in the spelling of a file if local."""
     if is_remote(new + rest):
         return new + rest if is_web(name) else url_below(new, rest.replace("\\", "/"))

@@ -1,4 +1,4 @@
-"""Read and write CSV files of labels, with or without a header.
+"""Read and write CSV files of labels, with or without a header, and read Parquet files.
 
 Without a header, a row is ``image,label,label,…``. Empty cells and blank rows are skipped, and each image has one row.
 If all rows are ``image,number,number,number,number,class``, as for keras-retinanet, the numbers are the corners of a
@@ -16,7 +16,7 @@ list of labels, such as ``['cat', 'dog']``, as pandas writes it. Boxes that are 
 image size, unless there is a column ``created``, as in files of this package. Another column becomes a column of the
 images table if each image has one value, and is reported otherwise. It has numbers if all of its cells are numbers
 without leading zeros, and booleans if all are ``True`` or ``False``. Cells may also be separated by ``;`` or tabs. The
-text is UTF-8, unless ``encoding`` names another encoding.
+text is UTF-8, unless ``encoding`` names another encoding. A Parquet file has the same columns, with types.
 
 Files are written with a header, only the columns that contain data, and columns of the user's own.
 """
@@ -31,11 +31,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,7 @@ from customlabels_nb._utils.files import replacing, write_whole
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import CORNERS, look_like_boxes, notation_of, numbers_of_box, to_ltwh
+from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.core.table_columns import (
@@ -52,18 +53,16 @@ from customlabels_nb.core.table_columns import (
     KNOWN,
     LIKE_BOX,
     ONE_BOX,
-    OTHER,
     OWN,
     TRUE,
     ColumnDecision,
     Decisions,
     decide,
-    in_column,
     labels_in,
+    read_frame,
 )
-from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder
+from customlabels_nb.datasets.formats.base import CAPABILITIES, Contents, Format, ImageFinder, moved
 from customlabels_nb.datasets.formats.entries import (
-    Box,
     Collector,
     Places,
     UnreadableError,
@@ -71,14 +70,16 @@ from customlabels_nb.datasets.formats.entries import (
     is_readable,
     known_size,
     listed_name,
+    moment_or_none,
     own_values,
     plain,
     with_annotations,
 )
-from customlabels_nb.datasets.formats.given_tables import settle_boxes
-from customlabels_nb.datasets.formats.json_file import empty, shown, size_of, text_of, unusable
+from customlabels_nb.datasets.formats.given_tables import tables_of
+from customlabels_nb.datasets.formats.json_file import empty, shown, text_of, unusable
+from customlabels_nb.datasets.interop.common import imported
 from customlabels_nb.errors import InputError, LabelError, TableError
-from customlabels_nb.images.locations import is_remote, to_uri
+from customlabels_nb.images.locations import to_uri
 
 _HEAD_BYTES = 1 << 16
 _MOST_CELLS = 1000
@@ -87,8 +88,9 @@ _LOOKED_AT = 1000  # rows that are searched for images before a file without a h
 _DELIMITERS = ",;\t"
 #: Columns of Label Studio's CSV, which has shapes as JSON, and one of VGG Image Annotator's.
 _LABEL_STUDIO, _VGG = frozenset({"annotation_id", "annotator"}), "region_shape_attributes"
-#: Roles of columns whose values become columns of the user's own if each image has one.
-_OTHERS = (OWN, OTHER, "tags", "sha256", "source", "revision")
+_SIZES = ("image_width", "image_height")
+#: Roles of columns that only tables of a project have.
+_UNREAD = ("tags", "sha256", "source", "revision")
 
 _PLACES = 9
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -98,9 +100,13 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", r
 
 OnDuplicate = Literal["error", "first", "merge"]
 
-_POLICIES = ("error", "first", "merge")
 _SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES  # images that cannot be read are named, too
-_TABLES = (".csv", ".tsv", ".txt")
+_TABLES = (".csv", ".tsv", ".txt", ".parquet")
+_PARQUET = b"PAR1"  # start of such files
+_READ_AS_CORNERS = (
+    "The file has no header. Its columns were read as image, xmin, ymin, xmax, ymax and label, as for keras-retinanet. "
+    "If they are others, add a first row with their names."
+)
 _LABEL_STUDIO_ADVICE = "Export the project as JSON or JSON-MIN, not as CSV"
 
 
@@ -112,6 +118,8 @@ def _recognise(path: Path) -> bool:
             head = file.read(_HEAD_BYTES)
     except (OSError, ValueError):
         return False
+    if head.startswith(_PARQUET):
+        return True
     return b"\0" not in head and _find_delimiter(head.decode("utf-8-sig", "replace")) is not None
 
 
@@ -129,35 +137,69 @@ def read_csv(
     rows to ``<name>-duplicates.csv`` next to the file and all others to ``<name>-deduplicated.csv``. "first" ignores
     them. "merge" gives the image the labels of all rows.
     """
-    if on_duplicate not in _POLICIES:
-        raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
+    _check_options(on_duplicate, prefix, encoding)
+    folder = f"{str(prefix).rstrip('/')}/" if prefix else None
+    collected, places = Collector(to_uri(path)), Places(finder)
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path, collected, places, folder)
+    rows, names = _read_rows(path, encoding)
+    if names is None and _are_corners(path, rows):
+        collected.adjusted(_READ_AS_CORNERS, line=rows[0].line)
+        names = ("image", *CORNERS, "label")
+    decisions = Decisions((ColumnDecision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
+    located = _located(rows, decisions.roles["image"], collected, places, folder)
+    if names is None:
+        found, given = _read_labels(path, rows, located, collected, on_duplicate), pd.DataFrame()
+    else:
+        found, given = _read_table(path, decisions, len(names), located, collected)
+    if found.empty and collected.issues:
+        raise unusable(
+            path, f"no row can be read, for example line {collected.issues[0].line}: {collected.issues[0].message}"
+        )
+    images, annotations, issues = tables_of(found, given, decisions, collected.source, *_UNREAD)
+    for name in [name for name in decisions.having(OWN) if name in images]:
+        cells = images[name].dropna()
+        typed = pd.Series(_typed(cells.tolist(), complete=len(cells) == len(images)), cells.index)
+        images[name] = typed.reindex(images.index)
+    return _contents(images, annotations, issues, collected)
+
+
+def _check_options(on_duplicate: object, prefix: object, encoding: object) -> None:
+    if on_duplicate not in get_args(OnDuplicate):
+        raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, get_args(OnDuplicate)))}.")
     if not isinstance(encoding, str | None):
         raise InputError(f"encoding={encoding!r} must be text, such as 'cp1252'.")
     if not isinstance(prefix, str | os.PathLike | None):
         raise InputError(f"prefix={prefix!r} must be a folder or URL.")
-    prefix = None if prefix is None else str(prefix)
-    rows, names = _read_rows(path, encoding)
-    collected = Collector(to_uri(path))
-    dialect = next((each for each in _DIALECTS if names is None and each.fits(path, rows)), None)
-    if dialect is not None:
-        collected.adjusted(dialect.message, line=rows[0].line)
-        names = dialect.names
-    decisions = Decisions((ColumnDecision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
-    located = _located(rows, decisions.roles["image"], collected, Places(finder), prefix)
-    if names is None:
-        _read_labels(path, rows, located, collected, on_duplicate)
-    else:
-        _read_table(path, decisions, len(names), located, collected)
-    if not collected.images and collected.issues:
-        raise unusable(
-            path, f"no row can be read, for example line {collected.issues[0].line}: {collected.issues[0].message}"
-        )
-    contents = collected.contents([])
-    if "created" not in decisions.roles:  # this package writes it, with boxes in pixels
-        settled = settle_boxes(contents.images, contents.annotations, collected.source)
-        contents.images, contents.annotations, issues = settled
-        contents.issues += issues
-    return contents
+
+
+def _contents(
+    images: pd.DataFrame, annotations: pd.DataFrame, issues: Sequence[Issue], collected: Collector
+) -> Contents:
+    return Contents(
+        t.settle_statuses(t.normalise_images(images), annotations),
+        annotations,
+        t.labels_in_order(annotations),
+        [*collected.issues, *collected.account.issues(collected.source), *issues],
+        collected.unread,
+        taken={collected.source},
+    )
+
+
+def _read_parquet(path: Path, collected: Collector, places: Places, folder: str | None) -> Contents:
+    """Read a Parquet file as the table that it is."""
+    imported("pyarrow", "a Parquet file")
+    try:
+        frame = pd.read_parquet(path)
+        found, decisions = read_frame(frame)
+    except (OSError, ValueError, TableError) as error:
+        raise unusable(path, str(error)) from error
+    if "image" not in found:
+        raise unusable(path, f"no column names the images: {list(frame.columns)}")
+    rows = [_Row(number, [str(name)], str(name)) for number, name in enumerate(found["image"], 1)]
+    uris = {row.line - 1: uri for row, _, uri in _located(rows, 0, collected, places, folder)}
+    found = found.iloc[[*uris]].assign(image=[*uris.values()])
+    return _contents(*tables_of(found, frame, decisions, collected.source, *_UNREAD), collected)
 
 
 # -- without a header -------------------------------------------------------------------------------
@@ -165,9 +207,10 @@ def read_csv(
 
 def _read_labels(
     path: Path, rows: list[_Row], located: _Located, collected: Collector, on_duplicate: OnDuplicate
-) -> None:
+) -> pd.DataFrame:
     lines: dict[str, int] = {}  # first line of each image
     by_path: dict[bool, tuple[int, str]] = {}
+    found: list[tuple[str, str | None]] = []
     repeated: list[tuple[_Row, str, str]] = []
     numbers: list[tuple[int, str]] = []
     for row, name, uri in located:
@@ -177,13 +220,12 @@ def _read_labels(
             if on_duplicate != "merge":
                 continue
         lines.setdefault(uri, row.line)
-        if uri not in collected.images:
-            collected.add_image(uri)
+        found.append((uri, None))
         for cell in filter(None, map(str.strip, row.cells[1:])):
             if finite(cell) is not None:
                 numbers.append((row.line, cell))
             try:
-                collected.add_annotation(uri, collected.label(cell))
+                found.append((uri, collected.label(cell)))
             except LabelError as error:
                 collected.unreadable(str(error), where=name, line=row.line)
     if numbers:
@@ -209,6 +251,7 @@ def _read_labels(
     for row, name, uri in repeated:
         how = "Its labels were added" if on_duplicate == "merge" else "It was not read"
         collected.adjusted(f"The row repeats the image on line {lines[uri]}. {how}.", where=name, line=row.line)
+    return pd.DataFrame(found, columns=["image", "label"])
 
 
 # -- with a header ----------------------------------------------------------------------------------
@@ -219,75 +262,167 @@ def _decisions(path: Path, names: Sequence[str], rows: list[_Row]) -> Decisions:
     lower = {name.lower() for name in names}
     if _VGG in lower:
         raise unusable(path, "it is a file of VGG Image Annotator, which is not read. Export COCO instead")
-    decisions = _decided(path, names, rows)
+    try:
+        decisions = decide(names, lambda position: [cell for _, cell in _column(rows, position)])
+    except TableError as error:
+        unclear = [at for at, name in enumerate(names) if "notation" in str(error) and notation_of(name) == ""]
+        lines = (f"line {line}: " for at in unclear for line, cell in _column(rows, at) if numbers_of_box(cell))
+        raise unusable(path, f"{next(lines, '')}{error}".removesuffix(".")) from error
     if lower >= _LABEL_STUDIO and "label" not in decisions.roles:
         raise unusable(path, f"the columns are those of Label Studio. {_LABEL_STUDIO_ADVICE}")
     return decisions
 
 
-def _decided(path: Path, names: Sequence[str], rows: list[_Row]) -> Decisions:
-    def values(position: int) -> list[str]:
-        return [row.cells[position].strip() for row in rows if position < len(row.cells)]
-
-    try:
-        return decide(names, values)
-    except TableError as error:
-        if "notation" not in str(error):
-            raise unusable(path, str(error).removesuffix(".")) from error
-        column = str(error).split("'")[1]
-        cells = ((row.line, row.cells[names.index(column)]) for row in rows if names.index(column) < len(row.cells))
-        line = next(line for line, cell in cells if numbers_of_box(cell.strip()))
-        raise unusable(path, f"line {line}: {error}".removesuffix(".")) from error
+def _column(rows: list[_Row], position: int) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each cell of a column."""
+    return ((row.line, row.cells[position].strip()) for row in rows if position < len(row.cells))
 
 
-def _read_table(path: Path, decisions: Decisions, width: int, located: _Located, collected: Collector) -> None:
-    own, roles = _OwnColumns(decisions, width), decisions.roles
+@dataclass
+class _Table:
+    """Rows of a file with a header: with the usual columns and those of the user's own, and the texts of all cells."""
+
+    path: Path
+    decisions: Decisions
+    width: int
+    collected: Collector
+    found: list[dict[str, Any]] = field(default_factory=list)
+    given: list[list[str]] = field(default_factory=list)
+    long: list[int] = field(default_factory=list)  # lines with more cells than the header
+    _first: dict[str, dict[str, Any]] = field(default_factory=dict)  # facts about each image
+
+    def __post_init__(self) -> None:
+        named = [(str(column), role, place) for place, (column, role, _) in enumerate(self.decisions.of_columns)]
+        self._roles = self.decisions.roles
+        self._flags, self._own = ([(name, at) for name, role, at in named if role == of] for of in (FLAG, OWN))
+
+    def add(self, row: _Row, name: str, uri: str) -> None:
+        texts = [*map(str.strip, row.cells[: self.width]), *[""] * (self.width - len(row.cells))]
+        cells = {role: texts[position] for role, position in self._roles.items() if texts[position]}
+        report = partial(self.collected.adjusted, where=name, line=row.line)
+        _check_label_cell(self.path, row, cells.get("label", ""))
+        labels = [label for label, position in self._flags if texts[position] in TRUE]
+        labels = labels or labels_in(cells.get("label", ""))
+        facts = self._facts(uri, cells, report, is_empty=bool(self._flags) and not labels)
+        facts |= self.collected.columns({key: texts[position] for key, position in self._own}, name)
+        try:
+            facts |= _annotation(labels, cells, self.decisions.notation, self.collected, report)
+        except (UnreadableError, LabelError) as error:
+            _refuse(self.collected, row, str(error), name)
+        self.found.append({"label": None, **facts, "image": uri})
+        self.given.append(texts)
+        self.long += [row.line] if any(map(str.strip, row.cells[self.width :])) else []
+
+    def _facts(self, uri: str, cells: Mapping[str, str], report: partial[None], *, is_empty: bool) -> dict[str, Any]:
+        """Return the facts about an image. Of its split and status, those of the first row count."""
+        facts = {key: _value(cells, key, report) for key in ("split", "status")}
+        if uri not in self._first:
+            status = "labelled" if is_empty else facts["status"] or "unlabelled"
+            self._first[uri] = facts = {"split": facts["split"] or t.TRAIN, "status": status}
+        first = self._first[uri]
+        for key in [key for key, value in facts.items() if value and value != first[key]]:
+            why = f"because an earlier row of the image was read as {first[key]!r}"
+            report(f"The {key} {shown(cells[key])} was ignored, {why}.")
+        return {**first, **{key: cells[key] for key in _SIZES if key in cells}}
+
+
+def _read_table(
+    path: Path, decisions: Decisions, width: int, located: _Located, collected: Collector
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of a file with a header, and the texts of all cells."""
     for column, message in decisions.notes():
         if column not in decisions.having("label") or column.lower() == "name":  # the others are usual in files
             collected.adjusted(message, where=column)
-    flags = [(str(each.column), position) for position, each in enumerate(decisions.of_columns) if each.role == FLAG]
+    table = _Table(path, decisions, width, collected)
     for row, name, uri in located:
-        cells = _Cells(row, roles, name, collected)
-        labels = [
-            label for label, position in flags if position < len(row.cells) and row.cells[position].strip() in TRUE
-        ]
-        labels = labels or labels_in(cells["label"])
-        _check_label_cell(path, row, cells["label"])
-        if uri not in collected.images:
-            status = "labelled" if flags and not labels else cells.status()
-            collected.add_image(uri, size=cells.size(), split=cells.split(), status=status)
-        else:
-            cells.compare(collected.images[uri])
-        own.add(row, name, uri)
-        try:
-            _add_annotations(collected, uri, labels, cells, cells.box(decisions.notation), cells.polygon())
-        except (UnreadableError, LabelError) as error:
-            _refuse(collected, row, str(error), name)
-    own.store(collected)
+        table.add(row, name, uri)
+    if table.long:
+        have = counted(len(table.long), "row has", "rows have")
+        collected.adjusted(f"{have} more cells than the first row. These cells were not read.", line=table.long[0])
+    return pd.DataFrame(table.found), pd.DataFrame(table.given, columns=range(width), dtype=object)
 
 
-def _add_annotations(
-    collected: Collector, uri: str, labels: list[str], cells: _Cells, box: Box | None, polygon: Polygon | None
-) -> None:
-    """Add an annotation for each label of a row, or raise UnreadableError if a box does not have exactly one."""
+def _annotation(
+    labels: list[str], cells: Mapping[str, str], notation: str, collected: Collector, report: partial[None]
+) -> dict[str, Any]:
+    """Return the facts about the labels of a row, or raise UnreadableError if a box does not have exactly one."""
+    box, polygon = _box(cells, notation, collected, report), _value(cells, "polygon", report)
     if len(labels) != 1 and (box or polygon):
-        several = f"a box and several labels: {shown(cells['label'])}"
+        several = f"a box and several labels: {shown(cells.get('label'))}"
         raise UnreadableError(f"The row has {several if labels else 'a box, but no label'}.")
-    for label in labels:
-        collected.add_annotation(
-            uri,
-            collected.label(label),
-            box,
-            polygon=polygon,
-            crowd=cells.crowd(),
-            confidence=cells.confidence(),
-            annotator=cells["annotator"] or None,
-            job=cells["job"] or None,
-            created=cells.created(),
-            note=collected.note(cells["note"], cells["image"]),
-        )
-    if not labels:
-        collected.images[uri] |= collected.columns({"note": cells["note"]}, cells["image"])
+    checked = [collected.label(label) for label in labels]
+    return {
+        "label": checked[0] if len(checked) == 1 else checked or None,
+        **box,
+        "polygon": polygon,
+        "note": collected.note(cells.get("note"), cells["image"]),
+        **{role: cells[role] for role in ("annotator", "job") if role in cells},
+        **{role: _value(cells, role, report) for role in ("crowd", "confidence", "created") if labels},
+    }
+
+
+def _box(cells: Mapping[str, str], notation: str, collected: Collector, report: partial[None]) -> dict[str, float]:
+    """Return the sides of the box of a row, of which there are none without a box."""
+    corners = any(side in cells for side in CORNERS)
+    sides = CORNERS if corners else t.BOX_COLUMNS
+    text: Any = cells.get(ONE_BOX) or [cells.get(side, "") for side in sides]
+    if not any(text):
+        return {}
+    numbers = numbers_of_box(text)
+    if numbers is None:
+        raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
+    if isinstance(text, str):
+        numbers = to_ltwh(notation, numbers)[0].tolist()
+    elif corners:
+        numbers = collected.box_of_corners(numbers, text, **report.keywords)
+    if not all(0 <= size < math.inf for size in numbers[2:]):
+        raise UnreadableError(f"The box {shown(text)} has an invalid size.")
+    return dict(zip(t.BOX_COLUMNS, numbers, strict=True))
+
+
+def _polygon(text: str) -> Polygon | None:
+    try:
+        rings = rings_of(json.loads(text))
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError):
+        return None
+    return polygon_of(rings) if all(np.isfinite(ring).all() for ring in rings) else None
+
+
+def _confidence(text: str) -> float | None:
+    number = finite(text)
+    return number if number is not None and 0 <= number <= 1 else None
+
+
+class _Cell(NamedTuple):
+    """Meaning of a text. One that has none is reported, and replaced or, without ``instead``, its row is not read."""
+
+    meaning: Callable[[str], Any]
+    message: str
+    instead: Any = UnreadableError
+
+
+_CELLS: Mapping[str, _Cell] = {
+    "split": _Cell(t.split_named, "The split {} is unknown. It was read as 'train'.", t.TRAIN),
+    "status": _Cell({status: status for status in t.STATUSES}.get, "The status {} is unknown. It was ignored.", None),
+    "confidence": _Cell(_confidence, "The confidence {} is not between 0 and 1. It was read as 1.", 1.0),
+    "created": _Cell(moment_or_none, "The date {} cannot be parsed. It was ignored.", None),
+    "crowd": _Cell(t.as_boolean, "crowd is {}, which is not yes, no, true, false, 1 or 0."),
+    "polygon": _Cell(_polygon, "The polygon {} is not a list of points [x, y] or of such lists."),
+}
+
+
+def _value(cells: Mapping[str, str], role: str, report: partial[None]) -> Any:
+    """Return the value of a cell, or None for an empty one."""
+    if role not in cells:
+        return None
+    cell = _CELLS[role]
+    if (value := cell.meaning(cells[role])) is not None:
+        return value
+    message = cell.message.format(shown(cells[role]))
+    if cell.instead is UnreadableError:
+        raise UnreadableError(message)
+    report(message)
+    return cell.instead
 
 
 def _check_label_cell(path: Path, row: _Row, cell: str) -> None:
@@ -302,47 +437,6 @@ def _check_label_cell(path: Path, row: _Row, cell: str) -> None:
         raise unusable(path, f"line {row.line}: the label is JSON: {shown(cell)}. {_LABEL_STUDIO_ADVICE}")
 
 
-class _OwnColumns:
-    """Columns of the user's own. Those with one value per image become columns of the images table."""
-
-    def __init__(self, decisions: Decisions, width: int) -> None:
-        columns = [*enumerate(decisions.of_columns)]
-        self._positions = [(str(each.column), position) for position, each in columns if each.role in _OTHERS]
-        self._own = {position for position, each in columns if each.role == OWN}
-        self._width = width
-        self._cells: dict[tuple[str, int], list[tuple[str, str]]] = {}  # URI and value
-        self._places: dict[tuple[str, int], str] = {}
-        self._long: list[int] = []
-
-    def add(self, row: _Row, name: str, uri: str) -> None:
-        cells = row.cells
-        for key in self._positions:
-            if key[1] < len(cells) and (value := cells[key[1]].strip()):
-                self._cells.setdefault(key, []).append((uri, value))
-                self._places.setdefault(key, name)
-        if any(map(str.strip, cells[self._width :])):
-            self._long.append(row.line)
-
-    def store(self, collected: Collector) -> None:
-        """Add the columns to the images, and report the values of the others."""
-        kept: set[str] = set()
-        for key, cells in self._cells.items():
-            name, values = key[0], dict[str, str]()
-            single = key[1] in self._own and name not in kept
-            single = single and all(values.setdefault(uri, value) == value for uri, value in cells)
-            if single:
-                kept.add(name)
-                typed = _typed(list(values.values()), complete=len(values) == len(collected.images))
-                for uri, value in zip(values, typed, strict=True):
-                    collected.images[uri] |= collected.columns({name: value}, self._places[key])
-            else:
-                collected.account.add(in_column(name, cells[0][1]), self._places[key], len(cells))
-        if self._long:
-            have = counted(len(self._long), "row has", "rows have")
-            message = f"{have} more cells than the first row. These cells were not read."
-            collected.adjusted(message, line=self._long[0])
-
-
 def _typed(cells: list[str], *, complete: bool) -> Sequence[str | float]:
     """Return the numbers or booleans of cells that are all one, else the cells. ``007`` stays text.
 
@@ -353,116 +447,6 @@ def _typed(cells: list[str], *, complete: bool) -> Sequence[str | float]:
     if all(map(_WHOLE.fullmatch, cells)):
         return [int(cell) for cell in cells] if complete else cells
     return [float(cell) for cell in cells] if all(map(_DECIMAL.fullmatch, cells)) else cells
-
-
-class _Cells:
-    """Cells of one row by column name."""
-
-    def __init__(self, row: _Row, columns: dict[str, int], image: str, collected: Collector) -> None:
-        self._row, self._columns, self._collected = row, columns, collected
-        self._place: dict[str, Any] = {"where": image, "line": row.line}
-
-    def __getitem__(self, name: str) -> str:
-        position = self._columns.get(name, _MOST_CELLS)
-        return self._row.cells[position].strip() if position < len(self._row.cells) else ""
-
-    def _adjusted(self, message: str) -> None:
-        self._collected.adjusted(message, **self._place)
-
-    def split(self) -> str:
-        split = self._given_split() or t.TRAIN
-        if split not in t.SPLITS:
-            self._adjusted(f"The split {shown(split)} is unknown. It was read as 'train'.")
-            return t.TRAIN
-        return split
-
-    def compare(self, first: Mapping[str, Any]) -> None:
-        """Report the split and the status if they differ from those that the ``first`` row of the image has."""
-        for name, value in (("split", self._given_split()), ("status", self["status"])):
-            if value and value != first[name]:
-                why = f"because an earlier row of the image was read as {first[name]!r}"
-                self._adjusted(f"The {name} {shown(value)} was ignored, {why}.")
-
-    def _given_split(self) -> str:
-        text = self["split"]
-        return t.split_named(text) or text
-
-    def status(self) -> str:
-        text = self["status"] or "unlabelled"
-        if text not in t.STATUSES:
-            self._adjusted(f"The status {shown(text)} is unknown. It was ignored.")
-            return "unlabelled"
-        return text
-
-    def size(self) -> tuple[int, int] | None:
-        texts = [self["image_width"], self["image_height"]]
-        size = size_of(*map(finite, texts))
-        if size is None and any(texts):
-            self._collected.account.add("size of an image", self["image"], value=texts)
-        return size
-
-    def box(self, notation: str) -> Box | None:
-        if ONE_BOX in self._columns:
-            return self._box_of_cell(notation)
-        corners = "xmin" in self._columns
-        texts = [self[side] for side in (CORNERS if corners else t.BOX_COLUMNS)]
-        if not any(texts):
-            return None
-        numbers = [number for number in map(finite, texts) if number is not None]
-        if len(numbers) < 4:
-            raise UnreadableError(f"The box {shown(texts)} does not consist of four numbers.")
-        if corners:
-            numbers = self._collected.box_of_corners(numbers, texts, **self._place)
-        return self._checked(numbers, texts)
-
-    def _box_of_cell(self, notation: str) -> Box | None:
-        text = self[ONE_BOX]
-        if not text:
-            return None
-        numbers = numbers_of_box(text)
-        if numbers is None:
-            raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
-        return self._checked(to_ltwh(notation, numbers)[0].tolist(), text)
-
-    def _checked(self, numbers: list[float], raw: object) -> Box:
-        left, top, width, height = numbers
-        if not (0 <= width < math.inf and 0 <= height < math.inf):
-            raise UnreadableError(f"The box {shown(raw)} has an invalid size.")
-        return left, top, width, height
-
-    def crowd(self) -> bool:
-        text = self["crowd"]
-        crowd = t.as_boolean(text) if text else False
-        if crowd is None:
-            raise UnreadableError(f"crowd is {shown(text)}, which is not yes, no, true, false, 1 or 0.")
-        return crowd
-
-    def polygon(self) -> Polygon | None:
-        text = self["polygon"]
-        if not text:
-            return None
-        try:
-            rings = rings_of(json.loads(text))
-        except (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError):
-            rings = []
-        if not rings or not all(np.isfinite(ring).all() for ring in rings):
-            raise UnreadableError(f"The polygon {shown(text)} is not a list of points [x, y] or of such lists.")
-        return polygon_of(rings)
-
-    def confidence(self) -> float:
-        text = self["confidence"]
-        return self._collected.confidence(finite(text) if text else 1.0, text, **self._place)
-
-    def created(self) -> datetime | None:
-        text = self["created"]
-        if not text:
-            return None
-        try:
-            moment = datetime.fromisoformat(text)
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            self._adjusted(f"The date {shown(text)} cannot be parsed. It was ignored.")
-            return None
 
 
 # -- rows -------------------------------------------------------------------------------------------
@@ -483,25 +467,17 @@ class _Row:
 _Located: TypeAlias = Iterator[tuple[_Row, str, str]]
 
 
-class _Dialect(NamedTuple):
-    """Layout of a file without a header: its rows, the names of its columns, and the message about it."""
-
-    fits: Callable[[Path, list[_Row]], bool]
-    names: tuple[str, ...]
-    message: str
-
-
 def _read_rows(path: Path, encoding: str | None) -> tuple[list[_Row], Sequence[str] | None]:
     """Read the rows that are not blank, and the names of the columns if there is a header."""
     text = text_of(path, encoding, option=True)
     with _long_cells():
         parsed = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
-        rows = list(islice(parsed, 1))
-        if rows and rows[0].many:
-            raise unusable(path, f"its first row has {rows[0].many:,} cells, but at most {_MOST_CELLS:,} are allowed")
-        rows += islice(parsed, _LOOKED_AT)
+        rows = [*islice(parsed, 1)]
         if not rows:
             raise empty(path)
+        if rows[0].many:
+            raise unusable(path, f"its first row has {rows[0].many:,} cells, but at most {_MOST_CELLS:,} are allowed")
+        rows += islice(parsed, _LOOKED_AT)
         names = _header([row.cells for row in rows])
         if names is None:
             _check_images(path, rows)
@@ -533,17 +509,6 @@ def _is_corner_row(cells: list[str], numbers: int) -> bool:
     if left is None or top is None or right is None or bottom is None:
         return not any(map(str.strip, cells[1:]))
     return left <= right and top <= bottom and bool(cells[5].strip())
-
-
-#: Layouts of files without a header. The first one that fits counts, and otherwise each further cell is a label.
-_DIALECTS = (
-    _Dialect(
-        _are_corners,
-        ("image", *CORNERS, "label"),
-        "The file has no header. Its columns were read as image, xmin, ymin, xmax, ymax and label, as for "
-        "keras-retinanet. If they are others, add a first row with their names.",
-    ),
-)
 
 
 def _check_images(path: Path, rows: list[_Row]) -> None:
@@ -622,18 +587,18 @@ def _is_image(cell: str) -> bool:
     return os.path.splitext(cell.strip().partition("?")[0])[1].lower() in _SUFFIXES
 
 
-def _located(rows: list[_Row], position: int, collected: Collector, places: Places, prefix: str | None) -> _Located:
-    """Yield the rows with a valid image name, the name and the URI of the image. Other rows are reported as issues."""
+def _located(rows: list[_Row], position: int, collected: Collector, places: Places, folder: str | None) -> _Located:
+    """Yield the rows with a valid image name, the name and the URI of the image. Other rows are reported as issues.
+
+    Names without a path are in the ``folder``, which ends with ``/``.
+    """
     for row in rows:
         name = row.cells[position].strip() if len(row.cells) > position else ""
         try:
             if row.error or not name:
                 raise InputError(row.error or "The row does not name an image.")
-            if prefix and not _has_path(name) and name not in (".", ".."):
-                joined = prefix.rstrip("/") + "/" + name
-                uri = joined if is_remote(joined) else to_uri(joined)
-            else:
-                uri = places.find(name)
+            bare = folder is not None and not _has_path(name) and name not in (".", "..")
+            uri = moved(name, folder, name) if folder and bare else places.find(name)
         except InputError as error:
             _refuse(collected, row, str(error), name)
         else:

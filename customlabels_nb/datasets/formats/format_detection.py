@@ -107,7 +107,7 @@ _OTHER_FILES = {
     **dict.fromkeys(
         (".xlsx", ".xls"), "it is a spreadsheet. Save it as CSV, or pass pd.read_excel(path) to project.add_images"
     ),
-    ".parquet": "it is a Parquet file. Pass pd.read_parquet(path) to project.add_images",
+    ".parquet": "it is not a Parquet file, or damaged",
 }
 _WORDS = re.compile(r"[^\s,;:|\"'<>(){}\[\]/\\=]+")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -18,10 +20,10 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import Polygon, from_one_ring, polygon_of, to_one_ring
-from customlabels_nb.core.table_columns import OTHER, OWN, ColumnDecision, Decisions, decide
+from customlabels_nb.core.table_columns import read_frame
 from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.datasets.formats.given_tables import settle_boxes
+from customlabels_nb.datasets.formats.given_tables import tables_of
 from customlabels_nb.datasets.formats.json_file import as_rings
 from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, imported, place_of
 from customlabels_nb.errors import ImageError, InputError
@@ -34,9 +36,10 @@ _BOX_KEYS, _CATEGORY_KEYS = ("bbox", "boxes"), ("category", "categories", "categ
 Notation: TypeAlias = Literal["xywh", "xyxy"]
 _NOTATIONS = get_args(Notation)
 _NOT_EXTRA = frozenset({*t.IMAGE_COLUMNS, _LABEL, _LABELS, _OBJECTS})
-#: Names that columns of the user's own cannot have, and sizes of images.
-_TAKEN = frozenset({*t.IMAGE_COLUMNS, *t.PREDICTION_COLUMNS} - {"note"})
-_SIZES = {"image_width": "width", "image_height": "height"}
+#: Columns of the table with a row for each object.
+_DRAWN = ("bbox_xywh", "polygon", "crowd", "confidence")
+#: Roles of columns that only tables of a project have. Other programs mean something else.
+_UNREAD = ("split", "status", "annotator", "job", "created", "tags", "sha256", "source", "revision")
 #: Keys of objects that are read, or follow from the others.
 _READ_KEYS = frozenset({"confidence", "polygon", "segmentation", "iscrowd", "area", "id", "image_id"})
 
@@ -153,25 +156,64 @@ def from_huggingface(
     if boxes not in _NOTATIONS:
         raise InputError(f"boxes={boxes!r} is unknown. Choose one of {_NOTATIONS!r}.")
     label, objects = _columns(features, image, label, objects)
-    decisions, label = _decided(hf, features, image, label, objects)
-    own = {column: _SIZES.get(role, column) for column, role, _ in decisions.of_columns if role != OTHER}
-    of_images, of_objects = (_class_names(hf, features[name]) if name else [] for name in (label, objects))
-    keeper = _Keeper(folder)
-    images, annotations = [], []
-    for position, row in enumerate(_rows(hf, dataset, features, image)):
-        uri = keeper.keep(row[image], position)
+    given = _Given(_classes(hf, features, label, objects), image, label, objects, boxes, _Keeper(folder))
+    records = [*chain.from_iterable(map(given.records, count(), _rows(hf, dataset, features, image)))]
+    frame = pd.DataFrame(records, columns=None if records else ["image"])
+    rows, decisions = read_frame(frame)
+    images, annotations, issues = tables_of(rows, frame, decisions, "the dataset", *_UNREAD)
+    issues += [Issue("ENTRY_ADJUSTED", message, column, "the dataset") for column, message in decisions.notes()]
+    images = t.settle_statuses(t.normalise_images(images), annotations)
+    empty = images["image"].isin(given.empty) & (images["status"] == "unlabelled")
+    images = images.assign(status=images["status"].mask(empty, "labelled"))
+    known = dict.fromkeys(chain.from_iterable(given.classes.get(name) or () for name in (label, objects)))
+    keeper = given.keeper
+    issues = [*keeper.issues, *issues, *keeper.account.issues("the dataset")]
+    return Contents(images, annotations, t.labels_in_order(annotations, known), issues)
+
+
+@dataclass
+class _Given:
+    """Rows of a dataset. ``classes`` has the class names of each column with a single value, and of labels and objects.
+
+    ``empty`` are the images with an empty list of labels or objects.
+    """
+
+    classes: Mapping[str, Sequence[str] | None]
+    image: str
+    label: str
+    objects: str
+    notation: str
+    keeper: _Keeper
+    empty: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        ours = {"image": True, "label": self.label or self.objects, **dict.fromkeys(_DRAWN, self.objects)}
+        self._ours = dict.fromkeys(name for name, needed in ours.items() if needed)
+        others = [name for name in self.classes if name not in (self.image, self.label, self.objects)]
+        self._plain = [name for name in others if self.classes[name] is not None and name not in self._ours]
+        self._lost = [name for name in others if name not in self._plain]
+
+    def records(self, position: int, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield a row for each label and object of an image, or one for an image without."""
+        uri = self.keeper.keep(row[self.image], position)
         if uri is None:
-            continue
-        named, drawn = row.get(label), row.get(objects)
-        found = [{"label": name} for name in _names(named, of_images, uri, keeper)]
-        found += _boxes(drawn, of_objects, boxes, uri, keeper)
-        for name in decisions.having(OTHER):
-            keeper.lost("value of the column", name, row[name], uri)
-        seen = bool(found) or drawn is not None or isinstance(named, list)
-        facts = {name: row[column] for column, name in own.items()}
-        images.append({"image": uri, "status": "labelled" if seen else "unlabelled", **facts})
-        annotations += [{"image": uri, **annotation} for annotation in found]
-    return _settled(images, annotations, list(dict.fromkeys([*of_images, *of_objects])), keeper)
+            return
+        named, drawn = row.get(self.label), row.get(self.objects)
+        for name in self._lost:
+            self.keeper.lost("value of the column", name, row[name], uri)
+        if named == [] or (drawn is not None and not _entries(drawn)):
+            self.empty.add(uri)
+        facts = {**self._ours, **{name: self._value(name, row[name], uri) for name in self._plain}, "image": uri}
+        found = [{"label": name} for name in self._names(self.label, named, uri)]
+        found += _boxes(drawn, self.classes.get(self.objects) or (), self.notation, uri, self.keeper)
+        yield from ({**facts, **each} for each in found or [{}])
+
+    def _names(self, column: str, value: object, uri: str) -> Iterator[str]:
+        return _names(value, self.classes.get(column) or (), uri, self.keeper)
+
+    def _value(self, column: str, value: object, uri: str) -> object:
+        """Return the value of a column, or the name of its class."""
+        return next(self._names(column, value, uri), None) if self.classes[column] else value
 
 
 def _rows(hf: Any, dataset: Any, features: Mapping[str, Any], image: str) -> Any:
@@ -180,48 +222,14 @@ def _rows(hf: Any, dataset: Any, features: Mapping[str, Any], image: str) -> Any
     return rows.cast_column(image, hf.Image(decode=False)) if isinstance(features[image], hf.Image) else rows
 
 
-def _settled(
-    images: list[dict[str, Any]], annotations: list[dict[str, Any]], class_names: list[str], keeper: _Keeper
-) -> Contents:
-    table = t.normalise_images(pd.DataFrame(images, columns=None if images else ["image"]).drop_duplicates("image"))
-    marks = t.normalise_annotations(pd.DataFrame(annotations)) if annotations else t.empty(t.ANNOTATION_COLUMNS)
-    table, marks, settled = settle_boxes(table, marks, "the dataset")
-    issues = [*keeper.issues, *settled, *keeper.account.issues("the dataset")]
-    return Contents(table, marks, t.labels_in_order(marks, class_names), issues)
-
-
-def _columns(
-    features: Mapping[str, Any], image: str, label: str | None, objects: str | None
-) -> tuple[str | None, str | None]:
-    """Return the columns of labels and objects, by their usual names if none are given."""
-    label = label or next((name for name in (_LABEL, _LABELS) if name in features), None)
-    objects = objects or (_OBJECTS if _OBJECTS in features else None)
+def _columns(features: Mapping[str, Any], image: str, label: str | None, objects: str | None) -> tuple[str, str]:
+    """Return the columns of labels and objects, by their usual names if none are given, or ""."""
+    label = label or next((name for name in (_LABEL, _LABELS) if name in features), "")
+    objects = objects or (_OBJECTS if _OBJECTS in features else "")
     for argument, column in (("image", image), ("label", label), ("objects", objects)):
-        if column is not None and column not in features:
+        if column and column not in features:
             raise InputError(f"{argument}={column!r} is not a column of the dataset. Choose one of {list(features)}.")
     return label, objects
-
-
-def _decided(
-    hf: Any, features: Mapping[str, Any], image: str, label: str | None, objects: str | None
-) -> tuple[Decisions, str | None]:
-    """Decide what the other columns are, and which one has the labels.
-
-    Only columns of one value per image can be of the user's own.
-    """
-    others = [name for name in features if name not in (image, label, objects)]
-    scalar = [name for name in others if isinstance(features[name], hf.Value | hf.ClassLabel)]
-    given = []
-    for column, role, reason in decide(["image", *scalar], lambda _: ()).of_columns[1:]:
-        is_size = role in _SIZES and features[column].dtype.startswith(("int", "uint"))
-        if role == "label" and label is None is objects:
-            label = column
-        elif is_size or (column not in _TAKEN and not isinstance(features[column], hf.ClassLabel)):
-            given.append(ColumnDecision(column, role if is_size else OWN, reason))
-        else:
-            given.append(ColumnDecision(column, OTHER, reason))
-    given += [ColumnDecision(name, OTHER, "has several values for an image") for name in others if name not in scalar]
-    return Decisions(tuple(given)), label
 
 
 def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:
@@ -235,6 +243,12 @@ def _features(hf: Any, dataset: Any) -> Mapping[str, Any]:
         raise InputError("dataset has no features. Load it without streaming, or cast it to features.")
     features: Mapping[str, Any] = dataset.features
     return features
+
+
+def _classes(hf: Any, features: Mapping[str, Any], *named: str) -> dict[str, list[str] | None]:
+    """Return the class names of the columns of single values and of those ``named``, and None for others."""
+    single = {name for name, kind in features.items() if isinstance(kind, hf.Value | hf.ClassLabel)}
+    return {name: _class_names(hf, features[name]) if name in {*single, *named} else None for name in features}
 
 
 def _class_names(hf: Any, kind: Any) -> list[str]:
@@ -287,7 +301,7 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str, uri: str
     outline = from_one_ring(outline) if outline else _outline(entry.get("segmentation"), uri, keeper)
     if label is None or (corners is None and outline is None):
         raise ValueError(f"it has {'no category' if label is None else 'no box'}")
-    box = [np.nan] * 4 if corners is None else _checked_box(corners, notation)
+    box = None if corners is None else _checked_box(corners, notation)
     confidence = entry.get("confidence")
     if confidence is not None and not 0 <= confidence <= 1:
         keeper.lost("value beyond 0 and 1 of the key", "confidence", confidence, uri)
@@ -295,7 +309,7 @@ def _box(entry: Mapping[str, Any], names: Sequence[str], notation: str, uri: str
         keeper.lost("value of the key", key, entry[key], uri)
     return {
         "label": label,
-        **dict(zip(t.BOX_COLUMNS, box, strict=True)),
+        "bbox_xywh": box,
         "polygon": outline,
         "crowd": bool(entry.get("iscrowd") or False),
         "confidence": 1.0 if confidence is None else min(max(float(confidence), 0.0), 1.0),

@@ -68,6 +68,17 @@ def test_a_prefix_comes_before_bare_names(tmp_path: Path) -> None:
             cl.read_dataset(path, **{option: 3})
 
 
+@pytest.mark.parametrize(
+    ("name", "quoted"), [("a#1.jpg", "a%231.jpg"), ("b?.jpg", "b%3F.jpg"), ("c%25.jpg", "c%2525.jpg")]
+)
+def test_names_are_joined_to_the_url_of_a_folder(tmp_path: Path, name: str, quoted: str) -> None:
+    path = put(tmp_path / "x.csv", f"image,label\n{name},cat\n")
+    for option in ("images", "prefix"):
+        for folder, expected in (("https://host/in/", quoted), ("https://host/in", quoted), ("s3://bucket/in", name)):
+            found = cl.read_dataset(path, **{option: folder})
+            assert found.images["image"].tolist() == [f"{folder.rstrip('/')}/{expected}"]
+
+
 def test_names_with_and_without_a_path_are_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "x.csv", "a.jpg,cat\nin/b.jpg,cat\n")
     with pytest.raises(ManifestError, match=facts("b.jpg'", 2, "'a.jpg'", 1)):
@@ -347,6 +358,27 @@ def test_files_of_via_are_refused_by_name(tmp_path: Path, last: str) -> None:
 def test_labels_by_file_name_in_json_are_refused_with_the_code_that_converts_them(tmp_path: Path) -> None:
     path = put(tmp_path / "labels.json", '{"a.jpg": "cat", "b.jpg": ["cat", "dog"]}')
     with pytest.raises(ManifestError, match=r"labels by file name.*pd\.DataFrame"):
+        cl.read_dataset(path)
+
+
+def test_a_parquet_file_is_read_as_the_table_that_it_is(tmp_path: Path) -> None:
+    table = {
+        "image": ["in/a.jpg", "in/a.jpg", "../b.jpg"],
+        "label": [["cat"], ["dog", "cow"], []],
+        "code": "07",
+        "n": 1.5,
+    }
+    path = tmp_path / "x.parquet"
+    pd.DataFrame(table).to_parquet(path)
+    found = cl.read_dataset(path)
+    assert labels(found) == [("a.jpg", "cat"), ("a.jpg", "dog"), ("a.jpg", "cow")]
+    assert found.images[["code", "n"]].to_numpy().tolist() == [["07", 1.5]]
+    assert found.issues.set_index("code")["where"]["ENTRY_UNREADABLE"] == "../b.jpg"
+    for text, says in ((b"PAR1", "damaged|Parquet"), (b"x", "not a Parquet file")):
+        with pytest.raises(ManifestError, match=says):
+            cl.read_dataset(put(path, text))
+    pd.DataFrame({"photo": ["a.jpg"]}).to_parquet(path)
+    with pytest.raises(ManifestError, match=r"no column names the images.*'photo'"):
         cl.read_dataset(path)
 
 
