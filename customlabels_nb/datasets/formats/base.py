@@ -193,8 +193,8 @@ class ImageFinder:
                 "with images= or relocate=."
             )
         existing = _existing(self._base, parts)
-        path = str(self._base / existing)
-        return to_uri(path if _is_image(path) else self._with_ending(path))
+        full = str(self._base / existing)
+        return to_uri(full if _is_image(full) else self._with_ending(full))
 
     def _with_ending(self, path: str) -> str:
         """Return the path of an image, with the ending of the only file that has it as its stem if it has none."""

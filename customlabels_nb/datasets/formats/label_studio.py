@@ -47,7 +47,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_ratios, rotate_box
 from customlabels_nb.core.masks import MOST_PIXELS, Mask, polygon_of_mask, polygon_to_mask, row_runs
 from customlabels_nb.core.polygons import Polygon, rings_of, to_one_ring
-from customlabels_nb.datasets.formats.account import ELSEWHERE, NUMBER, TAKEN, TEXT, Ignored, Record, Taken
+from customlabels_nb.datasets.formats.account import ELSEWHERE, NUMBER, TAKEN, TEXT, Fate, Ignored, Record, Taken
 from customlabels_nb.datasets.formats.base import Contents, Format, ImageFinder
 from customlabels_nb.datasets.formats.entries import (
     MOMENT,
@@ -129,7 +129,7 @@ _SERVER = (
     "last_created_by", "created_username", "created_ago", "model_version", "model", "model_run", "score", "cluster",
     "neighbors",
 )  # fmt: skip
-_FIELDS = {
+_FIELDS: dict[str, Fate] = {
     **dict.fromkeys(_SERVER, Ignored("it is read, or only the server needs it")),
     **dict.fromkeys(("data", *_LISTS, "drafts", "result"), ELSEWHERE),
     **dict.fromkeys(("completed_by", "annotator"), Taken(lambda value: _person(value) is not None, "person")),
@@ -137,7 +137,7 @@ _FIELDS = {
     "model_version": TEXT,
     "score": NUMBER,
 }
-_VALUE = {
+_VALUE: dict[str, Fate] = {
     "meta": ELSEWHERE,
     **dict.fromkeys((*_SIDES, *_DRAWN, _CHOICES, "points", "rle", "rotation"), TAKEN),
     **dict.fromkeys(("original_width", "original_height"), NUMBER),
