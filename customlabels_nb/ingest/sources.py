@@ -324,12 +324,13 @@ class _Finder:
         files.images = [image if image.startswith("file://") else relative_name(image, top) for image in files.images]
         files.issues[:0] = issues
         top = to_uri(root)
-        files.others = [f"{top}/{name}" for name in other_members(path)] if self.labels_from else []
+        files.others = [f"{top}/{name}" for name in other_members(path)]
         return self._from_folder(files, {"kind": "zip", "name": place.uri}, top)
 
     def _from_folder(self, files: FoundFiles, description: dict[str, Any], top: str) -> SourceContents:
-        if self.labels_from:
+        if self.labels_from or files.others:
             files.issues += issues_beside(files.images, files.others, top)
+        if self.labels_from:
             how = (
                 "All images were added to one split. To add them to their splits, pass the result of cl.read_dataset "
                 "to project.import_dataset."

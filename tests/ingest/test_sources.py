@@ -267,13 +267,24 @@ def test_a_zip_is_unpacked_into_the_project(project: cl.Project, add: Add, tmp_p
     assert project.train_set._repr_html_().count("<img") == 2
 
 
-def test_annotations_in_a_zip_are_reported_beside_folders_as_labels(add: Add, tmp_path: Path) -> None:
-    members = {"fruit/apple/a.jpg": jpeg(1), "fruit/pear/b.jpg": jpeg(2)}
-    others = {"fruit/labels.csv": b"image,label\n", "fruit/read me.txt": b"x"}
-    assert add(make_zip(tmp_path / "plain.zip", members | others)).issues.empty
-    found = add(make_zip(tmp_path / "more.zip", {**members, **others, "c/d.jpg": jpeg(3)}), labels_from="folders")
+@pytest.mark.parametrize("options", [{}, {"labels_from": "folders"}])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_annotations_beside_photos_are_reported(
+    add: Add, tmp_path: Path, zipped: bool, options: dict[str, str]
+) -> None:
+    members = {
+        "fruit/apple/a.jpg": jpeg(1), "fruit/pear/b.jpg": jpeg(2),
+        "fruit/labels.csv": b"image,label\n", "fruit/read me.txt": b"x",
+    }  # fmt: skip
+    source = make_zip(tmp_path / "photos.zip", members)
+    if not zipped:
+        with zipfile.ZipFile(source) as opened:
+            opened.extractall(tmp_path / "photos")
+        source = tmp_path / "photos"
+    found = add(source, **options)
     about = found.issues[found.issues["code"] == "ENTRY_UNREADABLE"]
-    assert [(Path(row.where).name, "zip file" in row.message) for row in about.itertuples()] == [("labels.csv", True)]
+    assert [(Path(row.where).name, "zip file" in row.message) for row in about.itertuples()] == [("labels.csv", zipped)]
+    assert found.ignored == 2
 
 
 def test_another_zip_of_the_same_name_overwrites_nothing(project: cl.Project, add: Add, tmp_path: Path) -> None:
