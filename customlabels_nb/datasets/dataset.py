@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence, Set
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -506,20 +506,8 @@ class Dataset(NameHints):
             return content
         if isinstance(groups, pd.DataFrame):
             return join_groups(groups_of_pairs(groups, self._images["image"].tolist()), content)
-        if isinstance(groups, str) and groups not in self._images.columns:
-            raise InputError(
-                f"groups={groups!r} is not a column of the images table. Choose one of {list(self._images.columns)}."
-            )
-        if isinstance(groups, Mapping):
-            if missing := [image for image in self._images["image"] if image not in groups]:
-                raise InputError(f"groups has no key {missing[0]!r}. Pass a dict with the group of each image.")
-            groups = self._images["image"].map(groups)
-        if isinstance(groups, pd.Series):
-            groups = self._aligned(groups, "groups")
-        if isinstance(groups, Set):
-            raise InputError("groups is a set, which has no order. Pass a list with one value per image, or a dict.")
         try:
-            values: list[object] = list(self._images[groups] if isinstance(groups, str) else groups)
+            values: list[object] = list(self._group_values(groups))
             set(values)
         except TypeError as error:
             raise InputError(f"groups must contain values that can be compared and hashed ({error}).") from error
@@ -527,6 +515,21 @@ class Dataset(NameHints):
             raise InputError(f"groups has {len(values)} values for {len(self)} images. Pass one value per image.")
         alone = pd.isna(np.fromiter(values, dtype=object, count=len(values)))
         return join_groups([("alone", i) if alone[i] else group for i, group in enumerate(values)], content)
+
+    def _group_values(self, groups: str | Sequence[object] | Mapping[str, object]) -> Iterable[object]:
+        """Return the value of each image, or raise InputError if it is not stated which value is whose."""
+        if isinstance(groups, str):
+            if groups in self._images.columns:
+                return self._images[groups]
+            names = list(self._images.columns)
+            raise InputError(f"groups={groups!r} is not a column of the images table. Choose one of {names}.")
+        if isinstance(groups, Mapping):
+            if missing := [image for image in self._images["image"] if image not in groups]:
+                raise InputError(f"groups has no key {missing[0]!r}. Pass a dict with the group of each image.")
+            return self._images["image"].map(groups)
+        if isinstance(groups, Set):
+            raise InputError("groups is a set, which has no order. Pass a list with one value per image, or a dict.")
+        return self._aligned(groups, "groups") if isinstance(groups, pd.Series) else groups
 
     def _seen_from(self, root: Path | None) -> Dataset:
         """Return this dataset with image paths that are valid from the folder ``root``."""

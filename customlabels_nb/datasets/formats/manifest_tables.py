@@ -526,6 +526,13 @@ class Codes:
             self._start = f"s3://{bucket}/"
 
 
+def _is_read_whole(value: dict[str, Any]) -> bool:
+    """Check that boxes and their image size have no other keys than those that are read, and a size is one."""
+    sizes = value.get("image_size", ())
+    known = value.keys() <= KNOWN_OF_BOXES and all(size.keys() <= KNOWN_OF_SIZE for size in sizes)
+    return known and (not sizes or ESTIMATED in sizes[0] or size_of(value) is not None)
+
+
 def _have_only(entries: list[Any], fewest: int, read_keys: frozenset[str]) -> bool:
     """Check that dicts have no other keys than ``read_keys``. Only those with more than ``fewest`` can have."""
     return set(map(len, entries)) <= {*range(fewest + 1)} or set().union(*entries) <= read_keys
@@ -614,8 +621,7 @@ class _Gathering:
         count = len(boxes)
         if type(boxes) is not list or type(objects) is not list or len(objects) != count:
             raise ValueError(number)
-        sizes = value.get("image_size", ())
-        if not (value.keys() <= KNOWN_OF_BOXES and all(size.keys() <= KNOWN_OF_SIZE for size in sizes)):
+        if not _is_read_whole(value):
             raise ValueError(number)
         if limits.service:
             size = value["image_size"][0]
@@ -624,8 +630,6 @@ class _Gathering:
                 raise ValueError(number)
         else:
             width, height = size_of(value) or (0, 0)
-            if sizes and not width and ESTIMATED not in sizes[0]:
-                raise ValueError(number)
         if limits.max_boxes_per_image is not None and count > limits.max_boxes_per_image:
             raise ValueError(number)
         self._lookups.append(codes.lookup(metadata["class-map"]))
