@@ -24,20 +24,20 @@ label file is ``labels/<stem>.txt``, or ``labels/<stem>-<hash of its path>.txt``
 from __future__ import annotations
 
 import codecs
+import math
 import os
 import posixpath
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import yaml
 
@@ -101,12 +101,6 @@ _LOOKED_AT = 20  # text files that are checked for boxes
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
 _LARGEST = 1e9  # numbers are clipped to this one, which is far beyond any image
-_MOST_NAMED, _EXAMPLES = 100, 3
-
-_IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
-
-_Indices: TypeAlias = npt.NDArray[np.int64]
-_Labels: TypeAlias = npt.NDArray[np.object_]
 
 
 def _recognise(path: Path) -> bool:
@@ -134,15 +128,24 @@ def describes_folders(file: Path) -> bool:
 # -- reading ----------------------------------------------------------------------------------------
 
 
+#: Line number, label, ratios of a box (centre and size) or polygon, and confidence.
+_Shape: TypeAlias = tuple[int, str, list[float], float]
+
+
+class _LabelFile(NamedTuple):
+    """Label file with its shapes, and the URI of its image."""
+
+    image: str
+    path: str
+    shapes: list[_Shape]
+
+
 def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, places = Collector(to_uri(path)), Places(finder)
     layout = _read_description(path, collected)
-    index = read_index(layout.base, collected)
-    layout = replace(layout, index=index)
-    stems = _count_stems(index.images if any(map(_is_elsewhere, index.images)) else ())
-    order: dict[str, str] = {}
-    used: dict[str, str] = {}
-    files, texts = list[tuple[str, str, bool]](), list[bytes]()
+    index = layout.index.images
+    stems = _count_stems(index if any(map(_is_elsewhere, index)) else ())
+    order, used, files = dict[str, str](), dict[str, str](), list[_LabelFile]()
     for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
@@ -154,275 +157,166 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
         if file and used.setdefault(file, listed.name) != listed.name:
             collected.adjusted(f"{used[file]!r} has the same label file.", where=listed.name, source=to_uri(file))
         status = "unlabelled" if text is None else "labelled"
-        collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
-        if text:
-            files.append((listed.uri, file, listed.name in index.images))
-            texts.append(text)
-    collected.taken.update(map(to_uri, filter(None, used)))
-    _add_shapes(_Lines(files, texts), layout, collected)
-    if not index.images:
+        collected.add_image(listed.uri, split=listed.split, status=status, size=index.get(listed.name))
+        if text and not text.isspace():
+            collected.images[listed.uri]["status"] = "unlabelled"  # until a shape was read, because it is not empty
+            shapes = _shapes(text, file, layout, collected, once=listed.name not in index)
+            files += [_LabelFile(listed.uri, file, shapes)] if shapes else []
+    collected.taken.update(map(to_uri, used))
+    if files:
+        _add_shapes(files, collected)
+    if not index:
         read = set(map(os.path.abspath, used))  # images of images= have absolute paths
         for path in files_below(layout.base, ".txt"):
             if os.path.abspath(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
                 collected.account.add("label file without an image", path.relative_to(layout.base).as_posix())
-    return collected.contents(layout.labels, order=[order[name] for name in index.images if name in order])
+    return collected.contents(layout.labels, order=[order[name] for name in index if name in order])
 
 
 def _label_file_of(
     listed: _Listed, layout: _Layout, collected: Collector, stems: Counter[str]
-) -> tuple[str, bytes | None]:
+) -> tuple[str, str | None]:
     """Return the path and the text of the image's label file, or None as the text if it has no readable one."""
     ours = listed.name in layout.index.images
     names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
     file = next(filter(os.path.isfile, (os.path.join(layout.base, name) for name in names)), "")
+    if not file:
+        return "", None
     try:
-        if file and os.path.getsize(file) > _LARGEST_FILE:
-            raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
-        data = None
-        if file:
-            with open(file, "rb", buffering=0) as stream:  # without a buffer, in two thirds of the time
-                data = stream.readall()
+        with open(file, "rb", buffering=0) as stream:  # without a buffer, in two thirds of the time
+            if os.fstat(stream.fileno()).st_size > _LARGEST_FILE:
+                raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
+            return file, _decoded(stream.readall(), "replace")
     except OSError as error:
         collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
-        data = None
-    if data is None or data.isascii():
-        return file, data
-    return file, "\n".join(" ".join(line.split()) for line in _decoded(data, "replace").split("\n")).encode()
+        return file, None
 
 
-class _Lines:
-    """Lines of all label files that are not blank: their ``words`` in a row, counts of these, files and numbers.
-
-    A file has the URI of its image, its path, and whether this package wrote it.
-    """
-
-    def __init__(self, files: list[tuple[str, str, bool]], texts: list[bytes]) -> None:
-        self.files = files
-        text = b"\n".join(texts)
-        self.words = text.split()
-        characters = np.frombuffer(b"\n" + text, dtype=np.uint8)
-        blank = _IS_SPACE[characters]
-        ends = np.flatnonzero(characters == ord("\n"))
-        of_words = np.searchsorted(ends, np.flatnonzero(blank[:-1] & ~blank[1:]), side="right") - 1
-        counts = np.bincount(of_words, minlength=len(ends))
-        first = np.cumsum([0, *(each.count(b"\n") + 1 for each in texts)])  # lines of the files
-        lines = np.flatnonzero(counts)
-        self.counts = counts[lines]
-        self.starts = np.cumsum(self.counts) - self.counts
-        self.file_of = np.searchsorted(first, lines, side="right") - 1
-        self.numbers = lines - first[self.file_of] + 1
-
-    def words_of(self, line: int) -> list[bytes]:
-        """Return the words of a line."""
-        return self.words[self.starts[line] : self.starts[line] + self.counts[line]]
-
-    def place(self, line: int) -> dict[str, Any]:
-        """Return where issues about a line are."""
-        return {"source": to_uri(self.files[self.file_of[line]][1]), "line": int(self.numbers[line])}
-
-    def name(self, line: int) -> str:
-        return f"{os.path.basename(self.files[self.file_of[line]][1])}, line {self.numbers[line]}"
-
-
-@dataclass
-class _Shapes:
-    """Shapes: their lines, numbers in the file, ratios ``left, top, width, height``, and confidences.
-
-    ``rings`` has the points of polygons by the position of the shape. Their numbers are two corners.
-    """
-
-    lines: _Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    numbers: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
-    boxes: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
-    confidences: FloatArray = field(default_factory=lambda: np.empty(0))
-    rings: dict[int, FloatArray] = field(default_factory=dict)
-
-    def add(self, lines: _Indices, numbers: FloatArray, confidences: FloatArray) -> None:
-        """Add shapes with the same count of numbers."""
-        if numbers.shape[1] == 4:
-            boxes = centred_to_ltwh(numbers)
-        else:
-            points = numbers.reshape(len(numbers), -1, 2)
-            self.rings.update(enumerate(points, len(self.lines)))
-            numbers = np.hstack([points.min(axis=1), points.max(axis=1)])
-            boxes = xyxy_to_ltwh(numbers)
-        self.lines = np.concatenate([self.lines, lines])
-        self.numbers, self.boxes = np.vstack([self.numbers, numbers]), np.vstack([self.boxes, boxes])
-        self.confidences = np.concatenate([self.confidences, confidences])
-
-
-def _add_shapes(lines: _Lines, layout: _Layout, collected: Collector) -> None:
-    """Read the lines of all files at once, convert their shapes to pixels, and add these."""
-    if not lines.words:
-        return
-    shapes, labels, faults, others = _parse(lines, layout)
-    for line, message in sorted(faults.items())[:_MOST_NAMED]:
-        collected.unreadable(message, **lines.place(line))
-    if len(faults) > _MOST_NAMED:
-        collected.unreadable(f"{len(faults) - _MOST_NAMED:,} more lines cannot be read.")
-    for what, found in others.items():
-        for line in found[:_EXAMPLES]:
-            collected.account.add(what, lines.name(line))
-        if more := found[_EXAMPLES:]:
-            collected.account.add(what, lines.name(more[0]), len(more))
-    owners = [lines.files[number][0] for number in lines.file_of[shapes.lines].tolist()]
-    sizes = _sizes(dict.fromkeys(owners), lines, collected)
-    of_shapes = np.array([sizes.get(uri, (np.nan, np.nan)) for uri in owners], dtype=np.float64).reshape(-1, 2)
-    judged = judge(shapes.boxes, of_shapes, unit="ratios", numbers=shapes.numbers, corners=not shapes.rings)
-    for verdict, message, first in judged.findings():
-        say = collected.unreadable if verdict == Verdict.UNREADABLE else collected.adjusted
-        say(message, **lines.place(int(shapes.lines[first])))
-    polygons: list[Polygon | None] = [None] * len(owners)
-    for position, points in shapes.rings.items():
-        polygons[position] = from_one_ring((points * judged.scale[position]).tolist())
-    rows = pd.DataFrame({
-        "image": owners,
-        "label": labels[shapes.lines],
-        **{side: judged.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
-        "polygon": pd.Series(polygons, dtype=object),
-        "confidence": shapes.confidences,
-    })  # fmt: skip
-    kept = np.flatnonzero(judged.keep & ~np.isnan(judged.boxes[:, 0]))
-    rows = rows.iloc[kept[np.argsort(shapes.lines[kept], kind="stable")]]
-    collected.add_table(rows)
-    with_lines = {lines.files[number][0] for number in np.unique(lines.file_of).tolist()}
-    for uri in with_lines.difference(rows["image"].tolist()):
-        collected.images[uri]["status"] = "unlabelled"  # it is not empty
-
-
-def _sizes(uris: Iterable[str], lines: _Lines, collected: Collector) -> dict[str, Size]:
-    """Return the sizes of the images, or else those in the index, after reporting images of unknown size."""
-    known = {uri: collected.images[uri] for uri in uris}
-    found = dict(measured(uri for uri, facts in known.items() if facts["width"] is None or not is_remote(uri)))
-    sizes: dict[str, Size] = {}
-    for uri, facts in known.items():
-        size = found.get(uri)
-        if isinstance(size, tuple):
-            facts["width"], facts["height"] = size
-        if facts["width"] is not None:
-            sizes[uri] = facts["width"], facts["height"]
+def _shapes(text: str, file: str, layout: _Layout, collected: Collector, *, once: bool) -> list[_Shape]:
+    """Return the shapes in a label file, each ``once`` if it has some twice, and report lines that cannot be read."""
+    shapes, seen = list[_Shape](), set[tuple[Any, ...]]()
+    for number, line in enumerate(text.split("\n"), 1):
+        if not (words := line.split()):
             continue
-        message = f"Its boxes cannot be read, because the image size is unknown: {size}"
-        source = next(file for owner, file, _ in lines.files if owner == uri)
-        collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(source)))
-    return sizes
+        try:
+            label, numbers, confidence, others = _shape(words, layout)
+        except ValueError as error:
+            collected.unreadable(str(error), source=to_uri(file), line=number)
+            continue
+        if once and (shape := (label, confidence, *numbers)) in seen:
+            others = ["repeated line"]
+        else:
+            shapes.append((number, label, numbers, confidence))
+            seen.add(shape) if once else None
+        for what in others:
+            collected.account.add(what, f"{os.path.basename(file)}, line {number}")
+    return shapes
 
 
-def _parse(lines: _Lines, layout: _Layout) -> tuple[_Shapes, _Labels, dict[int, str], dict[str, list[int]]]:
-    """Return the shapes, the label of each line, faults by line, and lines by what is not imported."""
-    counts, starts, values = lines.counts, lines.starts, _values(lines.words)
-    classes = np.where(np.logical_and.reduceat(np.isfinite(values), starts), values[starts], np.nan)
-    labels = np.full(len(counts), None, dtype=object)
-    for number in np.unique(classes).tolist():
-        labels[classes == number] = layout.names.get(int(number)) if number.is_integer() else None
-    known = np.array([label is not None for label in labels.tolist()], dtype=bool)
-    faults = {line: _fault(lines.words_of(line)) for line in np.flatnonzero(~known).tolist()}
-    others = defaultdict[str, list[int]](list)
-    groups = defaultdict[int, list[tuple[_Indices, FloatArray, FloatArray]]](list)
-    for count in np.unique(counts[known]).tolist():
-        rows = np.flatnonzero(known & (counts == count))
-        block = values[starts[rows][:, None] + np.arange(1, count)].clip(-_LARGEST, _LARGEST)
-        for chosen, shape, confidences, what in _parts(block, layout.keypoints):
-            wrong = _faults(shape, confidences)
-            faults |= {int(rows[chosen[at]]): message for at, message in wrong.items()}
-            good = np.setdiff1d(np.arange(len(chosen)), list(wrong))
-            for each in what:
-                others[each] += rows[chosen[good]].tolist()
-            if len(good):
-                groups[shape.shape[1]].append((rows[chosen[good]], shape[good], confidences[good]))
-    shapes = _Shapes()
-    for parts in groups.values():
-        of_lines, numbers, confidences = (np.concatenate(each) for each in zip(*parts, strict=True))
-        repeated = _repeated(of_lines, np.column_stack([numbers, confidences]), labels, lines)
-        others["repeated line"] += of_lines[repeated].tolist()
-        shapes.add(of_lines[~repeated], numbers[~repeated], confidences[~repeated])
-    return shapes, labels, faults, {what: sorted(found) for what, found in others.items() if found}
+def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
+    """Return the label, numbers and confidence of a line, and what the line has that is not imported."""
+    try:
+        values = list(map(float, words))
+    except ValueError:
+        values = [math.nan]
+    if not math.isfinite(sum(values)) or "_" in "".join(words):  # which float accepts
+        strange = next((word for word in words if finite(word) is None), None)
+        if strange is not None:
+            raise ValueError(f"{shown(strange)} is not a number.")
+    label = layout.names.get(values[0])
+    if label is None:
+        raise ValueError(f"The class {shown(words[0])} is not in names.")
+    numbers, others = _without_extras(values[1:], layout.keypoints)
+    if len(numbers) < 4:
+        raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(numbers)}.")
+    confidence = numbers.pop() if len(numbers) % 2 else 1.0
+    if not 0 <= confidence <= 1:
+        raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
+    if len(numbers) == 4 and (numbers[2] < 0 or numbers[3] < 0):
+        raise ValueError(f"The box {shown(numbers)} has a negative size.")
+    return label, numbers, confidence, others
 
 
-def _values(words: list[bytes]) -> FloatArray:
-    """Return the numbers that the words are, NaN for others."""
-    with suppress(ValueError):
-        if b"_" not in b"".join(words):  # which float accepts
-            return np.array(list(map(float, words)), dtype=np.float64)
-    numbers = (finite(word.decode("utf-8", "replace")) for word in words)
-    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)
+def _without_extras(numbers: list[float], keypoints: int) -> tuple[list[float], list[str]]:
+    """Return the numbers of a box or polygon with its confidence, and what else a line has.
 
-
-def _fault(words: list[bytes]) -> str:
-    """Return what is wrong with a line that has words that are not numbers, or an unknown class."""
-    texts = [word.decode("utf-8", "replace") for word in words]
-    strange = next((text for text in texts if finite(text) is None), None)
-    return f"The class {shown(texts[0])} is not in names." if strange is None else f"{shown(strange)} is not a number."
-
-
-def _faults(shapes: FloatArray, confidences: FloatArray) -> dict[int, str]:
-    """Return the messages about shapes that cannot be read, by row."""
-    if shapes.shape[1] < 4:
-        why = f"A line needs a class and at least 4 numbers, but this one has {shapes.shape[1]}."
-        return dict.fromkeys(range(len(shapes)), why)
-    negative = np.flatnonzero((shapes[:, 2:] < 0).any(axis=1)).tolist() if shapes.shape[1] == 4 else []
-    return {
-        **{row: f"The box {shown(shapes[row].tolist())} has a negative size." for row in negative},
-        **{
-            row: f"The confidence {shown(float(confidences[row]))} is not between 0 and 1."
-            for row in np.flatnonzero((confidences < 0) | (confidences > 1)).tolist()
-        },
-    }
-
-
-def _parts(numbers: FloatArray, keypoints: int) -> Iterator[tuple[_Indices, FloatArray, FloatArray, list[str]]]:
-    """Yield rows of numbers after the class, their shapes and confidences, and what else they have.
-
-    The first rule that applies to a row counts. It has keypoints as the description says, the number of a tracked
-    object, other keypoints, or only a box or polygon. A confidence may follow the box or polygon.
+    The first rule counts. A line has keypoints as the description says, the number of a tracked object, other
+    keypoints, or only a box or polygon.
     """
-    count, rows = numbers.shape[1], np.arange(len(numbers))
-    if count < 4 or (keypoints and count >= 4 + keypoints):
+    count = len(numbers)
+    if count == 4:
+        return numbers, []
+    if keypoints and count >= 4 + keypoints:
         # a confidence follows the box, or a number of a tracked object the points
         after = ["number after the keypoints of a box"] if count > 4 + keypoints else []
-        yield rows, numbers[:, :4], np.ones(len(rows)), ["list of keypoints", *after] if count >= 4 else []
-        return
-    last = numbers[:, -1]
-    with_number = count == 5 or ((count == 6) & (numbers[:, 4 % count] >= 0) & (numbers[:, 4 % count] <= 1))
-    tracked = with_number & (last > 1) & (last % 1 == 0)  # the numbers of polygons are at most 1
-    posed = ~tracked & (count >= 6 if keypoints else _like_keypoints(numbers))
-    for mask, shapes, others in (
-        (tracked, numbers[:, :-1], ["number of a tracked object"]),
-        (posed, numbers[:, :4], ["list of keypoints"]),
-        (~tracked & ~posed, numbers, []),
-    ):
-        chosen = np.flatnonzero(mask)
-        shape, confidences = shapes[chosen], np.ones(len(chosen))
-        if shape.shape[1] % 2:
-            shape, confidences = shape[:, :-1], shape[:, -1]
-        if len(chosen):
-            yield chosen, shape, confidences, others
+        return numbers[:4], ["list of keypoints", *after]
+    with_number = count == 5 or (count == 6 and 0 <= numbers[4] <= 1)
+    if with_number and numbers[-1] > 1 and numbers[-1].is_integer():  # the numbers of polygons are at most 1
+        return numbers[:-1], ["number of a tracked object"]
+    if count >= 6 if keypoints else count >= 7 and _has_keypoints(numbers):
+        return numbers[:4], ["list of keypoints"]
+    return numbers, []
 
 
-def _like_keypoints(numbers: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return a mask of the rows whose numbers are a box in the image, and points with a visibility of 0, 1 or 2."""
-    count = numbers.shape[1]
-    if count < 7 or (count - 4) % 3:
-        return np.zeros(len(numbers), dtype=bool)
-    centres, sizes, points = numbers[:, None, :2], numbers[:, None, 2:4], numbers[:, 4:].reshape(len(numbers), -1, 3)
-    visible = points[:, :, 2]
-    boxed = ((sizes > 0) & (np.abs(centres - 0.5) + sizes / 2 <= 0.5 + ROUNDING)).all(axis=(1, 2))
-    inside = (np.abs(points[:, :, :2] - centres) <= sizes / 2 + ROUNDING).all(axis=(1, 2))
-    posed = np.isin(visible, (0, 1, 2)).all(axis=1) & (visible > 0).any(axis=1) & boxed
+def _has_keypoints(numbers: list[float]) -> bool:
+    """Check whether numbers are a box in the image, and points with a visibility of 0, 1 or 2."""
+    visible = numbers[6::3]
+    if (len(numbers) - 4) % 3 or not any(visible) or not {0, 1, 2}.issuperset(visible):
+        return False
+    sides = [(numbers[axis], numbers[2 + axis], numbers[4 + axis :: 3]) for axis in (0, 1)]
+    boxed = all(size > 0 and abs(centre - 0.5) + size / 2 <= 0.5 + ROUNDING for centre, size, _ in sides)
+    inside = all(abs(each - centre) <= size / 2 + ROUNDING for centre, size, points in sides for each in points)
     # one point may also be a triangle with a confidence
-    return np.asarray(posed & ((count > 7) | (visible > 1).all(axis=1) | inside))
+    return boxed and (len(visible) > 1 or visible[0] > 1 or inside)
 
 
-def _repeated(of_lines: _Indices, numbers: FloatArray, labels: _Labels, lines: _Lines) -> npt.NDArray[np.bool_]:
-    """Return a mask of the shapes that an earlier line of the file has, too. Exports have what was drawn twice."""
-    files = lines.file_of[of_lines]
-    keys = np.column_stack([files, pd.factorize(labels[of_lines])[0], numbers + 0.0])  # -0.0 is 0.0
-    order = np.argsort(of_lines, kind="stable")
-    repeated = np.empty(len(of_lines), dtype=bool)
-    repeated[order] = pd.DataFrame(keys[order]).duplicated()
-    exact = np.array([exact for *_, exact in lines.files], dtype=bool)
-    mask: npt.NDArray[np.bool_] = repeated & ~exact[files]
-    return mask
+def _add_shapes(files: list[_LabelFile], collected: Collector) -> None:
+    """Convert the shapes of all files to pixels, and add them."""
+    owners = np.repeat(np.arange(len(files)), [len(file.shapes) for file in files])
+    lines, labels, drawn, confidences = zip(*chain.from_iterable(file.shapes for file in files), strict=True)
+    outlined = np.array([len(numbers) > 4 for numbers in drawn])
+    numbers = np.array([_box_or_corners(numbers) for numbers in drawn]).clip(-_LARGEST, _LARGEST)
+    boxes = np.where(outlined[:, None], xyxy_to_ltwh(numbers), centred_to_ltwh(numbers))
+    sizes = _sizes(files, collected)[owners]
+    judged = judge(boxes, sizes, unit="ratios", numbers=numbers, corners=not outlined.any())
+    for verdict, message, first in judged.findings():
+        say = collected.unreadable if verdict == Verdict.UNREADABLE else collected.adjusted
+        say(message, source=to_uri(files[owners[first]].path), line=lines[first])
+    kept = judged.keep & ~np.isnan(sizes[:, 0])
+    polygons: list[Polygon | None] = [None] * len(drawn)
+    for row in np.flatnonzero(kept & outlined).tolist():
+        polygons[row] = from_one_ring((np.reshape(drawn[row], (-1, 2)) * judged.scale[row]).tolist())
+    rows = pd.DataFrame({
+        "image": pd.Series([file.image for file in files], dtype=t.TEXT).array.take(owners),
+        "label": pd.Series(labels, dtype=t.TEXT),
+        **{side: judged.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
+        "polygon": pd.Series(polygons, dtype=object),
+        "confidence": confidences,
+    })  # fmt: skip
+    collected.add_table(rows[kept])
+    for number in np.unique(owners[kept]).tolist():
+        collected.images[files[number].image]["status"] = "labelled"
+
+
+def _box_or_corners(numbers: list[float]) -> list[float]:
+    """Return the numbers of a box as they are, and two corners around a polygon."""
+    if len(numbers) == 4:
+        return numbers
+    across, down = numbers[::2], numbers[1::2]
+    return [min(across), min(down), max(across), max(down)]
+
+
+def _sizes(files: list[_LabelFile], collected: Collector) -> FloatArray:
+    """Measure the images of label files, report those of unknown size, and return the sizes, with NaN for these."""
+    paths = {file.image: file.path for file in files}
+    images = collected.images
+    for uri, size in measured(uri for uri in paths if not is_remote(uri) or images[uri]["width"] is None):
+        if isinstance(size, tuple):
+            images[uri]["width"], images[uri]["height"] = size
+        elif images[uri]["width"] is None:
+            message = f"Its boxes cannot be read, because the image size is unknown: {size}"
+            collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(paths[uri])))
+    return np.array([(images[uri]["width"], images[uri]["height"]) for uri in paths], dtype=np.float64)
 
 
 # -- file locations ---------------------------------------------------------------------------------
@@ -438,7 +332,7 @@ class _Layout:
     """
 
     base: Path
-    names: dict[int, str] = field(default_factory=dict)
+    names: dict[float, str] = field(default_factory=dict)
     sources: list[tuple[str, str]] = field(default_factory=list)
     keypoints: int = 0
     index: Index = field(default_factory=Index)
@@ -604,8 +498,8 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     if not layout.names:
         raise unusable(file, "it has no labels")
     if path == layout.base.parent and layout.base.name.lower() in t.SPLIT_NAMES:  # Roboflow has a list for each split
-        return replace(layout, base=path, sources=list(_usual_sources(path)))
-    return layout
+        layout = replace(layout, base=path, sources=list(_usual_sources(path)))
+    return replace(layout, index=read_index(layout.base, collected))
 
 
 def _layout_of_class_list(file: Path, collected: Collector) -> _Layout:
@@ -675,8 +569,8 @@ def _lists_images(file: Path) -> bool:
         return lines.readline(_LONGEST_NAME).strip().decode("utf-8", "replace").lower().endswith(tuple(IMAGE_SUFFIXES))
 
 
-def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int, str]:
-    result: dict[int, str] = {}
+def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[float, str]:
+    result: dict[float, str] = {}
     for key, name in names.items():
         number = finite(str(key)) if isinstance(key, int | str) else None
         try:
@@ -684,7 +578,7 @@ def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int,
                 raise LabelError(f"{shown(key)} is not a class number.")
             if not isinstance(name, str):
                 raise LabelError(f"{shown(name)} is not a label.")
-            result[int(number)] = collected.label(name)
+            result[number] = collected.label(name)
         except LabelError as error:
             collected.unreadable(str(error), where=f"names: {shown(key)}", source=to_uri(file))
     return result
@@ -863,20 +757,17 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 
 @lru_cache(maxsize=1024)
-def _swapped(path: str) -> str:
+def _swapped(folder: str) -> str:
     """Replace the last folder called ``images`` in a path with ``labels``."""
-    parts = list(PurePosixPath(path).parts)
-    for i in range(len(parts) - 1, -1, -1):
-        if parts[i] == _IMAGES:
-            parts[i] = _LABELS
-            break
-    return posixpath.join(*parts) if parts else "."
+    before, images, after = f"/{folder}/".rpartition(f"/{_IMAGES}/")
+    path = f"{before}/{_LABELS}/{after}"[1:] if images else folder
+    return posixpath.normpath(path)
 
 
 def _label_file(name: str) -> str:
     """Return the path of an image's label file, given the image's path relative to the dataset folder."""
     folder, file = posixpath.split(name)
-    return posixpath.normpath(posixpath.join(_swapped(folder), f"{posixpath.splitext(file)[0]}.txt"))
+    return f"{_swapped(folder)}/{posixpath.splitext(file)[0]}.txt".removeprefix("./")
 
 
 def _is_elsewhere(name: str) -> bool:
