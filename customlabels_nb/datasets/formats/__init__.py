@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb._utils.files import scratch, write_errors
+from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import counted, plain_url
 from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue, issues_to_frame
 from customlabels_nb.core.limits import LOCAL
@@ -85,6 +86,7 @@ def read(
     return chosen, contents
 
 
+@collection_paused()
 def _read_local(
     source: Path,
     format: str | None,
@@ -116,8 +118,8 @@ def _read_local(
 
 def _other_files(folder: Path, files: Iterable[str], contents: Contents) -> list[Issue]:
     """Count the files in a folder that were not read, except those without a meaning here and those with an issue."""
-    account, top = Account(), len(to_uri(os.path.abspath(folder))) + 1
-    known = {*map(absolute_uri, contents.taken), *(issue.where for issue in contents.issues)}
+    account, top = Account(), len(to_uri(folder)) + 1
+    known = contents.taken.union(issue.where for issue in contents.issues)
     for file in files:
         if file not in known and not is_meaningless(file[top:]):
             account.add("file that is not an image", file)
