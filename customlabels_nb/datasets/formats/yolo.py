@@ -29,9 +29,9 @@ import os
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
@@ -86,6 +86,7 @@ _KEYS = Record(
         **dict.fromkeys(("names", "nc", "path", "kpt_shape", *_SPLITS), TAKEN),
         **dict.fromkeys(("download", "roboflow"), Ignored("where the dataset came from")),
         **dict.fromkeys(("flip_idx", "kpt_names", "skeleton"), Ignored("the keypoints are counted")),
+        **dict.fromkeys(("classes", "backup", "results", "eval", "top"), Ignored("for training with Darknet")),
     },
 )
 _LARGEST_DESCRIPTION = 2**22
@@ -114,8 +115,7 @@ def _recognise(path: Path) -> bool:
 def describes_folders(file: Path) -> bool:
     """Check whether the labels in a description or class list are names of folders, without any label files."""
     if file.suffix.lower() in _YAML_ENDINGS:
-        description = _load(file)
-        names = description.get("names") if isinstance(description, dict) else None
+        names = _load(file).get("names")
         labels = names.values() if isinstance(names, dict) else names if isinstance(names, list) else ()
     else:
         labels = [_NUMBERED.sub("", line) for _, line in islice(_lines(file), _MOST_CLASSES)]
@@ -363,33 +363,40 @@ class _PlainLoader(yaml.BaseLoader):
         return super().compose_node(parent, index)
 
 
-class _Dialect(NamedTuple):
-    """One way to describe a dataset: the files in a folder that may do it, and how a file is told and read."""
-
-    files: Callable[[Path], Iterable[Path]]
-    named: Callable[[Path], bool]
-    describes: Callable[[Path], bool]
-    read: Callable[[Path, Collector], _Layout]
-
-
 def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
-    if path.is_file():
-        return path if any(dialect.named(path) and dialect.describes(path) for dialect in _DIALECTS) else None
-    if not path.is_dir():
-        return None
-    return next((file for each in _DIALECTS for file in each.files(path) if each.describes(file)), None)
+    files = [path] if path.is_file() else _usual_descriptions(path) if path.is_dir() else ()
+    return next(filter(_describes, files), None)
 
 
-def _yaml_files(folder: Path) -> Iterable[Path]:
-    others = sorted(name for name in os.listdir(folder) if name.lower().endswith(_YAML_ENDINGS))
-    return map(folder.joinpath, dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])))
+def _usual_descriptions(folder: Path) -> Iterator[Path]:
+    """Yield the files that may describe the dataset in a folder, in the order in which they are tried.
+
+    labelImg's class list is beside the text files, Roboflow's in the folder of a split.
+    """
+    names = sorted(os.listdir(folder))
+    described = [name for name in names if name.lower().endswith(_YAML_ENDINGS)][:_MOST_DESCRIPTIONS]
+    of_darknet = [name for name in names if name.lower().endswith(_DARKNET_ENDING)]
+    yield from map(folder.joinpath, dict.fromkeys((*_DESCRIPTIONS, *described, *of_darknet)))
+    for place in ("", _LABELS, *(f"{_LABELS}/{split}" for split in t.SPLIT_NAMES), *t.SPLIT_NAMES):
+        yield from map((folder / place).joinpath, _CLASS_LISTS)
 
 
-def _class_lists(folder: Path) -> Iterable[Path]:
-    """Yield the class lists of a dataset. labelImg's is beside the text files, Roboflow's in the folder of a split."""
-    places = (folder, *map((folder / _LABELS).joinpath, ("", *t.SPLIT_NAMES)), *map(folder.joinpath, t.SPLIT_NAMES))
-    return (file for place in places for name in _CLASS_LISTS if (file := place / name).is_file())
+def _describes(file: Path) -> bool:
+    """Check whether a file describes a dataset: a class list of label files, or a description that has names."""
+    if not file.is_file():
+        return False
+    if file.name in _CLASS_LISTS:
+        return _has_boxes(_base_of(file))
+    try:
+        description = _load(file)
+    except ValueError:
+        return False
+    names = description.get("names")
+    if file.suffix.lower() == _DARKNET_ENDING:
+        return names is not None
+    stated = _SPLITS.keys() & description.keys() or file.name.lower() in _DESCRIPTIONS or "nc" in description
+    return _is_description(file) and isinstance(names, dict | list) and bool(stated)
 
 
 def _base_of(file: Path) -> Path:
@@ -423,55 +430,28 @@ def _decoded(data: bytes, errors: str = "strict") -> str:
     return data.decode("utf-16", "replace") if wide else data.decode("utf-8-sig", errors)
 
 
-def _is_of_darknet(path: Path) -> bool:
-    try:
-        return path.suffix.lower() == _DARKNET_ENDING and "names" in _read_darknet(path)
-    except (OSError, ValueError):
-        return False
-
-
-def _read_darknet(path: Path) -> dict[str, str]:
-    """Read Darknet's ``key = value`` lines, in which ``valid`` is ``val``."""
-    if path.stat().st_size > _LARGEST_DESCRIPTION:
-        return {}
-    pairs = (line.partition("=") for line in path.read_text("utf-8-sig").splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _lists_classes(file: Path) -> bool:
-    return _has_boxes(_base_of(file))
-
-
-def _ends_like_darknet(file: Path) -> bool:
-    return file.suffix.lower() == _DARKNET_ENDING
-
-
-def _describes(path: Path) -> bool:
-    try:
-        description = _load(path) if path.is_file() else None
-    except ValueError:
-        return False
-    if not isinstance(description, dict) or not isinstance(description.get("names"), dict | list):
-        return False
-    return bool(_SPLITS.keys() & description.keys()) or path.name.lower() in _DESCRIPTIONS or "nc" in description
-
-
 def why_unread(path: Path) -> str:
     """Return the reason why a YAML file does not describe a dataset, as a clause without a full stop."""
     try:
-        description = _load(path)
+        return _why_no_names(_load(path).get("names"))
     except ValueError as error:
         return f"it cannot be read: {error}"
-    names = description.get("names") if isinstance(description, dict) else None
+
+
+def _why_no_names(names: object) -> str:
     return "it has no names:" if names is None else f"names: is {shown(names)}, not a list or mapping of labels"
 
 
-def _load(path: Path) -> Any:
-    """Load a YAML file, or raise ValueError if it cannot be read."""
+def _load(path: Path) -> dict[Any, Any]:
+    """Load the mapping in a YAML file, or Darknet's ``key = value`` lines, or raise ValueError if it cannot be read."""
     try:
         if path.stat().st_size > _LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
-        return _loaded(path.read_bytes())
+        if path.suffix.lower() != _DARKNET_ENDING:
+            content = _loaded(path.read_bytes())
+            return content if isinstance(content, dict) else {}
+        pairs = (line.partition("=") for line in path.read_text("utf-8-sig").splitlines())
+        return {key.strip(): value.strip() for key, _, value in pairs if value}
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ValueError(f"it is not valid YAML{line}: {error.problem or error.context}") from error
@@ -494,47 +474,36 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     if file is None:
         raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
     collected.taken.add(to_uri(file))
-    layout = next((dialect for dialect in _DIALECTS if dialect.named(file)), _DIALECTS[0]).read(file, collected)
-    if not layout.names:
+    base, classes = file.parent, file
+    if file.name in _CLASS_LISTS:
+        description: dict[Any, Any] = {"names": _class_list(file, collected)}
+        base = _base_of(file)
+        base = path if base.parent == path else base  # Roboflow has a list for each split
+    else:
+        try:
+            description = _load(file)
+        except ValueError as error:
+            raise unusable(file, str(error)) from error
+    names = description.get("names")
+    if file.suffix.lower() == _DARKNET_ENDING and names is not None:
+        if (inside := _below(base, ".", names)) is None:
+            raise unusable(file, f"names = {shown(names)} does not exist")
+        classes = base / inside
+        names = _class_list(classes, collected)
+    if not isinstance(names, dict | list):
+        raise unusable(file, _why_no_names(names))
+    labels = _names(names if isinstance(names, dict) else dict(enumerate(names)), classes, collected)
+    if not labels:
         raise unusable(file, "it has no labels")
-    if path == layout.base.parent and layout.base.name.lower() in t.SPLIT_NAMES:  # Roboflow has a list for each split
-        layout = replace(layout, base=path, sources=list(_usual_sources(path)))
-    return replace(layout, index=read_index(layout.base, collected))
-
-
-def _layout_of_class_list(file: Path, collected: Collector) -> _Layout:
-    base = _base_of(file)
-    return _Layout(base, _names(_class_list(file, collected), file, collected), list(_usual_sources(base)))
-
-
-def _layout_of_darknet(file: Path, collected: Collector) -> _Layout:
-    description = _read_darknet(file)
-    if "names" not in description:
-        raise unusable(file, "it has no names: the path of the file with the labels")
-    classes = _below(file.parent, ".", description["names"])
-    if classes is None:
-        raise unusable(file, f"names = {shown(description['names'])} does not exist")
-    names = _names(_class_list(file.parent / classes, collected), file.parent / classes, collected)
-    return _Layout(file.parent, names, list(_sources(description, file, collected)))
-
-
-def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
-    try:
-        description = _load(file)
-    except ValueError as error:
-        raise unusable(file, str(error)) from error
-    stated = description.get("names") if isinstance(description, dict) else None
-    if not isinstance(stated, dict | list):
-        raise unusable(file, f"names: is {shown(stated)}, not a list or mapping of labels")
-    names = _names(stated if isinstance(stated, dict) else dict(enumerate(stated)), file, collected)
-    if (count := description.get("nc")) is not None and finite(str(count)) != len(stated):
-        why = f"nc is {shown(description['nc'])}, but names has {counted(len(stated), 'label')}. nc was ignored."
+    if (count := description.get("nc")) is not None and finite(str(count)) != len(names):
+        why = f"nc is {shown(count)}, but names has {counted(len(names), 'label')}. nc was ignored."
         collected.adjusted(why, where="nc", source=to_uri(file))
     collected.account.record(description, _KEYS, file.name)
-    return _Layout(file.parent, names, list(_sources(description, file, collected)), _keypoints(description))
+    sources = list(_sources(description, base, file, collected))
+    return _Layout(base, labels, sources, _keypoints(description), read_index(base, collected))
 
 
-def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
+def _class_list(file: Path, collected: Collector) -> list[str]:
     collected.taken.add(to_uri(file))
     try:
         text = _decoded(file.read_bytes())
@@ -546,7 +515,7 @@ def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
     if blank := next((number for number, line in enumerate(lines, 1) if not line.strip()), 0):
         message = "The line is blank and was left out, so the labels below have smaller numbers. Check their boxes."
         collected.adjusted(message, source=to_uri(file), line=blank)
-    return dict(enumerate(line.strip() for line in lines if line.strip()))
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
@@ -592,11 +561,11 @@ def _keypoints(description: dict[Any, Any]) -> int:
     return int(sides[0] or 0) * int(sides[1] or 0)
 
 
-def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
+def _sources(description: dict[Any, Any], base: Path, file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
     if not _SPLITS.keys() & description.keys():
-        yield from _usual_sources(file.parent)
+        yield from _usual_sources(base)
         return
-    base, seen = file.parent, set[str]()
+    seen = set[str]()
     root = _root(description.get("path"), file, collected)
     for key, split in _SPLITS.items():
         value = description.get(key)
@@ -632,11 +601,15 @@ def _below(base: Path, root: str, entry: str) -> str | None:
     while upwards.startswith("../"):  # Roboflow writes one "../" too many
         upwards = upwards[3:]
     tail = "/".join(PurePosixPath(entry).parts[-2:]) if entry.startswith("/") else entry  # of another computer
-    names = dict.fromkeys((entry, upwards, _as_in_darknet(upwards), tail))
-    places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((root, "."))]
-    inside = [path for path in dict.fromkeys(places) if path is not None]
+    inside = _all_inside(base, root, (entry, upwards, _as_in_darknet(upwards), tail))
     there = [path for path in inside if os.path.exists(base / path)]
     return next(iter(there or [path for path in inside if os.path.isdir(base / _swapped(path))]), None)
+
+
+def _all_inside(base: Path, folder: str, names: Iterable[str]) -> list[str]:
+    """Return the paths of names in ``folder`` and in ``base``, relative to ``base``, that are not outside ``base``."""
+    places = (_inside(base, parent, name) for name in names for parent in (folder, "."))
+    return [path for path in dict.fromkeys(places) if path is not None]
 
 
 def _inside(base: Path, folder: str, name: str) -> str | None:
@@ -701,13 +674,11 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     """Return the image's path relative to ``base``, or the line itself if the image is outside ``base``."""
     if "://" in line[:32]:
         return line
-    names = dict.fromkeys((line, line.replace("\\", "/")))  # of Windows, unless a file has the name as it is
-    places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((beside, "."))]
-    inside = [path for path in places if path is not None]
+    inside = _all_inside(base, beside, (line, line.replace("\\", "/")))  # of Windows, unless a file has this name
     if not inside and os.path.isfile(os.path.join(base, line)):
         return line
-    below = [_inside(base, ".", name) for name in (_as_in_darknet(line), *_tails(line))]
-    there = (path for path in [*inside, *below] if path is not None and os.path.isfile(os.path.join(base, path)))
+    below = _all_inside(base, ".", (_as_in_darknet(line), *_tails(line)))
+    there = (path for path in [*inside, *below] if os.path.isfile(os.path.join(base, path)))
     return next(there, inside[0] if inside else line)
 
 
@@ -905,12 +876,6 @@ def _line(row: Any, number: int, size: Size) -> str:
     words = [str(number), *(plain(value, _DIGITS) for value in numbers)]
     return " ".join([*words, repr(float(row.confidence))] if row.confidence != 1 else words) + "\n"
 
-
-_DIALECTS = (
-    _Dialect(_yaml_files, _is_description, _describes, _layout_of_yaml),
-    _Dialect(lambda folder: folder.iterdir(), _ends_like_darknet, _is_of_darknet, _layout_of_darknet),
-    _Dialect(_class_lists, lambda file: file.name in _CLASS_LISTS, _lists_classes, _layout_of_class_list),
-)
 
 FORMAT = Format(
     name="yolo",
