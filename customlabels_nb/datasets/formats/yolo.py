@@ -101,6 +101,7 @@ _A_LINE = re.compile(rb"\s*\d+(\.0*)?(\s+[-+.\deE]+){4}")
 _LOOKED_AT = 20  # text files that are checked for boxes
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
+_MOST_NAMED = 100  # lines that cannot be read
 _LARGEST = 1e9  # numbers are clipped to this one, which is far beyond any image
 
 
@@ -132,6 +133,23 @@ def describes_folders(file: Path) -> bool:
 _Shape: TypeAlias = tuple[int, str, list[float], float]
 
 
+def _read(path: Path, finder: ImageFinder) -> Contents:
+    collected, places = Collector(to_uri(path)), Places(finder)
+    layout = _read_description(path, collected)
+    index, order, files = layout.index.images, dict[str, str](), _LabelFiles(layout, collected)
+    for listed in _list_images(layout, places, collected):
+        if listed.uri in collected.images:
+            collected.unreadable(
+                "The image is already listed.", where=listed.name, source=listed.source, line=listed.line
+            )
+            continue
+        order.setdefault(listed.name, listed.uri)
+        size, status = index.get(listed.name), files.read(listed)
+        collected.add_image(listed.uri, split=listed.split, status=status, size=size)
+    files.finish()
+    return collected.contents(layout.labels, order=[order[name] for name in index if name in order])
+
+
 class _LabelFile(NamedTuple):
     """Label file with its shapes, and the URI of its image."""
 
@@ -140,77 +158,74 @@ class _LabelFile(NamedTuple):
     shapes: list[_Shape]
 
 
-def _read(path: Path, finder: ImageFinder) -> Contents:
-    collected, places = Collector(to_uri(path)), Places(finder)
-    layout = _read_description(path, collected)
-    index = layout.index.images
-    stems = _count_stems(index if any(map(_is_elsewhere, index)) else ())
-    order, used, files = dict[str, str](), dict[str, str](), list[_LabelFile]()
-    for listed in _list_images(layout, places, collected):
-        if listed.uri in collected.images:
-            collected.unreadable(
-                "The image is already listed.", where=listed.name, source=listed.source, line=listed.line
-            )
-            continue
-        order.setdefault(listed.name, listed.uri)
-        file, text = _label_file_of(listed, layout, collected, stems)
-        if file and used.setdefault(file, listed.name) != listed.name:
-            collected.adjusted(f"{used[file]!r} has the same label file.", where=listed.name, source=to_uri(file))
-        status = "unlabelled" if text is None else "labelled"
-        collected.add_image(listed.uri, split=listed.split, status=status, size=index.get(listed.name))
-        if text and not text.isspace():
-            collected.images[listed.uri]["status"] = "unlabelled"  # until a shape was read, because it is not empty
-            shapes = _shapes(text, file, layout, collected, once=listed.name not in index)
-            files += [_LabelFile(listed.uri, file, shapes)] if shapes else []
-    collected.taken.update(map(to_uri, used))
-    if files:
-        _add_shapes(files, collected)
-    if not index:
-        read = set(map(os.path.abspath, used))  # images of images= have absolute paths
-        for path in files_below(layout.base, ".txt"):
-            if os.path.abspath(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
-                collected.account.add("label file without an image", path.relative_to(layout.base).as_posix())
-    return collected.contents(layout.labels, order=[order[name] for name in index if name in order])
+class _LabelFiles:
+    """Reader of label files, which converts the shapes of all of them to pixels at once."""
 
+    def __init__(self, layout: _Layout, collected: Collector) -> None:
+        self._layout, self._collected, self._index = layout, collected, layout.index.images
+        self._stems = _count_stems(self._index if any(map(_is_elsewhere, self._index)) else ())
+        self._used: dict[str, str] = {}  # images by path
+        self._files: list[_LabelFile] = []
+        self._faults: list[Issue] = []
 
-def _label_file_of(
-    listed: _Listed, layout: _Layout, collected: Collector, stems: Counter[str]
-) -> tuple[str, str | None]:
-    """Return the path and the text of the image's label file, or None as the text if it has no readable one."""
-    ours = listed.name in layout.index.images
-    names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
-    file = next(filter(os.path.isfile, (os.path.join(layout.base, name) for name in names)), "")
-    if not file:
-        return "", None
-    try:
-        with open(file, "rb", buffering=0) as stream:  # without a buffer, in two thirds of the time
-            if os.fstat(stream.fileno()).st_size > _LARGEST_FILE:
-                raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
-            return file, _decoded(stream.readall(), "replace")
-    except OSError as error:
-        collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
-        return file, None
+    def read(self, listed: _Listed) -> str:
+        """Read the label file of an image, and return the status of the image, as if no shape was readable."""
+        ours = listed.name in self._index
+        names = _own_label_files(listed.name, self._stems) if ours else _label_files(listed, self._layout.base)
+        file = next(filter(os.path.isfile, (os.path.join(self._layout.base, name) for name in names)), "")
+        if file and (first := self._used.setdefault(file, listed.name)) != listed.name:
+            self._collected.adjusted(f"{first!r} has the same label file.", where=listed.name, source=to_uri(file))
+        text = self._text(file) if file else None
+        if not text or text.isspace():
+            return "unlabelled" if text is None else "labelled"
+        if shapes := self._shapes(text, file, once=not ours):
+            self._files.append(_LabelFile(listed.uri, file, shapes))
+        return "unlabelled"  # it is not empty
 
-
-def _shapes(text: str, file: str, layout: _Layout, collected: Collector, *, once: bool) -> list[_Shape]:
-    """Return the shapes in a label file, each ``once`` if it has some twice, and report lines that cannot be read."""
-    shapes, seen = list[_Shape](), set[tuple[Any, ...]]()
-    for number, line in enumerate(text.split("\n"), 1):
-        if not (words := line.split()):
-            continue
+    def _text(self, file: str) -> str | None:
         try:
-            label, numbers, confidence, others = _shape(words, layout)
-        except ValueError as error:
-            collected.unreadable(str(error), source=to_uri(file), line=number)
-            continue
-        if once and (shape := (label, confidence, *numbers)) in seen:
-            others = ["repeated line"]
-        else:
-            shapes.append((number, label, numbers, confidence))
-            seen.add(shape) if once else None
-        for what in others:
-            collected.account.add(what, f"{os.path.basename(file)}, line {number}")
-    return shapes
+            with open(file, "rb", buffering=0) as stream:
+                if os.fstat(stream.fileno()).st_size > _LARGEST_FILE:
+                    raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
+                return _decoded(stream.readall(), "replace")
+        except OSError as error:
+            self._collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
+            return None
+
+    def _shapes(self, text: str, file: str, *, once: bool) -> list[_Shape]:
+        """Return the shapes in a label file, ``once`` each if it has some twice. Exports have what was drawn twice."""
+        shapes, seen = list[_Shape](), set[tuple[Any, ...]]()
+        for number, line in enumerate(text.split("\n"), 1):
+            if not (words := line.split()):
+                continue
+            try:
+                label, numbers, confidence, others = _shape(words, self._layout)
+            except ValueError as error:
+                self._faults.append(Issue("ENTRY_UNREADABLE", str(error), source=to_uri(file), line=number))
+                continue
+            key = (label, confidence, *numbers)
+            if once and key in seen:
+                others = ["repeated line"]
+            else:
+                shapes.append((number, label, numbers, confidence))
+                seen.add(key)
+            for what in others:
+                self._collected.account.add(what, f"{os.path.basename(file)}, line {number}")
+        return shapes
+
+    def finish(self) -> None:
+        """Add the shapes of all files in pixels, and report lines and files that were not read."""
+        collected, read = self._collected, set(map(to_uri, self._used))
+        collected.taken |= read
+        collected.issues += self._faults[:_MOST_NAMED]
+        if len(self._faults) > _MOST_NAMED:
+            collected.unreadable(f"{len(self._faults) - _MOST_NAMED:,} more lines cannot be read.")
+        if self._files:
+            _add_shapes(self._files, collected)
+        for path in () if self._index else files_below(self._layout.base, ".txt"):
+            if to_uri(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
+                name = path.relative_to(self._layout.base).as_posix()
+                collected.account.add("label file without an image", name)
 
 
 def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
@@ -219,7 +234,7 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, 
         values = list(map(float, words))
     except ValueError:
         values = [math.nan]
-    if not math.isfinite(sum(values)) or "_" in "".join(words):  # which float accepts
+    if not math.isfinite(sum(values)) or "_" in "".join(words):  # float accepts underscores
         strange = next((word for word in words if finite(word) is None), None)
         if strange is not None:
             raise ValueError(f"{shown(strange)} is not a number.")
