@@ -261,7 +261,7 @@ class Collector:
         """Set the annotations and predictions of the contents, by the order of the images if there is one."""
         if order:
             position = {uri: number for number, uri in enumerate(order)}
-            rows = rows.iloc[np.argsort(rows["image"].map(position).to_numpy(), kind="stable")]
+            rows = rows.iloc[np.argsort([position[uri] for uri in rows["image"].tolist()], kind="stable")]
         predicted = rows["model"].notna() if self._rows else pd.Series(False, rows.index)
         if not predicted.all():
             result.annotations = t.normalise_annotations(rows[~predicted])
