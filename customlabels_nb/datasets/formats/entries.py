@@ -30,7 +30,6 @@ from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.datasets.formats.verdicts import (
     BOX_OF_POLYGON,
     POLYGON_IN_RATIOS,
-    Verdict,
     contradictions,
     scaled_polygon,
     settle,
@@ -282,16 +281,11 @@ class Collector:
             for uri, facts in self.images.items()
         }
         part = rows[judged].reset_index(drop=True).astype(dict.fromkeys(t.BOX_COLUMNS, float))
-        result = settle(part, sizes)
-        for uri, message in result.unknown.items():
-            self.issues.append(Issue("IMAGE_NOT_LISTED", message, uri, self.source))
-        for verdict, message, first in result.findings:
-            say = self.unreadable if verdict == Verdict.UNREADABLE else self.adjusted
-            say(message, **origins[judged].iloc[first])
-        table, others = result.annotations.set_axis(np.flatnonzero(judged)[result.keep]), rows[~judged]
-        return pd.concat([table, others]).sort_index() if len(others) else table, part["image"][
-            ~result.keep & part["model"].isna()
-        ]
+        table, keep, issues = settle(part, sizes, self.source, origins[judged].tolist().__getitem__)
+        self.issues += issues
+        table, others = table.set_axis(np.flatnonzero(judged)[keep]), rows[~judged]
+        lost = part["image"][~keep & part["model"].isna()]
+        return pd.concat([table, others]).sort_index() if len(others) else table, lost
 
 
 class Places:
