@@ -164,6 +164,7 @@ class _LabelFiles:
     def __init__(self, layout: _Layout, collected: Collector) -> None:
         self._layout, self._collected, self._index = layout, collected, layout.index.images
         self._stems = _count_stems(self._index if any(map(_is_elsewhere, self._index)) else ())
+        self._base = os.path.abspath(layout.base).replace(os.sep, "/")
         self._used: dict[str, str] = {}  # images by path
         self._files: list[_LabelFile] = []
         self._faults: list[Issue] = []
@@ -171,8 +172,8 @@ class _LabelFiles:
     def read(self, listed: _Listed) -> str:
         """Read the label file of an image, and return the status of the image, as if no shape was readable."""
         ours = listed.name in self._index
-        names = _own_label_files(listed.name, self._stems) if ours else _label_files(listed, self._layout.base)
-        file = next(filter(os.path.isfile, (os.path.join(self._layout.base, name) for name in names)), "")
+        names = _own_label_files(listed.name, self._stems) if ours else _label_files(listed, self._base)
+        file = next(filter(os.path.isfile, (os.path.join(self._base, name) for name in names)), "")
         if file and (first := self._used.setdefault(file, listed.name)) != listed.name:
             self._collected.adjusted(f"{first!r} has the same label file.", where=listed.name, source=to_uri(file))
         text = self._text(file) if file else None
@@ -652,10 +653,10 @@ def _list_images(layout: _Layout, places: Places, collected: Collector) -> Itera
 
 
 def _in_folder(layout: _Layout, split: str, folder: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
-    files = read_folder(folder)
+    files, top = read_folder(folder), f"{to_uri(layout.base)}/"
     collected.issues += files.issues
     for uri in files.images:
-        name = relative_name(to_path(uri), layout.base)
+        name = uri[len(top) :] if uri.startswith(top) else relative_name(to_path(uri), layout.base)
         with suppress(InputError):  # a name with a backslash, for example, although the file exists
             uri = places.find(name)
         yield _Listed(name, uri, split or _split_of(name), to_uri(folder))
@@ -777,20 +778,20 @@ def _count_stems(names: Iterable[str]) -> Counter[str]:
     return Counter(folded(portable_stem(name)) for name in names)
 
 
-def _label_files(listed: _Listed, base: Path) -> Iterator[str]:
-    """Yield possible paths of an image's label file, most likely first."""
-    top, name = Path(os.path.abspath(base)).as_posix(), listed.name.replace("\\", "/")
+def _label_files(listed: _Listed, base: str) -> Iterator[str]:
+    """Yield possible paths of an image's label file, most likely first, given the absolute path of the dataset."""
+    name = listed.name.replace("\\", "/")
     below = not name.startswith("/") and ".." not in name.split("/") and "://" not in name[:32]
     if below:
-        yield os.path.join(top, _label_file(listed.name))
-        yield os.path.join(top, _label_file(name))
-        yield os.path.join(top, os.path.splitext(name)[0] + ".txt")
+        yield _label_file(listed.name)
+        yield _label_file(name)
+        yield os.path.splitext(name)[0] + ".txt"
     _, folder, tail = name.rpartition(f"/{_IMAGES}/")
     if folder and ".." not in tail.split("/"):
-        yield os.path.join(top, _LABELS, os.path.splitext(tail)[0] + ".txt")
+        yield os.path.join(_LABELS, os.path.splitext(tail)[0] + ".txt")
     if not is_remote(listed.uri):
         path = to_path(listed.uri).as_posix()
-        if not path.startswith(f"{top}/"):
+        if not path.startswith(f"{base}/"):
             yield _label_file(path)
 
 
