@@ -250,9 +250,7 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     for value in result["label"] if result["label"].dtype == object else ():
         if not isinstance(value, str):
             check_label(value)  # raises an error, also for what cannot be hashed
-    checked = {name: check_label(name) for name in result["label"].unique()}
-    if any(name != label for name, label in checked.items()):  # mapping takes longer than checking
-        result["label"] = result["label"].map(checked)
+    result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
     defaults = {"crowd": False, "confidence": 1.0, "annotator": annotator, "created": pd.Timestamp.now(tz="UTC")}
     for name, dtype in ANNOTATION_COLUMNS.items():
         if name not in result.columns:

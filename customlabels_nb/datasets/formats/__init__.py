@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 
 from customlabels_nb._utils.files import scratch, write_errors
-from customlabels_nb._utils.garbage import collection_paused
 from customlabels_nb._utils.text import counted, plain_url
 from customlabels_nb.core.issues import CODES, EXPORT_FINDINGS, Issue, issues_to_frame
 from customlabels_nb.core.limits import LOCAL
@@ -86,7 +85,6 @@ def read(
     return chosen, contents
 
 
-@collection_paused()
 def _read_local(
     source: Path,
     format: str | None,

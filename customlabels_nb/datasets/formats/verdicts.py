@@ -221,12 +221,13 @@ def settle(
     if judged and not ratios:
         _measure_some(sizes, names[drawn], ltwh_to_xyxy(boxes[drawn])[:, 2:].max(axis=1, initial=0))
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
-    result = judge(boxes, of_rows, corners=judged and all(polygon is None for polygon in polygons))
-    findings = [finding for finding in result.findings() if judged or finding.verdict == Verdict.RATIOS]
-    findings += [] if ratios else _tiny_boxes(boxes)
+    result = judge(boxes, of_rows, corners=judged and bool(annotations["polygon"].isna().all()))
+    if not judged:
+        result.verdicts[result.verdicts != Verdict.RATIOS] = Verdict.FINE
+    findings = [*result.findings(), *(() if ratios else _tiny_boxes(boxes))]
     if not findings:
         return annotations, np.ones(len(boxes), dtype=bool), []
-    keep = (~drawn | ~np.isnan(result.boxes[:, 0])) & (result.keep | (not judged))
+    keep = (~drawn | ~np.isnan(result.boxes[:, 0])) & result.keep
     table = annotations.assign(
         **{side: result.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
         polygon=pd.Series(_scaled(polygons, result, keep), index=annotations.index, dtype=object),
