@@ -149,6 +149,8 @@ def judge(
             only_corners = bool(fitting[drawn].all())
         no_ratios = (unit == "ratios") & ((written > 1 + ROUNDING) | (written < -ROUNDING)).any(axis=1)
         beyond = excess > ROUNDING
+        scale = np.where(pixels[:, None], 1.0, one)
+        converted = (as_corners if only_corners else boxes) * np.tile(scale, 2)
     rules = {
         Verdict.CORNERS: drawn & only_corners,
         Verdict.PIXELS: pixels,
@@ -158,8 +160,7 @@ def judge(
         Verdict.BEYOND: beyond,
     }
     verdicts = np.select(list(rules.values()), list(rules), Verdict.FINE).astype(np.int8)
-    scale = np.where(pixels[:, None], 1.0, one)
-    return Judged((as_corners if only_corners else boxes) * np.tile(scale, 2), verdicts, scale, boxes, sizes, unit)
+    return Judged(converted, verdicts, scale, boxes, sizes, unit)
 
 
 def _are_pixels(boxes: FloatArray, written: FloatArray, sizes: FloatArray, far: _Bools, unit: Unit) -> _Bools:
