@@ -195,7 +195,7 @@ class _LabelFiles:
 
     def _shapes(self, text: str, file: str, *, once: bool) -> list[_Shape]:
         """Return the shapes in a label file, ``once`` each if it has some twice. Exports have what was drawn twice."""
-        shapes, seen = list[_Shape](), set[tuple[Any, ...]]()
+        shapes, seen = list[_Shape](), set[object]()
         for number, line in enumerate(text.split("\n"), 1):
             if not (words := line.split()):
                 continue
@@ -204,8 +204,8 @@ class _LabelFiles:
             except ValueError as error:
                 self._faults.append(Issue("ENTRY_UNREADABLE", str(error), source=to_uri(file), line=number))
                 continue
-            key = (label, confidence, *numbers)
-            if once and key in seen:
+            key = (label, confidence, *numbers) if once else number
+            if key in seen:
                 others = ["repeated line"]
             else:
                 shapes.append((number, label, numbers, confidence))
@@ -443,7 +443,7 @@ def _head(file: Path) -> bytes:
 def _decoded(data: bytes, errors: str = "strict") -> str:
     """Decode UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16", "replace") if wide else data.decode("utf-8-sig", errors)
+    return data.decode("utf-16", "replace") if wide else data.decode("utf-8", errors).removeprefix("\ufeff")
 
 
 def why_unread(path: Path) -> str:
