@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import struct
 import threading
 import warnings
 import zlib
@@ -60,6 +61,7 @@ TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR_CONFIGURATION = 258, 262, 284  # tags of TIFF 6.0
 _WHITE_IS_ZERO = 0
 _UNREAD_TIFF = "this kind of TIFF is not supported. Convert it to 8 bits per channel, or to PNG."
+_SEGMENT = struct.Struct(">xBHBHHB")  # marker, length and, of a segment with the size, bits, height, width and channels
 _START_OF_SCAN, _SIZES_OF_JPEG = 0xDA, (0xC0, 0xC1, 0xC2)
 # tables, application data without APP1 (EXIF and XMP), and comments
 _PLAIN_SEGMENTS = frozenset({0xC4, 0xDB, 0xDD, 0xE0, *range(0xE2, 0xF0), 0xFE})
@@ -132,17 +134,16 @@ def size_of_plain_jpeg(head: bytes) -> tuple[int, int] | None:
 
     For other files, and for headers that are longer than these bytes or damaged, Pillow has to read the header.
     """
-    size, position = None, 2
-    while head.startswith(b"\xff\xd8\xff") and position + 10 <= len(head) and head[position] == 0xFF:
-        marker, content = head[position + 1], head[position + 4 : position + 10]
+    size, position, last = None, 2, len(head) - _SEGMENT.size
+    while head.startswith(b"\xff\xd8\xff") and position <= last and head[position] == 0xFF:
+        marker, length, bits, height, width, channels = _SEGMENT.unpack_from(head, position)
         if marker == _START_OF_SCAN:
             return size
-        if marker in _SIZES_OF_JPEG and size is None and content[0] == 8 and content[5] in (1, 3):
-            height, width = int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big")
+        if marker in _SIZES_OF_JPEG and size is None and bits == 8 and channels in (1, 3):
             size = (width, height) if 0 < width * height <= LOCAL.max_pixels else None
-        elif marker not in _PLAIN_SEGMENTS or content.startswith(b"MPF\0"):
+        elif marker not in _PLAIN_SEGMENTS or head.startswith(b"MPF\0", position + 4):
             return None
-        position += 2 + int.from_bytes(head[position + 2 : position + 4], "big")
+        position += 2 + length
     return None
 
 

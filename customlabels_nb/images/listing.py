@@ -297,20 +297,20 @@ def _take(entry: os.DirEntry[str], folder: _Folder, files: FoundFiles) -> _Folde
     try:
         if entry.is_dir():
             return _open(entry.path, (*folder.names, entry.name), folder.above, files)
+        # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
+        uri = entry.path.replace(os.sep, "/") if entry.path.isascii() else to_uri(entry.path)
         if not is_image_name(entry.name):
             if reason := why_unread(entry.name):
-                files.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=to_uri(entry.path)))
+                files.issues.append(Issue("IMAGE_TYPE_UNSUPPORTED", reason, where=uri))
             else:
-                files.others.append(to_uri(entry.path))
+                files.others.append(uri)
             return None
         status = entry.stat()
     except OSError as error:
         reason = f"It cannot be read ({error.strerror})."
         files.issues.append(Issue("IMAGE_NOT_FOUND", reason, where=to_uri(entry.path)))
         return None
-    # scandir yields absolute paths for an absolute folder, so only names that are not ASCII need to_uri
-    path = entry.path
-    files.images.append(path.replace(os.sep, "/") if path.isascii() else to_uri(path))
+    files.images.append(uri)
     files.stats.append((status.st_size, status.st_mtime_ns))
     return None
 

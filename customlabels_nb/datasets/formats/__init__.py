@@ -95,29 +95,28 @@ def _read_local(
 ) -> tuple[Format, Contents]:
     _check_place(source)
     named = _named(format, labels_from) or (coco.FORMAT if "truth" in options else None)
-    chosen, files, beside = Detected(named, {source: None}) if named else detect(source)
+    found = read_folder(source) if source.is_dir() else None
+    chosen, files, beside = Detected(named, {source: None}) if named else detect(source, found)
     for name, value in options.items():
         if name not in chosen.options:
             hint = f"Its options are {', '.join(sorted(chosen.options))}" if chosen.options else "It has no options"
             raise InputError(f"{name}={value!r} is not an option of the format {chosen.name!r}. {hint}.")
     parts = [_read_file(chosen, file, images, relocate, options) for file in files]
     parts[0].issues += beside
-    if named is image_folder.FORMAT:
-        found = read_folder(source)
-        parts[0].issues += issues_beside(found.images, found.others, to_uri(os.path.abspath(source)))
     contents = parts[0] if len(parts) == 1 else _joined(parts, files.values())
-    if source.is_dir():
-        beside = read_folder(source)
+    if found is not None:
+        if named is image_folder.FORMAT:
+            contents.issues += issues_beside(found.images, found.others, to_uri(source))
         if chosen not in FOLDERS and images is None and relocate is None:
-            contents = _with_images_of(source, contents, beside.images)
-        contents.issues += _other_files(source, beside.others, contents)
+            contents = _with_images_of(source, contents, found.images)
+        contents.issues += _other_files(source, found.others, contents)
     return chosen, contents
 
 
 def _other_files(folder: Path, files: Iterable[str], contents: Contents) -> list[Issue]:
     """Count the files in a folder that were not read, except those without a meaning here and those with an issue."""
-    account, top = Account(), len(to_uri(os.path.abspath(folder))) + 1
-    known = {*map(absolute_uri, contents.taken), *(issue.where for issue in contents.issues)}
+    account, top = Account(), len(to_uri(folder)) + 1
+    known = contents.taken.union(issue.where for issue in contents.issues)
     for file in files:
         if file not in known and not is_meaningless(file[top:]):
             account.add("file that is not an image", file)

@@ -30,7 +30,6 @@ from customlabels_nb.datasets.formats.staging import Staged, free_stem
 from customlabels_nb.datasets.formats.verdicts import (
     BOX_OF_POLYGON,
     POLYGON_IN_RATIOS,
-    Verdict,
     contradictions,
     scaled_polygon,
     settle,
@@ -88,6 +87,7 @@ class Collector:
     _labels: dict[str, str] = field(default_factory=dict)
     _forms: dict[str, str] = field(default_factory=dict)
     _columns: set[str] = field(default_factory=set)
+    _lost: list[str] = field(default_factory=list)  # images of boxes that were left out
 
     def unreadable(self, message: str, *, where: str = "", source: str | None = None, line: int | None = None) -> None:
         """Add an issue for an entry that is skipped."""
@@ -240,11 +240,10 @@ class Collector:
 
     def contents(self, labels: list[str], *, order: list[str] | None = None) -> Contents:
         """Return the collected entries as contents, with ``labels`` and the images in ``order`` first."""
-        result, lost = Contents(unread=self.unread, taken={self.source, *self.taken}), pd.Series(dtype=object)
+        result = Contents(unread=self.unread, taken={self.source, *self.taken})
         uris = list(dict.fromkeys([*(uri for uri in order or () if uri in self.images), *self.images]))
         if self._rows or self._tables:
-            rows, lost = self._table()
-            self._fill(result, rows, uris if order else [])
+            self._fill(result, self._table(), uris if order else [])
         if uris:
             frame = pd.DataFrame([self.images[uri] for uri in uris]).assign(image=uris)
             for name in self._columns:
@@ -252,7 +251,7 @@ class Collector:
                     frame[name] = frame[name].map(str, na_action="ignore")
             sizes = {name: pd.array(frame[name], dtype="Int64") for name in ("width", "height")}
             images = t.normalise_images(frame.assign(**sizes))
-            result.images = t.settle_statuses(images, result.annotations, changed=lost)
+            result.images = t.settle_statuses(images, result.annotations, changed=pd.Series(self._lost, dtype=object))
         result.issues = [*self.issues, *self.account.issues(self.source)]
         result.labels = t.labels_in_order(result.annotations, labels)
         return result
@@ -261,37 +260,29 @@ class Collector:
         """Set the annotations and predictions of the contents, by the order of the images if there is one."""
         if order:
             position = {uri: number for number, uri in enumerate(order)}
-            rows = rows.iloc[np.argsort(rows["image"].map(position).to_numpy(), kind="stable")]
+            rows = rows.iloc[np.argsort([position[uri] for uri in rows["image"].tolist()], kind="stable")]
         predicted = rows["model"].notna() if self._rows else pd.Series(False, rows.index)
         if not predicted.all():
             result.annotations = t.normalise_annotations(rows[~predicted])
         if predicted.any():
             result.predictions = t.normalise_predictions(rows[predicted])
 
-    def _table(self) -> tuple[pd.DataFrame, pd.Series]:
-        """Judge the boxes with an origin, and return the readable rows, and the images of the others."""
+    def _table(self) -> pd.DataFrame:
+        """Judge the boxes with an origin, and return the readable rows."""
         if not self._rows:
-            return pd.concat(self._tables), pd.Series(dtype=object)
+            return pd.concat(self._tables)
         rows = pd.DataFrame(self._rows, columns=[*t.PREDICTION_COLUMNS, "origin"])
         origins = rows.pop("origin")
         judged = origins.notna().to_numpy()
         if not judged.any():
-            return rows, rows["image"].iloc[:0]
-        sizes = {
-            uri: None if facts["width"] is None else (facts["width"], facts["height"])
-            for uri, facts in self.images.items()
-        }
+            return rows
+        sizes = {uri: size_of(facts["width"], facts["height"]) for uri, facts in self.images.items()}
         part = rows[judged].reset_index(drop=True).astype(dict.fromkeys(t.BOX_COLUMNS, float))
-        result = settle(part, sizes)
-        for uri, message in result.unknown.items():
-            self.issues.append(Issue("IMAGE_NOT_LISTED", message, uri, self.source))
-        for verdict, message, first in result.findings:
-            say = self.unreadable if verdict == Verdict.UNREADABLE else self.adjusted
-            say(message, **origins[judged].iloc[first])
-        table, others = result.annotations.set_axis(np.flatnonzero(judged)[result.keep]), rows[~judged]
-        return pd.concat([table, others]).sort_index() if len(others) else table, part["image"][
-            ~result.keep & part["model"].isna()
-        ]
+        table, keep, issues = settle(part, sizes, self.source, origins[judged].tolist().__getitem__)
+        self.issues += issues
+        table, others = table.set_axis(np.flatnonzero(judged)[keep]), rows[~judged]
+        self._lost = part.loc[~keep & part["model"].isna(), "image"].tolist()
+        return pd.concat([table, others]).sort_index() if len(others) else table
 
 
 class Places:

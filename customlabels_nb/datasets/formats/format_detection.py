@@ -43,7 +43,7 @@ from customlabels_nb.datasets.formats.manifest_lines import UNUSABLE
 from customlabels_nb.datasets.formats.other_tools import other_tool
 from customlabels_nb.datasets.formats.zip_files import other_members
 from customlabels_nb.errors import ArchiveError, InputError, ManifestError
-from customlabels_nb.images.listing import is_hidden, read_folder
+from customlabels_nb.images.listing import FoundFiles, is_hidden, read_folder
 from customlabels_nb.images.locations import is_remote, to_path, to_uri
 
 FormatName: TypeAlias = Literal[
@@ -147,13 +147,13 @@ class Detected(NamedTuple):
     issues: Sequence[Issue] = ()
 
 
-def detect(path: Path) -> Detected:
-    """Find out the format of a file or folder, or raise ManifestError."""
+def detect(path: Path, found: FoundFiles | None = None) -> Detected:
+    """Find out the format of a file or folder, in which these files were ``found``, or raise ManifestError."""
     for format_ in FORMATS.values():
         if format_ not in FOLDERS and format_.recognise(path):
             return Detected(format_, {path: None})
     if path.is_dir():
-        return _detect_in_folder(path)
+        return _detect_in_folder(path, found or read_folder(path))
     if not path.stat().st_size:
         raise empty(path)
     raise ManifestError(
@@ -163,9 +163,9 @@ def detect(path: Path) -> Detected:
     )
 
 
-def _detect_in_folder(folder: Path) -> Detected:
-    files, top = read_folder(folder), to_uri(os.path.abspath(folder))
-    clues = list(annotation_files(files.images, files.others, top))
+def _detect_in_folder(folder: Path, found: FoundFiles) -> Detected:
+    top = to_uri(folder)
+    clues = list(annotation_files(found.images, found.others, top))
     if readable := _files_to_read(clues, folder):
         return readable
     if refusing := [clue for clue in clues if clue.refuses]:

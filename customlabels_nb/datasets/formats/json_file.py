@@ -7,6 +7,7 @@ import json
 import math
 import re
 import reprlib
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -38,7 +39,7 @@ _HEAD_BYTES = 1 << 16
 _LONGEST_MESSAGE = 400
 _LARGEST_SIZE = 2**31 - 1
 _BATCH = 2000
-_HEADERS_AT_ONCE = 32  # because handing one to a thread takes longer than reading it
+_TRIED, _SLOW = 8, 0.001  # images whose headers are read first, and the seconds for each that pay for threads
 # a string, with the first character of its value if it is a key, or a bracket
 _TOKEN = re.compile(r'"((?:[^"\\]+|\\.)*+)"(?:\s*:\s*(?=(\S)))?|[\[{]|[\]}]', re.DOTALL)
 
@@ -269,12 +270,14 @@ def measured(uris: Iterable[str]) -> Iterator[tuple[str, tuple[int, int] | str]]
         except ImageError as error:
             return uri, error.reason
 
-    def measure_some(part: list[str]) -> list[tuple[str, tuple[int, int] | str]]:
-        return [measure_one(uri) for uri in part]
-
-    rest = iter(uris)
-    parts = iter(lambda: list(islice(rest, _HEADERS_AT_ONCE)), [])
-    return chain.from_iterable(map_bounded(measure_some, parts, workers=settings.threads))
+    rest, first, fastest = iter(uris), [], math.inf
+    for uri in islice(rest, _TRIED):
+        began = time.perf_counter()
+        first.append(measure_one(uri))
+        fastest = min(fastest, time.perf_counter() - began)
+    # threads take twice as long where reading a header hardly waits
+    workers = settings.threads if fastest > _SLOW else 1
+    return chain(first, map_bounded(measure_one, rest, workers=workers))
 
 
 # -- boxes and polygons -----------------------------------------------------------------------------

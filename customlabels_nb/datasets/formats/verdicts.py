@@ -3,22 +3,23 @@
 A verdict is the first one that applies, for boxes in pixels, ratios or percent of the image size:
 
 ========== =========================================================================================================
-RATIOS     All boxes are numbers between 0 and 1, although pixels are expected. They are converted.
 CORNERS    Some boxes extend beyond their image by more than a tenth of it, and all fit as two corners. Converted.
 PIXELS     The box is far beyond its image as ratios or percent, and fits as pixels. It is converted.
 UNREADABLE The box is far beyond its image (by more than half of its size), or outside it. It is left out and counted.
-BEYOND     The box extends beyond its image. It is kept.
+RATIOS     All boxes are numbers between 0 and 1, although pixels are expected. They are converted.
+NO_RATIOS  The box extends beyond its image, and some of its numbers are no ratios, which are expected. It is kept.
+BEYOND     The box extends beyond its image, as objects at its edge do. It is kept.
 FINE       The box is within its image, up to rounding, or the size of the image is unknown.
 ========== =========================================================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -57,10 +58,11 @@ class Verdict(IntEnum):
 
     FINE = 0
     BEYOND = 1
-    RATIOS = 2
-    PIXELS = 3
-    CORNERS = 4
-    UNREADABLE = 5
+    NO_RATIOS = 2
+    RATIOS = 3
+    PIXELS = 4
+    CORNERS = 5
+    UNREADABLE = 6
 
 
 class VerdictMessage(NamedTuple):
@@ -75,7 +77,7 @@ class VerdictMessage(NamedTuple):
 class Judged:
     """Boxes in pixels, shape (n, 4), with their verdicts, and how they were ``given`` in which ``unit``.
 
-    ``scale`` has the pixels of one unit for each box, shape (n, 2), and ``odd`` marks numbers that are no such unit.
+    ``scale`` has the pixels of one unit for each box, shape (n, 2).
     """
 
     boxes: FloatArray
@@ -84,7 +86,6 @@ class Judged:
     given: FloatArray
     sizes: FloatArray
     unit: Unit
-    odd: _Bools
 
     @property
     def keep(self) -> _Bools:
@@ -99,19 +100,12 @@ class Judged:
     def findings(self) -> Iterator[VerdictMessage]:
         """Yield a message with a count and an example for each verdict that changes or leaves out boxes."""
         for verdict, text in _TEXTS.items():
-            rows = self.rows(verdict)
-            if verdict == Verdict.BEYOND:  # an object at the edge of its image is ordinary
-                rows = [row for row in rows if self.odd[row]]
-            if rows:
-                width, height = self.sizes[rows[0]]
-                words = {
-                    "given": text_of(self.given[rows[0]]),
-                    "box": text_of(self.boxes[rows[0]]),
-                    "image": f"an image of {width:g} × {height:g} pixels",
-                    "unit": self.unit,
-                    "in_unit": "" if self.unit == "pixels" else f" ({self.unit})",
-                }
-                yield VerdictMessage(verdict, text.format(count=len(rows), **words), rows[0])
+            if rows := self.rows(verdict):
+                first, (width, height) = rows[0], self.sizes[rows[0]]
+                image = f"an image of {width:g} × {height:g} pixels"
+                given, box = text_of(self.given[first]), text_of(self.boxes[first])
+                message = text.format(count=len(rows), given=given, box=box, image=image, unit=self.unit)
+                yield VerdictMessage(verdict, message, first)
 
 
 _TEXTS = {
@@ -121,9 +115,9 @@ _TEXTS = {
     "example {given} in {image}.",
     Verdict.CORNERS: "{count:,} × box was read as two corners, because all boxes fit their images only so, for "
     "example {given} in {image}, which was read as {box}. Correct the file if that is wrong.",
-    Verdict.BEYOND: "{count:,} × box or polygon with numbers beyond {unit} of the image size was read as beyond the "
+    Verdict.NO_RATIOS: "{count:,} × box or polygon with numbers beyond {unit} of the image size was read as beyond the "
     "image, for example {given}. Correct it in the file.",
-    Verdict.UNREADABLE: "{count:,} × box or polygon far beyond its image was left out, for example {given}{in_unit} in "
+    Verdict.UNREADABLE: "{count:,} × box or polygon far beyond its image was left out, for example {given} ({unit}) in "
     "{image}. Correct it in the file.",
 }
 
@@ -144,26 +138,35 @@ def judge(
     ratios = unit == "pixels" and are_ratios(boxes)
     one = {"pixels": np.ones_like(sizes), "ratios": sizes, "percent": sizes / 100}["ratios" if ratios else unit]
     drawn, written = ~np.isnan(boxes[:, 0]), boxes if numbers is None else numbers
-    verdicts, given = np.where(drawn & ratios, Verdict.RATIOS, Verdict.FINE).astype(np.int8), boxes
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        excess, outside = _excess(boxes if unit == "pixels" and not ratios else boxes * np.tile(one, 2), sizes)
-        verdicts[(excess > ROUNDING) & (verdicts == Verdict.FINE)] = Verdict.BEYOND
-        verdicts[far := (excess > _FAR) | outside] = Verdict.UNREADABLE
-        if unit != "pixels":
-            verdicts[_are_pixels(boxes, written, sizes, far, unit)] = Verdict.PIXELS
-        if corners and (excess > _PLAUSIBLE).any() and not (verdicts == Verdict.PIXELS).any():
-            as_corners = xyxy_to_ltwh(written)
-            if (_fit(as_corners * np.tile(one, 2), sizes) & (as_corners[:, 2:] > 0).all(axis=1))[drawn].all():
-                boxes, verdicts = as_corners, np.where(drawn, np.int8(Verdict.CORNERS), verdicts)
-        odd = (written > 1 + ROUNDING).any(axis=1) | (written < -ROUNDING).any(axis=1) if unit == "ratios" else outside
-        if unit == "pixels" and not ratios:
-            return Judged(boxes, verdicts, one, given, sizes, unit, np.asarray(odd))
-        scale = np.where((verdicts == Verdict.PIXELS)[:, None], 1.0, one)
-        return Judged(boxes * np.tile(scale, 2), verdicts, scale, given, sizes, unit, np.asarray(odd))
+        excess, outside = _excess(boxes * np.tile(one, 2), sizes)
+        far = (excess > _FAR) | outside
+        pixels = _are_pixels(boxes, written, sizes, far, unit)
+        as_corners = xyxy_to_ltwh(written)
+        only_corners = corners and (excess > _PLAUSIBLE).any() and not pixels.any()
+        if only_corners:
+            fitting = _fit(as_corners * np.tile(one, 2), sizes) & (as_corners[:, 2:] > 0).all(axis=1)
+            only_corners = bool(fitting[drawn].all())
+        no_ratios = (unit == "ratios") & ((written > 1 + ROUNDING) | (written < -ROUNDING)).any(axis=1)
+        beyond = excess > ROUNDING
+        scale = np.where(pixels[:, None], 1.0, one)
+        converted = (as_corners if only_corners else boxes) * np.tile(scale, 2)
+    rules = {
+        Verdict.CORNERS: drawn & only_corners,
+        Verdict.PIXELS: pixels,
+        Verdict.UNREADABLE: far,
+        Verdict.RATIOS: drawn & ratios,
+        Verdict.NO_RATIOS: beyond & no_ratios,
+        Verdict.BEYOND: beyond,
+    }
+    verdicts = np.select(list(rules.values()), list(rules), Verdict.FINE).astype(np.int8)
+    return Judged(converted, verdicts, scale, boxes, sizes, unit)
 
 
 def _are_pixels(boxes: FloatArray, written: FloatArray, sizes: FloatArray, far: _Bools, unit: Unit) -> _Bools:
     """Return a mask of boxes that are pixels instead of ratios or percent. Small numbers of percent may be both."""
+    if unit == "pixels":
+        return np.zeros(len(boxes), dtype=bool)
     if unit == "ratios":
         large = (written.max(axis=1) > _FEWEST_PIXELS) & (boxes[:, 2:] >= 1).all(axis=1)
         return np.asarray(far & large & _fit(boxes, sizes))
@@ -199,19 +202,17 @@ def text_of(box: Iterable[float]) -> str:
     return "left {}, top {}, width {}, height {}".format(*(f"{side:g}" for side in box))
 
 
-@dataclass(frozen=True)
-class Settled:
-    """Annotations in pixels, which rows were kept, images of unknown size with the reason, and what is to be said."""
-
-    annotations: pd.DataFrame
-    keep: _Bools
-    unknown: dict[str, str]
-    findings: list[VerdictMessage]
-
-
-def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged: bool = True) -> Settled:
+def settle(
+    annotations: pd.DataFrame,
+    sizes: dict[str, _Size | None],
+    source: str,
+    place: Callable[[int], dict[str, Any]],
+    *,
+    judged: bool = True,
+) -> tuple[pd.DataFrame, _Bools, list[Issue]]:
     """Judge the boxes and polygons of a table, and convert or leave out what is not in pixels of the image.
 
+    Returns the annotations, a mask of the rows that were kept, and issues, at the ``place`` of a row in the ``source``.
     ``sizes`` are those known, to which others that are needed are added. Without ``judged``, only ratios are converted.
     """
     boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64, copy=True)
@@ -221,21 +222,22 @@ def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged:
     if judged and not ratios:
         _measure_some(sizes, names[drawn], ltwh_to_xyxy(boxes[drawn])[:, 2:].max(axis=1, initial=0))
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
-    plain = all(polygon is None for polygon in polygons)
-    result = judge(boxes, of_rows, corners=plain and judged)
-    findings = [finding for finding in result.findings() if judged or finding.verdict == Verdict.RATIOS]
-    if not ratios:
-        findings += _tiny_boxes(boxes)
+    result = judge(boxes, of_rows, corners=judged and bool(annotations["polygon"].isna().all()))
+    if not judged:
+        result.verdicts[result.verdicts != Verdict.RATIOS] = Verdict.FINE
+    findings = [*result.findings(), *(() if ratios else _tiny_boxes(boxes))]
     if not findings:
-        return Settled(annotations, np.ones(len(boxes), dtype=bool), {}, [])
-    keep = ~drawn | ~np.isnan(result.boxes[:, 0])
-    if judged:
-        keep &= result.keep
+        return annotations, np.ones(len(boxes), dtype=bool), []
+    keep = (~drawn | ~np.isnan(result.boxes[:, 0])) & result.keep
     table = annotations.assign(
         **{side: result.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
         polygon=pd.Series(_scaled(polygons, result, keep), index=annotations.index, dtype=object),
     )
-    return Settled(table[keep].reset_index(drop=True), keep, unknown, findings)
+    issues = [Issue("IMAGE_NOT_LISTED", message, image, source) for image, message in unknown.items()]
+    for verdict, message, first in findings:
+        code = "ENTRY_UNREADABLE" if verdict == Verdict.UNREADABLE else "ENTRY_ADJUSTED"
+        issues.append(Issue(code, message, **{"source": source, **place(first)}))
+    return table[keep].reset_index(drop=True), keep, issues
 
 
 def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:
@@ -324,12 +326,11 @@ def in_pixels(
     """
     with_size = images.reindex(columns=["image", *_SIZE]).dropna()
     sizes: dict[str, _Size | None] = {image: (*size,) for image, *size in with_size.itertuples(index=False)}
-    result = settle(annotations, sizes, judged=judged)
     names = annotations["image"]
-    issues = [Issue("IMAGE_NOT_LISTED", message, image, source) for image, message in result.unknown.items()]
-    gone = names[~result.keep & ~t.is_among(names, [*result.annotations["image"], *result.unknown])].unique()
-    issues += [Issue("IMAGE_NOT_LISTED", "None of its boxes can be read.", image, source) for image in gone]
-    for verdict, message, first in result.findings:
-        code = "ENTRY_UNREADABLE" if verdict == Verdict.UNREADABLE else "ENTRY_ADJUSTED"
-        issues.append(Issue(code, message, names.iloc[first], source))
-    return result.annotations, issues
+    table, keep, issues = settle(annotations, sizes, source, lambda row: {"where": names.iloc[row]}, judged=judged)
+    unknown = [issue.where for issue in issues if issue.code == "IMAGE_NOT_LISTED"]
+    gone = names[~keep & ~t.is_among(names, [*table["image"], *unknown])].unique()
+    return table, [
+        *issues,
+        *(Issue("IMAGE_NOT_LISTED", "None of its boxes can be read.", name, source) for name in gone),
+    ]

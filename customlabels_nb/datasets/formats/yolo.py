@@ -24,20 +24,20 @@ label file is ``labels/<stem>.txt``, or ``labels/<stem>-<hash of its path>.txt``
 from __future__ import annotations
 
 import codecs
+import math
 import os
 import posixpath
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import yaml
 
@@ -86,6 +86,7 @@ _KEYS = Record(
         **dict.fromkeys(("names", "nc", "path", "kpt_shape", *_SPLITS), TAKEN),
         **dict.fromkeys(("download", "roboflow"), Ignored("where the dataset came from")),
         **dict.fromkeys(("flip_idx", "kpt_names", "skeleton"), Ignored("the keypoints are counted")),
+        **dict.fromkeys(("classes", "backup", "results", "eval", "top"), Ignored("for training with Darknet")),
     },
 )
 _LARGEST_DESCRIPTION = 2**22
@@ -100,13 +101,8 @@ _A_LINE = re.compile(rb"\s*\d+(\.0*)?(\s+[-+.\deE]+){4}")
 _LOOKED_AT = 20  # text files that are checked for boxes
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
+_MOST_NAMED = 100  # lines that cannot be read
 _LARGEST = 1e9  # numbers are clipped to this one, which is far beyond any image
-_MOST_NAMED, _EXAMPLES = 100, 3
-
-_IS_SPACE = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
-
-_Indices: TypeAlias = npt.NDArray[np.int64]
-_Labels: TypeAlias = npt.NDArray[np.object_]
 
 
 def _recognise(path: Path) -> bool:
@@ -120,8 +116,7 @@ def _recognise(path: Path) -> bool:
 def describes_folders(file: Path) -> bool:
     """Check whether the labels in a description or class list are names of folders, without any label files."""
     if file.suffix.lower() in _YAML_ENDINGS:
-        description = _load(file)
-        names = description.get("names") if isinstance(description, dict) else None
+        names = _load(file).get("names")
         labels = names.values() if isinstance(names, dict) else names if isinstance(names, list) else ()
     else:
         labels = [_NUMBERED.sub("", line) for _, line in islice(_lines(file), _MOST_CLASSES)]
@@ -134,15 +129,14 @@ def describes_folders(file: Path) -> bool:
 # -- reading ----------------------------------------------------------------------------------------
 
 
+#: Line number, label, ratios of a box (centre and size) or polygon, and confidence.
+_Shape: TypeAlias = tuple[int, str, list[float], float]
+
+
 def _read(path: Path, finder: ImageFinder) -> Contents:
     collected, places = Collector(to_uri(path)), Places(finder)
     layout = _read_description(path, collected)
-    index = read_index(layout.base, collected)
-    layout = replace(layout, index=index)
-    stems = _count_stems(index.images if any(map(_is_elsewhere, index.images)) else ())
-    order: dict[str, str] = {}
-    used: dict[str, str] = {}
-    files, texts = list[tuple[str, str, bool]](), list[bytes]()
+    index, order, files = layout.index.images, dict[str, str](), _LabelFiles(layout, collected)
     for listed in _list_images(layout, places, collected):
         if listed.uri in collected.images:
             collected.unreadable(
@@ -150,279 +144,195 @@ def _read(path: Path, finder: ImageFinder) -> Contents:
             )
             continue
         order.setdefault(listed.name, listed.uri)
-        file, text = _label_file_of(listed, layout, collected, stems)
-        if file and used.setdefault(file, listed.name) != listed.name:
-            collected.adjusted(f"{used[file]!r} has the same label file.", where=listed.name, source=to_uri(file))
-        status = "unlabelled" if text is None else "labelled"
-        collected.add_image(listed.uri, split=listed.split, status=status, size=index.images.get(listed.name))
-        if text:
-            files.append((listed.uri, file, listed.name in index.images))
-            texts.append(text)
-    collected.taken.update(map(to_uri, filter(None, used)))
-    _add_shapes(_Lines(files, texts), layout, collected)
-    if not index.images:
-        read = set(map(os.path.abspath, used))  # images of images= have absolute paths
-        for path in files_below(layout.base, ".txt"):
-            if os.path.abspath(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
-                collected.account.add("label file without an image", path.relative_to(layout.base).as_posix())
-    return collected.contents(layout.labels, order=[order[name] for name in index.images if name in order])
+        size, status = index.get(listed.name), files.read(listed)
+        collected.add_image(listed.uri, split=listed.split, status=status, size=size)
+    files.finish()
+    return collected.contents(layout.labels, order=[order[name] for name in index if name in order])
 
 
-def _label_file_of(
-    listed: _Listed, layout: _Layout, collected: Collector, stems: Counter[str]
-) -> tuple[str, bytes | None]:
-    """Return the path and the text of the image's label file, or None as the text if it has no readable one."""
-    ours = listed.name in layout.index.images
-    names = _own_label_files(listed.name, stems) if ours else _label_files(listed, layout.base)
-    file = next(filter(os.path.isfile, (os.path.join(layout.base, name) for name in names)), "")
+class _LabelFile(NamedTuple):
+    """Label file with its shapes, and the URI of its image."""
+
+    image: str
+    path: str
+    shapes: list[_Shape]
+
+
+class _LabelFiles:
+    """Reader of label files, which converts the shapes of all of them to pixels at once."""
+
+    def __init__(self, layout: _Layout, collected: Collector) -> None:
+        self._layout, self._collected, self._index = layout, collected, layout.index.images
+        self._stems = _count_stems(self._index if any(map(_is_elsewhere, self._index)) else ())
+        self._base = os.path.abspath(layout.base).replace(os.sep, "/")
+        self._used: dict[str, str] = {}  # images by path
+        self._files: list[_LabelFile] = []
+        self._faults: list[Issue] = []
+
+    def read(self, listed: _Listed) -> str:
+        """Read the label file of an image, and return the status of the image, as if no shape was readable."""
+        ours = listed.name in self._index
+        names = _own_label_files(listed.name, self._stems) if ours else _label_files(listed, self._base)
+        file = next(filter(os.path.isfile, (os.path.join(self._base, name) for name in names)), "")
+        if file and (first := self._used.setdefault(file, listed.name)) != listed.name:
+            self._collected.adjusted(f"{first!r} has the same label file.", where=listed.name, source=to_uri(file))
+        text = self._text(file) if file else None
+        if not text or text.isspace():
+            return "unlabelled" if text is None else "labelled"
+        if shapes := self._shapes(text, file, once=not ours):
+            self._files.append(_LabelFile(listed.uri, file, shapes))
+        return "unlabelled"  # it is not empty
+
+    def _text(self, file: str) -> str | None:
+        try:
+            with open(file, "rb", buffering=0) as stream:
+                if os.fstat(stream.fileno()).st_size > _LARGEST_FILE:
+                    raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
+                return _decoded(stream.readall(), "replace")
+        except OSError as error:
+            self._collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
+            return None
+
+    def _shapes(self, text: str, file: str, *, once: bool) -> list[_Shape]:
+        """Return the shapes in a label file, ``once`` each if it has some twice. Exports have what was drawn twice."""
+        shapes, seen = list[_Shape](), set[object]()
+        for number, line in enumerate(text.split("\n"), 1):
+            if not (words := line.split()):
+                continue
+            try:
+                label, numbers, confidence, others = _shape(words, self._layout)
+            except ValueError as error:
+                self._faults.append(Issue("ENTRY_UNREADABLE", str(error), source=to_uri(file), line=number))
+                continue
+            key = (label, confidence, *numbers) if once else number
+            if key in seen:
+                others = ["repeated line"]
+            else:
+                shapes.append((number, label, numbers, confidence))
+                seen.add(key)
+            for what in others:
+                self._collected.account.add(what, f"{os.path.basename(file)}, line {number}")
+        return shapes
+
+    def finish(self) -> None:
+        """Add the shapes of all files in pixels, and report lines and files that were not read."""
+        collected, read = self._collected, set(map(to_uri, self._used))
+        collected.taken |= read
+        collected.issues += self._faults[:_MOST_NAMED]
+        if len(self._faults) > _MOST_NAMED:
+            collected.unreadable(f"{len(self._faults) - _MOST_NAMED:,} more lines cannot be read.")
+        if self._files:
+            _add_shapes(self._files, collected)
+        for path in () if self._index else files_below(self._layout.base, ".txt"):
+            if to_uri(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
+                name = path.relative_to(self._layout.base).as_posix()
+                collected.account.add("label file without an image", name)
+
+
+def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
+    """Return the label, numbers and confidence of a line, and what the line has that is not imported."""
     try:
-        if file and os.path.getsize(file) > _LARGEST_FILE:
-            raise OSError(f"it has more than {_LARGEST_FILE:,} bytes")
-        data = None
-        if file:
-            with open(file, "rb", buffering=0) as stream:  # without a buffer, in two thirds of the time
-                data = stream.readall()
-    except OSError as error:
-        collected.unreadable(f"The file cannot be read ({error}).", source=to_uri(file))
-        data = None
-    if data is None or data.isascii():
-        return file, data
-    return file, "\n".join(" ".join(line.split()) for line in _decoded(data, "replace").split("\n")).encode()
+        values = list(map(float, words))
+    except ValueError:
+        values = [math.nan]
+    if not math.isfinite(sum(values)) or "_" in "".join(words):  # float accepts underscores
+        strange = next((word for word in words if finite(word) is None), None)
+        if strange is not None:
+            raise ValueError(f"{shown(strange)} is not a number.")
+    label = layout.names.get(values[0])
+    if label is None:
+        raise ValueError(f"The class {shown(words[0])} is not in names.")
+    numbers, others = _without_extras(values[1:], layout.keypoints)
+    if len(numbers) < 4:
+        raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(numbers)}.")
+    confidence = numbers.pop() if len(numbers) % 2 else 1.0
+    if not 0 <= confidence <= 1:
+        raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
+    if len(numbers) == 4 and (numbers[2] < 0 or numbers[3] < 0):
+        raise ValueError(f"The box {shown(numbers)} has a negative size.")
+    return label, numbers, confidence, others
 
 
-class _Lines:
-    """Lines of all label files that are not blank: their ``words`` in a row, counts of these, files and numbers.
+def _without_extras(numbers: list[float], keypoints: int) -> tuple[list[float], list[str]]:
+    """Return the numbers of a box or polygon with its confidence, and what else a line has.
 
-    A file has the URI of its image, its path, and whether this package wrote it.
+    The first rule counts. A line has keypoints as the description says, the number of a tracked object, other
+    keypoints, or only a box or polygon.
     """
-
-    def __init__(self, files: list[tuple[str, str, bool]], texts: list[bytes]) -> None:
-        self.files = files
-        text = b"\n".join(texts)
-        self.words = text.split()
-        characters = np.frombuffer(b"\n" + text, dtype=np.uint8)
-        blank = _IS_SPACE[characters]
-        ends = np.flatnonzero(characters == ord("\n"))
-        of_words = np.searchsorted(ends, np.flatnonzero(blank[:-1] & ~blank[1:]), side="right") - 1
-        counts = np.bincount(of_words, minlength=len(ends))
-        first = np.cumsum([0, *(each.count(b"\n") + 1 for each in texts)])  # lines of the files
-        lines = np.flatnonzero(counts)
-        self.counts = counts[lines]
-        self.starts = np.cumsum(self.counts) - self.counts
-        self.file_of = np.searchsorted(first, lines, side="right") - 1
-        self.numbers = lines - first[self.file_of] + 1
-
-    def words_of(self, line: int) -> list[bytes]:
-        """Return the words of a line."""
-        return self.words[self.starts[line] : self.starts[line] + self.counts[line]]
-
-    def place(self, line: int) -> dict[str, Any]:
-        """Return where issues about a line are."""
-        return {"source": to_uri(self.files[self.file_of[line]][1]), "line": int(self.numbers[line])}
-
-    def name(self, line: int) -> str:
-        return f"{os.path.basename(self.files[self.file_of[line]][1])}, line {self.numbers[line]}"
-
-
-@dataclass
-class _Shapes:
-    """Shapes: their lines, numbers in the file, ratios ``left, top, width, height``, and confidences.
-
-    ``rings`` has the points of polygons by the position of the shape. Their numbers are two corners.
-    """
-
-    lines: _Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    numbers: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
-    boxes: FloatArray = field(default_factory=lambda: np.empty((0, 4)))
-    confidences: FloatArray = field(default_factory=lambda: np.empty(0))
-    rings: dict[int, FloatArray] = field(default_factory=dict)
-
-    def add(self, lines: _Indices, numbers: FloatArray, confidences: FloatArray) -> None:
-        """Add shapes with the same count of numbers."""
-        if numbers.shape[1] == 4:
-            boxes = centred_to_ltwh(numbers)
-        else:
-            points = numbers.reshape(len(numbers), -1, 2)
-            self.rings.update(enumerate(points, len(self.lines)))
-            numbers = np.hstack([points.min(axis=1), points.max(axis=1)])
-            boxes = xyxy_to_ltwh(numbers)
-        self.lines = np.concatenate([self.lines, lines])
-        self.numbers, self.boxes = np.vstack([self.numbers, numbers]), np.vstack([self.boxes, boxes])
-        self.confidences = np.concatenate([self.confidences, confidences])
-
-
-def _add_shapes(lines: _Lines, layout: _Layout, collected: Collector) -> None:
-    """Read the lines of all files at once, convert their shapes to pixels, and add these."""
-    if not lines.words:
-        return
-    shapes, labels, faults, others = _parse(lines, layout)
-    for line, message in sorted(faults.items())[:_MOST_NAMED]:
-        collected.unreadable(message, **lines.place(line))
-    if len(faults) > _MOST_NAMED:
-        collected.unreadable(f"{len(faults) - _MOST_NAMED:,} more lines cannot be read.")
-    for what, found in others.items():
-        for line in found[:_EXAMPLES]:
-            collected.account.add(what, lines.name(line))
-        if more := found[_EXAMPLES:]:
-            collected.account.add(what, lines.name(more[0]), len(more))
-    owners = [lines.files[number][0] for number in lines.file_of[shapes.lines].tolist()]
-    sizes = _sizes(dict.fromkeys(owners), lines, collected)
-    of_shapes = np.array([sizes.get(uri, (np.nan, np.nan)) for uri in owners], dtype=np.float64).reshape(-1, 2)
-    judged = judge(shapes.boxes, of_shapes, unit="ratios", numbers=shapes.numbers, corners=not shapes.rings)
-    for verdict, message, first in judged.findings():
-        say = collected.unreadable if verdict == Verdict.UNREADABLE else collected.adjusted
-        say(message, **lines.place(int(shapes.lines[first])))
-    polygons: list[Polygon | None] = [None] * len(owners)
-    for position, points in shapes.rings.items():
-        polygons[position] = from_one_ring((points * judged.scale[position]).tolist())
-    rows = pd.DataFrame({
-        "image": owners,
-        "label": labels[shapes.lines],
-        **{side: judged.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
-        "polygon": pd.Series(polygons, dtype=object),
-        "confidence": shapes.confidences,
-    })  # fmt: skip
-    kept = np.flatnonzero(judged.keep & ~np.isnan(judged.boxes[:, 0]))
-    rows = rows.iloc[kept[np.argsort(shapes.lines[kept], kind="stable")]]
-    collected.add_table(rows)
-    with_lines = {lines.files[number][0] for number in np.unique(lines.file_of).tolist()}
-    for uri in with_lines.difference(rows["image"].tolist()):
-        collected.images[uri]["status"] = "unlabelled"  # it is not empty
-
-
-def _sizes(uris: Iterable[str], lines: _Lines, collected: Collector) -> dict[str, Size]:
-    """Return the sizes of the images, or else those in the index, after reporting images of unknown size."""
-    known = {uri: collected.images[uri] for uri in uris}
-    found = dict(measured(uri for uri, facts in known.items() if facts["width"] is None or not is_remote(uri)))
-    sizes: dict[str, Size] = {}
-    for uri, facts in known.items():
-        size = found.get(uri)
-        if isinstance(size, tuple):
-            facts["width"], facts["height"] = size
-        if facts["width"] is not None:
-            sizes[uri] = facts["width"], facts["height"]
-            continue
-        message = f"Its boxes cannot be read, because the image size is unknown: {size}"
-        source = next(file for owner, file, _ in lines.files if owner == uri)
-        collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(source)))
-    return sizes
-
-
-def _parse(lines: _Lines, layout: _Layout) -> tuple[_Shapes, _Labels, dict[int, str], dict[str, list[int]]]:
-    """Return the shapes, the label of each line, faults by line, and lines by what is not imported."""
-    counts, starts, values = lines.counts, lines.starts, _values(lines.words)
-    classes = np.where(np.logical_and.reduceat(np.isfinite(values), starts), values[starts], np.nan)
-    labels = np.full(len(counts), None, dtype=object)
-    for number in np.unique(classes).tolist():
-        labels[classes == number] = layout.names.get(int(number)) if number.is_integer() else None
-    known = np.array([label is not None for label in labels.tolist()], dtype=bool)
-    faults = {line: _fault(lines.words_of(line)) for line in np.flatnonzero(~known).tolist()}
-    others = defaultdict[str, list[int]](list)
-    groups = defaultdict[int, list[tuple[_Indices, FloatArray, FloatArray]]](list)
-    for count in np.unique(counts[known]).tolist():
-        rows = np.flatnonzero(known & (counts == count))
-        block = values[starts[rows][:, None] + np.arange(1, count)].clip(-_LARGEST, _LARGEST)
-        for chosen, shape, confidences, what in _parts(block, layout.keypoints):
-            wrong = _faults(shape, confidences)
-            faults |= {int(rows[chosen[at]]): message for at, message in wrong.items()}
-            good = np.setdiff1d(np.arange(len(chosen)), list(wrong))
-            for each in what:
-                others[each] += rows[chosen[good]].tolist()
-            if len(good):
-                groups[shape.shape[1]].append((rows[chosen[good]], shape[good], confidences[good]))
-    shapes = _Shapes()
-    for parts in groups.values():
-        of_lines, numbers, confidences = (np.concatenate(each) for each in zip(*parts, strict=True))
-        repeated = _repeated(of_lines, np.column_stack([numbers, confidences]), labels, lines)
-        others["repeated line"] += of_lines[repeated].tolist()
-        shapes.add(of_lines[~repeated], numbers[~repeated], confidences[~repeated])
-    return shapes, labels, faults, {what: sorted(found) for what, found in others.items() if found}
-
-
-def _values(words: list[bytes]) -> FloatArray:
-    """Return the numbers that the words are, NaN for others."""
-    with suppress(ValueError):
-        if b"_" not in b"".join(words):  # which float accepts
-            return np.array(list(map(float, words)), dtype=np.float64)
-    numbers = (finite(word.decode("utf-8", "replace")) for word in words)
-    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)
-
-
-def _fault(words: list[bytes]) -> str:
-    """Return what is wrong with a line that has words that are not numbers, or an unknown class."""
-    texts = [word.decode("utf-8", "replace") for word in words]
-    strange = next((text for text in texts if finite(text) is None), None)
-    return f"The class {shown(texts[0])} is not in names." if strange is None else f"{shown(strange)} is not a number."
-
-
-def _faults(shapes: FloatArray, confidences: FloatArray) -> dict[int, str]:
-    """Return the messages about shapes that cannot be read, by row."""
-    if shapes.shape[1] < 4:
-        why = f"A line needs a class and at least 4 numbers, but this one has {shapes.shape[1]}."
-        return dict.fromkeys(range(len(shapes)), why)
-    negative = np.flatnonzero((shapes[:, 2:] < 0).any(axis=1)).tolist() if shapes.shape[1] == 4 else []
-    return {
-        **{row: f"The box {shown(shapes[row].tolist())} has a negative size." for row in negative},
-        **{
-            row: f"The confidence {shown(float(confidences[row]))} is not between 0 and 1."
-            for row in np.flatnonzero((confidences < 0) | (confidences > 1)).tolist()
-        },
-    }
-
-
-def _parts(numbers: FloatArray, keypoints: int) -> Iterator[tuple[_Indices, FloatArray, FloatArray, list[str]]]:
-    """Yield rows of numbers after the class, their shapes and confidences, and what else they have.
-
-    The first rule that applies to a row counts. It has keypoints as the description says, the number of a tracked
-    object, other keypoints, or only a box or polygon. A confidence may follow the box or polygon.
-    """
-    count, rows = numbers.shape[1], np.arange(len(numbers))
-    if count < 4 or (keypoints and count >= 4 + keypoints):
+    count = len(numbers)
+    if count == 4:
+        return numbers, []
+    if keypoints and count >= 4 + keypoints:
         # a confidence follows the box, or a number of a tracked object the points
         after = ["number after the keypoints of a box"] if count > 4 + keypoints else []
-        yield rows, numbers[:, :4], np.ones(len(rows)), ["list of keypoints", *after] if count >= 4 else []
-        return
-    last = numbers[:, -1]
-    with_number = count == 5 or ((count == 6) & (numbers[:, 4 % count] >= 0) & (numbers[:, 4 % count] <= 1))
-    tracked = with_number & (last > 1) & (last % 1 == 0)  # the numbers of polygons are at most 1
-    posed = ~tracked & (count >= 6 if keypoints else _like_keypoints(numbers))
-    for mask, shapes, others in (
-        (tracked, numbers[:, :-1], ["number of a tracked object"]),
-        (posed, numbers[:, :4], ["list of keypoints"]),
-        (~tracked & ~posed, numbers, []),
-    ):
-        chosen = np.flatnonzero(mask)
-        shape, confidences = shapes[chosen], np.ones(len(chosen))
-        if shape.shape[1] % 2:
-            shape, confidences = shape[:, :-1], shape[:, -1]
-        if len(chosen):
-            yield chosen, shape, confidences, others
+        return numbers[:4], ["list of keypoints", *after]
+    with_number = count == 5 or (count == 6 and 0 <= numbers[4] <= 1)
+    if with_number and numbers[-1] > 1 and numbers[-1].is_integer():  # the numbers of polygons are at most 1
+        return numbers[:-1], ["number of a tracked object"]
+    if count >= 6 if keypoints else count >= 7 and _has_keypoints(numbers):
+        return numbers[:4], ["list of keypoints"]
+    return numbers, []
 
 
-def _like_keypoints(numbers: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return a mask of the rows whose numbers are a box in the image, and points with a visibility of 0, 1 or 2."""
-    count = numbers.shape[1]
-    if count < 7 or (count - 4) % 3:
-        return np.zeros(len(numbers), dtype=bool)
-    centres, sizes, points = numbers[:, None, :2], numbers[:, None, 2:4], numbers[:, 4:].reshape(len(numbers), -1, 3)
-    visible = points[:, :, 2]
-    boxed = ((sizes > 0) & (np.abs(centres - 0.5) + sizes / 2 <= 0.5 + ROUNDING)).all(axis=(1, 2))
-    inside = (np.abs(points[:, :, :2] - centres) <= sizes / 2 + ROUNDING).all(axis=(1, 2))
-    posed = np.isin(visible, (0, 1, 2)).all(axis=1) & (visible > 0).any(axis=1) & boxed
+def _has_keypoints(numbers: list[float]) -> bool:
+    """Check whether numbers are a box in the image, and points with a visibility of 0, 1 or 2."""
+    visible = numbers[6::3]
+    if (len(numbers) - 4) % 3 or not any(visible) or not {0, 1, 2}.issuperset(visible):
+        return False
+    sides = [(numbers[axis], numbers[2 + axis], numbers[4 + axis :: 3]) for axis in (0, 1)]
+    boxed = all(size > 0 and abs(centre - 0.5) + size / 2 <= 0.5 + ROUNDING for centre, size, _ in sides)
+    inside = all(abs(each - centre) <= size / 2 + ROUNDING for centre, size, points in sides for each in points)
     # one point may also be a triangle with a confidence
-    return np.asarray(posed & ((count > 7) | (visible > 1).all(axis=1) | inside))
+    return boxed and (len(visible) > 1 or visible[0] > 1 or inside)
 
 
-def _repeated(of_lines: _Indices, numbers: FloatArray, labels: _Labels, lines: _Lines) -> npt.NDArray[np.bool_]:
-    """Return a mask of the shapes that an earlier line of the file has, too. Exports have what was drawn twice."""
-    files = lines.file_of[of_lines]
-    keys = np.column_stack([files, pd.factorize(labels[of_lines])[0], numbers + 0.0])  # -0.0 is 0.0
-    order = np.argsort(of_lines, kind="stable")
-    repeated = np.empty(len(of_lines), dtype=bool)
-    repeated[order] = pd.DataFrame(keys[order]).duplicated()
-    exact = np.array([exact for *_, exact in lines.files], dtype=bool)
-    mask: npt.NDArray[np.bool_] = repeated & ~exact[files]
-    return mask
+def _add_shapes(files: list[_LabelFile], collected: Collector) -> None:
+    """Convert the shapes of all files to pixels, and add them."""
+    owners = np.repeat(np.arange(len(files)), [len(file.shapes) for file in files])
+    lines, labels, drawn, confidences = zip(*chain.from_iterable(file.shapes for file in files), strict=True)
+    outlined = np.array([len(numbers) > 4 for numbers in drawn])
+    numbers = np.array([_box_or_corners(numbers) for numbers in drawn]).clip(-_LARGEST, _LARGEST)
+    boxes = np.where(outlined[:, None], xyxy_to_ltwh(numbers), centred_to_ltwh(numbers))
+    sizes = _sizes(files, collected)[owners]
+    judged = judge(boxes, sizes, unit="ratios", numbers=numbers, corners=not outlined.any())
+    for verdict, message, first in judged.findings():
+        say = collected.unreadable if verdict == Verdict.UNREADABLE else collected.adjusted
+        say(message, source=to_uri(files[owners[first]].path), line=lines[first])
+    kept = judged.keep & ~np.isnan(sizes[:, 0])
+    polygons: list[Polygon | None] = [None] * len(drawn)
+    for row in np.flatnonzero(kept & outlined).tolist():
+        polygons[row] = from_one_ring((np.reshape(drawn[row], (-1, 2)) * judged.scale[row]).tolist())
+    rows = pd.DataFrame({
+        "image": pd.Series([file.image for file in files], dtype=t.TEXT).array.take(owners),
+        "label": pd.Series(labels, dtype=t.TEXT),
+        **{side: judged.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
+        "polygon": pd.Series(polygons, dtype=object),
+        "confidence": confidences,
+    })  # fmt: skip
+    collected.add_table(rows[kept])
+    for number in np.unique(owners[kept]).tolist():
+        collected.images[files[number].image]["status"] = "labelled"
+
+
+def _box_or_corners(numbers: list[float]) -> list[float]:
+    """Return the numbers of a box as they are, and two corners around a polygon."""
+    if len(numbers) == 4:
+        return numbers
+    across, down = numbers[::2], numbers[1::2]
+    return [min(across), min(down), max(across), max(down)]
+
+
+def _sizes(files: list[_LabelFile], collected: Collector) -> FloatArray:
+    """Measure the images of label files, report those of unknown size, and return the sizes, with NaN for these."""
+    paths = {file.image: file.path for file in files}
+    images = collected.images
+    for uri, size in measured(uri for uri in paths if not is_remote(uri) or images[uri]["width"] is None):
+        if isinstance(size, tuple):
+            images[uri]["width"], images[uri]["height"] = size
+        elif images[uri]["width"] is None:
+            message = f"Its boxes cannot be read, because the image size is unknown: {size}"
+            collected.issues.append(Issue("IMAGE_NOT_LISTED", message, where=uri, source=to_uri(paths[uri])))
+    return np.array([(images[uri]["width"], images[uri]["height"]) for uri in paths], dtype=np.float64)
 
 
 # -- file locations ---------------------------------------------------------------------------------
@@ -438,7 +348,7 @@ class _Layout:
     """
 
     base: Path
-    names: dict[int, str] = field(default_factory=dict)
+    names: dict[float, str] = field(default_factory=dict)
     sources: list[tuple[str, str]] = field(default_factory=list)
     keypoints: int = 0
     index: Index = field(default_factory=Index)
@@ -469,33 +379,40 @@ class _PlainLoader(yaml.BaseLoader):
         return super().compose_node(parent, index)
 
 
-class _Dialect(NamedTuple):
-    """One way to describe a dataset: the files in a folder that may do it, and how a file is told and read."""
-
-    files: Callable[[Path], Iterable[Path]]
-    named: Callable[[Path], bool]
-    describes: Callable[[Path], bool]
-    read: Callable[[Path, Collector], _Layout]
-
-
 def _find_description(path: Path) -> Path | None:
     """Find the description file of the dataset at ``path``: ``path`` itself, or a file in that folder."""
-    if path.is_file():
-        return path if any(dialect.named(path) and dialect.describes(path) for dialect in _DIALECTS) else None
-    if not path.is_dir():
-        return None
-    return next((file for each in _DIALECTS for file in each.files(path) if each.describes(file)), None)
+    files = [path] if path.is_file() else _usual_descriptions(path) if path.is_dir() else ()
+    return next(filter(_describes, files), None)
 
 
-def _yaml_files(folder: Path) -> Iterable[Path]:
-    others = sorted(name for name in os.listdir(folder) if name.lower().endswith(_YAML_ENDINGS))
-    return map(folder.joinpath, dict.fromkeys((*_DESCRIPTIONS, *others[:_MOST_DESCRIPTIONS])))
+def _usual_descriptions(folder: Path) -> Iterator[Path]:
+    """Yield the files that may describe the dataset in a folder, in the order in which they are tried.
+
+    labelImg's class list is beside the text files, Roboflow's in the folder of a split.
+    """
+    names = sorted(os.listdir(folder))
+    described = [name for name in names if name.lower().endswith(_YAML_ENDINGS)][:_MOST_DESCRIPTIONS]
+    of_darknet = [name for name in names if name.lower().endswith(_DARKNET_ENDING)]
+    yield from map(folder.joinpath, dict.fromkeys((*_DESCRIPTIONS, *described, *of_darknet)))
+    for place in ("", _LABELS, *(f"{_LABELS}/{split}" for split in t.SPLIT_NAMES), *t.SPLIT_NAMES):
+        yield from map((folder / place).joinpath, _CLASS_LISTS)
 
 
-def _class_lists(folder: Path) -> Iterable[Path]:
-    """Yield the class lists of a dataset. labelImg's is beside the text files, Roboflow's in the folder of a split."""
-    places = (folder, *map((folder / _LABELS).joinpath, ("", *t.SPLIT_NAMES)), *map(folder.joinpath, t.SPLIT_NAMES))
-    return (file for place in places for name in _CLASS_LISTS if (file := place / name).is_file())
+def _describes(file: Path) -> bool:
+    """Check whether a file describes a dataset: a class list of label files, or a description that has names."""
+    if not file.is_file():
+        return False
+    if file.name in _CLASS_LISTS:
+        return _has_boxes(_base_of(file))
+    try:
+        description = _load(file)
+    except ValueError:
+        return False
+    names = description.get("names")
+    if file.suffix.lower() == _DARKNET_ENDING:
+        return names is not None
+    stated = _SPLITS.keys() & description.keys() or file.name.lower() in _DESCRIPTIONS or "nc" in description
+    return _is_description(file) and isinstance(names, dict | list) and bool(stated)
 
 
 def _base_of(file: Path) -> Path:
@@ -526,58 +443,31 @@ def _head(file: Path) -> bytes:
 def _decoded(data: bytes, errors: str = "strict") -> str:
     """Decode UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16", "replace") if wide else data.decode("utf-8-sig", errors)
-
-
-def _is_of_darknet(path: Path) -> bool:
-    try:
-        return path.suffix.lower() == _DARKNET_ENDING and "names" in _read_darknet(path)
-    except (OSError, ValueError):
-        return False
-
-
-def _read_darknet(path: Path) -> dict[str, str]:
-    """Read Darknet's ``key = value`` lines, in which ``valid`` is ``val``."""
-    if path.stat().st_size > _LARGEST_DESCRIPTION:
-        return {}
-    pairs = (line.partition("=") for line in path.read_text("utf-8-sig").splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _lists_classes(file: Path) -> bool:
-    return _has_boxes(_base_of(file))
-
-
-def _ends_like_darknet(file: Path) -> bool:
-    return file.suffix.lower() == _DARKNET_ENDING
-
-
-def _describes(path: Path) -> bool:
-    try:
-        description = _load(path) if path.is_file() else None
-    except ValueError:
-        return False
-    if not isinstance(description, dict) or not isinstance(description.get("names"), dict | list):
-        return False
-    return bool(_SPLITS.keys() & description.keys()) or path.name.lower() in _DESCRIPTIONS or "nc" in description
+    return data.decode("utf-16", "replace") if wide else data.decode("utf-8", errors).removeprefix("\ufeff")
 
 
 def why_unread(path: Path) -> str:
     """Return the reason why a YAML file does not describe a dataset, as a clause without a full stop."""
     try:
-        description = _load(path)
+        return _why_no_names(_load(path).get("names"))
     except ValueError as error:
         return f"it cannot be read: {error}"
-    names = description.get("names") if isinstance(description, dict) else None
+
+
+def _why_no_names(names: object) -> str:
     return "it has no names:" if names is None else f"names: is {shown(names)}, not a list or mapping of labels"
 
 
-def _load(path: Path) -> Any:
-    """Load a YAML file, or raise ValueError if it cannot be read."""
+def _load(path: Path) -> dict[Any, Any]:
+    """Load the mapping in a YAML file, or Darknet's ``key = value`` lines, or raise ValueError if it cannot be read."""
     try:
         if path.stat().st_size > _LARGEST_DESCRIPTION:
             raise ValueError(f"it has more than {_LARGEST_DESCRIPTION:,} bytes")
-        return _loaded(path.read_bytes())
+        if path.suffix.lower() != _DARKNET_ENDING:
+            content = _loaded(path.read_bytes())
+            return content if isinstance(content, dict) else {}
+        pairs = (line.partition("=") for line in path.read_text("utf-8-sig").splitlines())
+        return {key.strip(): value.strip() for key, _, value in pairs if value}
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ValueError(f"it is not valid YAML{line}: {error.problem or error.context}") from error
@@ -600,47 +490,36 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
     if file is None:
         raise unusable(path, "it has neither a data.yaml with names: nor a classes.txt")
     collected.taken.add(to_uri(file))
-    layout = next((dialect for dialect in _DIALECTS if dialect.named(file)), _DIALECTS[0]).read(file, collected)
-    if not layout.names:
+    base, classes = file.parent, file
+    if file.name in _CLASS_LISTS:
+        description: dict[Any, Any] = {"names": _class_list(file, collected)}
+        base = _base_of(file)
+        base = path if base.parent == path else base  # Roboflow has a list for each split
+    else:
+        try:
+            description = _load(file)
+        except ValueError as error:
+            raise unusable(file, str(error)) from error
+    names = description.get("names")
+    if file.suffix.lower() == _DARKNET_ENDING and names is not None:
+        if (inside := _below(base, ".", names)) is None:
+            raise unusable(file, f"names = {shown(names)} does not exist")
+        classes = base / inside
+        names = _class_list(classes, collected)
+    if not isinstance(names, dict | list):
+        raise unusable(file, _why_no_names(names))
+    labels = _names(names if isinstance(names, dict) else dict(enumerate(names)), classes, collected)
+    if not labels:
         raise unusable(file, "it has no labels")
-    if path == layout.base.parent and layout.base.name.lower() in t.SPLIT_NAMES:  # Roboflow has a list for each split
-        return replace(layout, base=path, sources=list(_usual_sources(path)))
-    return layout
-
-
-def _layout_of_class_list(file: Path, collected: Collector) -> _Layout:
-    base = _base_of(file)
-    return _Layout(base, _names(_class_list(file, collected), file, collected), list(_usual_sources(base)))
-
-
-def _layout_of_darknet(file: Path, collected: Collector) -> _Layout:
-    description = _read_darknet(file)
-    if "names" not in description:
-        raise unusable(file, "it has no names: the path of the file with the labels")
-    classes = _below(file.parent, ".", description["names"])
-    if classes is None:
-        raise unusable(file, f"names = {shown(description['names'])} does not exist")
-    names = _names(_class_list(file.parent / classes, collected), file.parent / classes, collected)
-    return _Layout(file.parent, names, list(_sources(description, file, collected)))
-
-
-def _layout_of_yaml(file: Path, collected: Collector) -> _Layout:
-    try:
-        description = _load(file)
-    except ValueError as error:
-        raise unusable(file, str(error)) from error
-    stated = description.get("names") if isinstance(description, dict) else None
-    if not isinstance(stated, dict | list):
-        raise unusable(file, f"names: is {shown(stated)}, not a list or mapping of labels")
-    names = _names(stated if isinstance(stated, dict) else dict(enumerate(stated)), file, collected)
-    if (count := description.get("nc")) is not None and finite(str(count)) != len(stated):
-        why = f"nc is {shown(description['nc'])}, but names has {counted(len(stated), 'label')}. nc was ignored."
+    if (count := description.get("nc")) is not None and finite(str(count)) != len(names):
+        why = f"nc is {shown(count)}, but names has {counted(len(names), 'label')}. nc was ignored."
         collected.adjusted(why, where="nc", source=to_uri(file))
     collected.account.record(description, _KEYS, file.name)
-    return _Layout(file.parent, names, list(_sources(description, file, collected)), _keypoints(description))
+    sources = list(_sources(description, base, file, collected))
+    return _Layout(base, labels, sources, _keypoints(description), read_index(base, collected))
 
 
-def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
+def _class_list(file: Path, collected: Collector) -> list[str]:
     collected.taken.add(to_uri(file))
     try:
         text = _decoded(file.read_bytes())
@@ -652,7 +531,7 @@ def _class_list(file: Path, collected: Collector) -> dict[Any, Any]:
     if blank := next((number for number, line in enumerate(lines, 1) if not line.strip()), 0):
         message = "The line is blank and was left out, so the labels below have smaller numbers. Check their boxes."
         collected.adjusted(message, source=to_uri(file), line=blank)
-    return dict(enumerate(line.strip() for line in lines if line.strip()))
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
@@ -675,8 +554,8 @@ def _lists_images(file: Path) -> bool:
         return lines.readline(_LONGEST_NAME).strip().decode("utf-8", "replace").lower().endswith(tuple(IMAGE_SUFFIXES))
 
 
-def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int, str]:
-    result: dict[int, str] = {}
+def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[float, str]:
+    result: dict[float, str] = {}
     for key, name in names.items():
         number = finite(str(key)) if isinstance(key, int | str) else None
         try:
@@ -684,7 +563,7 @@ def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[int,
                 raise LabelError(f"{shown(key)} is not a class number.")
             if not isinstance(name, str):
                 raise LabelError(f"{shown(name)} is not a label.")
-            result[int(number)] = collected.label(name)
+            result[number] = collected.label(name)
         except LabelError as error:
             collected.unreadable(str(error), where=f"names: {shown(key)}", source=to_uri(file))
     return result
@@ -698,11 +577,11 @@ def _keypoints(description: dict[Any, Any]) -> int:
     return int(sides[0] or 0) * int(sides[1] or 0)
 
 
-def _sources(description: dict[Any, Any], file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
+def _sources(description: dict[Any, Any], base: Path, file: Path, collected: Collector) -> Iterator[tuple[str, str]]:
     if not _SPLITS.keys() & description.keys():
-        yield from _usual_sources(file.parent)
+        yield from _usual_sources(base)
         return
-    base, seen = file.parent, set[str]()
+    seen = set[str]()
     root = _root(description.get("path"), file, collected)
     for key, split in _SPLITS.items():
         value = description.get(key)
@@ -738,11 +617,15 @@ def _below(base: Path, root: str, entry: str) -> str | None:
     while upwards.startswith("../"):  # Roboflow writes one "../" too many
         upwards = upwards[3:]
     tail = "/".join(PurePosixPath(entry).parts[-2:]) if entry.startswith("/") else entry  # of another computer
-    names = dict.fromkeys((entry, upwards, _as_in_darknet(upwards), tail))
-    places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((root, "."))]
-    inside = [path for path in dict.fromkeys(places) if path is not None]
+    inside = _all_inside(base, root, (entry, upwards, _as_in_darknet(upwards), tail))
     there = [path for path in inside if os.path.exists(base / path)]
     return next(iter(there or [path for path in inside if os.path.isdir(base / _swapped(path))]), None)
+
+
+def _all_inside(base: Path, folder: str, names: Iterable[str]) -> list[str]:
+    """Return the paths of names in ``folder`` and in ``base``, relative to ``base``, that are not outside ``base``."""
+    places = (_inside(base, parent, name) for name in names for parent in (folder, "."))
+    return [path for path in dict.fromkeys(places) if path is not None]
 
 
 def _inside(base: Path, folder: str, name: str) -> str | None:
@@ -770,10 +653,10 @@ def _list_images(layout: _Layout, places: Places, collected: Collector) -> Itera
 
 
 def _in_folder(layout: _Layout, split: str, folder: Path, places: Places, collected: Collector) -> Iterator[_Listed]:
-    files = read_folder(folder)
+    files, top = read_folder(folder), f"{to_uri(layout.base)}/"
     collected.issues += files.issues
     for uri in files.images:
-        name = relative_name(to_path(uri), layout.base)
+        name = uri[len(top) :] if uri.startswith(top) else relative_name(to_path(uri), layout.base)
         with suppress(InputError):  # a name with a backslash, for example, although the file exists
             uri = places.find(name)
         yield _Listed(name, uri, split or _split_of(name), to_uri(folder))
@@ -807,13 +690,11 @@ def _name_in_list(base: Path, beside: str, line: str) -> str:
     """Return the image's path relative to ``base``, or the line itself if the image is outside ``base``."""
     if "://" in line[:32]:
         return line
-    names = dict.fromkeys((line, line.replace("\\", "/")))  # of Windows, unless a file has the name as it is
-    places = [_inside(base, folder, name) for name in names for folder in dict.fromkeys((beside, "."))]
-    inside = [path for path in places if path is not None]
+    inside = _all_inside(base, beside, (line, line.replace("\\", "/")))  # of Windows, unless a file has this name
     if not inside and os.path.isfile(os.path.join(base, line)):
         return line
-    below = [_inside(base, ".", name) for name in (_as_in_darknet(line), *_tails(line))]
-    there = (path for path in [*inside, *below] if path is not None and os.path.isfile(os.path.join(base, path)))
+    below = _all_inside(base, ".", (_as_in_darknet(line), *_tails(line)))
+    there = (path for path in [*inside, *below] if os.path.isfile(os.path.join(base, path)))
     return next(there, inside[0] if inside else line)
 
 
@@ -863,20 +744,17 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 
 @lru_cache(maxsize=1024)
-def _swapped(path: str) -> str:
+def _swapped(folder: str) -> str:
     """Replace the last folder called ``images`` in a path with ``labels``."""
-    parts = list(PurePosixPath(path).parts)
-    for i in range(len(parts) - 1, -1, -1):
-        if parts[i] == _IMAGES:
-            parts[i] = _LABELS
-            break
-    return posixpath.join(*parts) if parts else "."
+    before, images, after = f"/{folder}/".rpartition(f"/{_IMAGES}/")
+    path = f"{before}/{_LABELS}/{after}"[1:] if images else folder
+    return posixpath.normpath(path)
 
 
 def _label_file(name: str) -> str:
     """Return the path of an image's label file, given the image's path relative to the dataset folder."""
     folder, file = posixpath.split(name)
-    return posixpath.normpath(posixpath.join(_swapped(folder), f"{posixpath.splitext(file)[0]}.txt"))
+    return f"{_swapped(folder)}/{posixpath.splitext(file)[0]}.txt".removeprefix("./")
 
 
 def _is_elsewhere(name: str) -> bool:
@@ -900,20 +778,20 @@ def _count_stems(names: Iterable[str]) -> Counter[str]:
     return Counter(folded(portable_stem(name)) for name in names)
 
 
-def _label_files(listed: _Listed, base: Path) -> Iterator[str]:
-    """Yield possible paths of an image's label file, most likely first."""
-    top, name = Path(os.path.abspath(base)).as_posix(), listed.name.replace("\\", "/")
+def _label_files(listed: _Listed, base: str) -> Iterator[str]:
+    """Yield possible paths of an image's label file, most likely first, given the absolute path of the dataset."""
+    name = listed.name.replace("\\", "/")
     below = not name.startswith("/") and ".." not in name.split("/") and "://" not in name[:32]
     if below:
-        yield os.path.join(top, _label_file(listed.name))
-        yield os.path.join(top, _label_file(name))
-        yield os.path.join(top, os.path.splitext(name)[0] + ".txt")
+        yield _label_file(listed.name)
+        yield _label_file(name)
+        yield os.path.splitext(name)[0] + ".txt"
     _, folder, tail = name.rpartition(f"/{_IMAGES}/")
     if folder and ".." not in tail.split("/"):
-        yield os.path.join(top, _LABELS, os.path.splitext(tail)[0] + ".txt")
+        yield os.path.join(_LABELS, os.path.splitext(tail)[0] + ".txt")
     if not is_remote(listed.uri):
         path = to_path(listed.uri).as_posix()
-        if not path.startswith(f"{top}/"):
+        if not path.startswith(f"{base}/"):
             yield _label_file(path)
 
 
@@ -1014,12 +892,6 @@ def _line(row: Any, number: int, size: Size) -> str:
     words = [str(number), *(plain(value, _DIGITS) for value in numbers)]
     return " ".join([*words, repr(float(row.confidence))] if row.confidence != 1 else words) + "\n"
 
-
-_DIALECTS = (
-    _Dialect(_yaml_files, _is_description, _describes, _layout_of_yaml),
-    _Dialect(lambda folder: folder.iterdir(), _ends_like_darknet, _is_of_darknet, _layout_of_darknet),
-    _Dialect(_class_lists, lambda file: file.name in _CLASS_LISTS, _lists_classes, _layout_of_class_list),
-)
 
 FORMAT = Format(
     name="yolo",

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from customlabels_nb.core.geometry import ltwh_to_ratios, ratios_to_ltwh
+from customlabels_nb.datasets.formats import json_file
 from customlabels_nb.datasets.formats.json_file import as_boxes, as_rings, load, measured, outer_keys
 from customlabels_nb.errors import ImageError, ManifestError
 from customlabels_nb.images.reading import header_size, measure
@@ -34,17 +35,20 @@ def test_only_the_header_is_needed(tmp_path: Path) -> None:
     assert header_size(str(path)) == (480, 320)
 
 
-def test_sizes_and_errors_are_returned_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("slow", [0, 60])
+def test_sizes_and_errors_are_returned_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: float) -> None:
+    monkeypatch.setattr(json_file, "_SLOW", slow)  # with threads, and without
     (tmp_path / "a.jpg").write_bytes(jpeg(1, (48, 32)))
     (tmp_path / "b.jpg").write_text("no image")
     (tmp_path / "c.jpg").mkdir()
     os.mkfifo(tmp_path / "d.jpg")
     (tmp_path / "e.jpg").touch()
     names = [str(tmp_path / f"{letter}.jpg") for letter in "abcdef"]
-    found = list(measured([*names, "x\0"]))
-    assert [name for name, _ in found] == [*names, "x\0"]
-    assert found[0][1] == (48, 32)
-    assert all(isinstance(reason, str) for _, reason in found[1:])
+    many = [*names, "x\0"] * 20
+    found = list(measured(many))
+    assert [name for name, _ in found] == many
+    assert [size for _, size in found[::7]] == [(48, 32)] * 20
+    assert all(isinstance(size, str) == (name != names[0]) for name, size in found)
     with pytest.raises(ImageError):
         header_size(names[5])
 

@@ -457,6 +457,31 @@ def test_darknet_description_without_names_is_refused(tmp_path: Path) -> None:
         read(FORMAT, put(tmp_path / "obj.data", "train = train.txt"))
 
 
+def test_other_keys_of_darknet_are_reported(tmp_path: Path) -> None:
+    dataset(tmp_path, "", LINE)
+    put(tmp_path / "obj.names", "cat\ndog\n")
+    put(tmp_path / "obj.data", "classes = 2\nnames = obj.names\nbackup = backup/\nanchors = 9\n")
+    found = read(FORMAT, tmp_path / "obj.data")
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [(issue.code, issue.where) for issue in found.issues] == [
+        ("NOT_IMPORTED", "value of the key 'anchors' of the description")
+    ]
+
+
+def test_lists_of_darknet_elsewhere_are_not_read(tmp_path: Path) -> None:
+    put(tmp_path / "other.names", "cat\n")
+    file = put(dataset(tmp_path / "set") / "obj.data", f"names = {tmp_path}/other.names\n")
+    with pytest.raises(ManifestError, match="does not exist"):
+        read(FORMAT, file)
+
+
+def test_many_bad_lines_are_counted(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, line="x\n" * 250 + LINE))
+    assert boxes(found) == [("a.jpg", *BOX)]
+    assert [issue.line for issue in found.issues] == [*range(1, 101), None]
+    assert found.issues[-1].message == "150 more lines cannot be read."
+
+
 def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
     put(tmp_path / "config.yaml", "name: x")
     put(tmp_path / "classes.txt", "cat")
