@@ -18,7 +18,17 @@ from tests.tiers import many
 #: Keys whose values have no meaning here, with all in them: those of the programs, and where an image was.
 MEANINGLESS = {
     "coco": {"id", "coco_url", "flickr_url"},
-    "label_studio": {"id", "meta", "lead_time", "was_cancelled", "type", "closed", "from_name", "completed_by"},
+    "label_studio": {
+        "id",
+        "meta",
+        "lead_time",
+        "was_cancelled",
+        "type",
+        "closed",
+        "from_name",
+        "to_name",
+        "completed_by",
+    },
     "label_studio_min": {"id", "annotation_id", "lead_time"},
     "labelme": {"version", "imageData"},
     "cvat": {"version", "meta", "@id"},
@@ -28,7 +38,9 @@ MEANINGLESS = {
 
 
 #: What messages call the values of a key.
-CALLED = {"segmentation": ("polygon", "mask"), "size": ("mask",), "count": ("mask",)}
+CALLED = {
+    "segmentation": ("polygon", "mask"), "size": ("mask",), "count": ("mask",), "image_size": ("an image size",),
+}  # fmt: skip
 
 
 def texts_of(path: Path) -> tuple[str, str]:
