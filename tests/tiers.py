@@ -9,5 +9,5 @@ THOROUGH = os.environ.get(THOROUGH_VARIABLE) == "1"
 
 
 def many(examples: int) -> int:
-    """Return the number of generated examples: half in the thorough tier, which repeats property tests, or a tenth."""
-    return max(5, examples // (2 if THOROUGH else 10))
+    """Return the number of generated examples: a quarter in the thorough tier, which repeats the tests, or a tenth."""
+    return max(5, examples // (4 if THOROUGH else 10))

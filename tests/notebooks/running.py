@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 CHECKS = HERE / "checks"
-CELL_SECONDS = 300
+CELL_SECONDS = 1200
 #: Modules that most notebooks use, besides those of all forked kernels.
 _IMPORTS = (
     "matplotlib.figure", "matplotlib.font_manager", "scipy.stats", "timm", "torch._dynamo",
