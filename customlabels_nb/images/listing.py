@@ -116,7 +116,7 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
         entry = next(folder.entries, None)
         if entry is None:
             open_folders.pop()
-        elif is_of_program(entry.name) or _has_copies(entry.path):
+        elif _is_of_program_at(entry.path):
             skipped.append(to_uri(entry.path))
         elif not is_hidden(entry.name):
             if (inner := _take(entry, folder, files)) is not None:
@@ -135,11 +135,8 @@ def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str 
     copies = _folders_of_copies([file.url[len(top) :] for file in files])
     for file in files:
         *names, name = file.url[len(top) :].split("/")
-        if (folder := "/".join(names)) in copies:
-            skipped[top + folder] = None
-            continue
-        if any(map(is_hidden, (*names, name))):
-            skipped |= dict.fromkeys(_of_program_in(folder, "", top)[:1])
+        if (folder := "/".join(names)) in copies or any(map(is_hidden, (*names, name))):
+            skipped |= dict.fromkeys([top + folder] if folder in copies else _of_program_in(folder, "", top)[:1])
             continue
         if not is_image_name(name):
             if reason := why_unread(name):
@@ -227,10 +224,11 @@ def is_of_program(name: str) -> bool:
     return name.lower() in _OF_PROGRAMS
 
 
-def _has_copies(folder: str) -> bool:
-    """Check whether a local folder may be of another program, and has only images with the names of photos beside."""
-    if os.path.basename(folder).lower() not in _MAY_BE_OF_PROGRAMS:
-        return False
+def _is_of_program_at(folder: str) -> bool:
+    """Check whether a local folder is of another program by its name, or also because it has copies."""
+    name = os.path.basename(folder)
+    if name.lower() not in _MAY_BE_OF_PROGRAMS:
+        return is_of_program(name)
     try:
         beside = os.listdir(os.path.dirname(folder))
         return bool(_folders_of_copies([*beside, *(posixpath.join("thumbs", name) for name in os.listdir(folder))]))
@@ -288,11 +286,7 @@ def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
     def passed_over(folder: str) -> bool:
         path = os.path.join(top, folder)
         return len(folder) > len(base) and (
-            is_of_program(os.path.basename(folder))
-            or _has_copies(path)
-            or _is_cache(path)
-            or _is_project(path)
-            or passed_over(os.path.dirname(folder))
+            _is_of_program_at(path) or _is_cache(path) or _is_project(path) or passed_over(os.path.dirname(folder))
         )
 
     return [

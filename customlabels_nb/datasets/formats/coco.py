@@ -386,8 +386,8 @@ def _read_annotations(
     polygons, squares, bounds, readable = _outlines(entries, lambda number: sizes[owners[number]], findings)
     if not known_pixels:
         drawn = np.flatnonzero((owners >= 0) & ~np.isnan(boxes[:, 0]) & ~np.isnan(bounds[:, 0]))
-        sizes_of = _sizes(images)[owners[drawn]]
-        far = drawn[judge(boxes[drawn], sizes_of).keep & ~judge(bounds[drawn], sizes_of).keep]
+        of_drawn = _sizes(images)[owners[drawn]]
+        far = drawn[judge(boxes[drawn], of_drawn).keep & ~judge(bounds[drawn], of_drawn).keep]
         _leave_out(far, polygons, bounds, places, findings)
         squares[far] = bounds[far] = np.nan
     faults: _Faults = {  # the first one is reported

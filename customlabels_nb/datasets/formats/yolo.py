@@ -604,12 +604,12 @@ def _lists_images(file: Path) -> bool:
 
 
 def _by_number(names: dict[Any, Any] | list[Any]) -> dict[Any, Any]:
-    """Return labels by class number, also of a mapping from labels to numbers."""
+    """Return labels by class number, also of a mapping from labels to different numbers."""
     if isinstance(names, list):
         return dict(enumerate(names))
-    numbers = [finite(number) if isinstance(number, str) else None for number in names.values()]
-    reversed_ = None not in numbers and not any(finite(str(key)) is not None for key in names)
-    return {number: label for label, number in names.items()} if reversed_ else names
+    keys, values = ([finite(str(each)) for each in side] for side in (names, names.values()))
+    is_reversed = not any(key is not None for key in keys) and len({*values} - {None}) == len(names)
+    return dict(zip(names.values(), names, strict=True)) if is_reversed else names
 
 
 def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[float, str]:
