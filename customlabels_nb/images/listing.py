@@ -29,6 +29,8 @@ _OF_PROGRAMS = frozenset({
     "$recycle.bin", "recycler", ".trash", ".trashes", "system volume information", "lost+found", ".thumbnails",
     ".thumbs", ".picasaoriginals", "_thumbs", "_thumbnails",
 })  # fmt: skip
+#: Folders that may be of other programs: if all their images have the names of photos beside the folder.
+_MAY_BE_OF_PROGRAMS = frozenset({"thumbs", "thumb", "thumbnails", "thumbnail", "@tmp"})
 _CACHE_TAG, _CACHE_MARK = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55"
 
 _EXAMPLES = 3
@@ -114,13 +116,13 @@ def read_folder(root: str | os.PathLike[str], *, labels_from: str | None = None)
         entry = next(folder.entries, None)
         if entry is None:
             open_folders.pop()
+        elif _is_of_program_at(entry.path):
+            skipped.append(to_uri(entry.path))
         elif not is_hidden(entry.name):
             if (inner := _take(entry, folder, files)) is not None:
                 open_folders.append(inner)
             elif len(files.images) > len(folders):
                 folders.append(folder.names)
-        elif is_of_program(entry.name):
-            skipped.append(to_uri(entry.path))
     files.issues += _skipped_folders(skipped, to_uri(top))
     _add_labels(files, folders, to_uri(top), labels_from)
     return files
@@ -130,10 +132,11 @@ def sort_out_listing(url: str, files: Sequence[RemoteFile], *, labels_from: str 
     """Select the image files in a remote listing by name, as :func:`read_folder` does, without opening them."""
     accepted, all_names, skipped = FoundFiles(), list[_Names](), dict[str, None]()
     top = url.rstrip("/") + "/"
+    copies = _folders_of_copies([file.url[len(top) :] for file in files])
     for file in files:
         *names, name = file.url[len(top) :].split("/")
-        if any(map(is_hidden, (*names, name))):
-            skipped |= dict.fromkeys(_of_program_in("/".join(names), "", top)[:1])
+        if (folder := "/".join(names)) in copies or any(map(is_hidden, (*names, name))):
+            skipped |= dict.fromkeys([top + folder] if folder in copies else _of_program_in(folder, "", top)[:1])
             continue
         if not is_image_name(name):
             if reason := why_unread(name):
@@ -221,6 +224,30 @@ def is_of_program(name: str) -> bool:
     return name.lower() in _OF_PROGRAMS
 
 
+def _is_of_program_at(folder: str) -> bool:
+    """Check whether a local folder is of another program by its name, or also because it has copies."""
+    name = os.path.basename(folder)
+    if name.lower() not in _MAY_BE_OF_PROGRAMS:
+        return is_of_program(name)
+    try:
+        beside = os.listdir(os.path.dirname(folder))
+        return bool(_folders_of_copies([*beside, *(posixpath.join("thumbs", name) for name in os.listdir(folder))]))
+    except OSError:
+        return False
+
+
+def _folders_of_copies(files: Sequence[str]) -> set[str]:
+    """Return the folders that may be of another program, and have only images with the names of photos beside."""
+    folders = set(map(posixpath.dirname, files))
+    possible = [folder for folder in folders if posixpath.basename(folder).lower() in _MAY_BE_OF_PROGRAMS]
+    stems: dict[str, set[str]] = {folder: set() for each in possible for folder in (each, posixpath.dirname(each))}
+    for file in files if possible else ():
+        folder, name = posixpath.split(file)
+        if folder in stems and is_image_name(name):
+            stems[folder].add(posixpath.splitext(name)[0])
+    return {folder for folder in possible if stems[folder] and stems[folder] <= stems[posixpath.dirname(folder)]}
+
+
 def _of_program_in(path: str, pattern: str, top: str = "") -> list[str]:
     """Return the folders of other programs on the way to a file, unless a pattern names them."""
     parts = path.split("/")
@@ -259,10 +286,7 @@ def match_files(pattern: str | Path, *, root: Path | None = None) -> list[str]:
     def passed_over(folder: str) -> bool:
         path = os.path.join(top, folder)
         return len(folder) > len(base) and (
-            is_of_program(os.path.basename(folder))
-            or _is_cache(path)
-            or _is_project(path)
-            or passed_over(os.path.dirname(folder))
+            _is_of_program_at(path) or _is_cache(path) or _is_project(path) or passed_over(os.path.dirname(folder))
         )
 
     return [

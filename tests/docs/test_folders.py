@@ -43,6 +43,8 @@ CONTENTS: dict[str, bytes] = {
     "README.md": b"photos of cats",
     "export.zip": zipped("annotations.json"),
     "cat/@eaDir/3.jpg/small.jpg": jpeg(20),
+    "cat/thumbs/3.jpg": jpeg(23),
+    "cat/3_mask.png": b"",
     "$RECYCLE.BIN/9.jpg": jpeg(21),
     ".cache/9.jpg": jpeg(22),
 }

@@ -81,6 +81,8 @@ from customlabels_nb.datasets.formats.verdicts import (
     fill_sizes,
     judge,
     scaled_polygon,
+    text_of,
+    without_zeros,
 )
 from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import local_path, to_uri
@@ -203,10 +205,13 @@ def _read(path: Path, finder: ImageFinder, *, truth: str | PathLike[str] | None 
     entries = _array(data, "annotations", findings)
     _count_others(data, entries, others)
     annotations = _read_annotations(entries, images, label_of, findings, known_pixels=known_pixels)
-    frame = t.settle_statuses(_images_table(images), annotations)
+    frame, issues = t.settle_statuses(_images_table(images), annotations), findings.issues
+    if not known_pixels:
+        frame, annotations, zeros = without_zeros(frame, annotations, to_uri(path))
+        issues += zeros
     above = _supercategories(data, label_of)
     frame.attrs |= {key: Notes(notes) for key, notes in ((_INFO, info), (_SUPERCATEGORIES, above)) if notes}
-    issues = findings.issues + others.issues(to_uri(path))
+    issues += others.issues(to_uri(path))
     return Contents(frame, annotations, list(dict.fromkeys(label_of.values())), issues, taken={to_uri(path)})
 
 
@@ -379,6 +384,12 @@ def _read_annotations(
     scores = _scores(entries)
     sizes = [*images.sizes.values(), None]  # the last one is of owners that are not there
     polygons, squares, bounds, readable = _outlines(entries, lambda number: sizes[owners[number]], findings)
+    if not known_pixels:
+        drawn = np.flatnonzero((owners >= 0) & ~np.isnan(boxes[:, 0]) & ~np.isnan(bounds[:, 0]))
+        of_drawn = _sizes(images)[owners[drawn]]
+        far = drawn[judge(boxes[drawn], of_drawn).keep & ~judge(bounds[drawn], of_drawn).keep]
+        _leave_out(far, polygons, bounds, places, findings)
+        squares[far] = bounds[far] = np.nan
     faults: _Faults = {  # the first one is reported
         "bbox is {bbox}": bad_boxes,
         "score is {score}, which is not between 0 and 1": np.isnan(scores),
@@ -396,7 +407,7 @@ def _read_annotations(
         return t.empty(t.ANNOTATION_COLUMNS)
     as_given = keep
     if not known_pixels:
-        judged = _judge(np.where(keep[:, None], boxes, np.nan), polygons, bounds, owners, images, findings)
+        judged = _judge(np.where(keep[:, None], boxes, np.nan), polygons, owners, images, findings)
         for verdict, message, first in judged.findings():
             say = findings.unreadable if verdict == Verdict.UNREADABLE else findings.adjusted
             say(f"annotations[{places[first]}]", message)
@@ -416,6 +427,20 @@ def _read_annotations(
         "created": _moments(entries, owners, images.moments)[keep],
     })  # fmt: skip
     return t.normalise_annotations(frame)
+
+
+def _leave_out(
+    far: _Indices, polygons: dict[int, Polygon], bounds: _Floats, places: Sequence[int], findings: Findings
+) -> None:
+    """Remove and report polygons that are far beyond their images, although their boxes are not."""
+    for number in far.tolist():
+        del polygons[number]
+    if len(far):
+        message = (
+            f"{len(far):,} × polygon far beyond its image was left out, such as one with {text_of(bounds[far[0]])}. "
+            "The box was read. Correct the polygon in the file."
+        )
+        findings.adjusted(f"annotations[{places[far[0]]}]", message)
 
 
 def _objects(entries: list[Any], findings: Findings) -> tuple[list[dict[str, Any]], Sequence[int]]:
@@ -542,7 +567,7 @@ class _Doubts:
 
     def report(self, keep: _Bools) -> None:
         """Report boxes without area, and those that may be ratios although others are pixels."""
-        empty = np.flatnonzero(keep & (self.boxes[:, 2:] == 0).any(axis=1)).tolist()
+        empty = np.flatnonzero(keep & self.boxes.any(axis=1) & (self.boxes[:, 2:] == 0).any(axis=1)).tolist()
         for number in empty:
             self._add(number, f"bbox is {shown(self.boxes[number].tolist())}, which has no area. Correct or remove it.")
         self._summarise(len(empty), "boxes have no area")
@@ -651,20 +676,17 @@ def _sizes(images: _Images) -> _Floats:
 def _judge(
     boxes: _Floats,
     polygons: dict[int, Polygon],
-    bounds: _Floats,
     owners: _Indices,
     images: _Images,
     findings: Findings,
 ) -> Judged:
-    """Judge boxes and the ``bounds`` of polygons, and convert polygons in ratios of the image size in place."""
+    """Judge boxes, and convert polygons in ratios of the image size in place."""
     if are_ratios(boxes):
         names, drawn = list(images.sizes), np.unique(owners[~np.isnan(boxes[:, 0])])
         for uri, message in fill_sizes(images.sizes, (names[number] for number in drawn.tolist())).items():
             findings.not_found(uri, message)
     sizes = _sizes(images)[owners]
     judged = judge(boxes, sizes, corners=not polygons)
-    if polygons:
-        judged.verdicts[~judge(np.where(np.isnan(boxes), np.nan, bounds), sizes).keep] = Verdict.UNREADABLE
     for number in polygons.keys() & set(judged.rows(Verdict.RATIOS)):
         if max(ring.max() for ring in rings_of(polygons[number])) <= 1 + ROUNDING:
             polygons[number] = scaled_polygon(polygons[number], judged.scale[number]) or []

@@ -34,6 +34,7 @@ from customlabels_nb.datasets.formats.verdicts import (
     scaled_polygon,
     settle,
     text_of,
+    without_zeros,
 )
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.listing import is_hidden
@@ -172,8 +173,8 @@ class Collector:
         return box, polygon
 
     def check_area(self, box: Box | None, **origin: Any) -> None:
-        """Add an issue if a box has no area."""
-        if box is not None and not (box[2] > 0 and box[3] > 0):
+        """Add an issue if a box has no area. One of only zeros means an empty image."""
+        if box is not None and any(box) and not (box[2] > 0 and box[3] > 0):
             self.adjusted(f"Its box has no area: {text_of(box)}. Draw it again, or remove it.", **origin)
 
     def add_annotation(
@@ -251,7 +252,9 @@ class Collector:
                     frame[name] = frame[name].map(str, na_action="ignore")
             sizes = {name: pd.array(frame[name], dtype="Int64") for name in ("width", "height")}
             images = t.normalise_images(frame.assign(**sizes))
-            result.images = t.settle_statuses(images, result.annotations, changed=pd.Series(self._lost, dtype=object))
+            images = t.settle_statuses(images, result.annotations, changed=pd.Series(self._lost, dtype=object))
+            result.images, result.annotations, issues = without_zeros(images, result.annotations, self.source)
+            self.issues += issues
         result.issues = [*self.issues, *self.account.issues(self.source)]
         result.labels = t.labels_in_order(result.annotations, labels)
         return result

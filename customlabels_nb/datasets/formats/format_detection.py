@@ -87,6 +87,7 @@ _MEANINGLESS = {
     "of a system": re.compile(r"(thumbs|ehthumbs)\.db|desktop\.ini|icon\r|.*\.(lnk|url)"),
     "of a photo program": re.compile(r".*\.(xmp|aae|thm|pp3|dop)"),
     "facts of Google about a photo": re.compile(r".*\.(jpe?g|png|heic|gif|webp)(\.supplemental-metadata)?\.json"),
+    "the labels of Ultralytics again": re.compile(r".*\.cache"),
     "names of the labels again": re.compile(r"(classes|labels|labelmap)\.txt|(data|dataset)\.ya?ml"),
 }
 _RESULTS = re.compile(r".*(predictions?|detections?|results?|answers|metrics|report|confusion_matrix)\b.*")
@@ -389,7 +390,7 @@ def _has_rows(path: Path) -> bool:
 
 
 def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
-    """Yield a clue if half of the images have another image of the same name in a folder of masks, or beside them."""
+    """Yield a clue if images have another image of the same name in a folder of masks, or beside them."""
     below = len(top.rstrip("/")) + 1
     photos, masks, labels = set[str](), dict[str, str](), set[str]()
     if {image[image.rfind(".") :] for image in images} <= _PHOTOGRAPHIC:
@@ -404,7 +405,7 @@ def _masks(images: Sequence[str], top: str) -> Iterator[Clue]:
             labels.add(folder)
     common = masks.keys() & photos
     about_masks = any("mask" in folder for folder in labels)  # photos of faces with and without masks
-    if common and len(common) * 2 >= len(photos) and not about_masks:
+    if common and not about_masks:
         many = counted(len(common), "image looks like a mask of another", "images look like masks of others")
         yield Clue(masks[min(common)], f"{many}. Masks are not read.")
 

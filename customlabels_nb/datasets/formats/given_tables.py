@@ -11,7 +11,7 @@ from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.table_columns import OTHER, OWN, Decisions, is_missing
 from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.json_file import size_of
-from customlabels_nb.datasets.formats.verdicts import in_pixels, without_area
+from customlabels_nb.datasets.formats.verdicts import in_pixels, without_area, without_zeros
 
 _SIZES = {"image_width": "width", "image_height": "height"}
 _OF_IMAGES = ("split", "status", "note", *_SIZES, "tags", "sha256", "source")
@@ -83,20 +83,10 @@ def settle_boxes(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
     """Return the tables with boxes in pixels, and issues.
 
-    A box of only zeros, as DeepForest writes it, means that its image is labelled as empty. Other boxes without area
-    are reported. Images all of whose boxes are left out become unlabelled. Unless ``judged``, boxes far beyond their
-    images are kept.
+    A box of only zeros means that its image is labelled as empty. Other boxes without area are reported. Images all of
+    whose boxes are left out become unlabelled. Unless ``judged``, boxes far beyond their images are kept.
     """
-    zero = (annotations[list(t.BOX_COLUMNS)] == 0).all(axis=1) & annotations["polygon"].isna()
-    names, issues = annotations.loc[zero, "image"], []
-    if zero.any():
-        message = f"{len(names):,} × box of only zeros was read as an image that is labelled without boxes."
-        issues.append(Issue("ENTRY_ADJUSTED", message, names.iloc[0], source))
-        statuses = images["status"] if "status" in images else pd.Series(None, index=images.index, dtype=t.TEXT)
-        images = images.assign(
-            status=statuses.mask(t.is_among(images["image"], names), "labelled").fillna("unlabelled")
-        )
-        annotations = annotations[~zero].reset_index(drop=True)
+    images, annotations, issues = without_zeros(images, annotations, source)
     annotations, adjusted = in_pixels(images, annotations, source, judged=judged)
     emptied = [issue.where for issue in adjusted if issue.code == "IMAGE_NOT_LISTED"]
     if emptied and "status" in images:

@@ -11,6 +11,9 @@ NO_RATIOS  The box extends beyond its image, and some of its numbers are no rati
 BEYOND     The box extends beyond its image, as objects at its edge do. It is kept.
 FINE       The box is within its image, up to rounding, or the size of the image is unknown.
 ========== =========================================================================================================
+
+A box slightly beyond its image is not clipped while reading, because labels must come back from CSV files and manifests
+as they were drawn. Exports to formats whose programs refuse such boxes clip them (:mod:`.clipping`).
 """
 
 from __future__ import annotations
@@ -314,6 +317,24 @@ def without_area(annotations: pd.DataFrame, source: str) -> list[Issue]:
     names = annotations.loc[~(annotations[["width", "height"]] > 0).all(axis=1) & annotations["left"].notna(), "image"]
     message = f"{len(names):,} × box without area. Draw it again, or remove it."
     return [Issue("ENTRY_ADJUSTED", message, names.iloc[0], source)] if len(names) else []
+
+
+def without_zeros(
+    images: pd.DataFrame, annotations: pd.DataFrame, source: str
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
+    """Return the tables without boxes of only zeros, as DeepForest writes them for images without objects, and issues.
+
+    These images are labelled as empty, unless they have other annotations.
+    """
+    zero = (annotations[list(t.BOX_COLUMNS)] == 0).all(axis=1) & annotations["polygon"].isna()
+    if not zero.any():
+        return images, annotations, []
+    names = annotations.loc[zero, "image"]
+    message = f"{len(names):,} × box of only zeros was read as an image that is labelled without boxes."
+    statuses = images["status"] if "status" in images else pd.Series(None, index=images.index, dtype=t.TEXT)
+    images = images.assign(status=statuses.mask(t.is_among(images["image"], names), "labelled").fillna("unlabelled"))
+    issues = [Issue("ENTRY_ADJUSTED", message, names.iloc[0], source)]
+    return images, annotations[~zero].reset_index(drop=True), issues
 
 
 def in_pixels(

@@ -3,11 +3,12 @@
 A line of such a file is ``class x y width height`` (centre and size of a box) or ``class x1 y1 x2 y2 x3 y3 …`` (a
 polygon), all relative to the image size, optionally followed by a confidence. The number of a tracked object (2 or
 more) after a box or its confidence, and keypoints, are counted and not imported. A line has keypoints if the
-description has a ``kpt_shape``, or if its further numbers are points with a visibility of 0, 1 or 2. Numbers that are
-no ratios are judged by :mod:`.verdicts`. The rings of a polygon with holes or several parts are joined by edges that
-are followed in both directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a
-missing file that the image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last
-folder called ``images`` is replaced by ``labels``. Without such a folder, the file is next to the image.
+description has a ``kpt_shape``, if its further numbers are points with a visibility of 0, 1 or 2, or if half of all
+outlines have as many numbers and look like a box with points in it. Numbers that are no ratios are judged by
+:mod:`.verdicts`. The rings of a polygon with holes or several parts are joined by edges that are followed in both
+directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a missing file that the
+image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is
+replaced by ``labels``. Without such a folder, the file is next to the image.
 
 The reader accepts a ``data.yaml`` (with any name), Darknet's ``obj.data``, a list of the labels (``classes.txt``,
 ``obj.names`` or Roboflow's ``_darknet.labels``), or a folder with one of them. ``train``, ``val`` and ``test`` are
@@ -28,7 +29,7 @@ import math
 import os
 import posixpath
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ from customlabels_nb.datasets.formats.entries import (
 )
 from customlabels_nb.datasets.formats.json_file import measured, shown, unusable
 from customlabels_nb.datasets.formats.staging import portable_stem, staged
-from customlabels_nb.datasets.formats.verdicts import ROUNDING, Verdict, judge
+from customlabels_nb.datasets.formats.verdicts import ROUNDING, Verdict, judge, without_area
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.listing import read_folder
 from customlabels_nb.images.locations import absolute_uri, is_remote, relative_name, to_path, to_uri
@@ -102,6 +103,7 @@ _LOOKED_AT = 20  # text files that are checked for boxes
 _DIGITS = 13  # accurate to a billionth of a pixel for images of 10,000 pixels
 
 _MOST_NAMED = 100  # lines that cannot be read
+_POINTS_WITHIN = 0.6  # of the size of their box from its centre, because predicted ones may be beyond it
 _LARGEST = 1e9  # numbers are clipped to this one, which is far beyond any image
 
 
@@ -129,8 +131,8 @@ def describes_folders(file: Path) -> bool:
 # -- reading ----------------------------------------------------------------------------------------
 
 
-#: Line number, label, ratios of a box (centre and size) or polygon, and confidence.
-_Shape: TypeAlias = tuple[int, str, list[float], float]
+#: Line number, label, ratios of a box (centre and size) or polygon, and confidence if there is one.
+_Shape: TypeAlias = tuple[int, str, list[float], float | None]
 
 
 def _read(path: Path, finder: ImageFinder) -> Contents:
@@ -173,7 +175,9 @@ class _LabelFiles:
         """Read the label file of an image, and return the status of the image, as if no shape was readable."""
         ours = listed.name in self._index
         names = _own_label_files(listed.name, self._stems) if ours else _label_files(listed, self._base)
-        file = next(filter(os.path.isfile, (os.path.join(self._base, name) for name in names)), "")
+        paths = [os.path.join(self._base, name) for name in names]
+        upper = (path.removesuffix(".txt") + ".TXT" for path in paths)  # which other systems take for the same
+        file = next(filter(os.path.isfile, chain(paths, upper)), "")
         if file and (first := self._used.setdefault(file, listed.name)) != listed.name:
             self._collected.adjusted(f"{first!r} has the same label file.", where=listed.name, source=to_uri(file))
         text = self._text(file) if file else None
@@ -204,7 +208,7 @@ class _LabelFiles:
             except ValueError as error:
                 self._faults.append(Issue("ENTRY_UNREADABLE", str(error), source=to_uri(file), line=number))
                 continue
-            key = (label, confidence, *numbers) if once else number
+            key = (label, 1.0 if confidence is None else confidence, *numbers) if once else number
             if key in seen:
                 others = ["repeated line"]
             else:
@@ -222,14 +226,16 @@ class _LabelFiles:
         if len(self._faults) > _MOST_NAMED:
             collected.unreadable(f"{len(self._faults) - _MOST_NAMED:,} more lines cannot be read.")
         if self._files:
+            _leave_out_keypoints(self._files, collected)
             _add_shapes(self._files, collected)
         for path in () if self._index else files_below(self._layout.base, ".txt"):
             if to_uri(path) not in read and path.name not in _CLASS_LISTS and _A_LINE.match(_head(path)):
                 name = path.relative_to(self._layout.base).as_posix()
                 collected.account.add("label file without an image", name)
+                collected.taken.add(to_uri(path))
 
 
-def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, list[str]]:
+def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float | None, list[str]]:
     """Return the label, numbers and confidence of a line, and what the line has that is not imported."""
     try:
         values = list(map(float, words))
@@ -245,8 +251,8 @@ def _shape(words: list[str], layout: _Layout) -> tuple[str, list[float], float, 
     numbers, others = _without_extras(values[1:], layout.keypoints)
     if len(numbers) < 4:
         raise ValueError(f"A line needs a class and at least 4 numbers, but this one has {len(numbers)}.")
-    confidence = numbers.pop() if len(numbers) % 2 else 1.0
-    if not 0 <= confidence <= 1:
+    confidence = numbers.pop() if len(numbers) % 2 else None
+    if confidence is not None and not 0 <= confidence <= 1:
         raise ValueError(f"The confidence {shown(confidence)} is not between 0 and 1.")
     if len(numbers) == 4 and (numbers[2] < 0 or numbers[3] < 0):
         raise ValueError(f"The box {shown(numbers)} has a negative size.")
@@ -286,6 +292,48 @@ def _has_keypoints(numbers: list[float]) -> bool:
     return boxed and (len(visible) > 1 or visible[0] > 1 or inside)
 
 
+def _leave_out_keypoints(files: list[_LabelFile], collected: Collector) -> None:
+    """Read lines as boxes where half of the outlines have the same length, and these look like keypoints."""
+    by_length = defaultdict[int, list[tuple[_LabelFile, int, list[float]]]](list)
+    for file in files:
+        for row, (_, _, numbers, confidence) in enumerate(file.shapes):
+            if len(numbers) > 4:
+                whole = numbers if confidence is None else [*numbers, confidence]
+                by_length[len(whole)].append((file, row, whole))
+    most = sum(map(len, by_length.values())) / 2
+    for lines in (lines for lines in by_length.values() if len(lines) >= most):
+        after = _numbers_after_keypoints(np.array([whole for *_, whole in lines]))
+        for file, row, whole in lines if after is not None else ():
+            number, label, *_ = file.shapes[row]
+            file.shapes[row] = number, label, whole[:4], whole[-1] if after else None
+            collected.account.add("list of keypoints", f"{os.path.basename(file.path)}, line {number}")
+
+
+def _numbers_after_keypoints(lines: FloatArray) -> int | None:
+    """Return how many numbers follow the keypoints of lines of the same length, or None if the lines are outlines.
+
+    Points have two numbers, or three with a confidence or visibility. The points of nearly all lines must be in the box
+    that the first four numbers describe. As small outlines may be so, too, half of the lines need another sign: the
+    size, taken for a point, is far from all others, as no vertex of a rectangle is. Or the centre, which would be a
+    vertex, is in the middle of points that fill the box, and the next vertex is not near it.
+    """
+    count, centre, size = lines.shape[1] - 4, lines[:, None, :2], lines[:, None, 2:4]
+    found = list[tuple[float, bool, int]]()
+    for after, each in ((count % each, each) for each in (3, 2) if count >= 2 * each and count % each < 2):
+        points = lines[:, 4 : 4 + count - after].reshape(len(lines), -1, each)[:, :, :2]
+        points = np.where(points.any(axis=2, keepdims=True), points, centre)  # those that are not visible are 0 0
+        boxed = (size > 0) & (np.abs(centre - 0.5) + size / 2 <= 0.5 + ROUNDING)
+        inside = (boxed & (np.abs(points - centre) <= _POINTS_WITHIN * size + ROUNDING)).all(axis=(1, 2))
+        low, high = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
+        least, reach = np.minimum(low, centre), np.maximum(high, centre) - np.minimum(low, centre)
+        far = (np.maximum(least - size, size - least - reach) > 1.5 * reach).any(axis=(1, 2))
+        middle = (np.abs(centre - (low + high) / 2) <= 0.3 * (high - low)) & (high - low > 0.3 * size)
+        middle &= (np.abs(size - centre) > 0.35 * reach).any(axis=2, keepdims=True)
+        if inside.mean() >= 0.9 and (far | middle.all(axis=(1, 2)))[inside].mean() >= 0.5:
+            found.append((inside.mean(), not after, after))
+    return max(found)[2] if found else None
+
+
 def _add_shapes(files: list[_LabelFile], collected: Collector) -> None:
     """Convert the shapes of all files to pixels, and add them."""
     owners = np.repeat(np.arange(len(files)), [len(file.shapes) for file in files])
@@ -307,9 +355,10 @@ def _add_shapes(files: list[_LabelFile], collected: Collector) -> None:
         "label": pd.Series(labels, dtype=t.TEXT),
         **{side: judged.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
         "polygon": pd.Series(polygons, dtype=object),
-        "confidence": confidences,
+        "confidence": [1.0 if confidence is None else confidence for confidence in confidences],
     })  # fmt: skip
     collected.add_table(rows[kept])
+    collected.issues += without_area(rows[kept & judged.boxes.any(axis=1)], collected.source)
     for number in np.unique(owners[kept]).tolist():
         collected.images[files[number].image]["status"] = "labelled"
 
@@ -508,7 +557,7 @@ def _read_description(path: Path, collected: Collector) -> _Layout:
         names = _class_list(classes, collected)
     if not isinstance(names, dict | list):
         raise unusable(file, _why_no_names(names))
-    labels = _names(names if isinstance(names, dict) else dict(enumerate(names)), classes, collected)
+    labels = _names(_by_number(names), classes, collected)
     if not labels:
         raise unusable(file, "it has no labels")
     if (count := description.get("nc")) is not None and finite(str(count)) != len(names):
@@ -552,6 +601,15 @@ def _usual_sources(base: Path) -> Iterator[tuple[str, str]]:
 def _lists_images(file: Path) -> bool:
     with file.open("rb") as lines:
         return lines.readline(_LONGEST_NAME).strip().decode("utf-8", "replace").lower().endswith(tuple(IMAGE_SUFFIXES))
+
+
+def _by_number(names: dict[Any, Any] | list[Any]) -> dict[Any, Any]:
+    """Return labels by class number, also of a mapping from labels to different numbers."""
+    if isinstance(names, list):
+        return dict(enumerate(names))
+    keys, values = ([finite(str(each)) for each in side] for side in (names, names.values()))
+    is_reversed = not any(key is not None for key in keys) and len({*values} - {None}) == len(names)
+    return dict(zip(names.values(), names, strict=True)) if is_reversed else names
 
 
 def _names(names: dict[Any, Any], file: Path, collected: Collector) -> dict[float, str]:

@@ -90,5 +90,6 @@ REFUSED = {
     "CamVid": ("Masks are not read", {"train/1.png": "", "trainannot/1.png": ""}),
     "ADE20k": ("Masks are not read", {"street/a.jpg": "", "street/a_seg.png": ""}),
     "Cityscapes": ("Masks are not read", {"leftImg8bit/train/a_leftImg8bit.png": "", "gtFine/train/a_gtFine_labelIds.png": ""}),
+    "masks of some photos": ("1 image looks like a mask", {"cat/1.jpg": "", "cat/2.jpg": "", "dog/3.jpg": "", "dog/3_mask.png": ""}),
     "images and masks": ("Masks are not read", {"images/a.png": "", "masks/a.png": ""}),
 }  # fmt: skip

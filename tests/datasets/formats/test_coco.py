@@ -228,7 +228,7 @@ def test_sizes_that_ratios_need_are_read_from_the_images(file: Path) -> None:
     [
         ([[0, 0, 2, 2], [0.5, 0.5, 0.5, 0.5]], "ratios"),
         ([[-0.1, 0, 0.5, 0.5]], None),
-        ([[3, 3, 4, 4], [0, 0, 0, 0]], "no area"),
+        ([[3, 3, 4, 4], [5, 5, 0, 0]], "no area"),
     ],
 )
 def test_small_boxes_among_others_are_pixels(file: Path, boxes: list[list[float]], says: str | None) -> None:
@@ -426,6 +426,24 @@ def test_a_mask_of_another_size_than_its_image_is_left_out(file: Path) -> None:
     assert found.annotations["polygon"].tolist() == [None, None]
     assert sorted(codes(found)) == ["ENTRY_ADJUSTED", "ENTRY_UNREADABLE"]
     assert tells(next(issue.message for issue in found.issues if "size" in issue.message), 2, "another size")
+
+
+def test_a_polygon_far_beyond_its_image_is_left_out_without_its_box(file: Path) -> None:
+    image = {"id": 7, "file_name": "a.jpg", "width": 160, "height": 120}
+    far = {"segmentation": [[10, 10, 900, 10, 900, 700]], "area": 307_050}
+    entries = [box(bbox=[10, 20, 30, 40], **far), box(bbox=[900, 10, 50, 50], id=2)]
+    found = read(FORMAT, file, coco(images=[image], annotations=entries))
+    assert found.annotations[[*t.BOX_COLUMNS, "polygon"]].to_numpy().tolist() == [[10, 20, 30, 40, None]]
+    message = next(issue.message for issue in found.issues if issue.where == "annotations[0]")
+    assert message.startswith(
+        "1 × polygon far beyond its image was left out, such as one with left 10, top 10, width 8"
+    )
+
+
+def test_a_box_of_zeros_is_an_empty_image(file: Path) -> None:
+    found = read(FORMAT, file, coco(annotations=[box(bbox=[0, 0, 0, 0])]))
+    assert (len(found.annotations), found.images["status"].iat[0]) == (0, "labelled")
+    assert [word in found.issues[0].message for word in ("1 ×", "only zeros")] == [True, True]
 
 
 @pytest.mark.parametrize("size", [(-1, 5), (10**400, 5), ("640", 480), (640, None), (1.5, 2), (True, True)])

@@ -109,6 +109,19 @@ def test_photos_of_other_programs_are_left_out_and_their_folders_counted(tmp_pat
     assert len(match_files(tmp_path / folder / "*.jpg")) == 1
 
 
+@pytest.mark.parametrize("folder", ["thumbs", "Thumbnails", "@tmp"])
+def test_copies_beside_photos_are_left_out_and_other_photos_are_not(tmp_path: Path, folder: str) -> None:
+    names = ["cat/0.jpg", "cat/1.jpg", "dog/2.jpg", f"cat/{folder}/0.jpg", f"{folder}/2.jpg"]
+    photos(tmp_path, {name: jpeg(number) for number, name in enumerate(names)}, 0)
+    found = cl.read_dataset(tmp_path)
+    assert sorted(found.annotations["label"]) == sorted(["cat", "cat", "dog", folder])
+    assert found.issues["code"].tolist() == ["NOT_IMPORTED"]
+    there = sort_out_listing("s3://b", [RemoteFile(f"s3://b/{name}", 1, None, None) for name in names])
+    assert there.images == [f"s3://b/{name}" for name in names if name != f"cat/{folder}/0.jpg"]
+    assert [f"cat/{folder}'" in issue.message for issue in there.issues] == [True]
+    assert len(match_files(tmp_path / "**/*.jpg")) == 4
+
+
 def test_zip_files_have_folders_of_other_programs(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as opened:
         for number, name in enumerate(("cat/0.jpg", "dog/1.jpg", "cat/@eaDir/0.jpg/small.jpg")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -69,6 +70,7 @@ def test_the_description_may_be_named_itself(tmp_path: Path) -> None:
     [
         ("{1: dog, 0: cat}", ["cat", "dog"]),
         ("\n  7: seven\n  1: dog", ["dog", "seven"]),
+        ("{dog: 1, cat: 0}", ["cat", "dog"]),
         ("[no, 1.10]", ["no", "1.10"]),
         ("[same, same]", ["same"]),
         ("!!python/object/apply:os.mkdir [cat, dog]", ["cat", "dog"]),
@@ -145,6 +147,86 @@ def test_polygons_along_the_edges_are_no_points(tmp_path: Path, line: str) -> No
     found = read(FORMAT, dataset(tmp_path, line=f"0 {line}\n"))
     assert found.annotations["polygon"].notna().all()
     assert found.issues == []
+
+
+def pose(rng: np.random.Generator, *, count: int, values: str, after: int, sides: tuple[float, float]) -> list[float]:
+    """Return a box with points in it, which have two numbers, or also a confidence or a visibility of 0."""
+    size = rng.uniform(*sides, 2)
+    centre = rng.uniform(0.65 - size / 2, 0.95 - size / 2)
+    points = centre + rng.uniform(-0.5, 0.5, (count, 2)) * size
+    third = {"xy": [], "confidence": [rng.uniform(0.1, 1, count)], "visibility": [np.zeros(count)]}[values]
+    return [*centre, *size, *np.column_stack([points, *third]).ravel(), *rng.uniform(0.5, 1, after)]
+
+
+def outline(rng: np.random.Generator, kind: str) -> list[float]:
+    """Return an outline as datasets have it: upright or turned rectangles, triangles, and curves."""
+    turn, sides = rng.uniform(0, np.pi), rng.uniform(0.02, 0.3, 2)
+    if kind == "triangle":
+        points = rng.uniform(-0.2, 0.2, (3, 2))
+    elif kind == "curve":
+        angles = np.linspace(0, 2 * np.pi, int(rng.integers(8, 60)), endpoint=False)
+        radius = 1 + 0.3 * np.cos(3 * angles + turn)
+        points = np.column_stack([np.cos(angles), np.sin(angles)]) * radius[:, None] * sides / 2
+    else:
+        points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * sides / 2
+        if kind == "turned":
+            points = points @ [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
+    points = np.roll(points, rng.integers(len(points)), axis=0)
+    low, high = points.min(axis=0), points.max(axis=0)
+    numbers: list[float] = (points + rng.uniform(-low, 1 - high)).ravel().tolist()
+    return numbers
+
+
+@pytest.mark.parametrize("lines", [1, 8])
+@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("values", ["xy", "confidence", "visibility"])
+@pytest.mark.parametrize("count", [2, 5, 17])
+def test_points_in_their_box_are_keypoints(tmp_path: Path, count: int, values: str, after: int, lines: int) -> None:
+    rng = np.random.default_rng(count)
+    sides = (0.05, 0.15) if lines == 1 else (0.05, 0.5)
+    drawn = [pose(rng, count=count, values=values, after=after, sides=sides) for _ in range(lines)]
+    text = "".join(f"0 {' '.join(f'{number:.6f}' for number in numbers)}\n" for numbers in drawn)
+    found = read(FORMAT, dataset(tmp_path, line=text))
+    assert found.annotations["polygon"].isna().all()
+    confidences = [round(numbers[-1], 6) if after else 1 for numbers in drawn]
+    assert found.annotations["confidence"].tolist() == pytest.approx(confidences)
+    assert [(issue.code, issue.where) for issue in found.issues] == [("NOT_IMPORTED", "list of keypoints")]
+
+
+@pytest.mark.parametrize("lines", [1, 8])
+@pytest.mark.parametrize("kind", ["upright", "turned", "triangle", "curve"])
+def test_outlines_are_no_keypoints(tmp_path: Path, kind: str, lines: int) -> None:
+    rng = np.random.default_rng(lines)
+    base = dataset(tmp_path)
+    for number in range(30):
+        drawn = [outline(rng, kind) for _ in range(lines)]
+        text = "".join(f"0 {' '.join(f'{number:.6f}' for number in numbers)}\n" for numbers in drawn)
+        put(base / "labels" / "train" / "a.txt", text)
+        found = read(FORMAT, base)
+        assert found.annotations["polygon"].notna().all()
+        assert found.issues == []
+
+
+def test_boxes_without_area_are_reported_and_zeros_mean_an_empty_image(tmp_path: Path) -> None:
+    found = read(FORMAT, dataset(tmp_path, line="0 0.5 0.5 0 0\n0 0.5 0.5 0.1 0\n1 0 0 0 0\n"))
+    assert len(found.annotations) == 2
+    assert sorted(issue.message.partition(".")[0] for issue in found.issues) == [
+        "1 × box of only zeros was read as an image that is labelled without boxes", "2 × box without area",
+    ]  # fmt: skip
+    empty = read(FORMAT, dataset(tmp_path / "empty", line="1 0 0 0 0\n"))
+    assert statuses(empty)["a.jpg"] == "labelled"
+
+
+def test_files_are_counted_once_and_those_of_ultralytics_are_not(tmp_path: Path) -> None:
+    base = dataset(tmp_path)
+    put(base / "labels" / "train" / "absent.txt", LINE)
+    put(base / "labels" / "train.cache", b"\x93NUMPY")
+    (base / "labels" / "train" / "a.txt").rename(base / "labels" / "train" / "a.TXT")
+    found = cl.read_dataset(base)
+    assert len(found.annotations) == 1
+    assert found.issues["message"].tolist() == [
+        "1 × label file without an image was not imported: 'labels/train/absent.txt'."
+    ]
 
 
 DIALECTS = {
