@@ -14,6 +14,7 @@ FINE       The box is within its image, up to rounding, or the size of the image
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,9 +27,16 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.geometry import FloatArray, iou_of_pairs, ltwh_to_xyxy, ratios_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import (
+    FloatArray,
+    iou_of_pairs,
+    ltwh_to_xyxy,
+    polygon_to_ltwh,
+    ratios_to_ltwh,
+    xyxy_to_ltwh,
+)
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
+from customlabels_nb.core.polygons import Polygon, polygon_of, readable_rings, rings_of
 from customlabels_nb.datasets.formats.json_file import measured
 from customlabels_nb.images.locations import is_remote
 
@@ -209,10 +217,17 @@ class Settled:
     findings: list[VerdictMessage]
 
 
-def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged: bool = True) -> Settled:
+def settle(
+    annotations: pd.DataFrame,
+    sizes: dict[str, _Size | None],
+    *,
+    judged: bool = True,
+    around: FloatArray | None = None,
+) -> Settled:
     """Judge the boxes and polygons of a table, and convert or leave out what is not in pixels of the image.
 
     ``sizes`` are those known, to which others that are needed are added. Without ``judged``, only ratios are converted.
+    ``around`` are the boxes of the polygons, if they may differ from the boxes of the table.
     """
     boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64, copy=True)
     names, drawn, polygons = annotations["image"], ~np.isnan(boxes[:, 0]), annotations["polygon"].tolist()
@@ -223,6 +238,8 @@ def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged:
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
     plain = all(polygon is None for polygon in polygons)
     result = judge(boxes, of_rows, corners=plain and judged)
+    if around is not None:
+        result.verdicts[~judge(around, of_rows).keep] = Verdict.UNREADABLE
     findings = [finding for finding in result.findings() if judged or finding.verdict == Verdict.RATIOS]
     if not ratios:
         findings += _tiny_boxes(boxes)
@@ -291,6 +308,48 @@ def contradictions(
     }
 
 
+def _boxes_around(polygons: list[Polygon | None]) -> FloatArray:
+    """Return the bounding boxes of polygons, shape (n, 4), with NaN where there is none."""
+    boxes = np.full((len(polygons), 4), np.nan)
+    for row, polygon in enumerate(polygons):
+        if polygon is not None and (rings := readable_rings(polygon)):
+            boxes[row] = polygon_to_ltwh(rings)
+    return boxes
+
+
+def _reconcile(
+    annotations: pd.DataFrame, around: FloatArray, sizes: dict[str, _Size | None]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return annotations whose boxes fit the boxes ``around`` their polygons, and messages with the first row.
+
+    :func:`contradictions` decides what is read. Where polygons are converted, the boxes around them are, too, in place.
+    """
+    boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64, copy=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows = np.flatnonzero((np.abs(boxes - around) > APART).any(axis=1))
+    if not len(rows):
+        return annotations, {}
+    given, names, messages = boxes[rows], annotations["image"].iloc[rows], dict[str, int]()
+    fill_sizes(sizes, names.unique())
+    of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64)
+    verdicts = contradictions(given, around[rows], xyxy_to_ltwh(given), of_rows)
+    polygons = annotations["polygon"].tolist()
+    for verdict, count in Counter(verdicts.values()).items():
+        first = next(number for number, each in verdicts.items() if each == verdict)
+        pair = f"{text_of(given[first])} for a polygon in {text_of(around[rows[first]])}"
+        messages[f"{count:,} × box does not fit its polygon, for example {pair}. {verdict}"] = int(rows[first])
+    for number, verdict in verdicts.items():
+        row = rows[number]
+        if verdict == BOX_OF_POLYGON:
+            boxes[row] = around[row]
+        elif verdict == POLYGON_IN_RATIOS:
+            polygons[row] = scaled_polygon(polygons[row], of_rows[number])
+            around[row] *= np.tile(of_rows[number], 2)
+    sides = {side: boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)}
+    polygon = pd.Series(polygons, index=annotations.index, dtype=object)
+    return annotations.assign(**sides, polygon=polygon), messages
+
+
 def scaled_polygon(polygon: Polygon | None, size: tuple[int, int] | FloatArray) -> Polygon | None:
     """Convert a polygon from ratios of the image size to pixels."""
     return polygon_of(ring * size for ring in rings_of(polygon))
@@ -319,14 +378,19 @@ def in_pixels(
 ) -> tuple[pd.DataFrame, list[Issue]]:
     """Return the annotations with boxes in pixels, as :func:`settle` does, and issues.
 
-    The sizes are in the images table, or are read from the images. An image that loses all its annotations has an issue
-    IMAGE_NOT_LISTED, because it is not empty.
+    The sizes are in the images table, or are read from the images. If ``judged``, polygons are judged, too, and boxes
+    that contradict theirs are settled. An image that loses all its annotations has an issue IMAGE_NOT_LISTED, because
+    it is not empty.
     """
     with_size = images.reindex(columns=["image", *_SIZE]).dropna()
     sizes: dict[str, _Size | None] = {image: (*size,) for image, *size in with_size.itertuples(index=False)}
-    result = settle(annotations, sizes, judged=judged)
-    names = annotations["image"]
-    issues = [Issue("IMAGE_NOT_LISTED", message, image, source) for image, message in result.unknown.items()]
+    names, messages, around = annotations["image"], dict[str, int](), None
+    if judged and annotations["polygon"].notna().any():
+        around = _boxes_around(annotations["polygon"].tolist())
+        annotations, messages = _reconcile(annotations, around, sizes)
+    result = settle(annotations, sizes, judged=judged, around=around)
+    issues = [Issue("ENTRY_ADJUSTED", message, names.iloc[row], source) for message, row in messages.items()]
+    issues += [Issue("IMAGE_NOT_LISTED", message, image, source) for image, message in result.unknown.items()]
     gone = names[~result.keep & ~t.is_among(names, [*result.annotations["image"], *result.unknown])].unique()
     issues += [Issue("IMAGE_NOT_LISTED", "None of its boxes can be read.", image, source) for image in gone]
     for verdict, message, first in result.findings:
