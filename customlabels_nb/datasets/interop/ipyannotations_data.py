@@ -21,14 +21,18 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import from_one_ring, to_one_ring
+from customlabels_nb.datasets.formats.account import TAKEN, Account, Record
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.entries import UnreadableError
+from customlabels_nb.datasets.formats.given_tables import settle_boxes
+from customlabels_nb.datasets.formats.verdicts import in_pixels
 from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, left_out, place_of
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import absolute_uri
 
 #: Kinds of data, one for each kind of ipyannotations widget.
 TASKS = (*t.TASKS, "points")
+_SOURCE = "the data"
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
@@ -36,8 +40,9 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
     if not isinstance(data, Mapping):
         raise InputError(f"data is of type {type(data).__name__}, but must be a dict that maps images to annotations.")
     rows: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
     issues: list[Issue] = []
-    statuses: dict[str, str] = {}
+    account, statuses = Account(), dict[str, str]()
     for image, answer in data.items():
         if not isinstance(image, str | os.PathLike) or not os.fspath(image):
             raise InputError(f"data has the key {image!r}, which is not the path or URL of an image.")
@@ -49,17 +54,40 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
         count = 0
         for number, entry in enumerate(entries or []):
             try:
-                rows.append({"image": uri, **_row(entry)})
-                count += 1
+                row = {"image": uri, **_row(entry)}
             except (UnreadableError, LabelError) as error:
                 issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
+                continue
+            kind = "" if isinstance(entry, str) else entry["type"]
+            (points if kind == "point" else rows).append(row)
+            if kind:
+                account.record(entry, _RECORDS[kind], uri)
+            count += 1
         if entries and not count:
             statuses[uri] = "unlabelled"  # not "labelled as empty": there are annotations, but none could be read
-    images = pd.DataFrame({"image": list(statuses), "status": list(statuses.values())})
     if not statuses:
         return Contents()
-    annotations = t.normalise_annotations(pd.DataFrame(rows)) if rows else t.empty(t.ANNOTATION_COLUMNS)
-    return Contents(t.normalise_images(images), annotations, t.labels_in_order(annotations), issues)
+    images = t.normalise_images(pd.DataFrame({"image": list(statuses), "status": list(statuses.values())}))
+    images, annotations, settled = _settled(images, rows, points)
+    issues += [*settled, *account.issues(_SOURCE)]
+    return Contents(images, annotations, t.labels_in_order(annotations), issues)
+
+
+def _settled(
+    images: pd.DataFrame, rows: list[dict[str, Any]], points: list[dict[str, Any]]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
+    """Return the tables with boxes in pixels, and issues. Points are judged, too, but have no area by their nature."""
+    boxes, places = (
+        t.normalise_annotations(pd.DataFrame(each)) if each else t.empty(t.ANNOTATION_COLUMNS)
+        for each in (rows, points)
+    )
+    images, boxes, issues = settle_boxes(images, boxes, _SOURCE)
+    places, adjusted = in_pixels(images, places, _SOURCE)
+    issues += adjusted
+    annotations = pd.concat([boxes, places], ignore_index=True) if len(places) else boxes
+    emptied = [issue.where for issue in issues if issue.code == "IMAGE_NOT_LISTED"]
+    images = t.settle_statuses(images, annotations, changed=pd.Series(emptied, dtype=object))
+    return images, annotations, issues
 
 
 def _entries(answer: Any, uri: str) -> list[Any] | None:
@@ -122,6 +150,9 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "box": ("xyxy", _of_box),
     "polygon": ("points", _of_polygon),
     "point": ("coordinates", _of_point),
+}
+_RECORDS = {
+    kind: Record(f"a {kind}", dict.fromkeys(("type", "label", key), TAKEN)) for kind, (key, _) in _SHAPES.items()
 }
 
 
