@@ -16,6 +16,7 @@ from PIL import Image
 
 from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.files import expand_home, replacing, write_errors
+from customlabels_nb._utils.installing import imported
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
@@ -25,7 +26,7 @@ from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.given_tables import tables_of
 from customlabels_nb.datasets.formats.json_file import as_rings
-from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, imported, place_of
+from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, place_of
 from customlabels_nb.errors import ImageError, InputError
 from customlabels_nb.images.decoding import file_suffix
 from customlabels_nb.images.locations import is_remote, to_uri

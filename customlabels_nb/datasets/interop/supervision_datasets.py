@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.arguments import plain_repr
+from customlabels_nb._utils.installing import imported
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core import tables as t
@@ -27,7 +28,6 @@ from customlabels_nb.datasets.interop.common import (
     boxes_of,
     chosen_task,
     has_place,
-    imported,
     place_of,
     split_off_unlabelled,
 )

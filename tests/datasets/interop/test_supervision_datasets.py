@@ -14,9 +14,9 @@ import pytest
 import supervision as sv
 
 import customlabels_nb as cl
+from customlabels_nb._utils.installing import imported
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.masks import polygon_to_mask
-from customlabels_nb.datasets.interop.common import imported
 from customlabels_nb.errors import InputError, MissingDependencyError
 from tests.conftest import ROOT
 from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label, shapes, turned
