@@ -15,6 +15,8 @@ from customlabels_nb.datasets.formats.verdicts import in_pixels, without_area
 
 _SIZES = {"image_width": "width", "image_height": "height"}
 _OF_IMAGES = ("split", "status", "note", *_SIZES, "tags", "sha256", "source")
+#: Roles of columns about images and models, which tables of annotations and predictions do not keep.
+BESIDE_ANNOTATIONS = (*_SIZES, "tags", "sha256", "source", "revision", "model")
 
 
 def tables_of(
