@@ -358,12 +358,12 @@ def _count_up(values: Iterable[Any]) -> bool:
 
 
 def read_frame(
-    frame: pd.DataFrame, *, of: Kind = "images", labels: Collection[str] = (), corners: bool = False
+    frame: pd.DataFrame, *, of: Kind = "images", labels: Collection[str] = ()
 ) -> tuple[pd.DataFrame, Decisions]:
     """Return a table with the usual columns, one row for each label, and the decisions about its columns.
 
-    Boxes become ``left, top, width, height``, unless ``corners`` keeps corners. Sizes of images become ``image_width``
-    and ``image_height``. Scalars of NumPy and PyTorch become numbers. Columns of the user's own keep their names.
+    Boxes become ``left, top, width, height``, and sizes of images ``image_width`` and ``image_height``. Scalars of
+    NumPy and PyTorch become numbers. Columns of the user's own keep their names.
 
     Raises
     ------
@@ -375,8 +375,8 @@ def read_frame(
     frame = _unwrapped(frame)
     decisions = decide([*frame.columns], lambda position: frame.iloc[:, position], of=of, labels=labels)
     _check_cells(frame, decisions)
-    frame = _renamed(frame, decisions, keep_alike=corners)
-    if "xmin" in decisions.roles and not corners:
+    frame = _renamed(frame, decisions)
+    if "xmin" in decisions.roles:
         boxes = xyxy_to_ltwh(np.column_stack([_as_numbers(frame[name], name) for name in CORNERS]))
         frame = _with_boxes(frame.drop(columns=[*CORNERS]), boxes)
     for column in decisions.having(ONE_BOX):
@@ -399,10 +399,9 @@ def _check_cells(frame: pd.DataFrame, decisions: Decisions) -> None:
             _refuse_numbers(frame[column], column)
 
 
-def _renamed(frame: pd.DataFrame, decisions: Decisions, *, keep_alike: bool) -> pd.DataFrame:
+def _renamed(frame: pd.DataFrame, decisions: Decisions) -> pd.DataFrame:
     """Return a table with the usual names, without other columns that have one of them, and whole image numbers."""
-    unread = decisions.having(OTHER) if keep_alike else decisions.having(OTHER, LIKE_BOX)
-    taken = [column for column in unread if column in _RESERVED]
+    taken = [column for column in decisions.having(OTHER, LIKE_BOX) if column in _RESERVED]
     usual = _RESERVED | {*_FACTS, *CORNERS}
     names = {column: role for column, role, _ in decisions.of_columns if role in usual and column != role}
     frame = frame.drop(columns=taken).rename(columns=names) if taken or names else frame
@@ -517,27 +516,22 @@ def labels_in(cell: str) -> list[str]:
 def one_label_per_row(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with a row for each label where cells have lists of labels, also as text."""
     labels = frame["label"]
-    several = pd.Series(False, index=labels.index)
-    if labels.dtype == object:
-        several |= labels.map(type).isin(_LISTS)
-    values = labels if labels.dtype == object else labels.unique()
-    texts = {each for each in values if isinstance(each, str) and each[:1] in ("[", "(")}
-    listed = {text: split for text in texts if (split := labels_in(text)) != [text]}
-    if listed:
-        several |= labels.isin([*listed])
-    if not several.any():
+    if not any(map(_may_be_list, labels if labels.dtype == object else labels.unique())):
         return frame
-    shapes = frame.reindex(columns=["left", "xmin", "polygon"]).notna().any(axis=1)
-    if (several & shapes).any():
-        row = frame[several & shapes].iloc[0]
+    lists = [labels_in(each) if isinstance(each, str) else each for each in labels]
+    lists = [[*each] if isinstance(each, _LISTS) else [each] for each in lists]
+    shapes = frame.reindex(columns=["left", "polygon"]).notna().any(axis=1)
+    for row in (row for row, shape in enumerate(shapes) if shape and len(lists[row]) != 1):
         raise TableError(
-            f"A box or polygon of image {str(row['image'])!r} has a list of labels: {repr(row['label'])[:80]}. "
-            "Pass one row for each label."
+            f"A box or polygon of image {str(frame['image'].iat[row])!r} has a list of labels: "
+            f"{repr(labels.iat[row])[:80]}. Pass one row for each label."
         )
-    values = [listed.get(each, each) if isinstance(each, str) else each for each in labels]
-    lists = [each.tolist() if isinstance(each, np.ndarray) else each for each in values]
     single = frame.assign(label=pd.Series(lists, index=frame.index, dtype=object)).explode("label", ignore_index=True)
     return single[single["label"].notna()].reset_index(drop=True)
+
+
+def _may_be_list(value: object) -> bool:
+    return value[:1] in ("[", "(") if isinstance(value, str) else isinstance(value, _LISTS)
 
 
 def full_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:

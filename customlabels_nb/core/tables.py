@@ -244,8 +244,7 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
         frame, _ = read_frame(frame, of="annotations")
     check_columns(frame, "annotations", ["image", "label"])
     result = frame[frame["label"].notna()].reset_index(drop=True)
-    if result["label"].dtype == object or any(str(label)[:1] in ("[", "(") for label in result["label"].unique()):
-        result = one_label_per_row(result)
+    result = one_label_per_row(result)
     result["image"] = _plain_urls(result["image"])
     for value in result["label"] if result["label"].dtype == object else ():
         if not isinstance(value, str):

@@ -222,8 +222,8 @@ def from_huggingface(
     Parameters
     ----------
     dataset : datasets.Dataset or datasets.IterableDataset
-        Dataset to convert. Columns of plain values, except those named by the arguments below, become columns of the
-        images table.
+        Dataset to convert. Columns of plain values, except those named by the arguments below, are read as those of a
+        table by ``project.add_images``: as labels, boxes or sizes, or as columns of the images table.
     folder : path, optional
         Folder to which embedded images are written, as their original bytes. Required only if the dataset has embedded
         images. Images that are files are not copied.

@@ -18,7 +18,7 @@ from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.text import counted, quoted
 from customlabels_nb.core.box_columns import CORNERS, look_like_boxes
 from customlabels_nb.core.colors import label_color
-from customlabels_nb.core.geometry import polygon_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.image_files import FILE, without_files
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
@@ -50,7 +50,6 @@ from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-CORNER_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 #: Roles of columns that an evaluation uses.
 _USED = {"image", "label", "confidence", "crowd", "polygon", *BOX_COLUMNS, *CORNERS, ONE_BOX, FLAG, INDEX}
 
@@ -69,14 +68,14 @@ def with_usual_columns(
     notes: list[str] = []
     known = {*normalise_labels([] if labels is None else labels)["label"]}
     if isinstance(truth, pd.DataFrame):
-        truth, decisions = read_frame(truth, of="annotations", corners=True)
+        truth, decisions = read_frame(truth, of="annotations")
         notes += [sentence for _, sentence in decisions.notes() if decisions.having(FLAG)]
         notes += _about_unused("truth", decisions)
         truth = one_label_per_row(truth) if "label" in decisions.roles else truth
     if isinstance(predictions, pd.DataFrame):
         if isinstance(truth, pd.DataFrame) and "label" in truth.columns and "label" not in predictions.columns:
             known |= {str(label).strip() for label in truth["label"].unique()}
-        predictions, decisions = read_frame(predictions, of="predictions", labels=known, corners=True)
+        predictions, decisions = read_frame(predictions, of="predictions", labels=known)
         notes += _about_unused("predictions", decisions)
     if isinstance(images, pd.DataFrame):
         images = with_image(images)
@@ -443,25 +442,21 @@ class BoxedRows:
 
 def has_boxes(frame: pd.DataFrame) -> bool:
     return isinstance(frame, pd.DataFrame) and any(
-        name in frame.columns and bool(frame[name].notna().to_numpy().any()) for name in ("left", "xmin", "polygon")
+        name in frame.columns and bool(frame[name].notna().to_numpy().any()) for name in ("left", "polygon")
     )
 
 
 def boxed_rows(frame: pd.DataFrame, name: str) -> BoxedRows:
     """Validate a truth or predictions table and extract the rows that have a box."""
-    by_corners = isinstance(frame, pd.DataFrame) and "left" not in frame.columns and "xmin" in frame.columns
-    shapes = {*BOX_COLUMNS, *CORNER_COLUMNS, "polygon"}
-    if isinstance(frame, pd.DataFrame) and shapes & set(frame.columns) == {"polygon"}:
+    if isinstance(frame, pd.DataFrame) and {*BOX_COLUMNS, "polygon"} & {*frame.columns} == {"polygon"}:
         frame = frame.assign(**dict.fromkeys(BOX_COLUMNS, np.nan))
-    needed = ("image", "label", *(CORNER_COLUMNS if by_corners else BOX_COLUMNS))
+    needed = ("image", "label", *BOX_COLUMNS)
     table = clean_table(frame, name, (*needed, "confidence") if name == "predictions" else needed)
     box = np.stack([_numbers(table, column, name) for column in needed[2:]], axis=1)
     missing = np.isnan(box).sum(axis=1)
     boxed: BoolArray = (missing < 4) & (box != 0).any(axis=1)  # only zeros: an image without boxes
     _refuse(boxed & (missing > 0), "is incomplete", table, box, name)
     _refuse(np.any(np.abs(box) > FARTHEST, axis=1), "has coordinates that are infinite or too large", table, box, name)
-    if by_corners:
-        box = xyxy_to_ltwh(box)
     _refuse((box[:, 2] < 0) | (box[:, 3] < 0), "has a negative width or height", table, box, name)
     polygon = np.full(len(table), None, dtype=object)
     if "polygon" in frame.columns:

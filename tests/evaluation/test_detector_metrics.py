@@ -11,6 +11,7 @@ from customlabels_nb.core.tables import normalise_annotations
 from customlabels_nb.errors import CustomLabelsError, InputError, LabelError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation import evaluate
 from customlabels_nb.evaluation.boxes import Boxes, make_boxes
+from customlabels_nb.evaluation.input_tables import with_usual_columns
 from tests.evaluation.box_cases import CORNERS, Case, cases, predicted_boxes, shop, true_boxes
 from tests.facts import tells
 from tests.tiers import many
@@ -245,7 +246,8 @@ def test_corner_boxes_and_project_tables_are_accepted() -> None:
                      ymax=frame["top"] + frame["height"]).drop(columns=CORNERS)
         for frame in (truth, PREDICTIONS)
     ]  # fmt: skip
-    pd.testing.assert_frame_equal(evaluate(*corners).per_image, expected)
+    usual = with_usual_columns(*corners, None)
+    pd.testing.assert_frame_equal(evaluate(*usual[:2]).per_image, expected)
     full = normalise_annotations(truth), normalise_annotations(PREDICTIONS).assign(model="shop.1")
     pd.testing.assert_frame_equal(evaluate(*full).per_image, expected)
 

@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -100,10 +100,13 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", r
 
 OnDuplicate = Literal["error", "first", "merge"]
 
-_POLICIES = ("error", "first", "merge")
 _SUFFIXES = IMAGE_SUFFIXES | UNREAD_SUFFIXES  # images that cannot be read are named, too
 _TABLES = (".csv", ".tsv", ".txt", ".parquet")
 _PARQUET = b"PAR1"  # start of such files
+_READ_AS_CORNERS = (
+    "The file has no header. Its columns were read as image, xmin, ymin, xmax, ymax and label, as for keras-retinanet. "
+    "If they are others, add a first row with their names."
+)
 _LABEL_STUDIO_ADVICE = "Export the project as JSON or JSON-MIN, not as CSV"
 
 
@@ -140,10 +143,9 @@ def read_csv(
     if path.suffix.lower() == ".parquet":
         return _read_parquet(path, collected, places, folder)
     rows, names = _read_rows(path, encoding)
-    dialect = next((each for each in _DIALECTS if names is None and each.fits(path, rows)), None)
-    if dialect is not None:
-        collected.adjusted(dialect.message, line=rows[0].line)
-        names = dialect.names
+    if names is None and _are_corners(path, rows):
+        collected.adjusted(_READ_AS_CORNERS, line=rows[0].line)
+        names = ("image", *CORNERS, "label")
     decisions = Decisions((ColumnDecision("image", "image", ""),)) if names is None else _decisions(path, names, rows)
     located = _located(rows, decisions.roles["image"], collected, places, folder)
     if names is None:
@@ -163,8 +165,8 @@ def read_csv(
 
 
 def _check_options(on_duplicate: object, prefix: object, encoding: object) -> None:
-    if on_duplicate not in _POLICIES:
-        raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, _POLICIES))}.")
+    if on_duplicate not in get_args(OnDuplicate):
+        raise InputError(f"on_duplicate={on_duplicate!r} must be one of {', '.join(map(repr, get_args(OnDuplicate)))}.")
     if not isinstance(encoding, str | None):
         raise InputError(f"encoding={encoding!r} must be text, such as 'cp1252'.")
     if not isinstance(prefix, str | os.PathLike | None):
@@ -260,25 +262,20 @@ def _decisions(path: Path, names: Sequence[str], rows: list[_Row]) -> Decisions:
     lower = {name.lower() for name in names}
     if _VGG in lower:
         raise unusable(path, "it is a file of VGG Image Annotator, which is not read. Export COCO instead")
-    decisions = _decided(path, names, rows)
+    try:
+        decisions = decide(names, lambda position: [cell for _, cell in _column(rows, position)])
+    except TableError as error:
+        unclear = [at for at, name in enumerate(names) if "notation" in str(error) and notation_of(name) == ""]
+        lines = (f"line {line}: " for at in unclear for line, cell in _column(rows, at) if numbers_of_box(cell))
+        raise unusable(path, f"{next(lines, '')}{error}".removesuffix(".")) from error
     if lower >= _LABEL_STUDIO and "label" not in decisions.roles:
         raise unusable(path, f"the columns are those of Label Studio. {_LABEL_STUDIO_ADVICE}")
     return decisions
 
 
-def _decided(path: Path, names: Sequence[str], rows: list[_Row]) -> Decisions:
-    def values(position: int) -> list[str]:
-        return [row.cells[position].strip() for row in rows if position < len(row.cells)]
-
-    try:
-        return decide(names, values)
-    except TableError as error:
-        if "notation" not in str(error):
-            raise unusable(path, str(error).removesuffix(".")) from error
-        column = str(error).split("'")[1]
-        cells = ((row.line, row.cells[names.index(column)]) for row in rows if names.index(column) < len(row.cells))
-        line = next(line for line, cell in cells if numbers_of_box(cell.strip()))
-        raise unusable(path, f"line {line}: {error}".removesuffix(".")) from error
+def _column(rows: list[_Row], position: int) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each cell of a column."""
+    return ((row.line, row.cells[position].strip()) for row in rows if position < len(row.cells))
 
 
 @dataclass
@@ -470,25 +467,17 @@ class _Row:
 _Located: TypeAlias = Iterator[tuple[_Row, str, str]]
 
 
-class _Dialect(NamedTuple):
-    """Layout of a file without a header: its rows, the names of its columns, and the message about it."""
-
-    fits: Callable[[Path, list[_Row]], bool]
-    names: tuple[str, ...]
-    message: str
-
-
 def _read_rows(path: Path, encoding: str | None) -> tuple[list[_Row], Sequence[str] | None]:
     """Read the rows that are not blank, and the names of the columns if there is a header."""
     text = text_of(path, encoding, option=True)
     with _long_cells():
         parsed = _rows(text, _find_delimiter(text[:_HEAD_BYTES]) or ",")
-        rows = list(islice(parsed, 1))
-        if rows and rows[0].many:
-            raise unusable(path, f"its first row has {rows[0].many:,} cells, but at most {_MOST_CELLS:,} are allowed")
-        rows += islice(parsed, _LOOKED_AT)
+        rows = [*islice(parsed, 1)]
         if not rows:
             raise empty(path)
+        if rows[0].many:
+            raise unusable(path, f"its first row has {rows[0].many:,} cells, but at most {_MOST_CELLS:,} are allowed")
+        rows += islice(parsed, _LOOKED_AT)
         names = _header([row.cells for row in rows])
         if names is None:
             _check_images(path, rows)
@@ -520,17 +509,6 @@ def _is_corner_row(cells: list[str], numbers: int) -> bool:
     if left is None or top is None or right is None or bottom is None:
         return not any(map(str.strip, cells[1:]))
     return left <= right and top <= bottom and bool(cells[5].strip())
-
-
-#: Layouts of files without a header. The first one that fits counts, and otherwise each further cell is a label.
-_DIALECTS = (
-    _Dialect(
-        _are_corners,
-        ("image", *CORNERS, "label"),
-        "The file has no header. Its columns were read as image, xmin, ymin, xmax, ymax and label, as for "
-        "keras-retinanet. If they are others, add a first row with their names.",
-    ),
-)
 
 
 def _check_images(path: Path, rows: list[_Row]) -> None:

@@ -248,3 +248,29 @@ def test_ratios_become_pixels_of_the_stated_size(tmp_path: Path) -> None:
     assert found.annotations[["left", "top", "width", "height"]].to_numpy().tolist() == [[20, 30, 80, 60]]
     assert found.images[["width", "height"]].to_numpy().tolist() == [[160, 120]]
     assert "ratios" in found.issues["message"].iloc[0]
+
+
+def test_columns_of_single_values_are_read_as_those_of_a_table(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("a.jpg", "b.jpg")]
+    for number, path in enumerate(paths):
+        Path(path).write_bytes(jpeg(number))
+    table = {
+        "image": paths, "class": ["cat", "dog"], "xmin": [1, 2], "ymin": [1, 2], "xmax": [9, 9], "ymax": [9, 9],
+        "width": [12.5, None], "sky": [1, -1], "status": ["good", "bad"],
+    }  # fmt: skip
+    kinds = {name: datasets.Value("float64") for name in ("xmin", "ymin", "xmax", "ymax", "width")}
+    texts = {name: datasets.Value("string") for name in ("class", "status")}
+    sky = datasets.ClassLabel(names=["blue", "grey"])
+    found = cl.from_huggingface(datasets.Dataset.from_dict(table, features=features(**kinds, **texts, sky=sky)))
+    assert found.annotations[["label", "left", "width"]].to_numpy().tolist() == [["cat", 1, 8], ["dog", 2, 7]]
+    assert found.images["sky"].fillna("").tolist() == ["grey", ""]
+    messages = " ".join(found.issues["message"])
+    assert all(word in messages for word in ("'class' was read as the label", "size of an image", "12.5", "'status'"))
+
+
+def test_an_image_whose_objects_cannot_be_read_is_not_labelled_as_empty(tmp_path: Path) -> None:
+    objects = [[{"bbox": [1.0, 2.0, 3.0], "category": "cup"}], []]
+    (tmp_path / "more").mkdir()
+    images = [jpeg_in(tmp_path), jpeg_in(tmp_path / "more")]
+    made = datasets.Dataset.from_dict({"image": images, "objects": objects})
+    assert cl.from_huggingface(made).images["status"].tolist() == ["unlabelled", "labelled"]
