@@ -237,9 +237,7 @@ def settle(
         _measure_some(sizes, names[drawn], ltwh_to_xyxy(boxes[drawn])[:, 2:].max(axis=1, initial=0))
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
     plain = all(polygon is None for polygon in polygons)
-    result = judge(boxes, of_rows, corners=plain and judged)
-    if around is not None:
-        result.verdicts[~judge(around, of_rows).keep] = Verdict.UNREADABLE
+    result = _judge_both(boxes, around, of_rows, corners=plain and judged)
     findings = [finding for finding in result.findings() if judged or finding.verdict == Verdict.RATIOS]
     if not ratios:
         findings += _tiny_boxes(boxes)
@@ -253,6 +251,14 @@ def settle(
         polygon=pd.Series(_scaled(polygons, result, keep), index=annotations.index, dtype=object),
     )
     return Settled(table[keep].reset_index(drop=True), keep, unknown, findings)
+
+
+def _judge_both(boxes: FloatArray, around: FloatArray | None, sizes: FloatArray, *, corners: bool) -> Judged:
+    """Judge boxes, and those ``around`` polygons, which are unreadable together."""
+    result = judge(boxes, sizes, corners=corners)
+    if around is not None:
+        result.verdicts[~judge(around, sizes).keep] = Verdict.UNREADABLE
+    return result
 
 
 def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:

@@ -220,6 +220,8 @@ class _Given:
         entries = _entries(drawn)
         if named == [] or (entries == [] and not _is_absent(drawn)):
             self.empty.add(uri)
+        for key, value in drawn.items() if isinstance(drawn, Mapping) and not entries else ():
+            self.keeper.lost("value of the key", key, value, uri)
         facts = {**self._ours, **{name: self._value(name, row[name], uri) for name in self._plain}, "image": uri}
         found = [{"label": name} for name in self._names(self.label, named, uri)]
         found += _boxes(entries, classes or (), self.notation, uri, self.keeper)
@@ -248,14 +250,19 @@ def _columns(
     for argument, column in (("image", image), ("label", label), ("objects", objects)):
         if column and column not in features:
             raise InputError(f"{argument}={column!r} is not a column of the dataset. Choose one of {list(features)}.")
-    single = (hf.Value, hf.ClassLabel, hf.Image)
-    if objects and any(isinstance(kind, single) for kind in (features[objects], _items(features[objects]))):
-        raise InputError(
-            f"The column {objects!r} has no objects, which are dicts with keys such as 'bbox' and 'category'. Convert "
-            "JSON text with json.loads, or rename the column if it is about something else."
-        )
+    if objects:
+        _check_objects(hf, objects, features[objects])
     drawn = next((name for name in _BOX_KEYS if name in features and _items(features[name]) is not None), "")
     return label, objects, "" if objects or not label else drawn
+
+
+def _check_objects(hf: Any, name: str, kind: Any) -> None:
+    """Raise InputError if a column has single values or lists of them, and no objects."""
+    if isinstance(_items(kind) or kind, hf.Value | hf.ClassLabel | hf.Image):
+        raise InputError(
+            f"The column {name!r} has no objects, which are dicts with keys such as 'bbox' and 'category'. Convert "
+            "JSON text with json.loads, or rename the column if it is about something else."
+        )
 
 
 def _items(kind: Any) -> Any:
@@ -294,10 +301,11 @@ def _class_names(hf: Any, kind: Any) -> list[str]:
     return next((names for part in inner if part is not None and (names := _class_names(hf, part))), [])
 
 
-def _names(value: object, names: Sequence[str], uri: str, keeper: _Keeper, *called: str) -> Iterator[str]:
+def _names(value: object, names: Sequence[str], uri: str, keeper: _Keeper, what: str, name: str) -> Iterator[str]:
     """Yield the labels for a class index, a string, or a list of either, skipping -1, which means no label.
 
-    Anything else is no label, such as a list of numbers without class names. It is counted as ``called``.
+    Anything else is no label, such as a list of numbers without class names. It is counted as ``what``, with the
+    ``name`` of the column or key.
     """
     several = isinstance(value, list)
     for item in value if isinstance(value, list) else [value]:
@@ -311,7 +319,7 @@ def _names(value: object, names: Sequence[str], uri: str, keeper: _Keeper, *call
         elif isinstance(item, str) or (isinstance(item, int | float) and not several):
             yield str(item)
         else:
-            keeper.lost(*called, value, uri)
+            keeper.lost(what, name, value, uri)
             return
 
 
@@ -320,14 +328,18 @@ def _entries(value: Any) -> list[Any]:
 
     Single values beside lists are those of all objects.
     """
-    if not isinstance(value, Mapping):
-        return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+    if isinstance(value, list | tuple):
+        return [*value]
+    if _is_absent(value):
+        return []
+    return _entries_in(value) if isinstance(value, Mapping) else [value]
+
+
+def _entries_in(value: Mapping[str, Any]) -> list[Any]:
     lists = {key: values for key, values in value.items() if isinstance(values, list)}
-    if _is_absent(value) or any(_are_numbers(lists.get(key)) for key in _BOX_KEYS):
-        return [] if _is_absent(value) else [value]
-    single = {key: each for key, each in value.items() if key not in lists and each is not None}
-    if not lists:
-        return [single]
+    if not lists or any(_are_numbers(lists.get(key)) for key in _BOX_KEYS):
+        return [value]
+    single = {key: each for key, each in value.items() if key not in lists}
     return [
         {**single, **{key: values[row] for key, values in lists.items() if row < len(values)}}
         for row in range(max(map(len, lists.values())))
@@ -357,35 +369,41 @@ def _boxes(
 def _box(entry: Any, names: Sequence[str], notation: str, uri: str, keeper: _Keeper) -> dict[str, Any]:
     if not isinstance(entry, Mapping):
         raise ValueError(f"it is {plain_repr(entry)}, not a dict with keys such as 'bbox' and 'category'")
-    by, of, score = (
-        next((key for key in keys if entry.get(key) is not None), "")
-        for keys in (_BOX_KEYS, _CATEGORY_KEYS, ("confidence", "score"))
-    )
+    by, of, score = (_first_of(entry, keys) for keys in (_BOX_KEYS, _CATEGORY_KEYS, ("confidence", "score")))
     given = entry[by] if by else entry
-    sides = _sides_in(given) if isinstance(given, Mapping) else ()
+    sides = _sides_in(given)
     read = {*_READ_KEYS, by, of, score, *(() if by else sides)}
     for key in [key for key in entry if key not in read]:
         keeper.lost("value of the key", key, entry[key], uri)
-    labels = [*_names(entry.get(of), names, uri, keeper, "value of the key", of)]
-    for label in labels[1:]:
-        keeper.lost("further label in the key", of, label, uri)
-    outline = entry.get("polygon")
-    outline = from_one_ring(outline) if outline else _outline(entry.get("segmentation"), uri, keeper)
-    if not labels or not (by or sides or outline is not None):
-        raise ValueError(f"it has {'no box' if labels else 'no category'}")
-    corners = [given[side] for side in sides] if sides else given
+    label = _label(of, entry.get(of), names, uri, keeper)
+    outline = _outline(entry, uri, keeper)
+    if not label or not (by or sides or outline):
+        raise ValueError(f"it has {'no box' if label else 'no category'}")
     return {
-        "label": labels[0],
-        "bbox_xywh": _checked_box(corners, _SIDES.get(sides, notation)) if by or sides else None,
+        "label": label,
+        "bbox_xywh": _checked_box(given, sides, notation) if by or sides else None,
         "polygon": outline,
         "crowd": _is_crowd(entry.get("iscrowd"), uri, keeper),
         "confidence": _confidence(score, entry.get(score), uri, keeper),
     }
 
 
-def _sides_in(entry: Mapping[str, Any]) -> tuple[str, ...]:
+def _first_of(entry: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return next((key for key in keys if entry.get(key) is not None), "")
+
+
+def _label(key: str, value: object, names: Sequence[str], uri: str, keeper: _Keeper) -> str:
+    """Return the label of an object or "", and count further ones."""
+    labels = [*_names(value, names, uri, keeper, "value of the key", key), ""]
+    for label in labels[1:-1]:
+        keeper.lost("further label in the key", key, label, uri)
+    return labels[0]
+
+
+def _sides_in(given: Any) -> tuple[str, ...]:
     """Return the keys of the sides of a box, if the notation is clear from their names."""
-    return next((sides for sides in _SIDES if all(entry.get(side) is not None for side in sides)), ())
+    known = {key for key, value in given.items() if value is not None} if isinstance(given, Mapping) else set()
+    return next((sides for sides in _SIDES if known.issuperset(sides)), ())
 
 
 def _is_crowd(value: object, uri: str, keeper: _Keeper) -> bool:
@@ -403,23 +421,30 @@ def _confidence(key: str, value: object, uri: str, keeper: _Keeper) -> float:
     return 1.0 if number is None else min(max(number, 0.0), 1.0)
 
 
-def _checked_box(corners: Any, notation: str) -> list[float]:
-    """Return a box as left, top, width and height, or raise ValueError if it is not one."""
-    if isinstance(corners, Mapping):
-        raise ValueError(f"its box {plain_repr(corners)} does not have the keys {', '.join(CORNERS)}")
+def _checked_box(given: Any, sides: tuple[str, ...], notation: str) -> list[float]:
+    """Return a box as left, top, width and height, or raise ValueError if it is not one.
+
+    It is ``given`` as four numbers, or by the keys ``sides``, which state the notation.
+    """
+    if isinstance(given, Mapping) and not sides:
+        raise ValueError(f"its box {plain_repr(given)} does not have the keys {', '.join(CORNERS)}")
+    corners = [given[side] for side in sides] if sides else given
     box = np.asarray(corners, dtype=np.float64)
     if box.shape != (4,) or not np.isfinite(box).all():
         raise ValueError(f"its box {plain_repr(corners)} is not four finite numbers")
-    if notation == "xyxy":
+    if _SIDES.get(sides, notation) == "xyxy":
         box = xyxy_to_ltwh(box)[0]
     if (box[2:] < 0).any():
         raise ValueError(f"its box {plain_repr(corners)} has a negative size, check the notation passed as boxes=")
-    sides: list[float] = box.tolist()
-    return sides
+    checked: list[float] = box.tolist()
+    return checked
 
 
-def _outline(segmentation: Any, uri: str, keeper: _Keeper) -> Polygon | None:
-    """Return the polygon of a segmentation as in COCO, and count one that is none, such as a mask."""
+def _outline(entry: Mapping[str, Any], uri: str, keeper: _Keeper) -> Polygon | None:
+    """Return the polygon or the segmentation as in COCO, and count one that is none, such as a mask."""
+    if entry.get("polygon"):
+        return from_one_ring(entry["polygon"])
+    segmentation = entry.get("segmentation")
     rings, parts = as_rings(segmentation) if segmentation else ([], 0)
     if len(rings) < parts:
         keeper.lost("value of the key", "segmentation", segmentation, uri)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,7 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
     """Implement :func:`customlabels_nb.datasets.loading.from_ipyannotations`."""
     if not isinstance(data, Mapping):
         raise InputError(f"data is of type {type(data).__name__}, but must be a dict that maps images to annotations.")
-    rows: list[dict[str, Any]] = []
-    points: list[dict[str, Any]] = []
-    issues: list[Issue] = []
-    account, statuses = Account(), dict[str, str]()
+    found, statuses = _Found(), dict[str, str]()
     for image, answer in data.items():
         if not isinstance(image, str | os.PathLike) or not os.fspath(image):
             raise InputError(f"data has the key {image!r}, which is not the path or URL of an image.")
@@ -50,27 +48,38 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
         if uri in statuses:
             raise InputError(f"data contains the image {uri!r} twice.")
         entries = _entries(answer, uri)
-        statuses[uri] = "unlabelled" if entries is None else "labelled"
-        count = 0
-        for number, entry in enumerate(entries or []):
-            try:
-                row = {"image": uri, **_row(entry)}
-            except (UnreadableError, LabelError) as error:
-                issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
-                continue
-            kind = "" if isinstance(entry, str) else entry["type"]
-            (points if kind == "point" else rows).append(row)
-            if kind:
-                account.record(entry, _RECORDS[kind], uri)
-            count += 1
-        if entries and not count:
-            statuses[uri] = "unlabelled"  # not "labelled as empty": there are annotations, but none could be read
+        read = [found.read(uri, number, entry) for number, entry in enumerate(entries or [])]
+        # not "labelled as empty" if there are annotations, but none could be read
+        statuses[uri] = "unlabelled" if entries is None or (read and not any(read)) else "labelled"
     if not statuses:
         return Contents()
     images = t.normalise_images(pd.DataFrame({"image": list(statuses), "status": list(statuses.values())}))
-    images, annotations, settled = _settled(images, rows, points)
-    issues += [*settled, *account.issues(_SOURCE)]
+    images, annotations, settled = _settled(images, found.rows, found.points)
+    issues = [*found.issues, *settled, *found.account.issues(_SOURCE)]
     return Contents(images, annotations, t.labels_in_order(annotations), issues)
+
+
+@dataclass
+class _Found:
+    """Rows of classes and shapes, those of points, and what could not be read."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    points: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
+
+    def read(self, uri: str, number: int, entry: Any) -> bool:
+        """Add an annotation of an image, or an issue, and return whether it could be read."""
+        try:
+            row = {"image": uri, **_row(entry)}
+        except (UnreadableError, LabelError) as error:
+            self.issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
+            return False
+        kind = "" if isinstance(entry, str) else entry["type"]
+        (self.points if kind == "point" else self.rows).append(row)
+        if kind:
+            self.account.record(entry, _RECORDS[kind], uri)
+        return True
 
 
 def _settled(

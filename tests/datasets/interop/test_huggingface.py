@@ -350,6 +350,8 @@ def test_facts_of_objects_are_read_or_named(tmp_path: Path) -> None:
     assert all(word in messages for word in ("'score' (such as '7.5')", "'iscrowd' (such as '3')"))
     shared = read_rows(tmp_path, {"objects": {"bbox": [CUP[1:]], "category": [["cup", "dish"]], "taken_by": "drone"}})
     assert boxes_in(shared) == [CUP]
+    nothing = read_rows(tmp_path, {"objects": {"bbox": [], "category": [], "taken_by": "drone"}})
+    assert "'taken_by' (such as 'drone')" in nothing.issues["message"].item()
     messages = " ".join(shared.issues["message"])
     assert all(word in messages for word in ("'category' (such as 'dish')", "'taken_by' (such as 'drone')"))
 
