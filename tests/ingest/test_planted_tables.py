@@ -8,18 +8,20 @@ import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import datasets
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 import customlabels_nb as cl
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.errors import CustomLabelsError
 from customlabels_nb.ingest.sources import ImportOptions, find_images
-from tests.datasets.formats.planting import INPUTS, PHOTOS, Planted
+from tests.datasets.formats.planting import INPUTS, PHOTOS, Planted, in_json
 from tests.tiers import many
 
 #: Tables with a header.
@@ -114,3 +116,37 @@ def test_what_is_planted_in_a_table_is_read_or_named(
     tmp_path_factory: pytest.TempPathFactory, door: str, name: str, seed: int
 ) -> None:
     assert check(door, name, seed, tmp_path_factory.mktemp("planted")) in ("", "refused")
+
+
+_OBJECT = {"bbox": [1.0, 2.0, 10.0, 10.0], "category": "cat", "area": 100.0, "iscrowd": 0, "score": 0.5}
+_LISTS = {"bbox": [[1.0, 2.0, 10.0, 10.0], [3.0, 4.0, 5.0, 5.0]], "category": ["cat", "dog"], "id": [1, 2]}
+#: Columns of datasets of Hugging Face, besides the image.
+COLUMNS: dict[str, dict[str, Any]] = {
+    "objects in a list": {"objects": [{**_OBJECT, "segmentation": [[1.0, 2.0, 11.0, 2.0, 11.0, 12.0]]}, _OBJECT]},
+    "objects as lists": {"objects": _LISTS, "split": "test"},
+    "label": {"label": "cat", "site": "roof", "width": 40, "height": 20, "views": ["front"]},
+    "labels": {"labels": ["cat", "dog"], "shade": 1},
+    "boxes": {"label": "cat", "bbox": [1.0, 2.0, 10.0, 10.0]},
+}
+
+
+@settings(max_examples=many(100), deadline=None)
+@given(name=st.sampled_from(sorted(COLUMNS)), seed=st.integers(0, 2**32))
+def test_what_is_planted_in_a_dataset_of_huggingface_is_read_or_named(
+    tmp_path_factory: pytest.TempPathFactory, name: str, seed: int
+) -> None:
+    random, folder = Random(seed), tmp_path_factory.mktemp("planted")
+    token = f"tok{random.randrange(10**6)}k"
+    INPUTS["csv"].write(folder, random, None)
+    columns, planted = in_json(COLUMNS[name], random, token)
+    rows = [
+        {**each, "image": str(folder / photo)} for each, photo in zip((columns, COLUMNS[name]), PHOTOS, strict=True)
+    ]
+    try:
+        made = datasets.Dataset.from_list(rows)
+    except pa.ArrowException:
+        reject()  # it mixes types
+    assume(token in str([*made]))
+    found = cl.from_huggingface(made)
+    read, said = in_tables(found.images, found.annotations), found.issues.to_csv()
+    assert token in read or any(each in said for each in (token, *planted.names)), planted

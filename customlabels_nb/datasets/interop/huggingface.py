@@ -171,7 +171,9 @@ def from_huggingface(
     records = [*chain.from_iterable(map(given.records, count(), _rows(hf, dataset, features, image)))]
     frame = pd.DataFrame(records, columns=None if records else ["image"])
     rows, decisions = read_frame(frame)
-    images, annotations, issues = tables_of(rows, frame, decisions, "the dataset", *_UNREAD)
+    splits = rows["split"].dropna() if "split" in rows else ()
+    unread = _UNREAD if all(map(t.split_named, splits)) else (*_UNREAD, "split")
+    images, annotations, issues = tables_of(rows, frame, decisions, "the dataset", *unread)
     issues += [Issue("ENTRY_ADJUSTED", message, column, "the dataset") for column, message in decisions.notes()]
     images = t.settle_statuses(t.normalise_images(images), annotations)
     empty = images["image"].isin(given.empty) & (images["status"] == "unlabelled")
@@ -378,7 +380,7 @@ def _box(entry: Any, names: Sequence[str], notation: str, uri: str, keeper: _Kee
     label = _label(of, entry.get(of), names, uri, keeper)
     outline = _outline(entry, uri, keeper)
     if not label or not (by or sides or outline):
-        raise ValueError(f"it has {'no box' if label else 'no category'}")
+        raise ValueError(f"the {label!r} has no box" if label else "it has no category")
     return {
         "label": label,
         "bbox_xywh": _checked_box(given, sides, notation) if by or sides else None,

@@ -348,6 +348,9 @@ def test_facts_of_objects_are_read_or_named(tmp_path: Path) -> None:
     assert found.images["split"].tolist() == ["test"]
     messages = " ".join(found.issues["message"])
     assert all(word in messages for word in ("'score' (such as '7.5')", "'iscrowd' (such as '3')"))
+    other = read_rows(tmp_path, {"split": "test", "label": "cup"}, {"split": "extra", "label": "cup"})
+    assert other.images["split"].tolist() == ["train"] * 2
+    assert "'split'" in other.issues["message"].item()
     shared = read_rows(tmp_path, {"objects": {"bbox": [CUP[1:]], "category": [["cup", "dish"]], "taken_by": "drone"}})
     assert boxes_in(shared) == [CUP]
     nothing = read_rows(tmp_path, {"objects": {"bbox": [], "category": [], "taken_by": "drone"}})
