@@ -1,4 +1,4 @@
-"""Build the commands that install missing packages in the current environment.
+"""Import optional packages, and build the commands that install missing ones in the current environment.
 
 The commands name the packages rather than an extra of this package, because a checkout may have no release to install.
 """
@@ -9,8 +9,12 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
+from typing import Any
+
+from customlabels_nb.errors import MissingDependencyError
 
 #: The name under which this package is installed.
 OURS = "customlabels-nb"
@@ -48,3 +52,13 @@ def installed_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def imported(package: str, what: str) -> Any:
+    """Import ``package``, which the feature ``what`` requires."""
+    try:
+        return import_module(package)
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise  # the package is installed but fails to import
+        raise MissingDependencyError(f"{what} needs the package {package}: {install_command(package)}") from error

@@ -31,7 +31,7 @@ from customlabels_nb.core.limits import profile as limits_of
 from customlabels_nb.core.table_columns import full_names, read_frame, with_image
 from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import ROUNDING, Contents
-from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label
+from customlabels_nb.datasets.formats.given_tables import BESIDE_ANNOTATIONS, not_imported, settle_boxes, without_label
 from customlabels_nb.datasets.splitting import groups_of_pairs, join_groups, stratified_split
 from customlabels_nb.errors import ImageError, InputError, LabelError, NotAllowedError, TableError
 from customlabels_nb.images.locations import absolute_uri
@@ -146,12 +146,19 @@ class Dataset(NameHints):
         self.rounding = ROUNDING
 
     def _read(self, annotations: pd.DataFrame, name: str, of_images: Collection[object]) -> None:
-        """Set the annotations to those of a table, and add issues about a table that was not written here."""
-        if not isinstance(annotations, pd.DataFrame) or "created" in annotations.columns:
+        """Set the annotations to those of a table, and add issues about what it has beside them.
+
+        A table that was not written here is judged, and may name images without their endings.
+        """
+        if not isinstance(annotations, pd.DataFrame) or {*annotations.columns} == {*t.ANNOTATION_COLUMNS}:
             self._annotation_source = t.normalise_annotations(annotations)
             return
         rows, decisions = read_frame(annotations, of="annotations")
         self._annotation_source = t.normalise_annotations(rows)
+        left_out = not_imported(annotations, decisions, name, *BESIDE_ANNOTATIONS, elsewhere={*of_images, FILE})
+        if "created" in annotations.columns:
+            self.found += left_out
+            return
         completed = full_names(self._strangers(self._annotations), self._images["image"])
         if completed:
             names = self._annotations["image"]
@@ -162,7 +169,6 @@ class Dataset(NameHints):
             self.found.append(Issue("ENTRY_ADJUSTED", message, first, name))
         self.found += [Issue("ENTRY_ADJUSTED", message, column, name) for column, message in decisions.notes()]
         self._images, self._annotation_source, settled = settle_boxes(self._images, self._annotations, name)
-        left_out = not_imported(annotations, decisions, name, elsewhere=of_images)
         self.found += [*settled, *without_label(rows, name), *left_out]
 
     def _strangers(self, table: pd.DataFrame) -> pd.Series:

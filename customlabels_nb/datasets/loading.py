@@ -230,7 +230,7 @@ def from_huggingface(
     image, label, objects : str
         Column names. ``image`` contains an image or its path. ``label`` contains a ClassLabel, a string, or a list of
         either (default: "label" or "labels", if present). ``objects`` contains objects with ``bbox`` and ``category``
-        (default: "objects", if present).
+        (default: "objects", if present). Without it, boxes in a column such as ``bbox`` have the labels in ``label``.
     boxes : {"xywh", "xyxy"}
         Notation of ``bbox``, in pixels of the upright image: left, top, width, height as in COCO, or the corners.
 

@@ -16,17 +16,20 @@ from pandas.api.types import infer_dtype
 
 from customlabels_nb._utils.arguments import plain_repr
 from customlabels_nb._utils.text import counted, quoted
-from customlabels_nb.core.box_columns import look_like_boxes
+from customlabels_nb.core.box_columns import CORNERS, look_like_boxes
 from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.geometry import polygon_to_ltwh
-from customlabels_nb.core.image_files import without_files
+from customlabels_nb.core.image_files import FILE, without_files
 from customlabels_nb.core.masks import MOST_PIXELS, polygon_to_rle
 from customlabels_nb.core.polygons import box_polygon
 from customlabels_nb.core.table_columns import (
     FLAG,
+    INDEX,
     LIKE_BOX,
+    ONE_BOX,
     OTHER,
     PROBABILITY,
+    Decisions,
     full_names,
     how_to_convert,
     one_label_per_row,
@@ -35,6 +38,7 @@ from customlabels_nb.core.table_columns import (
 )
 from customlabels_nb.core.tables import (
     BOX_COLUMNS,
+    IMAGE_COLUMNS,
     TEXT,
     as_boolean,
     as_text,
@@ -46,6 +50,8 @@ from customlabels_nb.errors import InputError, NotEnoughDataError, TableError
 from customlabels_nb.evaluation.arrays import BoolArray, FloatArray, IntArray
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+#: Roles of columns that an evaluation uses.
+_USED = {"image", "label", "confidence", "crowd", "polygon", *BOX_COLUMNS, *CORNERS, ONE_BOX, FLAG, INDEX}
 
 #: Maximum coordinate in pixels. No image is this large, and the limit keeps areas finite.
 FARTHEST = 1e9
@@ -64,20 +70,35 @@ def with_usual_columns(
     if isinstance(truth, pd.DataFrame):
         truth, decisions = read_frame(truth, of="annotations")
         notes += [sentence for _, sentence in decisions.notes() if decisions.having(FLAG)]
+        notes += _about_unused("truth", decisions)
         truth = one_label_per_row(truth) if "label" in decisions.roles else truth
     if isinstance(predictions, pd.DataFrame):
         if isinstance(truth, pd.DataFrame) and "label" in truth.columns and "label" not in predictions.columns:
             known |= {str(label).strip() for label in truth["label"].unique()}
         predictions, decisions = read_frame(predictions, of="predictions", labels=known)
-        others = decisions.having(OTHER, LIKE_BOX) if decisions.having(PROBABILITY) else []
-        if others:
-            notes.append(
-                f"These columns of predictions were left out, because they have no numbers, or no label in truth or "
-                f"labels= has their name: {quoted(others, 8)}."
-            )
+        notes += _about_unused("predictions", decisions)
     if isinstance(images, pd.DataFrame):
         images = with_image(images)
     return truth, predictions, list(images) if isinstance(images, Iterator) else images, notes
+
+
+def _about_unused(name: str, decisions: Decisions) -> Iterator[str]:
+    """Yield sentences about the columns of a table that are not used, except those of tables of this package."""
+    wide = bool(decisions.having(PROBABILITY))
+    used = {"image", PROBABILITY, INDEX} if wide else _USED
+    unused = {
+        column: role
+        for column, role, _ in decisions.of_columns
+        if role not in used and column not in (role, FILE) and not (role == OTHER and column in IMAGE_COLUMNS)
+    }
+    without_label = [column for column, role in unused.items() if wide and role in (OTHER, LIKE_BOX)]
+    if without_label:
+        yield (
+            f"These columns of {name} were left out, because they have no numbers, or no label in truth or labels= has "
+            f"their name: {quoted(without_label, 8)}."
+        )
+    if others := [column for column in unused if column not in without_label]:
+        yield f"These columns of {name} were not used: {quoted(map(str, others), 8)}."
 
 
 def with_same_names(

@@ -32,7 +32,7 @@ from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.table_columns import Kind, how_to_convert, read_frame
 from customlabels_nb.core.version_status import READY, RESUMABLE
 from customlabels_nb.datasets.dataset import Dataset, Groups
-from customlabels_nb.datasets.formats.given_tables import not_imported, settle_boxes, without_label
+from customlabels_nb.datasets.formats.given_tables import BESIDE_ANNOTATIONS, not_imported, settle_boxes, without_label
 from customlabels_nb.datasets.import_reports import RefreshReport
 from customlabels_nb.datasets.reviewed import forget_where_changed, had_prelabel
 from customlabels_nb.datasets.splitting import rare_labels
@@ -2033,7 +2033,7 @@ def _read_frame(frame: pd.DataFrame, of: Kind, labels: Sequence[str] = ()) -> pd
     t.check_columns(rows, of, ["image", "label"])
     ours = {"created", "sha256", "revision"} & {*frame.columns}  # of tables of a project
     known = {*t.IMAGE_COLUMNS, "file"} if ours else ()
-    issues = [*without_label(rows, of), *not_imported(frame, decisions, of, elsewhere=known)]
+    issues = [*without_label(rows, of), *not_imported(frame, decisions, of, *BESIDE_ANNOTATIONS, elsewhere=known)]
     if issues:
         warnings.warn(" ".join(issue.message for issue in issues), stacklevel=users_level())
     return rows

@@ -474,3 +474,13 @@ def test_html_uses_the_notebook_text_color() -> None:
     shown = make()._repr_html_()
     assert "color:var(--jp-ui-font-color1,inherit)" in shown
     assert "#222" not in shown
+
+
+def test_columns_beside_annotations_are_named() -> None:
+    images = pd.DataFrame({"image": ["a.jpg"], "site": ["roof"]})
+    rows = pd.DataFrame({"image": ["a.jpg"], "label": ["cat"], "site": ["roof"], "shade": ["dark"], "width": [40]})
+    for table in (rows, rows.assign(created=pd.Timestamp("2020-01-01", tz="UTC"))):
+        messages = " ".join(Dataset(images, table).issues["message"])
+        assert "'shade' (such as 'dark')" in messages
+        assert "'width' (such as '40')" in messages
+        assert "'site'" not in messages

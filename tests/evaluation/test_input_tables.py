@@ -528,3 +528,14 @@ def test_corners_in_the_columns_of_a_size_are_noted() -> None:
     wrong = right.assign(width=right["left"] + right["width"], height=right["top"] + right["height"])
     assert not any("width is greater than left" in note for note in cl.evaluate(truth, right).notes)
     assert any("width is greater than left" in note and "xmax" in note for note in cl.evaluate(truth, wrong).notes)
+
+
+def test_columns_that_are_not_used_are_named() -> None:
+    rows = pd.DataFrame({"image": ["a.jpg", "b.jpg"], "label": ["cat", "dog"]})
+    ours = rows.assign(confidence=0.5, split="test", annotator="me", created=pd.Timestamp("2020-01-01", tz="UTC"))
+    assert not any("not used" in note for note in cl.evaluate(rows, ours).notes)
+    report = cl.evaluate(rows.assign(site="roof"), ours.assign(fold=[1, 2], width=[40, 40], height=20))
+    assert [*report.notes[:2]] == [
+        "These columns of truth were not used: 'site'.",
+        "These columns of predictions were not used: 'fold', 'width' and 'height'.",
+    ]

@@ -541,6 +541,8 @@ def test_unsupported_image_types_are_reported(project: cl.Project, add: Add, tmp
             "not read as boxes",
         ),
         ({"category_id": [1]}, "Add a column 'label' with their names"),
+        ({"label": ["cat"], "width": ["wide"], "height": [32]}, "size of an image"),
+        ({"label": ["cat"], "width": [10**400], "height": [32]}, "size of an image"),
     ],
 )
 def test_columns_of_other_tools_are_reported(add: Add, tmp_path: Path, columns: dict[str, Any], words: str) -> None:

@@ -41,6 +41,7 @@ import numpy as np
 import pandas as pd
 
 from customlabels_nb._utils.files import replacing, write_whole
+from customlabels_nb._utils.installing import imported
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import CORNERS, look_like_boxes, notation_of, numbers_of_box, to_ltwh
@@ -77,7 +78,6 @@ from customlabels_nb.datasets.formats.entries import (
 )
 from customlabels_nb.datasets.formats.given_tables import tables_of
 from customlabels_nb.datasets.formats.json_file import empty, shown, text_of, unusable
-from customlabels_nb.datasets.interop.common import imported
 from customlabels_nb.errors import InputError, LabelError, TableError
 from customlabels_nb.images.locations import to_uri
 

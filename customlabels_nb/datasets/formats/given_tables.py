@@ -10,11 +10,14 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.table_columns import OTHER, OWN, Decisions, is_missing
 from customlabels_nb.datasets.formats.account import Account
+from customlabels_nb.datasets.formats.entries import finite
 from customlabels_nb.datasets.formats.json_file import size_of
 from customlabels_nb.datasets.formats.verdicts import in_pixels, without_area, without_zeros
 
 _SIZES = {"image_width": "width", "image_height": "height"}
 _OF_IMAGES = ("split", "status", "note", *_SIZES, "tags", "sha256", "source")
+#: Roles of columns about images and models, which tables of annotations and predictions do not keep.
+BESIDE_ANNOTATIONS = (*_SIZES, "tags", "sha256", "source", "revision", "model")
 
 
 def tables_of(
@@ -68,12 +71,11 @@ def _with_sizes(images: pd.DataFrame, account: Account) -> pd.DataFrame:
     """Return a table with the sizes of images, and count what is no size."""
     if not {*_SIZES} & {*images.columns}:
         return images
-    given = images.reindex(columns=[*_SIZES])
-    numbers = given.apply(pd.to_numeric, errors="coerce").astype("float64")
-    sizes = [size_of(*pair) for pair in numbers.to_numpy().tolist()]
+    given = images.reindex(columns=[*_SIZES]).astype(object).to_numpy().tolist()
+    sizes = [size_of(*(None if is_missing(side) else finite(str(side)) for side in pair)) for pair in given]
     for row, size in enumerate(sizes):
-        if size is None and given.iloc[row].notna().any():
-            account.add("size of an image", str(images["image"].iat[row]), value=given.iloc[row].tolist())
+        if size is None and not all(map(is_missing, given[row])):
+            account.add("size of an image", str(images["image"].iat[row]), value=given[row])
     columns = pd.DataFrame([size or (None, None) for size in sizes], columns=[*_SIZES.values()], dtype="Int64")
     return images.drop(columns=[*_SIZES], errors="ignore").join(columns)
 

@@ -18,6 +18,7 @@ as they were drawn. Exports to formats whose programs refuse such boxes clip the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -30,9 +31,16 @@ import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import like_ratios
-from customlabels_nb.core.geometry import FloatArray, iou_of_pairs, ltwh_to_xyxy, ratios_to_ltwh, xyxy_to_ltwh
+from customlabels_nb.core.geometry import (
+    FloatArray,
+    iou_of_pairs,
+    ltwh_to_xyxy,
+    polygon_to_ltwh,
+    ratios_to_ltwh,
+    xyxy_to_ltwh,
+)
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
+from customlabels_nb.core.polygons import Polygon, polygon_of, readable_rings, rings_of
 from customlabels_nb.datasets.formats.json_file import measured
 from customlabels_nb.images.locations import is_remote
 
@@ -212,11 +220,13 @@ def settle(
     place: Callable[[int], dict[str, Any]],
     *,
     judged: bool = True,
+    around: FloatArray | None = None,
 ) -> tuple[pd.DataFrame, _Bools, list[Issue]]:
     """Judge the boxes and polygons of a table, and convert or leave out what is not in pixels of the image.
 
     Returns the annotations, a mask of the rows that were kept, and issues, at the ``place`` of a row in the ``source``.
     ``sizes`` are those known, to which others that are needed are added. Without ``judged``, only ratios are converted.
+    ``around`` are the boxes of the polygons, if they may differ from the boxes of the table.
     """
     boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64, copy=True)
     names, drawn, polygons = annotations["image"], ~np.isnan(boxes[:, 0]), annotations["polygon"].tolist()
@@ -225,7 +235,8 @@ def settle(
     if judged and not ratios:
         _measure_some(sizes, names[drawn], ltwh_to_xyxy(boxes[drawn])[:, 2:].max(axis=1, initial=0))
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
-    result = judge(boxes, of_rows, corners=judged and bool(annotations["polygon"].isna().all()))
+    plain = judged and bool(annotations["polygon"].isna().all())
+    result = _judge_both(boxes, around, of_rows, corners=plain)
     if not judged:
         result.verdicts[result.verdicts != Verdict.RATIOS] = Verdict.FINE
     findings = [*result.findings(), *(() if ratios else _tiny_boxes(boxes))]
@@ -241,6 +252,14 @@ def settle(
         code = "ENTRY_UNREADABLE" if verdict == Verdict.UNREADABLE else "ENTRY_ADJUSTED"
         issues.append(Issue(code, message, **{"source": source, **place(first)}))
     return table[keep].reset_index(drop=True), keep, issues
+
+
+def _judge_both(boxes: FloatArray, around: FloatArray | None, sizes: FloatArray, *, corners: bool) -> Judged:
+    """Judge boxes, and those ``around`` polygons, which are unreadable together."""
+    result = judge(boxes, sizes, corners=corners)
+    if around is not None:
+        result.verdicts[~judge(around, sizes).keep] = Verdict.UNREADABLE
+    return result
 
 
 def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:
@@ -296,6 +315,48 @@ def contradictions(
     }
 
 
+def _boxes_around(polygons: list[Polygon | None]) -> FloatArray:
+    """Return the bounding boxes of polygons, shape (n, 4), with NaN where there is none."""
+    boxes = np.full((len(polygons), 4), np.nan)
+    for row, polygon in enumerate(polygons):
+        if polygon is not None and (rings := readable_rings(polygon)):
+            boxes[row] = polygon_to_ltwh(rings)
+    return boxes
+
+
+def _reconcile(
+    annotations: pd.DataFrame, around: FloatArray, sizes: dict[str, _Size | None]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return annotations whose boxes fit the boxes ``around`` their polygons, and messages with the first row.
+
+    :func:`contradictions` decides what is read. Where polygons are converted, the boxes around them are, too, in place.
+    """
+    boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64, copy=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows = np.flatnonzero((np.abs(boxes - around) > APART).any(axis=1))
+    if not len(rows):
+        return annotations, {}
+    given, names, messages = boxes[rows], annotations["image"].iloc[rows], dict[str, int]()
+    fill_sizes(sizes, names.unique())
+    of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64)
+    verdicts = contradictions(given, around[rows], xyxy_to_ltwh(given), of_rows)
+    polygons = annotations["polygon"].tolist()
+    for verdict, count in Counter(verdicts.values()).items():
+        first = next(number for number, each in verdicts.items() if each == verdict)
+        pair = f"{text_of(given[first])} for a polygon in {text_of(around[rows[first]])}"
+        messages[f"{count:,} × box does not fit its polygon, for example {pair}. {verdict}"] = int(rows[first])
+    for number, verdict in verdicts.items():
+        row = rows[number]
+        if verdict == BOX_OF_POLYGON:
+            boxes[row] = around[row]
+        elif verdict == POLYGON_IN_RATIOS:
+            polygons[row] = scaled_polygon(polygons[row], of_rows[number])
+            around[row] *= np.tile(of_rows[number], 2)
+    sides = {side: boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)}
+    polygon = pd.Series(polygons, index=annotations.index, dtype=object)
+    return annotations.assign(**sides, polygon=polygon), messages
+
+
 def scaled_polygon(polygon: Polygon | None, size: tuple[int, int] | FloatArray) -> Polygon | None:
     """Convert a polygon from ratios of the image size to pixels."""
     return polygon_of(ring * size for ring in rings_of(polygon))
@@ -342,16 +403,25 @@ def in_pixels(
 ) -> tuple[pd.DataFrame, list[Issue]]:
     """Return the annotations with boxes in pixels, as :func:`settle` does, and issues.
 
-    The sizes are in the images table, or are read from the images. An image that loses all its annotations has an issue
-    IMAGE_NOT_LISTED, because it is not empty.
+    The sizes are in the images table, or are read from the images. If ``judged``, polygons are judged, too, and boxes
+    that contradict theirs are settled. An image that loses all its annotations has an issue IMAGE_NOT_LISTED, because
+    it is not empty.
     """
     with_size = images.reindex(columns=["image", *_SIZE]).dropna()
     sizes: dict[str, _Size | None] = {image: (*size,) for image, *size in with_size.itertuples(index=False)}
-    names = annotations["image"]
-    table, keep, issues = settle(annotations, sizes, source, lambda row: {"where": names.iloc[row]}, judged=judged)
+    names, messages, around = annotations["image"], dict[str, int](), None
+    if judged and annotations["polygon"].notna().any():
+        around = _boxes_around(annotations["polygon"].tolist())
+        annotations, messages = _reconcile(annotations, around, sizes)
+
+    def where(row: int) -> dict[str, Any]:
+        return {"where": names.iloc[row]}
+
+    table, keep, issues = settle(annotations, sizes, source, where, judged=judged, around=around)
     unknown = [issue.where for issue in issues if issue.code == "IMAGE_NOT_LISTED"]
     gone = names[~keep & ~t.is_among(names, [*table["image"], *unknown])].unique()
     return table, [
+        *(Issue("ENTRY_ADJUSTED", message, names.iloc[row], source) for message, row in messages.items()),
         *issues,
         *(Issue("IMAGE_NOT_LISTED", "None of its boxes can be read.", name, source) for name in gone),
     ]

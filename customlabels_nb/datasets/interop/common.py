@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from customlabels_nb._utils.installing import install_command
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import polygon_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.datasets.formats.base import Contents
-from customlabels_nb.errors import InputError, MissingDependencyError
+from customlabels_nb.errors import InputError
 from customlabels_nb.images.locations import is_remote, to_path
 
 _NAMED_IN_MESSAGES = 3
-
-
-def imported(package: str, what: str) -> Any:
-    """Import ``package``, which the feature ``what`` requires."""
-    try:
-        return import_module(package)
-    except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] != package:
-            raise  # the package is installed but fails to import
-        raise MissingDependencyError(f"{what} needs the package {package}: {install_command(package)}") from error
 
 
 def chosen_task(task: str | None, annotations: pd.DataFrame, *, polygons: bool = False) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,25 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.geometry import ltwh_to_xyxy, polygon_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.polygons import from_one_ring, to_one_ring
+from customlabels_nb.datasets.formats.account import TAKEN, Account, Record
 from customlabels_nb.datasets.formats.base import Contents
 from customlabels_nb.datasets.formats.entries import UnreadableError
+from customlabels_nb.datasets.formats.given_tables import settle_boxes
+from customlabels_nb.datasets.formats.verdicts import in_pixels
 from customlabels_nb.datasets.interop.common import boxes_of, chosen_task, has_place, left_out, place_of
 from customlabels_nb.errors import InputError, LabelError
 from customlabels_nb.images.locations import absolute_uri
 
 #: Kinds of data, one for each kind of ipyannotations widget.
 TASKS = (*t.TASKS, "points")
+_SOURCE = "the data"
 
 
 def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
     """Implement :func:`customlabels_nb.datasets.loading.from_ipyannotations`."""
     if not isinstance(data, Mapping):
         raise InputError(f"data is of type {type(data).__name__}, but must be a dict that maps images to annotations.")
-    rows: list[dict[str, Any]] = []
-    issues: list[Issue] = []
-    statuses: dict[str, str] = {}
+    found, statuses = _Found(), dict[str, str]()
     for image, answer in data.items():
         if not isinstance(image, str | os.PathLike) or not os.fspath(image):
             raise InputError(f"data has the key {image!r}, which is not the path or URL of an image.")
@@ -45,21 +48,55 @@ def from_ipyannotations(data: Mapping[Any, Any]) -> Contents:
         if uri in statuses:
             raise InputError(f"data contains the image {uri!r} twice.")
         entries = _entries(answer, uri)
-        statuses[uri] = "unlabelled" if entries is None else "labelled"
-        count = 0
-        for number, entry in enumerate(entries or []):
-            try:
-                rows.append({"image": uri, **_row(entry)})
-                count += 1
-            except (UnreadableError, LabelError) as error:
-                issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
-        if entries and not count:
-            statuses[uri] = "unlabelled"  # not "labelled as empty": there are annotations, but none could be read
-    images = pd.DataFrame({"image": list(statuses), "status": list(statuses.values())})
+        read = [found.read(uri, number, entry) for number, entry in enumerate(entries or [])]
+        # not "labelled as empty" if there are annotations, but none could be read
+        statuses[uri] = "unlabelled" if entries is None or (read and not any(read)) else "labelled"
     if not statuses:
         return Contents()
-    annotations = t.normalise_annotations(pd.DataFrame(rows)) if rows else t.empty(t.ANNOTATION_COLUMNS)
-    return Contents(t.normalise_images(images), annotations, t.labels_in_order(annotations), issues)
+    images = t.normalise_images(pd.DataFrame({"image": list(statuses), "status": list(statuses.values())}))
+    images, annotations, settled = _settled(images, found.rows, found.points)
+    issues = [*found.issues, *settled, *found.account.issues(_SOURCE)]
+    return Contents(images, annotations, t.labels_in_order(annotations), issues)
+
+
+@dataclass
+class _Found:
+    """Rows of classes and shapes, those of points, and what could not be read."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    points: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
+
+    def read(self, uri: str, number: int, entry: Any) -> bool:
+        """Add an annotation of an image, or an issue, and return whether it could be read."""
+        try:
+            row = {"image": uri, **_row(entry)}
+        except (UnreadableError, LabelError) as error:
+            self.issues.append(Issue("ENTRY_UNREADABLE", f"Annotation {number}: {error}", where=uri))
+            return False
+        kind = "" if isinstance(entry, str) else entry["type"]
+        (self.points if kind == "point" else self.rows).append(row)
+        if kind:
+            self.account.record(entry, _RECORDS[kind], uri)
+        return True
+
+
+def _settled(
+    images: pd.DataFrame, rows: list[dict[str, Any]], points: list[dict[str, Any]]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
+    """Return the tables with boxes in pixels, and issues. Points are judged, too, but have no area by their nature."""
+    boxes, places = (
+        t.normalise_annotations(pd.DataFrame(each)) if each else t.empty(t.ANNOTATION_COLUMNS)
+        for each in (rows, points)
+    )
+    images, boxes, issues = settle_boxes(images, boxes, _SOURCE)
+    places, adjusted = in_pixels(images, places, _SOURCE)
+    issues += adjusted
+    annotations = pd.concat([boxes, places], ignore_index=True) if len(places) else boxes
+    emptied = [issue.where for issue in issues if issue.code == "IMAGE_NOT_LISTED"]
+    images = t.settle_statuses(images, annotations, changed=pd.Series(emptied, dtype=object))
+    return images, annotations, issues
 
 
 def _entries(answer: Any, uri: str) -> list[Any] | None:
@@ -122,6 +159,9 @@ _SHAPES: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "box": ("xyxy", _of_box),
     "polygon": ("points", _of_polygon),
     "point": ("coordinates", _of_point),
+}
+_RECORDS = {
+    kind: Record(f"a {kind}", dict.fromkeys(("type", "label", key), TAKEN)) for kind, (key, _) in _SHAPES.items()
 }
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from customlabels_nb._utils.arguments import plain_repr
+from customlabels_nb._utils.installing import imported
 from customlabels_nb._utils.text import counted
 from customlabels_nb._utils.user_code import users_level
 from customlabels_nb.core import tables as t
@@ -18,12 +20,14 @@ from customlabels_nb.core.geometry import ltwh_to_xyxy, xyxy_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.masks import OutlineTooLongError, mask_to_polygon, masks_of
 from customlabels_nb.core.polygons import Polygon
+from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.base import Contents
+from customlabels_nb.datasets.formats.given_tables import settle_boxes
+from customlabels_nb.datasets.formats.json_file import measured
 from customlabels_nb.datasets.interop.common import (
     boxes_of,
     chosen_task,
     has_place,
-    imported,
     place_of,
     split_off_unlabelled,
 )
@@ -32,6 +36,7 @@ from customlabels_nb.images.locations import is_remote, to_uri
 from customlabels_nb.images.reading import header_size
 
 _KEPT = ("crowd", "annotator", "job", "created", "note", "polygon")  # columns stored in Detections.data
+_SOURCE = "the dataset"
 
 
 def to_supervision(contents: Contents, *, root: Path | None, task: str | None) -> Any:
@@ -101,28 +106,23 @@ def from_supervision(dataset: Any) -> Contents:
         for path, uri in uris.items()
         if not os.path.isfile(path)
     ]
-    frames = []
+    frames, account = [], Account()
     unread = set[str]()  # these images are not empty
     for path, detections in dataset.annotations.items():
         if message := _why_unread(detections, classes):
             unread.add(uris[path])
             issues.append(Issue("ENTRY_UNREADABLE", message, where=uris[path]))
             continue
-        frame = _rows(sv, detections, uris[path], classes)
-        frames.append(frame)
-        masks = getattr(detections, "mask", None) is not None and "polygon" not in detections.data
-        if masks and (lost := int(frame["polygon"].isna().sum())):
-            one, many = (
-                "mask is empty or noise and was read as a box.",
-                "masks are empty or noise and were read as boxes.",
-            )
-            issues.append(Issue("ENTRY_ADJUSTED", counted(lost, one, many), where=uris[path]))
+        frames.append(_rows(sv, detections, uris[path], classes, account, issues))
     annotations = (
         t.normalise_annotations(pd.concat(frames, ignore_index=True)) if frames else t.empty(t.ANNOTATION_COLUMNS)
     )
     status = {uri: "unlabelled" if uri in unread else "labelled" for uri in uris.values()}
     images = t.normalise_images(pd.DataFrame({"image": list(status), "status": list(status.values())}))
-    return Contents(images, annotations, classes, issues)
+    if not all("created" in frame for frame in frames if len(frame)):  # not written here, where boxes are in pixels
+        images, annotations, settled = settle_boxes(images, annotations, _SOURCE)
+        issues += settled
+    return Contents(images, annotations, classes, [*issues, *account.issues(_SOURCE)])
 
 
 def _why_unread(detections: Any, classes: list[str]) -> str:
@@ -135,18 +135,68 @@ def _why_unread(detections: Any, classes: list[str]) -> str:
     return f"It has the class numbers {detections.class_id.tolist()}, but there are {known}, from number 0."
 
 
-def _rows(sv: Any, detections: Any, uri: str, classes: list[str]) -> pd.DataFrame:
+def _rows(
+    sv: Any, detections: Any, uri: str, classes: list[str], account: Account, issues: list[Issue]
+) -> pd.DataFrame:
     numbers = [] if detections.class_id is None else detections.class_id.tolist()
     frame = pd.DataFrame({"image": uri, "label": pd.Series([classes[number] for number in numbers], dtype=t.TEXT)})
     if detections.confidence is not None:
-        frame["confidence"] = np.asarray(detections.confidence, dtype=np.float64).clip(0, 1)
+        frame["confidence"] = _confidences(detections.confidence, uri, account)
     if not isinstance(detections, sv.Detections):
         return frame
-    frame[list(t.BOX_COLUMNS)] = xyxy_to_ltwh(detections.xyxy)
+    _count_others(detections, uri, account)
+    boxes = xyxy_to_ltwh(detections.xyxy)
+    frame[list(t.BOX_COLUMNS)] = boxes
     frame = frame.assign(**{name: list(detections.data[name]) for name in _KEPT if name in detections.data})
     if "polygon" not in frame.columns and detections.mask is not None:
-        frame["polygon"] = pd.Series(list(map(_outline, detections.mask)), index=frame.index, dtype=object)
-    return frame
+        frame["polygon"] = pd.Series(_outlines(detections.mask, uri, issues), index=frame.index, dtype=object)
+    readable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)
+    if not readable.all():
+        given = plain_repr(np.asarray(detections.xyxy)[~readable][0].tolist())
+        message = f"{int((~readable).sum()):,} × box is not four finite numbers in order, such as {given}."
+        issues.append(Issue("ENTRY_UNREADABLE", message, where=uri))
+    return frame[readable]
+
+
+def _confidences(values: Any, uri: str, account: Account) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return confidences within 0 and 1, after counting others."""
+    numbers = np.asarray(values, dtype=np.float64)
+    within = np.nan_to_num(numbers, nan=1.0).clip(0, 1)
+    wrong = numbers[numbers != within].tolist()
+    if wrong:
+        account.add("confidence that is not between 0 and 1", uri, len(wrong), value=wrong[0])
+    return within
+
+
+def _count_others(detections: Any, uri: str, account: Account) -> None:
+    """Count what detections have and annotations do not."""
+    columns = {f"value of the key {name!r} of data": values for name, values in detections.data.items()
+               if name not in (*_KEPT, "class_name")}  # fmt: skip
+    for what, values in {"tracker_id": detections.tracker_id, **columns}.items():
+        if values is not None and len(values):
+            account.add(what, uri, len(values), value=np.asarray(values).tolist()[0])
+    for name, value in getattr(detections, "metadata", {}).items():
+        account.add(f"value of the key {name!r} of metadata", uri, value=value)
+
+
+def _outlines(masks: Any, uri: str, issues: list[Issue]) -> list[Polygon | None]:
+    """Return the polygons of masks, and add issues about those that have none or another size than the image."""
+    if not len(masks):
+        return []
+    (_, size), given = next(measured([uri])), (masks.shape[2], masks.shape[1])
+    if not isinstance(size, str) and size != given:
+        message = (
+            f"{counted(len(masks), 'mask has', 'masks have')} another size than the image, {given[0]} × {given[1]} "
+            f"instead of {size[0]} × {size[1]} pixels. Only the boxes were read. Convert the masks to the size of the "
+            "image."
+        )
+        issues.append(Issue("ENTRY_ADJUSTED", message, where=uri))
+        return [None] * len(masks)
+    polygons = [*map(_outline, masks)]
+    if lost := polygons.count(None):
+        one, many = "mask is empty or noise and was read as a box.", "masks are empty or noise and were read as boxes."
+        issues.append(Issue("ENTRY_ADJUSTED", counted(lost, one, many), where=uri))
+    return polygons
 
 
 def _outline(mask: Any) -> Polygon | None:

@@ -188,3 +188,35 @@ def test_boxes_in_images_of_unknown_size_are_kept() -> None:
     judged = judge(np.array([[1e6, 1, 1, 1], [np.nan] * 4]), np.full((2, 2), np.nan))
     assert judged.keep.all()
     assert list(judged.findings()) == []
+
+
+POLYGON = [[100, 50], [300, 50], [300, 250], [100, 250]]
+
+
+@pytest.mark.parametrize(
+    ("box", "polygon", "read", "words"),
+    [
+        ((100, 50, 200, 200), POLYGON, (100, 50, 200, 200), ""),
+        ((100, 50, 300, 250), POLYGON, (100, 50, 200, 200), "The box of the polygon was read"),  # corners
+        ((0.15625, 0.104167, 0.3125, 0.416667), POLYGON, (100, 50, 200, 200), "The box of the polygon was read"),
+        ((400, 300, 50, 50), POLYGON, (400, 300, 50, 50), "Both were read"),
+        (
+            (100, 50, 200, 200),
+            [[x / WIDTH, y / HEIGHT] for x, y in POLYGON],
+            (100, 50, 200, 200),
+            "converted to pixels",
+        ),
+        ((100, 50, 200, 200), [[2000, 2000], [3000, 2000], [3000, 3000]], None, "far beyond its image"),
+    ],
+)
+def test_a_polygon_in_a_table_is_compared_with_its_box(
+    box: Box, polygon: list[list[float]], read: Box | None, words: str
+) -> None:
+    images = pd.DataFrame({"image": ["a.jpg"], "width": [WIDTH], "height": [HEIGHT]})
+    rows = pd.DataFrame({"image": ["a.jpg"], "label": ["cat"], **dict(zip(t.BOX_COLUMNS, box, strict=True))})
+    found = cl.Dataset(images, rows.assign(polygon=[polygon]))
+    assert boxes_of(found) == ([] if read is None else [list(map(float, read))])
+    assert words in " ".join(found.issues["message"])
+    assert found.issues.empty == (words == "")
+    if words == "converted to pixels":
+        np.testing.assert_allclose(found.annotations["polygon"][0], POLYGON)

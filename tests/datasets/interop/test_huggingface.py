@@ -274,3 +274,104 @@ def test_an_image_whose_objects_cannot_be_read_is_not_labelled_as_empty(tmp_path
     images = [jpeg_in(tmp_path), jpeg_in(tmp_path / "more")]
     made = datasets.Dataset.from_dict({"image": images, "objects": objects})
     assert cl.from_huggingface(made).images["status"].tolist() == ["unlabelled", "labelled"]
+
+
+def read_rows(folder: Path, *rows: dict[str, Any], **options: Any) -> cl.Dataset:
+    """Read a dataset with a photo of 48 × 32 pixels for each of these rows."""
+    for number in range(len(rows)):
+        (folder / f"{number}.jpg").write_bytes(jpeg(number))
+    values = [{"image": str(folder / f"{number}.jpg"), **row} for number, row in enumerate(rows)]
+    return cl.from_huggingface(datasets.Dataset.from_list(values), **options)
+
+
+def boxes_in(found: cl.Dataset) -> list[list[Any]]:
+    rows: list[list[Any]] = found.annotations[["label", "left", "top", "width", "height"]].to_numpy().tolist()
+    return rows
+
+
+CUP = ["cup", 1, 2, 20, 10]
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        [{"bbox": [1, 2, 20, 10], "class": "cup"}],
+        {"bbox": [[1, 2, 20, 10]], "name": ["cup"]},
+        {"bbox": [1, 2, 20, 10], "category": "cup"},
+        {"bbox": [[1, 2, 20, 10]], "category": "cup"},
+        [{"box": {"xmin": 1, "ymin": 2, "xmax": 21, "ymax": 12}, "label": "cup"}],
+        [{"left": 1, "top": 2, "width": 20, "height": 10, "category": "cup"}],
+        [{"xmin": 1, "ymin": 2, "xmax": 21, "ymax": 12, "class_name": "cup"}],
+    ],
+)
+def test_objects_in_other_forms_are_read(tmp_path: Path, objects: Any) -> None:
+    found = read_rows(tmp_path, {"objects": objects})
+    assert boxes_in(found) == [CUP]
+    assert found.issues.empty
+
+
+def test_columns_of_boxes_are_read_with_their_labels(tmp_path: Path) -> None:
+    sides = dict(zip(("left", "top", "width", "height"), CUP[1:], strict=True))
+    for row, label in (
+        ({"bbox": CUP[1:], "label": "cup"}, None),
+        ({"bbox": [CUP[1:], [5, 5, 6, 6]], "labels": ["cup", "plate"]}, None),
+        ({**sides, "kind": "cup"}, "kind"),
+    ):
+        found = read_rows(tmp_path, row, label=label)
+        assert boxes_in(found)[0] == CUP
+        assert len(boxes_in(found)) == (2 if "labels" in row else 1)
+        assert found.images["status"].tolist() == ["labelled"]
+        assert found.issues.empty
+
+
+@pytest.mark.parametrize("value", ['[{"bbox": [1, 2, 3, 4]}]', 3, [[1.0, 2.0, 3.0, 4.0]], ["cup"]])
+def test_a_column_without_objects_is_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(InputError, match=r"'objects' has no objects.*json\.loads"):
+        read_rows(tmp_path, {"objects": value})
+
+
+def test_objects_that_cannot_be_read_leave_their_image_unlabelled(tmp_path: Path) -> None:
+    shape = {"x": 1, "y": 2, "width": 20, "height": 10, "type": "cup"}
+    found = read_rows(tmp_path, {"objects": [shape]}, {"objects": [None]})
+    assert found.images["status"].tolist() == ["unlabelled"] * 2
+    messages = found.issues.groupby("code")["message"].apply(" ".join)
+    assert all(f"the key {key!r}" in messages["NOT_IMPORTED"] for key in shape)
+    assert "no category" in messages["ENTRY_UNREADABLE"]
+    assert "it is None" in messages["ENTRY_UNREADABLE"]
+
+
+def test_facts_of_objects_are_read_or_named(tmp_path: Path) -> None:
+    first = {"bbox": CUP[1:], "category": "cup", "score": 0.25, "iscrowd": 1}
+    odd = {"bbox": [5, 5, 6, 6], "category": "cup", "score": 7.5, "iscrowd": 3}
+    found = read_rows(tmp_path, {"split": "test", "objects": [first, odd]})
+    assert found.annotations[["confidence", "crowd"]].to_numpy().tolist() == [[0.25, True], [1, False]]
+    assert found.images["split"].tolist() == ["test"]
+    messages = " ".join(found.issues["message"])
+    assert all(word in messages for word in ("'score' (such as '7.5')", "'iscrowd' (such as '3')"))
+    other = read_rows(tmp_path, {"split": "test", "label": "cup"}, {"split": "extra", "label": "cup"})
+    assert other.images["split"].tolist() == ["train"] * 2
+    assert "'split'" in other.issues["message"].item()
+    shared = read_rows(tmp_path, {"objects": {"bbox": [CUP[1:]], "category": [["cup", "dish"]], "taken_by": "drone"}})
+    assert boxes_in(shared) == [CUP]
+    nothing = read_rows(tmp_path, {"objects": {"bbox": [], "category": [], "taken_by": "drone"}})
+    assert "'taken_by' (such as 'drone')" in nothing.issues["message"].item()
+    messages = " ".join(shared.issues["message"])
+    assert all(word in messages for word in ("'category' (such as 'dish')", "'taken_by' (such as 'drone')"))
+
+
+@pytest.mark.parametrize("value", [[0, 1, 1], [0.25, 0.75], [["cup"]], {"name": "cup"}, b"cup"])
+def test_values_that_are_no_labels_are_named(tmp_path: Path, value: Any) -> None:
+    found = read_rows(tmp_path, {"label": value})
+    assert found.annotations.empty
+    assert found.images["status"].tolist() == ["unlabelled"]
+    assert "value of the column 'label'" in found.issues["message"].item()
+
+
+def test_outlines_are_judged_and_compared_with_their_boxes(tmp_path: Path) -> None:
+    far = {"bbox": CUP[1:], "category": "cup", "segmentation": [[900.0, 900, 990, 900, 990, 990]]}
+    corners = {"bbox": [10, 5, 30, 25], "category": "cup", "segmentation": [[10.0, 5, 30, 5, 30, 25, 10, 25]]}
+    found = read_rows(tmp_path, {"objects": [far, corners]})
+    assert boxes_in(found) == [["cup", 10, 5, 20, 20]]
+    messages = " ".join(found.issues["message"])
+    assert "far beyond its image" in messages
+    assert "The box of the polygon was read" in messages

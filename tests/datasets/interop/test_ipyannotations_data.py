@@ -93,6 +93,28 @@ def test_unsupported_annotations_are_left_out_with_a_warning(tmp_path: Path) -> 
     assert paths[3] not in boxes  # nobody has labelled it
 
 
+def test_what_shapes_have_beside_is_named_and_they_are_judged(tmp_path: Path) -> None:
+    photo = shops.drawn(tmp_path, 1)[0]  # of 48 × 32 pixels
+
+    def read(*shapes: dict[str, Any]) -> cl.Dataset:
+        return cl.from_ipyannotations({photo: [*shapes]})
+
+    extra = read({**BOXES[0], "shade": "dark"}, {**POLYGON, "line": {"width": 3}})
+    assert extra.issues["code"].tolist() == ["NOT_IMPORTED"] * 2
+    assert all(word in extra.issues["message"][0] for word in ("'shade' of a box", "'dark'", photo))
+    assert "'line' of a polygon" in extra.issues["message"][1]
+    ratios = read({**BOXES[0], "xyxy": (0.25, 0.25, 0.75, 1)}, {**POINT, "coordinates": (0.5, 0.5)})
+    assert ratios.annotations[list(t.BOX_COLUMNS)].to_numpy().tolist() == [[12, 8, 24, 24], [24, 16, 0, 0]]
+    assert ratios.issues["message"].str.contains("ratios of the image size").tolist() == [True, True]
+    far = read({**BOXES[0], "xyxy": (1, 2, 5000, 4000)}, {**POINT, "coordinates": (900, 9)})
+    assert far.annotations.empty
+    assert far.images["status"].tolist() == ["unlabelled"]
+    assert far.issues["message"].str.contains("far beyond its image").sum() == 2
+    flat = read({**BOXES[0], "xyxy": (5, 5, 5, 9)}, {**POINT, "coordinates": (0, 0)})
+    assert len(flat.annotations) == 2
+    assert "1 × box without area" in flat.issues["message"].item()
+
+
 def test_images_of_a_project_are_absolute_there(tmp_path: Path) -> None:
     name = shops.drawn(tmp_path / "photos", 1)[0]
     project = cl.create_project("p", tmp_path)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,13 @@ import pytest
 import supervision as sv
 
 import customlabels_nb as cl
+from customlabels_nb._utils.installing import imported
+from customlabels_nb.core import tables as t
 from customlabels_nb.core.masks import polygon_to_mask
-from customlabels_nb.datasets.interop.common import imported
 from customlabels_nb.errors import InputError, MissingDependencyError
 from tests.conftest import ROOT
 from tests.datasets.interop.shops import TRIANGLE, boxes, many_labels, one_label, shapes, turned
-from tests.images.pictures import write_folder
+from tests.images.pictures import jpeg, write_folder
 
 
 def test_boxes_survive_a_round_trip(tmp_path: Path) -> None:
@@ -114,6 +116,52 @@ def test_masks_become_polygons(tmp_path: Path) -> None:
         back = cl.from_supervision(sv.DetectionDataset(["x"], images, {images[0]: found}))
         assert back.annotations["polygon"].isna().tolist() == [False, True]
         assert back.issues["message"].tolist() == ["1 mask is empty or noise and was read as a box."]
+
+
+def read(folder: Path, **of_detections: Any) -> cl.Dataset:
+    """Read one photo of 48 × 32 pixels with detections of the class "x"."""
+    (folder / "a.jpg").write_bytes(jpeg(1, size=(48, 32)))
+    name, count = str(folder / "a.jpg"), len(of_detections["xyxy"])
+    found = sv.Detections(
+        **{**of_detections, "xyxy": np.array(of_detections["xyxy"])}, class_id=np.zeros(count, dtype=int)
+    )
+    return cl.from_supervision(sv.DetectionDataset(["x"], [name], {name: found}))
+
+
+def test_what_detections_have_beside_boxes_is_named(tmp_path: Path) -> None:
+    back = read(
+        tmp_path,
+        xyxy=[[1.0, 2.0, 21.0, 12.0]],
+        tracker_id=np.array([7]),
+        confidence=np.array([1.5]),
+        data={"shade": np.array(["dark"]), "class_name": np.array(["x"])},
+        metadata={"camera": "X1"},
+    )
+    assert back.issues["code"].tolist() == ["NOT_IMPORTED"] * 4
+    words = ("between 0 and 1", "tracker_id", "'shade' of data", "'camera' of metadata")
+    assert all(word in message for word, message in zip(words, back.issues["message"], strict=True))
+    examples = [message.rsplit(" ", 1)[1] for message in back.issues["message"]]
+    assert examples == ["1.5.", "7.", "'dark'.", "'X1'."]
+
+
+def test_a_mask_of_another_size_is_left_out(tmp_path: Path) -> None:
+    back = read(tmp_path, xyxy=[[1.0, 2.0, 21.0, 12.0]], mask=np.ones((1, 16, 24), dtype=bool))
+    assert back.annotations["polygon"].isna().all()
+    assert "24 × 16 instead of 48 × 32 pixels" in back.issues["message"].item()
+
+
+def test_boxes_are_judged_as_everywhere(tmp_path: Path) -> None:
+    ratios = read(tmp_path, xyxy=[[0.25, 0.25, 0.5, 0.75]])
+    assert ratios.annotations[[*t.BOX_COLUMNS]].to_numpy().tolist() == [[12, 8, 12, 16]]
+    assert "ratios of the image size" in ratios.issues["message"].item()
+    far = read(tmp_path, xyxy=[[1.0, 2.0, 3000.0, 12.0]])
+    assert far.annotations.empty
+    assert far.images["status"].tolist() == ["unlabelled"]
+    assert far.issues["code"].tolist() == ["IMAGE_NOT_LISTED", "ENTRY_UNREADABLE"]
+    flat = read(tmp_path, xyxy=[[1.0, 2.0, 1.0, 12.0], [0.0, 0.0, 0.0, 0.0], [9.0, 9.0, 1.0, 12.0]])
+    assert len(flat.annotations) == 1
+    words = ("not four finite numbers in order", "only zeros", "without area")
+    assert all(word in message for word, message in zip(words, flat.issues["message"], strict=True))
 
 
 def test_polygons_become_masks(tmp_path: Path) -> None:
