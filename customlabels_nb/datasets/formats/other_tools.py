@@ -62,7 +62,8 @@ def _has_files_as_keys(keys: Mapping[str, str]) -> bool:
 def _has_lists_of_files(start: _Start) -> bool:
     """Check whether the values of a JSON object are lists, the first one of names of images."""
     first = re.search(r'\[\s*"([^"]+)"', start.text)
-    return {*start.keys.values()} == {"["} and first is not None and first[1].lower().endswith(_ENDINGS)
+    several = len(start.keys) > 1 and {*start.keys.values()} == {"["}
+    return several and first is not None and first[1].lower().endswith(_ENDINGS)
 
 
 TOOLS: dict[OtherTool, Callable[[_Start], bool]] = {
