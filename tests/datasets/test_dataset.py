@@ -474,3 +474,17 @@ def test_html_uses_the_notebook_text_color() -> None:
     shown = make()._repr_html_()
     assert "color:var(--jp-ui-font-color1,inherit)" in shown
     assert "#222" not in shown
+
+
+def test_labels_in_the_images_table_are_refused() -> None:
+    with pytest.raises(TableError, match=r"cl\.Dataset\(table\[\['image'\]\]\.drop_duplicates\(\), table\)"):
+        Dataset(pd.DataFrame({"image": ["a.jpg"], "label": ["x"]}))
+
+
+@pytest.mark.parametrize(
+    ("label", "words"), [({"x": 0.5}, "a text of its own"), ([1, 2], r"names\[1\]"), (3, r"names\[3\]")]
+)
+def test_the_advice_about_labels_that_are_no_texts_fits_them(label: Any, words: str) -> None:
+    table = pd.DataFrame({"image": ["a.jpg"], "label": pd.Series([label], dtype=object)})
+    with pytest.raises(LabelError, match=words):
+        Dataset(table[["image"]], table)

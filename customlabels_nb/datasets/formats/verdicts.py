@@ -177,7 +177,7 @@ def are_ratios(boxes: FloatArray) -> bool:
     if np.fmax.reduce(boxes, axis=None, initial=0) > _RATIO_AT_MOST:  # most files
         return False
     drawn = boxes[~np.isnan(boxes[:, 0])]
-    return len(drawn) > 0 and drawn.min() >= 0 and bool((drawn % 1 > 0).any())
+    return len(drawn) > 0 and drawn.min() >= 1 - _RATIO_AT_MOST and bool((drawn % 1 > 0).any())
 
 
 def _excess(boxes: FloatArray, sizes: FloatArray) -> tuple[FloatArray, _Bools]:
@@ -226,9 +226,14 @@ def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged:
     findings = [finding for finding in result.findings() if judged or finding.verdict == Verdict.RATIOS]
     if not ratios:
         findings += _tiny_boxes(boxes)
+    broken = np.array([polygon is not None and not _has_area(polygon) for polygon in polygons], dtype=bool)
+    if judged and broken.any():
+        first = int(broken.argmax())
+        message = f"{broken.sum():,} × polygon without three finite points was left out, such as {polygons[first]}."
+        findings.append(VerdictMessage(Verdict.UNREADABLE, message[:400], first))
     if not findings:
         return Settled(annotations, np.ones(len(boxes), dtype=bool), {}, [])
-    keep = ~drawn | ~np.isnan(result.boxes[:, 0])
+    keep = (~drawn | ~np.isnan(result.boxes[:, 0])) & ~(broken & judged)
     if judged:
         keep &= result.keep
     table = annotations.assign(
@@ -236,6 +241,10 @@ def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged:
         polygon=pd.Series(_scaled(polygons, result, keep), index=annotations.index, dtype=object),
     )
     return Settled(table[keep].reset_index(drop=True), keep, unknown, findings)
+
+
+def _has_area(polygon: Polygon) -> bool:
+    return all(len(ring) > 2 and np.isfinite(ring).all() for ring in rings_of(polygon))
 
 
 def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:
