@@ -580,17 +580,14 @@ def with_lists_of_labels(
     if "label" not in frame or "created" in decisions.roles:
         return frame, ""
     labels = frame["label"]
-    texts = {text: _JOINED.split(text.strip()) for text in texts_in(labels) - {*known}}
-    several = {text: parts for text, parts in texts.items() if len(parts) > 1 and all(parts) and text[0] not in "[("}
-    singles = {*known, *(parts[0] for text, parts in texts.items() if text not in several)}
-    split = {text: parts for text, parts in several.items() if singles.issuperset(parts)}
+    cells = _split(texts_in(labels) - {*known}, known)
     are_whole = frame.reindex(columns=["left", "polygon"]).isna().all(axis=1)
-    joined = are_whole & np.array([isinstance(text, str) and text in several for text in labels], dtype=bool)
+    joined = are_whole & np.array([isinstance(text, str) and text in cells for text in labels], dtype=bool)
     if not joined.any():
         return frame, ""
-    cells = [split.get(text, text) if is_joined else text for text, is_joined in zip(labels, joined, strict=True)]
-    frame = frame.assign(label=pd.Series(cells, index=frame.index, dtype=object))
-    left = [text for text in labels[joined] if text not in split]
+    values = [cells[text] if is_joined else text for text, is_joined in zip(labels, joined, strict=True)]
+    left = [text for text in labels[joined] if cells[text] == text]
+    frame = frame.assign(label=pd.Series(values, index=frame.index, dtype=object))
     if not left:
         return frame, ""
     sign = next(sign for sign in "|;," if sign in left[0])
@@ -598,6 +595,14 @@ def with_lists_of_labels(
         f"{len(left):,} × label with {sign!r}, such as {left[0][:80]!r}, was read as one label. If it is several, "
         f"pass table.assign(label=table['label'].str.split({sign!r}))."
     )
+
+
+def _split(texts: Collection[str], known: Collection[str]) -> dict[str, list[str] | str]:
+    """Return the parts of each text that may have several labels, or the text itself if the parts are no labels."""
+    parts = {text: _JOINED.split(text.strip()) for text in texts}
+    several = {text: each for text, each in parts.items() if len(each) > 1 and all(each) and text[0] not in "[("}
+    singles = {*known, *(text.strip() for text in parts.keys() - several.keys())}
+    return {text: each if singles.issuperset(each) else text for text, each in several.items()}
 
 
 def texts_in(column: pd.Series) -> set[str]:

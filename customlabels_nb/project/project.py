@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -2084,12 +2084,19 @@ def _stored_names(store: SqlStore, root: Path, splits: Sequence[str], images: pd
                 names.setdefault(name, here)
     if len(names) < len(written):  # under other spellings, for which all names are read
         all_names = pd.concat([store.images(split)["image"] for split in splits])
-        stored = StoredNames(all_names, root)
-        for name, uri in written.items():
-            if found := stored.find(uri) or stored.find(str(name)):
-                names.setdefault(name, found)
-        unknown = {uri: name for name, uri in written.items() if name not in names}
-        completed = {unknown[uri]: full for uri, full in full_names(unknown, all_names).items()}
-        names = {name: str(name) for name in written} | names | completed
-        _warn([completed_names(completed)])
-    return [names[name] for name in images]
+        unknown = {name: uri for name, uri in written.items() if name not in names}
+        names |= _spelled_otherwise(unknown, all_names, root)
+    return [names.get(name, str(name)) for name in images]
+
+
+def _spelled_otherwise(unknown: Mapping[Any, str], stored: pd.Series, root: Path) -> dict[Any, str]:
+    """Return the stored names of images with other spellings or without the ending, after a warning about the latter.
+
+    ``unknown`` has the URI of each name.
+    """
+    finder = StoredNames(stored, root)
+    names = {name: found for name, uri in unknown.items() if (found := finder.find(uri) or finder.find(str(name)))}
+    completed = full_names({uri for name, uri in unknown.items() if name not in names}, stored)
+    without_ending = {name: completed[uri] for name, uri in unknown.items() if uri in completed}
+    _warn([completed_names(without_ending)])
+    return names | without_ending

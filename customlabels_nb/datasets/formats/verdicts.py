@@ -14,7 +14,7 @@ FINE       The box is within its image, up to rounding, or the size of the image
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
@@ -223,19 +223,15 @@ def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged:
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
     plain = all(polygon is None for polygon in polygons)
     result = judge(boxes, of_rows, corners=plain and judged)
-    findings = [finding for finding in result.findings() if judged or finding.verdict == Verdict.RATIOS]
+    broken, about = _broken_polygons(polygons)
+    findings = [each for each in (*result.findings(), *about) if judged or each.verdict == Verdict.RATIOS]
     if not ratios:
         findings += _tiny_boxes(boxes)
-    broken = np.array([polygon is not None and not _has_area(polygon) for polygon in polygons], dtype=bool)
-    if judged and broken.any():
-        first = int(broken.argmax())
-        message = f"{broken.sum():,} × polygon without three finite points was left out, such as {polygons[first]}."
-        findings.append(VerdictMessage(Verdict.UNREADABLE, message[:400], first))
     if not findings:
         return Settled(annotations, np.ones(len(boxes), dtype=bool), {}, [])
-    keep = (~drawn | ~np.isnan(result.boxes[:, 0])) & ~(broken & judged)
+    keep = ~drawn | ~np.isnan(result.boxes[:, 0])
     if judged:
-        keep &= result.keep
+        keep &= result.keep & ~broken
     table = annotations.assign(
         **{side: result.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
         polygon=pd.Series(_scaled(polygons, result, keep), index=annotations.index, dtype=object),
@@ -243,8 +239,16 @@ def settle(annotations: pd.DataFrame, sizes: dict[str, _Size | None], *, judged:
     return Settled(table[keep].reset_index(drop=True), keep, unknown, findings)
 
 
-def _has_area(polygon: Polygon) -> bool:
-    return all(len(ring) > 2 and np.isfinite(ring).all() for ring in rings_of(polygon))
+def _broken_polygons(polygons: Sequence[Polygon | None]) -> tuple[_Bools, list[VerdictMessage]]:
+    """Return a mask of the polygons with rings of fewer than three points or others than numbers, and a message."""
+    broken: _Bools = np.zeros(len(polygons), dtype=bool)
+    for row, polygon in enumerate(polygons):
+        broken[row] = any(len(ring) < 3 or not np.isfinite(ring).all() for ring in rings_of(polygon))
+    if not broken.any():
+        return broken, []
+    first = int(broken.argmax())
+    message = f"{broken.sum():,} × polygon without three finite points was left out, such as {polygons[first]}."
+    return broken, [VerdictMessage(Verdict.UNREADABLE, message[:400], first)]
 
 
 def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:
