@@ -577,10 +577,10 @@ def with_lists_of_labels(
     A text such as ``cat,dog`` is split if its parts are ``known`` labels, or labels of other rows. Tables that were
     written here and boxes have no such texts.
     """
-    if "label" not in frame or "created" in decisions.roles:
+    labels = frame.get("label", pd.Series(dtype=object))
+    cells = {} if "created" in decisions.roles else _split(texts_in(labels) - {*known}, known)
+    if not cells:  # most tables
         return frame, ""
-    labels = frame["label"]
-    cells = _split(texts_in(labels) - {*known}, known)
     are_whole = frame.reindex(columns=["left", "polygon"]).isna().all(axis=1)
     joined = are_whole & np.array([isinstance(text, str) and text in cells for text in labels], dtype=bool)
     if not joined.any():
