@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_bool_dtype, is_float_dtype, is_numeric_dtype, is_object_dtype
 
+from customlabels_nb._utils.text import counted
 from customlabels_nb.core.box_columns import CORNERS, look_like_boxes, notation_of, numbers_of_box, to_ltwh, unstated
-from customlabels_nb.core.geometry import xyxy_to_ltwh
+from customlabels_nb.core.geometry import centred_to_ltwh, xyxy_to_ltwh
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from customlabels_nb.errors import TableError
 
@@ -42,7 +43,16 @@ _STATES = re.compile(
     r"|test(ing)?|done|finished|completed?|labell?ed|annotated|exported|uploaded|downloaded|processed|skipped|ignored"
     r"|excluded|selected)"
 )
-_BOX_SETS = (BOX_COLUMNS, CORNERS, ("xmin", "ymin", "width", "height"))
+#: Roles of columns of boxes with a centre.
+CENTRED: Final = ("x_center", "y_center", "width", "height")
+#: Roles of the columns of each complete set of boxes.
+_BOX_SETS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    BOX_COLUMNS: BOX_COLUMNS,
+    CORNERS: CORNERS,
+    ("left", "top", "right", "bottom"): CORNERS,
+    ("xmin", "ymin", "width", "height"): BOX_COLUMNS,
+    **dict.fromkeys((CENTRED, ("xcenter", "ycenter", "width", "height"), ("cx", "cy", "w", "h")), CENTRED),
+}
 
 #: Roles that are not columns of the tables.
 ONE_BOX, FLAG, PROBABILITY = "bbox", "flag of a label", "probability of a label"
@@ -51,6 +61,9 @@ OWN, OTHER, INDEX, LIKE_BOX = "own", "not imported", "index", "like a box"
 _LISTS = (list, tuple, set, frozenset, np.ndarray)
 TRUE = frozenset({1, "1", "1.0", "True", "true", "TRUE"})
 _FLAGS = TRUE | {0, "0", "0.0", "False", "false", "FALSE"}
+#: Texts in lower case that programs write for missing numbers.
+_EMPTY = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
+_JOINED = re.compile(r"\s*[|;,]\s*")
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _A_LIST = re.compile(rf"""\[\s*(?:(?:{_QUOTED.pattern})[\s,]*)*\]|\(\s*(?:(?:{_QUOTED.pattern})[\s,]*)+\)""")
 _ENDINGS = tuple(IMAGE_SUFFIXES | UNREAD_SUFFIXES)
@@ -84,20 +97,27 @@ class Decisions:
         """Yield columns that may have been meant otherwise, each with a sentence about it."""
         labelled = bool(self.having("label", FLAG))
         for column, role, _ in self.of_columns:
-            if role == "label" and column != "label":
+            if role == "label" and str(column).strip().lower() != "label":
                 yield str(column), f"The column {column!r} was read as the label."
             elif not labelled and str(column).lower() in _NUMBERS_OF_LABELS:
                 yield column, f"The column {column!r} has numbers of labels. Add a column 'label' with their names."
+            elif not labelled and role == "tags" and not self.having("revision"):
+                yield column, _TAGS
         for role, sentence in _SENTENCES.items():
             if columns := self.having(role):
                 yield str(columns[0]), sentence.format(", ".join(map(repr, columns)))
 
 
+_TAGS = "The column 'tags' was not read as labels. If it has them, pass table.assign(label=table['tags'].str.split())."
+#: Names of columns of boxes that are read.
+RENAME_BOXES: Final = (
+    "rename them to left, top, width and height, to xmin, ymin, xmax and ymax, or to x_center, y_center, width and "
+    "height"
+)
 _SENTENCES = {
     FLAG: "The columns {} have only 0 and 1, and were read as labels. If they are your own, add an "
     "empty column 'label'.",
-    LIKE_BOX: "The columns {} were not read as boxes. If they are boxes in pixels, rename them to left, top, width and "
-    "height, or to xmin, ymin, xmax and ymax.",
+    LIKE_BOX: f"The columns {{}} were not read as boxes. If they are boxes, {RENAME_BOXES}.",
 }
 
 
@@ -173,12 +193,12 @@ class _Table:
         return self._exact[self.names[position]] == position
 
     @property
-    def free(self) -> list[int]:
-        return [position for position in range(len(self.names)) if position not in self.given]
+    def named_after_labels(self) -> list[int]:
+        return [position for position in self.free if str(self.names[position]).strip() in self.labels]
 
     @property
-    def others(self) -> list[str]:
-        return [str(self.names[position]) for position in self.free if self.keys[position] not in _BOX_SETS[0]]
+    def free(self) -> list[int]:
+        return [position for position in range(len(self.names)) if position not in self.given]
 
 
 def decide(
@@ -195,7 +215,7 @@ def decide(
     of : {"images", "annotations", "predictions"}
         Kind of the table.
     labels : collection of str
-        Known labels. Columns of probabilities have their names.
+        Known labels. Columns of probabilities have their names, and columns of 0 and 1 if there are any.
 
     Raises
     ------
@@ -216,18 +236,17 @@ def _decide_boxes(table: _Table) -> None:
     """Decide which columns are boxes: a complete set in one notation, a single column, or none."""
     complete = next((sides for sides in _BOX_SETS if len(table.find(*sides)) == 4), None)
     if complete:
-        roles = CORNERS if complete == CORNERS else BOX_COLUMNS
-        table.decide(table.find(*complete), roles, f"belongs to {', '.join(complete)}")
+        table.decide(table.find(*complete), _BOX_SETS[complete], f"belongs to {', '.join(complete)}")
     elif (single := _single_column(table)) is not None:
         table.decide([single], ONE_BOX, "has whole boxes")
     else:
         _name_incomplete(table)
-    shapes = [each for each in table.given.values() if each.role in (ONE_BOX, "left", "xmin")]
+    shapes = [each for each in table.given.values() if each.role in (ONE_BOX, "left", "xmin", "x_center")]
     drawn = [*(each.column for each in shapes), *(table.names[position] for position in table.find("polygon"))]
     if drawn and not table.find(*LABEL_NAMES):
         raise TableError(
-            f"The table has boxes ({drawn[0]!r}), but no column 'label'. Rename the column with the labels, among "
-            f"{table.others}, or add one."
+            f"The table has boxes ({drawn[0]!r}), but no column 'label'. Rename the column with the labels, or add "
+            f"one. The columns are {[*map(str, table.names)]}."
         )
 
 
@@ -252,8 +271,8 @@ def _name_incomplete(table: _Table) -> None:
         if len(table.find(*deciding)) >= 2:
             lacking = [side for side in sides if not table.find(side)]
             raise TableError(
-                f"The boxes need the columns {', '.join(sides)}, but {', '.join(lacking)} are missing. Rename columns, "
-                f"among {table.others}, or add them."
+                f"The boxes need the columns {', '.join(sides)}, but {', '.join(lacking)} are missing. Rename columns "
+                f"or add them. The columns are {[*map(str, table.names)]}."
             )
     alike = {*look_like_boxes(table.names[position] for position in table.free)}
     free = [position for position in table.free if table.names[position] in alike]
@@ -276,20 +295,20 @@ def _probabilities(table: _Table) -> list[int]:
     """Return the columns of numbers with the names of labels, unless the table has a confidence."""
     if table.find("confidence"):
         return []
-    likely = [position for position in table.free if str(table.names[position]).strip() in table.labels]
-    return [position for position in likely if _numbers(table.values(position)) is not None]
+    return [position for position in table.named_after_labels if _numbers(table.values(position)) is not None]
 
 
 def _flags(table: _Table) -> list[int]:
     """Return the columns of 0 and 1 if there are several, without those about the work, such as ``reviewed``.
 
-    A table that was written here has no labels on purpose.
+    If labels are known, only these count. A table that was written here has no labels on purpose.
     """
     if {"status", "sha256", "created"} & {*table.names}:
         return []
     others = [p for p in table.free if table.keys[p] not in KNOWN and not _STATES.fullmatch(table.keys[p])]
-    flags = [position for position in others if _are_flags(table.values(position))]
-    return flags if len(flags) > 1 else []
+    likely = table.named_after_labels
+    flags = [position for position in likely or others if _are_flags(table.values(position))]
+    return flags if len(flags) > 1 or likely else []
 
 
 def _decide_facts(table: _Table) -> None:
@@ -330,11 +349,16 @@ def is_missing(value: object) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
+def is_no_number(text: object) -> bool:
+    """Check whether a text means an empty cell in a column of numbers, such as NaN."""
+    return isinstance(text, str) and text.strip().lower() in _EMPTY
+
+
 def _numbers(values: Iterable[Any]) -> pd.Series | None:
     """Return the values as numbers, or None if there are others than numbers, or none. True and False are others."""
     column = values if isinstance(values, pd.Series) else pd.Series([*values], dtype=object)
     if not is_numeric_dtype(column.dtype):
-        column = column[[not is_missing(value) for value in column]]
+        column = column[[not (is_missing(value) or is_no_number(value)) for value in column]]
         texts_or_numbers = {*map(type, column)} <= {str, int, float} and len(column) > 0
         column = pd.to_numeric(column, errors="coerce") if texts_or_numbers else column
     is_number = is_numeric_dtype(column.dtype) and not is_bool_dtype(column.dtype) and len(column) > 0
@@ -374,11 +398,14 @@ def read_frame(
         return frame, Decisions()
     frame = _unwrapped(frame)
     decisions = decide([*frame.columns], lambda position: frame.iloc[:, position], of=of, labels=labels)
+    if "image" not in decisions.roles:
+        return frame, decisions
     _check_cells(frame, decisions)
     frame = _renamed(frame, decisions)
-    if "xmin" in decisions.roles:
-        boxes = xyxy_to_ltwh(np.column_stack([_as_numbers(frame[name], name) for name in CORNERS]))
-        frame = _with_boxes(frame.drop(columns=[*CORNERS]), boxes)
+    for sides, convert in ((CORNERS, xyxy_to_ltwh), (CENTRED, centred_to_ltwh)):
+        if sides[0] in decisions.roles:
+            boxes = convert(np.column_stack([_as_numbers(frame[name], name) for name in sides]))
+            frame = _with_boxes(frame.drop(columns=[*sides]), boxes)
     for column in decisions.having(ONE_BOX):
         frame = _with_boxes(frame.drop(columns=column), _boxes_of_column(frame, column, decisions.notation))
     if flags := decisions.having(FLAG):
@@ -386,6 +413,8 @@ def read_frame(
     elif probabilities := decisions.having(PROBABILITY):
         frame = frame[["image", *probabilities]].rename(columns=str)
         frame = frame.melt("image", var_name="label", value_name="confidence")
+    elif of == "images" and "label" in decisions.roles:
+        frame = _labelled_as_empty(frame)
     return frame, decisions
 
 
@@ -394,7 +423,7 @@ def _check_cells(frame: pd.DataFrame, decisions: Decisions) -> None:
     several = {"label", ONE_BOX, "polygon", "tags", OWN, OTHER, INDEX, LIKE_BOX}
     for column, role, _ in decisions.of_columns:
         if role not in several:
-            _refuse_lists(frame[column], column)
+            _refuse_lists(frame, column, decisions.having("label"))
         elif role == "label" and column != "label":
             _refuse_numbers(frame[column], column)
 
@@ -402,7 +431,7 @@ def _check_cells(frame: pd.DataFrame, decisions: Decisions) -> None:
 def _renamed(frame: pd.DataFrame, decisions: Decisions) -> pd.DataFrame:
     """Return a table with the usual names, without other columns that have one of them, and whole image numbers."""
     taken = [column for column in decisions.having(OTHER, LIKE_BOX) if column in _RESERVED]
-    usual = _RESERVED | {*_FACTS, *CORNERS}
+    usual = _RESERVED | {*_FACTS, *CORNERS, *CENTRED}
     names = {column: role for column, role, _ in decisions.of_columns if role in usual and column != role}
     frame = frame.drop(columns=taken).rename(columns=names) if taken or names else frame
     if "image" in frame and is_float_dtype(frame["image"].dtype) and (frame["image"].dropna() % 1 == 0).all():
@@ -418,6 +447,14 @@ def with_image(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if found is None else frame.rename(columns={found: "image"})
 
 
+def about_index(frame: pd.DataFrame) -> str:
+    """Return the sentence about a table without a column of images whose index has them, or an empty text."""
+    name, first = str(frame.index.name).strip().lower(), str(frame.index[0]) if len(frame) else ""
+    if name not in IMAGE_NAMES and lacks_ending(first):
+        return ""
+    return " The index has the images. Make it a column with table.rename_axis('image').reset_index()."
+
+
 def how_to_convert(value: object) -> str:
     """Return the sentence with the code that makes a table of labels by file name, or of a list of labels."""
     if isinstance(value, Mapping):
@@ -429,13 +466,15 @@ def how_to_convert(value: object) -> str:
 
 
 def _unwrapped(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with plain numbers and lists instead of scalars and arrays of NumPy and PyTorch."""
+    """Return a table with plain numbers and lists instead of scalars and arrays of NumPy, PyTorch and PyArrow."""
     changed = {}
     for position, dtype in enumerate(frame.dtypes):
         column = frame.iloc[:, position]
-        if not is_object_dtype(dtype) or not infer_dtype(column, skipna=True).startswith("mixed"):
+        if isinstance(dtype, pd.ArrowDtype) and dtype.type in (list, dict):
+            changed[frame.columns[position]] = column.astype(object)
+        elif not is_object_dtype(dtype) or not infer_dtype(column, skipna=True).startswith("mixed"):
             continue
-        if any(hasattr(kind, "ndim") for kind in set(map(type, column.array))):
+        elif any(hasattr(kind, "ndim") for kind in set(map(type, column.array))):
             values = [_plain_value(value) for value in column.array]
             changed[frame.columns[position]] = pd.Series(values, index=frame.index, dtype=object).infer_objects()
     return frame.assign(**{str(name): values for name, values in changed.items()}) if changed else frame
@@ -446,13 +485,16 @@ def _plain_value(value: Any) -> object:
     return value.tolist() if is_array and (value.ndim == 0 or not isinstance(value, np.ndarray)) else value
 
 
-def _refuse_lists(column: pd.Series, name: object) -> None:
+def _refuse_lists(frame: pd.DataFrame, name: Any, labels: list[Any]) -> None:
+    column = frame[name]
     if column.dtype != object or not {*map(type, column.array)} & {*_LISTS, dict}:
         return
     row = next(number for number, value in enumerate(column.array) if isinstance(value, (*_LISTS, dict)))
+    both = [each for each in labels if isinstance(frame[each].iat[row], _LISTS)]
     raise TableError(
         f"The column {name!r} has {repr(column.iat[row])[:80]} in row {row}, but needs one value in each row. Take the "
-        f"value out, for example with table[{name!r}].str[0], or give each its own row with table.explode({name!r})."
+        f"value out, for example with table[{name!r}].str[0], or give each its own row with "
+        f"table.explode({([*both, name] if both else name)!r})."
     )
 
 
@@ -491,6 +533,20 @@ def _boxes_of_column(frame: pd.DataFrame, name: Any, notation: str) -> np.ndarra
     return to_ltwh(notation, [numbers or [np.nan] * 4 for numbers in boxes])
 
 
+def _labelled_as_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of images in which the status of those with an empty list of labels is "labelled"."""
+    labels = frame["label"]
+    if not any(map(_is_empty_list, labels if labels.dtype == object else labels.unique())):
+        return frame
+    empty = pd.Series([_is_empty_list(each) for each in labels], frame.index)
+    status = frame["status"] if "status" in frame else pd.Series(None, frame.index, dtype=object)
+    return frame.assign(status=status.mask(empty & status.isna(), "labelled"))
+
+
+def _is_empty_list(label: object) -> bool:
+    return _may_be_list(label) and not (labels_in(label) if isinstance(label, str) else len(label))  # type: ignore[arg-type]
+
+
 def _from_flags(frame: pd.DataFrame, names: list[Any], of: Kind) -> pd.DataFrame:
     """Return a row for each label of an image, or one without a label, of an image that was labelled as empty."""
     flags = np.column_stack([frame[name].isin(TRUE).to_numpy() for name in names])
@@ -513,8 +569,52 @@ def labels_in(cell: str) -> list[str]:
     return [cell] if cell else []
 
 
+def with_lists_of_labels(
+    frame: pd.DataFrame, decisions: Decisions, known: Collection[str] = ()
+) -> tuple[pd.DataFrame, str]:
+    """Return a table with lists instead of texts of several joined labels, and a sentence about texts that may be some.
+
+    A text such as ``cat,dog`` is split if its parts are ``known`` labels, or labels of other rows. Tables that were
+    written here and boxes have no such texts.
+    """
+    labels = frame.get("label", pd.Series(dtype=object))
+    cells = {} if "created" in decisions.roles else _split(texts_in(labels) - {*known}, known)
+    if not cells:  # most tables
+        return frame, ""
+    are_whole = frame.reindex(columns=["left", "polygon"]).isna().all(axis=1)
+    joined = are_whole & np.array([isinstance(text, str) and text in cells for text in labels], dtype=bool)
+    if not joined.any():
+        return frame, ""
+    values = [cells[text] if is_joined else text for text, is_joined in zip(labels, joined, strict=True)]
+    left = [text for text in labels[joined] if cells[text] == text]
+    frame = frame.assign(label=pd.Series(values, index=frame.index, dtype=object))
+    if not left:
+        return frame, ""
+    sign = next(sign for sign in "|;," if sign in left[0])
+    return frame, (
+        f"{len(left):,} × label with {sign!r}, such as {left[0][:80]!r}, was read as one label. If it is several, "
+        f"pass table.assign(label=table['label'].str.split({sign!r}))."
+    )
+
+
+def _split(texts: Collection[str], known: Collection[str]) -> dict[str, list[str] | str]:
+    """Return the parts of each text that may have several labels, or the text itself if the parts are no labels."""
+    parts = {text: _JOINED.split(text.strip()) for text in texts}
+    several = {text: each for text, each in parts.items() if len(each) > 1 and all(each) and text[0] not in "[("}
+    singles = {*known, *(text.strip() for text in parts.keys() - several.keys())}
+    return {text: each if singles.issuperset(each) else text for text, each in several.items()}
+
+
+def texts_in(column: pd.Series) -> set[str]:
+    """Return the distinct texts in a column, which may have values that cannot be hashed."""
+    return {text for text in (column if column.dtype == object else column.unique()) if isinstance(text, str)}
+
+
 def one_label_per_row(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with a row for each label where cells have lists of labels, also as text."""
+    """Return a table with a row for each label where cells have lists of labels, also as text.
+
+    A row with an empty list has no label.
+    """
     labels = frame["label"]
     if not any(map(_may_be_list, labels if labels.dtype == object else labels.unique())):
         return frame
@@ -526,8 +626,7 @@ def one_label_per_row(frame: pd.DataFrame) -> pd.DataFrame:
             f"A box or polygon of image {str(frame['image'].iat[row])!r} has a list of labels: "
             f"{repr(labels.iat[row])[:80]}. Pass one row for each label."
         )
-    single = frame.assign(label=pd.Series(lists, index=frame.index, dtype=object)).explode("label", ignore_index=True)
-    return single[single["label"].notna()].reset_index(drop=True)
+    return frame.assign(label=pd.Series(lists, index=frame.index, dtype=object)).explode("label", ignore_index=True)
 
 
 def _may_be_list(value: object) -> bool:
@@ -547,6 +646,14 @@ def full_names(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
         if len(mine) == 1 == len(known_by_stem.get(stem, ()))
     }
     return {name: full for stem, (name, full) in pairs.items() if stem in (name, full) and name != full}
+
+
+def completed_names(pairs: Mapping[str, str]) -> str:
+    """Return the sentence about names that :func:`full_names` has completed, or an empty text if there are none."""
+    for name, full in [*pairs.items()][:1]:
+        were = counted(len(pairs), "image name was", "image names were")
+        return f"{were} matched although the ending differs, such as {name!r} with {full!r}."
+    return ""
 
 
 def _by_stem(names: Iterable[str]) -> dict[str, list[str]]:

@@ -173,9 +173,9 @@ def check_label(name: object, *, max_length: int = 256) -> str:
     Outer white space is removed, and characters that can be written in several ways are composed (Unicode NFC).
     """
     if not isinstance(name, str):
-        advice = f"Convert class numbers to names, as in .map({{{name!r}: 'cat'}})."
-        if isinstance(name, list | tuple | set):
-            advice = "Pass each label in a call of its own."
+        advice = "Pass each label as a text of its own."
+        if isinstance(name, int | float | np.number):
+            advice = f"Convert class numbers to names, as in names[{name!r}] with a list or dict of them."
         raise LabelError(f"A label must be a string, not {name!r}. {advice}")
     text = name.strip()
     if not 1 <= len(text) <= max_length:
@@ -240,11 +240,12 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     a label (unlabelled images) and duplicate image-level labels are dropped.
     """
     check_columns(frame, "annotations", [])
-    if not {*frame.columns} <= {"image", "label", *BOX_COLUMNS} or "object" in map(str, frame.dtypes):
+    plain = {*frame.columns} <= {"image", "label", *BOX_COLUMNS}
+    if not plain or any(str(dtype) == "object" or isinstance(dtype, pd.ArrowDtype) for dtype in frame.dtypes):
         frame, _ = read_frame(frame, of="annotations")
     check_columns(frame, "annotations", ["image", "label"])
-    result = frame[frame["label"].notna()].reset_index(drop=True)
-    result = one_label_per_row(result)
+    result = one_label_per_row(frame[frame["label"].notna()])
+    result = result[result["label"].notna()].reset_index(drop=True)
     result["image"] = _plain_urls(result["image"])
     for value in result["label"] if result["label"].dtype == object else ():
         if not isinstance(value, str):
@@ -337,7 +338,8 @@ def check_columns(frame: object, what: str, needed: Sequence[str]) -> None:
         check_flat(frame, what)
     for name in needed:
         if name not in frame.columns:
-            raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.")
+            index = table_columns.about_index(frame) if name == "image" else ""
+            raise TableError(f"The {what} table needs a column {name!r}, but has {list(frame.columns)}.{index}")
     if not frame.columns.map(str).is_unique:
         raise TableError(f"The {what} table has a duplicate column: {list(frame.columns)}. Rename or drop one of them.")
     if "image" in needed and frame["image"].isna().any():

@@ -28,7 +28,7 @@ from customlabels_nb.core import tables as t
 from customlabels_nb.core.image_files import FILE, longer_of, with_files, without_files
 from customlabels_nb.core.issues import Issue, issues_to_frame
 from customlabels_nb.core.limits import profile as limits_of
-from customlabels_nb.core.table_columns import full_names, read_frame, with_image
+from customlabels_nb.core.table_columns import completed_names, full_names, read_frame, with_image, with_lists_of_labels
 from customlabels_nb.datasets.formats import ExportReport, write
 from customlabels_nb.datasets.formats.base import ROUNDING, Contents
 from customlabels_nb.datasets.formats.given_tables import BESIDE_ANNOTATIONS, not_imported, settle_boxes, without_label
@@ -118,20 +118,25 @@ class Dataset(NameHints):
         unread: Sequence[UnreadLine] = (),
     ) -> None:
         images, longer = without_files(with_image(images) if isinstance(images, pd.DataFrame) else images)
+        if annotations is None and isinstance(images, pd.DataFrame) and "label" in images:
+            raise TableError(
+                "The images table has a column 'label'. Pass the labels as annotations: "
+                "cl.Dataset(table[['image']].drop_duplicates(), table)."
+            )
         self._images = t.normalise_images(images)
         self._longer: Mapping[str, str] | Callable[[], Mapping[str, str]] = (
             partial(longer_of, self._images[["image", "source"]]) if longer is None else longer
         )
         self._annotation_source: pd.DataFrame | Callable[[], pd.DataFrame] = t.empty(t.ANNOTATION_COLUMNS)
         self.found = list(issues)
+        labels_table = t.normalise_labels([] if labels is None else labels)
         if annotations is not None:
-            self._read(annotations, name, images.columns)
+            self._read(annotations, name, images.columns, labels_table["label"].tolist())
         has_predictions = predictions is not None and len(predictions) > 0
         self._predictions = t.normalise_predictions(predictions) if has_predictions else t.empty(t.PREDICTION_COLUMNS)
         for what, table in (("annotations", self._annotations), ("predictions", self._predictions)):
             if len(stray := self._strangers(table)):
                 raise TableError(f"Image {stray.iloc[0]!r} has {what} but is missing from the images table.")
-        labels_table = t.normalise_labels([] if labels is None else labels)
         used = t.labels_in_order(self._annotations, labels_table["label"])
         self._labels = t.normalise_labels(
             pd.DataFrame({"label": used, "color": [*labels_table["color"], *[None] * (len(used) - len(labels_table))]})
@@ -145,7 +150,9 @@ class Dataset(NameHints):
         #: Difference in pixels up to which two boxes are the same, because the file that was read is rounded.
         self.rounding = ROUNDING
 
-    def _read(self, annotations: pd.DataFrame, name: str, of_images: Collection[object]) -> None:
+    def _read(
+        self, annotations: pd.DataFrame, name: str, of_images: Collection[object], labels: Collection[str]
+    ) -> None:
         """Set the annotations to those of a table, and add issues about what it has beside them.
 
         A table that was not written here is judged, and may name images without their endings.
@@ -153,7 +160,9 @@ class Dataset(NameHints):
         if not isinstance(annotations, pd.DataFrame) or {*annotations.columns} == {*t.ANNOTATION_COLUMNS}:
             self._annotation_source = t.normalise_annotations(annotations)
             return
-        rows, decisions = read_frame(annotations, of="annotations")
+        rows, decisions = read_frame(annotations, of="annotations", labels=labels)
+        rows, joined = with_lists_of_labels(rows, decisions, labels)
+        self.found += [Issue("ENTRY_ADJUSTED", joined, "label", name)] if joined else []
         self._annotation_source = t.normalise_annotations(rows)
         left_out = not_imported(annotations, decisions, name, *BESIDE_ANNOTATIONS, elsewhere={*of_images, FILE})
         if "created" in annotations.columns:
@@ -163,10 +172,7 @@ class Dataset(NameHints):
         if completed:
             names = self._annotations["image"]
             self._annotation_source = self._annotations.assign(image=names.map(completed).fillna(names))
-            first = next(iter(completed))
-            were = counted(len(completed), "image name was", "image names were")
-            message = f"{were} matched although the ending differs, such as {first!r} with {completed[first]!r}."
-            self.found.append(Issue("ENTRY_ADJUSTED", message, first, name))
+            self.found.append(Issue("ENTRY_ADJUSTED", completed_names(completed), next(iter(completed)), name))
         self.found += [Issue("ENTRY_ADJUSTED", message, column, name) for column, message in decisions.notes()]
         self._images, self._annotation_source, settled = settle_boxes(self._images, self._annotations, name)
         self.found += [*settled, *without_label(rows, name), *left_out]

@@ -29,12 +29,16 @@ from customlabels_nb.core.table_columns import (
     ONE_BOX,
     OTHER,
     PROBABILITY,
+    RENAME_BOXES,
     Decisions,
+    about_index,
     full_names,
     how_to_convert,
     one_label_per_row,
     read_frame,
+    texts_in,
     with_image,
+    with_lists_of_labels,
 )
 from customlabels_nb.core.tables import (
     BOX_COLUMNS,
@@ -68,15 +72,17 @@ def with_usual_columns(
     notes: list[str] = []
     known = {*normalise_labels([] if labels is None else labels)["label"]}
     if isinstance(truth, pd.DataFrame):
-        truth, decisions = read_frame(truth, of="annotations")
+        truth, decisions = read_frame(truth, of="annotations", labels=known)
         notes += [sentence for _, sentence in decisions.notes() if decisions.having(FLAG)]
         notes += _about_unused("truth", decisions)
-        truth = one_label_per_row(truth) if "label" in decisions.roles else truth
+        truth, joined = _with_single_labels(truth, decisions, known, "truth")
+        notes += joined
+        known |= {label.strip() for label in texts_in(truth["label"])} if decisions.having("label", FLAG) else set()
     if isinstance(predictions, pd.DataFrame):
-        if isinstance(truth, pd.DataFrame) and "label" in truth.columns and "label" not in predictions.columns:
-            known |= {str(label).strip() for label in truth["label"].unique()}
         predictions, decisions = read_frame(predictions, of="predictions", labels=known)
         notes += _about_unused("predictions", decisions)
+        predictions, joined = _with_single_labels(predictions, decisions, known, "predictions")
+        notes += joined
     if isinstance(images, pd.DataFrame):
         images = with_image(images)
     return truth, predictions, list(images) if isinstance(images, Iterator) else images, notes
@@ -99,6 +105,16 @@ def _about_unused(name: str, decisions: Decisions) -> Iterator[str]:
         )
     if others := [column for column in unused if column not in without_label]:
         yield f"These columns of {name} were not used: {quoted(map(str, others), 8)}."
+
+
+def _with_single_labels(
+    table: pd.DataFrame, decisions: Decisions, known: Collection[str], name: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with one label in each row, and a note about texts that may be several."""
+    if "label" not in decisions.roles:
+        return table, []
+    table, about = with_lists_of_labels(table, decisions, known)
+    return one_label_per_row(table), [f"In {name}: {about}"] if about else []
 
 
 def with_same_names(
@@ -165,15 +181,14 @@ def _how_to_convert(value: object, name: str) -> str:
 
 
 def _how_to_convert_columns(frame: pd.DataFrame, name: str, missing: str) -> str:
+    if missing == "image" and (index := about_index(frame)):
+        return index
     if missing in ("image", "label") and {"image_id", "category_id"} <= {*frame.columns}:
         ids = ", truth='coco.json'" if name == "predictions" else ""
         return f" Read files of COCO with cl.read_dataset('{name}.json'{ids}), which replaces ids by names."
     boxes = look_like_boxes(frame.columns)
     if boxes and missing in BOX_COLUMNS:
-        return (
-            f" If the columns {', '.join(map(repr, boxes))} are boxes in pixels, rename them to left, top, width and "
-            "height, or to xmin, ymin, xmax and ymax."
-        )
+        return f" If the columns {', '.join(map(repr, boxes))} are boxes, {RENAME_BOXES}."
     if missing == "confidence":
         return " For answers without confidences, such as those of a person, use .assign(confidence=1.0)."
     return ""

@@ -22,7 +22,7 @@ from customlabels_nb.core.colors import label_color
 from customlabels_nb.core.image_files import without_files
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import LOCAL
-from customlabels_nb.core.table_columns import how_to_convert, lacks_ending, read_frame, with_image
+from customlabels_nb.core.table_columns import about_index, how_to_convert, lacks_ending, read_frame, with_image
 from customlabels_nb.datasets.formats.base import ROUNDING, Notes
 from customlabels_nb.datasets.formats.format_detection import issues_beside
 from customlabels_nb.datasets.formats.given_tables import tables_of
@@ -423,6 +423,7 @@ def _check_frame(frame: pd.DataFrame, split: str) -> None:
     if "image" not in frame.columns or not frame.columns.is_unique:
         raise InputError(
             f"The DataFrame needs a column 'image', and columns with different names, but has {list(frame.columns)}."
+            f"{about_index(frame) if 'image' not in frame.columns else ''}"
         )
     if (empty := frame["image"].isna()).any():
         row = frame.index[empty][0]

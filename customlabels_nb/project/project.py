@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,9 +27,15 @@ from customlabels_nb.assist.stored_results import forget_results
 from customlabels_nb.checks import CheckReport, check_datasets, find_near_duplicates
 from customlabels_nb.checks.near_duplicates import SIMILARITY_THRESHOLD
 from customlabels_nb.core import tables as t
-from customlabels_nb.core.box_columns import like_ratios
 from customlabels_nb.core.issues import Issue, issues_to_frame
-from customlabels_nb.core.table_columns import Kind, how_to_convert, read_frame
+from customlabels_nb.core.table_columns import (
+    Kind,
+    completed_names,
+    full_names,
+    how_to_convert,
+    read_frame,
+    with_lists_of_labels,
+)
 from customlabels_nb.core.version_status import READY, RESUMABLE
 from customlabels_nb.datasets.dataset import Dataset, Groups
 from customlabels_nb.datasets.formats.given_tables import BESIDE_ANNOTATIONS, not_imported, settle_boxes, without_label
@@ -682,7 +688,7 @@ class Project(NameHints):
         rows = rows.assign(image=_stored_names(self._store, self.root, t.SPLITS, rows["image"]))
         annotations = t.normalise_annotations(rows)
         if isinstance(predictions, pd.DataFrame):
-            annotations, _ = _in_pixels(self._store, annotations, rows)
+            _, annotations, _ = _settled(self._store.images(), annotations, rows)
         annotations = annotations.assign(model=model.strip())
         action = self._action("add predictions", note)
         return self._store.replace_predictions(model.strip(), annotations, action, images=replaced).count
@@ -2009,7 +2015,7 @@ def _edits(origin: Dataset, images: pd.DataFrame, annotations: pd.DataFrame) -> 
 
 def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annotator: str) -> Dataset:
     """Build a dataset of the stored images that ``frame`` refers to, with the annotations in ``frame``."""
-    frame = _read_frame(frame, "annotations")
+    frame = _read_frame(frame, "annotations", store.label_names())
     frame = frame.assign(image=_stored_names(store, root, [split], frame["image"]))
     annotations = t.normalise_annotations(frame, annotator=annotator)
     images, old, labels = store.tables(split, frame["image"].unique().tolist())
@@ -2017,11 +2023,11 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
     if missing:
         are = counted(len(missing), "image is", "images are")
         raise InputError(f"{are} not in the {split} set, for example {sorted(missing)[0]!r}.")
-    annotations, empty = _in_pixels(store, annotations, frame)
     if "revision" in frame.columns:
         images = images.assign(revision=images["image"].map(frame.groupby("image")["revision"].first()))
     before, images = images, t.settle_statuses(images, annotations, changed=old["image"])
-    images.loc[images["image"].isin(empty) & (images["status"] == "unlabelled"), "status"] = "labelled"
+    images, annotations, unread = _settled(images, annotations, frame)
+    images = images[~images["image"].isin(unread)].reset_index(drop=True)
     images = forget_where_changed(images, annotations, before, old)
     return Dataset(images, annotations, labels, name=split)
 
@@ -2029,26 +2035,35 @@ def _edited(store: SqlStore, root: Path, split: str, frame: pd.DataFrame, annota
 def _read_frame(frame: pd.DataFrame, of: Kind, labels: Sequence[str] = ()) -> pd.DataFrame:
     """Return a table with the usual columns, after a warning about columns that were not imported."""
     t.check_flat(frame, of)
-    rows, decisions = read_frame(frame, of=of, labels=labels)
+    rows, decisions = read_frame(frame, of=of, labels=labels if of == "predictions" else ())
     t.check_columns(rows, of, ["image", "label"])
     ours = {"created", "sha256", "revision"} & {*frame.columns}  # of tables of a project
     known = {*t.IMAGE_COLUMNS, "file"} if ours else ()
+    rows, joined = with_lists_of_labels(rows, decisions, labels)
+    notes = [note for column, note in decisions.notes() if column not in decisions.having("label")]
     issues = [*without_label(rows, of), *not_imported(frame, decisions, of, *BESIDE_ANNOTATIONS, elsewhere=known)]
-    if issues:
-        warnings.warn(" ".join(issue.message for issue in issues), stacklevel=users_level())
+    _warn([*notes, joined, *(issue.message for issue in issues)])
     return rows
 
 
-def _in_pixels(store: SqlStore, annotations: pd.DataFrame, frame: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
-    """Return the annotations of a table that a person wrote with boxes in pixels, and the images of empty boxes."""
-    boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype="float64")
-    if "created" in frame.columns or not (like_ratios(boxes) | (boxes == 0).all(axis=1)).any():
-        return annotations, set()
-    _, result, issues = settle_boxes(store.images(), annotations, "frame", judged=False)
-    for issue in issues:
-        if issue.code == "IMAGE_NOT_LISTED":
-            raise InputError(f"{issue.where!r}: {issue.message}")
-    return result, {*annotations["image"]} - {*result["image"]}
+def _warn(sentences: Iterable[str]) -> None:
+    if text := " ".join(filter(None, sentences)):
+        warnings.warn(text, stacklevel=users_level())
+
+
+def _settled(
+    images: pd.DataFrame, annotations: pd.DataFrame, frame: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, set[str]]:
+    """Return the tables with boxes in pixels, and images none of whose boxes can be read, after a warning.
+
+    The boxes in a ``frame`` that was written here are in pixels already.
+    """
+    if "created" in frame.columns or annotations[["left", "polygon"]].isna().all(axis=None):
+        return images, annotations, set()
+    images, annotations, issues = settle_boxes(images, annotations, "the table")
+    first = {issue.message: issue.where for issue in reversed(issues)}
+    _warn(f"{message} The first is in {where!r}." for message, where in first.items())
+    return images, annotations, {str(issue.where) for issue in issues if issue.code == "IMAGE_NOT_LISTED"}
 
 
 def _checked_names(images: pd.Series) -> list[Any]:
@@ -2068,7 +2083,20 @@ def _stored_names(store: SqlStore, root: Path, splits: Sequence[str], images: pd
             if here := next((each for each in (str(name), uri) if each in in_project), None):
                 names.setdefault(name, here)
     if len(names) < len(written):  # under other spellings, for which all names are read
-        stored = StoredNames(pd.concat([store.images(split)["image"] for split in splits]), root)
-        for name, uri in written.items():
-            names.setdefault(name, stored.find(uri) or stored.find(str(name)) or str(name))
-    return [names[name] for name in images]
+        all_names = pd.concat([store.images(split)["image"] for split in splits])
+        unknown = {name: uri for name, uri in written.items() if name not in names}
+        names |= _spelled_otherwise(unknown, all_names, root)
+    return [names.get(name, str(name)) for name in images]
+
+
+def _spelled_otherwise(unknown: Mapping[Any, str], stored: pd.Series, root: Path) -> dict[Any, str]:
+    """Return the stored names of images with other spellings or without the ending, after a warning about the latter.
+
+    ``unknown`` has the URI of each name.
+    """
+    finder = StoredNames(stored, root)
+    names = {name: found for name, uri in unknown.items() if (found := finder.find(uri) or finder.find(str(name)))}
+    completed = full_names({uri for name, uri in unknown.items() if name not in names}, stored)
+    without_ending = {name: completed[uri] for name, uri in unknown.items() if uri in completed}
+    _warn([completed_names(without_ending)])
+    return names | without_ending

@@ -6,10 +6,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
-from customlabels_nb.core.table_columns import decide, full_names, how_to_convert, read_frame
+from customlabels_nb.core.table_columns import (
+    OTHER,
+    about_index,
+    decide,
+    full_names,
+    how_to_convert,
+    one_label_per_row,
+    read_frame,
+    with_lists_of_labels,
+)
+from customlabels_nb.core.tables import normalise_annotations
 from customlabels_nb.datasets.formats.given_tables import not_imported
 from customlabels_nb.errors import TableError
 
@@ -131,3 +142,75 @@ def test_the_code_that_converts_a_dict_works() -> None:
     assert code == "pd.DataFrame({'image': labels.keys(), 'label': labels.values()})"
     found = pd.DataFrame({"image": labels.keys(), "label": labels.values()})
     assert found.to_numpy().tolist() == [["a.jpg", "cat"], ["b.jpg", ["x", "y"]]]
+
+
+def test_lists_of_pyarrow_are_lists_of_labels() -> None:
+    cells = pd.Series(pa.array([["x", "y"], ["x"]]), dtype=pd.ArrowDtype(pa.list_(pa.string())))
+    frame = pd.DataFrame({"image": ["a", "b"], "label": cells})
+    for found in (one_label_per_row(read_frame(frame)[0]), normalise_annotations(frame)):
+        assert found[["image", "label"]].to_numpy().tolist() == [["a", "x"], ["a", "y"], ["b", "x"]]
+
+
+def test_only_known_labels_are_flags() -> None:
+    table = {"image": ["a", "b"], "x": [1, 0], "y": [0, 1], "fold": [1, 1]}
+    assert [*roles(table, of="annotations", labels={"x", "y"}).values()] == ["image", *["flag of a label"] * 2, OTHER]
+    assert roles(table, labels={"z"})["fold"] == "flag of a label"  # no column has the name of a label
+
+
+@pytest.mark.parametrize(
+    ("sides", "numbers"),
+    [
+        ("left top right bottom", [10, 20, 40, 60]),
+        ("x_center y_center width height", [25, 40, 30, 40]),
+        ("cx cy w h", [25, 40, 30, 40]),
+    ],
+)
+def test_complete_boxes_in_other_notations_are_read(sides: str, numbers: list[int]) -> None:
+    box = {side: [number] for side, number in zip(sides.split(), numbers, strict=True)}
+    found, decisions = read_frame(pd.DataFrame({"image": ["a"], "label": ["x"], **box}))
+    assert found[["left", "top", "width", "height"]].to_numpy().tolist() == [[10, 20, 30, 40]]
+    assert not [*decisions.notes()]
+
+
+def test_joined_labels_are_split_where_the_parts_are_labels() -> None:
+    cells = ["cat, dog", "cat", "dog", "cat|bird", "red;", "tench, fish"]
+    frame = pd.DataFrame({"image": [*"abcdef"], "label": cells})
+    decisions = read_frame(frame)[1]
+    found, about = with_lists_of_labels(frame, decisions)
+    assert found["label"].tolist() == [["cat", "dog"], *cells[1:]]
+    assert "2 × label with '|', such as 'cat|bird'" in about
+    found, about = with_lists_of_labels(frame, decisions, ["bird", "tench, fish"])
+    assert (found["label"].tolist()[3], about) == (["cat", "bird"], "")
+    boxes = frame.assign(left=1.0)
+    assert with_lists_of_labels(boxes, decisions)[0] is boxes
+
+
+def test_an_empty_list_of_labels_is_an_image_labelled_as_empty() -> None:
+    for empty in ([], "[]", np.array([])):
+        frame = pd.DataFrame({"image": [*"abc"], "label": pd.Series([empty, "x", None], dtype=object)})
+        found, _ = read_frame(frame)
+        assert found["status"].fillna("").tolist() == ["labelled", "", ""]
+        assert "status" not in read_frame(frame, of="annotations")[0]
+        assert one_label_per_row(frame)["image"].tolist() == [*"abc"]
+
+
+def test_texts_for_missing_numbers_are_no_values() -> None:
+    table = {"image": ["a", "b"], "label": ["x", "y"], "score": ["0.5", "NaN"]}
+    assert roles(table)["score"] == "confidence"
+
+
+def test_tags_and_spellings_of_the_label_in_notes() -> None:
+    tags = read_frame(pd.DataFrame({"image_name": ["a"], "tags": ["haze primary"]}))[1]
+    assert "label=table['tags'].str.split()" in dict(tags.notes())["tags"]
+    assert not [*read_frame(pd.DataFrame({"image": ["a"], "LABEL": ["x"]}))[1].notes()]
+
+
+def test_images_in_the_index_are_named() -> None:
+    frame = pd.DataFrame({"image": ["a.jpg"], "label": ["x"]})
+    for index in (frame.set_index("image"), frame.set_index("image").rename_axis(None)):
+        found, _ = read_frame(index)
+        assert [*found] == ["label"]  # the error lists all columns
+        code = about_index(index).partition("with ")[2].rstrip(".")
+        assert code == "table.rename_axis('image').reset_index()"
+        assert index.rename_axis("image").reset_index().equals(frame)
+    assert about_index(frame) == ""

@@ -484,3 +484,17 @@ def test_columns_beside_annotations_are_named() -> None:
         assert "'shade' (such as 'dark')" in messages
         assert "'width' (such as '40')" in messages
         assert "'site'" not in messages
+
+
+def test_labels_in_the_images_table_are_refused() -> None:
+    with pytest.raises(TableError, match=r"cl\.Dataset\(table\[\['image'\]\]\.drop_duplicates\(\), table\)"):
+        Dataset(pd.DataFrame({"image": ["a.jpg"], "label": ["x"]}))
+
+
+@pytest.mark.parametrize(
+    ("label", "words"), [({"x": 0.5}, "a text of its own"), ([1, 2], r"names\[1\]"), (3, r"names\[3\]")]
+)
+def test_the_advice_about_labels_that_are_no_texts_fits_them(label: Any, words: str) -> None:
+    table = pd.DataFrame({"image": ["a.jpg"], "label": pd.Series([label], dtype=object)})
+    with pytest.raises(LabelError, match=words):
+        Dataset(table[["image"]], table)

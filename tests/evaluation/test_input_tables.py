@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -539,3 +540,31 @@ def test_columns_that_are_not_used_are_named() -> None:
         "These columns of truth were not used: 'site'.",
         "These columns of predictions were not used: 'fold', 'width' and 'height'.",
     ]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, np.array])
+def test_lists_of_labels_are_one_label_in_each_row(kind: Any) -> None:
+    truth = pd.DataFrame({"image": ["1.jpg", "2.jpg", "3.jpg"], "label": [["a", "b"], ["a"], []]})
+    predictions = truth.head(2).assign(label=truth["label"].head(2).map(kind), confidence=0.9)
+    report = cl.evaluate(truth, predictions)
+    assert (report.metric("f1"), len(report.images)) == (1, 3)
+    with pytest.raises(TableError, match=r"table\.explode\(\['label', 'confidence'\]\)"):
+        cl.evaluate(truth, predictions.assign(confidence=[[0.9, 0.8], [0.7]]))
+
+
+def test_only_known_labels_of_a_wide_truth_count() -> None:
+    truth = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "a": [1, 0], "b": [0, 1], "fold": [1, 1]})
+    predictions = pd.DataFrame({"image": ["1.jpg", "2.jpg"], "a": [0.9, 0.1], "b": [0.1, 0.9]})
+    assert cl.evaluate(truth, predictions, labels=["a", "b"]).metric("f1") == 1
+
+
+def test_joined_labels_are_split_in_both_tables() -> None:
+    truth = pd.DataFrame({"image": ["1.jpg", "2.jpg", "3.jpg"], "label": ["a,b", "a", "b"]})
+    assert cl.evaluate(truth, truth.head(2).assign(confidence=0.9)).labels["label"].tolist() == ["a", "b"]
+    notes = cl.evaluate(truth.head(2), truth.assign(confidence=0.9)).notes
+    assert any("In truth: 1 × label with ','" in note for note in notes)
+
+
+def test_the_error_without_images_lists_all_columns_and_names_the_index() -> None:
+    with pytest.raises(TableError, match=r"\['label', 'confidence'\].*table\.rename_axis\('image'\)"):
+        evaluate(TRUTH, PREDICTIONS.set_index("image"))

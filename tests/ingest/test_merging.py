@@ -261,10 +261,10 @@ def test_outlines_with_more_pixels_than_a_mask_may_have_are_compared_by_points(
     project: cl.Project, image: str, side: int, replaced: int
 ) -> None:
     square = [[0, 0], [side, 0], [side, side], [0, side]]
-    label = {"image": [image], "label": "pear"}
+    created = pd.Timestamp("2020-01-01", tz="UTC")  # tables of this package may have it outside
+    label = {"image": [image], "label": "pear", "created": created}
     project.update("train", pd.DataFrame(label | {"polygon": [square]}))
     more_points = pd.DataFrame(label | {"polygon": [[square[0], [side // 2, 0], *square[1:]]]})
-    more_points["created"] = pd.Timestamp("2020-01-01", tz="UTC")  # tables of this package may have it outside
     report = project.import_dataset(given([image], more_points), on_known="replace", progress=False)
     assert report.replaced == replaced
 

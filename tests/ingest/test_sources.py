@@ -10,10 +10,12 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -537,7 +539,7 @@ def test_unsupported_image_types_are_reported(project: cl.Project, add: Add, tmp
     ("columns", "words"),
     [
         (
-            {"label": ["cat"], "x_center": [5.0], "y_center": [5.0], "width": [4.0], "height": [4.0]},
+            {"label": ["cat"], "x": [5.0], "y": [5.0], "width": [4.0], "height": [4.0]},
             "not read as boxes",
         ),
         ({"category_id": [1]}, "Add a column 'label' with their names"),
@@ -558,3 +560,44 @@ def test_lists_of_boxes_are_refused(add: Add, tmp_path: Path) -> None:
     )
     with pytest.raises(TableError, match="does not state their notation"):
         add(frame)
+
+
+def test_the_images_table_of_a_project_has_no_labels(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    photos = [str(path) for path in write_folder(tmp_path / "photos", {"": 3})]
+    labels = pd.DataFrame({"image": photos, "label": ["x", "y", None], "status": [None, None, "labelled"]})
+    add(labels)
+    images, before = project.train_set.images, project.train_set.annotations
+    for on_known in ("fill", "replace"):
+        report = add(images.assign(site=on_known), on_known=on_known)
+        assert codes(report) == [("NOT_IMPORTED", "status")]
+        assert project.train_set.annotations.equals(before)
+        assert project.train_set.images["status"].tolist() == ["labelled"] * 3
+        assert project.train_set.images["site"].tolist() == [on_known] * 3
+    with closing(cl.create_project("other", project.root.parent)) as other:
+        report = other.add_images(images, progress=False)
+        assert other.train_set.images["status"].tolist() == ["unlabelled"] * 3
+        assert "3 × status 'labelled'" in report.issues["message"][0]
+
+
+def test_polygons_without_three_finite_points_are_left_out(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    photos = [str(path) for path in write_folder(tmp_path / "photos", {"": 4})]
+    polygons = [[[1, 2], [4, 2], [4, 6]], [[1, 2], [4, 2], [4, float("nan")]], [[1, 2]], [[1, 2], [4, 6]]]
+    report = add(pd.DataFrame({"image": photos, "label": "x", "polygon": polygons}))
+    assert project.train_set.annotations["image"].tolist() == photos[:1]
+    assert report.issues["message"].str.contains("3 × polygon without three finite points").sum() == 1
+
+
+def test_sets_and_objects_in_own_columns_are_counted(project: cl.Project, add: Add, tmp_path: Path) -> None:
+    photos = [str(path) for path in write_folder(tmp_path / "photos", {"": 5})]
+    cells = [np.array([1]), {1}, object(), [2], np.float32(1.5)]
+    report = add(pd.DataFrame({"image": photos, "fact": pd.Series(cells, dtype=object)}))
+    assert ["2 × value of the column 'fact'" in message for message in report.issues["message"]] == [True]
+    facts = project.train_set.images["fact"].tolist()
+    assert [facts[0], facts[3], facts[4]] == [[1], [2], 1.5]
+
+
+def test_a_name_that_several_files_have_is_reported_with_them(add: Add, tmp_path: Path) -> None:
+    for name in ("b.jpg", "b.png"):
+        (tmp_path / name).write_bytes(jpeg(1))
+    report = add(pd.DataFrame({"image": [str(tmp_path / "b")], "label": ["x"]}))
+    assert any("'b.jpg' and 'b.png'" in message for message in report.issues["message"])

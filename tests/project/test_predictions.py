@@ -58,8 +58,10 @@ def test_boxes_in_ratios_become_pixels(project: Project) -> None:
     image, width, height = project.train_set.images.loc[0, ["image", "width", "height"]]
     box = {"image": [image], "label": "disc", "left": 0.25, "top": 0.5, "width": 0.5, "height": 0.25}
     expected = [width / 4, height / 2, width / 2, height / 4]
-    project.add_predictions(pd.DataFrame(box), model="m")
-    project.update("train", pd.DataFrame(box))
+    with pytest.warns(UserWarning, match="ratios .* converted to pixels"):
+        project.add_predictions(pd.DataFrame(box), model="m")
+    with pytest.warns(UserWarning, match="ratios .* converted to pixels"):
+        project.update("train", pd.DataFrame(box))
     for table in (open_project_store(project.root).predictions(model="m"), project.train_set.annotations):
         drawn = table[(table["image"] == image) & table["left"].notna()]
         assert drawn[["left", "top", "width", "height"]].to_numpy().tolist() == [expected]
@@ -76,3 +78,42 @@ def test_invalid_predictions_are_refused(project: Project) -> None:
         project.add_predictions(frame, model=None)
     with pytest.raises(InputError, match="dict"):
         project.add_predictions({}, model="m")  # type: ignore[arg-type]
+
+
+BOXES = {
+    "far beyond its image": [1000, 1000, 50, 50],
+    "read as two corners": [80, 60, 120, 90],
+    "without area": [10, 10, 0, 0],
+}
+
+
+@pytest.mark.parametrize("words", BOXES)
+def test_boxes_are_judged_with_a_warning(project: Project, words: str) -> None:
+    image = project.train_set.images["image"][0]
+    before = project.train_set.annotations
+    sides = dict(zip(("left", "top", "width", "height"), BOXES[words], strict=True))
+    box = pd.DataFrame({"image": [image], "label": ["disc"], **sides})
+    is_far = words.startswith("far")
+    for store in (lambda: project.add_predictions(box, model="m"), lambda: project.update("train", box)):
+        with pytest.warns(UserWarning, match=words):
+            assert store() == (not is_far)
+    after = project.train_set.annotations
+    assert after.equals(before) if is_far else after["left"].notna().sum() == 1
+
+
+def test_names_without_an_ending_are_those_of_images_of_the_project(project: Project) -> None:
+    image = project.train_set.images["image"][0]
+    table = pd.DataFrame({"image": [image.removesuffix(".png")], "label": ["blob"]})
+    for store in (lambda: project.add_predictions(table, model="m"), lambda: project.update("train", table)):
+        with pytest.warns(UserWarning, match="1 image name was matched although the ending differs"):
+            assert store() == 1
+    assert project.train_set.labels_of_images()[0] == ["blob"]
+    with pytest.raises(InputError, match="not in the train set"):
+        project.update("train", table.assign(image="elsewhere"))
+
+
+def test_joined_labels_are_split_where_the_project_has_them(project: Project) -> None:
+    image = project.train_set.images["image"][0]
+    assert project.add_predictions(pd.DataFrame({"image": [image], "label": ["disc|triangle"]}), model="m") == 2
+    with pytest.warns(UserWarning, match="1 × label with ',', such as 'disc,blob'"):
+        project.update("train", pd.DataFrame({"image": [image], "label": ["disc,blob"]}))

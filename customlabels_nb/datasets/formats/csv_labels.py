@@ -7,16 +7,17 @@ box. A file with other rows of four numbers is refused.
 With a header, a row is an annotation, or an image without annotations. Known columns are ``image`` (or ``filename``,
 ``file_name``, ``file``, ``path``, ``image_path``, ``image_name``), ``label`` (``class``, ``class_name``, ``category``,
 ``category_name``, ``tag``, ``name``), a box as ``left, top, width, height``, ``xmin, ymin, width, height``, ``xmin,
-ymin, xmax, ymax`` or in one column (``bbox``: left, top, width, height as in COCO, ``bbox_xywh``, ``bbox_xyxy`` or
-``bbox_cxcywh``), the image size as ``image_width, image_height`` (``width, height`` too where the box does not need
-them), ``polygon`` (JSON: ``[[x, y], …]`` or a list of such rings), ``crowd`` (yes, no, true, false, 1 or 0),
-``confidence`` (``score``, ``conf``, ``prob``, ``probability``, ``confidence_score``), ``annotator``, ``job``,
-``created``, ``note`` (in a row without a label, of the image), ``split`` (``subset``) and ``status``. A label may be a
-list of labels, such as ``['cat', 'dog']``, as pandas writes it. Boxes that are all between 0 and 1 are ratios of the
-image size, unless there is a column ``created``, as in files of this package. Another column becomes a column of the
-images table if each image has one value, and is reported otherwise. It has numbers if all of its cells are numbers
-without leading zeros, and booleans if all are ``True`` or ``False``. Cells may also be separated by ``;`` or tabs. The
-text is UTF-8, unless ``encoding`` names another encoding. A Parquet file has the same columns, with types.
+ymin, xmax, ymax``, ``left, top, right, bottom``, ``x_center, y_center, width, height`` or in one column (``bbox``:
+left, top, width, height as in COCO, ``bbox_xywh``, ``bbox_xyxy`` or ``bbox_cxcywh``), the image size as ``image_width,
+image_height`` (``width, height`` too where the box does not need them), ``polygon`` (JSON: ``[[x, y], …]`` or a list of
+such rings), ``crowd`` (yes, no, true, false, 1 or 0), ``confidence`` (``score``, ``conf``, ``prob``, ``probability``,
+``confidence_score``), ``annotator``, ``job``, ``created``, ``note`` (in a row without a label, of the image), ``split``
+(``subset``) and ``status``. A label may be a list of labels, such as ``['cat', 'dog']``, as pandas writes it, or
+``cat,dog`` if both are labels of other rows. Boxes that are all between 0 and 1 are ratios of the image size, unless
+there is a column ``created``, as in files of this package. Another column becomes a column of the images table if each
+image has one value, and is reported otherwise. It has numbers if all of its cells are numbers without leading zeros,
+and booleans if all are ``True`` or ``False``. Cells may also be separated by ``;`` or tabs. The text is UTF-8, unless
+``encoding`` names another encoding. A Parquet file has the same columns, with types.
 
 Files are written with a header, only the columns that contain data, and columns of the user's own.
 """
@@ -45,10 +46,12 @@ from customlabels_nb._utils.installing import imported
 from customlabels_nb._utils.text import counted
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.box_columns import CORNERS, look_like_boxes, notation_of, numbers_of_box, to_ltwh
+from customlabels_nb.core.geometry import centred_to_ltwh
 from customlabels_nb.core.issues import Issue
 from customlabels_nb.core.limits import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from customlabels_nb.core.polygons import Polygon, polygon_of, rings_of
 from customlabels_nb.core.table_columns import (
+    CENTRED,
     FLAG,
     INDEX,
     KNOWN,
@@ -59,6 +62,7 @@ from customlabels_nb.core.table_columns import (
     ColumnDecision,
     Decisions,
     decide,
+    is_no_number,
     labels_in,
     read_frame,
 )
@@ -89,6 +93,8 @@ _DELIMITERS = ",;\t"
 #: Columns of Label Studio's CSV, which has shapes as JSON, and one of VGG Image Annotator's.
 _LABEL_STUDIO, _VGG = frozenset({"annotation_id", "annotator"}), "region_shape_attributes"
 _SIZES = ("image_width", "image_height")
+#: Roles of columns of texts, in which "None" is no empty cell.
+_TEXTS = ("image", "label", "note", "annotator", "job")
 #: Roles of columns that only tables of a project have.
 _UNREAD = ("tags", "sha256", "source", "revision")
 
@@ -299,11 +305,12 @@ class _Table:
     def add(self, row: _Row, name: str, uri: str) -> None:
         texts = [*map(str.strip, row.cells[: self.width]), *[""] * (self.width - len(row.cells))]
         cells = {role: texts[position] for role, position in self._roles.items() if texts[position]}
+        cells = {role: text for role, text in cells.items() if role in _TEXTS or not is_no_number(text)}
         report = partial(self.collected.adjusted, where=name, line=row.line)
         _check_label_cell(self.path, row, cells.get("label", ""))
         labels = [label for label, position in self._flags if texts[position] in TRUE]
         labels = labels or labels_in(cells.get("label", ""))
-        facts = self._facts(uri, cells, report, is_empty=bool(self._flags) and not labels)
+        facts = self._facts(uri, cells, report, is_empty=not labels and (bool(self._flags) or "label" in cells))
         facts |= self.collected.columns({key: texts[position] for key, position in self._own}, name)
         try:
             facts |= _annotation(labels, cells, self.decisions.notation, self.collected, report)
@@ -339,7 +346,9 @@ def _read_table(
     if table.long:
         have = counted(len(table.long), "row has", "rows have")
         collected.adjusted(f"{have} more cells than the first row. These cells were not read.", line=table.long[0])
-    return pd.DataFrame(table.found), pd.DataFrame(table.given, columns=range(width), dtype=object)
+    found = pd.DataFrame(table.found)
+    found = found if decisions.having("label", FLAG) else found.drop(columns="label", errors="ignore")
+    return found, pd.DataFrame(table.given, columns=range(width), dtype=object)
 
 
 def _annotation(
@@ -363,8 +372,8 @@ def _annotation(
 
 def _box(cells: Mapping[str, str], notation: str, collected: Collector, report: partial[None]) -> dict[str, float]:
     """Return the sides of the box of a row, of which there are none without a box."""
-    corners = any(side in cells for side in CORNERS)
-    sides = CORNERS if corners else t.BOX_COLUMNS
+    corners, centred = (any(side in cells for side in sides) for sides in (CORNERS, CENTRED[:2]))
+    sides = CORNERS if corners else CENTRED if centred else t.BOX_COLUMNS
     text: Any = cells.get(ONE_BOX) or [cells.get(side, "") for side in sides]
     if not any(text):
         return {}
@@ -373,6 +382,8 @@ def _box(cells: Mapping[str, str], notation: str, collected: Collector, report: 
         raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
     if isinstance(text, str):
         numbers = to_ltwh(notation, numbers)[0].tolist()
+    elif centred:
+        numbers = centred_to_ltwh(numbers)[0].tolist()
     elif corners:
         numbers = collected.box_of_corners(numbers, text, **report.keywords)
     if not all(0 <= size < math.inf for size in numbers[2:]):
@@ -437,16 +448,20 @@ def _check_label_cell(path: Path, row: _Row, cell: str) -> None:
         raise unusable(path, f"line {row.line}: the label is JSON: {shown(cell)}. {_LABEL_STUDIO_ADVICE}")
 
 
-def _typed(cells: list[str], *, complete: bool) -> Sequence[str | float]:
-    """Return the numbers or booleans of cells that are all one, else the cells. ``007`` stays text.
+def _typed(cells: list[str], *, complete: bool) -> Sequence[str | float | None]:
+    """Return the numbers or booleans of cells that are all one, else the cells. ``007`` stays text, ``NaN`` is missing.
 
     Unless they are ``complete``, whole numbers and booleans stay text: beside missing values, 101 would become 101.0.
     """
     if {"True", "False"}.issuperset(cells):
         return [cell == "True" for cell in cells] if complete else cells
-    if all(map(_WHOLE.fullmatch, cells)):
-        return [int(cell) for cell in cells] if complete else cells
-    return [float(cell) for cell in cells] if all(map(_DECIMAL.fullmatch, cells)) else cells
+    numbers = [cell for cell in cells if not is_no_number(cell)]
+    if not numbers or not all(map(_DECIMAL.fullmatch, numbers)):
+        return cells
+    if all(map(_WHOLE.fullmatch, numbers)):
+        is_whole = complete and len(numbers) == len(cells)
+        return [*map(int, cells)] if is_whole else [None if is_no_number(cell) else cell for cell in cells]
+    return [None if is_no_number(cell) else float(cell) for cell in cells]
 
 
 # -- rows -------------------------------------------------------------------------------------------

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
+from datetime import date, time, timedelta
+from numbers import Number
+from uuid import UUID
 
+import numpy as np
 import pandas as pd
 
 from customlabels_nb.core import tables as t
 from customlabels_nb.core.issues import Issue
-from customlabels_nb.core.table_columns import OTHER, OWN, Decisions, is_missing
+from customlabels_nb.core.table_columns import OTHER, OWN, Decisions, is_missing, with_lists_of_labels
 from customlabels_nb.datasets.formats.account import Account
 from customlabels_nb.datasets.formats.entries import finite
 from customlabels_nb.datasets.formats.json_file import size_of
 from customlabels_nb.datasets.formats.verdicts import in_pixels, without_area, without_zeros
 
 _SIZES = {"image_width": "width", "image_height": "height"}
+#: Types of values in columns of the user's own.
+_VALUES = (str, Number, np.generic, date, time, timedelta, os.PathLike, UUID, list, tuple, dict)
 _OF_IMAGES = ("split", "status", "note", *_SIZES, "tags", "sha256", "source")
 #: Roles of columns about images and models, which tables of annotations and predictions do not keep.
 BESIDE_ANNOTATIONS = (*_SIZES, "tags", "sha256", "source", "revision", "model")
@@ -36,18 +43,46 @@ def tables_of(
     rows = rows.drop(columns=[name for name in unread if name in rows])
     account, own = Account(), [name for name in decisions.having(OWN) if name in rows]
     annotations, of_images = t.empty(t.ANNOTATION_COLUMNS), rows
-    if "label" in rows:
+    rows = _with_plain_values(rows, own, account)
+    if "label" not in rows:
+        of_images, issues = _without_answers(rows, source)
+    else:
+        rows, joined = with_lists_of_labels(rows, decisions)
+        issues = [Issue("ENTRY_ADJUSTED", joined, "label", source)] if joined else []
+        of_images = rows
         annotations = t.normalise_annotations(rows.drop(columns=own), annotator=annotator)
         if "note" in rows:  # the note in a row with a label is about the label
             of_images = rows.assign(note=rows["note"].where(rows["label"].isna()))
     images = _images_of(of_images, own, account)
     if "status" in images:
         images["status"] = t.normalise_images(images[["image", "status"]])["status"]
-    images, issues = _with_sizes(images, account), without_label(rows, source)
+    images, issues = _with_sizes(images, account), [*issues, *without_label(rows, source)]
     if "created" not in {*decisions.roles} - {*unread}:  # our own tables have it, with boxes in pixels
         images, annotations, settled = settle_boxes(images, annotations, source)
         issues = [*settled, *issues]
     return images, annotations, [*issues, *account.issues(source), *not_imported(given, decisions, source, *unread)]
+
+
+def _with_plain_values(rows: pd.DataFrame, own: Collection[str], account: Account) -> pd.DataFrame:
+    """Return a table with lists instead of arrays in the user's ``own`` columns, and without sets and objects."""
+    for name in [name for name in own if rows[name].dtype == object]:
+        values = pd.Series([v.tolist() if hasattr(v, "tolist") else v for v in rows[name]], rows.index, dtype=object)
+        strange = pd.Series([not (is_missing(v) or isinstance(v, _VALUES)) for v in values], rows.index, dtype=bool)
+        count_values(account, name, values[strange], rows.loc[strange, "image"])
+        rows = rows.assign(**{name: values.mask(strange, None)})
+    return rows
+
+
+def _without_answers(rows: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[Issue]]:
+    """Return a table without labels whose images are not labelled either, and an issue if they were."""
+    labelled = rows["status"] == "labelled" if "status" in rows else pd.Series(False, rows.index)
+    if not labelled.any():
+        return rows, []
+    message = (
+        f"{labelled.sum():,} × status 'labelled' was not imported, because the table has no labels. Add a column "
+        "'label', which is empty for images on which there is nothing."
+    )
+    return rows.assign(status=rows["status"].mask(labelled, None)), [Issue("NOT_IMPORTED", message, "status", source)]
 
 
 def _images_of(rows: pd.DataFrame, own: Collection[str], account: Account) -> pd.DataFrame:
@@ -81,15 +116,15 @@ def _with_sizes(images: pd.DataFrame, account: Account) -> pd.DataFrame:
 
 
 def settle_boxes(
-    images: pd.DataFrame, annotations: pd.DataFrame, source: str, *, judged: bool = True
+    images: pd.DataFrame, annotations: pd.DataFrame, source: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
     """Return the tables with boxes in pixels, and issues.
 
     A box of only zeros means that its image is labelled as empty. Other boxes without area are reported. Images all of
-    whose boxes are left out become unlabelled. Unless ``judged``, boxes far beyond their images are kept.
+    whose boxes are left out become unlabelled.
     """
     images, annotations, issues = without_zeros(images, annotations, source)
-    annotations, adjusted = in_pixels(images, annotations, source, judged=judged)
+    annotations, adjusted = in_pixels(images, annotations, source)
     emptied = [issue.where for issue in adjusted if issue.code == "IMAGE_NOT_LISTED"]
     if emptied and "status" in images:
         images = t.settle_statuses(images, annotations, changed=pd.Series(emptied, dtype=object))

@@ -19,7 +19,7 @@ as they were drawn. Exports to formats whose programs refuse such boxes clip the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
@@ -191,7 +191,7 @@ def are_ratios(boxes: FloatArray) -> bool:
     if np.fmax.reduce(boxes, axis=None, initial=0) > _RATIO_AT_MOST:  # most files
         return False
     drawn = boxes[~np.isnan(boxes[:, 0])]
-    return len(drawn) > 0 and drawn.min() >= 0 and bool((drawn % 1 > 0).any())
+    return len(drawn) > 0 and drawn.min() >= 1 - _RATIO_AT_MOST and bool((drawn % 1 > 0).any())
 
 
 def _excess(boxes: FloatArray, sizes: FloatArray) -> tuple[FloatArray, _Bools]:
@@ -237,12 +237,14 @@ def settle(
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
     plain = judged and bool(annotations["polygon"].isna().all())
     result = _judge_both(boxes, around, of_rows, corners=plain)
+    broken, about = _broken_polygons(polygons)
     if not judged:
         result.verdicts[result.verdicts != Verdict.RATIOS] = Verdict.FINE
-    findings = [*result.findings(), *(() if ratios else _tiny_boxes(boxes))]
+        broken, about = np.zeros_like(broken), []
+    findings = [*result.findings(), *about, *(() if ratios else _tiny_boxes(boxes))]
     if not findings:
         return annotations, np.ones(len(boxes), dtype=bool), []
-    keep = (~drawn | ~np.isnan(result.boxes[:, 0])) & result.keep
+    keep = (~drawn | ~np.isnan(result.boxes[:, 0])) & result.keep & ~broken
     table = annotations.assign(
         **{side: result.boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)},
         polygon=pd.Series(_scaled(polygons, result, keep), index=annotations.index, dtype=object),
@@ -260,6 +262,18 @@ def _judge_both(boxes: FloatArray, around: FloatArray | None, sizes: FloatArray,
     if around is not None:
         result.verdicts[~judge(around, sizes).keep] = Verdict.UNREADABLE
     return result
+
+
+def _broken_polygons(polygons: Sequence[Polygon | None]) -> tuple[_Bools, list[VerdictMessage]]:
+    """Return a mask of the polygons with rings of fewer than three points or others than numbers, and a message."""
+    broken: _Bools = np.zeros(len(polygons), dtype=bool)
+    for row, polygon in enumerate(polygons):
+        broken[row] = any(len(ring) < 3 or not np.isfinite(ring).all() for ring in rings_of(polygon))
+    if not broken.any():
+        return broken, []
+    first = int(broken.argmax())
+    message = f"{broken.sum():,} × polygon without three finite points was left out, such as {polygons[first]}."
+    return broken, [VerdictMessage(Verdict.UNREADABLE, message[:400], first)]
 
 
 def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:

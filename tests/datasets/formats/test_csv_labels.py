@@ -396,7 +396,7 @@ def test_own_columns_are_kept_or_counted(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("image,left,top,width,height,class_id\na.jpg,1,2,3,4,0\n", "no column 'label'.*'class_id'"),
-        ("image,label,left,top,right,bottom\na.jpg,x,1,2,3,4\n", "width, height are missing.*'right', 'bottom'"),
+        ("image,label,left,top,right\na.jpg,x,1,2,3\n", "width, height are missing.*'right'"),
         ('image,label\na.jpg,"[{""rectanglelabels"": [""cat""]}]"\n', "line 2.*JSON.*Export"),
         ("annotation_id,annotator,choice,image\n1,1,cat,a.jpg\n", "Label Studio.*Export the project as JSON"),
     ],
@@ -575,3 +575,33 @@ def test_a_note_on_an_image_is_written(tmp_path: Path) -> None:
     found = read(FORMAT, tmp_path / "set.csv")
     assert found.images["note"].fillna("").tolist() == ["dark\nand blurred", "unclear", ""]
     assert found.annotations[["label", "note"]].to_numpy().tolist() == [["cat", "or a dog?"]]
+
+
+@pytest.mark.parametrize("empty", ["NaN", "nan", "None", "null", "NA", "<NA>"])
+def test_texts_for_missing_numbers_are_empty_cells(tmp_path: Path, empty: str) -> None:
+    table = pd.DataFrame({"image": ["a.jpg", "b.jpg"], "label": ["x", "None"], "left": [1.0, None], "top": [2.0, None]})
+    table = table.assign(width=[3.0, None], height=[4.0, None], score=[0.5, None], days=[1.5, None])
+    table.to_csv(tmp_path / "x.csv", index=False, na_rep=empty)
+    found = read(FORMAT, tmp_path / "x.csv")
+    assert (labels(found), found.issues) == ([("a.jpg", "x"), ("b.jpg", "None")], [])
+    assert found.annotations["left"].isna().tolist() == [False, True]
+    assert found.images["days"].fillna(0).tolist() == [1.5, 0]
+
+
+def test_centres_and_four_sides_are_boxes(tmp_path: Path) -> None:
+    for header, row in (("cx,cy,w,h", "25,40,30,40"), ("left,top,right,bottom", "10,20,40,60")):
+        found = read(FORMAT, put(tmp_path / "x.csv", f"image,label,{header}\na.jpg,x,{row}\n"))
+        assert found.annotations[["left", "top", "width", "height"]].to_numpy().tolist() == [[10, 20, 30, 40]]
+
+
+def test_joined_and_empty_labels(tmp_path: Path) -> None:
+    rows = 'a.jpg,"cat,dog"\nb.jpg,cat\nc.jpg,dog\nd.jpg,[]\ne.jpg,\n'
+    found = read(FORMAT, put(tmp_path / "x.csv", f"image,LABEL\n{rows}"))
+    assert labels(found) == [("a.jpg", "cat"), ("a.jpg", "dog"), ("b.jpg", "cat"), ("c.jpg", "dog")]
+    assert (found.images["status"].tolist()[2:], found.issues) == (["labelled", "labelled", "unlabelled"], [])
+
+
+def test_a_status_without_labels_is_reported(tmp_path: Path) -> None:
+    found = read(FORMAT, put(tmp_path / "x.csv", "image,status\na.jpg,labelled\nb.jpg,skipped\n"))
+    assert found.images["status"].tolist() == ["unlabelled", "skipped"]
+    assert ["1 × status 'labelled'" in issue.message for issue in found.issues] == [True]
