@@ -532,13 +532,13 @@ class Dataset(NameHints):
         """Return the value of each image, or raise InputError if it is not stated which value is whose."""
         if isinstance(groups, str):
             if groups in self._images.columns:
-                return self._images[groups]
+                return list(self._images[groups])
             names = list(self._images.columns)
             raise InputError(f"groups={groups!r} is not a column of the images table. Choose one of {names}.")
         if isinstance(groups, Mapping):
             if missing := [image for image in self._images["image"] if image not in groups]:
                 raise InputError(f"groups has no key {missing[0]!r}. Pass a dict with the group of each image.")
-            return self._images["image"].map(groups)
+            return [groups[image] for image in self._images["image"]]
         if isinstance(groups, Set):
             raise InputError("groups is a set, which has no order. Pass a list with one value per image, or a dict.")
         return self._aligned(groups, "groups") if isinstance(groups, pd.Series) else groups
