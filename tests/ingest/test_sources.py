@@ -579,12 +579,15 @@ def test_the_images_table_of_a_project_has_no_labels(project: cl.Project, add: A
         assert "3 × status 'labelled'" in report.issues["message"][0]
 
 
-def test_polygons_without_three_finite_points_are_left_out(project: cl.Project, add: Add, tmp_path: Path) -> None:
+def test_polygons_without_finite_points_are_left_out_and_short_ones_named(
+    project: cl.Project, add: Add, tmp_path: Path
+) -> None:
     photos = [str(path) for path in write_folder(tmp_path / "photos", {"": 4})]
     polygons = [[[1, 2], [4, 2], [4, 6]], [[1, 2], [4, 2], [4, float("nan")]], [[1, 2]], [[1, 2], [4, 6]]]
     report = add(pd.DataFrame({"image": photos, "label": "x", "polygon": polygons}))
-    assert project.train_set.annotations["image"].tolist() == photos[:1]
-    assert report.issues["message"].str.contains("3 × polygon without three finite points").sum() == 1
+    assert project.train_set.annotations["image"].tolist() == [photos[0], *photos[2:]]
+    for words in ("1 × polygon with others than finite numbers was left out", "2 × polygon with fewer than three"):
+        assert report.issues["message"].str.contains(words).sum() == 1
 
 
 def test_sets_and_objects_in_own_columns_are_counted(project: cl.Project, add: Add, tmp_path: Path) -> None:

@@ -265,15 +265,25 @@ def _judge_both(boxes: FloatArray, around: FloatArray | None, sizes: FloatArray,
 
 
 def _broken_polygons(polygons: Sequence[Polygon | None]) -> tuple[_Bools, list[VerdictMessage]]:
-    """Return a mask of the polygons with rings of fewer than three points or others than numbers, and a message."""
-    broken: _Bools = np.zeros(len(polygons), dtype=bool)
+    """Return a mask of the polygons with others than finite numbers, and messages about these and those without area.
+
+    Polygons of fewer than three points are kept, because ``validate`` finds and mends them.
+    """
+    short, broken = (np.zeros(len(polygons), dtype=bool) for _ in range(2))
     for row, polygon in enumerate(polygons):
-        broken[row] = any(len(ring) < 3 or not np.isfinite(ring).all() for ring in rings_of(polygon))
-    if not broken.any():
-        return broken, []
-    first = int(broken.argmax())
-    message = f"{broken.sum():,} × polygon without three finite points was left out, such as {polygons[first]}."
-    return broken, [VerdictMessage(Verdict.UNREADABLE, message[:400], first)]
+        rings = rings_of(polygon)
+        broken[row] = not all(np.isfinite(ring).all() for ring in rings)
+        short[row] = not broken[row] and any(len(ring) < 3 for ring in rings)
+    return broken, [
+        VerdictMessage(
+            verdict, f"{mask.sum():,} × polygon {words}, such as {polygons[mask.argmax()]}."[:400], int(mask.argmax())
+        )
+        for verdict, mask, words in (
+            (Verdict.UNREADABLE, broken, "with others than finite numbers was left out"),
+            (Verdict.FINE, short, "with fewer than three points was read"),
+        )
+        if mask.any()
+    ]
 
 
 def _tiny_boxes(boxes: FloatArray) -> Iterator[VerdictMessage]:
