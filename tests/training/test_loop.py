@@ -658,7 +658,8 @@ def test_out_of_memory_halves_the_batch_and_says_so(tmp_path: Path) -> None:
     state = train(learner, options(), events, tmp_path)
     assert state.parts == 4
     assert set(learner.sizes) == {2}
-    first, second = [e.text for e in told if isinstance(e, Message)]
+    # Another message may tell a slow machine.
+    first, second = [e.text for e in told if isinstance(e, Message) and "memory" in e.text]
     assert tells(first, "memory", 8)
     assert tells(second, "memory", 4)
     assert Checkpoints(tmp_path).load().facts["parts"] == 4  # type: ignore[union-attr]
