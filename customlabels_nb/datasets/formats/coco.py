@@ -78,10 +78,10 @@ from customlabels_nb.datasets.formats.verdicts import (
     Verdict,
     are_ratios,
     contradictions,
+    far_polygons,
     fill_sizes,
     judge,
     scaled_polygon,
-    text_of,
     without_zeros,
 )
 from customlabels_nb.errors import InputError
@@ -386,10 +386,12 @@ def _read_annotations(
     polygons, squares, bounds, readable = _outlines(entries, lambda number: sizes[owners[number]], findings)
     if not known_pixels:
         drawn = np.flatnonzero((owners >= 0) & ~np.isnan(boxes[:, 0]) & ~np.isnan(bounds[:, 0]))
-        of_drawn = _sizes(images)[owners[drawn]]
-        far = drawn[judge(boxes[drawn], of_drawn).keep & ~judge(bounds[drawn], of_drawn).keep]
-        _leave_out(far, polygons, bounds, places, findings)
-        squares[far] = bounds[far] = np.nan
+        far, about_far = far_polygons(boxes[drawn], bounds[drawn], _sizes(images)[owners[drawn]])
+        for number in drawn[far].tolist():
+            del polygons[number]
+            squares[number] = bounds[number] = np.nan
+        if far:
+            findings.adjusted(f"annotations[{places[drawn[far[0]]]}]", about_far)
     faults: _Faults = {  # the first one is reported
         "bbox is {bbox}": bad_boxes,
         "score is {score}, which is not between 0 and 1": np.isnan(scores),
@@ -427,20 +429,6 @@ def _read_annotations(
         "created": _moments(entries, owners, images.moments)[keep],
     })  # fmt: skip
     return t.normalise_annotations(frame)
-
-
-def _leave_out(
-    far: _Indices, polygons: dict[int, Polygon], bounds: _Floats, places: Sequence[int], findings: Findings
-) -> None:
-    """Remove and report polygons that are far beyond their images, although their boxes are not."""
-    for number in far.tolist():
-        del polygons[number]
-    if len(far):
-        message = (
-            f"{len(far):,} × polygon far beyond its image was left out, such as one with {text_of(bounds[far[0]])}. "
-            "The box was read. Correct the polygon in the file."
-        )
-        findings.adjusted(f"annotations[{places[far[0]]}]", message)
 
 
 def _objects(entries: list[Any], findings: Findings) -> tuple[list[dict[str, Any]], Sequence[int]]:

@@ -220,13 +220,11 @@ def settle(
     place: Callable[[int], dict[str, Any]],
     *,
     judged: bool = True,
-    around: FloatArray | None = None,
 ) -> tuple[pd.DataFrame, _Bools, list[Issue]]:
     """Judge the boxes and polygons of a table, and convert or leave out what is not in pixels of the image.
 
     Returns the annotations, a mask of the rows that were kept, and issues, at the ``place`` of a row in the ``source``.
     ``sizes`` are those known, to which others that are needed are added. Without ``judged``, only ratios are converted.
-    ``around`` are the boxes of the polygons, if they may differ from the boxes of the table.
     """
     boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64, copy=True)
     names, drawn, polygons = annotations["image"], ~np.isnan(boxes[:, 0]), annotations["polygon"].tolist()
@@ -236,7 +234,7 @@ def settle(
         _measure_some(sizes, names[drawn], ltwh_to_xyxy(boxes[drawn])[:, 2:].max(axis=1, initial=0))
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64).reshape(-1, 2)
     plain = judged and bool(annotations["polygon"].isna().all())
-    result = _judge_both(boxes, around, of_rows, corners=plain)
+    result = judge(boxes, of_rows, corners=plain)
     broken, about = _broken_polygons(polygons)
     if not judged:
         result.verdicts[result.verdicts != Verdict.RATIOS] = Verdict.FINE
@@ -254,14 +252,6 @@ def settle(
         code = "ENTRY_UNREADABLE" if verdict == Verdict.UNREADABLE else "ENTRY_ADJUSTED"
         issues.append(Issue(code, message, **{"source": source, **place(first)}))
     return table[keep].reset_index(drop=True), keep, issues
-
-
-def _judge_both(boxes: FloatArray, around: FloatArray | None, sizes: FloatArray, *, corners: bool) -> Judged:
-    """Judge boxes, and those ``around`` polygons, which are unreadable together."""
-    result = judge(boxes, sizes, corners=corners)
-    if around is not None:
-        result.verdicts[~judge(around, sizes).keep] = Verdict.UNREADABLE
-    return result
 
 
 def _broken_polygons(polygons: Sequence[Polygon | None]) -> tuple[_Bools, list[VerdictMessage]]:
@@ -312,6 +302,19 @@ def _measure_some(sizes: dict[str, _Size | None], names: pd.Series, ends: FloatA
     sizes.update((name, size) for name, size in measured(islice(local, _MOST_MEASURED)) if not isinstance(size, str))
 
 
+def far_polygons(boxes: FloatArray, around: FloatArray, sizes: FloatArray) -> tuple[list[int], str]:
+    """Return the rows of polygons far beyond their images, although their boxes are not, and a message about them.
+
+    ``around`` are the boxes of the polygons. Only the given boxes are read in these rows.
+    """
+    rows: list[int] = np.flatnonzero(judge(boxes, sizes).keep & ~judge(around, sizes).keep).tolist()
+    example = text_of(around[rows[0]]) if rows else ""
+    return rows, (
+        f"{len(rows):,} × polygon far beyond its image was left out, such as one with {example}. The box was read. "
+        "Correct the polygon."
+    )
+
+
 def contradictions(
     boxes: FloatArray,
     around: FloatArray,
@@ -353,7 +356,8 @@ def _reconcile(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return annotations whose boxes fit the boxes ``around`` their polygons, and messages with the first row.
 
-    :func:`contradictions` decides what is read. Where polygons are converted, the boxes around them are, too, in place.
+    A polygon far beyond its image is left out if its box is not. Of the others, :func:`contradictions` decides what is
+    read.
     """
     boxes = annotations[list(t.BOX_COLUMNS)].to_numpy(dtype=np.float64, copy=True)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -363,19 +367,24 @@ def _reconcile(
     given, names, messages = boxes[rows], annotations["image"].iloc[rows], dict[str, int]()
     fill_sizes(sizes, names.unique())
     of_rows = np.array([sizes.get(name) or (np.nan, np.nan) for name in names], np.float64)
-    verdicts = contradictions(given, around[rows], xyxy_to_ltwh(given), of_rows)
     polygons = annotations["polygon"].tolist()
+    of_polygons = around[rows]
+    far, about_far = far_polygons(given, of_polygons, of_rows)
+    for number in far:
+        polygons[rows[number]], of_polygons[number] = None, np.nan
+    if far:
+        messages[about_far] = int(rows[far[0]])
+    verdicts = contradictions(given, of_polygons, xyxy_to_ltwh(given), of_rows)
     for verdict, count in Counter(verdicts.values()).items():
         first = next(number for number, each in verdicts.items() if each == verdict)
-        pair = f"{text_of(given[first])} for a polygon in {text_of(around[rows[first]])}"
+        pair = f"{text_of(given[first])} for a polygon in {text_of(of_polygons[first])}"
         messages[f"{count:,} × box does not fit its polygon, for example {pair}. {verdict}"] = int(rows[first])
     for number, verdict in verdicts.items():
         row = rows[number]
         if verdict == BOX_OF_POLYGON:
-            boxes[row] = around[row]
+            boxes[row] = of_polygons[number]
         elif verdict == POLYGON_IN_RATIOS:
             polygons[row] = scaled_polygon(polygons[row], of_rows[number])
-            around[row] *= np.tile(of_rows[number], 2)
     sides = {side: boxes[:, number] for number, side in enumerate(t.BOX_COLUMNS)}
     polygon = pd.Series(polygons, index=annotations.index, dtype=object)
     return annotations.assign(**sides, polygon=polygon), messages
@@ -433,15 +442,14 @@ def in_pixels(
     """
     with_size = images.reindex(columns=["image", *_SIZE]).dropna()
     sizes: dict[str, _Size | None] = {image: (*size,) for image, *size in with_size.itertuples(index=False)}
-    names, messages, around = annotations["image"], dict[str, int](), None
+    names, messages = annotations["image"], dict[str, int]()
     if judged and annotations["polygon"].notna().any():
-        around = _boxes_around(annotations["polygon"].tolist())
-        annotations, messages = _reconcile(annotations, around, sizes)
+        annotations, messages = _reconcile(annotations, _boxes_around(annotations["polygon"].tolist()), sizes)
 
     def where(row: int) -> dict[str, Any]:
         return {"where": names.iloc[row]}
 
-    table, keep, issues = settle(annotations, sizes, source, where, judged=judged, around=around)
+    table, keep, issues = settle(annotations, sizes, source, where, judged=judged)
     unknown = [issue.where for issue in issues if issue.code == "IMAGE_NOT_LISTED"]
     gone = names[~keep & ~t.is_among(names, [*table["image"], *unknown])].unique()
     return table, [

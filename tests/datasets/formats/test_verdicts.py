@@ -206,7 +206,8 @@ POLYGON = [[100, 50], [300, 50], [300, 250], [100, 250]]
             (100, 50, 200, 200),
             "converted to pixels",
         ),
-        ((100, 50, 200, 200), [[2000, 2000], [3000, 2000], [3000, 3000]], None, "far beyond its image"),
+        ((100, 50, 200, 200), [[2000, 2000], [3000, 2000], [3000, 3000]], (100, 50, 200, 200), "The box was read"),
+        ((2000, 50, 200, 200), [[2000, 50], [3000, 50], [3000, 250]], None, "far beyond its image"),
     ],
 )
 def test_a_polygon_in_a_table_is_compared_with_its_box(
@@ -218,5 +219,7 @@ def test_a_polygon_in_a_table_is_compared_with_its_box(
     assert boxes_of(found) == ([] if read is None else [list(map(float, read))])
     assert words in " ".join(found.issues["message"])
     assert found.issues.empty == (words == "")
+    if words == "The box was read":
+        assert found.annotations["polygon"].isna().all()
     if words == "converted to pixels":
         np.testing.assert_allclose(found.annotations["polygon"][0], POLYGON)
