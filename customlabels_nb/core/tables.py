@@ -249,10 +249,7 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
         result = one_label_per_row(result)
     result = result[result["label"].notna()].reset_index(drop=True)
     result["image"] = _plain_urls(result["image"])
-    for value in result["label"] if result["label"].dtype == object else ():
-        if not isinstance(value, str):
-            check_label(value)  # raises an error, also for what cannot be hashed
-    result["label"] = result["label"].map({name: check_label(name) for name in result["label"].unique()})
+    result["label"] = _checked_labels(result["label"])
     defaults = {"crowd": False, "confidence": 1.0, "annotator": annotator, "created": pd.Timestamp.now(tz="UTC")}
     for name, dtype in ANNOTATION_COLUMNS.items():
         if name not in result.columns:
@@ -269,6 +266,13 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     whole = result.loc[result["left"].isna() & result["polygon"].isna(), ["image", "label"]]
     repeated = whole.index[whole.duplicated()]
     return result.drop(index=repeated).reset_index(drop=True)
+
+
+def _checked_labels(labels: pd.Series) -> pd.Series:
+    for value in labels if labels.dtype == object else ():
+        if not isinstance(value, str):
+            check_label(value)  # raises an error, also for what cannot be hashed
+    return labels.map({name: check_label(name) for name in labels.unique()})
 
 
 def _check_confidences(confidences: pd.Series, images: pd.Series) -> None:

@@ -164,7 +164,7 @@ def test_calls_with_values_of_wrong_types_name_the_argument(tmp_path: Path) -> N
         "instructions=None must be text.": lambda: setattr(project, "instructions", None),
         "images has no column 'image', but ['x'].": lambda: project.remove("train", pd.DataFrame({"x": [1]})),
         "'a\\ud800b' cannot be stored: it": lambda: project.add_predictions(URL, model="a\ud800b"),
-        "The column 'image' has ['a.jpg'], which is neither": lambda: project.add_predictions(frame, model="m"),
+        "The column 'image' has ['a.jpg'] in row 0, but needs": lambda: project.add_predictions(frame, model="m"),
         "A value is neither text nor a number (Error binding": lambda: job.decide_many({("a.jpg",): "a"}),
         "{'x': 1} is not a box.": lambda: job.worker("anna").submit(task, pd.DataFrame({"x": [1]})),
     }

@@ -264,15 +264,14 @@ def _broken_polygons(polygons: Sequence[Polygon | None]) -> tuple[_Bools, list[V
         rings = rings_of(polygon)
         broken[row] = not all(np.isfinite(ring).all() for ring in rings)
         short[row] = not broken[row] and any(len(ring) < 3 for ring in rings)
+    rules = (
+        (Verdict.UNREADABLE, broken, "with others than finite numbers was left out"),
+        (Verdict.FINE, short, "with fewer than three points was read"),
+    )
+    found = [(verdict, np.flatnonzero(mask).tolist(), words) for verdict, mask, words in rules if mask.any()]
     return broken, [
-        VerdictMessage(
-            verdict, f"{mask.sum():,} × polygon {words}, such as {polygons[mask.argmax()]}."[:400], int(mask.argmax())
-        )
-        for verdict, mask, words in (
-            (Verdict.UNREADABLE, broken, "with others than finite numbers was left out"),
-            (Verdict.FINE, short, "with fewer than three points was read"),
-        )
-        if mask.any()
+        VerdictMessage(verdict, f"{len(rows):,} × polygon {words}, such as {polygons[rows[0]]}."[:400], rows[0])
+        for verdict, rows, words in found
     ]
 
 
