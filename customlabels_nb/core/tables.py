@@ -173,7 +173,7 @@ def check_label(name: object, *, max_length: int = 256) -> str:
     Outer white space is removed, and characters that can be written in several ways are composed (Unicode NFC).
     """
     if not isinstance(name, str):
-        advice = "Pass each label as a text of its own."
+        advice = "Pass each label by itself."
         if isinstance(name, int | float | np.number):
             advice = f"Convert class numbers to names, as in names[{name!r}] with a list or dict of them."
         raise LabelError(f"A label must be a string, not {name!r}. {advice}")

@@ -492,7 +492,7 @@ def test_labels_in_the_images_table_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "words"), [({"x": 0.5}, "a text of its own"), ([1, 2], r"names\[1\]"), (3, r"names\[3\]")]
+    ("label", "words"), [({"x": 0.5}, "each label by itself"), ([1, 2], r"names\[1\]"), (3, r"names\[3\]")]
 )
 def test_the_advice_about_labels_that_are_no_texts_fits_them(label: Any, words: str) -> None:
     table = pd.DataFrame({"image": ["a.jpg"], "label": pd.Series([label], dtype=object)})

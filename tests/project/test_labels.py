@@ -48,7 +48,7 @@ def test_annotations_follow_their_label(project: cl.Project) -> None:
         ("add", ["apple"], LabelError, "'apple' already"),
         ("add", [""], LabelError, "1 to 256"),
         ("add", [7], LabelError, "7"),
-        ("add", [["plum", "fig"]], LabelError, "in a call of its own"),
+        ("add", [["plum", "fig"]], LabelError, "each label by itself"),
         ("rename", ["apple", "pear"], LabelError, "merge"),
         ("rename", ["plum", "x"], LabelError, "'plum'"),
         ("remove", ["apple"], LabelError, "2"),

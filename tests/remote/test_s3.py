@@ -34,6 +34,7 @@ from customlabels_nb.remote.download_cache import fetch, fetch_all
 from customlabels_nb.remote.remote_files import is_identity
 from customlabels_nb.training.run import with_current_hashes
 from customlabels_nb.user_settings import settings
+from tests.facts import tells
 from tests.images.pictures import jpeg
 from tests.ingest.reading import codes, labels
 from tests.s3_server import Bucket
@@ -433,13 +434,15 @@ def test_model_detects_in_a_bucket_folder(photos: Bucket) -> None:
 
 def test_a_table_of_urls_is_taken_as_it_is(project: cl.Project, add: Add, photos: Bucket) -> None:
     urls = [f"{photos.url}/photos/apple/{number}.jpg" for number in (0, 1, 9)]
-    frame = pd.DataFrame({"image": urls, "label": "apple", "width": [48, None, 7.5], "height": ["x", 32, 7]})
-    assert add(frame).added == 3
+    frame = pd.DataFrame({"image": urls, "label": "apple", "width": [48, None, 7.5], "height": [32, 32, 7]})
+    report = add(frame)
+    assert (report.added, report.issues["code"].tolist()) == (3, ["NOT_IMPORTED"])
+    assert tells(report.issues["message"].iat[0], 2, "size of an image")
     assert photos.asked() == []
     images = project.train_set.images
     assert images["width"].fillna(0).tolist() == [48, 0, 0]
-    assert images["height"].fillna(0).tolist() == [0, 32, 7]
-    report = add(frame, check_images=True)
+    assert images["height"].fillna(0).tolist() == [32, 0, 0]
+    report = add(frame[["image", "label"]], check_images=True)
     assert (report.known, codes(report)) == (3, [("IMAGE_NOT_FOUND", "9.jpg")])
     images = project.train_set.images
     assert images["width"].tolist()[:2] == [48, 48]

@@ -136,7 +136,7 @@ def test_a_bar_opens_a_gallery_with_its_images(project: Project, monkeypatch: py
 
 def test_twins_open_as_crops_and_are_removed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     image = project.train_set.images["image"].iloc[0]
-    boxes = [(image, "apple", left, 5.0, 30.0, 30.0) for left in (5.0, 7.0, 60.0)]
+    boxes = [(image, "apple", left, 5.0, 15.0, 15.0) for left in (5.0, 6.0, 25.0)]
     project.update("train", pd.DataFrame(boxes, columns=["image", "label", "left", "top", "width", "height"]))
     dashboard = project.dashboard()
     ask, sent = page_of(dashboard, monkeypatch)
@@ -153,7 +153,7 @@ def test_twins_open_as_crops_and_are_removed(project: Project, monkeypatch: pyte
     assert session.row(crop)["boxes"] == ["apple"]
     session.remove_boxes([crop])
     assert session.row(crop)["status"] == "removed"
-    assert project.train_set.annotations["left"].tolist() == [5.0, 60.0]
+    assert project.train_set.annotations["left"].tolist() == [5.0, 25.0]
     assert ask("open", split="train", link={"boxes": number})["total"] == 0  # they don't become predictions
     checked = dashboard.session.checking.state.result.report
     assert len(project.crops("train", annotations=checked.boxes_with("BOX_REPEATED", "train")).session.view) == 0

@@ -371,7 +371,8 @@ def test_outlines_are_judged_and_compared_with_their_boxes(tmp_path: Path) -> No
     far = {"bbox": CUP[1:], "category": "cup", "segmentation": [[900.0, 900, 990, 900, 990, 990]]}
     corners = {"bbox": [10, 5, 30, 25], "category": "cup", "segmentation": [[10.0, 5, 30, 5, 30, 25, 10, 25]]}
     found = read_rows(tmp_path, {"objects": [far, corners]})
-    assert boxes_in(found) == [["cup", 10, 5, 20, 20]]
+    assert boxes_in(found) == [CUP, ["cup", 10, 5, 20, 20]]
+    assert found.annotations["polygon"].isna().tolist() == [True, False]
     messages = " ".join(found.issues["message"])
     assert "far beyond its image" in messages
     assert "The box of the polygon was read" in messages
