@@ -97,6 +97,8 @@ _in_memory = pytest.StashKey[str]()
 #: File system in memory of Linux, where databases do not wait for the disk. The first tier has about 2 GB of files.
 MEMORY = Path("/dev/shm")
 LEAST_MEMORY = 8 * 2**30
+#: Objects whose collection takes longer than most tests.
+MANY_OBJECTS = 150_000
 
 
 class AllowedSkip(pytest.skip.Exception):
@@ -215,6 +217,16 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, *gc.get_threshold()[1:])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Leave libraries that the tests of a file have imported out of garbage collection as well."""
+    result = yield
+    if nextitem is not None and nextitem.path != item.path and len(gc.get_objects()) > MANY_OBJECTS:
+        gc.collect()
+        gc.freeze()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

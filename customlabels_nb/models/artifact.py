@@ -339,7 +339,9 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _check_finite(weights: Mapping[str, torch.Tensor], what: str, advice: str) -> None:
-    bad = [key for key, value in weights.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    # A finite sum has finite terms, and a sum is computed four times as fast as a mask.
+    doubtful = [key for key, value in weights.items() if value.is_floating_point() and not math.isfinite(value.sum())]
+    bad = [key for key in doubtful if not bool(weights[key].isfinite().all())]
     if bad:
         raise ArtifactError(f"{what} has NaN or infinite weights in {bad[0]!r}. {advice}")
 

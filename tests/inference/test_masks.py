@@ -40,11 +40,11 @@ def folder(detector_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     assert config.detector is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        network = build_detector(config.detector, 2, PACKAGED, masks=True)
+        network = build_detector(config.detector, 2, TINY, masks=True)
         assert network.masks is not None
         for parameter in network.masks.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
-    save_artifact(found, network, replace(config, task="polygons"))
+    save_artifact(found, network, replace(config, task="polygons", backbone=TINY))
     return found
 
 

@@ -159,11 +159,24 @@ ACTIONS: dict[str, Callable[[SqlStore], object]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("reopen", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", ACTIONS)
 def test_action_is_undone_redone_and_undone_again(store: SqlStore, reopen: Callable[[], SqlStore], name: str) -> None:
     fill(store)
     if name == "merge":
         both_labels(store)
+    undo_and_redo(store, reopen, name)
+
+
+@pytest.mark.parametrize("reopen", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_actions_are_undone_one_after_another(store: SqlStore, reopen: Callable[[], SqlStore]) -> None:
+    fill(store)
+    both_labels(store)
+    for name in ACTIONS:
+        undo_and_redo(store, reopen, name)
+
+
+def undo_and_redo(store: SqlStore, reopen: Callable[[], SqlStore], name: str) -> None:
     before = state(store)
     ACTIONS[name](store)
     after = state(store)
