@@ -97,26 +97,20 @@ def tiny_detector(detector_folder: Path, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
-@pytest.fixture(scope="module", params=["tiny", pytest.param("packaged", marks=pytest.mark.thorough)])
-def classifier_folder(request: pytest.FixtureRequest, model_folder: Path, tiny_classifier: Path) -> Path:
-    return tiny_classifier if request.param == "tiny" else model_folder
-
-
 @pytest.fixture(scope="module")
 def classifiers(
-    classifier_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory
+    tiny_classifier: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Exported]:
+    """Return the classifier exported in every format. Other tests export trained models with the packaged network."""
     folder = tmp_path_factory.mktemp("classifiers")
-    return {name: export(classifier_folder, "fruit.7", name, folder / name, pictures=photos) for name in FORMATS}
+    return {name: export(tiny_classifier, "fruit.7", name, folder / name, pictures=photos) for name in FORMATS}
 
 
 @pytest.fixture(scope="module")
-def detectors(
-    detector_folder: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Exported]:
+def detectors(tiny_detector: Path, photos: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
     """Return the detector exported in every format."""
     folder = tmp_path_factory.mktemp("detectors")
-    return {name: export(detector_folder, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
+    return {name: export(tiny_detector, "boards.2", name, folder / name, pictures=photos) for name in FORMATS}
 
 
 def predictor_of(folder: Path) -> Predictor:
@@ -154,12 +148,12 @@ def same(found: list[dict[str, Any]], table: Any, longest: int) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_classifier_runs_without_this_package(
     classifiers: dict[str, Exported],
-    classifier_folder: Path,
+    tiny_classifier: Path,
     photos: list[str],
     name: str,
     fruit_test_photos: list[Path],
 ) -> None:
-    predictor = predictor_of(classifier_folder)
+    predictor = predictor_of(tiny_classifier)
     every = [*photos, *map(str, fruit_test_photos)]
     blocked = BLOCKED[name] + (",torchvision" if name == "pt2" else "")
     for photo, found in zip(every, run_alone(classifiers[name], every, blocked), strict=True):
@@ -169,9 +163,9 @@ def test_a_classifier_runs_without_this_package(
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_detector_runs_without_this_package(
-    detectors: dict[str, Exported], detector_folder: Path, photos: list[str], name: str, fruit_test_photos: list[Path]
+    detectors: dict[str, Exported], tiny_detector: Path, photos: list[str], name: str, fruit_test_photos: list[Path]
 ) -> None:
-    detector = predictor_of(detector_folder)
+    detector = predictor_of(tiny_detector)
     every = [*photos, *map(str, fruit_test_photos)]
     for photo, found in zip(every, run_alone(detectors[name], every, BLOCKED[name]), strict=True):
         truth = detect(detector, photo)
@@ -216,9 +210,9 @@ def test_program_shows_its_help(classifiers: dict[str, Exported], arguments: lis
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_exported_model_detects_from_python(
-    classifiers: dict[str, Exported], classifier_folder: Path, photos: list[str], name: str
+    classifiers: dict[str, Exported], tiny_classifier: Path, photos: list[str], name: str
 ) -> None:
-    predictor = predictor_of(classifier_folder)
+    predictor = predictor_of(tiny_classifier)
     model = snippet.ExportedModel(classifiers[name].file)
     everything = model.detect(photos[0], threshold=0)
     same(everything, detect(predictor, photos[0], threshold=0).table, 1)
@@ -272,21 +266,18 @@ def test_exported_file_describes_itself(tiny_classifier: Path, tmp_path: Path, n
 
 
 # -- refused exports --------------------------------------------------------------------------------
-@pytest.mark.parametrize("kind", ["classifier", pytest.param("detector", marks=pytest.mark.thorough)])
 def test_export_that_differs_from_the_model_is_not_kept(
-    tiny_classifier: Path, tiny_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    tiny_classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tiny_classifier if kind == "classifier" else tiny_detector
     write = exporting.write_pt2
 
     def wrongly(graph: Any, *rest: Any) -> None:
-        weights = graph.head.bias if kind == "classifier" else graph.heads.box_predictor.cls_score.bias
-        weights.data[1] += 0.01
+        graph.head.bias.data[1] += 0.01
         write(graph, *rest)
 
     monkeypatch.setitem(exporting.WRITERS, "pt2", wrongly)
     with pytest.raises(ModelError, match="'pt2' file differs from the model's by"):
-        export(folder, "x", "pt2", tmp_path / "deep" / "out")
+        export(tiny_classifier, "x", "pt2", tmp_path / "deep" / "out")
     assert list((tmp_path / "deep").iterdir()) == []
 
 
@@ -392,10 +383,10 @@ def test_small_differences_are_detected(tiny_classifier: Path, tiny_detector: Pa
 
 @pytest.mark.thorough
 def test_narrow_canvases_and_photos_that_cannot_be_read(
-    detectors: dict[str, Exported], detector_folder: Path, photos: list[str], tmp_path: Path
+    detectors: dict[str, Exported], tiny_detector: Path, photos: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "cut.jpg").write_bytes(Path(photos[0]).read_bytes()[:500])
-    network, config = load_artifact(detector_folder)
+    network, config = load_artifact(tiny_detector)
     data = Path(photos[4]).read_bytes()
     assert open_canvas(data, "long", config.input_size, config.fill).pixels.shape == (3, 32, 128)
     for written in detectors.values():

@@ -19,7 +19,7 @@ from tests.notebooks.running import CHECKS, NotebookFailedError, execute, forkin
 #: Notebook that is run again in its folder, where it finds its project.
 RUNS_TWICE = "02"
 #: Notebooks that run with little training in the first tier. The others take longer, or start processes that do.
-BRIEF = ("01", "02", "03", "13")
+BRIEF = ("01", "02", "13")
 
 
 @pytest.fixture
