@@ -22,7 +22,7 @@ import pytest
 from customlabels_nb.user_settings import settings
 from tests import provision
 from tests.s3_server import _client, _s3, bucket
-from tests.tiers import THOROUGH
+from tests.tiers import THOROUGH, many
 
 __all__ = ["_client", "_s3", "bucket"]
 
@@ -86,7 +86,7 @@ sys.path.insert(0, str(LIGHT_IMPORTS))  # child processes have it too, see `pyte
 pd.set_option("mode.string_storage", "python")
 
 # an example takes longer than 200 ms wherever other programs use the cores
-hypothesis.settings.register_profile("customlabels_nb", deadline=None)
+hypothesis.settings.register_profile("customlabels_nb", deadline=None, max_examples=many(160))
 hypothesis.settings.load_profile("customlabels_nb")
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -49,7 +49,14 @@ ENVIRONMENTS = {
             "3.13",
             # nbgrader of the extra `test` asks for IPython 8.10, but the tests run with it
             (("-e", ".[test]", *COLAB), ("ipython==7.34.0", *COLAB)),
-            short=("-n", "2", "tests/core/test_tables.py", "tests/widgets", NOTEBOOK_01),
+            short=(
+                "-n",
+                "2",
+                "tests/core/test_tables.py",
+                "tests/widgets",
+                "--ignore=tests/widgets/test_requests.py",
+                NOTEBOOK_01,
+            ),
         ),
     )
 }

@@ -184,7 +184,7 @@ def project(photos: list[str]) -> Iterator[cl.Project]:
 
 
 @given(data=st.data())
-@settings(max_examples=200 if THOROUGH else 3, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=100 if THOROUGH else 3, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_a_column_means_the_same_at_every_door(photos: list[str], project: cl.Project, data: st.DataObject) -> None:
     case = data.draw(cases(photos))
     expected = [(Path(image).name, label, *case.box) for image, label in zip(photos, case.labels, strict=True)]

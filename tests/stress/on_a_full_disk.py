@@ -106,14 +106,13 @@ def write_outputs(project: Project, out: Path) -> None:
         "report": lambda: report.to(out / "report"),
         "validation": lambda: project.train_set.validate().to(out / "validation"),
         "card": lambda: model.card.to(out / "card.html"),
-        "onnx": lambda: model.export("onnx", out / "onnx"),
         "pt2": lambda: model.export("pt2", out / "pt2"),
         "results": lambda: report.to_html(out / "results.html"),
         **{format: partial(project.train_set.to, format, target(format, out)) for format in FORMATS},
     }
     out.mkdir()
     for name, write in writers.items():
-        for leave in (0, 20_000) if name not in ("onnx", "pt2") else (20_000,):
+        for leave in (0, 20_000) if name != "pt2" else (20_000,):
             (out.parent / "filler").unlink(missing_ok=True)
             if name in FORMATS:
                 earlier.to(name, target(name, out))
