@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 #: Packages that the summary names, as their distributions and as people write them.
 NAMED = {"torch": "torch", "numpy": "NumPy", "pandas": "pandas", "pillow": "Pillow", "av": "PyAV"}
 NOTEBOOK_01 = "tests/notebooks/test_notebooks.py::test_all_cells_of_a_notebook_run[01]"
+WITHOUT_REQUESTS = "--ignore=tests/widgets/test_requests.py"  # many requests, which depend on no version
 COLAB = ("-c", "tests/environments/colab.txt")
 
 
@@ -49,14 +50,7 @@ ENVIRONMENTS = {
             "3.13",
             # nbgrader of the extra `test` asks for IPython 8.10, but the tests run with it
             (("-e", ".[test]", *COLAB), ("ipython==7.34.0", *COLAB)),
-            short=(
-                "-n",
-                "2",
-                "tests/core/test_tables.py",
-                "tests/widgets",
-                "--ignore=tests/widgets/test_requests.py",
-                NOTEBOOK_01,
-            ),
+            short=("-n", "2", "tests/core/test_tables.py", "tests/widgets", WITHOUT_REQUESTS, NOTEBOOK_01),
         ),
     )
 }
