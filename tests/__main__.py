@@ -1,11 +1,14 @@
-"""Check the project: ``python -m tests``, and ``python -m tests --thorough`` for what repeats or takes long.
+"""Check the project: ``python -m tests``, and ``python -m tests --thorough`` for what takes long.
 
 Provides Chromium, JupyterHub's proxy, a PostgreSQL server, Node, Biome and TypeScript first. The first tier runs
 linters, formatters, type checkers, import contracts, JavaScript tests, and the tests of every behaviour with one
 browser test for each screen.
-The thorough tier runs the other tests: kills and races by the dozen, mutated inputs, notebooks, exports, Ray and ranks,
-all browser tests that the first leaves out, and some tests in the environment ``colab``. Each check runs to its end,
-and a summary follows.
+The thorough tier runs the other tests: kills and races by the dozen, notebooks, exports, Ray and ranks, all browser
+tests that the first leaves out, and some tests in the environment ``colab``. Each check runs to its end, and a summary
+follows.
+
+``--exhaustive`` repeats tests of the first tier with more examples: all property tests, mutated inputs, hostile
+requests, and hundreds of processes and people. Run it when what they test has changed, and before a release.
 
 What needs something that is not here and cannot be installed without a password is left out. The end of the summary
 says so, with the command that installs it. With ``CI=true`` it is an error.
@@ -41,7 +44,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from tests import environments, provision
-from tests.tiers import THOROUGH_VARIABLE
+from tests.tiers import EXHAUSTIVE_VARIABLE, THOROUGH_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 JS_FOLDERS = ("tests/js", "customlabels_nb/widgets/static")
@@ -128,7 +131,7 @@ def find(options: argparse.Namespace, stack: ExitStack) -> Found:
             found.get("Firefox", "the tests in Firefox", provision.get_firefox, optional=True)
             found.get("axe-core", "the tests of accessibility", lambda: str(provision.get_npm_package(provision.AXE)))
     found.node = found.get("Node", "the tests of JavaScript", provision.find_node)
-    if found.node and not (options.thorough or options.environment):
+    if found.node and not (options.thorough or options.exhaustive or options.environment):
         found.biome = found.get("Biome", "biome", lambda: provision.get_js_tool(provision.BIOME, "bin/biome"))
         found.tsc = found.get("TypeScript", "tsc", lambda: provision.get_js_tool(provision.TYPESCRIPT, "bin/tsc"))
     found.postgres = found.get(
@@ -158,9 +161,11 @@ def linters(found: Found) -> list[Step]:
     ]
 
 
-def steps(found: Found, *, thorough: bool, environment: bool, pytest_args: list[str]) -> list[Step]:
+def steps(
+    found: Found, *, thorough: bool, environment: bool, pytest_args: list[str], exhaustive: bool = False
+) -> list[Step]:
     """Return the checks of a tier in the order in which they are shown, fast ones first."""
-    tier = "thorough" if thorough else "not thorough"
+    tier = "exhaustive" if exhaustive else "thorough and not exhaustive" if thorough else "not thorough"
     test = [found.python, "-m", "pytest", "-rsfE", "--durations=10", "-m"]
     none_chosen = 5 if pytest_args else None
     without_postgres = "" if found.postgres else " and not postgres"
@@ -175,7 +180,7 @@ def steps(found: Found, *, thorough: bool, environment: bool, pytest_args: list[
         nothing="" if found.chromium else LEFT_OUT,
         none_chosen=none_chosen,
     )
-    if environment:
+    if environment or exhaustive:
         return python_tests
     if thorough:
         return [*python_tests, *([] if pytest_args else in_environments()), browser_tests]
@@ -257,10 +262,11 @@ def parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
         prog="python -m tests",
         description=(__doc__ or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="%(prog)s [--thorough | --lowest | --environment NAME | --peers] [--fast] [-- PYTEST_ARGUMENT ...]",
+        usage="%(prog)s [--thorough | --exhaustive | --environment NAME | --peers] [--fast] [-- PYTEST_ARGUMENT ...]",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--thorough", action="store_true", help="run what the first tier leaves out")
+    kind.add_argument("--exhaustive", action="store_true", help="repeat tests of the first tier with more examples")
     kind.add_argument(
         "--environment", choices=environments.ENVIRONMENTS, metavar="NAME",
         help=f"run the Python tests with other versions: {', '.join(environments.ENVIRONMENTS)}",
@@ -271,7 +277,7 @@ def parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
     kind.add_argument("--peers", action="store_true", help="read exports with other programs, and nothing else")
     parser.add_argument("--fast", action="store_true", help="leave the browser and its tests out")
     options = parser.parse_args(given[:cut])
-    options.fast = options.fast or bool(options.environment)
+    options.fast = options.fast or options.exhaustive or bool(options.environment)
     return options, given[cut + 1 :]
 
 
@@ -282,7 +288,11 @@ def main(argv: list[str] | None = None) -> int:
         from tests import peers  # imports the package, which is not needed to start the checks
 
         return peers.main()
-    env = os.environ | {"CUSTOMLABELS_NB_REQUIRE_ALL": "1", THOROUGH_VARIABLE: str(int(options.thorough))}
+    env = os.environ | {
+        "CUSTOMLABELS_NB_REQUIRE_ALL": "1",
+        THOROUGH_VARIABLE: str(int(options.thorough)),
+        EXHAUSTIVE_VARIABLE: str(int(options.exhaustive)),
+    }
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # see `pytest_configure`
     with ExitStack() as stack:
         try:
@@ -302,7 +312,14 @@ def main(argv: list[str] | None = None) -> int:
             if value
         }
         results = run_all(
-            steps(found, thorough=options.thorough, environment=bool(options.environment), pytest_args=pytest_args), env
+            steps(
+                found,
+                thorough=options.thorough,
+                exhaustive=options.exhaustive,
+                environment=bool(options.environment),
+                pytest_args=pytest_args,
+            ),
+            env,
         )
     print("\n" + "-" * 100)
     print(summary(options, found, results))
@@ -314,6 +331,8 @@ def summary(options: argparse.Namespace, found: Found, results: list[tuple[str, 
     kind = "First tier. Left out: `python -m tests --thorough`."
     if options.thorough:
         kind = "Thorough tier. Left out: the linters and the first tier, `python -m tests`."
+    if options.exhaustive:
+        kind = "Tests with more examples than in the first tier, and nothing else."
     if options.environment:
         kind = f"Python tests of the first tier in the environment {options.environment!r}."
     lines = [kind, environments.versions_of(found.python)]

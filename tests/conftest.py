@@ -22,7 +22,7 @@ import pytest
 from customlabels_nb.user_settings import settings
 from tests import provision
 from tests.s3_server import _client, _s3, bucket
-from tests.tiers import THOROUGH, many
+from tests.tiers import EXHAUSTIVE, THOROUGH, many
 
 __all__ = ["_client", "_s3", "bucket"]
 
@@ -203,7 +203,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         left_out = (item.get_closest_marker("browser") and not item.get_closest_marker("journey")) or (
             item.get_closest_marker("postgres") and not _name(item).startswith(ON_POSTGRES)
         )
-        if left_out or (THOROUGH and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)):
+        if EXHAUSTIVE and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("exhaustive")
+        if left_out or item.get_closest_marker("exhaustive"):
             item.add_marker("thorough")
     # Playwright keeps an event loop running in this thread, which breaks asyncio.run in a later test
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _turn(item)))

@@ -360,7 +360,7 @@ def test_runner_goes_on_after_a_failure_and_exits_with_1(monkeypatch, capfd: pyt
     monkeypatch.setattr(runner, "steps", two_steps)
     monkeypatch.setenv(provision.POSTGRES_VARIABLE, "postgresql://somewhere")
     assert runner.main(["--thorough", "--fast", "--", "-k", "store"]) == 1
-    assert asked == {"thorough": True, "environment": False, "pytest_args": ["-k", "store"]}
+    assert asked == {"thorough": True, "exhaustive": False, "environment": False, "pytest_args": ["-k", "store"]}
     shown = capfd.readouterr().out
     assert "postgresql://somewhere 1\n" in shown
     assert re.search(r"first: failed.*---- beside -+\na mistake\nbeside: failed \(1\).*---- absent", shown, re.DOTALL)
@@ -387,8 +387,8 @@ def test_every_tool_of_the_runner_is_this_environments_own() -> None:
     thorough = runner.steps(found, thorough=True, environment=False, pytest_args=[])
     assert [step.name for step in thorough] == ["bytecode", "pytest", "colab", "pytest, browser"]
     assert [step.command[step.command.index("-m", 2) + 1] for step in (thorough[1], thorough[-1])] == [
-        "not browser and thorough",
-        "browser and thorough",
+        "not browser and thorough and not exhaustive",
+        "browser and thorough and not exhaustive",
     ]
     assert thorough[-1].nothing == "left out"
     assert thorough[-1].command[-1] == "--ignore=tests/browser/test_jupyterhub.py"
@@ -516,11 +516,11 @@ def test_tests_are_marked_by_fixture_and_tier(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(pytest.UsageError, match="move it to tests/browser"):
         conftest.pytest_collection_modifyitems([item])
 
-    # in the thorough tier property tests run again
+    # in the exhaustive tier property tests run again
     marks.clear()
     item.fixturenames, item.obj = [], SimpleNamespace(is_hypothesis_test=True)
-    for thorough, wanted in ((False, []), (True, ["thorough"])):
-        monkeypatch.setattr(conftest, "THOROUGH", thorough)
+    for exhaustive, wanted in ((False, []), (True, ["exhaustive", "thorough"])):
+        monkeypatch.setattr(conftest, "EXHAUSTIVE", exhaustive)
         conftest.pytest_collection_modifyitems([item])
         assert marks == wanted
 

@@ -147,7 +147,7 @@ def test_a_run_is_not_resumed_with_another_decision(folder: Path, blots: dict[st
 CLOSE = 1e-4  # difference of confidences that an exported program may have
 
 
-@pytest.mark.parametrize("count", [24, pytest.param(200, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [24, pytest.param(200, marks=pytest.mark.exhaustive)])
 def test_everything_gives_the_same_answers(folder: Path, test_data: Path, tmp_path: Path, count: int) -> None:
     photos = [*save_blends(tmp_path / "blends", count), *map(str, sorted(test_data.rglob("*.jpg"))[: count // 4])]
     predictor = Predictor(folder)

@@ -270,7 +270,7 @@ def _photos(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Non
 
 
 @pytest.mark.usefixtures("_photos")
-@pytest.mark.parametrize("histories", [20, pytest.param(100, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("histories", [20, pytest.param(100, marks=pytest.mark.exhaustive)])
 def test_each_image_is_in_the_table_once_after_any_history(histories: int) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Resuming,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import customlabels_nb as cl
 from customlabels_nb.ingest.sources import ImportOptions, find_images
 from tests.images.pictures import write_folder
-from tests.tiers import THOROUGH
+from tests.tiers import EXHAUSTIVE
 
 BOX = [10, 5, 30, 20]
 SIDES = ("left", "top", "width", "height")
@@ -184,7 +184,7 @@ def project(photos: list[str]) -> Iterator[cl.Project]:
 
 
 @given(data=st.data())
-@settings(max_examples=100 if THOROUGH else 3, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=200 if EXHAUSTIVE else 3, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_a_column_means_the_same_at_every_door(photos: list[str], project: cl.Project, data: st.DataObject) -> None:
     case = data.draw(cases(photos))
     expected = [(Path(image).name, label, *case.box) for image, label in zip(photos, case.labels, strict=True)]

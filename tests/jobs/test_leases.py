@@ -274,7 +274,7 @@ def test_a_second_kernel_takes_over_the_expired_leases_of_the_first(place: Place
     check(place, 2)
 
 
-@pytest.mark.parametrize("people", [60, pytest.param(1000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("people", [60, pytest.param(1000, marks=pytest.mark.exhaustive)])
 def test_concurrent_leases_of_one_task(place: Place, create: Create, people: int) -> None:
     id_, counted = place.number(create(images=["00.jpg"], annotators=3)), list[bool]()
 

@@ -40,7 +40,7 @@ def check_results(place: Place, job: LabellingJob, images: int) -> None:
     assert place.store.annotations()["label"].tolist() == ["lemon"] * images
 
 
-@pytest.mark.parametrize("images", [18, pytest.param(250, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("images", [18, pytest.param(250, marks=pytest.mark.exhaustive)])
 def test_processes_with_wrong_clocks_share_a_job(place: Place, create: Create, images: int) -> None:
     add_images(place, images)
     job = create(annotators=2)
@@ -53,7 +53,7 @@ def test_processes_with_wrong_clocks_share_a_job(place: Place, create: Create, i
     check_results(place, job, 12 + images)
 
 
-@pytest.mark.parametrize("people", [3, pytest.param(10, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("people", [3, pytest.param(10, marks=pytest.mark.exhaustive)])
 def test_killed_processes_lose_no_acknowledged_answer(place: Place, create: Create, people: int) -> None:
     add_images(place, 8 * people)
     job = create(annotators=2)

@@ -21,7 +21,7 @@ from customlabels_nb.project.projects import load_project
 from customlabels_nb.project.report import Report
 from customlabels_nb.store import Action
 from tests.project.conftest import draw
-from tests.tiers import THOROUGH, many
+from tests.tiers import EXHAUSTIVE, many
 from tests.widgets.asking import Page
 
 LABELS = ("disc", "stripes", "triangle")
@@ -201,7 +201,7 @@ def metrics(report: Report | cl.Evaluation) -> dict[str, float]:
 @settings(
     max_examples=many(16),
     deadline=None,
-    phases=(Phase.explicit, Phase.generate) if THOROUGH else [Phase.explicit],  # shrinking takes minutes
+    phases=(Phase.explicit, Phase.generate) if EXHAUSTIVE else [Phase.explicit],  # shrinking takes minutes
     suppress_health_check=list(HealthCheck),
 )
 def test_every_way_to_a_result_agrees_after_any_history(

@@ -200,7 +200,9 @@ def contents_with(screen: Screen, kind: str, *names: str) -> Iterator[list[Any]]
                     yield contents
 
 
-@pytest.mark.parametrize("turns", [(0,), pytest.param((1, 2), marks=pytest.mark.thorough)], ids=["once", "twice"])
+@pytest.mark.parametrize(
+    "turns", [(0,), pytest.param((1, 2, 3, 4), marks=pytest.mark.exhaustive)], ids=["one", "others"]
+)
 @pytest.mark.parametrize("name", OPEN)
 def test_names_of_a_page_reach_no_file_outside_of_the_project(
     name: str,
@@ -318,7 +320,7 @@ def contents(draw: st.DrawFn, screen: Screen, kind: str, operation: str | None) 
     return content
 
 
-@pytest.mark.parametrize("most", [4, pytest.param(10, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("most", [4, pytest.param(30, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", OPEN)
 def test_malformed_requests_change_nothing_and_log_nothing(
     name: str,

@@ -58,7 +58,7 @@ def test_many_clients_detect_while_a_model_is_trained(tmp_path: Path) -> None:
         server.client.stop_project_version(ProjectVersionArn=arn)
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(6, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(6, marks=pytest.mark.exhaustive)])
 def test_a_poll_right_after_a_change_shows_it(service: Service, rounds: int) -> None:
     lines = [classified(f"{number}.jpg", "ab"[number % 2]) for number in range(10)]
     source = service.manifest(lines)
@@ -113,7 +113,7 @@ project.close()
 """
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(12, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(12, marks=pytest.mark.exhaustive)])
 def test_a_notebook_and_clients_write_in_the_same_project(service: Service, rounds: int) -> None:
     arn = service.dataset(service.project(), [classified(f"{number}.jpg", "a") for number in range(30)])
     command = [sys.executable, "-c", _NOTEBOOK, str(service.root / "rooms"), str(rounds), classified("0.jpg", "new")]

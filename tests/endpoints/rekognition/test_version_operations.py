@@ -278,7 +278,7 @@ def test_a_copy_runs_without_its_source(trained: tuple[Service, str, str], monke
     ) == ("InvalidParameterException")
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.exhaustive)])
 def test_a_poll_right_after_a_change_of_a_version_shows_it(trained: tuple[Service, str, str], rounds: int) -> None:
     service, project, arn = trained
     target = service.project("polled")
