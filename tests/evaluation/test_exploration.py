@@ -142,7 +142,7 @@ CASES: dict[str, Callable[[], Evaluation]] = {
     [
         case
         if case in ("single-label", "multi-label", "shop", "masks 0")
-        else pytest.param(case, marks=pytest.mark.thorough)
+        else pytest.param(case, marks=pytest.mark.exhaustive if case[-1] in "12345" else pytest.mark.thorough)
         for case in CASES
     ],
 )

@@ -105,7 +105,7 @@ def plotted(name: str, count: int = 3, ax: Axes | None = None) -> Axes:
     ("name", "count"),
     [(name, 3) for name in PLOTS]
     + [(name, 1) for name in (*BOTH, "ROC")]
-    + [pytest.param(name, 80, marks=pytest.mark.thorough) for name in [*BOTH, "ROC", "matrix of a detector"]],
+    + [pytest.param(name, 80, marks=pytest.mark.exhaustive) for name in [*BOTH, "ROC", "matrix of a detector"]],
 )
 def test_each_plot_at_each_size(name: str, count: int) -> None:
     ax = plotted(name, count)

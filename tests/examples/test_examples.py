@@ -97,7 +97,9 @@ def test_the_number_of_threads_changes_nothing(
         assert data == first[name] or not name.endswith(".jpg")
 
 
-@pytest.mark.parametrize("size", [SHAPES[0], *(pytest.param(size, marks=pytest.mark.thorough) for size in SHAPES[1:])])
+@pytest.mark.parametrize(
+    "size", [SHAPES[0], *(pytest.param(size, marks=pytest.mark.exhaustive) for size in SHAPES[1:])]
+)
 @pytest.mark.parametrize("name", examples.NAMES)
 def test_pictures_have_any_aspect_ratio(name: str, size: tuple[int, int]) -> None:
     example = import_module(f"customlabels_nb.examples.{name}")

@@ -99,7 +99,7 @@ def test_one_time_allocations_of_threads_are_not_counted_as_kept(
     assert found["before"] == found["after"]
 
 
-@pytest.mark.thorough
+@pytest.mark.exhaustive
 def test_the_benchmark_of_gpus_runs_on_a_cpu(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
