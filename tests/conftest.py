@@ -106,13 +106,13 @@ class AllowedSkip(pytest.skip.Exception):
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return one to three processes more than cores for all tests, four for browser tests, none for selected tests."""
+    """Return one or two processes more than cores for all tests, four for browser tests, none for selected tests."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     if _browser_only(config):
         return 4  # each has a server, Chromium and kernels of a gigabyte, and waits most of the time
     # a test that waits for a server or a lease leaves its core idle, and more tests of the thorough tier do
-    return max(2, min(8, os.cpu_count() or 2)) + 1 + 2 * THOROUGH
+    return max(2, min(8, os.cpu_count() or 2)) + 1 + THOROUGH
 
 
 @pytest.hookimpl(optionalhook=True)

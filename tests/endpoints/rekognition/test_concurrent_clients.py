@@ -161,7 +161,7 @@ def test_a_notebook_and_clients_write_in_the_same_project(service: Service, roun
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["several labels", "boxes"])
+@pytest.mark.parametrize("kind", ["several labels", pytest.param("boxes", marks=pytest.mark.exhaustive)])
 def test_model_of_each_task_gives_the_same_results_as_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
