@@ -11,7 +11,7 @@ from tests import provision
 from tests.browser.jupyter import BROWSER_FLAGS, Lab, Server, serve
 
 # conditions that already hold return immediately, and others may take a while on a busy machine
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=90_000)
 
 _failed = pytest.StashKey[bool]()
 

@@ -281,6 +281,7 @@ class Lab:
             page.enter()
             return page
         context = self.browser.new_context(viewport={"width": width, "height": height}, **context_options)
+        context.set_default_timeout(90_000)  # as in conftest.py
         scripts = ["harness.js", *["harness_notebook6.js"] * (self.flavour == "notebook6")]
         for script in scripts:
             context.add_init_script(path=Path(__file__).with_name(script))

@@ -141,11 +141,11 @@ def wait_for_images(root: Locator, ready: Locator) -> None:
     """Wait for the widget's images and, on a busy machine, retry as a person would."""
     for _ in range(8):
         with suppress(TimeoutError):
-            return ready.wait_for(timeout=20_000)
+            return ready.wait_for(timeout=90_000)
         again = root.get_by_text("Try again")
         if again.count():
             again.first.click()
-    return ready.wait_for(timeout=60_000)
+    return ready.wait_for(timeout=120_000)
 
 
 def _keep(png: bytes, path: Path) -> Path:
