@@ -299,21 +299,29 @@ class _Table:
 
     def __post_init__(self) -> None:
         named = [(str(column), role, place) for place, (column, role, _) in enumerate(self.decisions.of_columns)]
-        self._roles = self.decisions.roles
+        roles = self.decisions.roles
+        self._cells = [(role, position, role in _TEXTS) for role, position in roles.items()]
+        self._of_images = [role for role in ("split", "status") if role in roles]
+        self._sizes = [role for role in _SIZES if role in roles]
         self._flags, self._own = ([(name, at) for name, role, at in named if role == of] for of in (FLAG, OWN))
+        self._annotation = _Annotation(roles, self.decisions.notation, self.collected)
 
     def add(self, row: _Row, name: str, uri: str) -> None:
         texts = [*map(str.strip, row.cells[: self.width]), *[""] * (self.width - len(row.cells))]
-        cells = {role: texts[position] for role, position in self._roles.items() if texts[position]}
-        cells = {role: text for role, text in cells.items() if role in _TEXTS or not is_no_number(text)}
+        cells = {
+            role: text
+            for role, position, is_text in self._cells
+            if (text := texts[position]) and (is_text or text[-1].isdigit() or not is_no_number(text))
+        }
         report = partial(self.collected.adjusted, where=name, line=row.line)
         _check_label_cell(self.path, row, cells.get("label", ""))
         labels = [label for label, position in self._flags if texts[position] in TRUE]
         labels = labels or labels_in(cells.get("label", ""))
         facts = self._facts(uri, cells, report, is_empty=not labels and (bool(self._flags) or "label" in cells))
-        facts |= self.collected.columns({key: texts[position] for key, position in self._own}, name)
+        if self._own:
+            facts |= self.collected.columns({key: texts[position] for key, position in self._own}, name)
         try:
-            facts |= _annotation(labels, cells, self.decisions.notation, self.collected, report)
+            facts |= self._annotation.read(labels, cells, report)
         except (UnreadableError, LabelError) as error:
             _refuse(self.collected, row, str(error), name)
         self.found.append({"label": None, **facts, "image": uri})
@@ -322,15 +330,16 @@ class _Table:
 
     def _facts(self, uri: str, cells: Mapping[str, str], report: partial[None], *, is_empty: bool) -> dict[str, Any]:
         """Return the facts about an image. Of its split and status, those of the first row count."""
-        facts = {key: _value(cells, key, report) for key in ("split", "status")}
+        facts = {key: _value(cells, key, report) for key in self._of_images}
         if uri not in self._first:
-            status = "labelled" if is_empty else facts["status"] or "unlabelled"
-            self._first[uri] = facts = {"split": facts["split"] or t.TRAIN, "status": status}
+            status = "labelled" if is_empty else facts.get("status") or "unlabelled"
+            self._first[uri] = facts = {"split": facts.get("split") or t.TRAIN, "status": status}
         first = self._first[uri]
-        for key in [key for key, value in facts.items() if value and value != first[key]]:
-            why = f"because an earlier row of the image was read as {first[key]!r}"
-            report(f"The {key} {shown(cells[key])} was ignored, {why}.")
-        return {**first, **{key: cells[key] for key in _SIZES if key in cells}}
+        for key, value in facts.items():
+            if value and value != first[key]:
+                why = f"because an earlier row of the image was read as {first[key]!r}"
+                report(f"The {key} {shown(cells[key])} was ignored, {why}.")
+        return {**first, **{key: cells[key] for key in self._sizes if key in cells}}
 
 
 def _read_table(
@@ -351,44 +360,48 @@ def _read_table(
     return found, pd.DataFrame(table.given, columns=range(width), dtype=object)
 
 
-def _annotation(
-    labels: list[str], cells: Mapping[str, str], notation: str, collected: Collector, report: partial[None]
-) -> dict[str, Any]:
-    """Return the facts about the labels of a row, or raise UnreadableError if a box does not have exactly one."""
-    box, polygon = _box(cells, notation, collected, report), _value(cells, "polygon", report)
-    if len(labels) != 1 and (box or polygon):
-        several = f"a box and several labels: {shown(cells.get('label'))}"
-        raise UnreadableError(f"The row has {several if labels else 'a box, but no label'}.")
-    checked = [collected.label(label) for label in labels]
-    return {
-        "label": checked[0] if len(checked) == 1 else checked or None,
-        **box,
-        "polygon": polygon,
-        "note": collected.note(cells.get("note"), cells["image"]),
-        **{role: cells[role] for role in ("annotator", "job") if role in cells},
-        **{role: _value(cells, role, report) for role in ("crowd", "confidence", "created") if labels},
-    }
+class _Annotation:
+    """What the columns with some ``roles`` say about the labels of a row."""
 
+    def __init__(self, roles: Mapping[str, int], notation: str, collected: Collector) -> None:
+        self._notation, self._collected = notation, collected
+        self._sides = next((sides for sides in (CORNERS, CENTRED, t.BOX_COLUMNS) if sides[0] in roles), ())
+        self._plain = [role for role in ("annotator", "job") if role in roles]
+        self._parsed = [role for role in ("crowd", "confidence", "created") if role in roles]
 
-def _box(cells: Mapping[str, str], notation: str, collected: Collector, report: partial[None]) -> dict[str, float]:
-    """Return the sides of the box of a row, of which there are none without a box."""
-    corners, centred = (any(side in cells for side in sides) for sides in (CORNERS, CENTRED[:2]))
-    sides = CORNERS if corners else CENTRED if centred else t.BOX_COLUMNS
-    text: Any = cells.get(ONE_BOX) or [cells.get(side, "") for side in sides]
-    if not any(text):
-        return {}
-    numbers = numbers_of_box(text)
-    if numbers is None:
-        raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
-    if isinstance(text, str):
-        numbers = to_ltwh(notation, numbers)[0].tolist()
-    elif centred:
-        numbers = centred_to_ltwh(numbers)[0].tolist()
-    elif corners:
-        numbers = collected.box_of_corners(numbers, text, **report.keywords)
-    if not all(0 <= size < math.inf for size in numbers[2:]):
-        raise UnreadableError(f"The box {shown(text)} has an invalid size.")
-    return dict(zip(t.BOX_COLUMNS, numbers, strict=True))
+    def read(self, labels: list[str], cells: Mapping[str, str], report: partial[None]) -> dict[str, Any]:
+        """Return the facts about the labels of a row, or raise UnreadableError if a box has none or several."""
+        box, polygon = self._box(cells, report), _value(cells, "polygon", report)
+        if len(labels) != 1 and (box or polygon):
+            several = f"a box and several labels: {shown(cells.get('label'))}"
+            raise UnreadableError(f"The row has {several if labels else 'a box, but no label'}.")
+        checked = [self._collected.label(label) for label in labels]
+        facts: dict[str, Any] = {"label": checked[0] if len(checked) == 1 else checked or None, **box}
+        if polygon:
+            facts["polygon"] = polygon
+        if "note" in cells:
+            facts["note"] = self._collected.note(cells["note"], cells["image"])
+        facts |= {role: cells[role] for role in self._plain if role in cells}
+        return facts | {role: _value(cells, role, report) for role in self._parsed if labels}
+
+    def _box(self, cells: Mapping[str, str], report: partial[None]) -> dict[str, float]:
+        """Return the sides of the box of a row, of which there are none without a box."""
+        text: Any = cells.get(ONE_BOX) or [cells.get(side, "") for side in self._sides]
+        if not any(text):
+            return {}
+        numbers = numbers_of_box(text)
+        if numbers is None:
+            raise UnreadableError(f"The box {shown(text)} does not consist of four numbers.")
+        if isinstance(text, str):
+            numbers = to_ltwh(self._notation, numbers)[0].tolist()
+        elif self._sides is CENTRED:
+            numbers = centred_to_ltwh(numbers)[0].tolist()
+        elif self._sides is CORNERS:
+            numbers = self._collected.box_of_corners(numbers, text, **report.keywords)
+        left, top, width, height = numbers
+        if not (0 <= width < math.inf and 0 <= height < math.inf):
+            raise UnreadableError(f"The box {shown(text)} has an invalid size.")
+        return {"left": left, "top": top, "width": width, "height": height}
 
 
 def _polygon(text: str) -> Polygon | None:

@@ -260,7 +260,7 @@ def _broken_polygons(polygons: Sequence[Polygon | None]) -> tuple[_Bools, list[V
     Polygons of fewer than three points are kept, because ``validate`` finds and mends them.
     """
     short, broken = (np.zeros(len(polygons), dtype=bool) for _ in range(2))
-    for row, polygon in enumerate(polygons):
+    for row, polygon in ((row, polygon) for row, polygon in enumerate(polygons) if polygon is not None):
         rings = rings_of(polygon)
         broken[row] = not all(np.isfinite(ring).all() for ring in rings)
         short[row] = not broken[row] and any(len(ring) < 3 for ring in rings)
