@@ -330,7 +330,7 @@ class _Table:
 
     def _facts(self, uri: str, cells: Mapping[str, str], report: partial[None], *, is_empty: bool) -> dict[str, Any]:
         """Return the facts about an image. Of its split and status, those of the first row count."""
-        facts = {key: _value(cells, key, report) for key in self._of_images}
+        facts: dict[str, Any] = {key: _value(cells, key, report) for key in self._of_images}
         if uri not in self._first:
             status = "labelled" if is_empty else facts.get("status") or "unlabelled"
             self._first[uri] = facts = {"split": facts.get("split") or t.TRAIN, "status": status}
