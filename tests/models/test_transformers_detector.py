@@ -180,9 +180,11 @@ def test_resumed_training_gives_equal_weights(folders: dict[str, Path], family: 
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_project_trains_loads_and_detects(
+def test_project_trains_loads_detects_and_exports(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from customlabels_nb.inference.exporting.detect import ExportedModel
+
     monkeypatch.setattr(settings, "threads", 1)
     monkeypatch.setattr(settings, "network", False)
     weights = Path(shutil.copytree(folders["d_fine"], tmp_path / "weights"))
@@ -216,29 +218,7 @@ def test_project_trains_loads_and_detects(
     assert len(model.detect(names[0], threshold=0).table) > 0
     model.stop()
     assert "weights from transformers (licence unknown" in model.card.text
-
-
-@pytest.mark.parametrize("family", ["d_fine", pytest.param("rf_detr", marks=pytest.mark.exhaustive)])
-def test_an_untrained_detector_is_exported(family: str, tmp_path: Path) -> None:
-    from customlabels_nb.inference.exporting.detect import ExportedModel
-    from customlabels_nb.inference.exporting.export import export
-    from customlabels_nb.models.artifact import ModelConfig, save_artifact
-
-    network = built(family, 2)
-    facts = network.shape.family
-    config = ModelConfig(
-        task="boxes",
-        labels=tuple(LABELS),
-        colors=("#c8553d", "#2f7fc1"),
-        backbone=network.shape.architecture,
-        input_size=SIDES[family],
-        mean=facts.mean,
-        std=facts.std,
-        detector=network.shape,
-    )
-    save_artifact(tmp_path / "model", network, config)
-    exported = export(tmp_path / "model", "tiny", "onnx", tmp_path / "exported")
-    assert exported.difference < 1e-4
+    exported = model.export("onnx", tmp_path / "exported")
     assert ExportedModel(exported.file).facts["licence"] == ""
 
 
