@@ -7,8 +7,9 @@ The thorough tier runs the other tests: kills and races by the dozen, notebooks,
 tests that the first leaves out, and some tests in the environment ``colab``. Each check runs to its end, and a summary
 follows.
 
-``--exhaustive`` repeats tests of the first tier with more examples: all property tests, mutated inputs, hostile
-requests, and hundreds of processes and people. Run it when what they test has changed, and before a release.
+``--exhaustive`` runs the longest notebooks and the examples of all docstrings, and repeats tests of the first tier with
+more examples: all property tests, mutated inputs, hostile requests, and hundreds of processes and people. Run it when
+what they test has changed, and before a release.
 
 What needs something that is not here and cannot be installed without a password is left out. The end of the summary
 says so, with the command that installs it. With ``CI=true`` it is an error.
@@ -266,7 +267,7 @@ def parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--thorough", action="store_true", help="run what the first tier leaves out")
-    kind.add_argument("--exhaustive", action="store_true", help="repeat tests of the first tier with more examples")
+    kind.add_argument("--exhaustive", action="store_true", help="run the longest tests, and others with more examples")
     kind.add_argument(
         "--environment", choices=environments.ENVIRONMENTS, metavar="NAME",
         help=f"run the Python tests with other versions: {', '.join(environments.ENVIRONMENTS)}",
@@ -332,7 +333,7 @@ def summary(options: argparse.Namespace, found: Found, results: list[tuple[str, 
     if options.thorough:
         kind = "Thorough tier. Left out: the linters and the first tier, `python -m tests`."
     if options.exhaustive:
-        kind = "Tests with more examples than in the first tier, and nothing else."
+        kind = "Exhaustive tier. Left out: the other two, `python -m tests` and `python -m tests --thorough`."
     if options.environment:
         kind = f"Python tests of the first tier in the environment {options.environment!r}."
     lines = [kind, environments.versions_of(found.python)]

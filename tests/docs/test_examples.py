@@ -126,7 +126,7 @@ def variables(source: str) -> set[str]:
     return {"job" if node.id == "worker" else node.id for node in found if not (node.id == "job" and "job" in own)}
 
 
-@pytest.mark.thorough
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example(name: str, example_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -52,7 +52,8 @@ def built(family: str, n_labels: int) -> Any:
     return detector
 
 
-@pytest.mark.parametrize("family", [pytest.param("d_fine", marks=pytest.mark.exhaustive), "rf_detr"])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("family", FAMILIES)
 def test_eight_drawn_images_are_learnt(one_thread: None, family: str) -> None:  # noqa: F811
     import torch
 

@@ -20,6 +20,8 @@ from tests.notebooks.running import CHECKS, NotebookFailedError, execute, forkin
 RUNS_TWICE = "02"
 #: Notebooks that run with little training in the first tier. The others take longer, or start processes that do.
 BRIEF = ("01", "02", "13")
+#: Notebooks that train for longest. They run in the exhaustive tier.
+LONGEST = ("09", "10", "11", "12")
 
 
 @pytest.fixture
@@ -48,7 +50,9 @@ def test_all_cells_of_a_notebook_run(number: str, folder: Path, cache: Path) -> 
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("number", numbers())
+@pytest.mark.parametrize(
+    "number", [pytest.param(each, marks=[pytest.mark.exhaustive] * (each in LONGEST)) for each in numbers()]
+)
 def test_a_notebook_keeps_its_claims_and_its_outputs_are_fresh(number: str, folder: Path) -> None:
     path = notebook_path(number)
     executed = execute(path, folder, CHECKS / f"{number}.py")

@@ -249,6 +249,7 @@ def test_a_stopped_run_is_resumed_by_torchrun(project: Project, tmp_path: Path) 
         assert same(weights(project, version), weights(project, "whole"))
 
 
+@pytest.mark.exhaustive
 def test_ray_trains_the_same_and_only_on_files_that_all_machines_have(project: Project) -> None:
     with ray_cluster() as cluster:
         cluster.add_node()
