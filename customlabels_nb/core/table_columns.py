@@ -70,7 +70,7 @@ _ENDINGS = tuple(IMAGE_SUFFIXES | UNREAD_SUFFIXES)
 
 
 class ColumnDecision(NamedTuple):
-    """What a column is, and why."""
+    """Hold what a column is, and why."""
 
     column: Any
     role: str

@@ -492,7 +492,7 @@ def _match_other_forms(
 
 
 def _whole(identity: Any) -> Any:
-    """Return the whole number that an id such as "07" or "7.0" is, or the id if it is no number."""
+    """Return an id such as "07" or "7.0" as a whole number, or unchanged if it is not a number."""
     text = str(identity).strip()
     if text.isascii() and text.isdecimal():
         return int(text)

@@ -93,7 +93,7 @@ _DELIMITERS = ",;\t"
 #: Columns of Label Studio's CSV, which has shapes as JSON, and one of VGG Image Annotator's.
 _LABEL_STUDIO, _VGG = frozenset({"annotation_id", "annotator"}), "region_shape_attributes"
 _SIZES = ("image_width", "image_height")
-#: Roles of columns of texts, in which "None" is no empty cell.
+#: Roles of text columns, where "None" is a value and not an empty cell.
 _TEXTS = ("image", "label", "note", "annotator", "job")
 #: Roles of columns that only tables of a project have.
 _UNREAD = ("tags", "sha256", "source", "revision")
@@ -361,7 +361,7 @@ def _read_table(
 
 
 class _Annotation:
-    """What the columns with some ``roles`` say about the labels of a row."""
+    """Read what the columns with some ``roles`` say about the labels of a row."""
 
     def __init__(self, roles: Mapping[str, int], notation: str, collected: Collector) -> None:
         self._notation, self._collected = notation, collected
@@ -385,7 +385,7 @@ class _Annotation:
         return facts | {role: _value(cells, role, report) for role in self._parsed if labels}
 
     def _box(self, cells: Mapping[str, str], report: partial[None]) -> dict[str, float]:
-        """Return the sides of the box of a row, of which there are none without a box."""
+        """Return the sides of the box of a row, or an empty dict if the row has no box."""
         text: Any = cells.get(ONE_BOX) or [cells.get(side, "") for side in self._sides]
         if not any(text):
             return {}

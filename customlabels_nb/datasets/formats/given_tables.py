@@ -103,7 +103,7 @@ def _images_of(rows: pd.DataFrame, own: Collection[str], account: Account) -> pd
 
 
 def _with_sizes(images: pd.DataFrame, account: Account) -> pd.DataFrame:
-    """Return a table with the sizes of images, and count what is no size."""
+    """Return a table with the sizes of images, and count values that are not sizes."""
     if not {*_SIZES} & {*images.columns}:
         return images
     given = images.reindex(columns=[*_SIZES]).astype(object).to_numpy().tolist()

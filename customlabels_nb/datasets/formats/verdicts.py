@@ -65,7 +65,7 @@ _Size: TypeAlias = tuple[int, int]
 
 
 class Verdict(IntEnum):
-    """What a box is, given the size of its image."""
+    """Say what a box is, given the size of its image."""
 
     FINE = 0
     BEYOND = 1
