@@ -7,9 +7,9 @@ The thorough tier runs the other tests: kills and races by the dozen, notebooks,
 tests that the first leaves out, and some tests in the environment ``colab``. Each check runs to its end, and a summary
 follows.
 
-``--exhaustive`` runs the longest notebooks and the examples of all docstrings, and repeats tests of the first tier with
-more examples: all property tests, mutated inputs, hostile requests, and hundreds of processes and people. Run it when
-what they test has changed, and before a release.
+``--exhaustive`` runs the longest notebooks, guides and browser tests and the examples of all docstrings, and repeats
+tests of the first tier with more examples: all property tests, mutated inputs, hostile requests, and hundreds of
+processes and people. Run it when what they test has changed, and before a release.
 
 What needs something that is not here and cannot be installed without a password is left out. The end of the summary
 says so, with the command that installs it. With ``CI=true`` it is an error.
@@ -128,7 +128,7 @@ def find(options: argparse.Namespace, stack: ExitStack) -> Found:
         found.chromium = found.get("Chromium", "the browser tests", provision.get_chromium)
     if found.chromium:
         found.proxy = found.get("JupyterHub's proxy", "the browser tests with JupyterHub", provision.get_proxy)
-        if options.thorough:
+        if options.thorough or options.exhaustive:
             found.get("Firefox", "the tests in Firefox", provision.get_firefox, optional=True)
             found.get("axe-core", "the tests of accessibility", lambda: str(provision.get_npm_package(provision.AXE)))
     found.node = found.get("Node", "the tests of JavaScript", provision.find_node)
@@ -181,8 +181,10 @@ def steps(
         nothing="" if found.chromium else LEFT_OUT,
         none_chosen=none_chosen,
     )
-    if environment or exhaustive:
+    if environment:
         return python_tests
+    if exhaustive:
+        return [*python_tests, browser_tests]
     if thorough:
         return [*python_tests, *([] if pytest_args else in_environments()), browser_tests]
     return [*linters(found), *python_tests, browser_tests]
@@ -278,7 +280,7 @@ def parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
     kind.add_argument("--peers", action="store_true", help="read exports with other programs, and nothing else")
     parser.add_argument("--fast", action="store_true", help="leave the browser and its tests out")
     options = parser.parse_args(given[:cut])
-    options.fast = options.fast or options.exhaustive or bool(options.environment)
+    options.fast = options.fast or bool(options.environment)
     return options, given[cut + 1 :]
 
 

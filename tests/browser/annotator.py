@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from tests.browser.jupyter import LabPage
+from tests.browser.waiting import PATIENCE
 
 #: Draws numbered images of 400 × 300 pixels and creates a project of them.
 SETUP = """
@@ -147,7 +148,7 @@ class AnnotatorPage:
         """Wait until the page shows ``count`` shapes."""
         expect(self.root.locator(".side.right h4").first).to_have_text(f"Shapes · {count}")
 
-    def expect_saved(self, seconds: float = 10) -> None:
+    def expect_saved(self, seconds: float = PATIENCE) -> None:
         """Wait until everything is shown as saved."""
         expect(self.root.locator(".state")).to_have_text("saved", timeout=1000 * seconds)
 
@@ -156,7 +157,7 @@ class AnnotatorPage:
         expect(self.root.locator(".toolbar strong")).to_have_text(name)
         expect(self.root.locator(".toolbar .size")).not_to_have_text("")
 
-    def stored(self, number: int | str = 0, *, seconds: float = 30) -> list[Any]:
+    def stored(self, number: int | str = 0, *, seconds: float = PATIENCE) -> list[Any]:
         """Return the stored shapes of an image once the page shows them as saved."""
         self.expect_saved()
         found: list[Any] = self.page.value(f"shapes({number!r})", seconds=seconds)

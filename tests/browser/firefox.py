@@ -21,8 +21,8 @@ import psutil
 import websocket
 
 from tests.browser.jupyter import Server
+from tests.browser.waiting import PATIENCE
 
-START_SECONDS = 60
 #: Keys that are not characters, with their WebDriver code points.
 KEYS = {"Control": "\ue009", "Shift": "\ue008", "Enter": "\ue007", "Escape": "\ue00c", "PageDown": "\ue00f"}
 #: Nothing is requested from the network.
@@ -91,7 +91,7 @@ class Firefox:
             raise FirefoxError(f"{script[:200]}: {found['exceptionDetails']['text']}")
         return json.loads(found["result"]["value"])
 
-    def wait_for(self, script: str, *, seconds: float = 60) -> Any:
+    def wait_for(self, script: str, *, seconds: float = PATIENCE) -> Any:
         """Wait until an expression is true and return its value."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -167,7 +167,7 @@ def firefox(program: str, folder: Path) -> Iterator[Firefox]:
 
 def _address(process: psutil.Popen, log: Path) -> str:
     """Return the WebDriver BiDi address that Firefox prints to its log."""
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         found = re.search(r"WebDriver BiDi listening on (ws://\S+)", log.read_text("utf-8", errors="replace"))
         if found:

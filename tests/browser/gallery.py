@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.browser.jupyter import LabPage
+from tests.browser.waiting import PATIENCE
 
 #: Draws different numbered images and creates a project of them.
 SETUP = """
@@ -84,12 +85,12 @@ class GalleryPage:
         for key in keys:
             self.page.page.keyboard.press(key)
 
-    def expect_saved(self, seconds: float = 10) -> None:
+    def expect_saved(self, seconds: float = PATIENCE) -> None:
         """Wait until everything is shown as saved, and no page is loading any more."""
         expect(self.root.locator(".state")).to_have_text("saved", timeout=1000 * seconds)
         expect(self.root).not_to_have_class(TURNING)
 
-    def labelled(self, seconds: float = 30) -> dict[str, str]:
+    def labelled(self, seconds: float = PATIENCE) -> dict[str, str]:
         """Return the labels by image as read by a newly opened project."""
         found: dict[str, str] = self.page.value("labelled()", seconds=seconds)
         return found

@@ -18,6 +18,7 @@ import customlabels_nb as cl
 from customlabels_nb.user_settings import settings
 from tests.browser.gallery import TURNING
 from tests.browser.jupyter import SLOW
+from tests.browser.waiting import PATIENCE
 
 COMMAND = [sys.executable, "-m", "customlabels_nb.cli", "label"]
 COUNTED = "SELECT max(n) FROM (SELECT count(*) AS n FROM job_answers WHERE counted = 1 GROUP BY task)"
@@ -50,7 +51,7 @@ class JobProject:
             found = database.execute(sql, values).fetchall()
         return [row[0] if len(row) == 1 else row for row in found]
 
-    def expect_rows(self, sql: str, *values: Any, wanted: list[Any], seconds: float = 40) -> None:
+    def expect_rows(self, sql: str, *values: Any, wanted: list[Any], seconds: float = PATIENCE) -> None:
         """Wait until the database has these rows."""
         end = time.monotonic() + seconds
         while (found := self.rows(sql, *values)) != wanted and time.monotonic() < end:

@@ -32,6 +32,7 @@ from jupyter_client.blocking import BlockingKernelClient
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
 
 from tests import forked_kernels
+from tests.browser.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTIFACTS_VARIABLE = "CUSTOMLABELS_NB_ARTIFACTS"
@@ -50,7 +51,6 @@ BROWSER_FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-START_SECONDS = 90
 #: Cell that keeps the kernel busy until `LabPage.let_go`.
 BUSY = """
 import time
@@ -281,7 +281,6 @@ class Lab:
             page.enter()
             return page
         context = self.browser.new_context(viewport={"width": width, "height": height}, **context_options)
-        context.set_default_timeout(90_000)  # as in conftest.py
         scripts = ["harness.js", *["harness_notebook6.js"] * (self.flavour == "notebook6")]
         for script in scripts:
             context.add_init_script(path=Path(__file__).with_name(script))
@@ -408,11 +407,11 @@ class LabPage:
         """Show the tab of a notebook in this folder."""
         self._do("turnTo", self.path.with_name(name).relative_to(self.lab.server.files).as_posix())
 
-    def run_all(self, *, seconds: float = 120) -> None:
+    def run_all(self, *, seconds: float = PATIENCE) -> None:
         """Run all cells and wait for the last, and raise `CellError` if one raised."""
         self._raise_for(self._do("runAll", seconds=seconds))
 
-    def run_cell(self, index: int, *, seconds: float = 120, wait: bool = True) -> None:
+    def run_cell(self, index: int, *, seconds: float = PATIENCE, wait: bool = True) -> None:
         """Run a cell. With ``wait``, wait for its end and raise `CellError` if it raised."""
         if wait:
             self._raise_for(self._do("runCell", index, seconds=seconds))
@@ -449,7 +448,7 @@ class LabPage:
         self._do("save")
         return nbformat.read(self.path, as_version=4)
 
-    def value(self, expression: str, *, seconds: float = 30) -> Any:
+    def value(self, expression: str, *, seconds: float = PATIENCE) -> Any:
         """Return the value of an expression in the kernel, which must be a Python literal."""
         client = self._new_client(stdin=False, hb=False, control=False)
         client.kernel_info(reply=True, timeout=seconds)
@@ -467,7 +466,7 @@ class LabPage:
             raise CellError(f"{expression}: {answer['ename']}: {answer['evalue']}")
         return ast.literal_eval(ast.literal_eval(answer["data"]["text/plain"]))
 
-    def expect_value(self, expression: str, wanted: Any, *, seconds: float = 30) -> None:
+    def expect_value(self, expression: str, wanted: Any, *, seconds: float = PATIENCE) -> None:
         """Wait until an expression in the kernel has this value, for messages that the page sends after a while."""
         end = time.monotonic() + seconds
         while (found := self.value(expression)) != wanted and time.monotonic() < end:
@@ -493,7 +492,7 @@ class LabPage:
         yield
         self._do("leaveOut", None)
 
-    def kernel_client(self, *, seconds: float = 30) -> BlockingKernelClient:
+    def kernel_client(self, *, seconds: float = PATIENCE) -> BlockingKernelClient:
         """Return a second client of the page's kernel once the kernel is idle. It is stopped with the page."""
         client = self._new_client()
         client.wait_for_ready(timeout=seconds)
@@ -533,7 +532,7 @@ class LabPage:
         for client in self._clients:
             client.stop_channels()
 
-    def _do(self, action: str, argument: Any = None, *, seconds: float = 90) -> Any:
+    def _do(self, action: str, argument: Any = None, *, seconds: float = PATIENCE) -> Any:
         # the browser may drop the promise that its debugger waits for, but not the one in the window
         expression = "given => (window.running = window.harness.within(...given))"
         try:
@@ -576,7 +575,7 @@ def free_port() -> int:
 
 def _wait_for(server: Server, log: Path, kernels: Path) -> None:
     """Wait until the server responds, or raise RuntimeError with the end of its log."""
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and server.process.poll() is None:
         with suppress(OSError):
             server.request("/api/status")

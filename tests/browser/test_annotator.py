@@ -423,7 +423,7 @@ def crossing(line: Any) -> float:
 
 
 @pytest.mark.storing
-@pytest.mark.parametrize(("ratio", "kind"), [(1, "png"), (2, "jpg")])
+@pytest.mark.parametrize(("ratio", "kind"), [(1, "png"), pytest.param(2, "jpg", marks=pytest.mark.exhaustive)])
 def test_drawn_boxes_are_stored_exactly_at_any_zoom(lab: Lab, ratio: int, kind: str) -> None:
     import io
 

@@ -174,6 +174,7 @@ EMPTY = {
 }
 
 
+@pytest.mark.exhaustive
 def test_every_screen_is_readable_with_hostile_names_in_both_themes_and_narrow(lab: Lab) -> None:
     cells = [screen.cell for screen in SCREENS.values()]
     page = lab.open(notebook(SETUP + NAMES, *EMPTY, *cells), width=1400, height=1300)

@@ -35,6 +35,7 @@ TEXTS = (
 )  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_the_card_counts_trains_and_opens_queues(lab: Lab) -> None:
     page = lab.open(notebook(SETUP + PROJECT, "d = project.dashboard()\nd"), width=1400, height=1500)
     page.run_all()

@@ -12,6 +12,7 @@ from tests.docs.test_site import site  # noqa: F401
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.exhaustive
 def test_search_and_colors_work_from_a_folder(site: Path, browser: Browser) -> None:  # noqa: F811
     context = browser.new_context(offline=True, color_scheme="light", viewport={"width": 1280, "height": 800})
     page = context.new_page()

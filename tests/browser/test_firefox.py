@@ -47,6 +47,7 @@ def boxes(folder: Path, number: int) -> list[tuple[str, int, int, int, int]]:
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.storing
 def test_boxes_are_drawn_and_pictures_labelled(browser: Firefox, jupyter_server: Server) -> None:
     folder = browser.open(jupyter_server, notebook(SETUP + PROJECT.replace("{count}", "3"), SHOW, GALLERY))

@@ -42,9 +42,12 @@ SCREENS = {
     ),
     "verify": ("import pandas as pd" + DRAWING + FOUND, VERIFY),
 }  # fmt: skip
+MAIN = ("gallery", "annotator", "results")  # the exhaustive tier tests the others
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize(
+    "screen", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name not in MAIN)) for name in SCREENS]
+)
 def test_keys_reach_the_screen_after_each_of_its_buttons(lab: Lab, screen: str) -> None:
     page = lab.open(notebook(*SCREENS[screen]), height=1200)
     page.run_cell(0)

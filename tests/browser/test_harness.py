@@ -13,6 +13,7 @@ from tests.browser.jupyter import ARTIFACTS_VARIABLE, CellError, Lab, PageError,
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.exhaustive
 def test_a_cleared_page_is_like_a_new_one(lab: Lab) -> None:
     earlier = Lab(lab.server, lab.browser, name="earlier", spare=lab.spare)
     first = earlier.open(notebook("print('earlier')"), width=1000, height=700)

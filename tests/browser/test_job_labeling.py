@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.gallery import PROJECT, SETUP, GalleryPage
 from tests.browser.jupyter import Lab, LabPage, notebook
+from tests.browser.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 
@@ -45,7 +46,7 @@ def labeling(page: LabPage) -> GalleryPage:
 
 def expect_held(page: LabPage, wanted: int) -> None:
     """Wait until so many tasks are leased, according to the database and not to a kernel."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while True:
         with closing(sqlite3.connect(page.path.parent / "things" / "project.db")) as database:
             ((found,),) = database.execute("SELECT count(*) FROM job_slots WHERE state = 'held'")

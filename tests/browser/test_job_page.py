@@ -18,6 +18,7 @@ from customlabels_nb.user_settings import settings
 from tests.browser.accessibility import serious_violations
 from tests.browser.job_pages import COMMAND, HELD, JobPage, JobProject, environment
 from tests.browser.jupyter import free_port, stop
+from tests.browser.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -92,7 +93,7 @@ def kernels(server: psutil.Popen) -> int:
 
 def expect_kernels(server: psutil.Popen, wanted: int) -> None:
     """Wait until so many kernels run."""
-    end = time.monotonic() + 40
+    end = time.monotonic() + PATIENCE
     while (found := kernels(server)) != wanted and time.monotonic() < end:
         time.sleep(0.1)
     assert found == wanted
@@ -171,7 +172,7 @@ def test_a_page_whose_kernel_has_died_is_reloaded_without_losing_answers(
     project: JobProject, server: psutil.Popen, browser: Browser
 ) -> None:
     assert server.stdout is not None
-    page = JobPage(browser.new_page())
+    page = JobPage(browser.new_context().new_page())
     page.page.goto(server.stdout.readline().split()[0])
     page.field.fill("anna", timeout=120_000)
     page.press("Enter")

@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, expect
 from tests import provision
 from tests.browser.job_pages import COMMAND, COUNTED, HELD, TWICE, JobPage, JobProject, environment
 from tests.browser.jupyter import free_port
+from tests.browser.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.storing]
 PASSWORD = "leaves"
-START_SECONDS = 90
 CONFIG = """
 import json
 c = get_config()
@@ -34,6 +34,7 @@ c.Spawner.cmd, c.Spawner.environment = given["command"], given["environment"]
 c.Spawner.http_timeout = c.Spawner.start_timeout = {seconds}
 c.JupyterHub.log_level = "WARN"
 service = dict(name="labelling", url=given["service"], command=given["command"], environment=given["environment"])
+service["timeout"] = {seconds}
 c.JupyterHub.services = [service | dict(oauth_no_confirm=True)]
 c.JupyterHub.load_roles = [dict(name="user", scopes=["self", "access:services!service=labelling"])]
 """
@@ -60,7 +61,7 @@ def hub(project: JobProject, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "environment": {name: env[name] for name in ("TMPDIR", "CUSTOMLABELS_NB_CACHE") if name in env},
     }  # fmt: skip
     config = folder / "jupyterhub_config.py"
-    config.write_text(CONFIG.format(given=json.dumps(given), seconds=START_SECONDS), encoding="utf-8")
+    config.write_text(CONFIG.format(given=json.dumps(given), seconds=PATIENCE), encoding="utf-8")
     command = [COMMAND[0], "-m", "jupyterhub", "-f", str(config)]
     with (folder / "hub.log").open("wb") as log:
         process = psutil.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -82,7 +83,7 @@ def kill(process: psutil.Popen) -> None:
 
 def wait_for(url: str, process: psutil.Popen, log: Path) -> None:
     """Wait until a URL responds."""
-    end = time.monotonic() + START_SECONDS
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=10).close()

@@ -25,6 +25,7 @@ def boxes():
 """
 
 
+@pytest.mark.exhaustive
 def test_two_hundred_images_are_labelled_in_single_mode(lab: Lab) -> None:
     page = lab.open(notebook(gallery.SETUP + gallery.PROJECT.format(count=COUNT), SINGLE))
     page.run_all()
@@ -52,6 +53,7 @@ def test_two_hundred_images_are_labelled_in_single_mode(lab: Lab) -> None:
     assert page.page_errors == []
 
 
+@pytest.mark.exhaustive
 def test_boxes_are_drawn_on_two_hundred_images(lab: Lab) -> None:
     page = lab.open(notebook(annotator.SETUP + annotator.PROJECT.format(count=COUNT) + BOXES, annotator.SHOW))
     page.run_all()

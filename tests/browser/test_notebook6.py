@@ -20,7 +20,7 @@ from tests.browser.jupyter import ROOT, Lab, LabPage, Server, notebook, serve_no
 from tests.browser.results import ResultsScreen
 from tests.browser.test_appearance import SCREENS
 
-pytestmark = [pytest.mark.browser, pytest.mark.storing, pytest.mark.thorough]
+pytestmark = [pytest.mark.browser, pytest.mark.storing, pytest.mark.exhaustive]
 
 VERSIONS = Path(ROOT, "tests", "environments", "notebook6.txt")
 #: Styles of the notebook program that would change the look of a widget. Its colors and fonts may.

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from customlabels_nb.quickstart import notebooks_folder
 from tests.browser.jupyter import Lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.thorough]
+pytestmark = [pytest.mark.browser, pytest.mark.exhaustive]
 
 ABOUT_SCREENS = ("02_", "03_")  # `test_quickstart` covers the first. Notebooks without screens run without a browser.
 NAMES = sorted(path.name for path in notebooks_folder().glob("*.ipynb") if path.name.startswith(ABOUT_SCREENS))

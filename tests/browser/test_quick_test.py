@@ -173,6 +173,7 @@ def test_detected_boxes_follow_the_threshold_and_are_added(lab: Lab) -> None:
     assert page.value("len(project.train_set.images)") == 0
 
 
+@pytest.mark.exhaustive
 def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     page = lab.open(notebook(SETUP, "w = start(whole, boxes)\nw"), width=1400, height=1000)
     page.run_cell(0)

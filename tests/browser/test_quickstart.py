@@ -34,6 +34,7 @@ def picture(page: LabPage, output: Locator, name: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("L"), dtype=float)
 
 
+@pytest.mark.exhaustive
 def test_the_quickstart_runs_and_reads_well_in_both_themes(lab: Lab) -> None:
     page = lab.open(notebooks_folder() / QUICKSTART, height=1100)
     page.run_all(seconds=300)

@@ -423,7 +423,7 @@ def _reports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def _file_of(browser: Browser, report: cl.Report, folder: Path) -> ResultsScreen:
     """Open the exported file of a report."""
-    page = browser.new_page(viewport={"width": 1200, "height": 1200})
+    page = browser.new_context(viewport={"width": 1200, "height": 1200}).new_page()
     page.goto(report.to_html(folder / "report.html", max_images=0).as_uri())
     return ResultsScreen(page, page.locator(".clnb-results")).ready(pictures=False)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 from customlabels_nb.events import Events, Mark, Result, Sample
 from customlabels_nb.project.progress_display import watch
+from tests.browser.waiting import PATIENCE
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 heard = []
@@ -28,7 +29,7 @@ def picture():
     return buffer.getvalue()
 
 def wait_for(name):
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not Path(name).exists() and time.monotonic() < end:
         time.sleep(0.02)
 

@@ -33,7 +33,7 @@ def found(tmp_path: Path) -> VideoDetection:
 
 
 def test_video_plays_upright_with_boxes_in_time(browser: Browser, found: VideoDetection) -> None:
-    page = browser.new_page()
+    page = browser.new_context().new_page()
     try:
         page.set_content(found._repr_html_())
         if not page.evaluate("""document.createElement("video").canPlayType('video/mp4; codecs="avc1.640028"')"""):

@@ -150,6 +150,7 @@ def test_guide(path: Path, example_folder: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     text = path.read_text("utf-8")
     code = re.sub(r'budget="[^"]+"', 'budget="5s"', "\n".join(code_blocks("python", text)))
+    code = re.sub(r"train=\d+, test=\d+, size=\(\d+, \d+\)", "train=16, test=16, size=(160, 120)", code)
     for name, language in (("labels.json", "json"), ("output.manifest", "jsonl"), ("annotations.xml", "xml")):
         for block in code_blocks(language, text):
             Path(name).write_text(block, "utf-8")

@@ -181,6 +181,7 @@ def test_resumed_training_gives_equal_weights(folders: dict[str, Path], family: 
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+@pytest.mark.exhaustive
 def test_project_trains_loads_detects_and_exports(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

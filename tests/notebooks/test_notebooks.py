@@ -21,7 +21,7 @@ RUNS_TWICE = "02"
 #: Notebooks that run with little training in the first tier. The others take longer, or start processes that do.
 BRIEF = ("01", "02", "13")
 #: Notebooks that train for longest. They run in the exhaustive tier.
-LONGEST = ("09", "10", "11", "12")
+LONGEST = ("03", "06", "07", "09", "10", "11", "12")
 
 
 @pytest.fixture

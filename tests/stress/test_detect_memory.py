@@ -27,6 +27,7 @@ def peaks(model: Path, photo: Path, *asked: str) -> list[float]:
     return [float(line) for line in done.stdout.split()]
 
 
+@pytest.mark.exhaustive
 def test_many_images_take_hardly_more_than_a_hundred(model_folder: Path, tmp_path: Path) -> None:
     # fast to open, but many of them would exceed the limit, both decoded and as files
     noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)

@@ -144,6 +144,7 @@ def test_an_error_in_a_process_is_reported_and_so_is_one_that_always_ends(two: R
         run(Plane(most=0), None, two)
 
 
+@pytest.mark.exhaustive
 def test_a_detector_and_a_fine_tuned_classifier_train_the_same(
     two: Ranks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +230,7 @@ def weights(project: Project, version: str) -> dict[str, Any]:
     return load_file(project.model(version).folder / "model.safetensors")
 
 
+@pytest.mark.exhaustive
 def test_a_stopped_run_is_resumed_by_torchrun(project: Project, tmp_path: Path) -> None:
     events = Events()
     events.subscribe(lambda event: events.cancel() if event == Progress("training", 3, 6, "steps") else None)

@@ -65,7 +65,7 @@ def by_chunks(works: list[Callable[[], None]]) -> Events:
     return events
 
 
-@pytest.mark.thorough
+@pytest.mark.exhaustive
 def test_workers_and_nodes_that_come_and_go_change_nothing(
     cluster: LocalCluster, bucket: Bucket, model: cl.LoadedModel, blots: dict[str, list[str]]
 ) -> None:

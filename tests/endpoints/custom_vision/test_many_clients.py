@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 _CLIENTS = 100
 
 
-@pytest.mark.thorough
+@pytest.mark.exhaustive
 def test_a_hundred_clients_of_both_services_ask_one_model_during_a_training(tmp_path: Path) -> None:
     photos = [(name, picture(name, number)) for number, name in enumerate(["red", "blue"] * 6)]
     for number, (name, data) in enumerate(photos):

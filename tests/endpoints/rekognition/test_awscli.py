@@ -88,7 +88,7 @@ def packages(outer_environment: dict[str, str], tmp_path_factory: pytest.TempPat
     return target
 
 
-@pytest.mark.thorough
+@pytest.mark.exhaustive
 def test_the_guide_with_the_command_line(outer_environment: dict[str, str], packages: Path, tmp_path: Path) -> None:
     with (
         ServerProcess(tmp_path, "--engine", "torch", "--hold") as server,

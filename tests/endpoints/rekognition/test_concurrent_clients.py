@@ -22,7 +22,7 @@ from tests.endpoints.rekognition.training import LABELS, OUTPUT, paint, paint_bo
 _CLIENTS = 32
 
 
-@pytest.mark.thorough
+@pytest.mark.exhaustive
 def test_many_clients_detect_while_a_model_is_trained(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, "--engine", "torch") as server:
         project = server.client.create_project(ProjectName="rooms")["ProjectArn"]

@@ -25,7 +25,7 @@ def restart(server: ServerProcess) -> float:
     return time.monotonic() + 5
 
 
-@pytest.mark.thorough
+@pytest.mark.exhaustive
 def test_killed_server_reports_true_statuses_after_a_restart(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, "--engine", "torch") as server:
         lines = paint(server.photos)
