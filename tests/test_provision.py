@@ -391,6 +391,8 @@ def test_every_tool_of_the_runner_is_this_environments_own() -> None:
         "browser and thorough and not exhaustive",
     ]
     assert thorough[-1].nothing == "left out"
+    exhaustive = runner.steps(found, thorough=False, exhaustive=True, environment=False, pytest_args=[])
+    assert [step.name for step in exhaustive] == ["bytecode", "pytest", "pytest, browser"]
     assert thorough[-1].command[-1] == "--ignore=tests/browser/test_jupyterhub.py"
     assert (ROOT / "tests/browser/test_jupyterhub.py").is_file()
 

@@ -598,7 +598,7 @@ def with_lists_of_labels(
 
 
 def _split(texts: Collection[str], known: Collection[str]) -> dict[str, list[str] | str]:
-    """Return the parts of each text that may have several labels, or the text itself if the parts are no labels."""
+    """Return the parts of each text that may have several labels, or the text itself if the parts are not labels."""
     parts = {text: _JOINED.split(text.strip()) for text in texts}
     several = {text: each for text, each in parts.items() if len(each) > 1 and all(each) and text[0] not in "[("}
     singles = {*known, *(text.strip() for text in parts.keys() - several.keys())}

@@ -66,8 +66,8 @@ def with_usual_columns(
 ) -> tuple[Any, Any, Any, list[str]]:
     """Return the input tables with the usual columns, and sentences about columns that were left out.
 
-    :mod:`customlabels_nb.core.table_columns` decides what the columns are. What is no table is returned unchanged, and
-    :func:`clean_table` refuses it.
+    :mod:`customlabels_nb.core.table_columns` decides what the columns are. Other objects are returned unchanged, and
+    :func:`clean_table` refuses them.
     """
     notes: list[str] = []
     known = {*normalise_labels([] if labels is None else labels)["label"]}

@@ -31,7 +31,7 @@ def roles(columns: dict[str, list[Any]], **options: Any) -> dict[str, str]:
     return {decision.column: decision.role for decision in decisions.of_columns}
 
 
-def test_sizes_and_colors_are_no_boxes_unless_a_set_of_sides_is_complete() -> None:
+def test_sizes_and_colors_become_boxes_only_if_a_set_of_sides_is_complete() -> None:
     sizes = {"image": ["a"], "width": [1], "height": [2], "top": ["red"], "label": ["x"]}
     assert [*roles(sizes).values()] == ["image", "image_width", "image_height", "not imported", "label"]
     assert [*roles({**sizes, "left": [3]}).values()] == ["image", "width", "height", "top", "label", "left"]
@@ -194,7 +194,7 @@ def test_an_empty_list_of_labels_is_an_image_labelled_as_empty() -> None:
         assert one_label_per_row(frame)["image"].tolist() == [*"abc"]
 
 
-def test_texts_for_missing_numbers_are_no_values() -> None:
+def test_texts_for_missing_numbers_are_read_as_missing() -> None:
     table = {"image": ["a", "b"], "label": ["x", "y"], "score": ["0.5", "NaN"]}
     assert roles(table)["score"] == "confidence"
 

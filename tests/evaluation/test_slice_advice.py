@@ -14,12 +14,11 @@ from customlabels_nb.evaluation import Evaluation, evaluate
 from customlabels_nb.evaluation.slices import beyond_chance
 from customlabels_nb.evaluation.thresholded import Thresholded
 from tests.evaluation.cases import tables
-from tests.tiers import THOROUGH
 
 KINDS = ["most confident", "assumed", "multi-label", "boxes"]
 IMAGES, LABELS = 240, 3
-#: Of how many simulated evaluations each of both shares is computed.
-SIMULATIONS = 500 if THOROUGH else 24
+#: Of how many simulated evaluations a share is computed.
+simulations = pytest.mark.parametrize("number", [24, pytest.param(500, marks=pytest.mark.exhaustive)])
 
 
 def simulated(kind: str, seed: int, *, worse: bool) -> Evaluation:
@@ -56,11 +55,11 @@ def simulated(kind: str, seed: int, *, worse: bool) -> Evaluation:
     return evaluate(truth_boxes, found, images, task=kind, thresholds=0.5)
 
 
+@simulations
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_worse_camera_is_found(kind: str) -> None:
-    number = SIMULATIONS // len(KINDS)
+def test_a_worse_camera_is_found(kind: str, number: int) -> None:
     found = 0
-    for seed in range(number):
+    for seed in range(number // len(KINDS)):
         evaluation = simulated(kind, seed, worse=True)
         camera = evaluation.images["camera"]
         for item in evaluation.advice.about("slice"):
@@ -68,13 +67,14 @@ def test_a_worse_camera_is_found(kind: str) -> None:
                 is_there = evaluation.per_image["image"].isin(evaluation.images.loc[camera == "D", "image"])
                 found += set(item.names) == set(evaluation.per_image.loc[is_there, "image"])
                 assert item.weight > 0.03
-    assert found >= 0.95 * number
+    assert found >= 0.95 * (number // len(KINDS))
 
 
-def test_advice_names_no_slice_that_differs_by_chance() -> None:
-    kinds = KINDS * (SIMULATIONS // len(KINDS))
+@simulations
+def test_advice_names_no_slice_that_differs_by_chance(number: int) -> None:
+    kinds = KINDS * (number // len(KINDS))
     items = [simulated(kind, seed, worse=False).advice.about("slice") for seed, kind in enumerate(kinds, 1000)]
-    assert sum(len(item) > 0 for item in items) <= 0.05 * SIMULATIONS
+    assert sum(len(item) > 0 for item in items) <= 0.05 * number
 
 
 def test_a_bad_slice_does_not_make_others_differ_and_the_rest_of_a_column_is_tested_too() -> None:
@@ -87,9 +87,10 @@ def test_a_bad_slice_does_not_make_others_differ_and_the_rest_of_a_column_is_tes
     assert [item.text[:8] for item in evaluation.advice.about("slice")] == ["camera D", "camera E"]
 
 
-def test_slices_with_many_objects_differ_by_chance_as_rarely_as_others() -> None:
-    marked, number = 0, SIMULATIONS // 2
-    for seed in range(number):
+@simulations
+def test_slices_with_many_objects_differ_by_chance_as_rarely_as_others(number: int) -> None:
+    marked = 0
+    for seed in range(number // 2):
         rng = np.random.default_rng(seed)
         is_dense = rng.random(IMAGES) < 0.06
         objects = np.where(is_dense, 50, 2)
@@ -97,11 +98,12 @@ def test_slices_with_many_objects_differ_by_chance_as_rarely_as_others() -> None
         counts = csr_array(np.stack([right, rng.binomial(objects, 0.2), objects - right], axis=1))
         applied = cast(Thresholded, SimpleNamespace(image_counts=lambda counts=counts: counts))
         marked += any(beyond_chance(applied, [np.flatnonzero(is_dense), np.flatnonzero(~is_dense)]))
-    assert marked <= 0.06 * number
+    assert marked <= 0.06 * (number // 2)
 
 
-def test_marks_agree_with_the_f1_that_is_shown() -> None:
-    for seed in range(SIMULATIONS // 2):
+@simulations
+def test_marks_agree_with_the_f1_that_is_shown(number: int) -> None:
+    for seed in range(number // 2):
         rng = np.random.default_rng(seed)
         truth = (rng.random(IMAGES) < 0.1).astype(int)  # one label is rare
         camera = rng.choice(["A", "B"], IMAGES)

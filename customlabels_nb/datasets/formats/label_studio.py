@@ -255,7 +255,7 @@ def _result_of(name: str, item: object) -> dict[str, Any]:
 
 @dataclass
 class _Targets:
-    """Names in ``to_name``: all, those of results with an outline, and those that are no key of any task's data."""
+    """Names in ``to_name``: all, those of results with an outline, and those that are not a key of any task's data."""
 
     names: set[str] = field(default_factory=set)
     drawn: set[str] = field(default_factory=set)

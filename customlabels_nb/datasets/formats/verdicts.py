@@ -7,7 +7,7 @@ CORNERS    Some boxes extend beyond their image by more than a tenth of it, and 
 PIXELS     The box is far beyond its image as ratios or percent, and fits as pixels. It is converted.
 UNREADABLE The box is far beyond its image (by more than half of its size), or outside it. It is left out and counted.
 RATIOS     All boxes are numbers between 0 and 1, although pixels are expected. They are converted.
-NO_RATIOS  The box extends beyond its image, and some of its numbers are no ratios, which are expected. It is kept.
+NO_RATIOS  The box extends beyond its image, and ratios are expected. Some of its numbers are not ratios. It is kept.
 BEYOND     The box extends beyond its image, as objects at its edge do. It is kept.
 FINE       The box is within its image, up to rounding, or the size of the image is unknown.
 ========== =========================================================================================================
@@ -187,7 +187,7 @@ def _are_pixels(boxes: FloatArray, written: FloatArray, sizes: FloatArray, far: 
 
 
 def are_ratios(boxes: FloatArray) -> bool:
-    """Check whether all boxes are between 0 and 1, and some are not whole numbers, so that they are no pixels."""
+    """Check whether all boxes are between 0 and 1, and some are not whole numbers, so that they are not pixels."""
     if np.fmax.reduce(boxes, axis=None, initial=0) > _RATIO_AT_MOST:  # most files
         return False
     drawn = boxes[~np.isnan(boxes[:, 0])]

@@ -4,7 +4,7 @@ A line of such a file is ``class x y width height`` (centre and size of a box) o
 polygon), all relative to the image size, optionally followed by a confidence. The number of a tracked object (2 or
 more) after a box or its confidence, and keypoints, are counted and not imported. A line has keypoints if the
 description has a ``kpt_shape``, if its further numbers are points with a visibility of 0, 1 or 2, or if half of all
-outlines have as many numbers and look like a box with points in it. Numbers that are no ratios are judged by
+outlines have as many numbers and look like a box with points in it. Numbers that are not ratios are judged by
 :mod:`.verdicts`. The rings of a polygon with holes or several parts are joined by edges that are followed in both
 directions, as Ultralytics' converter does. An empty file means that the image shows no objects, a missing file that the
 image was not reviewed. The label file of ``images/a/1.jpg`` is ``labels/a/1.txt``: the last folder called ``images`` is

@@ -306,7 +306,7 @@ def _class_names(hf: Any, kind: Any) -> list[str]:
 def _names(value: object, names: Sequence[str], uri: str, keeper: _Keeper, what: str, name: str) -> Iterator[str]:
     """Yield the labels for a class index, a string, or a list of either, skipping -1, which means no label.
 
-    Anything else is no label, such as a list of numbers without class names. It is counted as ``what``, with the
+    Anything else is not a label, such as a list of numbers without class names. It is counted as ``what``, with the
     ``name`` of the column or key.
     """
     several = isinstance(value, list)

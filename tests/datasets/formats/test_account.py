@@ -60,7 +60,7 @@ def texts_of(path: Path) -> tuple[str, str]:
 
 @settings(max_examples=many(400), deadline=None)
 @given(name=st.sampled_from(sorted(INPUTS)), seed=st.integers(0, 2**32))
-def test_what_is_planted_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, name: str, seed: int) -> None:
+def test_planted_values_are_read_or_named(tmp_path_factory: pytest.TempPathFactory, name: str, seed: int) -> None:
     random = Random(seed)
     token = f"tok{random.randrange(10**6)}k"
     path, planted = INPUTS[name].write(tmp_path_factory.mktemp("planted"), random, token)
@@ -71,6 +71,6 @@ def test_what_is_planted_is_read_or_named(tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_nothing_is_said_of_clean_files(tmp_path: Path, name: str) -> None:
+def test_clean_files_give_no_issues(tmp_path: Path, name: str) -> None:
     path, _ = INPUTS[name].write(tmp_path, Random(0), None)
     assert cl.read_dataset(path).issues["message"].tolist() == []

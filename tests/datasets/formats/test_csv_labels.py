@@ -323,7 +323,7 @@ def test_a_table_of_0_and_1_has_a_column_for_each_label(tmp_path: Path) -> None:
     assert "'cat', 'dog'" in found.issues[0].message
 
 
-def test_sizes_that_are_no_numbers_and_values_about_a_missing_label_are_reported(tmp_path: Path) -> None:
+def test_unreadable_sizes_and_values_about_a_missing_label_are_reported(tmp_path: Path) -> None:
     found = read(FORMAT, put(tmp_path / "x.csv", "image,width,height,confidence\na.jpg,big,small,0.5\n"))
     assert codes(found) == ["NOT_IMPORTED"] * 2
     assert all(word in "".join(issue.message for issue in found.issues) for word in ("big", "'confidence'", "0.5"))

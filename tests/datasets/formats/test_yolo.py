@@ -132,7 +132,7 @@ POINTS = " 0.4 0.5 {0} 0.55 0.48 {0} 0.6 0.52 {0} 0.45 0.5 {0}"
         (YAML, " 0.4 0.5 2"), (YAML, " 0.5 0.5 1"), (YAML + "kpt_shape: [5, 2]\n", POINTS.format("") + " 0.9"),
     ],
 )  # fmt: skip
-def test_points_that_do_not_fit_the_description_are_no_polygon(tmp_path: Path, yaml: str, points: str) -> None:
+def test_points_that_do_not_fit_the_description_are_left_out(tmp_path: Path, yaml: str, points: str) -> None:
     found = read(FORMAT, dataset(tmp_path, yaml, f"{LINE}{points}\n0 0.5 0.5 0.5 0.5 0.75\n"))
     assert boxes(found)[0] == ("a.jpg", *BOX)
     assert found.annotations["polygon"].tolist() == [None, None]
@@ -143,7 +143,7 @@ def test_points_that_do_not_fit_the_description_are_no_polygon(tmp_path: Path, y
 @pytest.mark.parametrize(
     "line", ["0 0 1 0 1 1 0 1 0 0", "0.1 0.1 0.9 0.1 0.5 0.5 1", "0 0 0.5 0 1 0 1 1 0 1", "0 0 1 0 1 1"]
 )
-def test_polygons_along_the_edges_are_no_points(tmp_path: Path, line: str) -> None:
+def test_polygons_along_the_edges_stay_polygons(tmp_path: Path, line: str) -> None:
     found = read(FORMAT, dataset(tmp_path, line=f"0 {line}\n"))
     assert found.annotations["polygon"].notna().all()
     assert found.issues == []
@@ -195,7 +195,7 @@ def test_points_in_their_box_are_keypoints(tmp_path: Path, count: int, values: s
 
 @pytest.mark.parametrize("lines", [1, 8])
 @pytest.mark.parametrize("kind", ["upright", "turned", "triangle", "curve"])
-def test_outlines_are_no_keypoints(tmp_path: Path, kind: str, lines: int) -> None:
+def test_outlines_are_not_read_as_keypoints(tmp_path: Path, kind: str, lines: int) -> None:
     rng = np.random.default_rng(lines)
     base = dataset(tmp_path)
     for number in range(30):
