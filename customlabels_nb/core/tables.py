@@ -244,7 +244,9 @@ def normalise_annotations(frame: pd.DataFrame, *, annotator: str | None = None) 
     if not plain or any(str(dtype) == "object" or isinstance(dtype, pd.ArrowDtype) for dtype in frame.dtypes):
         frame, _ = read_frame(frame, of="annotations")
     check_columns(frame, "annotations", ["image", "label"])
-    result = one_label_per_row(frame[frame["label"].notna()])
+    result = frame[frame["label"].notna()]
+    if not isinstance(result["label"].dtype, pd.StringDtype) or result["label"].str[:1].isin(("[", "(")).any():
+        result = one_label_per_row(result)
     result = result[result["label"].notna()].reset_index(drop=True)
     result["image"] = _plain_urls(result["image"])
     result["label"] = _checked_labels(result["label"])
