@@ -26,10 +26,14 @@ _TEXT = "#text"
 
 @dataclass(frozen=True)
 class Taken:
-    """Fate of a value that the reader takes. One that is not ``accepted`` is reported, because it is not a ``kind``."""
+    """Fate of a value that the reader takes. One that is not ``accepted`` is reported, because it is not a ``kind``.
+
+    Values of ``types`` are all accepted.
+    """
 
     accepted: Callable[[Any], bool] = lambda _: True
     kind: str = ""
+    types: frozenset[type] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ def _is_numeral(text: str) -> bool:
 
 #: Fates of values. What is wrong with one that is TAKEN is for the reader to say.
 TAKEN: Final = Taken()
-NUMBER: Final = Taken(lambda value: type(value) in (int, float), "number")
-TEXT: Final = Taken(lambda value: isinstance(value, str), "text")
+NUMBER: Final = Taken(lambda value: type(value) in (int, float), "number", frozenset({int, float}))
+TEXT: Final = Taken(lambda value: isinstance(value, str), "text", frozenset({str}))
 #: Fate of records that have an account of their own.
 ELSEWHERE: Final = Ignored("its records have accounts of their own")
 #: Fate of the text of an XML element that has a number.
@@ -153,6 +157,8 @@ class Account:
             fate = record.fate_of(key)
             if isinstance(fate, Ignored) or fate is TAKEN:
                 continue
+            if not isinstance(fate, Record) and _keeps_all([value[key] for value in found if key in value], fate):
+                continue
             given = [(rows[number], value[key]) for number, value in enumerate(found) if key in value]
             if isinstance(fate, Record):
                 self._inside(key, given, record, fate, places)
@@ -227,6 +233,17 @@ def _called(fate: Taken | Unless, key: str, record: Record, *, xml: bool = False
         name = f"{record.key} {reprlib.repr(key)}"
     wrong = f" that is not a {fate.kind}" if isinstance(fate, Taken) and fate.kind else ""
     return f"{name} of {record.noun}{wrong}"
+
+
+def _keeps_all(values: Sequence[Any], fate: Taken | Unless) -> bool:
+    """Check by the types or distinct values alone, which is fast, whether none of many values is lost."""
+    if isinstance(fate, Taken) and fate.types.issuperset(map(type, values)):
+        return True
+    try:
+        distinct = set(zip(map(type, values), values, strict=True))
+    except TypeError:  # not hashable
+        return False
+    return not any(_is_lost(value, fate) for _, value in distinct)
 
 
 def _is_lost(value: object, fate: Taken | Unless) -> bool:
