@@ -157,16 +157,12 @@ class Account:
             fate = record.fate_of(key)
             if isinstance(fate, Ignored) or fate is TAKEN:
                 continue
-            if not isinstance(fate, Record) and _keeps_all([value[key] for value in found if key in value], fate):
-                continue
             given = [(rows[number], value[key]) for number, value in enumerate(found) if key in value]
             if isinstance(fate, Record):
                 self._inside(key, given, record, fate, places)
                 continue
-            what = _called(fate, key, record)
-            for row, value in given:
-                if _is_lost(value, fate):
-                    self.add(what, places[row], value=value)
+            for row, value in _lost(given, fate):
+                self.add(_called(fate, key, record), places[row], value=value)
 
     def _inside(
         self, key: str, given: list[tuple[int, Any]], outer: Record, inner: Record, places: Sequence[str] | _Places
@@ -233,6 +229,13 @@ def _called(fate: Taken | Unless, key: str, record: Record, *, xml: bool = False
         name = f"{record.key} {reprlib.repr(key)}"
     wrong = f" that is not a {fate.kind}" if isinstance(fate, Taken) and fate.kind else ""
     return f"{name} of {record.noun}{wrong}"
+
+
+def _lost(given: list[tuple[int, Any]], fate: Taken | Unless) -> list[tuple[int, Any]]:
+    """Return the rows and values that are lost."""
+    if _keeps_all([value for _, value in given], fate):
+        return []
+    return [(row, value) for row, value in given if _is_lost(value, fate)]
 
 
 def _keeps_all(values: Sequence[Any], fate: Taken | Unless) -> bool:
