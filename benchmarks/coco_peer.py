@@ -50,7 +50,7 @@ def draw(path: Path, images: int, *, outlines: bool) -> None:
     """Write a COCO file of images that do not exist."""
     rng = np.random.default_rng(0)
     count = images * EACH
-    corners, sides = rng.uniform(0, 400, (count, 2)).round(2), rng.uniform(5, 200, (count, 2)).round(2)
+    corners, sides = rng.uniform(0, (430, 270), (count, 2)).round(2), rng.uniform(5, 200, (count, 2)).round(2)
     angles = np.sort(rng.uniform(0, 2 * np.pi, (count, 12)))
     owners = np.sort(rng.integers(1, images + 1, count)).tolist()
     categories = rng.integers(1, CATEGORIES + 1, count).tolist()
