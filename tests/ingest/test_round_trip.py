@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import customlabels_nb as cl
@@ -177,6 +177,13 @@ def test_clipped_labels_are_listed_and_differ_when_they_come_back(bucket: Bucket
         assert (report.added, report.labelled, report.replaced, report.kept) == (0, 0, 0, int(clips))
 
 
+def moved_onto_another(before: cl.Dataset, edited: cl.Dataset) -> bool:
+    """Check whether the moved box is now where another one is, which a format that rounds cannot tell apart."""
+    moved, others, sides = edited.annotations.iloc[0], before.annotations.iloc[1:], [*t.BOX_COLUMNS]
+    same = others[(others["image"] == moved["image"]) & (others["label"] == moved["label"])]
+    return bool((same[sides] - moved[sides].astype(float)).abs().le(2).all(axis=1).any())
+
+
 @given(cases())
 @settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
 def test_only_corrected_labels_change(bucket: Bucket, case: Case) -> None:
@@ -185,6 +192,7 @@ def test_only_corrected_labels_change(bucket: Bucket, case: Case) -> None:
         project = make_project(case, folder, bucket)
         before, found = project.train_set, tables(project)
         edited = corrected(before)
+        assume(not moved_onto_another(before, edited))
         if case.task == "single-label" or FORMATS[case.format].copies:
             first = edited.annotations.drop_duplicates("image")
             edited = cl.Dataset(edited.images, first, name="corrected", root=edited.root)
