@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import ElementHandle, FloatRect, Locator, sync_playwright
 
 from tests import provision
-from tests.browser.jupyter import BROWSER_FLAGS, ROOT, Lab, LabPage, notebook, serve
+from tests.browser.jupyter import ROOT, Lab, LabPage, launch, notebook, serve
 from tests.browser.screenshots import wait_for_images
 
 FILE = ROOT / "docs" / "images" / "first_model.webp"
@@ -152,7 +152,7 @@ def _correct_crops(page: LabPage, film: Film) -> None:
     page.run_cell(5)
     crops = page.output(5).locator(".clnb-gallery")
     wrong = crops.locator(".tile", has_text="comparator").filter(has_text="pot_resistor")
-    wrong.nth(1).wait_for(timeout=180_000)  # suggestions are there when the boxes are sorted by doubt
+    wrong.nth(1).wait_for()  # suggestions are there when the boxes are sorted by doubt
     wait_for_images(crops, crops.locator(".tile img[src^='data:']").last)
     film.turn_to(5)
     film.show(1200)
@@ -170,7 +170,7 @@ def main() -> None:
     if program is None:
         raise SystemExit("There is no Chromium here: `python -m tests` installs one.")
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        chromium = launch(playwright, program)
         lab = Lab(server, chromium, "lab", "animation")
         try:
             shot = film(lab.open(notebook(*CELLS), width=1180, height=760, device_scale_factor=1))

@@ -67,7 +67,7 @@ class AnnotatorPage:
 
     def ready(self) -> AnnotatorPage:
         """Wait for the image, scroll it into view and focus the annotator."""
-        self.root.locator(".photo[src^='data:']").first.wait_for(timeout=120_000)
+        self.root.locator(".photo[src^='data:']").first.wait_for()
         self.canvas.scroll_into_view_if_needed()
         self.root.evaluate("node => node.focus()")
         return self

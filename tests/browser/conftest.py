@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import provision
-from tests.browser.jupyter import BROWSER_FLAGS, Lab, Server, serve
+from tests.browser.jupyter import Lab, Server, launch, serve
 from tests.browser.waiting import PATIENCE
 
 # conditions that already hold return immediately, and others may take a while on a busy machine
@@ -45,8 +44,7 @@ def browser() -> Iterator[Browser]:
     if program is None:
         pytest.skip("no Chromium: `python -m tests` installs one")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
-        chromium.new_context = patient(chromium.new_context)  # type: ignore[method-assign]
+        chromium = launch(playwright, program)
         yield chromium
         chromium.close()
 
@@ -55,17 +53,6 @@ def browser() -> Iterator[Browser]:
 def spare() -> list[Page]:
     """Return the list of the page that the last test left, which is cleared, or nothing."""
     return []
-
-
-def patient(new_context: Callable[..., BrowserContext]) -> Callable[..., BrowserContext]:
-    """Return a function that makes contexts whose pages wait longer than Playwright's 30 s."""
-
-    def new(**options: Any) -> BrowserContext:
-        context = new_context(**options)
-        context.set_default_timeout(1000 * PATIENCE)
-        return context
-
-    return new
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class GalleryPage:
 
     def ready(self) -> GalleryPage:
         """Wait for the images and focus the gallery."""
-        self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=120_000)
+        self.root.locator(".tile img[src^='data:']").first.wait_for()
         self.root.focus()
         return self
 

@@ -77,7 +77,7 @@ class JobPage:
     def ready(self) -> JobPage:
         """Wait for the images and focus the gallery."""
         try:
-            self.gallery.locator(".tile img[src^='data:']").first.wait_for(timeout=180_000)
+            self.gallery.locator(".tile img[src^='data:']").first.wait_for()
         except TimeoutError as error:
             error.add_note(f"{self.page.url} shows: {self.page.locator('body').inner_text()[:1000]}\n{self.errors}")
             raise

@@ -29,7 +29,7 @@ import nbformat
 import psutil
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, Playwright
 
 from tests import forked_kernels
 from tests.browser.waiting import PATIENCE
@@ -220,6 +220,20 @@ def serve_notebook6(folder: Path, python: Path) -> Iterator[Server]:
         yield server
     finally:
         stop(process)
+
+
+def launch(playwright: Playwright, program: str) -> Browser:
+    """Start a Chromium whose pages wait longer than Playwright's 30 s."""
+    chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+    new_context = chromium.new_context
+
+    def patient(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.set_default_timeout(1000 * PATIENCE)
+        return context
+
+    chromium.new_context = patient  # type: ignore[method-assign]
+    return chromium
 
 
 class Lab:

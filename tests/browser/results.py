@@ -116,9 +116,9 @@ class ResultsScreen:
         self.root = root
 
     def ready(self, *, pictures: bool = True) -> ResultsScreen:
-        self.root.locator(".label-table tbody tr").first.wait_for(timeout=120_000)
+        self.root.locator(".label-table tbody tr").first.wait_for()
         if pictures:
-            self.root.locator(".tile img[src^='data:']").first.wait_for(timeout=120_000)
+            self.root.locator(".tile img[src^='data:']").first.wait_for()
         return self
 
     def move(self, slider: str, value: float, *, settle: bool = True) -> None:

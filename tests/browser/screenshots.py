@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Locator, TimeoutError, sync_playwright
 
 from tests import provision
-from tests.browser.jupyter import BROWSER_FLAGS, ROOT, Lab, LabPage, notebook, serve
+from tests.browser.jupyter import ROOT, Lab, LabPage, launch, notebook, serve
 
 FOLDER = ROOT / "notebooks" / "images"
 THEMES = ("light", "dark")
@@ -94,7 +94,7 @@ class Scene(NamedTuple):
 
 def _select_some(page: LabPage, root: Locator, places: Sequence[int] = (2, 3, 4, 9)) -> None:
     """Select tiles of the gallery."""
-    root.get_by_text("Sorting by").wait_for(state="hidden", timeout=180_000)
+    root.get_by_text("Sorting by").wait_for(state="hidden")
     for index in places:
         root.locator(".tile").nth(index).click(modifiers=["Control"])
 
@@ -141,11 +141,11 @@ def wait_for_images(root: Locator, ready: Locator) -> None:
     """Wait for the widget's images and, on a busy machine, retry as a person would."""
     for _ in range(8):
         with suppress(TimeoutError):
-            return ready.wait_for(timeout=90_000)
+            return ready.wait_for()
         again = root.get_by_text("Try again")
         if again.count():
             again.first.click()
-    return ready.wait_for(timeout=120_000)
+    return ready.wait_for()
 
 
 def _keep(png: bytes, path: Path) -> Path:
@@ -169,7 +169,7 @@ def main(names: Sequence[str]) -> None:
     if program is None:
         raise SystemExit("There is no Chromium here: `python -m tests` installs one.")
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        chromium = launch(playwright, program)
         for name in names or SCENES:
             lab = Lab(server, chromium, "lab", f"screenshot-{name}")
             try:

@@ -50,7 +50,7 @@ def test_screens_say_edits_and_axe_finds_nothing_serious(lab: Lab) -> None:
     roots = {name: page.output(number).locator(".clnb") for name, number in at.items()}
     expect(roots["instructions"].get_by_role("dialog", name="Instructions")).to_be_visible()
     for name in ("gallery", "single", "verify", "job"):
-        roots[name].locator(".tile img[src^='data:']").first.wait_for(timeout=120_000)
+        roots[name].locator(".tile img[src^='data:']").first.wait_for()
 
     gallery = GalleryPage(page, at["gallery"]).ready()
     gallery.press("2")

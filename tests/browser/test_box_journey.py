@@ -73,7 +73,7 @@ def test_boxes_are_drawn_accepted_reviewed_corrected_and_evaluated_again(lab: La
     expect(review.tile(0)).to_contain_text("✓ reviewed")
     review.press("e")
     below = AnnotatorPage(page, 4)
-    expect(below.root).to_be_focused(timeout=120_000)
+    expect(below.root).to_be_focused()
     below.expect_image("004.png")
     below.press("Tab", "Shift+ArrowRight")
     moved = [("apple", 16, 11, 40, 30), PEAR]
@@ -111,7 +111,7 @@ def test_boxes_are_drawn_accepted_reviewed_corrected_and_evaluated_again(lab: La
     screen.root.locator(".viewer .item.fp").hover()
     keyboard.press("e")
     fixing = AnnotatorPage(page, 5)
-    expect(fixing.root.locator(".row.current.dashed")).to_be_visible(timeout=120_000)
+    expect(fixing.root.locator(".row.current.dashed")).to_be_visible()
     expect(fixing.root).to_be_focused()
     fixing.press("Enter")
     page.expect_value("stored(2)[0]", [APPLE, ("apple", 40, *PEAR[2:]), PEAR])

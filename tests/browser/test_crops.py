@@ -37,7 +37,7 @@ def test_boxes_are_relabelled_removed_confirmed_and_moved(lab: Lab) -> None:
     expect(position).to_have_text("1–4 of 6 boxes on 3 images")
     expect(root.get_by_role("listbox", name="Boxes")).to_be_visible()
     expect(gallery.tile(0)).to_have_attribute("aria-label", "apple; 0.png; unconfirmed")
-    gallery.tile(3).locator("img[src^='data:']").wait_for(timeout=120_000)
+    gallery.tile(3).locator("img[src^='data:']").wait_for()
     left, top, right, bottom = gallery.outlines(gallery.tile(0))[0]  # with a margin around the box
     assert 0.05 < left < right < 0.95
     assert 0.05 < top < bottom < 0.95
@@ -87,7 +87,7 @@ def test_boxes_are_relabelled_removed_confirmed_and_moved(lab: Lab) -> None:
     # move a box in the annotator, and come back to its crop
     gallery.press("ArrowRight", "Space", "e")
     annotator = AnnotatorPage(page, 1)
-    expect(annotator.rows().nth(1)).to_have_class(r"row current", timeout=120_000)
+    expect(annotator.rows().nth(1)).to_have_class(r"row current")
     expect(annotator.root).to_be_focused()
     picture = gallery.tile(1).locator("img").get_attribute("src")
     annotator.press(*["Shift+ArrowRight"] * 2)

@@ -43,7 +43,7 @@ class DashboardPage:
         self.root = page.output(cell).locator(".clnb-dashboard")
 
     def ready(self) -> DashboardPage:
-        self.root.locator(".mark, .empty p").first.wait_for(timeout=120_000)
+        self.root.locator(".mark, .empty p").first.wait_for()
         return self
 
     def mark(self, key: str) -> Locator:
@@ -140,7 +140,7 @@ def test_history_check_and_export(lab: Lab) -> None:
     expect(dashboard.number("test labelled")).to_have_text("3")
 
     root.locator("button.check").click()
-    expect(root.locator(".finding-row.plan").first).to_contain_text("images of only 1 label", timeout=120_000)
+    expect(root.locator(".finding-row.plan").first).to_contain_text("images of only 1 label")
     found = root.locator(".finding-row .link").first
     count = int(re.sub(r"\D", "", found.inner_text()))
     found.click()

@@ -54,9 +54,9 @@ def test_keys_reach_the_screen_after_each_of_its_buttons(lab: Lab, screen: str) 
     page.run_cell(1)
     root = page.output(1).locator("[role=application], .clnb-results").first
     if screen == "map":
-        expect(root).to_have_attribute("data-points", "40", timeout=120_000)
+        expect(root).to_have_attribute("data-points", "40")
         root.press("Control+a")
-    root.locator("img[src^='data:']").first.wait_for(timeout=120_000)
+    root.locator("img[src^='data:']").first.wait_for()
     keys, press, pressed = root.locator("table.keys"), page.page.keyboard.press, set[str]()
     asks = False
 

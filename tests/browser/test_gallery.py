@@ -158,7 +158,7 @@ def test_killed_kernel_loses_no_edit(lab: Lab) -> None:
     gallery.expect_saved()
     page.kill_kernel()
     dialog = page.page.locator(".jp-Dialog button")
-    dialog.last.wait_for(timeout=120_000)
+    dialog.last.wait_for()
     dialog.last.click()
     page.wait_for_kernel()
     # only what is not saved is shown in red

@@ -52,7 +52,7 @@ class JobDashboardPage:
 
     def ready(self) -> JobDashboardPage:
         """Wait until everything is measured."""
-        expect(self.root.locator(".foot .state")).to_have_text("up to date", timeout=120_000)
+        expect(self.root.locator(".foot .state")).to_have_text("up to date")
         return self
 
     def number(self, figure: str) -> Locator:

@@ -56,7 +56,7 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
         context = browser.new_context()
         page = JobPage(context.new_page())
         page.page.goto(link)
-        page.gallery.locator(".panel .closer").click(timeout=120_000)
+        page.gallery.locator(".panel .closer").click()
         page.ready().press("1")
         page.expect_saved()
         assert serious_violations(page.page, "body") == []
@@ -66,11 +66,11 @@ def test_a_personal_link_is_for_one_person_until_it_is_revoked(
         # nobody else can label with the name
         other = JobPage(browser.new_context().new_page())
         other.page.goto(common)
-        expect(other.field).to_be_visible(timeout=120_000)
+        expect(other.field).to_be_visible()
         assert serious_violations(other.page, "body") == []
         other.field.fill("Ben")
         other.press("Enter")
-        expect(other.question.get_by_role("alert")).to_contain_text("'Ben' has a personal link", timeout=120_000)
+        expect(other.question.get_by_role("alert")).to_contain_text("'Ben' has a personal link")
         other.page.close(run_before_unload=True)
         # neither the link nor its cookie works after it was revoked
         assert job.revoke_links() == ["ben"]
@@ -111,7 +111,7 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     asked: set[str | None] = set()
     one.page.on("request", lambda request: asked.add(urlsplit(request.url).netloc or None))
     one.page.goto(link)
-    expect(one.field).to_be_focused(timeout=120_000)
+    expect(one.field).to_be_focused()
     expect(one.page).to_have_title("leaves-1")
     expect(one.page.locator(".jp-InputArea, .jp-InputPrompt")).to_have_count(0)
     one.field.fill(HOSTILE)
@@ -120,7 +120,7 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     assert project.rows(HELD) == [0]
     one.field.fill(" anna ")
     one.press("Enter")
-    one.gallery.locator(".panel .closer").click(timeout=120_000)
+    one.gallery.locator(".panel .closer").click()
     one.ready().press("1", "2", "-")
     whole, image = one.gallery.bounding_box(), one.gallery.locator(".stage .frame").bounding_box()
     assert whole is not None
@@ -138,16 +138,16 @@ def test_labeler_answers_on_the_page_and_a_closed_tab_releases_tasks(
     other = JobPage(context.new_page())
     other.page.emulate_media(color_scheme="dark")
     other.page.goto(link.partition("?")[0])  # the cookie replaces the token
-    expect(other.field).to_have_value("anna", timeout=120_000)
+    expect(other.field).to_have_value("anna")
     expect(other.page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     other.press("Enter")
-    expect(other.gallery).to_be_focused(timeout=120_000)
+    expect(other.gallery).to_be_focused()
     expect(other.gallery.locator(".person")).to_have_text("anna")
     other.gallery.get_by_role("button", name="Not you?").click()
     expect(other.field).to_be_focused()
     other.page.keyboard.type("ben")  # instead of the selected "anna"
     other.press("Enter")
-    expect(other.gallery.locator(".person")).to_have_text("ben", timeout=120_000)
+    expect(other.gallery.locator(".person")).to_have_text("ben")
     expect(other.gallery.locator(".panel")).to_contain_text("Look twice.")  # ben has not read it
     other.press("Escape")
     assert serious_violations(other.page, "body") == []  # in the dark theme
@@ -174,18 +174,18 @@ def test_a_page_whose_kernel_has_died_is_reloaded_without_losing_answers(
     assert server.stdout is not None
     page = JobPage(browser.new_context().new_page())
     page.page.goto(server.stdout.readline().split()[0])
-    page.field.fill("anna", timeout=120_000)
+    page.field.fill("anna")
     page.press("Enter")
-    page.gallery.locator(".panel .closer").click(timeout=120_000)
+    page.gallery.locator(".panel .closer").click()
     page.ready().press("1")
     page.expect_saved()
     for child in server.children(recursive=True):
         child.kill()
     page.press("2", "3")
     notice = page.gallery.locator(".notice")
-    expect(notice).to_contain_text("The connection was lost. 2 edits are not saved yet", timeout=120_000)
+    expect(notice).to_contain_text("The connection was lost. 2 edits are not saved yet")
     notice.get_by_role("button", name="Reload").click()
-    expect(page.field).to_have_value("anna", timeout=120_000)
+    expect(page.field).to_have_value("anna")
     page.press("Enter")
     page.ready().expect_saved()
     expect(notice).to_have_count(0)

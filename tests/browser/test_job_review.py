@@ -108,7 +108,7 @@ def test_boxes_are_shown_compared_and_edited_below(lab: Lab) -> None:
     cards(review).nth(0).hover()
     expect(root.locator(".name-tag strong")).to_have_text(re.compile("A"))
     review.press("e")
-    expect(review.page.output(1).locator(".clnb-annotator")).to_be_focused(timeout=120_000)
+    expect(review.page.output(1).locator(".clnb-annotator")).to_be_focused()
     root.focus()
     review.press("Shift+Digit1")
     review.expect_saved()

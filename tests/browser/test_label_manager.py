@@ -34,7 +34,7 @@ class Manager:
         self.list = root.locator(".label-list")
 
     def ready(self) -> Manager:
-        self.root.locator(".label-row").first.wait_for(timeout=120_000)
+        self.root.locator(".label-row").first.wait_for()
         self.list.focus()
         return self
 

@@ -62,7 +62,7 @@ class MapPage:
         self.root = page.output(cell).locator(".clnb-map")
 
     def ready(self, count: int = 40) -> MapPage:
-        expect(self.root).to_have_attribute("data-points", str(count), timeout=120_000)
+        expect(self.root).to_have_attribute("data-points", str(count))
         self.root.focus()
         return self
 
@@ -211,7 +211,7 @@ def test_boxes_are_points_that_keys_label(lab: Lab) -> None:
     page = lab.open(notebook(SETUP + "import pandas as pd\ndraw(40)\n" + CROPS, "m = boxes.map(crops=True)\nm"))
     page.run_all()
     shown = MapPage(page, 1).ready(24)
-    expect(shown.root.locator(".layout")).to_contain_text("layout of 24 crops", timeout=120_000)
+    expect(shown.root.locator(".layout")).to_contain_text("layout of 24 crops")
     expect(shown.root.locator(".toolbar .words")).to_have_text("map of 24 crops", use_inner_text=False)
     shown.press("Control+a")
     expect(shown.counts).to_have_text("24 selected 18 apple 6 pear")

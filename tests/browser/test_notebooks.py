@@ -32,6 +32,6 @@ def test_a_notebook_runs_and_shows_its_widgets(lab: Lab, tmp_path: Path, name: s
     assert widgets.count() >= 2
     for widget in widgets.all():
         widget.scroll_into_view_if_needed()
-        expect(widget).not_to_have_class(re.compile(r"\bloading\b"), timeout=120_000)
-        expect(widget.locator(".state, .spring").first).to_be_attached(timeout=120_000)
+        expect(widget).not_to_have_class(re.compile(r"\bloading\b"))
+        expect(widget.locator(".state, .spring").first).to_be_attached()
     assert page.page_errors == []

@@ -231,7 +231,7 @@ def test_labels_from_files_the_clipboard_and_addresses(lab: Lab) -> None:
     # after a reload it is unchanged, and without a kernel nothing is said to be saved
     page.save()
     page.show()
-    expect(root.locator(".film")).to_have_count(4, timeout=120_000)
+    expect(root.locator(".film")).to_have_count(4)
     expect(root.locator(".facts")).to_contain_text("photo-1.png")
     page.shut_kernel_down()
     test.slide(0.2)  # the current results remain usable

@@ -301,7 +301,7 @@ def test_a_wrong_box_is_corrected_from_its_cell_and_counted_when_evaluated_again
     viewer.locator(".item.fp").hover()
     page.page.keyboard.press("e")
     annotator = AnnotatorPage(page, 2)
-    expect(annotator.root.locator(".row.current.dashed")).to_be_visible(timeout=120_000)
+    expect(annotator.root.locator(".row.current.dashed")).to_be_visible()
     expect(annotator.root).to_be_focused()
     annotator.press("Enter")
     page.expect_value("stored(2)[0]", [APPLE, ("apple", 40, *PEAR[2:]), PEAR])

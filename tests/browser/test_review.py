@@ -94,7 +94,7 @@ def test_boxes_are_corrected_below_rejected_with_a_reason_and_shown_to_the_next_
     keyboard = page.page.keyboard
     review.press("ArrowRight", "e")
     below = annotator.AnnotatorPage(page, 1)
-    expect(below.root).to_be_focused(timeout=120_000)
+    expect(below.root).to_be_focused()
     expect(below.rows()).to_have_count(2)
     below.press("Tab")
     expect(below.rows().first).to_have_class("row current")
@@ -105,7 +105,7 @@ def test_boxes_are_corrected_below_rejected_with_a_reason_and_shown_to_the_next_
     expect(review.root).to_be_focused()
     expect(review.root.locator(".tile.focused")).to_have_attribute("data-place", "1")
     review.tile(2).dblclick()
-    expect(below.root).to_be_focused(timeout=120_000)
+    expect(below.root).to_be_focused()
     # reject with a typed reason
     review.root.focus()
     review.press("Home", "x")

@@ -141,6 +141,6 @@ def test_reloaded_page_restores_the_run_and_shows_its_failure(lab: Lab) -> None:
     expect(root.locator(".notice")).to_contain_text("Test F1 0.912 [0.85, 0.96].")
     page.save()
     page.show()
-    expect(root.locator(".state")).to_have_text("done", timeout=90_000)
+    expect(root.locator(".state")).to_have_text("done")
     expect(root.locator(".entry .value").first).to_have_text("1.050")
     expect(root.locator(".sample img[src^='data:']")).to_have_count(4)

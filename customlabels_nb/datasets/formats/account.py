@@ -22,6 +22,7 @@ _MOST_KINDS = 50  # of what is not imported, each with its own issue
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _NOT_SET = ("", "0", "no", "false", "unspecified", "none")  # texts of XML elements that say nothing
 _TEXT = "#text"
+_NUMBERS: frozenset[type] = frozenset({int, float})
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _is_numeral(text: str) -> bool:
 
 #: Fates of values. What is wrong with one that is TAKEN is for the reader to say.
 TAKEN: Final = Taken()
-NUMBER: Final = Taken(lambda value: type(value) in (int, float), "number", frozenset({int, float}))
+NUMBER: Final = Taken(lambda value: type(value) in _NUMBERS, "number", _NUMBERS)
 TEXT: Final = Taken(lambda value: isinstance(value, str), "text", frozenset({str}))
 #: Fate of records that have an account of their own.
 ELSEWHERE: Final = Ignored("its records have accounts of their own")
